@@ -1,0 +1,129 @@
+//! Accounts: what the vendor counts by API key is shared by all objects that use the key.
+//!
+//! An account is provider + endpoint + scope fields + API key. It has one [`Session`], one limit
+//! of calls in flight with a fair queue behind it, and one listing.
+
+mod credential;
+mod digest;
+mod endpoint;
+mod limiter;
+mod listing;
+mod names;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+pub use credential::{Credential, Credentials, Versioned};
+pub use digest::{DigestKey, Digested};
+pub use endpoint::{EndpointFlag, Endpoints};
+pub use limiter::{Admission, Limiter, ObjectName, Permit, Wake};
+pub use listing::{Listing, Snapshot};
+pub use names::Names;
+
+use crate::{
+    api::{Choice, ProviderKind, Reason},
+    http::{Http, Session},
+    provider::{self, Provider},
+};
+
+/// Every account in use.
+pub struct Accounts {
+    http: Http,
+    endpoints: Endpoints,
+    calls_in_flight: usize,
+    wake: Wake,
+    accounts: Mutex<HashMap<Key, Weak<Account>>>,
+    /// Names that are being, or were lately, written.
+    pub names: Names,
+}
+
+/// One account.
+pub struct Account {
+    session: Session,
+    /// Makes the digests of values that go to this account.
+    pub digests: DigestKey,
+    /// Who may call the provider now.
+    pub limiter: Arc<Limiter>,
+    /// What the account holds.
+    pub listing: Listing,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    kind: ProviderKind,
+    endpoint: String,
+    scope: Option<String>,
+    fingerprint: [u8; 32],
+}
+
+impl Accounts {
+    /// No accounts yet. `wake` is told which object's turn has come.
+    pub fn new(http: Http, endpoints: Endpoints, calls_in_flight: usize, wake: Wake) -> Self {
+        Self {
+            http,
+            endpoints,
+            calls_in_flight,
+            wake,
+            accounts: Mutex::default(),
+            names: Names::default(),
+        }
+    }
+
+    /// The account that `choice` names and `credential` opens.
+    ///
+    /// # Errors
+    /// The reason, when the endpoint has no URL or no header can hold the key.
+    pub fn get(&self, choice: Choice<'_>, credential: &Credential) -> Result<Arc<Account>, Reason> {
+        let key = Key {
+            kind: choice.kind(),
+            endpoint: choice.endpoint().to_owned(),
+            scope: scope_field(choice).map(str::to_owned),
+            fingerprint: credential.fingerprint(),
+        };
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(account) = accounts.get(&key).and_then(Weak::upgrade) {
+            return Ok(account);
+        }
+        let base = self
+            .endpoints
+            .get(key.kind, &key.endpoint)
+            .ok_or(Reason::InvalidSpec)?;
+        let scheme = provider::rules(key.kind).scheme;
+        let session = Session::new(
+            self.http.clone(),
+            key.kind,
+            base.clone(),
+            scheme,
+            credential.key(),
+        )?;
+        let account = Arc::new(Account {
+            session,
+            digests: credential.digest_key(),
+            limiter: Limiter::new(self.calls_in_flight, self.wake.clone()),
+            listing: Listing::default(),
+        });
+        accounts.retain(|_, account| account.strong_count() > 0);
+        accounts.insert(key, Arc::downgrade(&account));
+        Ok(account)
+    }
+}
+
+impl Account {
+    /// The provider as `object` uses it.
+    pub fn provider(&self, choice: Choice<'_>, object: &str) -> Box<dyn Provider> {
+        provider::connect(choice, object, self.session.clone())
+    }
+}
+
+/// The part of the scope that is in the spec: two teams of one key are two accounts.
+pub fn scope_field(choice: Choice<'_>) -> Option<&str> {
+    match choice {
+        Choice::Baseten(spec) => spec.team_id.as_deref(),
+        Choice::PrimeIntellect(spec) => spec.team_id.as_deref(),
+        // The organization is the key's; a set is a name in it, not a scope.
+        Choice::Pipecat(_) => None,
+        Choice::Braintrust(spec) => spec.org_name.as_deref(),
+    }
+}

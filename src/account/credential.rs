@@ -1,0 +1,130 @@
+//! API keys: read once for every version of their Secret, however many objects name it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::DigestKey;
+use crate::api::{Reason, SecretKeyRef};
+
+/// Longest API key that is sent, in bytes. The longest kind in the vendors' documents is a JWT.
+const LONGEST: usize = 8 * 1024;
+
+/// An API key that a header can hold. It has no `Debug` that shows it.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    key: SecretString,
+}
+
+impl Credential {
+    /// Checks the bytes of a Secret's key. Surrounding white space is not part of a key: a newline
+    /// at the end is what `echo` leaves behind.
+    ///
+    /// # Errors
+    /// [`Reason::CredentialInvalid`] when the key is empty, too long or not printable ASCII.
+    pub fn new(bytes: &[u8]) -> Result<Self, Reason> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Reason::CredentialInvalid)?;
+        let text = text.trim_end_matches(['\r', '\n']);
+        let is_key =
+            (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_key {
+            Ok(Self {
+                key: SecretString::from(text),
+            })
+        } else {
+            Err(Reason::CredentialInvalid)
+        }
+    }
+
+    /// The key itself.
+    pub fn key(&self) -> &SecretString {
+        &self.key
+    }
+
+    /// What makes the digests of values that go to this key's account.
+    pub fn digest_key(&self) -> DigestKey {
+        DigestKey::derive(&self.key)
+    }
+
+    /// What stands for the key where two are compared.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.digest_key().fingerprint()
+    }
+}
+
+impl PartialEq for Credential {
+    fn eq(&self, other: &Self) -> bool {
+        self.key.expose_secret() == other.key.expose_secret()
+    }
+}
+
+/// A credential and the version of the Secret it was read from.
+#[derive(Clone)]
+pub struct Versioned {
+    /// The credential, or why there is none.
+    pub credential: Result<Arc<Credential>, Reason>,
+    /// The resourceVersion of the Secret.
+    pub version: String,
+}
+
+/// A place for one credential; whoever holds the lock reads the Secret.
+pub(super) type Slot = Arc<tokio::sync::Mutex<Option<Versioned>>>;
+
+/// The credentials in use, by where they are read from.
+#[derive(Default)]
+pub struct Credentials {
+    slots: Mutex<HashMap<(String, SecretKeyRef), Slot>>,
+}
+
+impl Credentials {
+    /// The place for the credential of `reference` in `namespace`.
+    pub fn slot(&self, namespace: &str, reference: &SecretKeyRef) -> Slot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(
+            slots
+                .entry((namespace.to_owned(), reference.clone()))
+                .or_default(),
+        )
+    }
+
+    /// Forgets every credential of a Secret that is gone.
+    pub fn forget(&self, namespace: &str, secret: &str) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|(of_namespace, reference), _| {
+            of_namespace != namespace || reference.name != secret
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(b"key-1", true)]
+    #[case(b"key-1\n", true)]
+    #[case(b"", false)]
+    #[case(b"\n", false)]
+    #[case(b"key 1", false)]
+    #[case(b"key\n1", false)]
+    #[case(b"key\0", false)]
+    #[case(&[0xff, 0xfe], false)]
+    fn a_key_fits_into_a_header(#[case] bytes: &[u8], #[case] accepted: bool) {
+        assert_eq!(Credential::new(bytes).is_ok(), accepted);
+        assert_eq!(
+            Credential::new(&[b'a'; LONGEST + 1]),
+            Err(Reason::CredentialInvalid)
+        );
+    }
+
+    #[test]
+    fn a_credential_does_not_print_its_key() {
+        let credential = Credential::new(b"canary-key").unwrap();
+        assert!(!format!("{credential:?}").contains("canary"));
+    }
+}

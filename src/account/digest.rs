@@ -1,0 +1,126 @@
+//! Digests: what tells, without the value, whether an entry changed.
+//!
+//! HMAC-SHA-256 under a key derived (HKDF) from the account's API key, over what the entry is.
+//! Equal values of two entries do not look equal, and without the API key nobody can test a guess.
+//! Documented limit: whoever holds the API key and reads status can.
+
+use ring::{hkdf, hmac};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::provider::Options;
+
+/// The derived key of one API key.
+#[derive(Clone)]
+pub struct DigestKey(hmac::Key);
+
+/// What a digest is of.
+pub struct Digested<'a> {
+    /// The uid of the object.
+    pub uid: &'a str,
+    /// Provider, endpoint and scope fields.
+    pub target: &'a str,
+    /// The folded name.
+    pub name: &'a str,
+    /// The value as it goes over the wire.
+    pub value: &'a SecretString,
+    /// The managed options.
+    pub options: &'a Options,
+}
+
+impl DigestKey {
+    /// Derives the key.
+    pub fn derive(api_key: &SecretString) -> Self {
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"providersecrets.dev/v1");
+        let pseudorandom = salt.extract(api_key.expose_secret().as_bytes());
+        let mut bytes = zeroize::Zeroizing::new([0_u8; 32]);
+        pseudorandom
+            .expand(&[b"digest"], hkdf::HKDF_SHA256)
+            .and_then(|okm| okm.fill(bytes.as_mut()))
+            .expect("HKDF-SHA-256 gives 32 bytes");
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes.as_ref()))
+    }
+
+    /// The digest of an entry: 128 bits in hexadecimal, enough to tell two values apart.
+    pub fn digest(&self, entry: &Digested<'_>) -> String {
+        let options = serde_json::json!({
+            "type": entry.options.braintrust.r#type,
+            "metadata": entry.options.braintrust.metadata,
+            "description": entry.options.prime_intellect.description,
+            "isFile": entry.options.is_file(),
+        })
+        .to_string();
+        let mut context = hmac::Context::with_key(&self.0);
+        let fields = [
+            entry.uid,
+            entry.target,
+            entry.name,
+            entry.value.expose_secret(),
+            &options,
+        ];
+        for field in fields {
+            // The length first, so that no two lists of fields make one text.
+            context.update(&(field.len() as u64).to_be_bytes());
+            context.update(field.as_bytes());
+        }
+        hexadecimal(&context.sign().as_ref()[..16])
+    }
+
+    /// What stands for the API key where two keys are compared, in memory only.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(hmac::sign(&self.0, b"fingerprint").as_ref());
+        fingerprint
+    }
+
+    /// What stands for the account in status where the provider does not name it.
+    pub fn scope(&self) -> String {
+        format!(
+            "key:{}",
+            hexadecimal(&hmac::sign(&self.0, b"scope").as_ref()[..8])
+        )
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::PrimeIntellectOptions;
+
+    fn digest(key: &str, uid: &str, name: &str, value: &str, options: &Options) -> String {
+        DigestKey::derive(&SecretString::from(key)).digest(&Digested {
+            uid,
+            target: "Baseten/default/",
+            name,
+            value: &SecretString::from(value),
+            options,
+        })
+    }
+
+    #[test]
+    fn whatever_an_entry_is_changes_its_digest() {
+        let plain = Options::default();
+        let described = Options {
+            prime_intellect: PrimeIntellectOptions {
+                description: Some("d".to_owned()),
+                ..PrimeIntellectOptions::default()
+            },
+            ..Options::default()
+        };
+        let base = digest("key", "u", "A", "1", &plain);
+        assert_eq!(base, digest("key", "u", "A", "1", &plain));
+        assert_eq!(base.len(), 32);
+        let others = [
+            digest("other", "u", "A", "1", &plain),
+            digest("key", "v", "A", "1", &plain),
+            digest("key", "u", "B", "1", &plain),
+            digest("key", "u", "A", "2", &plain),
+            digest("key", "uA", "", "1", &plain),
+            digest("key", "u", "A", "1", &described),
+        ];
+        assert!(others.iter().all(|other| *other != base));
+    }
+}

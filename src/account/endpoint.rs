@@ -1,0 +1,162 @@
+//! Endpoints: the operator's map from a name in the spec to a URL.
+//!
+//! No resource holds a URL, so nobody who may write one can send a key elsewhere. Plain http is
+//! for loopback only, which is where simulators listen.
+
+use std::{collections::HashMap, str::FromStr};
+
+use url::{Host, Url};
+
+use crate::api::{Choice, ProviderKind};
+
+/// The URLs of every provider's endpoints.
+#[derive(Clone, Debug)]
+pub struct Endpoints(HashMap<(ProviderKind, String), Url>);
+
+/// One `--endpoint PROVIDER[/NAME]=URL`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointFlag {
+    kind: ProviderKind,
+    name: String,
+    url: Url,
+}
+
+/// The vendors' public hosts (seeds); `eu` is Braintrust's European data plane (providers.md 4).
+const BUILT_IN: [(ProviderKind, &str, &str); 5] = [
+    (
+        ProviderKind::Baseten,
+        Choice::DEFAULT_ENDPOINT,
+        "https://api.baseten.co",
+    ),
+    (
+        ProviderKind::PrimeIntellect,
+        Choice::DEFAULT_ENDPOINT,
+        "https://api.primeintellect.ai",
+    ),
+    (
+        ProviderKind::Pipecat,
+        Choice::DEFAULT_ENDPOINT,
+        "https://api.pipecat.daily.co",
+    ),
+    (
+        ProviderKind::Braintrust,
+        Choice::DEFAULT_ENDPOINT,
+        "https://api.braintrust.dev",
+    ),
+    (
+        ProviderKind::Braintrust,
+        "eu",
+        "https://api-eu.braintrust.dev",
+    ),
+];
+
+impl Endpoints {
+    /// The built-in endpoints, with those of `flags` added or put in their place.
+    pub fn new(flags: impl IntoIterator<Item = EndpointFlag>) -> Self {
+        let built_in = BUILT_IN
+            .into_iter()
+            .filter_map(|(kind, name, url)| Some(((kind, name.to_owned()), Url::parse(url).ok()?)));
+        let given = flags
+            .into_iter()
+            .map(|flag| ((flag.kind, flag.name), flag.url));
+        Self(built_in.chain(given).collect())
+    }
+
+    /// The URL of an endpoint.
+    pub fn get(&self, kind: ProviderKind, name: &str) -> Option<&Url> {
+        self.0.get(&(kind, name.to_owned()))
+    }
+}
+
+impl FromStr for EndpointFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (target, url) = text.split_once('=').ok_or("want PROVIDER[/NAME]=URL")?;
+        let (kind, name) = target
+            .split_once('/')
+            .unwrap_or((target, Choice::DEFAULT_ENDPOINT));
+        let kind = ProviderKind::ALL
+            .into_iter()
+            .find(|candidate| candidate.flag() == kind)
+            .ok_or("the provider is one of baseten, primeintellect, pipecat and braintrust")?;
+        let is_name = (1..=63).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && !name.starts_with('-')
+            && !name.ends_with('-');
+        if !is_name {
+            return Err("the endpoint name holds lower-case letters, digits and - only".to_owned());
+        }
+        let url = Url::parse(url).map_err(|_| "this is not a URL")?;
+        check(&url)?;
+        Ok(Self {
+            kind,
+            name: name.to_owned(),
+            url,
+        })
+    }
+}
+
+fn check(url: &Url) -> Result<(), String> {
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => return Err("the URL has no host".to_owned()),
+    };
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback) {
+        return Err("the URL must be https; http is for loopback only".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the URL must not hold credentials".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("the URL must not have a query or fragment".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("baseten=https://api.example.com", true)]
+    #[case("braintrust/self-hosted=https://braintrust.example.com/base", true)]
+    #[case("pipecat=http://127.0.0.1:4000", true)]
+    #[case("pipecat=http://[::1]:4000", true)]
+    #[case("pipecat=http://localhost:4000", true)]
+    #[case("pipecat=http://example.com", false)]
+    #[case("pipecat=http://127.0.0.1.example.com", false)]
+    #[case("pipecat=ftp://127.0.0.1", false)]
+    #[case("Pipecat=https://example.com", false)]
+    #[case("pipecat/=https://example.com", false)]
+    #[case("pipecat/EU=https://example.com", false)]
+    #[case("pipecat=https://user:word@example.com", false)]
+    #[case("pipecat=https://example.com?x=1", false)]
+    #[case("pipecat", false)]
+    #[case("=https://example.com", false)]
+    fn a_flag_is_checked(#[case] text: &str, #[case] accepted: bool) {
+        assert_eq!(text.parse::<EndpointFlag>().is_ok(), accepted, "{text}");
+    }
+
+    #[test]
+    fn a_flag_wins_over_what_is_built_in() {
+        let flag = "baseten=https://baseten.example.com".parse().unwrap();
+        let endpoints = Endpoints::new([flag]);
+        let url = |kind, name| endpoints.get(kind, name).map(Url::as_str);
+        assert_eq!(
+            url(ProviderKind::Baseten, "default"),
+            Some("https://baseten.example.com/")
+        );
+        assert_eq!(
+            url(ProviderKind::Braintrust, "eu"),
+            Some("https://api-eu.braintrust.dev/")
+        );
+        assert_eq!(url(ProviderKind::Baseten, "eu"), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! The listing of an account: fetched once for all who ask, one fetch in flight and one queued.
+
+use std::{future::Future, sync::Arc};
+
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::{http::ProviderError, provider::Remote};
+
+/// What an account's scope held when it was listed.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// When the listing began. It says nothing of what happened later.
+    pub began: Instant,
+    /// Everything that was there.
+    pub remotes: Vec<Remote>,
+}
+
+/// The newest listing of an account.
+#[derive(Default)]
+pub struct Listing {
+    latest: Mutex<Option<(Instant, Result<Arc<Snapshot>, ProviderError>)>>,
+}
+
+impl Listing {
+    /// A listing that began after `instant`, fetched now if there is none.
+    ///
+    /// The lock is held while a fetch is under way. Whoever asked before it began shares it; of
+    /// those who asked later the first fetches again, for all of them. A failure is shared too:
+    /// a provider that is down is asked once and not once for each object.
+    pub async fn began_after<F>(
+        &self,
+        instant: Instant,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<Arc<Snapshot>, ProviderError>
+    where
+        F: Future<Output = Result<Vec<Remote>, ProviderError>>,
+    {
+        let mut latest = self.latest.lock().await;
+        if let Some((began, outcome)) = latest.as_ref()
+            && *began > instant
+        {
+            return outcome.clone();
+        }
+        let began = Instant::now();
+        let outcome = fetch()
+            .await
+            .map(|remotes| Arc::new(Snapshot { began, remotes }));
+        *latest = Some((began, outcome.clone()));
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn many_who_ask_at_once_cost_one_listing_and_those_during_it_one_more() {
+        let listing = Arc::new(Listing::default());
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let ask = |asked_at: Instant| {
+            let (listing, fetches) = (Arc::clone(&listing), Arc::clone(&fetches));
+            tokio::spawn(async move {
+                listing
+                    .began_after(asked_at, || async {
+                        fetches.fetch_add(1, Ordering::SeqCst);
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        Ok(Vec::new())
+                    })
+                    .await
+            })
+        };
+        let start = Instant::now();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let mut asked: Vec<_> = (0..50).map(|_| ask(start)).collect();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let during = Instant::now();
+        asked.extend((0..50).map(|_| ask(during)));
+        for one in asked {
+            one.await.unwrap().unwrap();
+        }
+        assert_eq!(fetches.load(Ordering::SeqCst), 2);
+    }
+}

@@ -1,0 +1,137 @@
+//! Conditions and reasons.
+
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The condition that sums up: every entry is acknowledged for this generation and the newest Secrets.
+pub const READY: &str = "Ready";
+/// The condition that is present while the operator works, retries or waits for a Secret.
+pub const RECONCILING: &str = "Reconciling";
+/// The condition that is present while a person must act.
+pub const STALLED: &str = "Stalled";
+
+/// A condition as in `metav1.Condition`, with the bounds its schema lacks.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// The type of the condition: Ready, Reconciling or Stalled.
+    #[schemars(length(min = 1, max = 316))]
+    pub r#type: String,
+
+    /// Whether the condition holds: True, False or Unknown.
+    #[schemars(extend("enum" = ["True", "False", "Unknown"]))]
+    pub status: String,
+
+    /// A stable word for the cause.
+    #[schemars(
+        length(min = 1, max = 1024),
+        regex(pattern = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+    )]
+    pub reason: String,
+
+    /// One sentence: what happened, to what, and what to do.
+    #[schemars(length(max = 32768))]
+    pub message: String,
+
+    /// When status last changed.
+    pub last_transition_time: Time,
+
+    /// The generation of the spec that this condition speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+}
+
+macro_rules! reasons {
+    ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {
+        /// A stable word for the cause of a state. It is the reason of conditions, entries and
+        /// events and a metric label; words are added, never changed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason { $($(#[$meta])* $name),+ }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The word itself.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Every entry is acknowledged.
+    Synced,
+    /// The operator is at work, or the provider is still applying what it accepted.
+    Progressing,
+    /// As Progressing, after a failure.
+    ProgressingWithRetry,
+    /// `spec.suspend` is true.
+    Suspended,
+    /// A source Secret does not exist.
+    SecretNotFound,
+    /// A key is not in its source Secret.
+    KeyNotFound,
+    /// The Secret of the API key does not exist.
+    CredentialNotFound,
+    /// The key is not in the Secret of the API key.
+    CredentialKeyMissing,
+    /// The API key cannot be sent: it is empty, too long or has a character no header may hold.
+    CredentialInvalid,
+    /// The provider does not accept the API key (401).
+    AuthenticationFailed,
+    /// The API key may not do this (403).
+    PermissionDenied,
+    /// The team, organization or region does not exist at the provider.
+    TargetNotFound,
+    /// The provider does not take this name.
+    InvalidKeyName,
+    /// The value is empty.
+    EmptyValue,
+    /// The value is larger than the provider takes.
+    ValueTooLarge,
+    /// The value is not UTF-8 text and the provider takes text only.
+    InvalidEncoding,
+    /// Two entries, or an entry and something at the provider, claim one name.
+    Conflict,
+    /// The provider shows several secrets of this name.
+    Ambiguous,
+    /// The provider cannot do what the spec asks for.
+    Unsupported,
+    /// The spec cannot be acted on.
+    InvalidSpec,
+    /// The object asks for more than 500 entries.
+    TooManyEntries,
+    /// A Secret of this type is not sent anywhere.
+    SourceRefused,
+    /// The provider refused the request (400, 413, 422).
+    Rejected,
+    /// The operator may not read a Secret.
+    Forbidden,
+    /// The provider asked to slow down (429).
+    RateLimited,
+    /// The provider answered that it cannot (5xx).
+    ProviderUnavailable,
+    /// The provider did not answer in time.
+    Timeout,
+    /// The provider could not be reached.
+    NetworkError,
+    /// The provider's answer could not be understood.
+    UnexpectedResponse,
+    /// The Kubernetes API did not give a Secret.
+    SecretUnavailable,
+    /// The provider took the values and then failed to apply them.
+    ProviderFailed,
+    /// Some entries are synced and others failed for several reasons.
+    PartiallySynced,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,150 @@
+//! `spec.data` and `spec.dataFrom`: which values are sent, under which names.
+
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema copies each struct, pub and all, into a function"
+)]
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One entry: one name at the provider and where its value comes from.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.?primeIntellect.?isFile.orValue(false) == oldSelf.?primeIntellect.?isFile.orValue(false)").message("isFile cannot change, because PrimeIntellect fixes it when a secret is created: use another name")
+)]
+pub struct Entry {
+    /// The name at the provider: letters, digits, `_`, `.` and `-`, starting with a letter, a digit
+    /// or `_`. Each provider has rules of its own on top: PrimeIntellect takes upper-case letters,
+    /// digits and `_` only, Pipecat no `.` and at most 64 characters.
+    #[schemars(
+        length(min = 1, max = 255),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    )]
+    pub name: String,
+
+    /// The key of a Secret in the namespace of this object that holds the value. Its bytes are
+    /// sent as they are.
+    pub secret_key_ref: SecretKeyRef,
+
+    /// Options that only Braintrust knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub braintrust: Option<BraintrustOptions>,
+
+    /// Options that only PrimeIntellect knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prime_intellect: Option<PrimeIntellectOptions>,
+}
+
+/// A key of a Secret in the namespace of the object.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// The name of the Secret. It is always looked up in the namespace of this object.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
+    pub name: String,
+
+    /// The key in the Secret's data.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub key: String,
+}
+
+/// A Secret in the namespace of the object.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// The name of the Secret. It is always looked up in the namespace of this object.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
+    pub name: String,
+}
+
+/// What only Braintrust knows of an AI secret.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct BraintrustOptions {
+    /// The kind of AI provider the secret is for, such as openai or anthropic. The Braintrust proxy
+    /// uses a secret only when it knows its type. Without this field the type is left as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\x00-\x1f\x7f]+$"))]
+    pub r#type: Option<String>,
+
+    /// Settings that belong to the type, such as api_base. They are not secret. When given, they
+    /// replace all of the secret's metadata; without this field the metadata is left as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// What only PrimeIntellect knows of a secret.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PrimeIntellectOptions {
+    /// A text that PrimeIntellect shows beside the secret. Without this field it is left as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 500))]
+    pub description: Option<String>,
+
+    /// Whether the value is a file. Its bytes, of any kind, are then sent base64 encoded and may
+    /// be at most 64 KB so encoded. It cannot change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_file: Option<bool>,
+}
+
+/// A Secret of which every key becomes an entry.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DataFromSource {
+    /// The Secret in the namespace of this object.
+    pub secret_ref: SecretRef,
+
+    /// Patterns of the keys to take, compared with the keys as they are in the Secret: `*` stands
+    /// for any characters, `?` for one, `[ab]` for one of a set, `{a,b}` for one of several.
+    /// Without patterns every key is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
+    pub include: Option<Vec<String>>,
+
+    /// Patterns of the keys to leave out. A key that is both included and excluded is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
+    pub exclude: Option<Vec<String>>,
+
+    /// How a key becomes a name. Without it a key is the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_transform: Option<NameTransform>,
+
+    /// A text that is put before each name, after nameTransform and as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 128),
+        regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    )]
+    pub prefix: Option<String>,
+}
+
+/// How a Secret's key becomes a name.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameTransform {
+    /// `-` and `.` become `_`, a lower-case letter or digit is parted from an upper-case letter
+    /// after it by `_`, and letters become upper case: api.keyName becomes API_KEY_NAME.
+    UpperSnake,
+}
+
+/// The schema of an object whose members are the user's own.
+fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": 64,
+        "nullable": true,
+        "x-kubernetes-preserve-unknown-fields": true
+    })
+}

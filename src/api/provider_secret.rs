@@ -1,0 +1,113 @@
+//! The root of the resource: `ProviderSecret` and its spec.
+
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema copies each struct, pub and all, into a function"
+)]
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::{DataFromSource, Entry, ProviderSecretStatus, ProviderSpec};
+
+/// What a ProviderSecret asks for: where values go and which values they are.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "providersecrets.dev",
+    version = "v1alpha1",
+    kind = "ProviderSecret",
+    namespaced,
+    status = "ProviderSecretStatus",
+    derive = "PartialEq",
+    shortname = "psec",
+    category = "provider-secrets",
+    doc = "A ProviderSecret keeps keys of Kubernetes Secrets in the secret store of an account at Baseten, PrimeIntellect, Pipecat Cloud or Braintrust.",
+    printcolumn(name = "Provider", type_ = "string", json_path = ".status.provider"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Synced", type_ = "string", json_path = ".status.summary"),
+    printcolumn(name = "Last-Sync", type_ = "date", json_path = ".status.lastSyncTime"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("!has(self.spec.provider.pipecat) || has(self.spec.provider.pipecat.setName) || (size(self.metadata.name) >= 3 && size(self.metadata.name) <= 63)").message("the name of this object is not a Pipecat set name (3 to 63 characters): give spec.provider.pipecat.setName")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.data) || has(self.dataFrom)").message("name what to send: give data, dataFrom or both"),
+    validation = Rule::new("!has(self.data) || !has(self.provider.primeIntellect) || self.data.all(e, e.name.matches('^[A-Z][A-Z0-9_]*$'))").message("PrimeIntellect names start with an upper-case letter and hold upper-case letters, digits and underscores only"),
+    validation = Rule::new("!has(self.data) || !has(self.provider.pipecat) || self.data.all(e, e.name.matches('^[A-Za-z0-9_-]{1,64}$'))").message("Pipecat key names hold letters, digits, - and _ only, at most 64 characters"),
+    validation = Rule::new("!has(self.data) || has(self.provider.braintrust) || self.data.all(e, !has(e.braintrust))").message("data[].braintrust is for the Braintrust provider only: remove it"),
+    validation = Rule::new("!has(self.data) || has(self.provider.primeIntellect) || self.data.all(e, !has(e.primeIntellect))").message("data[].primeIntellect is for the PrimeIntellect provider only: remove it")
+)]
+pub struct ProviderSecretSpec {
+    /// The account that receives the values. Exactly one member is set. The member and its scope
+    /// fields cannot change; apiKeySecretRef can.
+    pub provider: ProviderSpec,
+
+    /// Entries that name one key of one Secret each. An entry here wins over an entry of the same
+    /// name that comes from dataFrom. An entry that is removed here is forgotten; its value stays
+    /// at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 500))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub data: Option<Vec<Entry>>,
+
+    /// Secrets of which every key becomes an entry. Two items that give one name are refused
+    /// before anything is written. A Secret that disappears, or loses all its keys, deletes nothing
+    /// at the provider. All entries together, data included, may be at most 500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub data_from: Option<Vec<DataFromSource>>,
+
+    /// While true, nothing is written to the provider, whatever changes. What was written stays.
+    /// Set it to false, or remove it, to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+}
+
+impl ProviderSecretSpec {
+    /// Whether the user asked for a pause.
+    pub fn is_suspended(&self) -> bool {
+        self.suspend.unwrap_or(false)
+    }
+
+    /// The explicit entries.
+    pub fn entries(&self) -> &[Entry] {
+        self.data.as_deref().unwrap_or_default()
+    }
+
+    /// The Secrets of which every key is an entry.
+    pub fn bulk_sources(&self) -> &[DataFromSource] {
+        self.data_from.as_deref().unwrap_or_default()
+    }
+
+    /// Names of every Secret this object reads, the credential's last; sorted, without repeats.
+    pub fn secret_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .entries()
+            .iter()
+            .map(|entry| entry.secret_key_ref.name.as_str())
+            .chain(
+                self.bulk_sources()
+                    .iter()
+                    .map(|source| source.secret_ref.name.as_str()),
+            )
+            .chain(
+                self.provider
+                    .choice()
+                    .map(|choice| choice.api_key_secret_ref().name.as_str()),
+            )
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}

@@ -1,0 +1,125 @@
+//! `status`: what the operator has done and knows.
+
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema copies each struct, pub and all, into a function"
+)]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Condition;
+
+/// What the operator has done and knows. It holds names, versions and times, never a value.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderSecretStatus {
+    /// The state of the object in conditions that kubectl, Helm, Flux and Argo CD understand:
+    /// Ready always, Reconciling while the operator works or waits, Stalled while a person must act.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// The generation of the spec that the operator acted on last; -1 before the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// The name of the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub provider: Option<String>,
+
+    /// Whose secrets these are: the team, user or organization as the provider reports it, else
+    /// the team of the spec, else a fingerprint of the API key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub scope: Option<String>,
+
+    /// How many of the wanted entries the provider has acknowledged, such as 3/3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub summary: Option<String>,
+
+    /// When anything was last written to the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sync_time: Option<Time>,
+
+    /// The versions of the Secrets that the entries were made from, the credential's included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 520))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub sources: Vec<SourceStatus>,
+
+    /// What the operator wrote and knows of it, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub entries: Vec<EntryStatus>,
+}
+
+/// One Secret that was read.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceStatus {
+    /// The name of the Secret.
+    #[schemars(length(max = 253))]
+    pub name: String,
+
+    /// The version of the Secret that was acted on.
+    #[schemars(length(max = 64))]
+    pub resource_version: String,
+}
+
+/// One entry as the operator knows it.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryStatus {
+    /// The name at the provider.
+    #[schemars(length(max = 400))]
+    pub name: String,
+
+    /// Whether the provider holds the wanted value.
+    pub state: EntryState,
+
+    /// Why the entry is not synced, as a stable word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub reason: Option<String>,
+
+    /// A keyed digest of what was written last. It tells which entry of a changed Secret really
+    /// changed; it cannot be compared between entries, objects or API keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub digest: Option<String>,
+
+    /// The id of the secret at the provider, where the provider gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub remote_id: Option<String>,
+
+    /// The version of the secret at the provider after the last write, where the provider gives
+    /// one: the time of its last change or of its creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub remote_version: Option<String>,
+
+    /// When this entry was last written to the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_write_time: Option<Time>,
+}
+
+/// Whether the provider holds the wanted value.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryState {
+    /// The provider has acknowledged the wanted value.
+    Synced,
+    /// The wanted value could not be written; the reason says why.
+    Failed,
+    /// The value is being written, or the outcome of the last write is not known. A state that a
+    /// newer operator wrote is read as this one: it never counts as synced.
+    #[serde(other)]
+    Pending,
+}

@@ -1,0 +1,110 @@
+//! The command line. Parse, validate into richer types, run.
+
+mod address;
+mod run;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+use crate::api;
+
+/// Wrong usage or configuration: before anything was done.
+const USAGE: u8 = 2;
+
+/// Keeps the secret stores of AI platforms equal to Kubernetes Secrets.
+#[derive(Debug, Parser)]
+#[command(name = "provider-secrets", version, arg_required_else_help = false)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator, with the cluster of the kubeconfig or the one it runs in.
+    Run(run::Flags),
+    /// Print the CustomResourceDefinition as YAML.
+    Crds,
+}
+
+/// Runs the command line of this process and gives its exit code: 0 done, 1 failed, 2 wrong usage
+/// or configuration.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) =>
+        {
+            return print(&error.to_string());
+        }
+        Err(error) => return refuse(&one_line(&error)),
+    };
+    match arguments.command {
+        Command::Run(flags) => run::run(flags),
+        Command::Crds => match serde_saphyr::to_string(&api::definition()) {
+            Ok(text) => print(&text),
+            Err(_) => fail("the definition cannot be written as YAML"),
+        },
+    }
+}
+
+/// What is wrong and how to learn more, without the paragraphs clap puts around it.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first: Vec<&str> = text
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(str::trim)
+        .collect();
+    let what = first.join(" ");
+    format!("{} (see --help)", what.trim_start_matches("error: "))
+}
+
+fn print(text: &str) -> ExitCode {
+    // A reader that has gone away, as in `| head`, is no error.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "provider-secrets: {text}");
+}
+
+fn refuse(text: &str) -> ExitCode {
+    say(text);
+    ExitCode::from(USAGE)
+}
+
+fn fail(text: &str) -> ExitCode {
+    say(text);
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_flag_is_one_line() {
+        for wrong in [
+            &["x", "run", "--nonsense"][..],
+            &["x"],
+            &["x", "run", "--endpoint", "a"],
+        ] {
+            let error = Arguments::try_parse_from(wrong).unwrap_err();
+            let line = one_line(&error);
+            assert!(!line.contains('\n') && line.len() > 20, "{line}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! `provider-secrets run`.
+
+use std::{future::Future, process::ExitCode};
+
+use clap::Args;
+use futures::FutureExt;
+use kube::Client;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{address::Address, fail, refuse};
+use crate::{
+    account::{EndpointFlag, Endpoints},
+    controller::{self, Settings},
+    http::{self, Http},
+    telemetry::{self, Format, Health, Metrics},
+};
+
+/// The flags of `run`. A flag wins over its environment variable, that over the default.
+#[derive(Args, Debug)]
+pub(super) struct Flags {
+    /// Address of /metrics
+    #[arg(
+        long,
+        env = "PROVIDER_SECRETS_METRICS_BIND_ADDRESS",
+        default_value = ":8080"
+    )]
+    metrics_bind_address: Address,
+
+    /// Address of /healthz and /readyz
+    #[arg(
+        long,
+        env = "PROVIDER_SECRETS_HEALTH_PROBE_BIND_ADDRESS",
+        default_value = ":8081"
+    )]
+    health_probe_bind_address: Address,
+
+    /// Objects that are worked on at once
+    #[arg(
+        long,
+        env = "PROVIDER_SECRETS_MAX_CONCURRENT_RECONCILES",
+        default_value_t = 32,
+        value_parser = clap::value_parser!(u16).range(1..=1024)
+    )]
+    max_concurrent_reconciles: u16,
+
+    /// Calls to a provider in flight at once, for each account
+    #[arg(
+        long,
+        env = "PROVIDER_SECRETS_MAX_CALLS_PER_ACCOUNT",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
+    max_calls_per_account: u16,
+
+    /// Base URL of an endpoint; NAME is what spec.provider.*.endpoint says, by default "default"
+    #[arg(
+        long = "endpoint",
+        value_name = "PROVIDER[/NAME]=URL",
+        env = "PROVIDER_SECRETS_ENDPOINT",
+        value_delimiter = ','
+    )]
+    endpoints: Vec<EndpointFlag>,
+
+    /// Whether /metrics has a series set for each object
+    #[arg(
+        long,
+        env = "PROVIDER_SECRETS_METRICS_PER_RESOURCE",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    metrics_per_resource: bool,
+
+    /// Log level, or a filter such as info,provider_secrets=debug; RUST_LOG is read where neither
+    /// this flag nor its variable is given
+    #[arg(long, env = "PROVIDER_SECRETS_LOG_LEVEL")]
+    log_level: Option<String>,
+
+    /// The filter of Rust programs
+    #[arg(long, env = "RUST_LOG", hide = true)]
+    rust_log: Option<String>,
+
+    /// How a log line looks
+    #[arg(
+        long,
+        env = "PROVIDER_SECRETS_LOG_FORMAT",
+        value_enum,
+        default_value = "json"
+    )]
+    log_format: Format,
+
+    /// The name of this pod, for events
+    #[arg(long, env = "POD_NAME", default_value = "provider-secrets")]
+    pod_name: String,
+}
+
+/// Runs the operator until SIGTERM or Ctrl-C.
+pub(super) fn run(flags: Flags) -> ExitCode {
+    let directives = flags.log_level.as_ref().or(flags.rust_log.as_ref());
+    let directives = directives.map_or("info", String::as_str);
+    if let Err(what) = telemetry::init(directives, flags.log_format) {
+        return refuse(&format!("--log-level: {what}"));
+    }
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
+        return fail("TLS was set up before");
+    }
+    let transport = match http::transport(concat!("provider-secrets/", env!("CARGO_PKG_VERSION"))) {
+        Ok(transport) => transport,
+        Err(_) => {
+            return refuse("no CA certificates were found; install them or set SSL_CERT_FILE");
+        }
+    };
+    // One thread: the work is waiting, and each further thread costs memory.
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(_) => return fail("the runtime could not be started"),
+    };
+    runtime.block_on(operate(flags, transport))
+}
+
+async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
+    let Ok(mut config) = kube::Config::infer().await else {
+        return refuse("no cluster: there is neither a usable kubeconfig nor a ServiceAccount");
+    };
+    // The queue and the watches retry by themselves; kube's own retry would hide an outage for
+    // minutes (style.md 7.16).
+    config.default_retry = false;
+    let Ok(client) = Client::try_from(config) else {
+        return refuse("no cluster: the kubeconfig or its certificates cannot be used");
+    };
+    let Some(stop) = stop() else {
+        return fail("signals cannot be received");
+    };
+    let (metrics, health) = (Metrics::default(), Health::default());
+    let Flags {
+        metrics_bind_address,
+        health_probe_bind_address,
+        max_concurrent_reconciles,
+        max_calls_per_account,
+        endpoints,
+        metrics_per_resource,
+        pod_name,
+        log_level: _,
+        rust_log: _,
+        log_format: _,
+    } = flags;
+    let settings = Settings {
+        concurrency: max_concurrent_reconciles,
+        calls_per_account: usize::from(max_calls_per_account),
+        metrics_per_resource,
+    };
+    let served = telemetry::serve(
+        health_probe_bind_address.0,
+        metrics_bind_address.0,
+        health.clone(),
+        metrics.clone(),
+        stop.clone(),
+    );
+    let served = match served.await {
+        Ok(served) => tokio::spawn(served),
+        Err(address) => return refuse(&format!("cannot listen on {address}")),
+    };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
+    let http = Http::new(transport, metrics.clone());
+    let ended = controller::run(
+        client,
+        http,
+        Endpoints::new(endpoints),
+        &settings,
+        metrics,
+        health,
+        pod_name,
+        stop,
+    )
+    .await;
+    served.abort();
+    match ended {
+        Ok(()) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+/// Resolves at SIGTERM or Ctrl-C; one for all tasks.
+fn stop() -> Option<impl Future<Output = ()> + Clone + Send + Sync + 'static> {
+    let mut terminate = signal(SignalKind::terminate()).ok()?;
+    let mut interrupt = signal(SignalKind::interrupt()).ok()?;
+    let (tell, told) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("told to stop; finishing what is under way");
+        tell.send_replace(true);
+        // Keeps the channel open for those who ask later.
+        std::future::pending::<()>().await;
+    });
+    Some(
+        async move {
+            let mut told = told;
+            let _ = told.wait_for(|told| *told).await;
+        }
+        .boxed()
+        .shared(),
+    )
+}

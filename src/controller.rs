@@ -1,0 +1,28 @@
+//! The controller: watches → queue → reconcile → report.
+//!
+//! A reconcile is four named steps: [`dereference`] reads, [`plan`] decides and does no I/O,
+//! [`apply`] writes to the provider, [`report`] writes status and events. [`gate`] is in front of
+//! them: a wake-up that brings no news costs nothing.
+
+mod apply;
+mod context;
+mod dereference;
+mod desired;
+mod events;
+mod gate;
+mod kubernetes;
+mod memo;
+mod metrics;
+mod pass;
+mod plan;
+mod references;
+mod report;
+mod run;
+mod secrets;
+mod status;
+mod trouble;
+mod version;
+mod watch;
+
+pub use context::Settings;
+pub use run::{Error, run};

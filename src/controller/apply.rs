@@ -1,0 +1,259 @@
+//! Apply: carries the plan out at the provider. One failing entry does not stop the others; trouble
+//! of the account does.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    desired::Desired,
+    plan::{Change, Planned, locate},
+    trouble::Trouble,
+};
+use crate::{
+    account::{Account, Names, Snapshot},
+    api::{Choice, Reason},
+    http::{Class, ProviderError},
+    provider::{ListingNeed, Provider, Unit, Write, Written},
+};
+
+/// What became of one entry.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Nothing was to be done.
+    Kept,
+    /// The provider acknowledged it.
+    Written(Written),
+    /// It could not be written.
+    Failed(Trouble),
+    /// Its turn did not come, because the account is in trouble.
+    NotTried,
+}
+
+/// What became of the plan.
+pub(super) struct Applied {
+    /// One for each entry, in the order of the plan.
+    pub(super) outcomes: Vec<Outcome>,
+    /// What ended the pass early.
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// The way to the provider for one object's pass.
+pub(super) struct Writer<'a> {
+    pub(super) account: &'a Account,
+    pub(super) provider: &'a dyn Provider,
+    pub(super) choice: Choice<'a>,
+    pub(super) names: &'a Names,
+}
+
+impl Writer<'_> {
+    /// Carries out the plan. `listed` is the listing the plan was made from.
+    pub(super) async fn apply(
+        &self,
+        desired: &[Desired],
+        planned: &[Planned],
+        listed: Option<&Snapshot>,
+    ) -> Applied {
+        match self.provider.rules().unit {
+            Unit::Each => self.apply_each(desired, planned, listed).await,
+            Unit::Set => self.apply_set(desired, planned).await,
+        }
+    }
+
+    async fn apply_each(
+        &self,
+        desired: &[Desired],
+        planned: &[Planned],
+        listed: Option<&Snapshot>,
+    ) -> Applied {
+        let mut applied = Applied {
+            outcomes: Vec::with_capacity(desired.len()),
+            trouble: None,
+        };
+        for (entry, planned) in desired.iter().zip(planned) {
+            let outcome = match &planned.change {
+                Change::Keep => Outcome::Kept,
+                Change::Refuse(trouble) => Outcome::Failed(trouble.clone()),
+                Change::Create | Change::Update(_) if applied.trouble.is_some() => {
+                    Outcome::NotTried
+                }
+                Change::Create => {
+                    self.write_entry(entry, None, listed, &mut applied.trouble)
+                        .await
+                }
+                Change::Update(id) => {
+                    self.write_entry(entry, id.as_deref(), listed, &mut applied.trouble)
+                        .await
+                }
+            };
+            applied.outcomes.push(outcome);
+        }
+        applied
+    }
+
+    /// All wanted entries go into each write of a set: that is right whether the provider merges
+    /// or replaces.
+    async fn apply_set(&self, desired: &[Desired], planned: &[Planned]) -> Applied {
+        let is_refused = |planned: &Planned| matches!(planned.change, Change::Refuse(_));
+        let writes: Vec<Write<'_>> = desired
+            .iter()
+            .zip(planned)
+            .filter(|(_, planned)| !is_refused(planned))
+            .filter_map(|(entry, _)| write(entry, None))
+            .collect();
+        let written = if planned.iter().any(|planned| planned.change.is_write()) {
+            let set = self.provider.listed_name("");
+            let mut lock = self.names.lock(self.lock_name(set)).await;
+            let written = self.provider.write(&writes).await;
+            lock.wrote();
+            written
+        } else {
+            Ok(Written::default())
+        };
+        let trouble = written
+            .as_ref()
+            .err()
+            .map(|error| Trouble::provider(error, self.choice, None));
+        let outcomes = planned
+            .iter()
+            .map(|planned| match (&planned.change, &written) {
+                (Change::Keep, _) => Outcome::Kept,
+                (Change::Refuse(trouble), _) => Outcome::Failed(trouble.clone()),
+                (Change::Create | Change::Update(_), Ok(written)) => {
+                    Outcome::Written(written.clone())
+                }
+                (Change::Create | Change::Update(_), Err(error)) => {
+                    Outcome::Failed(Trouble::provider(error, self.choice, None))
+                }
+            })
+            .collect();
+        Applied { outcomes, trouble }
+    }
+
+    /// Writes one entry. Trouble of the account is noted in `trouble` as well.
+    async fn write_entry(
+        &self,
+        entry: &Desired,
+        id: Option<&str>,
+        listed: Option<&Snapshot>,
+        trouble: &mut Option<Trouble>,
+    ) -> Outcome {
+        let mut lock = self.names.lock(self.lock_name(&entry.folded)).await;
+        let mut id = id.map(str::to_owned);
+        if id.is_none() && self.provider.rules().listing == ListingNeed::Create {
+            // A listing that began before a write of this name ended says nothing of it.
+            let is_current =
+                |listed: &Snapshot| lock.last_write().is_none_or(|write| listed.began > write);
+            if !listed.is_some_and(is_current) {
+                match self.find_now(entry).await {
+                    Ok(found) => id = found,
+                    Err(outcome) => return outcome.noting(trouble),
+                }
+            }
+        }
+        let mut written = self.send(entry, id.as_deref()).await;
+        lock.wrote();
+        if let Err(error) = &written
+            && self.may_be_elsewhere(error, id.as_deref())
+        {
+            match self.find_now(entry).await {
+                // Found under another id, or gone and created again.
+                Ok(found) if found != id => {
+                    written = self.send(entry, found.as_deref()).await;
+                    lock.wrote();
+                }
+                Ok(_) => {}
+                Err(outcome) => return outcome.noting(trouble),
+            }
+        }
+        match written {
+            Ok(written) => Outcome::Written(written),
+            Err(error) => self.failed(&error, entry).noting(trouble),
+        }
+    }
+
+    async fn send(&self, entry: &Desired, id: Option<&str>) -> Result<Written, ProviderError> {
+        match write(entry, id) {
+            Some(write) => self.provider.write(&[write]).await,
+            None => Err(ProviderError::config(Reason::InvalidSpec)),
+        }
+    }
+
+    /// Whether the answer may mean that the secret has another id, or got one meanwhile: a secret
+    /// that was deleted by hand answers 404, and a name that was created by another writer is
+    /// refused where a write is not an upsert (providers.md 2.2, trap 1).
+    fn may_be_elsewhere(&self, error: &ProviderError, id: Option<&str>) -> bool {
+        match id {
+            Some(_) => error.reason == Reason::TargetNotFound,
+            None => {
+                self.provider.rules().listing == ListingNeed::Create
+                    && error.class == Class::Config
+                    && error.reason == Reason::Rejected
+            }
+        }
+    }
+
+    /// The id of the entry in a listing that begins now.
+    async fn find_now(&self, entry: &Desired) -> Result<Option<String>, Failed> {
+        let listed = self
+            .listing(Instant::now())
+            .await
+            .map_err(|error| self.failed(&error, entry))?;
+        match locate(entry, &listed.remotes, self.provider.rules()) {
+            Ok(found) => Ok(found.and_then(|remote| remote.id.clone())),
+            Err(trouble) => Err(Failed {
+                trouble,
+                is_of_account: false,
+            }),
+        }
+    }
+
+    /// The account's listing, begun after `instant`.
+    pub(super) async fn listing(&self, instant: Instant) -> Result<Arc<Snapshot>, ProviderError> {
+        self.account
+            .listing
+            .began_after(instant, || self.provider.list())
+            .await
+    }
+
+    fn failed(&self, error: &ProviderError, entry: &Desired) -> Failed {
+        let trouble = Trouble::provider(error, self.choice, Some(&entry.name));
+        Failed {
+            trouble,
+            is_of_account: error.is_of_account(),
+        }
+    }
+
+    fn lock_name(&self, folded: &str) -> String {
+        format!(
+            "{}/{}/{folded}",
+            self.choice.kind().flag(),
+            self.choice.endpoint()
+        )
+    }
+}
+
+/// A failed write of one entry.
+struct Failed {
+    trouble: Trouble,
+    is_of_account: bool,
+}
+
+impl Failed {
+    fn noting(self, trouble: &mut Option<Trouble>) -> Outcome {
+        if self.is_of_account {
+            *trouble = Some(self.trouble.clone());
+        }
+        Outcome::Failed(self.trouble)
+    }
+}
+
+fn write<'a>(entry: &'a Desired, id: Option<&'a str>) -> Option<Write<'a>> {
+    let value = entry.value.as_ref().ok()?;
+    Some(Write {
+        name: &entry.name,
+        value,
+        options: &entry.options,
+        id,
+    })
+}

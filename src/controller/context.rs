@@ -1,0 +1,64 @@
+//! What every pass shares.
+
+use std::time::Duration;
+
+use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::ObjectRef};
+
+use super::{events::Events, memo::Memos, references::References, secrets::SecretVersions};
+use crate::{
+    account::{Accounts, Credentials, ObjectName},
+    api::ProviderSecret,
+    telemetry::Metrics,
+};
+
+/// A ProviderSecret, or the metadata of one that does not decode.
+pub(super) type Guarded = DeserializeGuard<ProviderSecret>;
+
+/// What the flags decide about the controller.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Passes at once.
+    pub concurrency: u16,
+    /// Calls in flight for each account.
+    pub calls_per_account: usize,
+    /// Whether metrics have a series set for each object.
+    pub metrics_per_resource: bool,
+}
+
+/// What every pass shares.
+pub(super) struct Context {
+    pub(super) client: Client,
+    pub(super) accounts: Accounts,
+    pub(super) credentials: Credentials,
+    pub(super) secrets: SecretVersions,
+    pub(super) references: References,
+    pub(super) memos: Memos,
+    pub(super) events: Events,
+    pub(super) metrics: Metrics,
+}
+
+impl Context {
+    /// An object is gone: nothing of it is kept, and a place it was given goes to the next.
+    pub(super) fn forget(&self, object: &Guarded) {
+        let name = object_name(object);
+        self.references.remove(&name);
+        if let Some(account) = object.uid().and_then(|uid| self.memos.forget(&uid)) {
+            account.limiter.forget(&name);
+        }
+    }
+}
+
+/// Namespace and name.
+pub(super) fn object_name(object: &impl ResourceExt) -> ObjectName {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// The reference under which the queue knows an object.
+pub(super) fn object_ref((namespace, name): &ObjectName) -> ObjectRef<Guarded> {
+    ObjectRef::new(name).within(namespace)
+}
+
+/// A time between 90 % and 110 % of `duration`, so that what starts together does not stay so.
+pub(super) fn jittered(duration: Duration) -> Duration {
+    duration.mul_f64(0.9 + fastrand::f64() * 0.2)
+}

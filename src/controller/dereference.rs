@@ -1,0 +1,156 @@
+//! Dereference: reads what a pass needs, the credential first.
+//!
+//! A Secret that the metadata watch does not show costs no call. A credential is read once for each
+//! version of its Secret, however many objects name it.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+
+use super::{
+    context::Context,
+    desired::{SecretData, Sources, missing},
+    kubernetes::{Failure, read_secret},
+    trouble::Trouble,
+    version,
+};
+use crate::{
+    account::{Credential, Versioned},
+    api::{ProviderSecretSpec, Reason, SecretKeyRef},
+};
+
+/// The versions of the Secrets that were read, sorted by name.
+pub(super) type Versions = Vec<(String, String)>;
+
+/// The credential of an object and the version of its Secret; the version also where the key in it
+/// is missing or unusable.
+pub(super) async fn credential(
+    context: &Context,
+    namespace: &str,
+    reference: &SecretKeyRef,
+) -> (Result<Arc<Credential>, Trouble>, Option<String>) {
+    let Some(seen) = context.secrets.get(namespace, &reference.name) else {
+        return (
+            Err(credential_trouble(Reason::CredentialNotFound, reference)),
+            None,
+        );
+    };
+    let slot = context.credentials.slot(namespace, reference);
+    let mut slot = slot.lock().await;
+    if slot
+        .as_ref()
+        .is_none_or(|known| version::is_newer(&seen, &known.version))
+    {
+        match read_secret(&context.client, namespace, &reference.name).await {
+            Ok(secret) => {
+                let credential = match secret.data.get(&reference.key) {
+                    Some(bytes) => Credential::new(bytes).map(Arc::new),
+                    None => Err(Reason::CredentialKeyMissing),
+                };
+                *slot = Some(Versioned {
+                    credential,
+                    version: secret.version,
+                });
+            }
+            Err(Failure::NotFound) => {
+                return (
+                    Err(credential_trouble(Reason::CredentialNotFound, reference)),
+                    None,
+                );
+            }
+            Err(failure) => return (Err(unreadable(&reference.name, failure)), None),
+        }
+    }
+    match slot.as_ref() {
+        Some(known) => {
+            let credential = known
+                .credential
+                .clone()
+                .map_err(|reason| credential_trouble(reason, reference));
+            (credential, Some(known.version.clone()))
+        }
+        None => (
+            Err(credential_trouble(Reason::CredentialNotFound, reference)),
+            None,
+        ),
+    }
+}
+
+/// Every source Secret that the spec names, and the versions of those that were read.
+pub(super) async fn sources(
+    context: &Context,
+    namespace: &str,
+    spec: &ProviderSecretSpec,
+) -> (Sources, Versions) {
+    let mut names: Vec<&str> = spec
+        .entries()
+        .iter()
+        .map(|entry| entry.secret_key_ref.name.as_str())
+        .chain(
+            spec.bulk_sources()
+                .iter()
+                .map(|source| source.secret_ref.name.as_str()),
+        )
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let read = join_all(names.into_iter().map(|name| async move {
+        let (data, version) = source(context, namespace, name).await;
+        (name.to_owned(), data, version)
+    }))
+    .await;
+    let (mut sources, mut versions) = (Sources::default(), Versions::new());
+    for (name, data, version) in read {
+        versions.extend(version.map(|version| (name.clone(), version)));
+        sources.insert(name, data);
+    }
+    (sources, versions)
+}
+
+async fn source(context: &Context, namespace: &str, name: &str) -> (SecretData, Option<String>) {
+    if context.secrets.get(namespace, name).is_none() {
+        return (Err(missing(name)), None);
+    }
+    match read_secret(&context.client, namespace, name).await {
+        Ok(secret) => (Ok(secret.data), Some(secret.version)),
+        Err(Failure::NotFound) => (Err(missing(name)), None),
+        Err(failure) => (Err(unreadable(name, failure)), None),
+    }
+}
+
+fn unreadable(secret: &str, failure: Failure) -> Trouble {
+    if failure == Failure::Forbidden {
+        let message = format!(
+            "The operator may not read Secret {secret}. Grant its ServiceAccount the verb get on Secrets in this namespace."
+        );
+        Trouble::transient(Reason::Forbidden, message)
+    } else {
+        let message =
+            format!("The Kubernetes API did not give Secret {secret}. It is tried again.");
+        Trouble::transient(Reason::SecretUnavailable, message)
+    }
+}
+
+fn credential_trouble(reason: Reason, reference: &SecretKeyRef) -> Trouble {
+    let SecretKeyRef { name, key } = reference;
+    match reason {
+        Reason::CredentialNotFound => Trouble::waiting(
+            reason,
+            format!(
+                "Secret {name} with the API key does not exist. It is used as soon as it does."
+            ),
+        ),
+        Reason::CredentialKeyMissing => Trouble::waiting(
+            reason,
+            format!(
+                "Secret {name} has no key {key} with the API key. It is used as soon as it has."
+            ),
+        ),
+        _ => Trouble::config(
+            reason,
+            format!(
+                "The API key in Secret {name} key {key} is empty, too long or holds a character that no header may hold. Store the key alone."
+            ),
+        ),
+    }
+}

@@ -1,0 +1,63 @@
+//! Calls to the Kubernetes API. Each is bounded in time, and no text of an answer leaves here.
+//!
+//! A call names its namespace, which is always the object's own: there is no way to name another.
+
+use std::{collections::BTreeMap, future::Future, time::Duration};
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+/// Longest wait for an answer. A stalled API server does not answer at all (reliability.md 0.1).
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// 404.
+    NotFound,
+    /// 403.
+    Forbidden,
+    /// 409.
+    Conflict,
+    /// Anything else: no answer in time, none that was understood, 5xx.
+    Unavailable,
+}
+
+/// A Secret as it is needed: its version and values that are erased when they are dropped.
+pub(super) struct ReadSecret {
+    pub(super) version: String,
+    pub(super) data: BTreeMap<String, Zeroizing<Vec<u8>>>,
+}
+
+/// Bounds a call and reduces its error to what decides what happens next.
+pub(super) async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+    match timeout(TIMEOUT, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(kube::Error::Api(status))) => Err(match status.code {
+            403 => Failure::Forbidden,
+            404 => Failure::NotFound,
+            409 => Failure::Conflict,
+            _ => Failure::Unavailable,
+        }),
+        Ok(Err(_)) | Err(_) => Err(Failure::Unavailable),
+    }
+}
+
+/// Reads a Secret.
+pub(super) async fn read_secret(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<ReadSecret, Failure> {
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let secret = bounded(api.get(name)).await?;
+    let data = secret.data.unwrap_or_default().into_iter();
+    Ok(ReadSecret {
+        version: secret.metadata.resource_version.unwrap_or_default(),
+        data: data
+            .map(|(key, value)| (key, Zeroizing::new(value.0)))
+            .collect(),
+    })
+}

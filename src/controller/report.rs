@@ -1,0 +1,233 @@
+//! Report: writes status, only when it changed, and tells of transitions.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+    core::DeserializeGuard,
+};
+use serde_json::{Value, json};
+
+use super::{
+    context::Context,
+    dereference::Versions,
+    events::Importance,
+    kubernetes::{Failure, bounded},
+    status::{self, State, Verdict},
+};
+use crate::api::{
+    EntryStatus, GROUP, ProviderSecret, ProviderSecretStatus, READY, Reason, SourceStatus,
+};
+
+/// How often a status write is tried when others write the object at the same time.
+const TRIES: u32 = 5;
+
+/// What a pass found out.
+pub(super) struct Findings {
+    pub(super) verdict: Verdict,
+    pub(super) provider: Option<&'static str>,
+    pub(super) scope: Option<String>,
+    pub(super) entries: Vec<EntryStatus>,
+    pub(super) sources: Versions,
+    /// Entries that the provider acknowledged in this pass.
+    pub(super) written: usize,
+}
+
+/// The status that says what was found.
+pub(super) fn next_status(
+    object: &ProviderSecret,
+    findings: &Findings,
+    now: Timestamp,
+) -> ProviderSecretStatus {
+    let previous = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation;
+    let mut entries = findings.entries.clone();
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let sources = findings.sources.iter().map(|(name, version)| SourceStatus {
+        name: name.clone(),
+        resource_version: version.clone(),
+    });
+    ProviderSecretStatus {
+        conditions: status::conditions(&previous.conditions, &findings.verdict, generation, now),
+        observed_generation: generation,
+        provider: findings.provider.map(str::to_owned),
+        scope: findings.scope.clone().or(previous.scope),
+        summary: Some(status::summary(&entries)),
+        last_sync_time: if findings.written > 0 {
+            Some(status::time(now))
+        } else {
+            previous.last_sync_time
+        },
+        sources: sources.collect(),
+        entries,
+    }
+}
+
+/// Writes what was found, and tells of the transition.
+///
+/// # Errors
+/// [`Failure::NotFound`] when the object is gone, else why status could not be written.
+pub(super) async fn report(
+    context: &Context,
+    object: &Arc<ProviderSecret>,
+    findings: &Findings,
+) -> Result<(), Failure> {
+    let next = next_status(object, findings, Timestamp::now());
+    let previous = object.status.clone().unwrap_or_default();
+    write(context, object, &next).await?;
+    announce(context, object, &previous, findings);
+    Ok(())
+}
+
+/// Writes a status if it says something new, and gives the object as it is then.
+///
+/// # Errors
+/// As [`report`].
+pub(super) async fn write(
+    context: &Context,
+    object: &Arc<ProviderSecret>,
+    next: &ProviderSecretStatus,
+) -> Result<Arc<ProviderSecret>, Failure> {
+    if object
+        .status
+        .as_ref()
+        .is_some_and(|current| status::is_same(current, next))
+    {
+        return Ok(Arc::clone(object));
+    }
+    let api: Api<ProviderSecret> = Api::namespaced(
+        context.client.clone(),
+        &object.namespace().unwrap_or_default(),
+    );
+    let name = object.name_any();
+    let parameters = PatchParams {
+        field_manager: Some(GROUP.to_owned()),
+        ..PatchParams::default()
+    };
+    let mut version = object.resource_version();
+    for _ in 0..TRIES {
+        // Only the resourceVersion fences: a patch with the uid of a deleted object is accepted on
+        // its namesake (reliability.md 0.1, finding 2).
+        let patch = json!({"metadata": {"resourceVersion": version}, "status": merge_patch(next)});
+        match bounded(api.patch_status(&name, &parameters, &Patch::Merge(&patch))).await {
+            Ok(answer) => return Ok(remember(context, answer)),
+            Err(Failure::Conflict) => {
+                let live = bounded(api.get(&name)).await?;
+                if live.uid() != object.uid() {
+                    return Err(Failure::NotFound);
+                }
+                version = live.resource_version();
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(Failure::Conflict)
+}
+
+fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<ProviderSecret> {
+    slim(&mut answer);
+    let answer = Arc::new(answer);
+    if let Some(uid) = answer.uid() {
+        context.memos.with(&uid, |memo| memo.wrote(&answer));
+    }
+    answer
+}
+
+/// Drops what no pass reads and what takes most of the memory of an object.
+pub(super) fn slim(object: &mut impl ResourceExt) {
+    object.managed_fields_mut().clear();
+    object.annotations_mut().clear();
+    object.labels_mut().clear();
+}
+
+/// The status as a merge patch: what is absent is said to be absent.
+fn merge_patch(next: &ProviderSecretStatus) -> Value {
+    let mut patch = json!({
+        "conditions": [],
+        "observedGeneration": null,
+        "provider": null,
+        "scope": null,
+        "summary": null,
+        "lastSyncTime": null,
+        "sources": [],
+        "entries": [],
+    });
+    if let (Some(patch), Ok(Value::Object(next))) =
+        (patch.as_object_mut(), serde_json::to_value(next))
+    {
+        patch.extend(next);
+    }
+    patch
+}
+
+/// One event for a transition, and one for each time something was written.
+fn announce(
+    context: &Context,
+    object: &Arc<ProviderSecret>,
+    previous: &ProviderSecretStatus,
+    findings: &Findings,
+) {
+    let verdict = &findings.verdict;
+    let before = previous
+        .conditions
+        .iter()
+        .find(|condition| condition.r#type == READY);
+    let is_transition = before.is_none_or(|before| before.reason != verdict.reason.as_str());
+    let (importance, action) = match verdict.state {
+        State::Ready if findings.written > 0 => (Importance::Normal, "Push"),
+        State::Ready | State::Suspended if verdict.reason == Reason::Suspended && is_transition => {
+            (Importance::Normal, "Suspend")
+        }
+        State::Ready | State::Suspended => return,
+        // The provider is at work, or asked for patience: nobody need look.
+        State::Reconciling { .. }
+            if matches!(verdict.reason, Reason::Progressing | Reason::RateLimited) =>
+        {
+            return;
+        }
+        State::Reconciling { .. } | State::Stalled if is_transition => {
+            (Importance::Warning, "Push")
+        }
+        State::Reconciling { .. } | State::Stalled => return,
+    };
+    tracing::info!(
+        namespace = object.namespace().unwrap_or_default(),
+        name = object.name_any(),
+        generation = object.metadata.generation.unwrap_or_default(),
+        reason = verdict.reason.as_str(),
+        entries_written = findings.written,
+        "{}",
+        verdict.message
+    );
+    let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
+    context.events.tell(
+        &guarded,
+        importance,
+        verdict.reason,
+        action,
+        &verdict.message,
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_names_every_field_of_status() {
+        let full = ProviderSecretStatus {
+            conditions: Vec::new(),
+            observed_generation: Some(1),
+            provider: Some(String::new()),
+            scope: Some(String::new()),
+            summary: Some(String::new()),
+            last_sync_time: Some(status::time(Timestamp::now())),
+            sources: Vec::new(),
+            entries: Vec::new(),
+        };
+        let fields = |status| merge_patch(&status).as_object().unwrap().len();
+        assert_eq!(fields(full), fields(ProviderSecretStatus::default()));
+    }
+}

@@ -1,0 +1,147 @@
+//! Wiring: watches, queue, passes and the way to stop.
+
+use std::{
+    convert::Infallible, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+};
+
+use futures::{FutureExt, StreamExt, stream};
+use kube::{
+    Client, ResourceExt,
+    runtime::{
+        Controller,
+        controller::{self, Action},
+        reflector,
+    },
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
+
+use super::{
+    context::{Context, Guarded, Settings, object_ref},
+    events::Events,
+    metrics::StoreStates,
+    pass::pass,
+    watch,
+};
+use crate::{
+    account::{Accounts, Endpoints},
+    http::Http,
+    telemetry::{Health, Metrics, PassResult},
+};
+
+/// How long passes under way may take after the signal to stop. Kubernetes kills after 30 s.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why the controller ended by itself. It never should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The queue ended without a signal.
+    #[error("the controller ended without being told to")]
+    Ended,
+}
+
+/// Runs the controller until `stop`, then lets the passes under way finish.
+///
+/// # Errors
+/// When it ends before `stop`.
+pub async fn run(
+    client: Client,
+    http: Http,
+    endpoints: Endpoints,
+    settings: &Settings,
+    metrics: Metrics,
+    health: Health,
+    reporter: String,
+    stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
+) -> Result<(), Error> {
+    health.lacks(watch::OBJECTS, "not listed yet");
+    health.lacks(watch::SECRETS, "not listed yet");
+    let (wake, woken) = mpsc::unbounded_channel();
+    let (events, send_events) = Events::new(client.clone(), metrics.clone(), reporter);
+    let context = Arc::new(Context {
+        accounts: Accounts::new(http, endpoints, settings.calls_per_account, wake),
+        client: client.clone(),
+        credentials: Default::default(),
+        secrets: Default::default(),
+        references: Default::default(),
+        memos: Default::default(),
+        events,
+        metrics: metrics.clone(),
+    });
+    let (store, writer) = reflector::store::<Guarded>();
+    if settings.metrics_per_resource {
+        metrics.register_objects(StoreStates(store.clone()));
+    }
+    let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
+    let readers = watch::readers(Arc::clone(&context), client, health);
+    let turns = stream::unfold(woken, |mut woken| async {
+        let object = woken.recv().await?;
+        Some((object_ref(&object), woken))
+    });
+    let config = controller::Config::default()
+        .concurrency(settings.concurrency)
+        .debounce(Duration::ZERO);
+    let passes = Controller::for_stream(objects, store)
+        .with_config(config)
+        .reconcile_on(readers)
+        .reconcile_on(turns)
+        .graceful_shutdown_on(stop.clone())
+        .run(
+            reconcile,
+            |_, error: &Infallible, _| match *error {},
+            Arc::clone(&context),
+        )
+        // What is gone between its wake-up and its pass is no error.
+        .for_each(|_| std::future::ready(()));
+    let drained = {
+        let stop = stop.clone();
+        async move {
+            stop.await;
+            tokio::time::sleep(DRAIN).await;
+        }
+    };
+    let mut send_events = std::pin::pin!(send_events.fuse());
+    let ended = async {
+        tokio::select! {
+            () = passes => {}
+            () = drained => tracing::warn!("passes under way took too long and were left"),
+        }
+    };
+    tokio::select! {
+        () = ended => {}
+        () = &mut send_events => {}
+    }
+    let was_told = stop.now_or_never().is_some();
+    // Events that were told in the last passes.
+    drop(context);
+    let _ = timeout(Duration::from_secs(1), send_events).await;
+    if was_told { Ok(()) } else { Err(Error::Ended) }
+}
+
+async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
+    let started = Instant::now();
+    let Ok(seen) = &object.0 else {
+        return Ok(Action::await_change());
+    };
+    if seen.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let seen = Arc::new(seen.clone());
+    // A panic would end the controller for every object (style.md 7.8).
+    let outcome = AssertUnwindSafe(pass(&context, &seen)).catch_unwind().await;
+    let (result, action) = outcome.unwrap_or_else(|_| {
+        tracing::error!(
+            namespace = seen.namespace().unwrap_or_default(),
+            name = seen.name_any(),
+            "a pass panicked; this is a bug"
+        );
+        (
+            PassResult::Panicked,
+            Action::requeue(Duration::from_secs(5 * 60)),
+        )
+    });
+    context.metrics.pass(result, started.elapsed());
+    Ok(action)
+}

@@ -1,0 +1,321 @@
+//! The next status: pure functions from what a pass saw and did.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{
+    apply::{Applied, Outcome},
+    desired::MAX_ENTRIES,
+    plan::{Change, Planned},
+    trouble::{Kind, Trouble},
+};
+use crate::{
+    api::{
+        Condition, EntryState, EntryStatus, ProviderSecretSpec, ProviderSecretStatus, READY,
+        RECONCILING, Reason, STALLED,
+    },
+    provider::rules,
+};
+
+/// In which of its states an object is, with the words for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) state: State,
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+/// The states of an object. Exactly one of the conditions `Ready`, `Reconciling` and `Stalled` is
+/// True, but for a suspended object that was not synced when it was suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// `Ready=True`.
+    Ready,
+    /// `Ready=False`, `Reconciling=True`, after a failure or not.
+    Reconciling { after_failure: bool },
+    /// `Ready=False`, `Stalled=True`.
+    Stalled,
+    /// `Ready=False` and nobody works on it.
+    Suspended,
+}
+
+/// Folds all trouble into one verdict: a person who must act comes first, then what heals by
+/// itself. `all_done` is what is said when there is none.
+pub(super) fn verdict(troubles: &[Trouble], all_done: Verdict) -> Verdict {
+    let worst = troubles
+        .iter()
+        .find(|trouble| trouble.is_stalling())
+        .or_else(|| {
+            troubles
+                .iter()
+                .find(|trouble| trouble.kind != Kind::Waiting)
+        })
+        .or_else(|| troubles.first());
+    let Some(worst) = worst else { return all_done };
+    let state = if worst.is_stalling() {
+        State::Stalled
+    } else {
+        State::Reconciling {
+            after_failure: worst.kind != Kind::Waiting,
+        }
+    };
+    let others = troubles.len() - 1;
+    let message = match others {
+        0 => worst.message.clone(),
+        1 => format!(
+            "{} One more is not synced; status.entries says why.",
+            worst.message
+        ),
+        _ => format!(
+            "{} {others} more are not synced; status.entries says why.",
+            worst.message
+        ),
+    };
+    Verdict {
+        state,
+        reason: worst.reason,
+        message,
+    }
+}
+
+/// The conditions for a verdict. A transition time moves only when its status does.
+pub(super) fn conditions(
+    previous: &[Condition],
+    verdict: &Verdict,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let is_ready = verdict.state == State::Ready;
+    let mut wanted = vec![(
+        READY,
+        if is_ready { "True" } else { "False" },
+        verdict.reason,
+    )];
+    match verdict.state {
+        State::Ready | State::Suspended => {}
+        State::Reconciling {
+            after_failure: false,
+        } => wanted.push((RECONCILING, "True", Reason::Progressing)),
+        State::Reconciling {
+            after_failure: true,
+        } => {
+            wanted.push((RECONCILING, "True", Reason::ProgressingWithRetry));
+        }
+        State::Stalled => wanted.push((STALLED, "True", verdict.reason)),
+    }
+    wanted
+        .into_iter()
+        .map(|(kind, status, reason)| {
+            let since = previous
+                .iter()
+                .find(|condition| condition.r#type == kind && condition.status == status)
+                .map_or_else(
+                    || time(now),
+                    |condition| condition.last_transition_time.clone(),
+                );
+            Condition {
+                r#type: kind.to_owned(),
+                status: status.to_owned(),
+                reason: reason.as_str().to_owned(),
+                message: verdict.message.clone(),
+                last_transition_time: since,
+                observed_generation: generation,
+            }
+        })
+        .collect()
+}
+
+/// The record of an entry before it is written again: nobody knows what the provider holds until it
+/// has answered. None if the entry needs no such record.
+pub(super) fn pending(planned: &Planned, name: &str) -> Option<EntryStatus> {
+    let recorded = planned.recorded.as_ref()?;
+    let is_needed =
+        matches!(planned.change, Change::Update(_) | Change::Create) && recorded.digest.is_some();
+    is_needed.then(|| EntryStatus {
+        name: name.to_owned(),
+        state: EntryState::Pending,
+        reason: Some(Reason::Progressing.as_str().to_owned()),
+        digest: None,
+        ..recorded.clone()
+    })
+}
+
+/// The records of all entries after a pass, in the order of the plan.
+pub(super) fn entries<'a>(
+    names: impl Iterator<Item = &'a str>,
+    planned: &[Planned],
+    applied: &Applied,
+    now: Timestamp,
+) -> Vec<EntryStatus> {
+    names
+        .zip(planned)
+        .zip(&applied.outcomes)
+        .map(|((name, planned), outcome)| {
+            entry(name, planned, outcome, applied.trouble.as_ref(), now)
+        })
+        .collect()
+}
+
+fn entry(
+    name: &str,
+    planned: &Planned,
+    outcome: &Outcome,
+    of_account: Option<&Trouble>,
+    now: Timestamp,
+) -> EntryStatus {
+    let recorded = planned.recorded.clone().unwrap_or_else(|| unwritten(name));
+    let reason = |reason: Reason| Some(reason.as_str().to_owned());
+    // What was sent may be there now, so the digest of what was there before is void.
+    let after_write = |state| EntryStatus {
+        state,
+        digest: None,
+        ..recorded.clone()
+    };
+    let entry = match outcome {
+        Outcome::Kept => EntryStatus {
+            state: EntryState::Synced,
+            reason: None,
+            ..recorded
+        },
+        Outcome::Written(written) => EntryStatus {
+            state: EntryState::Synced,
+            reason: None,
+            digest: planned.digest.clone(),
+            remote_id: written.id.clone(),
+            remote_version: written.version.clone(),
+            last_write_time: Some(time(now)),
+            ..recorded
+        },
+        Outcome::Failed(trouble) if matches!(planned.change, Change::Refuse(_)) => EntryStatus {
+            state: EntryState::Failed,
+            reason: reason(trouble.reason),
+            ..recorded
+        },
+        Outcome::Failed(trouble) if trouble.kind == Kind::UnknownOutcome => EntryStatus {
+            reason: reason(trouble.reason),
+            ..after_write(EntryState::Pending)
+        },
+        Outcome::Failed(trouble) => EntryStatus {
+            reason: reason(trouble.reason),
+            ..after_write(EntryState::Failed)
+        },
+        Outcome::NotTried => EntryStatus {
+            reason: reason(of_account.map_or(Reason::Progressing, |trouble| trouble.reason)),
+            ..after_write(EntryState::Pending)
+        },
+    };
+    EntryStatus {
+        name: name.to_owned(),
+        ..entry
+    }
+}
+
+/// The records of all entries of a pass that has a plan and carries nothing of it out, for `reason`.
+pub(super) fn not_carried_out<'a>(
+    names: impl Iterator<Item = &'a str>,
+    planned: &[Planned],
+    reason: Reason,
+) -> Vec<EntryStatus> {
+    names
+        .zip(planned)
+        .map(|(name, planned)| {
+            let recorded = planned.recorded.clone().unwrap_or_else(|| unwritten(name));
+            let (state, reason) = match &planned.change {
+                Change::Keep => (EntryState::Synced, None),
+                Change::Refuse(trouble) => (EntryState::Failed, Some(trouble.reason)),
+                Change::Create | Change::Update(_) => (EntryState::Pending, Some(reason)),
+            };
+            let reason = reason.map(|reason| reason.as_str().to_owned());
+            EntryStatus {
+                name: name.to_owned(),
+                state,
+                reason,
+                ..recorded
+            }
+        })
+        .collect()
+}
+
+/// The records after a pass that ended before there was a plan: what was recorded, as it was, and
+/// every explicit entry that was not, with the reason.
+pub(super) fn untouched(
+    recorded: &[EntryStatus],
+    spec: &ProviderSecretSpec,
+    trouble: &Trouble,
+) -> Vec<EntryStatus> {
+    let reason = Some(trouble.reason.as_str().to_owned());
+    let fold = |name: &str| match spec.provider.choice() {
+        Some(choice) => (rules(choice.kind()).fold)(name),
+        None => name.to_owned(),
+    };
+    let explicit: Vec<&str> = spec
+        .entries()
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .collect();
+    let is_wanted = |name: &str| {
+        !spec.bulk_sources().is_empty() || explicit.iter().any(|wanted| fold(wanted) == fold(name))
+    };
+    let mut entries: Vec<EntryStatus> = recorded
+        .iter()
+        .filter(|entry| is_wanted(&entry.name))
+        .cloned()
+        .collect();
+    for name in explicit {
+        if recorded.iter().all(|entry| fold(&entry.name) != fold(name)) {
+            entries.push(EntryStatus {
+                reason: reason.clone(),
+                ..unwritten(name)
+            });
+        }
+    }
+    entries.truncate(MAX_ENTRIES);
+    entries
+}
+
+/// The record of a name that was never written.
+pub(super) fn unwritten(name: &str) -> EntryStatus {
+    EntryStatus {
+        name: name.to_owned(),
+        state: EntryState::Pending,
+        reason: Some(Reason::Progressing.as_str().to_owned()),
+        digest: None,
+        remote_id: None,
+        remote_version: None,
+        last_write_time: None,
+    }
+}
+
+/// `3/3`: the wanted entries that are acknowledged.
+pub(super) fn summary(entries: &[EntryStatus]) -> String {
+    let synced = entries
+        .iter()
+        .filter(|entry| entry.state == EntryState::Synced)
+        .count();
+    format!("{synced}/{}", entries.len())
+}
+
+/// Whether two statuses say the same. The versions of Secrets whose values did not change are
+/// written with the next real change.
+pub(super) fn is_same(a: &ProviderSecretStatus, b: &ProviderSecretStatus) -> bool {
+    let names = |status: &ProviderSecretStatus| -> Vec<String> {
+        status
+            .sources
+            .iter()
+            .map(|source| source.name.clone())
+            .collect()
+    };
+    names(a) == names(b)
+        && ProviderSecretStatus {
+            sources: Vec::new(),
+            ..a.clone()
+        } == ProviderSecretStatus {
+            sources: Vec::new(),
+            ..b.clone()
+        }
+}
+
+/// A time as status shows it: whole seconds.
+pub(super) fn time(now: Timestamp) -> Time {
+    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
+}

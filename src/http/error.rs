@@ -1,0 +1,193 @@
+//! What can go wrong between us and a provider, classed once (design: the error table).
+//!
+//! A [`ProviderError`] holds our own words only. Whatever a server or a library said is dropped
+//! here, because error bodies have been seen to quote the request.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+
+use super::{TransportError, retry_after};
+use crate::api::Reason;
+
+/// What kind of trouble it is. The class decides condition, retry and event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The request is wrong and stays wrong until the spec or a Secret changes.
+    Config,
+    /// The credential is not accepted or not allowed to do this.
+    Auth,
+    /// The provider asked to slow down.
+    Throttled,
+    /// It may work next time. Nothing was written.
+    Transient,
+    /// The request left and no answer came: it may have been carried out.
+    UnknownOutcome,
+    /// The answer is not one the provider's documents allow.
+    Protocol,
+}
+
+/// A failed call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct ProviderError {
+    /// What to do about it.
+    pub class: Class,
+    /// The stable word for it.
+    pub reason: Reason,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<StatusCode>,
+    /// How long the provider asked to wait, already clamped.
+    pub retry_after: Option<Duration>,
+}
+
+impl ProviderError {
+    fn new(class: Class, reason: Reason) -> Self {
+        Self {
+            class,
+            reason,
+            status: None,
+            retry_after: None,
+        }
+    }
+
+    /// An answer that the provider's documents do not allow.
+    pub fn protocol() -> Self {
+        Self::new(Class::Protocol, Reason::UnexpectedResponse)
+    }
+
+    /// A request that is wrong as it stands.
+    pub fn config(reason: Reason) -> Self {
+        Self::new(Class::Config, reason)
+    }
+
+    /// No answer in time. Only a write can have had an effect.
+    pub fn timeout(is_write: bool) -> Self {
+        let class = if is_write {
+            Class::UnknownOutcome
+        } else {
+            Class::Transient
+        };
+        Self::new(class, Reason::Timeout)
+    }
+
+    /// No answer at all.
+    pub fn from_transport(error: TransportError, is_write: bool) -> Self {
+        match error {
+            TransportError::Connect => Self::new(Class::Transient, Reason::NetworkError),
+            TransportError::Cut if is_write => {
+                Self::new(Class::UnknownOutcome, Reason::NetworkError)
+            }
+            TransportError::Cut => Self::new(Class::Transient, Reason::NetworkError),
+            TransportError::TooLarge => Self::protocol(),
+        }
+    }
+
+    /// An answer that is not 2xx. Its body is not looked at.
+    pub fn from_status(status: StatusCode, headers: &HeaderMap) -> Self {
+        let wait = retry_after(headers);
+        let (class, reason) = match status.as_u16() {
+            401 => (Class::Auth, Reason::AuthenticationFailed),
+            403 => (Class::Auth, Reason::PermissionDenied),
+            404 | 410 => (Class::Config, Reason::TargetNotFound),
+            408 => (Class::Transient, Reason::Timeout),
+            413 | 414 => (Class::Config, Reason::ValueTooLarge),
+            425 => (Class::Transient, Reason::ProviderUnavailable),
+            429 => (Class::Throttled, Reason::RateLimited),
+            503 if wait.is_some() => (Class::Throttled, Reason::ProviderUnavailable),
+            501 => (Class::Config, Reason::Unsupported),
+            500..=599 => (Class::Transient, Reason::ProviderUnavailable),
+            100..=399 => (Class::Protocol, Reason::UnexpectedResponse),
+            _ => (Class::Config, Reason::Rejected),
+        };
+        Self {
+            class,
+            reason,
+            status: Some(status),
+            retry_after: wait.filter(|_| class == Class::Throttled),
+        }
+    }
+
+    /// The same error under another class and reason, for an answer whose meaning only the
+    /// provider's file knows.
+    pub fn with(self, class: Class, reason: Reason) -> Self {
+        Self {
+            class,
+            reason,
+            ..self
+        }
+    }
+
+    /// Whether the trouble is the account's and not one entry's: the pass ends here.
+    pub fn is_of_account(&self) -> bool {
+        match self.class {
+            Class::Auth | Class::Throttled => true,
+            Class::Transient | Class::UnknownOutcome => self.status.is_none(),
+            Class::Config | Class::Protocol => false,
+        }
+    }
+
+    /// Our own words for it, without a subject: "answered 401", "did not answer in time".
+    pub fn what(&self) -> String {
+        match (self.status, self.reason) {
+            (Some(status), _) => format!("answered {}", status.as_u16()),
+            (None, Reason::Timeout) => "did not answer in time".to_owned(),
+            (None, Reason::NetworkError) if self.class == Class::UnknownOutcome => {
+                "closed the connection before it answered".to_owned()
+            }
+            (None, Reason::NetworkError) => "could not be reached".to_owned(),
+            (None, Reason::UnexpectedResponse) => {
+                "gave an answer that was not understood".to_owned()
+            }
+            (None, reason) => format!("refused ({reason})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(400, Class::Config, Reason::Rejected)]
+    #[case(401, Class::Auth, Reason::AuthenticationFailed)]
+    #[case(402, Class::Config, Reason::Rejected)]
+    #[case(403, Class::Auth, Reason::PermissionDenied)]
+    #[case(404, Class::Config, Reason::TargetNotFound)]
+    #[case(408, Class::Transient, Reason::Timeout)]
+    #[case(409, Class::Config, Reason::Rejected)]
+    #[case(413, Class::Config, Reason::ValueTooLarge)]
+    #[case(422, Class::Config, Reason::Rejected)]
+    #[case(425, Class::Transient, Reason::ProviderUnavailable)]
+    #[case(429, Class::Throttled, Reason::RateLimited)]
+    #[case(500, Class::Transient, Reason::ProviderUnavailable)]
+    #[case(501, Class::Config, Reason::Unsupported)]
+    #[case(503, Class::Transient, Reason::ProviderUnavailable)]
+    #[case(302, Class::Protocol, Reason::UnexpectedResponse)]
+    fn a_status_has_one_class(#[case] status: u16, #[case] class: Class, #[case] reason: Reason) {
+        let status = StatusCode::from_u16(status).unwrap();
+        let error = ProviderError::from_status(status, &HeaderMap::new());
+        assert_eq!((error.class, error.reason), (class, reason));
+    }
+
+    #[test]
+    fn a_503_with_retry_after_is_throttling() {
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", "9".parse().unwrap());
+        let error = ProviderError::from_status(StatusCode::SERVICE_UNAVAILABLE, &headers);
+        assert_eq!(error.class, Class::Throttled);
+        assert_eq!(error.retry_after, Some(Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn only_a_write_has_an_unknown_outcome() {
+        assert_eq!(ProviderError::timeout(true).class, Class::UnknownOutcome);
+        assert_eq!(ProviderError::timeout(false).class, Class::Transient);
+        let cut = ProviderError::from_transport(TransportError::Cut, true);
+        assert_eq!(cut.class, Class::UnknownOutcome);
+        let refused = ProviderError::from_transport(TransportError::Connect, true);
+        assert_eq!(refused.class, Class::Transient);
+    }
+}

@@ -1,0 +1,19 @@
+//! The operator behind `ProviderSecret`: keys of Kubernetes Secrets, kept in the secret stores of
+//! AI platforms.
+//!
+//! # Layout
+//! - [`api`]: the resource, one file for each type
+//! - [`controller`]: watches, queue, reconcile, report
+//! - [`account`]: what all objects of one API key share
+//! - [`provider`]: the four providers behind one trait
+//! - [`http`]: the one outbound client
+//! - [`telemetry`]: logs, metrics and probes
+//! - [`cli`]: the command line
+
+pub mod account;
+pub mod api;
+pub mod cli;
+pub mod controller;
+pub mod http;
+pub mod provider;
+pub mod telemetry;

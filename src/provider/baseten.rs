@@ -1,0 +1,174 @@
+//! Baseten: <https://docs.baseten.co/reference/management-api> (seeds baseten-workspace-upsert and
+//! baseten-team-upsert).
+//!
+//! The write is an upsert by name. Names are folded by Baseten: every character that is not a
+//! letter or a digit is the same one (providers.md 1.3, trap 1).
+
+use async_trait::async_trait;
+use http::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::{ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire};
+use crate::{
+    api::{self, ProviderKind, Reason},
+    http::{Body, Call, ProviderError, Scheme, Session},
+};
+
+/// The rules of Baseten.
+pub(super) const RULES: Rules = Rules {
+    kind: ProviderKind::Baseten,
+    scheme: Scheme::ApiKey,
+    unit: Unit::Each,
+    listing: ListingNeed::Never,
+    fold,
+    check_name,
+};
+
+/// A workspace or a team at Baseten.
+pub(super) struct Baseten {
+    session: Session,
+    team_id: Option<String>,
+}
+
+impl Baseten {
+    pub(super) fn new(spec: &api::Baseten, session: Session) -> Self {
+        Self {
+            session,
+            team_id: spec.team_id.clone(),
+        }
+    }
+
+    fn collection(&self) -> Vec<&str> {
+        match &self.team_id {
+            Some(team) => vec!["v1", "teams", team, "secrets"],
+            None => vec!["v1", "secrets"],
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for Baseten {
+    fn rules(&self) -> &'static Rules {
+        &RULES
+    }
+
+    async fn list(&self) -> Result<Vec<Remote>, ProviderError> {
+        let call = Call {
+            operation: "list",
+            path: &self.collection(),
+            ..Call::default()
+        };
+        let listed: Listed = self.session.call(call).await?.json()?;
+        Ok(listed.secrets.into_iter().map(Remote::from).collect())
+    }
+
+    async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
+        let Some(entry) = entries.first() else {
+            return Ok(Written::default());
+        };
+        let call = Call {
+            operation: "upsert",
+            method: Method::POST,
+            path: &self.collection(),
+            body: Some(Body::json(&Upsert::new(entry.name, entry.value))?),
+            ..Call::default()
+        };
+        let secret: Secret = self.session.call(call).await?.json()?;
+        let remote = Remote::from(secret);
+        Ok(Written {
+            id: remote.id,
+            version: remote.version,
+            scope: self.team_id.clone(),
+        })
+    }
+}
+
+/// `UpsertSecretRequestV1`.
+#[derive(Serialize)]
+struct Upsert<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+impl<'a> Upsert<'a> {
+    fn new(name: &'a str, value: &'a SecretString) -> Self {
+        Self {
+            name,
+            value: value.expose_secret(),
+        }
+    }
+}
+
+/// `SecretV1`; `id` is in the newest documents only.
+#[derive(Deserialize)]
+struct Secret {
+    name: String,
+    created_at: Option<String>,
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    secrets: Vec<Secret>,
+}
+
+impl From<Secret> for Remote {
+    fn from(secret: Secret) -> Self {
+        Self {
+            name: secret.name,
+            id: wire::id(secret.id),
+            version: wire::version(secret.created_at.as_deref()),
+            ..Self::default()
+        }
+    }
+}
+
+fn fold(name: &str) -> String {
+    name.chars()
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '_'
+            }
+        })
+        .collect()
+}
+
+/// The rule Baseten has for names that are used at build time (providers.md 1.3, trap 9).
+fn check_name(name: &str) -> Result<(), Reason> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let is_name = (1..=253).contains(&name.len())
+        && name.bytes().all(is_plain)
+        && !matches!(name, "." | "..");
+    if is_name {
+        Ok(())
+    } else {
+        Err(Reason::InvalidKeyName)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("hf-token", "hf_token")]
+    #[case("hf.token", "hf_token")]
+    #[case("HF_TOKEN", "HF_TOKEN")]
+    fn names_fold_as_baseten_folds_them(#[case] name: &str, #[case] folded: &str) {
+        assert_eq!(fold(name), folded);
+    }
+
+    #[rstest]
+    #[case("a", true)]
+    #[case("..", false)]
+    #[case("a/b", false)]
+    #[case("", false)]
+    fn names_are_checked(#[case] name: &str, #[case] accepted: bool) {
+        assert_eq!(check_name(name).is_ok(), accepted);
+    }
+}

@@ -1,0 +1,229 @@
+//! Braintrust: <https://www.braintrust.dev/docs/reference/api/AiSecrets> (seed braintrust-create).
+//!
+//! The POST of the seed returns an existing secret unmodified, so it is never used. An existing
+//! secret is changed by PATCH, which leaves the fields that are not sent; a new one, or one whose
+//! metadata is managed, by PUT, which replaces all (providers.md 4.3, traps 1 to 3).
+
+use async_trait::async_trait;
+use http::Method;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire};
+use crate::{
+    api::{self, ProviderKind, Reason},
+    http::{Body, Call, ProviderError, Scheme, Session},
+};
+
+/// The rules of Braintrust.
+pub(super) const RULES: Rules = Rules {
+    kind: ProviderKind::Braintrust,
+    scheme: Scheme::Bearer,
+    unit: Unit::Each,
+    listing: ListingNeed::FirstWrite,
+    fold: wire::unfolded,
+    check_name,
+};
+
+/// Secrets a page.
+const PAGE: usize = 100;
+/// Pages that are read at most; a listing that does not end is an error, not a shorter listing.
+const MAX_PAGES: usize = 100;
+
+/// An organization at Braintrust.
+pub(super) struct Braintrust {
+    session: Session,
+    org_name: Option<String>,
+}
+
+impl Braintrust {
+    pub(super) fn new(spec: &api::Braintrust, session: Session) -> Self {
+        Self {
+            session,
+            org_name: spec.org_name.clone(),
+        }
+    }
+
+    async fn page(&self, after: Option<&str>) -> Result<Listed, ProviderError> {
+        let limit = PAGE.to_string();
+        let mut query = vec![("limit", limit.as_str())];
+        query.extend(self.org_name.iter().map(|org| ("org_name", org.as_str())));
+        query.extend(after.map(|id| ("starting_after", id)));
+        let call = Call {
+            operation: "list",
+            path: &["v1", "ai_secret"],
+            query: &query,
+            ..Call::default()
+        };
+        self.session.call(call).await?.json()
+    }
+
+    /// Replaces all of a secret, or creates it. A type that is not managed is kept by sending it.
+    async fn replace(&self, entry: &Write<'_>) -> Result<Secret, ProviderError> {
+        let options = &entry.options.braintrust;
+        let kept = match entry.id {
+            Some(id) if options.r#type.is_none() => self.get(id).await?.r#type,
+            _ => None,
+        };
+        let body = Fields {
+            name: Some(entry.name),
+            r#type: options.r#type.as_deref().or(kept.as_deref()),
+            metadata: options.metadata.as_ref(),
+            secret: entry.value.expose_secret(),
+            org_name: self.org_name.as_deref(),
+        };
+        let call = Call {
+            operation: "replace",
+            method: Method::PUT,
+            path: &["v1", "ai_secret"],
+            body: Some(Body::json(&body)?),
+            ..Call::default()
+        };
+        self.session.call(call).await?.json()
+    }
+
+    async fn get(&self, id: &str) -> Result<Secret, ProviderError> {
+        let call = Call {
+            operation: "get",
+            path: &["v1", "ai_secret", id],
+            ..Call::default()
+        };
+        self.session.call(call).await?.json()
+    }
+
+    async fn update(&self, id: &str, entry: &Write<'_>) -> Result<Secret, ProviderError> {
+        let body = Fields {
+            name: None,
+            r#type: entry.options.braintrust.r#type.as_deref(),
+            metadata: None,
+            secret: entry.value.expose_secret(),
+            org_name: None,
+        };
+        let call = Call {
+            operation: "update",
+            method: Method::PATCH,
+            path: &["v1", "ai_secret", id],
+            body: Some(Body::json(&body)?),
+            ..Call::default()
+        };
+        self.session.call(call).await?.json()
+    }
+}
+
+#[async_trait]
+impl Provider for Braintrust {
+    fn rules(&self) -> &'static Rules {
+        &RULES
+    }
+
+    async fn list(&self) -> Result<Vec<Remote>, ProviderError> {
+        let mut remotes: Vec<Remote> = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let page = self.page(after.as_deref()).await?;
+            let Some(last) = page.objects.last() else {
+                return Ok(remotes);
+            };
+            let last = wire::id(last.id.clone());
+            // The same page again would never end.
+            if last.is_none() || last == after {
+                return Err(ProviderError::protocol());
+            }
+            after = last;
+            remotes.extend(page.objects.into_iter().map(Remote::from));
+        }
+        Err(ProviderError::protocol())
+    }
+
+    async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
+        let Some(entry) = entries.first() else {
+            return Ok(Written::default());
+        };
+        let secret = match entry.id {
+            Some(id) if entry.options.braintrust.metadata.is_none() => {
+                self.update(id, entry).await?
+            }
+            _ => self.replace(entry).await?,
+        };
+        let scope = wire::id(secret.org_id.clone());
+        let remote = Remote::from(secret);
+        Ok(Written {
+            id: remote.id,
+            version: remote.version,
+            scope,
+        })
+    }
+}
+
+/// `CreateAISecret`, also the body of PUT and, with fewer fields, of PATCH. `secret` is never left
+/// out: without it the request would succeed and change nothing.
+#[derive(Serialize)]
+struct Fields<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Map<String, Value>>,
+    secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org_name: Option<&'a str>,
+}
+
+/// `AISecret`; `secret_updated_at` is absent on older servers.
+#[derive(Deserialize)]
+struct Secret {
+    id: Option<String>,
+    name: String,
+    org_id: Option<String>,
+    r#type: Option<String>,
+    updated_at: Option<String>,
+    secret_updated_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    objects: Vec<Secret>,
+}
+
+impl From<Secret> for Remote {
+    fn from(secret: Secret) -> Self {
+        let version = secret
+            .secret_updated_at
+            .as_deref()
+            .or(secret.updated_at.as_deref());
+        Self {
+            id: wire::id(secret.id),
+            version: wire::version(version),
+            name: secret.name,
+            ..Self::default()
+        }
+    }
+}
+
+/// Any text without control characters; Braintrust states no rule, the bound is the schema's.
+fn check_name(name: &str) -> Result<(), Reason> {
+    let is_name = (1..=400).contains(&name.len()) && !name.chars().any(char::is_control);
+    if is_name {
+        Ok(())
+    } else {
+        Err(Reason::InvalidKeyName)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("OPENAI_API_KEY", true)]
+    #[case("my key", true)]
+    #[case("a\nb", false)]
+    #[case("", false)]
+    fn names_are_checked(#[case] name: &str, #[case] accepted: bool) {
+        assert_eq!(check_name(name).is_ok(), accepted);
+    }
+}

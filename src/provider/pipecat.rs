@@ -1,0 +1,188 @@
+//! Pipecat Cloud: <https://docs.pipecat.ai/deployment/pipecat-cloud/rest-reference> (seed
+//! pipecat-put).
+//!
+//! One object writes one secret set. PUT merges keys (very likely, not stated), so all wanted keys
+//! are sent each time: right under merge and under replace. What is accepted is applied later: the
+//! set is `pending` until it is `ready` (providers.md 3.2, traps 1 and 2).
+
+use async_trait::async_trait;
+use http::{Method, StatusCode};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::{Form, ListingNeed, Provider, Remote, Rules, Settled, Unit, Write, Written, wire};
+use crate::{
+    api::{self, ProviderKind, Reason},
+    http::{Body, Call, Class, ProviderError, Scheme, Session, is_status},
+};
+
+/// The rules of Pipecat Cloud.
+pub(super) const RULES: Rules = Rules {
+    kind: ProviderKind::Pipecat,
+    scheme: Scheme::Bearer,
+    unit: Unit::Set,
+    listing: ListingNeed::FirstWrite,
+    fold: wire::unfolded,
+    check_name,
+};
+
+/// A secret set at Pipecat Cloud.
+pub(super) struct Pipecat {
+    session: Session,
+    set: String,
+    region: Option<String>,
+}
+
+impl Pipecat {
+    pub(super) fn new(spec: &api::Pipecat, object: &str, session: Session) -> Self {
+        Self {
+            session,
+            set: spec.set_name.clone().unwrap_or_else(|| object.to_owned()),
+            region: spec.region.clone(),
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for Pipecat {
+    fn rules(&self) -> &'static Rules {
+        &RULES
+    }
+
+    async fn list(&self) -> Result<Vec<Remote>, ProviderError> {
+        let call = Call {
+            operation: "list",
+            path: &["v1", "secrets"],
+            ..Call::default()
+        };
+        let listed: Listed = self.session.call(call).await?.json()?;
+        Ok(listed.sets.into_iter().map(Remote::from).collect())
+    }
+
+    async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
+        let secrets = entries
+            .iter()
+            .map(|entry| Pair {
+                secret_key: entry.name,
+                secret_value: entry.value.expose_secret(),
+            })
+            .collect();
+        let call = Call {
+            operation: "upsert",
+            method: Method::PUT,
+            path: &["v1", "secrets", &self.set],
+            body: Some(Body::json(&Put {
+                secrets,
+                region: self.region.as_deref(),
+            })?),
+            ..Call::default()
+        };
+        match self.session.call(call).await {
+            Ok(_accepted) => Ok(Written::default()),
+            // A change of the same set is under way; it ends by itself (providers.md 3.2, trap 7).
+            Err(error) if is_status(&error, StatusCode::CONFLICT) => {
+                Err(error.with(Class::Transient, Reason::ProviderUnavailable))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn settled(&self) -> Result<Settled, ProviderError> {
+        let call = Call {
+            operation: "get",
+            path: &["v1", "secrets", &self.set],
+            ..Call::default()
+        };
+        let set: Set = match self.session.call(call).await {
+            Ok(answer) => answer.json()?,
+            // Accepted and not yet shown, or gone since: either way it is not ready.
+            Err(error) if is_status(&error, StatusCode::NOT_FOUND) => return Ok(Settled::Pending),
+            Err(error) => return Err(error),
+        };
+        Ok(match set.status.as_deref() {
+            // An older server has no status: what it accepted is there.
+            None | Some("ready") => Settled::Ready,
+            Some("failed") => Settled::Failed,
+            Some(_) => Settled::Pending,
+        })
+    }
+
+    fn listed_name<'a>(&'a self, _entry: &'a str) -> &'a str {
+        &self.set
+    }
+}
+
+/// `RegularSecretsRequest`, with the region of the newer documents.
+#[derive(Serialize)]
+struct Put<'a> {
+    secrets: Vec<Pair<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pair<'a> {
+    secret_key: &'a str,
+    secret_value: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    sets: Vec<Set>,
+}
+
+/// A set in the list (with a name and a type) or by itself (without).
+#[derive(Deserialize)]
+struct Set {
+    #[serde(default)]
+    name: String,
+    r#type: Option<String>,
+    region: Option<String>,
+    status: Option<String>,
+}
+
+impl From<Set> for Remote {
+    fn from(set: Set) -> Self {
+        let is_image_pull = set.r#type.as_deref() == Some("imagePullSecret");
+        Self {
+            name: set.name,
+            form: Some(if is_image_pull {
+                Form::ImagePull
+            } else {
+                Form::Text
+            }),
+            region: set.region,
+            ..Self::default()
+        }
+    }
+}
+
+/// `[A-Za-z0-9_-]`, at most 64 characters (providers.md 3.2, trap 8).
+fn check_name(name: &str) -> Result<(), Reason> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let is_name = (1..=64).contains(&name.len()) && name.bytes().all(is_plain);
+    if is_name {
+        Ok(())
+    } else {
+        Err(Reason::InvalidKeyName)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("API_KEY", true)]
+    #[case("api-key", true)]
+    #[case("api.key", false)]
+    #[case("", false)]
+    fn names_are_checked(#[case] name: &str, #[case] accepted: bool) {
+        assert_eq!(check_name(name).is_ok(), accepted);
+        assert_eq!(check_name(&"A".repeat(64)), Ok(()));
+        assert_eq!(check_name(&"A".repeat(65)), Err(Reason::InvalidKeyName));
+    }
+}

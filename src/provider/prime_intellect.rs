@@ -1,0 +1,251 @@
+//! PrimeIntellect: <https://docs.primeintellect.ai/api-reference/secrets> (seed
+//! primeintellect-create).
+//!
+//! There is no upsert: POST creates, PATCH changes by id, so the listing decides which it is. The
+//! team is a body field on POST and a query parameter elsewhere (providers.md 2.2, traps 1 to 3).
+
+use async_trait::async_trait;
+use http::Method;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::{Form, ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire};
+use crate::{
+    api::{self, ProviderKind, Reason},
+    http::{Body, Call, ProviderError, Scheme, Session},
+};
+
+/// The rules of PrimeIntellect.
+pub(super) const RULES: Rules = Rules {
+    kind: ProviderKind::PrimeIntellect,
+    scheme: Scheme::Bearer,
+    unit: Unit::Each,
+    listing: ListingNeed::Create,
+    fold: wire::unfolded,
+    check_name,
+};
+
+/// Secrets a page; the server's own default, and no larger one is documented.
+const PAGE: usize = 100;
+/// Pages that are read at most; a listing that does not end is an error, not a shorter listing.
+const MAX_PAGES: usize = 100;
+
+/// The personal secrets of a user, or those of a team.
+pub(super) struct PrimeIntellect {
+    session: Session,
+    team_id: Option<String>,
+}
+
+impl PrimeIntellect {
+    pub(super) fn new(spec: &api::PrimeIntellect, session: Session) -> Self {
+        Self {
+            session,
+            team_id: spec.team_id.clone(),
+        }
+    }
+
+    fn team_query(&self) -> Vec<(&str, &str)> {
+        self.team_id
+            .iter()
+            .map(|team| ("teamId", team.as_str()))
+            .collect()
+    }
+
+    async fn page(&self, offset: usize) -> Result<Page, ProviderError> {
+        let (offset, limit) = (offset.to_string(), PAGE.to_string());
+        let mut query = self.team_query();
+        query.extend([("offset", offset.as_str()), ("limit", limit.as_str())]);
+        let call = Call {
+            operation: "list",
+            path: &["api", "v1", "secrets", ""],
+            query: &query,
+            ..Call::default()
+        };
+        self.session.call(call).await?.json()
+    }
+
+    async fn create(&self, entry: &Write<'_>) -> Result<Wrapped, ProviderError> {
+        let body = Create {
+            name: entry.name,
+            value: entry.value.expose_secret(),
+            description: entry.options.prime_intellect.description.as_deref(),
+            team_id: self.team_id.as_deref(),
+            is_file: entry.options.is_file(),
+        };
+        let call = Call {
+            operation: "create",
+            method: Method::POST,
+            path: &["api", "v1", "secrets", ""],
+            body: Some(Body::json(&body)?),
+            ..Call::default()
+        };
+        self.session.call(call).await?.json()
+    }
+
+    async fn update(&self, id: &str, entry: &Write<'_>) -> Result<Wrapped, ProviderError> {
+        let body = Update {
+            value: entry.value.expose_secret(),
+            description: entry.options.prime_intellect.description.as_deref(),
+        };
+        let call = Call {
+            operation: "update",
+            method: Method::PATCH,
+            path: &["api", "v1", "secrets", id],
+            query: &self.team_query(),
+            body: Some(Body::json(&body)?),
+        };
+        self.session.call(call).await?.json()
+    }
+}
+
+#[async_trait]
+impl Provider for PrimeIntellect {
+    fn rules(&self) -> &'static Rules {
+        &RULES
+    }
+
+    async fn list(&self) -> Result<Vec<Remote>, ProviderError> {
+        let mut remotes = Vec::new();
+        let mut offset = 0;
+        for _ in 0..MAX_PAGES {
+            let page = self.page(offset).await?;
+            offset += page.data.len();
+            let is_last = page.data.is_empty() || page.total().is_some_and(|total| offset >= total);
+            // A secret of another scope must never be taken for ours.
+            remotes.extend(
+                page.data
+                    .into_iter()
+                    .filter(|secret| secret.team_id == self.team_id)
+                    .map(Remote::from),
+            );
+            if is_last {
+                return Ok(remotes);
+            }
+        }
+        Err(ProviderError::protocol())
+    }
+
+    async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
+        let Some(entry) = entries.first() else {
+            return Ok(Written::default());
+        };
+        let answer = match entry.id {
+            Some(id) => self.update(id, entry).await?,
+            None => self.create(entry).await?,
+        };
+        // `data` may be null (seed); what is known of an updated secret is then its id.
+        let scope = answer
+            .data
+            .as_ref()
+            .and_then(|secret| wire::id(secret.team_id.clone().or_else(|| secret.user_id.clone())));
+        let remote = answer.data.map(Remote::from).unwrap_or_default();
+        Ok(Written {
+            id: remote.id.or_else(|| entry.id.map(str::to_owned)),
+            version: remote.version,
+            scope: scope.or_else(|| self.team_id.clone()),
+        })
+    }
+}
+
+/// `SecretCreateRequest`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Create<'a> {
+    name: &'a str,
+    value: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team_id: Option<&'a str>,
+    is_file: bool,
+}
+
+/// `SecretUpdateRequest`; a field that is absent stays as it is.
+#[derive(Serialize)]
+struct Update<'a> {
+    value: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+}
+
+/// `SecretResponse`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Secret {
+    id: Option<String>,
+    name: String,
+    #[serde(default)]
+    is_file: bool,
+    user_id: Option<String>,
+    team_id: Option<String>,
+    updated_at: Option<String>,
+}
+
+/// `GenericResponse[SecretResponse]`.
+#[derive(Deserialize)]
+struct Wrapped {
+    data: Option<Secret>,
+}
+
+/// A page; the vendor's schema says `total_count`, its own client expects `totalCount`.
+#[derive(Deserialize)]
+struct Page {
+    data: Vec<Secret>,
+    total_count: Option<usize>,
+    #[serde(rename = "totalCount")]
+    total_count_camel: Option<usize>,
+}
+
+impl Page {
+    fn total(&self) -> Option<usize> {
+        self.total_count.or(self.total_count_camel)
+    }
+}
+
+impl From<Secret> for Remote {
+    fn from(secret: Secret) -> Self {
+        Self {
+            name: secret.name,
+            id: wire::id(secret.id),
+            version: wire::version(secret.updated_at.as_deref()),
+            form: Some(if secret.is_file {
+                Form::File
+            } else {
+                Form::Text
+            }),
+            ..Self::default()
+        }
+    }
+}
+
+/// `^[A-Z][A-Z0-9_]*$`, 1 to 255 characters (seed).
+fn check_name(name: &str) -> Result<(), Reason> {
+    let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let is_name = (1..=255).contains(&name.len())
+        && name.starts_with(|letter: char| letter.is_ascii_uppercase())
+        && name.bytes().all(is_plain);
+    if is_name {
+        Ok(())
+    } else {
+        Err(Reason::InvalidKeyName)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("A", true)]
+    #[case("API_KEY_2", true)]
+    #[case("_A", false)]
+    #[case("2A", false)]
+    #[case("api_key", false)]
+    #[case("API-KEY", false)]
+    #[case("", false)]
+    fn names_are_checked(#[case] name: &str, #[case] accepted: bool) {
+        assert_eq!(check_name(name).is_ok(), accepted);
+    }
+}

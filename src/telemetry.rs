@@ -1,0 +1,11 @@
+//! What the operator tells about itself: logs, metrics and probes.
+
+mod log;
+mod metrics;
+mod objects;
+mod server;
+
+pub use log::{Format, init};
+pub use metrics::{Metrics, PassResult};
+pub use objects::{ObjectState, ObjectStates};
+pub use server::{Health, serve};

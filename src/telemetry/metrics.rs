@@ -1,0 +1,257 @@
+//! Metrics in the Prometheus text format. Label values come from our own code only.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+
+use super::ObjectStates;
+use crate::api::ProviderKind;
+
+/// Upper bounds in seconds. A pass that only looks takes under a millisecond, a call to a provider
+/// tens to hundreds, and 30 s is the deadline of a call.
+const SECONDS: [f64; 12] = [
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
+];
+
+/// What one pass over an object ended in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PassResult {
+    /// Nothing had changed.
+    Unchanged,
+    /// Every entry is acknowledged.
+    Synced,
+    /// The object waits, or will be tried again.
+    Reconciling,
+    /// A person must act.
+    Stalled,
+    /// The object is suspended.
+    Suspended,
+    /// The pass ended early: parked behind its account, or the object is gone.
+    Abandoned,
+    /// A panic, which is a bug.
+    Panicked,
+}
+
+impl PassResult {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Synced => "synced",
+            Self::Reconciling => "reconciling",
+            Self::Stalled => "stalled",
+            Self::Suspended => "suspended",
+            Self::Abandoned => "abandoned",
+            Self::Panicked => "panicked",
+        }
+    }
+}
+
+/// The metrics of the process. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Mutex<Registry>,
+    reconciles: Family<ResultLabel, Counter>,
+    reconcile_seconds: Histogram,
+    provider_requests: Family<RequestLabels, Counter>,
+    provider_seconds: Family<ProviderLabel, Histogram>,
+    keys_written: Family<ProviderLabel, Counter>,
+    undecodable: Counter,
+    events_dropped: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ProviderLabel {
+    provider: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    provider: &'static str,
+    operation: &'static str,
+    code: String,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("provider_secrets");
+        let inner = Inner {
+            reconciles: Family::default(),
+            reconcile_seconds: histogram(),
+            provider_requests: Family::default(),
+            provider_seconds: Family::new_with_constructor(histogram),
+            keys_written: Family::default(),
+            undecodable: Counter::default(),
+            events_dropped: Counter::default(),
+            registry: Mutex::default(),
+        };
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version of the operator", version);
+        registry.register(
+            "reconcile",
+            "Passes over objects, by what they ended in",
+            inner.reconciles.clone(),
+        );
+        registry.register_with_unit(
+            "reconcile_duration",
+            "How long passes took",
+            Unit::Seconds,
+            inner.reconcile_seconds.clone(),
+        );
+        registry.register(
+            "provider_requests",
+            "Requests to providers, by the status of the answer or the reason there was none",
+            inner.provider_requests.clone(),
+        );
+        registry.register_with_unit(
+            "provider_request_duration",
+            "How long requests to providers took",
+            Unit::Seconds,
+            inner.provider_seconds.clone(),
+        );
+        registry.register(
+            "keys_written",
+            "Entries that a provider acknowledged",
+            inner.keys_written.clone(),
+        );
+        registry.register(
+            "undecodable_objects",
+            "ProviderSecrets seen that do not fit the operator's schema",
+            inner.undecodable.clone(),
+        );
+        registry.register(
+            "events_dropped",
+            "Kubernetes events that were not sent, because there were too many or the API refused",
+            inner.events_dropped.clone(),
+        );
+        *inner
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = registry;
+        Self(Arc::new(inner))
+    }
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+impl Metrics {
+    /// Adds one series set for each object, read from `states` when metrics are asked for.
+    pub fn register_objects(&self, states: impl ObjectStates) {
+        let mut registry = self
+            .0
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(Box::new(super::objects::Objects::new(states)));
+    }
+
+    /// A pass over an object ended.
+    pub fn pass(&self, result: PassResult, elapsed: Duration) {
+        self.0
+            .reconciles
+            .get_or_create(&ResultLabel {
+                result: result.as_str(),
+            })
+            .inc();
+        self.0.reconcile_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// A request to a provider ended.
+    pub fn provider_request(
+        &self,
+        kind: ProviderKind,
+        operation: &'static str,
+        code: &str,
+        elapsed: Duration,
+    ) {
+        let provider = kind.flag();
+        let labels = RequestLabels {
+            provider,
+            operation,
+            code: code.to_owned(),
+        };
+        self.0.provider_requests.get_or_create(&labels).inc();
+        self.0
+            .provider_seconds
+            .get_or_create(&ProviderLabel { provider })
+            .observe(elapsed.as_secs_f64());
+    }
+
+    /// A provider acknowledged `count` entries.
+    pub fn keys_written(&self, kind: ProviderKind, count: usize) {
+        let label = ProviderLabel {
+            provider: kind.flag(),
+        };
+        self.0
+            .keys_written
+            .get_or_create(&label)
+            .inc_by(count as u64);
+    }
+
+    /// An object was seen that does not decode.
+    pub fn undecodable(&self) {
+        self.0.undecodable.inc();
+    }
+
+    /// An event was not sent.
+    pub fn event_dropped(&self) {
+        self.0.events_dropped.inc();
+    }
+
+    /// Everything, in the text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        let registry = self
+            .0
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Writing to a String does not fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_have_the_documented_names() {
+        let metrics = Metrics::default();
+        metrics.pass(PassResult::Synced, Duration::from_millis(3));
+        metrics.provider_request(
+            ProviderKind::Baseten,
+            "upsert",
+            "200",
+            Duration::from_millis(5),
+        );
+        metrics.keys_written(ProviderKind::Baseten, 2);
+        let text = metrics.render();
+        for series in [
+            "provider_secrets_build_info{version=",
+            "provider_secrets_reconcile_total{result=\"synced\"} 1",
+            "provider_secrets_reconcile_duration_seconds_count 1",
+            "provider_secrets_provider_requests_total{provider=\"baseten\",operation=\"upsert\",code=\"200\"} 1",
+            "provider_secrets_provider_request_duration_seconds_count{provider=\"baseten\"} 1",
+            "provider_secrets_keys_written_total{provider=\"baseten\"} 2",
+        ] {
+            assert!(text.contains(series), "{series} is not in\n{text}");
+        }
+    }
+}
