@@ -22,10 +22,10 @@ use super::SecretKeyRef;
 #[x_kube(
     validation = Rule::new("[has(self.baseten), has(self.primeIntellect), has(self.pipecat), has(self.braintrust)].filter(x, x).size() == 1").message("give exactly one of baseten, primeIntellect, pipecat and braintrust"),
     validation = Rule::new("has(self.baseten) == has(oldSelf.baseten) && has(self.primeIntellect) == has(oldSelf.primeIntellect) && has(self.pipecat) == has(oldSelf.pipecat) && has(self.braintrust) == has(oldSelf.braintrust)").message("the provider cannot change: create a new ProviderSecret and delete this one"),
-    validation = Rule::new("!has(self.baseten) || !has(oldSelf.baseten) || (self.baseten.?teamId.orValue('') == oldSelf.baseten.?teamId.orValue('') && self.baseten.?endpoint.orValue('') == oldSelf.baseten.?endpoint.orValue(''))").message("teamId and endpoint cannot change: create a new ProviderSecret and delete this one"),
-    validation = Rule::new("!has(self.primeIntellect) || !has(oldSelf.primeIntellect) || (self.primeIntellect.?teamId.orValue('') == oldSelf.primeIntellect.?teamId.orValue('') && self.primeIntellect.?endpoint.orValue('') == oldSelf.primeIntellect.?endpoint.orValue(''))").message("teamId and endpoint cannot change: create a new ProviderSecret and delete this one"),
-    validation = Rule::new("!has(self.pipecat) || !has(oldSelf.pipecat) || (self.pipecat.?setName.orValue('') == oldSelf.pipecat.?setName.orValue('') && self.pipecat.?region.orValue('') == oldSelf.pipecat.?region.orValue('') && self.pipecat.?endpoint.orValue('') == oldSelf.pipecat.?endpoint.orValue(''))").message("setName, region and endpoint cannot change: create a new ProviderSecret and delete this one"),
-    validation = Rule::new("!has(self.braintrust) || !has(oldSelf.braintrust) || (self.braintrust.?orgName.orValue('') == oldSelf.braintrust.?orgName.orValue('') && self.braintrust.?endpoint.orValue('') == oldSelf.braintrust.?endpoint.orValue(''))").message("orgName and endpoint cannot change: create a new ProviderSecret and delete this one")
+    validation = Rule::new(unchanged("baseten", &["teamId", "endpoint"])).message("teamId and endpoint cannot change: create a new ProviderSecret and delete this one"),
+    validation = Rule::new(unchanged("primeIntellect", &["teamId", "endpoint"])).message("teamId and endpoint cannot change: create a new ProviderSecret and delete this one"),
+    validation = Rule::new(unchanged("pipecat", &["setName", "region", "endpoint"])).message("setName, region and endpoint cannot change: create a new ProviderSecret and delete this one"),
+    validation = Rule::new(unchanged("braintrust", &["orgName", "endpoint"])).message("orgName and endpoint cannot change: create a new ProviderSecret and delete this one")
 )]
 pub struct ProviderSpec {
     /// An account at Baseten. Each entry becomes one secret of the workspace or team. Baseten
@@ -46,6 +46,23 @@ pub struct ProviderSpec {
     /// An account at Braintrust. Each entry becomes one AI secret of the organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub braintrust: Option<Braintrust>,
+}
+
+/// A rule that holds when the fields of a member are as they were. It sits on `spec.provider`, which
+/// is required: on the member itself it would not run when the member is dropped and given again.
+fn unchanged(member: &str, fields: &[&str]) -> String {
+    let same = fields.iter().map(|field| {
+        let (new, old) = (
+            format!("self.{member}.{field}"),
+            format!("oldSelf.{member}.{field}"),
+        );
+        format!("has({new}) == has({old}) && (!has({new}) || {new} == {old})")
+    });
+    let same: Vec<String> = same.collect();
+    format!(
+        "!has(self.{member}) || !has(oldSelf.{member}) || ({})",
+        same.join(" && ")
+    )
 }
 
 /// An account at Baseten.

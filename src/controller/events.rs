@@ -90,11 +90,12 @@ impl Events {
         action: &str,
         note: &str,
     ) -> Event {
-        // A prefix keeps the name valid where the object's name is as long as a name may be.
+        // Cut, so that the name stays valid where the object's is as long as a name may be.
         let prefix: String = object.name_any().chars().take(200).collect();
+        let prefix = prefix.trim_end_matches(['.', '-']);
         Event {
             metadata: ObjectMeta {
-                generate_name: Some(format!("{prefix}.")),
+                generate_name: Some(format!("{prefix}-")),
                 namespace: Some(namespace.to_owned()),
                 ..ObjectMeta::default()
             },

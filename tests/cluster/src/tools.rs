@@ -1,0 +1,165 @@
+//! The programs of a cluster, and where they come from.
+//!
+//! First `$KUBEBUILDER_ASSETS`, as controller tests in Go do. Otherwise they
+//! are compiled once from the modules pinned below `go/`, into a cache outside
+//! `target/`. Each program is only compiled when somebody asks for it.
+
+mod build;
+mod module;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use self::module::Module;
+use crate::error::{Error, Result};
+
+/// A program that this crate can provide.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tool {
+    /// The database of the API server.
+    Etcd,
+    /// The API server.
+    KubeApiserver,
+    /// The controllers of Kubernetes itself.
+    KubeControllerManager,
+    /// The command line of Kubernetes.
+    Kubectl,
+    /// The chart installer.
+    Helm,
+}
+
+impl Tool {
+    /// Every tool, those that each cluster needs first.
+    pub const ALL: [Self; 5] = [
+        Self::Etcd,
+        Self::KubeApiserver,
+        Self::Kubectl,
+        Self::KubeControllerManager,
+        Self::Helm,
+    ];
+
+    /// The file name of the program.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::KubeApiserver => "kube-apiserver",
+            Self::KubeControllerManager => "kube-controller-manager",
+            Self::Kubectl => "kubectl",
+            Self::Helm => "helm",
+        }
+    }
+
+    /// The pinned version, such as `v1.36.3`.
+    pub fn version(self) -> &'static str {
+        self.module().version()
+    }
+
+    const fn module(self) -> &'static Module {
+        match self {
+            Self::Etcd => &module::ETCD,
+            Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => {
+                &module::KUBERNETES
+            }
+            Self::Helm => &module::HELM,
+        }
+    }
+
+    const fn package(self) -> &'static str {
+        match self {
+            Self::Etcd => "go.etcd.io/etcd/server/v3",
+            Self::KubeApiserver => "k8s.io/kubernetes/cmd/kube-apiserver",
+            Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
+            Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
+            Self::Helm => "helm.sh/helm/v4/cmd/helm",
+        }
+    }
+}
+
+/// Where programs are looked for and kept.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// A directory with ready programs, which come first.
+    pub assets: Option<PathBuf>,
+    /// The directory that compiled programs are kept in.
+    pub cache: Option<PathBuf>,
+    /// Where Go is looked for, in the form of the variable PATH.
+    pub search_path: OsString,
+}
+
+impl Tools {
+    /// As the environment says: `KUBEBUILDER_ASSETS`, `XDG_CACHE_HOME`, `HOME` and `PATH`.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests have no command line of their own to take settings from"
+    )]
+    pub fn from_environment() -> Self {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let cache = variable("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".cache")));
+        Self {
+            assets: variable("KUBEBUILDER_ASSETS").map(PathBuf::from),
+            cache: cache.map(|cache| cache.join("provider-secrets")),
+            search_path: variable("PATH").unwrap_or_default(),
+        }
+    }
+
+    /// The path of `etcd`.
+    pub async fn etcd(&self) -> Result<PathBuf> {
+        self.path(Tool::Etcd).await
+    }
+
+    /// The path of `kube-apiserver`.
+    pub async fn kube_apiserver(&self) -> Result<PathBuf> {
+        self.path(Tool::KubeApiserver).await
+    }
+
+    /// The path of `kube-controller-manager`.
+    pub async fn kube_controller_manager(&self) -> Result<PathBuf> {
+        self.path(Tool::KubeControllerManager).await
+    }
+
+    /// The path of `kubectl`.
+    pub async fn kubectl(&self) -> Result<PathBuf> {
+        self.path(Tool::Kubectl).await
+    }
+
+    /// The path of `helm`.
+    pub async fn helm(&self) -> Result<PathBuf> {
+        self.path(Tool::Helm).await
+    }
+
+    /// The path of one program, compiling it first if it is nowhere.
+    pub async fn path(&self, tool: Tool) -> Result<PathBuf> {
+        if let Some(directory) = &self.assets {
+            if !directory.is_dir() {
+                return Err(Error::Assets {
+                    directory: directory.clone(),
+                });
+            }
+            let path = directory.join(tool.name());
+            if path.is_file() {
+                return Ok(path);
+            }
+        }
+        let directory = self
+            .cache
+            .as_ref()
+            .ok_or(Error::NoCache)?
+            .join(tool.module().cache_key());
+        let path = directory.join(tool.name());
+        if !path.is_file() {
+            build::build(tool, &directory, &self.search_path).await?;
+        }
+        Ok(path)
+    }
+
+    /// Makes every program available, which takes minutes the first time.
+    pub async fn prepare(&self) -> Result<Vec<(Tool, PathBuf)>> {
+        let mut paths = Vec::new();
+        for tool in Tool::ALL {
+            paths.push((tool, self.path(tool).await?));
+        }
+        Ok(paths)
+    }
+}

@@ -1,0 +1,173 @@
+//! Compiles one program with Go, once for all processes of this user.
+//!
+//! A lock file in the directory of the module makes later comers wait and then
+//! find the finished program. A program gets its name only when complete. Giving up
+//! on the future ends the compiler.
+
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::Tool;
+use super::module::BUILD_FLAGS;
+use crate::error::{Error, Result};
+use crate::process::{Guarded, POLL, Program};
+
+/// How often a person who waits is told that it goes on.
+const PROGRESS: Duration = Duration::from_secs(15);
+
+/// Compiles `tool` to a file of its name in `directory`, unless somebody else just did.
+pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> Result<()> {
+    let go = find_go(tool, search_path)?;
+    let sources = directory.join("module");
+    std::fs::create_dir_all(&sources)
+        .map_err(Error::io(format!("create {}", sources.display())))?;
+    let _lock = lock(tool, &directory.join("lock")).await?;
+    let path = directory.join(tool.name());
+    if path.is_file() {
+        return Ok(());
+    }
+    // The module is written out rather than used where this crate was compiled,
+    // so that a test program works without its sources, and Go cannot change them.
+    write(&sources.join("go.mod"), tool.module().go_mod)?;
+    write(&sources.join("go.sum"), tool.module().go_sum)?;
+    let unfinished = directory.join(format!("{}.unfinished", tool.name()));
+    let log = directory.join(format!("{}.log", tool.name()));
+    // Left over from a build that was killed.
+    let _ = std::fs::remove_file(&log);
+    let compiler = Guarded::spawn(
+        Program::new(&go)
+            .arg("build")
+            .args(BUILD_FLAGS)
+            .args(["-ldflags", &tool.module().linker_flags(), "-o"])
+            .arg(&unfinished)
+            .arg(tool.package())
+            .current_dir(&sources)
+            // No C compiler needed, and no workspace of a parent directory.
+            .env("CGO_ENABLED", "0")
+            .env("GOWORK", "off"),
+        &log,
+    )?;
+    let task = format!("compiling {} {} with Go", tool.name(), tool.version());
+    say(&format!(
+        "{task}, only once; it will be kept in {}",
+        directory.display()
+    ));
+    let mut progress = Progress::new(task);
+    let status = loop {
+        if let Some(status) = compiler.try_wait()? {
+            break status;
+        }
+        progress.tick();
+        tokio::time::sleep(POLL).await;
+    };
+    if !status.success() {
+        let output = compiler.log_tail();
+        // Only Go knows whether it is new enough, because it may fetch a newer one itself.
+        return Err(if output.contains("requires go >=") {
+            go_missing(tool, &output)
+        } else {
+            Error::Build {
+                tool: tool.name(),
+                output,
+            }
+        });
+    }
+    std::fs::rename(&unfinished, &path)
+        .map_err(Error::io(format!("rename {}", unfinished.display())))?;
+    let _ = std::fs::remove_file(&log);
+    progress.done();
+    Ok(())
+}
+
+/// Looks for an executable file `go` in the directories of `search_path`.
+fn find_go(tool: Tool, search_path: &OsStr) -> Result<PathBuf> {
+    std::env::split_paths(search_path)
+        .map(|directory| directory.join("go"))
+        // An empty entry means the working directory, which is no place for Go.
+        .filter(|path| path.is_absolute())
+        .find(|path| {
+            path.metadata()
+                .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        })
+        .ok_or_else(|| go_missing(tool, "none"))
+}
+
+fn go_missing(tool: Tool, found: &str) -> Error {
+    Error::GoMissing {
+        tool: tool.name(),
+        needed: tool.module().go_version(),
+        found: found.to_owned(),
+    }
+}
+
+/// Takes the lock of the directory; it is given back when the file is closed.
+async fn lock(tool: Tool, path: &Path) -> Result<File> {
+    let action = || format!("lock {}", path.display());
+    let file = File::create(path).map_err(Error::io(action()))?;
+    let mut progress = None;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(Error::io(action())(error)),
+            Err(TryLockError::WouldBlock) => progress
+                .get_or_insert_with(|| {
+                    let task = format!("waiting for another process to compile {}", tool.name());
+                    say(&task);
+                    Progress::new(task)
+                })
+                .tick(),
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(Error::io(format!("write {}", path.display())))
+}
+
+/// A line on standard error now and then.
+struct Progress {
+    task: String,
+    started: Instant,
+    told: Instant,
+}
+
+impl Progress {
+    fn new(task: String) -> Self {
+        let now = Instant::now();
+        Self {
+            task,
+            started: now,
+            told: now,
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.told.elapsed() >= PROGRESS {
+            self.told = Instant::now();
+            say(&format!(
+                "{}: {} s so far",
+                self.task,
+                self.started.elapsed().as_secs()
+            ));
+        }
+    }
+
+    fn done(&self) {
+        say(&format!(
+            "{}: done in {} s",
+            self.task,
+            self.started.elapsed().as_secs()
+        ));
+    }
+}
+
+/// Written directly, because the test harness would hold back `eprintln!` until
+/// the test ends, and that is minutes too late.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "cluster: {text}");
+}

@@ -1,0 +1,162 @@
+//! The pinned Go modules, compiled into this crate.
+//!
+//! Their text is the only place that has versions: everything else, the name
+//! in the cache included, follows from it.
+
+use std::fmt::Write as _;
+
+/// The flags of `go build` that are the same for every program.
+pub(super) const BUILD_FLAGS: [&str; 2] = ["-mod=readonly", "-trimpath"];
+
+/// A `go.mod`, and what to tell the linker about its programs.
+pub(super) struct Module {
+    name: &'static str,
+    path: &'static str,
+    pub(super) go_mod: &'static str,
+    pub(super) go_sum: &'static str,
+    /// Packages that have the variables `gitVersion`, `gitMajor` and `gitMinor`.
+    version_packages: &'static [&'static str],
+    /// Variables that have just the version.
+    version_variables: &'static [&'static str],
+}
+
+pub(super) const KUBERNETES: Module = Module {
+    name: "kubernetes",
+    path: "k8s.io/kubernetes",
+    go_mod: include_str!("../../go/kubernetes/go.mod"),
+    go_sum: include_str!("../../go/kubernetes/go.sum"),
+    // Without these, `kubectl version` cannot parse the server's answer.
+    version_packages: &[
+        "k8s.io/component-base/version",
+        "k8s.io/client-go/pkg/version",
+    ],
+    version_variables: &[],
+};
+
+pub(super) const ETCD: Module = Module {
+    name: "etcd",
+    path: "go.etcd.io/etcd/server/v3",
+    go_mod: include_str!("../../go/etcd/go.mod"),
+    go_sum: include_str!("../../go/etcd/go.sum"),
+    version_packages: &[],
+    version_variables: &[],
+};
+
+pub(super) const HELM: Module = Module {
+    name: "helm",
+    path: "helm.sh/helm/v4",
+    go_mod: include_str!("../../go/helm/go.mod"),
+    go_sum: include_str!("../../go/helm/go.sum"),
+    version_packages: &[],
+    version_variables: &["helm.sh/helm/v4/internal/version.version"],
+};
+
+impl Module {
+    /// The version that `go.mod` requires.
+    pub(super) fn version(&self) -> &'static str {
+        self.directive(&format!("{} ", self.path))
+            .unwrap_or("unknown")
+    }
+
+    /// The lowest version of Go that `go.mod` allows.
+    pub(super) fn go_version(&self) -> &'static str {
+        self.directive("go ").unwrap_or("unknown")
+    }
+
+    /// What follows `prefix` on the first line that starts so, `require` aside.
+    fn directive(&self, prefix: &str) -> Option<&'static str> {
+        self.go_mod
+            .lines()
+            .map(|line| line.trim().trim_start_matches("require "))
+            .find_map(|line| line.strip_prefix(prefix))
+            .and_then(|rest| rest.split_whitespace().next())
+    }
+
+    /// The value of `-ldflags`.
+    pub(super) fn linker_flags(&self) -> String {
+        let version = self.version();
+        let mut numbers = version.trim_start_matches('v').split('.');
+        let (major, minor) = (numbers.next().unwrap_or("0"), numbers.next().unwrap_or("0"));
+        let mut flags = "-s -w".to_owned();
+        for package in self.version_packages {
+            for (variable, value) in [
+                ("gitVersion", version),
+                ("gitMajor", major),
+                ("gitMinor", minor),
+            ] {
+                let _ = write!(flags, " -X {package}.{variable}={value}");
+            }
+        }
+        for variable in self.version_variables {
+            let _ = write!(flags, " -X {variable}={version}");
+        }
+        flags
+    }
+
+    /// The name of the directory that holds the programs of exactly this module.
+    pub(super) fn cache_key(&self) -> String {
+        let linker_flags = self.linker_flags();
+        let inputs = [self.go_mod, self.go_sum, &linker_flags];
+        let platform = [std::env::consts::OS, std::env::consts::ARCH];
+        let hash = fnv1a(inputs.into_iter().chain(BUILD_FLAGS).chain(platform));
+        format!("{}-{}-{hash:016x}", self.name, self.version())
+    }
+}
+
+/// FNV-1a, as the standard library's hashes may change between Rust releases.
+/// The zero byte after each part keeps neighbours apart.
+fn fnv1a<'a>(parts: impl Iterator<Item = &'a str>) -> u64 {
+    parts
+        .flat_map(|part| part.bytes().chain([0]))
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_come_from_the_module_files() {
+        assert_eq!(KUBERNETES.version(), "v1.36.3");
+        assert_eq!(ETCD.version(), "v3.6.8");
+        assert_eq!(HELM.version(), "v4.3.1");
+        assert_eq!(KUBERNETES.go_version(), "1.26.0");
+    }
+
+    #[test]
+    fn every_staging_module_has_the_version_of_kubernetes() {
+        let expected = KUBERNETES.version().replace("v1.", "v0.");
+        let replacements: Vec<&str> = KUBERNETES
+            .go_mod
+            .lines()
+            .filter(|line| line.contains("=>"))
+            .collect();
+        assert!(replacements.len() > 30, "found {}", replacements.len());
+        for line in replacements {
+            assert!(line.ends_with(&format!(" {expected}")), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_linker_learns_the_kubernetes_version() {
+        let flags = KUBERNETES.linker_flags();
+        for flag in ["gitVersion=v1.36.3", "gitMajor=1", "gitMinor=36"] {
+            assert!(
+                flags.contains(&format!("-X k8s.io/component-base/version.{flag}")),
+                "{flags}"
+            );
+        }
+    }
+
+    #[test]
+    fn fnv1a_is_the_published_function() {
+        // "foobar" without the separator is the published vector 85944171f73967e8.
+        let separated = fnv1a(["foobar"].into_iter());
+        assert_eq!(
+            separated,
+            0x8594_4171_f739_67e8_u64.wrapping_mul(0x0000_0100_0000_01b3)
+        );
+    }
+}

@@ -1,0 +1,17 @@
+//! The one integration test binary: the real operator against a real API server and the simulated
+//! providers. Pure rules are tested beside the code.
+
+mod support;
+
+mod chart; // the chart, with Helm and the API server
+mod cli; // the command line: exit codes, one line for what is wrong
+mod credentials; // API keys that are missing, refused, replaced
+mod examples; // every manifest of examples/
+mod failures; // what a provider can do to us
+mod lifecycle; // create, rotate, add, remove, suspend, restart, for each of the five APIs
+mod operator; // probes, metrics, logs, events, stopping
+mod packaging; // versions, manifests, lint rules
+mod providers; // the traps of each provider
+mod schema; // the CustomResourceDefinition: rules, messages, bounds
+mod sources; // Secrets that are missing, change or cannot be sent
+mod writes; // which writes happen, and which must not

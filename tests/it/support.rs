@@ -1,0 +1,51 @@
+//! What every integration test uses: a stage with a cluster, the providers and the operator, and a
+//! scene of its own on it.
+
+mod canary;
+mod operator;
+mod scene;
+mod stage;
+
+use std::{future::Future, path::PathBuf, sync::LazyLock, time::Duration};
+
+use tokio::runtime::{Builder, Runtime};
+
+pub(crate) use canary::{CANARY, traces};
+pub(crate) use operator::Operator;
+pub(crate) use scene::{Scene, Target};
+pub(crate) use stage::Stage;
+
+/// How long anything may take that must happen. Far beyond what it takes: a machine may be busy.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+/// How often something is looked at that cannot be waited for.
+const POLL: Duration = Duration::from_millis(20);
+
+/// One runtime for all tests, because they share clients and servers, which belong to a runtime.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime starts")
+});
+
+/// Runs a test.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    RUNTIME.block_on(test);
+}
+
+/// Looks until `look` gives something.
+///
+/// # Panics
+/// When it does not before the deadline, with what `describe` says then.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let started = tokio::time::Instant::now();
+    loop {
+        match look().await {
+            Ok(found) => return found,
+            Err(state) if started.elapsed() > DEADLINE => panic!("{what}: not in time. {state}"),
+            Err(_) => tokio::time::sleep(POLL).await,
+        }
+    }
+}
+
+/// The root of the checkout.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,297 @@
+//! A scene: one test's own namespace and provider account on a stage.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+};
+use provider_secrets::api::{Condition, ProviderSecret};
+use serde_json::{Value, json};
+use simulator::{Account, baseten, braintrust, pipecat, prime_intellect};
+
+use super::{CANARY, Stage, traces, until};
+
+/// The five upstream APIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    BasetenWorkspace,
+    BasetenTeam,
+    PrimeIntellect,
+    Pipecat,
+    Braintrust,
+}
+
+impl Target {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::BasetenWorkspace,
+        Self::BasetenTeam,
+        Self::PrimeIntellect,
+        Self::Pipecat,
+        Self::Braintrust,
+    ];
+
+    /// What status calls the provider.
+    pub(crate) fn provider(self) -> &'static str {
+        match self {
+            Self::BasetenWorkspace | Self::BasetenTeam => "Baseten",
+            Self::PrimeIntellect => "PrimeIntellect",
+            Self::Pipecat => "Pipecat",
+            Self::Braintrust => "Braintrust",
+        }
+    }
+}
+
+/// The name of the set that Pipecat objects of the tests write.
+const SET: &str = "agents";
+/// The team of the tests at Baseten.
+const TEAM: &str = "team1";
+
+/// One test's own namespace, with an account at the provider and its API key in the Secret
+/// `credential`, key `api-key`.
+pub(crate) struct Scene<'a> {
+    pub(crate) stage: &'a Stage,
+    pub(crate) target: Target,
+    pub(crate) namespace: String,
+    pub(crate) account: Account,
+    pub(crate) key: String,
+}
+
+impl<'a> Scene<'a> {
+    /// Sets the scene.
+    pub(crate) async fn new(stage: &'a Stage, target: Target) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("scene-{number}");
+        let key = format!("{CANARY}-key-{number}");
+        let simulator = stage.simulator();
+        let account = match target {
+            Target::BasetenWorkspace | Target::BasetenTeam => {
+                let account = baseten::NewAccount::new(&namespace, key.as_str());
+                simulator.baseten().add_account(account.team("default-team", "default").team(TEAM, "one"))
+            }
+            Target::PrimeIntellect => simulator
+                .prime_intellect()
+                .add_account(prime_intellect::NewAccount::new(&namespace, key.as_str())),
+            Target::Pipecat => {
+                simulator.pipecat().add_account(pipecat::NewAccount::new(&namespace, key.as_str()))
+            }
+            Target::Braintrust => {
+                let account = braintrust::NewAccount::new(&namespace, key.as_str());
+                simulator.braintrust().add_account(account.organization("org"))
+            }
+        };
+        let account = account.expect("an account is added");
+        let scene = Self { stage, target, namespace, account, key };
+        let namespace: Namespace =
+            serde_json::from_value(json!({"metadata": {"name": scene.namespace}})).expect("a namespace");
+        let namespaces: Api<Namespace> = Api::all(stage.client.clone());
+        namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace is made");
+        scene.secret("credential", &[("api-key", &scene.key)]).await;
+        scene
+    }
+
+    /// A value that carries the canary.
+    pub(crate) fn value(&self, text: &str) -> String {
+        format!("{CANARY}-{}-{text}", self.namespace)
+    }
+
+    /// `spec.provider` for this scene's account.
+    pub(crate) fn provider(&self) -> Value {
+        let mut member = json!({"apiKeySecretRef": {"name": "credential", "key": "api-key"}});
+        let name = match self.target {
+            Target::BasetenWorkspace => "baseten",
+            Target::BasetenTeam => {
+                member["teamId"] = TEAM.into();
+                "baseten"
+            }
+            Target::PrimeIntellect => "primeIntellect",
+            Target::Pipecat => {
+                member["setName"] = SET.into();
+                "pipecat"
+            }
+            Target::Braintrust => "braintrust",
+        };
+        json!({name: member})
+    }
+
+    /// Names and values that the provider holds for this scene.
+    pub(crate) fn held(&self) -> BTreeMap<String, String> {
+        let scope = match self.target {
+            Target::BasetenTeam => Some(TEAM),
+            Target::Pipecat => Some(SET),
+            Target::BasetenWorkspace | Target::PrimeIntellect | Target::Braintrust => None,
+        };
+        self.account.values(scope)
+    }
+
+    /// Requests that wrote something at the provider, by method and path.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        self.account.writes().iter().map(simulator::Exchange::line).collect()
+    }
+
+    /// Waits until the provider holds exactly these.
+    pub(crate) async fn wait_held(&self, wanted: &[(&str, &str)]) {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let wanted: BTreeMap<String, String> = wanted.iter().map(owned).collect();
+        until("the provider holds the values", async || {
+            let held = self.held();
+            if held == wanted { Ok(()) } else { Err(format!("{:?}: it holds {held:?}", self.target)) }
+        })
+        .await;
+    }
+
+    /// Makes or replaces a Secret with text values; its version afterwards.
+    pub(crate) async fn secret(&self, name: &str, data: &[(&str, &str)]) -> String {
+        let data: BTreeMap<&str, &[u8]> = data.iter().map(|(key, value)| (*key, value.as_bytes())).collect();
+        self.binary_secret(name, &data).await
+    }
+
+    /// Makes or replaces a Secret with values of any bytes; its version afterwards.
+    pub(crate) async fn binary_secret(&self, name: &str, data: &BTreeMap<&str, &[u8]>) -> String {
+        let data: BTreeMap<String, k8s_openapi::ByteString> = data
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), k8s_openapi::ByteString(value.to_vec())))
+            .collect();
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "data": data,
+        });
+        let parameters = PatchParams::apply("test").force();
+        let secret = self.secrets().patch(name, &parameters, &Patch::Apply(&secret)).await;
+        secret.expect("a Secret is applied").resource_version().expect("a version")
+    }
+
+    /// Deletes a Secret.
+    pub(crate) async fn delete_secret(&self, name: &str) {
+        self.secrets().delete(name, &DeleteParams::default()).await.expect("a Secret is deleted");
+    }
+
+    /// The Secrets of this namespace.
+    pub(crate) fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.stage.client.clone(), &self.namespace)
+    }
+
+    /// The objects of this namespace.
+    pub(crate) fn objects(&self) -> Api<ProviderSecret> {
+        Api::namespaced(self.stage.client.clone(), &self.namespace)
+    }
+
+    /// Applies an object whose `data` are (remote name, Secret, key).
+    pub(crate) async fn object(&self, name: &str, data: &[(&str, &str, &str)]) {
+        let data: Vec<Value> = data
+            .iter()
+            .map(|(entry, secret, key)| json!({"name": entry, "secretKeyRef": {"name": secret, "key": key}}))
+            .collect();
+        self.apply(name, json!({"provider": self.provider(), "data": data})).await.expect("an object is applied");
+    }
+
+    /// Applies an object with this spec.
+    pub(crate) async fn apply(&self, name: &str, spec: Value) -> kube::Result<ProviderSecret> {
+        let object = json!({
+            "apiVersion": "providersecrets.dev/v1alpha1",
+            "kind": "ProviderSecret",
+            "metadata": {"name": name},
+            "spec": spec,
+        });
+        let parameters = PatchParams::apply("test").force();
+        self.objects().patch(name, &parameters, &Patch::Apply(&object)).await
+    }
+
+    /// Changes an object by a merge patch.
+    pub(crate) async fn patch(&self, name: &str, patch: Value) -> kube::Result<ProviderSecret> {
+        self.objects().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await
+    }
+
+    /// Waits until `Ready` has this reason for the newest generation, and gives the object. Checks
+    /// that the conditions are consistent.
+    pub(crate) async fn wait_reason(&self, name: &str, reason: &str) -> ProviderSecret {
+        self.wait(name, reason, |object| {
+            condition(object, "Ready").is_some_and(|ready| ready.reason == reason)
+        })
+        .await
+    }
+
+    /// Waits until `Ready` is True for the newest generation, and gives the object.
+    pub(crate) async fn wait_ready(&self, name: &str) -> ProviderSecret {
+        self.wait(name, "ready", |object| {
+            condition(object, "Ready").is_some_and(|ready| ready.status == "True")
+        })
+        .await
+    }
+
+    /// Waits until an object is as wanted, having been acted on in its newest generation.
+    pub(crate) async fn wait(
+        &self,
+        name: &str,
+        what: &str,
+        is_wanted: impl Fn(&ProviderSecret) -> bool,
+    ) -> ProviderSecret {
+        let object = until(&format!("{name} is {what}"), async || {
+            let object = self.objects().get(name).await.map_err(|error| error.to_string())?;
+            let observed = object.status.as_ref().and_then(|status| status.observed_generation);
+            if observed == object.metadata.generation && is_wanted(&object) {
+                Ok(object)
+            } else {
+                Err(format!("{:#?}", object.status))
+            }
+        })
+        .await;
+        check_conditions(&object);
+        object
+    }
+
+    /// Runs kubectl in this namespace as the administrator; its standard output.
+    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
+        let arguments = [&["--namespace", self.namespace.as_str()], arguments].concat();
+        let output = self.stage.cluster.kubectl_output(&arguments, None).await.expect("kubectl runs");
+        assert!(output.success, "kubectl {arguments:?}: {}", output.stderr);
+        output.stdout
+    }
+
+    /// Ends the test: nothing of a value or a key is in any log, status, event or metric.
+    pub(crate) async fn finish(self) {
+        let objects = self.objects().list(&ListParams::default()).await.expect("objects are listed");
+        for object in &objects {
+            check_conditions(object);
+        }
+        let sinks = [
+            ("objects", serde_json::to_string(&objects.items).expect("JSON")),
+            ("events", self.kubectl(&["get", "events", "-o", "json"]).await),
+            ("metrics", self.stage.operator.get("/metrics").await.1),
+            ("log", self.stage.operator.log()),
+        ];
+        for (sink, text) in sinks {
+            assert_eq!(traces(&text), Vec::<String>::new(), "the canary is in the {sink}");
+        }
+    }
+}
+
+/// A condition of an object.
+pub(crate) fn condition<'a>(object: &'a ProviderSecret, kind: &str) -> Option<&'a Condition> {
+    object.status.as_ref()?.conditions.iter().find(|condition| condition.r#type == kind)
+}
+
+/// Exactly one of the three conditions is True, but for what is suspended; each speaks of the
+/// generation that status does.
+fn check_conditions(object: &ProviderSecret) {
+    let Some(status) = &object.status else { return };
+    if status.conditions.is_empty() {
+        return;
+    }
+    let is_true = |condition: &&Condition| condition.status == "True";
+    let count = status.conditions.iter().filter(is_true).count();
+    let ready = condition(object, "Ready").expect("there is always a Ready condition");
+    let allowed = if ready.reason == "Suspended" { 0..=1 } else { 1..=1 };
+    assert!(allowed.contains(&count), "{:#?}", status.conditions);
+    for condition in &status.conditions {
+        assert_eq!(condition.observed_generation, status.observed_generation);
+        assert!(!condition.message.is_empty());
+    }
+}

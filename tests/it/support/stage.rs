@@ -1,0 +1,95 @@
+//! A stage: a cluster with the CustomResourceDefinition, the simulated providers, and the operator
+//! as the ServiceAccount of the chart with the rules of the chart.
+
+use std::path::PathBuf;
+
+use cluster::Cluster;
+use kube::Client;
+use simulator::{Served, Simulator};
+use tokio::sync::OnceCell;
+
+use super::{Operator, root, until};
+
+/// The namespace and ServiceAccount of the operator.
+const NAMESPACE: &str = "provider-secrets-system";
+const ACCOUNT: &str = "provider-secrets";
+
+/// Everything a test needs around itself.
+pub(crate) struct Stage {
+    pub(crate) cluster: Cluster,
+    pub(crate) client: Client,
+    pub(crate) served: Served,
+    pub(crate) operator: Operator,
+    pub(crate) kubeconfig: PathBuf,
+}
+
+impl Stage {
+    /// The stage that most tests share, each with a namespace and provider accounts of its own.
+    pub(crate) async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Stage> = OnceCell::const_new();
+        SHARED.get_or_init(|| Self::fresh(&[])).await
+    }
+
+    /// A stage for one test that restarts or breaks something; `flags` are the operator's.
+    pub(crate) async fn fresh(flags: &[&str]) -> Self {
+        let cluster = Cluster::start().await.expect("the cluster starts");
+        let kubeconfig = prepare(&cluster).await;
+        let client = cluster.client();
+        let served = Simulator::new().serve().await.expect("the simulator serves");
+        let log = cluster.directory().join("operator.log");
+        let operator = Operator::start(&kubeconfig, &served, log, flags).await;
+        Self { cluster, client, served, operator, kubeconfig }
+    }
+
+    /// The simulated providers.
+    pub(crate) fn simulator(&self) -> &Simulator {
+        self.served.simulator()
+    }
+
+    /// Starts another operator in the place of the one before, which must have ended. Its output
+    /// goes to a log file of its own.
+    pub(crate) async fn restart(&mut self, flags: &[&str]) {
+        let log = self.operator.process().log_path().with_extension("next.log");
+        self.operator = Operator::start(&self.kubeconfig, &self.served, log, flags).await;
+    }
+
+    /// The user that the API server's audit log shows for the operator.
+    pub(crate) fn user() -> String {
+        format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}")
+    }
+}
+
+/// Installs the CustomResourceDefinition and the chart's rules; the kubeconfig of its ServiceAccount.
+pub(crate) async fn prepare(cluster: &Cluster) -> PathBuf {
+    let crds = root().join("crds");
+    let applied = cluster
+        .kubectl_output(&["apply", "--server-side", "-f", &crds.display().to_string()], None)
+        .await
+        .expect("kubectl runs");
+    assert!(applied.success, "{}", applied.stderr);
+    until("the CustomResourceDefinition is established", async || {
+        let wait = ["get", "providersecrets", "-A"];
+        let output = cluster.kubectl_output(&wait, None).await.expect("kubectl runs");
+        if output.success { Ok(()) } else { Err(output.stderr) }
+    })
+    .await;
+    let chart = root().join("charts/provider-secrets");
+    let rules = cluster
+        .helm_output(
+            &[
+                "template",
+                ACCOUNT,
+                &chart.display().to_string(),
+                "--namespace",
+                NAMESPACE,
+                "--show-only=templates/serviceaccount.yaml",
+                "--show-only=templates/clusterrole.yaml",
+                "--show-only=templates/clusterrolebinding.yaml",
+            ],
+            None,
+        )
+        .await
+        .expect("helm runs");
+    assert!(rules.success, "{}", rules.stderr);
+    cluster.service_account(NAMESPACE, ACCOUNT, &rules.stdout).await.expect("the chart's rules apply")
+}

@@ -1,0 +1,452 @@
+//! PrimeIntellect: seed `primeintellect-create.md`, providers.md 2.
+
+use serde_json::{Value, json};
+use simulator::{
+    Account, Provider, Simulator,
+    prime_intellect::{
+        CountField, Duplicate, EqualPatch, ErrorShape, NewAccount, NullDescription, Variants,
+        WriteAnswer,
+    },
+};
+
+use crate::support::Client;
+
+const NONE: Value = Value::Null;
+const COLLECTION: &str = "POST /api/v1/secrets/";
+
+fn user() -> (Simulator, Account, Client) {
+    let simulator = Simulator::new();
+    let account = simulator
+        .prime_intellect()
+        .add_account(NewAccount::new("test", "key").team("team"))
+        .expect("new");
+    let client = Client::new(&simulator, Provider::PrimeIntellect, "Bearer key");
+    (simulator, account, client)
+}
+
+fn set(simulator: &Simulator, account: &Account, change: impl FnOnce(&mut Variants)) {
+    simulator.prime_intellect().set_variants(account, change);
+}
+
+fn secret(name: &str) -> Value {
+    json!({ "name": name, "value": "v" })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_documented_calls_answer_as_documented() {
+    let (simulator, account, client) = user();
+    let body =
+        json!({ "name": "A", "value": "1", "description": "d", "teamId": null, "isFile": false });
+    let created = client.send(COLLECTION, body).await;
+    assert_eq!(created.status, 200);
+    let data = created.json()["data"].clone();
+    assert_eq!(data["name"], "A");
+    assert_eq!(data["description"], "d");
+    assert_eq!(data["isFile"], false);
+    assert_eq!(data["teamId"], NONE);
+    assert_eq!(data["createdAt"], data["updatedAt"]);
+    let item = |method: &str| format!("{method} /api/v1/secrets/{}", created.at("/data/id"));
+    client
+        .check(&[
+            (&item("GET"), NONE, 200, json!({ "data": data })),
+            (
+                "GET /api/v1/secrets/",
+                NONE,
+                200,
+                json!({ "data": [data], "total_count": 1, "offset": 0, "limit": 100 }),
+            ),
+            (
+                &item("PATCH"),
+                json!({ "value": "2" }),
+                200,
+                json!({ "data": { "name": "A", "description": "d" } }),
+            ),
+            (
+                &item("PATCH"),
+                json!({ "name": "B", "description": "e" }),
+                200,
+                json!({ "data": { "name": "B" } }),
+            ),
+            (
+                "GET /api/v1/user/teams",
+                NONE,
+                200,
+                json!({ "data": [{ "teamId": "team" }], "total_count": 1 }),
+            ),
+            (
+                "GET /api/v1/user/whoami",
+                NONE,
+                200,
+                json!({ "data": { "scope": { "secrets": { "write": true } } } }),
+            ),
+        ])
+        .await;
+    let held = &simulator.prime_intellect().secrets(&account, None)[0];
+    assert_eq!(
+        (
+            held.name.as_str(),
+            held.held.value.as_str(),
+            held.description.as_deref()
+        ),
+        ("B", "2", Some("e"))
+    );
+    client
+        .check(&[
+            (&item("DELETE"), NONE, 200, NONE),
+            (&item("DELETE"), NONE, 404, NONE),
+        ])
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_vendor_refuses_is_refused() {
+    let (_simulator, account, client) = user();
+    let file = |value: String| json!({ "name": "F", "value": value, "isFile": true });
+    let mut rows = vec![
+        (
+            COLLECTION,
+            json!({ "name": "A" }),
+            422,
+            json!({ "errors": [{ "param": "value" }] }),
+        ),
+        (
+            COLLECTION,
+            json!({ "name": "A", "value": "" }),
+            422,
+            json!({ "errors": [{ "param": "value" }] }),
+        ),
+        (
+            COLLECTION,
+            json!({ "name": "A", "value": "1", "isFile": "yes" }),
+            422,
+            NONE,
+        ),
+        (
+            COLLECTION,
+            json!({ "name": "A", "value": "1", "team_id": "team" }),
+            422,
+            NONE,
+        ),
+        (
+            COLLECTION,
+            json!({ "name": "A", "value": "1", "teamId": "other" }),
+            403,
+            NONE,
+        ),
+        (
+            COLLECTION,
+            json!({ "name": "A", "value": "1", "description": "d".repeat(501) }),
+            422,
+            NONE,
+        ),
+        (COLLECTION, file("no base64!".to_owned()), 422, NONE),
+        (COLLECTION, file("A".repeat(64 * 1024 + 4)), 422, NONE),
+        (COLLECTION, file("A".repeat(64 * 1024)), 200, NONE),
+        (
+            COLLECTION,
+            json!({ "name": "D", "value": "1", "description": "d".repeat(500) }),
+            200,
+            NONE,
+        ),
+        (COLLECTION, NONE, 422, NONE),
+        ("GET /api/v1/secrets/?limit=0", NONE, 422, NONE),
+        ("GET /api/v1/secrets/?offset=-1", NONE, 422, NONE),
+        ("GET /api/v1/secrets/?teamId=other", NONE, 403, NONE),
+        ("PUT /api/v1/secrets/", secret("A"), 405, NONE),
+        ("POST /api/v1/secrets/id", secret("A"), 405, NONE),
+        ("GET /api/v1/secret/", NONE, 404, NONE),
+    ];
+    let long = ["A".repeat(256), "A".repeat(255)];
+    for name in ["", "a", "1A", "_A", "A-B", "A.B", "Ab", &long[0]] {
+        rows.push((
+            COLLECTION,
+            secret(name),
+            422,
+            json!({ "errors": [{ "param": "name" }] }),
+        ));
+    }
+    rows.push((COLLECTION, secret(&long[1]), 200, NONE));
+    client.check(&rows).await;
+    let id = account.held(None)["D"].id.clone().unwrap();
+    let item = format!("PATCH /api/v1/secrets/{id}");
+    let file = format!(
+        "PATCH /api/v1/secrets/{}",
+        account.held(None)["F"].id.clone().unwrap()
+    );
+    client
+        .check(&[
+            (&item, json!({ "isFile": true }), 422, NONE),
+            (&item, json!({ "teamId": "team" }), 422, NONE),
+            (&item, json!({ "value": "" }), 422, NONE),
+            (&item, json!({ "name": "lower" }), 422, NONE),
+            (&item, json!({ "name": "F" }), 409, NONE),
+            (&file, json!({ "value": "no base64!" }), 422, NONE),
+        ])
+        .await;
+    let wrong_type = client
+        .raw(COLLECTION, "application/x-yaml", secret("X").to_string())
+        .await
+        .unwrap();
+    assert_eq!(wrong_type.status, 422);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_is_answered_as_the_switch_says() {
+    for (duplicate, status) in [
+        (Duplicate::Conflict, 409),
+        (Duplicate::BadRequest, 400),
+        (Duplicate::Unprocessable, 422),
+        (Duplicate::Silent, 200),
+    ] {
+        let (simulator, account, client) = user();
+        set(&simulator, &account, |variants| {
+            variants.duplicate = duplicate;
+        });
+        client
+            .check(&[
+                (COLLECTION, secret("A"), 200, NONE),
+                (COLLECTION, secret("A"), status, NONE),
+            ])
+            .await;
+        // Another scope is another namespace.
+        client
+            .check(&[(
+                COLLECTION,
+                json!({ "name": "A", "value": "v", "teamId": "team" }),
+                200,
+                NONE,
+            )])
+            .await;
+        let count = simulator.prime_intellect().secrets(&account, None).len();
+        assert_eq!(count, if duplicate == Duplicate::Silent { 2 } else { 1 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_team_is_in_the_body_of_a_creation_and_in_the_query_of_everything_else() {
+    let (_simulator, account, client) = user();
+    let created = client
+        .send(
+            COLLECTION,
+            json!({ "name": "A", "value": "v", "teamId": "team" }),
+        )
+        .await;
+    assert_eq!(created.at("/data/teamId"), "team");
+    let personal = |method: &str| format!("{method} /api/v1/secrets/{}", created.at("/data/id"));
+    let team = |method: &str| format!("{}?teamId=team", personal(method));
+    client
+        .check(&[
+            (
+                "GET /api/v1/secrets/",
+                NONE,
+                200,
+                json!({ "data": [], "total_count": 0 }),
+            ),
+            (
+                "GET /api/v1/secrets/?teamId=team",
+                NONE,
+                200,
+                json!({ "data": [{ "name": "A" }] }),
+            ),
+            (&personal("GET"), NONE, 404, NONE),
+            (&personal("PATCH"), json!({ "value": "x" }), 404, NONE),
+            (&personal("DELETE"), NONE, 404, NONE),
+            (&team("GET"), NONE, 200, NONE),
+            (&team("PATCH"), json!({ "value": "x" }), 200, NONE),
+        ])
+        .await;
+    assert_eq!(account.values(Some("team"))["A"], "x");
+    client.check(&[(&team("DELETE"), NONE, 200, NONE)]).await;
+    assert!(account.held(Some("team")).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_is_never_longer_than_a_hundred() {
+    let (simulator, account, client) = user();
+    for index in 0..250 {
+        account
+            .foreign_write(None, &format!("A{index}"), "v")
+            .unwrap();
+    }
+    for (query, length) in [
+        ("", 100),
+        ("?limit=500", 100),
+        ("?limit=7", 7),
+        ("?offset=200", 50),
+        ("?offset=250", 0),
+    ] {
+        let page = client
+            .send(&format!("GET /api/v1/secrets/{query}"), NONE)
+            .await
+            .json();
+        assert_eq!(page["data"].as_array().unwrap().len(), length, "{query}");
+        assert_eq!(page["total_count"], 250);
+    }
+    for (count_field, fields) in [
+        (
+            CountField::TotalCountCamel,
+            ["data", "limit", "offset", "status", "totalCount"].as_slice(),
+        ),
+        (CountField::Absent, &["data", "limit", "offset", "status"]),
+    ] {
+        set(&simulator, &account, |variants| {
+            variants.count_field = count_field;
+        });
+        let page = client.send("GET /api/v1/secrets/", NONE).await.json();
+        assert_eq!(page.as_object().unwrap().keys().collect::<Vec<_>>(), fields);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn updated_at_moves_with_each_patch_or_only_with_changes() {
+    let (simulator, account, client) = user();
+    let created = client.send(COLLECTION, secret("A")).await;
+    let item = format!("PATCH /api/v1/secrets/{}", created.at("/data/id"));
+    let mut last = created.at("/data/updatedAt");
+    for (equal_patch, value, moves) in [
+        (EqualPatch::Moves, "v", true),
+        (EqualPatch::Moves, "w", true),
+        (EqualPatch::Stays, "w", false),
+        (EqualPatch::Stays, "x", true),
+    ] {
+        set(&simulator, &account, |variants| {
+            variants.equal_patch = equal_patch;
+        });
+        let now = client
+            .send(&item, json!({ "value": value }))
+            .await
+            .at("/data/updatedAt");
+        assert_eq!(now > last, moves, "{equal_patch:?} {value}");
+        last = now;
+    }
+    account.foreign_write(None, "A", "y").unwrap();
+    assert!(
+        client
+            .send("GET /api/v1/secrets/", NONE)
+            .await
+            .at("/data/0/updatedAt")
+            > last
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn null_in_a_patch_leaves_or_clears_the_description() {
+    let (simulator, account, client) = user();
+    let created = client
+        .send(
+            COLLECTION,
+            json!({ "name": "A", "value": "v", "description": "d" }),
+        )
+        .await;
+    let item = format!("PATCH /api/v1/secrets/{}", created.at("/data/id"));
+    let nulls = json!({ "name": null, "value": null, "description": null });
+    client
+        .check(&[(
+            &item,
+            nulls.clone(),
+            200,
+            json!({ "data": { "name": "A", "description": "d" } }),
+        )])
+        .await;
+    set(&simulator, &account, |variants| {
+        variants.null_description = NullDescription::Clears;
+    });
+    client
+        .check(&[(
+            &item,
+            nulls,
+            200,
+            json!({ "data": { "name": "A", "description": null } }),
+        )])
+        .await;
+    assert_eq!(account.values(None)["A"], "v");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_may_answer_without_data() {
+    let (simulator, account, client) = user();
+    set(&simulator, &account, |variants| {
+        variants.write_answer = WriteAnswer::Null;
+    });
+    client
+        .check(&[(COLLECTION, secret("A"), 200, json!({ "data": null }))])
+        .await;
+    let item = format!(
+        "PATCH /api/v1/secrets/{}",
+        account.held(None)["A"].id.clone().unwrap()
+    );
+    client
+        .check(&[(&item, json!({ "value": "2" }), 200, json!({ "data": null }))])
+        .await;
+    client
+        .check(&[(
+            &item.replace("PATCH", "GET"),
+            NONE,
+            200,
+            json!({ "data": { "name": "A" } }),
+        )])
+        .await;
+    assert_eq!(account.values(None)["A"], "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_have_the_seeds_shape_or_the_frameworks() {
+    let (simulator, account, client) = user();
+    let stranger = Client::new(&simulator, Provider::PrimeIntellect, "Bearer other");
+    stranger
+        .check(&[("GET /api/v1/secrets/", NONE, 401, NONE)])
+        .await;
+    set(&simulator, &account, |variants| {
+        variants.errors = ErrorShape::Detail;
+    });
+    client
+        .check(&[
+            (
+                COLLECTION,
+                json!({ "name": "A" }),
+                422,
+                json!({ "detail": [
+                { "loc": ["body", "value"], "msg": "Field required", "type": "missing" },
+            ] }),
+            ),
+            (
+                "GET /api/v1/secrets/?limit=x",
+                NONE,
+                422,
+                json!({ "detail": [{ "loc": ["query", "limit"] }] }),
+            ),
+            (
+                "GET /api/v1/secrets/none",
+                NONE,
+                404,
+                json!({ "detail": "Secret not found" }),
+            ),
+        ])
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_trailing_slash_is_redirected_before_the_key_is_looked_at() {
+    let (simulator, account, client) = user();
+    let stranger = Client::new(&simulator, Provider::PrimeIntellect, "");
+    for (line, location) in [
+        ("POST /api/v1/secrets", "/api/v1/secrets/"),
+        (
+            "GET /api/v1/secrets?teamId=team",
+            "/api/v1/secrets/?teamId=team",
+        ),
+        ("DELETE /api/v1/secrets/id/", "/api/v1/secrets/id"),
+    ] {
+        for client in [&client, &stranger] {
+            let answer = client.send(line, secret("A")).await;
+            assert_eq!(
+                (
+                    answer.status.as_u16(),
+                    answer.headers["location"].to_str().unwrap()
+                ),
+                (307, location)
+            );
+        }
+    }
+    assert!(account.held(None).is_empty());
+}
