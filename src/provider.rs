@@ -8,6 +8,9 @@ mod pipecat;
 mod prime_intellect;
 mod wire;
 
+#[cfg(test)]
+pub(crate) use wire::LONGEST_ID;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 

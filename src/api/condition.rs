@@ -126,8 +126,6 @@ reasons! {
     SecretUnavailable,
     /// The provider took the values and then failed to apply them.
     ProviderFailed,
-    /// Some entries are synced and others failed for several reasons.
-    PartiallySynced,
 }
 
 impl fmt::Display for Reason {

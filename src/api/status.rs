@@ -97,7 +97,7 @@ pub struct EntryStatus {
 
     /// The id of the secret at the provider, where the provider gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
+    #[schemars(length(max = 64))]
     pub remote_id: Option<String>,
 
     /// The version of the secret at the provider after the last write, where the provider gives

@@ -19,6 +19,14 @@ use crate::{
     api::{ProviderSecretSpec, Reason, SecretKeyRef},
 };
 
+/// Types of Secrets that are sent nowhere: they are powers over this cluster, and no user means to
+/// give those to a SaaS (reliability.md 2.1, CVE-2026-42876).
+const REFUSED: [&str; 3] = [
+    "kubernetes.io/service-account-token",
+    "bootstrap.kubernetes.io/token",
+    "helm.sh/release.v1",
+];
+
 /// The versions of the Secrets that were read, sorted by name.
 pub(super) type Versions = Vec<(String, String)>;
 
@@ -82,6 +90,10 @@ pub(super) async fn sources(
     namespace: &str,
     spec: &ProviderSecretSpec,
 ) -> (Sources, Versions) {
+    let credential = spec
+        .provider
+        .choice()
+        .map(|choice| choice.api_key_secret_ref().name.as_str());
     let mut names: Vec<&str> = spec
         .entries()
         .iter()
@@ -95,7 +107,8 @@ pub(super) async fn sources(
     names.sort_unstable();
     names.dedup();
     let read = join_all(names.into_iter().map(|name| async move {
-        let (data, version) = source(context, namespace, name).await;
+        let is_credential = credential == Some(name);
+        let (data, version) = source(context, namespace, name, is_credential).await;
         (name.to_owned(), data, version)
     }))
     .await;
@@ -107,11 +120,32 @@ pub(super) async fn sources(
     (sources, versions)
 }
 
-async fn source(context: &Context, namespace: &str, name: &str) -> (SecretData, Option<String>) {
+async fn source(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    is_credential: bool,
+) -> (SecretData, Option<String>) {
     if context.secrets.get(namespace, name).is_none() {
         return (Err(missing(name)), None);
     }
+    if is_credential {
+        let message = format!(
+            "Secret {name} holds the API key of this object and is not sent to the provider. Keep the values in another Secret."
+        );
+        return (Err(Trouble::config(Reason::SourceRefused, message)), None);
+    }
     match read_secret(&context.client, namespace, name).await {
+        Ok(secret) if REFUSED.contains(&secret.kind.as_str()) => {
+            let message = format!(
+                "Secret {name} has the type {}, and such Secrets are not sent anywhere. Copy what is needed into another Secret.",
+                secret.kind
+            );
+            (
+                Err(Trouble::config(Reason::SourceRefused, message)),
+                Some(secret.version),
+            )
+        }
         Ok(secret) => (Ok(secret.data), Some(secret.version)),
         Err(Failure::NotFound) => (Err(missing(name)), None),
         Err(failure) => (Err(unreadable(name, failure)), None),

@@ -15,6 +15,13 @@ use crate::{
 
 /// Entries an object may have at most; status must stay well below what etcd takes.
 pub(super) const MAX_ENTRIES: usize = 500;
+/// How large status may grow, in bytes. A property test holds the estimate against the real thing.
+pub(super) const MAX_STATUS: usize = 256 * 1024;
+/// What status holds of an entry besides its name, and of a Secret besides its name, at most.
+const ENTRY_OVERHEAD: usize = 300;
+const SOURCE_OVERHEAD: usize = 64;
+/// What status holds besides entries and Secrets: conditions with their messages.
+const STATUS_OVERHEAD: usize = 8 * 1024;
 /// What PrimeIntellect takes of a file, in bytes of base64 (seed: 64KB base64 encoded).
 const MAX_FILE: usize = 64 * 1024;
 
@@ -77,20 +84,39 @@ pub(super) fn desired(
     });
     refuse_collisions(&bulk, rules)?;
     wanted.append(&mut bulk);
-    if wanted.len() > MAX_ENTRIES {
-        return Err(Trouble::config(
-            Reason::TooManyEntries,
-            format!(
-                "The object asks for {} entries, and {MAX_ENTRIES} is the most. Split it into several objects.",
-                wanted.len()
-            ),
-        ));
-    }
+    refuse_too_many(spec, &wanted)?;
     wanted.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Wanted {
         entries: wanted,
         unread,
     })
+}
+
+fn refuse_too_many(spec: &ProviderSecretSpec, wanted: &[Desired]) -> Result<(), Trouble> {
+    let advice = "Split the object into several.";
+    if wanted.len() > MAX_ENTRIES {
+        let message = format!(
+            "The object asks for {} entries, and {MAX_ENTRIES} is the most. {advice}",
+            wanted.len()
+        );
+        return Err(Trouble::config(Reason::TooManyEntries, message));
+    }
+    let entries: usize = wanted
+        .iter()
+        .map(|entry| entry.name.len() + ENTRY_OVERHEAD)
+        .sum();
+    let sources: usize = spec
+        .secret_names()
+        .iter()
+        .map(|name| name.len() + SOURCE_OVERHEAD)
+        .sum();
+    if entries + sources + STATUS_OVERHEAD > MAX_STATUS {
+        let message = format!(
+            "The names of the object's entries and Secrets are too long for its status. {advice}"
+        );
+        return Err(Trouble::config(Reason::TooManyEntries, message));
+    }
+    Ok(())
 }
 
 fn explicit(entry: &Entry, sources: &Sources, rules: &Rules) -> Desired {
@@ -279,3 +305,6 @@ pub(super) fn missing(secret: &str) -> Trouble {
         format!("Secret {secret} does not exist. It is used as soon as it does."),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,6 @@ fn is_settling(object: &ProviderSecret) -> bool {
     !object.spec.is_suspended()
         && ready_reason(object) == Some(("False", Reason::Progressing.as_str()))
 }
+
+#[cfg(test)]
+mod tests;

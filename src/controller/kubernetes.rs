@@ -28,6 +28,8 @@ pub(super) enum Failure {
 /// A Secret as it is needed: its version and values that are erased when they are dropped.
 pub(super) struct ReadSecret {
     pub(super) version: String,
+    /// The type, such as `Opaque`.
+    pub(super) kind: String,
     pub(super) data: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
@@ -56,6 +58,7 @@ pub(super) async fn read_secret(
     let data = secret.data.unwrap_or_default().into_iter();
     Ok(ReadSecret {
         version: secret.metadata.resource_version.unwrap_or_default(),
+        kind: secret.type_.unwrap_or_default(),
         data: data
             .map(|(key, value)| (key, Zeroizing::new(value.0)))
             .collect(),

@@ -223,3 +223,6 @@ pub(super) fn unwanted<'a>(
         .filter(|entry| !wanted.contains((rules.fold)(&entry.name).as_str()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     apply::{Applied, Outcome},
-    desired::MAX_ENTRIES,
     plan::{Change, Planned},
     trouble::{Kind, Trouble},
 };
@@ -261,7 +260,13 @@ pub(super) fn untouched(
         .filter(|entry| is_wanted(&entry.name))
         .cloned()
         .collect();
-    for name in explicit {
+    // Of too many not all can be named.
+    let named = if trouble.reason == Reason::TooManyEntries {
+        Vec::new()
+    } else {
+        explicit
+    };
+    for name in named {
         if recorded.iter().all(|entry| fold(&entry.name) != fold(name)) {
             entries.push(EntryStatus {
                 reason: reason.clone(),
@@ -269,7 +274,6 @@ pub(super) fn untouched(
             });
         }
     }
-    entries.truncate(MAX_ENTRIES);
     entries
 }
 
@@ -319,3 +323,6 @@ pub(super) fn is_same(a: &ProviderSecretStatus, b: &ProviderSecretStatus) -> boo
 pub(super) fn time(now: Timestamp) -> Time {
     Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ use crate::{api::Reason, telemetry::Health};
 /// load balancers cut a silent connection (style.md 7.10).
 const WATCH_SECONDS: u32 = 200;
 /// Objects in one page of a list.
-const PAGE: u32 = 500;
+const PAGE: u32 = 50;
 
 /// The component names in `/readyz`.
 pub(super) const OBJECTS: &str = "providersecrets";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
-use jiff::{Timestamp, fmt::strtime};
+use jiff::{Timestamp, civil::DateTime, fmt::strtime, tz::TimeZone};
 
 /// The shortest wait that is honoured: a provider that says 0 still gets a second.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -27,27 +27,18 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         return Some(Duration::from_secs(seconds.min(LONGEST.as_secs())).max(SHORTEST));
     }
     let until = http_date(value)?;
-    let now = headers
-        .get(header::DATE)
-        .and_then(http_date)
-        .unwrap_or_else(Timestamp::now);
-    let seconds = until.as_second().saturating_sub(now.as_second());
-    let seconds = u64::try_from(seconds).unwrap_or(0);
+    let now = headers.get(header::DATE).and_then(http_date);
+    let now = now.unwrap_or_else(|| TimeZone::UTC.to_datetime(Timestamp::now()));
+    let seconds = u64::try_from(until.duration_since(now).as_secs()).unwrap_or(0);
     Some(Duration::from_secs(seconds.min(LONGEST.as_secs())).max(SHORTEST))
 }
 
-fn http_date(value: &HeaderValue) -> Option<Timestamp> {
+fn http_date(value: &HeaderValue) -> Option<DateTime> {
     let text = value.to_str().ok()?.trim();
     if text.len() != 29 {
         return None;
     }
-    let parts = strtime::parse(HTTP_DATE, text).ok()?;
-    parts
-        .to_datetime()
-        .ok()?
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .ok()
-        .map(|zoned| zoned.timestamp())
+    strtime::parse(HTTP_DATE, text).ok()?.to_datetime().ok()
 }
 
 #[cfg(test)]

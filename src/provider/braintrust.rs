@@ -204,7 +204,7 @@ impl From<Secret> for Remote {
 
 /// Any text without control characters; Braintrust states no rule, the bound is the schema's.
 fn check_name(name: &str) -> Result<(), Reason> {
-    let is_name = (1..=400).contains(&name.len()) && !name.chars().any(char::is_control);
+    let is_name = (1..=255).contains(&name.len()) && !name.chars().any(char::is_control);
     if is_name {
         Ok(())
     } else {

@@ -2,10 +2,13 @@
 
 use jiff::Timestamp;
 
+/// The longest id that is kept; the vendors' are UUIDs and shorter.
+pub(crate) const LONGEST_ID: usize = 64;
+
 /// An id, if it is one: an id goes into paths and status, so it has a bound and a plain alphabet.
 pub(super) fn id(text: Option<String>) -> Option<String> {
     text.filter(|text| {
-        (1..=128).contains(&text.len())
+        (1..=LONGEST_ID).contains(&text.len())
             && text
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':'))

@@ -3,6 +3,7 @@
 
 mod canary;
 mod operator;
+mod quiet;
 mod scene;
 mod stage;
 
@@ -11,8 +12,9 @@ use std::{future::Future, path::PathBuf, sync::LazyLock, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) use canary::{CANARY, traces};
-pub(crate) use operator::Operator;
-pub(crate) use scene::{Scene, Target};
+pub(crate) use operator::{Operator, set_binary};
+pub(crate) use quiet::{Bystander, calls, timed};
+pub(crate) use scene::{Scene, Target, at_each_api, condition};
 pub(crate) use stage::Stage;
 
 /// How long anything may take that must happen. Far beyond what it takes: a machine may be busy.
@@ -22,7 +24,11 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// One runtime for all tests, because they share clients and servers, which belong to a runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a runtime starts")
+    Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("a runtime starts")
 });
 
 /// Runs a test.

@@ -7,7 +7,10 @@ pub(crate) const CANARY: &str = "C4n4ryInTheM1ne";
 
 /// The forms of the mark that are in `text`.
 pub(crate) fn traces(text: &str) -> Vec<String> {
-    forms().into_iter().filter(|form| text.contains(form)).collect()
+    forms()
+        .into_iter()
+        .filter(|form| text.contains(form))
+        .collect()
 }
 
 /// As it is, in base64 at each of the three alignments, in hexadecimal, and reversed.

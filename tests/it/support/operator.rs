@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitStatus,
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -16,6 +17,19 @@ use tokio::{
 
 use super::until;
 
+static BINARY: OnceLock<PathBuf> = OnceLock::new();
+
+/// Takes another build of the operator than the one that was made for the tests.
+pub(crate) fn set_binary(path: PathBuf) {
+    BINARY
+        .set(path)
+        .expect("the binary is set before it is used");
+}
+
+fn binary() -> &'static Path {
+    BINARY.get_or_init(|| env!("CARGO_BIN_EXE_provider-secrets").into())
+}
+
 /// A running operator; it ends with this value.
 pub(crate) struct Operator {
     process: Guarded,
@@ -25,14 +39,24 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts the operator with the ServiceAccount of `kubeconfig`, at log level trace, and waits
     /// until it is ready.
-    pub(crate) async fn start(kubeconfig: &Path, served: &Served, log: PathBuf, flags: &[&str]) -> Self {
+    pub(crate) async fn start(
+        kubeconfig: &Path,
+        served: &Served,
+        log: PathBuf,
+        flags: &[&str],
+    ) -> Self {
         let operator = Self::launch(kubeconfig, served, log, flags).await;
         operator.wait_until_ready().await;
         operator
     }
 
     /// Starts the operator and waits until it listens.
-    pub(crate) async fn launch(kubeconfig: &Path, served: &Served, log: PathBuf, flags: &[&str]) -> Self {
+    pub(crate) async fn launch(
+        kubeconfig: &Path,
+        served: &Served,
+        log: PathBuf,
+        flags: &[&str],
+    ) -> Self {
         let endpoints = [
             ("baseten", Provider::Baseten),
             ("primeintellect", Provider::PrimeIntellect),
@@ -40,15 +64,23 @@ impl Operator {
             ("braintrust", Provider::Braintrust),
             ("braintrust/eu", Provider::Braintrust),
         ];
-        let endpoints = endpoints.map(|(name, provider)| format!("--endpoint={name}={}", served.url(provider)));
-        let arguments = ["run", "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0"];
-        let program = Program::new(env!("CARGO_BIN_EXE_provider-secrets"))
+        let endpoints =
+            endpoints.map(|(name, provider)| format!("--endpoint={name}={}", served.url(provider)));
+        let arguments = [
+            "run",
+            "--metrics-bind-address=127.0.0.1:0",
+            "--health-probe-bind-address=127.0.0.1:0",
+        ];
+        let program = Program::new(binary())
             .args(arguments)
             .args(&endpoints)
             .args(flags)
             .env("KUBECONFIG", kubeconfig)
             // What a user may set must not lift the cap on kube's own targets.
-            .env("RUST_LOG", "trace,kube_client::client=trace,hyper=trace,reqwest=trace");
+            .env(
+                "RUST_LOG",
+                "trace,kube_client::client=trace,hyper=trace,reqwest=trace",
+            );
         let process = Guarded::spawn(program, &log).expect("the operator starts");
         let address = until("the operator listens", async || {
             let log = process.log();
@@ -60,9 +92,11 @@ impl Operator {
 
     /// Waits until `/readyz` answers 200.
     pub(crate) async fn wait_until_ready(&self) {
-        until("the operator is ready", async || match self.get("/readyz").await {
-            (200, _) => Ok(()),
-            (_, body) => Err(body),
+        until("the operator is ready", async || {
+            match self.get("/readyz").await {
+                (200, _) => Ok(()),
+                (_, body) => Err(body),
+            }
         })
         .await;
     }
@@ -94,7 +128,10 @@ impl Operator {
 
     /// Sends SIGTERM and waits.
     pub(crate) async fn terminate(&self) -> ExitStatus {
-        self.process.terminate(Duration::from_secs(30)).await.expect("the operator ends")
+        self.process
+            .terminate(Duration::from_secs(30))
+            .await
+            .expect("the operator ends")
     }
 
     /// Sends SIGKILL and waits.
@@ -105,7 +142,9 @@ impl Operator {
 
 fn listening(line: &str) -> Option<SocketAddr> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    (line["msg"] == "listening").then(|| line["address"].as_str()?.parse().ok()).flatten()
+    (line["msg"] == "listening")
+        .then(|| line["address"].as_str()?.parse().ok())
+        .flatten()
 }
 
 fn tail(log: &str) -> String {

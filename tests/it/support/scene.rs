@@ -72,25 +72,39 @@ impl<'a> Scene<'a> {
         let account = match target {
             Target::BasetenWorkspace | Target::BasetenTeam => {
                 let account = baseten::NewAccount::new(&namespace, key.as_str());
-                simulator.baseten().add_account(account.team("default-team", "default").team(TEAM, "one"))
+                simulator
+                    .baseten()
+                    .add_account(account.team("default-team", "default").team(TEAM, "one"))
             }
             Target::PrimeIntellect => simulator
                 .prime_intellect()
                 .add_account(prime_intellect::NewAccount::new(&namespace, key.as_str())),
-            Target::Pipecat => {
-                simulator.pipecat().add_account(pipecat::NewAccount::new(&namespace, key.as_str()))
-            }
+            Target::Pipecat => simulator
+                .pipecat()
+                .add_account(pipecat::NewAccount::new(&namespace, key.as_str())),
             Target::Braintrust => {
                 let account = braintrust::NewAccount::new(&namespace, key.as_str());
-                simulator.braintrust().add_account(account.organization("org"))
+                simulator
+                    .braintrust()
+                    .add_account(account.organization("org"))
             }
         };
         let account = account.expect("an account is added");
-        let scene = Self { stage, target, namespace, account, key };
+        let scene = Self {
+            stage,
+            target,
+            namespace,
+            account,
+            key,
+        };
         let namespace: Namespace =
-            serde_json::from_value(json!({"metadata": {"name": scene.namespace}})).expect("a namespace");
+            serde_json::from_value(json!({"metadata": {"name": scene.namespace}}))
+                .expect("a namespace");
         let namespaces: Api<Namespace> = Api::all(stage.client.clone());
-        namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace is made");
+        namespaces
+            .create(&PostParams::default(), &namespace)
+            .await
+            .expect("a namespace is made");
         scene.secret("credential", &[("api-key", &scene.key)]).await;
         scene
     }
@@ -131,7 +145,11 @@ impl<'a> Scene<'a> {
 
     /// Requests that wrote something at the provider, by method and path.
     pub(crate) fn writes(&self) -> Vec<String> {
-        self.account.writes().iter().map(simulator::Exchange::line).collect()
+        self.account
+            .writes()
+            .iter()
+            .map(simulator::Exchange::line)
+            .collect()
     }
 
     /// Waits until the provider holds exactly these.
@@ -140,14 +158,21 @@ impl<'a> Scene<'a> {
         let wanted: BTreeMap<String, String> = wanted.iter().map(owned).collect();
         until("the provider holds the values", async || {
             let held = self.held();
-            if held == wanted { Ok(()) } else { Err(format!("{:?}: it holds {held:?}", self.target)) }
+            if held == wanted {
+                Ok(())
+            } else {
+                Err(format!("{:?}: it holds {held:?}", self.target))
+            }
         })
         .await;
     }
 
     /// Makes or replaces a Secret with text values; its version afterwards.
     pub(crate) async fn secret(&self, name: &str, data: &[(&str, &str)]) -> String {
-        let data: BTreeMap<&str, &[u8]> = data.iter().map(|(key, value)| (*key, value.as_bytes())).collect();
+        let data: BTreeMap<&str, &[u8]> = data
+            .iter()
+            .map(|(key, value)| (*key, value.as_bytes()))
+            .collect();
         self.binary_secret(name, &data).await
     }
 
@@ -164,13 +189,22 @@ impl<'a> Scene<'a> {
             "data": data,
         });
         let parameters = PatchParams::apply("test").force();
-        let secret = self.secrets().patch(name, &parameters, &Patch::Apply(&secret)).await;
-        secret.expect("a Secret is applied").resource_version().expect("a version")
+        let secret = self
+            .secrets()
+            .patch(name, &parameters, &Patch::Apply(&secret))
+            .await;
+        secret
+            .expect("a Secret is applied")
+            .resource_version()
+            .expect("a version")
     }
 
     /// Deletes a Secret.
     pub(crate) async fn delete_secret(&self, name: &str) {
-        self.secrets().delete(name, &DeleteParams::default()).await.expect("a Secret is deleted");
+        self.secrets()
+            .delete(name, &DeleteParams::default())
+            .await
+            .expect("a Secret is deleted");
     }
 
     /// The Secrets of this namespace.
@@ -189,7 +223,9 @@ impl<'a> Scene<'a> {
             .iter()
             .map(|(entry, secret, key)| json!({"name": entry, "secretKeyRef": {"name": secret, "key": key}}))
             .collect();
-        self.apply(name, json!({"provider": self.provider(), "data": data})).await.expect("an object is applied");
+        self.apply(name, json!({"provider": self.provider(), "data": data}))
+            .await
+            .expect("an object is applied");
     }
 
     /// Applies an object with this spec.
@@ -201,12 +237,16 @@ impl<'a> Scene<'a> {
             "spec": spec,
         });
         let parameters = PatchParams::apply("test").force();
-        self.objects().patch(name, &parameters, &Patch::Apply(&object)).await
+        self.objects()
+            .patch(name, &parameters, &Patch::Apply(&object))
+            .await
     }
 
     /// Changes an object by a merge patch.
     pub(crate) async fn patch(&self, name: &str, patch: Value) -> kube::Result<ProviderSecret> {
-        self.objects().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await
+        self.objects()
+            .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
     }
 
     /// Waits until `Ready` has this reason for the newest generation, and gives the object. Checks
@@ -234,8 +274,15 @@ impl<'a> Scene<'a> {
         is_wanted: impl Fn(&ProviderSecret) -> bool,
     ) -> ProviderSecret {
         let object = until(&format!("{name} is {what}"), async || {
-            let object = self.objects().get(name).await.map_err(|error| error.to_string())?;
-            let observed = object.status.as_ref().and_then(|status| status.observed_generation);
+            let object = self
+                .objects()
+                .get(name)
+                .await
+                .map_err(|error| error.to_string())?;
+            let observed = object
+                .status
+                .as_ref()
+                .and_then(|status| status.observed_generation);
             if observed == object.metadata.generation && is_wanted(&object) {
                 Ok(object)
             } else {
@@ -250,32 +297,108 @@ impl<'a> Scene<'a> {
     /// Runs kubectl in this namespace as the administrator; its standard output.
     pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
         let arguments = [&["--namespace", self.namespace.as_str()], arguments].concat();
-        let output = self.stage.cluster.kubectl_output(&arguments, None).await.expect("kubectl runs");
+        let output = self
+            .stage
+            .cluster
+            .kubectl_output(&arguments, None)
+            .await
+            .expect("kubectl runs");
         assert!(output.success, "kubectl {arguments:?}: {}", output.stderr);
         output.stdout
     }
 
+    /// Runs kubectl in this namespace, which must fail; its standard error.
+    pub(crate) async fn kubectl_refused(&self, arguments: &[&str], stdin: Option<&str>) -> String {
+        let arguments = [&["--namespace", self.namespace.as_str()], arguments].concat();
+        let output = self
+            .stage
+            .cluster
+            .kubectl_output(&arguments, stdin)
+            .await
+            .expect("kubectl runs");
+        assert!(
+            !output.success,
+            "kubectl {arguments:?} was accepted: {}",
+            output.stdout
+        );
+        output.stderr
+    }
+
+    /// The columns that `kubectl get psec` shows of an object, its name and age left out.
+    pub(crate) async fn columns(&self, name: &str) -> Vec<String> {
+        let table = self.kubectl(&["get", "psec", name]).await;
+        let mut lines = table.lines().map(str::split_whitespace);
+        let heads: Vec<&str> = lines.next().expect("kubectl prints heads").collect();
+        assert_eq!(
+            heads,
+            [
+                "NAME",
+                "PROVIDER",
+                "READY",
+                "REASON",
+                "SYNCED",
+                "LAST-SYNC",
+                "AGE"
+            ],
+            "{table}"
+        );
+        let cells: Vec<String> = lines
+            .next()
+            .expect("kubectl prints a row")
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(cells[0], name, "{table}");
+        cells[1..cells.len() - 1].to_vec()
+    }
+
     /// Ends the test: nothing of a value or a key is in any log, status, event or metric.
     pub(crate) async fn finish(self) {
-        let objects = self.objects().list(&ListParams::default()).await.expect("objects are listed");
+        let objects = self
+            .objects()
+            .list(&ListParams::default())
+            .await
+            .expect("objects are listed");
         for object in &objects {
             check_conditions(object);
         }
         let sinks = [
-            ("objects", serde_json::to_string(&objects.items).expect("JSON")),
-            ("events", self.kubectl(&["get", "events", "-o", "json"]).await),
+            (
+                "objects",
+                serde_json::to_string(&objects.items).expect("JSON"),
+            ),
+            (
+                "events",
+                self.kubectl(&["get", "events", "-o", "json"]).await,
+            ),
             ("metrics", self.stage.operator.get("/metrics").await.1),
             ("log", self.stage.operator.log()),
         ];
         for (sink, text) in sinks {
-            assert_eq!(traces(&text), Vec::<String>::new(), "the canary is in the {sink}");
+            assert_eq!(
+                traces(&text),
+                Vec::<String>::new(),
+                "the canary is in the {sink}"
+            );
         }
     }
 }
 
+/// Plays a test at each of the five upstream APIs, side by side on the shared stage.
+pub(crate) async fn at_each_api(play: impl AsyncFn(Scene<'static>)) {
+    let stage = Stage::shared().await;
+    let play = &play;
+    let plays = Target::ALL.map(async |target| play(Scene::new(stage, target).await).await);
+    futures::future::join_all(plays).await;
+}
+
 /// A condition of an object.
 pub(crate) fn condition<'a>(object: &'a ProviderSecret, kind: &str) -> Option<&'a Condition> {
-    object.status.as_ref()?.conditions.iter().find(|condition| condition.r#type == kind)
+    object
+        .status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|condition| condition.r#type == kind)
 }
 
 /// Exactly one of the three conditions is True, but for what is suspended; each speaks of the
@@ -288,7 +411,11 @@ fn check_conditions(object: &ProviderSecret) {
     let is_true = |condition: &&Condition| condition.status == "True";
     let count = status.conditions.iter().filter(is_true).count();
     let ready = condition(object, "Ready").expect("there is always a Ready condition");
-    let allowed = if ready.reason == "Suspended" { 0..=1 } else { 1..=1 };
+    let allowed = if ready.reason == "Suspended" {
+        0..=1
+    } else {
+        1..=1
+    };
     assert!(allowed.contains(&count), "{:#?}", status.conditions);
     for condition in &status.conditions {
         assert_eq!(condition.observed_generation, status.observed_generation);

@@ -35,10 +35,19 @@ impl Stage {
         let cluster = Cluster::start().await.expect("the cluster starts");
         let kubeconfig = prepare(&cluster).await;
         let client = cluster.client();
-        let served = Simulator::new().serve().await.expect("the simulator serves");
+        let served = Simulator::new()
+            .serve()
+            .await
+            .expect("the simulator serves");
         let log = cluster.directory().join("operator.log");
         let operator = Operator::start(&kubeconfig, &served, log, flags).await;
-        Self { cluster, client, served, operator, kubeconfig }
+        Self {
+            cluster,
+            client,
+            served,
+            operator,
+            kubeconfig,
+        }
     }
 
     /// The simulated providers.
@@ -49,7 +58,11 @@ impl Stage {
     /// Starts another operator in the place of the one before, which must have ended. Its output
     /// goes to a log file of its own.
     pub(crate) async fn restart(&mut self, flags: &[&str]) {
-        let log = self.operator.process().log_path().with_extension("next.log");
+        let log = self
+            .operator
+            .process()
+            .log_path()
+            .with_extension("next.log");
         self.operator = Operator::start(&self.kubeconfig, &self.served, log, flags).await;
     }
 
@@ -63,14 +76,24 @@ impl Stage {
 pub(crate) async fn prepare(cluster: &Cluster) -> PathBuf {
     let crds = root().join("crds");
     let applied = cluster
-        .kubectl_output(&["apply", "--server-side", "-f", &crds.display().to_string()], None)
+        .kubectl_output(
+            &["apply", "--server-side", "-f", &crds.display().to_string()],
+            None,
+        )
         .await
         .expect("kubectl runs");
     assert!(applied.success, "{}", applied.stderr);
     until("the CustomResourceDefinition is established", async || {
         let wait = ["get", "providersecrets", "-A"];
-        let output = cluster.kubectl_output(&wait, None).await.expect("kubectl runs");
-        if output.success { Ok(()) } else { Err(output.stderr) }
+        let output = cluster
+            .kubectl_output(&wait, None)
+            .await
+            .expect("kubectl runs");
+        if output.success {
+            Ok(())
+        } else {
+            Err(output.stderr)
+        }
     })
     .await;
     let chart = root().join("charts/provider-secrets");
@@ -91,5 +114,8 @@ pub(crate) async fn prepare(cluster: &Cluster) -> PathBuf {
         .await
         .expect("helm runs");
     assert!(rules.success, "{}", rules.stderr);
-    cluster.service_account(NAMESPACE, ACCOUNT, &rules.stdout).await.expect("the chart's rules apply")
+    cluster
+        .service_account(NAMESPACE, ACCOUNT, &rules.stdout)
+        .await
+        .expect("the chart's rules apply")
 }

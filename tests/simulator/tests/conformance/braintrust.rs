@@ -1,9 +1,12 @@
 //! Braintrust: seed `braintrust-create.md`, providers.md 4.
 
+mod list;
+mod switches;
+
 use serde_json::{Value, json};
 use simulator::{
     Account, Provider, Simulator,
-    braintrust::{EqualSecret, ErrorBody, MissingId, NewAccount, Variants},
+    braintrust::{NewAccount, Variants},
 };
 
 use crate::support::Client;
@@ -168,35 +171,6 @@ async fn post_leaves_an_existing_secret_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn put_blanks_what_is_absent_but_keeps_the_secret() {
-    let (simulator, account, client) = user();
-    let first = client.send("PUT /v1/ai_secret", full("1")).await.json();
-    for body in [
-        json!({ "name": "A" }),
-        json!({ "name": "A", "secret": null }),
-    ] {
-        let now = client.send("PUT /v1/ai_secret", body).await.json();
-        assert_eq!((&now["type"], &now["metadata"]), (&NONE, &NONE));
-        assert_eq!(
-            (&now["id"], &now["created"]),
-            (&first["id"], &first["created"])
-        );
-        assert_eq!(now["secret_updated_at"], first["secret_updated_at"]);
-        assert_ne!(now["updated_at"], first["updated_at"]);
-    }
-    assert_eq!(account.values(None)["A"], "1");
-    let now = client.send("PUT /v1/ai_secret", full("1")).await.json();
-    assert_ne!(now["secret_updated_at"], first["secret_updated_at"]);
-    set(&simulator, &account, |variants| {
-        variants.equal_secret = EqualSecret::Stays;
-    });
-    let equal = client.send("PUT /v1/ai_secret", full("1")).await.json();
-    assert_eq!(equal["secret_updated_at"], now["secret_updated_at"]);
-    let other = client.send("PUT /v1/ai_secret", full("2")).await.json();
-    assert_ne!(other["secret_updated_at"], now["secret_updated_at"]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn patch_merges_only_what_is_given() {
     let (_simulator, account, client) = user();
     let first = client.send("PUT /v1/ai_secret", full("1")).await;
@@ -223,161 +197,4 @@ async fn patch_merges_only_what_is_given() {
         ])
         .await;
     assert_eq!(account.values(None)["A"], "2");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_organization_is_chosen_by_name_and_the_list_has_all() {
-    let (_simulator, account, client) = user();
-    client
-        .check(&[
-            (
-                "PUT /v1/ai_secret",
-                json!({ "name": "A", "secret": "1" }),
-                200,
-                NONE,
-            ),
-            (
-                "PUT /v1/ai_secret",
-                json!({ "name": "A", "secret": "2", "org_name": "two" }),
-                200,
-                NONE,
-            ),
-            (
-                "GET /v1/ai_secret",
-                NONE,
-                200,
-                json!({ "objects": [{ "name": "A" }, { "name": "A" }] }),
-            ),
-            (
-                "GET /v1/ai_secret?org_name=two",
-                NONE,
-                200,
-                json!({ "objects": [{ "name": "A" }] }),
-            ),
-            (
-                "DELETE /v1/ai_secret",
-                json!({ "name": "A", "org_name": "two" }),
-                200,
-                NONE,
-            ),
-        ])
-        .await;
-    assert_eq!(account.values(Some("one"))["A"], "1");
-    assert!(account.held(Some("two")).is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_list_is_newest_first_filtered_and_paged_by_cursor() {
-    let (_simulator, account, client) = user();
-    for index in 0..250 {
-        account
-            .foreign_write(None, &format!("S{index}"), "v")
-            .unwrap();
-    }
-    let page = async |query: &str| {
-        let body = client
-            .send(&format!("GET /v1/ai_secret?{query}"), NONE)
-            .await
-            .json();
-        body["objects"].as_array().unwrap().clone()
-    };
-    let (mut seen, mut query) = (Vec::new(), String::new());
-    loop {
-        let objects = page(&query).await;
-        let Some(last) = objects.last() else { break };
-        query = format!("starting_after={}", last["id"].as_str().unwrap());
-        seen.extend(objects);
-    }
-    let names: Vec<_> = seen
-        .iter()
-        .map(|object| object["name"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(
-        names,
-        (0..250)
-            .rev()
-            .map(|index| format!("S{index}"))
-            .collect::<Vec<_>>()
-    );
-
-    let id = |position: usize| seen[position]["id"].as_str().unwrap();
-    assert_eq!(
-        page(&format!("limit=2&ending_before={}", id(10))).await,
-        seen[8..10]
-    );
-    assert_eq!(
-        page(&format!("limit=2&starting_after={}", id(10))).await,
-        seen[11..13]
-    );
-    assert_eq!(
-        page(&format!("ids={}&ids={}", id(5), id(3))).await,
-        [seen[3].clone(), seen[5].clone()]
-    );
-    assert_eq!(page("ai_secret_name=S7").await.len(), 1);
-    assert_eq!(page("limit=0").await.len(), 0);
-    client.send("PUT /v1/ai_secret", full("1")).await;
-    client
-        .send("PUT /v1/ai_secret", json!({ "name": "G", "type": "groq" }))
-        .await;
-    assert_eq!(page("ai_secret_type=openai").await.len(), 1);
-    assert_eq!(
-        page("ai_secret_type=openai&ai_secret_type=groq")
-            .await
-            .len(),
-        2
-    );
-    let both = format!(
-        "GET /v1/ai_secret?starting_after={}&ending_before={}",
-        id(1),
-        id(2)
-    );
-    client.check(&[(&both, NONE, 400, NONE)]).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_foreign_write_moves_the_times_and_names_another_user() {
-    let (simulator, account, client) = user();
-    let first = client.send("PUT /v1/ai_secret", full("1")).await;
-    account.foreign_write(None, "A", "2").unwrap();
-    let item = format!("GET /v1/ai_secret/{}", first.at("/id"));
-    let now = client.send(&item, NONE).await;
-    assert!(now.at("/secret_updated_at") > first.at("/secret_updated_at"));
-    assert_ne!(
-        now.at("/secret_updated_by_user_id"),
-        first.at("/secret_updated_by_user_id")
-    );
-    set(&simulator, &account, |variants| {
-        variants.secret_updated_at_absent = true;
-    });
-    assert!(
-        !client
-            .send(&item, NONE)
-            .await
-            .text
-            .contains("secret_updated")
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn errors_are_text_or_json_and_a_missing_id_is_404_or_400() {
-    let (simulator, account, client) = user();
-    let missing = "GET /v1/ai_secret/00000000-0000-4000-8000-000000000000";
-    let text = client.send(missing, NONE).await;
-    assert_eq!(
-        (text.status.as_u16(), text.text.as_str()),
-        (404, "ai_secret not found")
-    );
-    assert_eq!(text.headers["content-type"], "text/plain; charset=utf-8");
-    set(&simulator, &account, |variants| {
-        variants.errors = ErrorBody::Json;
-        variants.missing_id = MissingId::BadRequest;
-    });
-    client
-        .check(&[(
-            missing,
-            NONE,
-            400,
-            json!({ "error": { "message": "ai_secret does not exist" } }),
-        )])
-        .await;
 }

@@ -125,34 +125,3 @@ async fn a_redirect_is_absolute_on_a_socket() {
         "{answer}"
     );
 }
-
-#[tokio::test]
-#[ignore = "a measurement, not a check: thousands of requests over two connections"]
-async fn the_rate_over_sockets() {
-    let simulator = Simulator::new();
-    let served = simulator.serve().await.unwrap();
-    client(&simulator, Provider::Baseten);
-    let address = served.address(Provider::Baseten);
-    let body = json!({ "name": "NAME", "value": "value" }).to_string();
-    let request = format!(
-        "POST /v1/secrets HTTP/1.1\r\nhost: localhost\r\nauthorization: Api-Key key\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let count = 20_000;
-    let started = std::time::Instant::now();
-    let connection = async || {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let mut buffer = [0; 4096];
-        for _ in 0..count {
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let length = stream.read(&mut buffer).await.unwrap();
-            assert!(buffer[..length].starts_with(b"HTTP/1.1 200"));
-        }
-    };
-    tokio::join!(connection(), connection());
-    println!(
-        "{:.0} requests/s",
-        f64::from(2 * count) / started.elapsed().as_secs_f64()
-    );
-}

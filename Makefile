@@ -1,0 +1,183 @@
+# One command for each thing one does here; `make` lists them. What is missing is installed into a
+# cache outside the checkout, except Rust, Go and make themselves.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
+
+CARGO ?= cargo
+CACHE ?= $${XDG_CACHE_HOME:-$$HOME/.cache}/provider-secrets
+# Where rendered manifests are put.
+DIST ?= dist
+
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY_ROOT = $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)
+
+IMAGE ?= provider-secrets/provider-secrets:$(VERSION)
+IMAGE_TARGET ?= x86_64-unknown-linux-gnu
+# The files of the image; the Dockerfile knows this folder.
+IMAGE_ROOT := dist/image
+# The certificate authorities that the image trusts; the machine's own unless given.
+CA_BUNDLE ?=
+
+# A step of a longer target, announced.
+step = printf '\n==> %s\n' "$(1)" >&2
+
+define need-rust
+@command -v $(CARGO) >/dev/null || { echo 'Rust is missing: install it with rustup, https://rustup.rs' >&2; exit 1; }
+endef
+
+# The cluster helper compiles what it needs with Go, unless somebody brings the programs.
+define need-go
+@[ -n "$${KUBEBUILDER_ASSETS:-}" ] || command -v go >/dev/null || { echo 'Go is missing: install Go 1.26 or newer, https://go.dev/dl' >&2; exit 1; }
+endef
+
+# Of a toolchain without rustup, the components are the user's business.
+define need-component
+@$(CARGO) $(1) --version >/dev/null 2>&1 || rustup component add $(2) || { echo 'cargo $(1) is missing: install the Rust component $(2)' >&2; exit 1; }
+endef
+
+##@ First
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Watch secrets go into all four providers; KEEP=1 leaves everything running
+	$(need-rust)
+	$(need-go)
+	@$(call step,building the operator)
+	@$(CARGO) build --locked --bin provider-secrets
+	@KEEP='$(KEEP)' $(CARGO) run --quiet --locked --example demo
+
+.PHONY: cluster
+cluster: ## Run a Kubernetes control plane for work by hand, until Ctrl-C
+	$(need-rust)
+	$(need-go)
+	@$(CARGO) run --quiet --locked --package provider-secrets-cluster -- start
+
+##@ Development
+
+.PHONY: build
+build: ## Build the operator
+	$(need-rust)
+	@$(CARGO) build --locked --bin provider-secrets
+
+.PHONY: test
+test: programs lint ## Everything that must pass: lint, documentation, unit and integration tests
+	@$(call step,documentation)
+	@RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps --locked
+	@$(call step,tests)
+	@$(CARGO) test --workspace --locked
+
+# Before anything else, so that nobody waits for minutes to hear it.
+.PHONY: programs
+programs:
+	$(need-rust)
+	$(need-go)
+
+.PHONY: bench
+bench: programs ## Measure rotation, rest and restart with 1,000 objects, on the release build
+	@$(CARGO) build --locked --release --bin provider-secrets
+	@$(CARGO) test --quiet --locked --bench scale -- --binary target/release/provider-secrets
+
+.PHONY: lint
+lint: fmt-check clippy deny ## Check format, lints and dependencies
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(need-rust)
+	$(call need-component,fmt,rustfmt)
+	@$(CARGO) fmt --all
+
+.PHONY: fmt-check
+fmt-check:
+	$(need-rust)
+	$(call need-component,fmt,rustfmt)
+	@$(call step,format)
+	@$(CARGO) fmt --all --check
+
+.PHONY: clippy
+clippy: fmt-check
+	$(call need-component,clippy,clippy)
+	@$(call step,clippy)
+	@$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: deny
+deny: clippy
+	@if [ ! -x "$(CARGO_DENY_ROOT)/bin/cargo-deny" ]; then \
+	  $(call step,installing cargo-deny $(CARGO_DENY_VERSION): takes minutes and happens once); \
+	  $(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root "$(CARGO_DENY_ROOT)"; \
+	fi
+	@$(call step,dependencies: versions and licences and sources)
+	@"$(CARGO_DENY_ROOT)/bin/cargo-deny" --workspace --locked check bans licenses sources
+
+.PHONY: crds
+crds: ## Write the CustomResourceDefinition anew from the Rust types
+	$(need-rust)
+	@mkdir -p crds charts/provider-secrets/files '$(DIST)'
+	@$(CARGO) run --quiet --locked --bin provider-secrets -- crds > '$(DIST)/crds.yaml'
+	@cp '$(DIST)/crds.yaml' crds/providersecrets.yaml
+	@cp '$(DIST)/crds.yaml' charts/provider-secrets/files/providersecrets.yaml
+	@echo 'wrote crds/providersecrets.yaml and its copy in the chart' >&2
+
+.PHONY: clean
+clean: ## Remove what was built here; compiled tools stay in the cache
+	@rm -rf '$(DIST)' $(IMAGE_ROOT)
+	@if command -v $(CARGO) >/dev/null; then $(CARGO) clean; fi
+
+##@ Release
+
+NAMESPACE := provider-secrets-system
+
+# Helm's own labels are left out, because these objects belong to no release.
+.PHONY: manifests
+manifests: ## Render dist/install.yaml and dist/crds.yaml for kubectl; HELM=… uses another helm
+	@if [ -z '$(HELM)' ] && ! command -v $(CARGO) >/dev/null; then echo 'Rust is missing: install it with rustup, https://rustup.rs, or give HELM=…' >&2; exit 1; fi
+	@mkdir -p '$(DIST)'
+	@helm='$(HELM)'; \
+	  [ -n "$$helm" ] || helm="$$($(CARGO) run --quiet --locked --package provider-secrets-cluster -- tools helm | cut -d ' ' -f 2-)"; \
+	  "$$helm" template provider-secrets charts/provider-secrets --namespace $(NAMESPACE) > '$(DIST)/rendered.yaml'; \
+	  { printf '%s\n' '---' 'apiVersion: v1' 'kind: Namespace' 'metadata:' '  name: $(NAMESPACE)' \
+	      '  labels:' '    app.kubernetes.io/part-of: provider-secrets' \
+	      '    pod-security.kubernetes.io/enforce: restricted'; \
+	    sed -e '/^    app.kubernetes.io\/managed-by: Helm$$/d' -e '/^    helm.sh\/chart: /d' '$(DIST)/rendered.yaml'; \
+	  } > '$(DIST)/install.yaml'; \
+	  rm '$(DIST)/rendered.yaml'; \
+	  cp crds/providersecrets.yaml '$(DIST)/crds.yaml'; \
+	  echo 'wrote $(DIST)/install.yaml and $(DIST)/crds.yaml' >&2
+
+.PHONY: image-root
+image-root:
+	$(need-rust)
+	@if command -v rustup >/dev/null; then rustup target add $(IMAGE_TARGET); fi
+	@$(call step,building the static release binary: takes minutes)
+	@RUSTFLAGS='-C target-feature=+crt-static' \
+	  $(CARGO) build --locked --release --target $(IMAGE_TARGET) --target-dir target --bin provider-secrets
+	@mkdir -p $(IMAGE_ROOT)
+	@install -m 0555 target/$(IMAGE_TARGET)/release/provider-secrets $(IMAGE_ROOT)/provider-secrets
+	@for bundle in '$(CA_BUNDLE)' /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do \
+	    if [ -s "$$bundle" ]; then \
+	      install -m 0444 "$$bundle" $(IMAGE_ROOT)/ca-certificates.crt; \
+	      echo "certificate authorities: $$bundle" >&2; \
+	      exit 0; \
+	    fi; \
+	  done; \
+	  echo 'no certificate authorities were found: install ca-certificates or give CA_BUNDLE=…' >&2; exit 1
+
+# Times are fixed, so that one binary gives one digest.
+.PHONY: image
+image: image-root ## Build the container image with buildah or docker; IMAGE=… names it
+	@$(call step,image $(IMAGE))
+	@if command -v buildah >/dev/null; then \
+	    STORAGE_DRIVER="$${STORAGE_DRIVER:-vfs}" buildah build --isolation chroot --timestamp 0 --file Dockerfile --tag '$(IMAGE)' .; \
+	  elif command -v docker >/dev/null && docker info >/dev/null 2>&1; then \
+	    SOURCE_DATE_EPOCH=0 docker build --file Dockerfile --tag '$(IMAGE)' .; \
+	  else \
+	    echo 'neither buildah nor a running docker was found: install one of them' >&2; exit 1; \
+	  fi

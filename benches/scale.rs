@@ -1,0 +1,277 @@
+//! `make bench`: the budgets of rotation, rest and restart with 1,000 objects, measured on the real
+//! operator in its release build against a real API server and the simulated providers.
+//!
+//! Times are those of the machine it runs on, with the API server and the providers beside the
+//! operator on the same cores.
+
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the harness is the tests'; a measurement needs a part of it"
+)]
+#[path = "../tests/it"]
+mod harness {
+    pub(crate) mod support;
+}
+
+use std::{
+    io::Write as _,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+use cluster::AuditEvent;
+use futures::{StreamExt as _, stream};
+use harness::support::{self, Scene, Stage, Target, run, until};
+use serde_json::json;
+
+/// Rotations that are timed.
+const ROTATIONS: usize = 200;
+
+/// What make passes on.
+#[derive(Parser)]
+struct Settings {
+    /// The operator to measure, in its release build
+    #[arg(long)]
+    binary: PathBuf,
+
+    /// Objects, spread evenly over the five APIs
+    #[arg(long, default_value_t = 1_000)]
+    objects: usize,
+
+    /// Seconds for which the operator is watched at rest
+    #[arg(long, default_value_t = 60)]
+    rest: u64,
+}
+
+fn main() {
+    let Settings {
+        binary,
+        objects,
+        rest,
+    } = Settings::parse();
+    support::set_binary(binary);
+    run(measure(objects, Duration::from_secs(rest)));
+}
+
+async fn measure(objects: usize, rest: Duration) {
+    let mut stage = Stage::fresh(&["--log-level=info"]).await;
+    say("RSS idle", &format!("{:.1} MiB", resident(&stage)));
+    let started = Instant::now();
+    let scenes = populate(&stage, objects).await;
+    let scene_of = |index: usize| &scenes[index % scenes.len()];
+    say(
+        "objects",
+        &format!(
+            "{} synced {:.1} s after the first was created",
+            objects,
+            started.elapsed().as_secs_f64()
+        ),
+    );
+
+    let mut latencies = Vec::with_capacity(ROTATIONS);
+    for number in 0..ROTATIONS {
+        latencies.push(rotate(&stage, scene_of(number), number / scenes.len(), number).await);
+    }
+    latencies.sort_by(f64::total_cmp);
+    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share).round() as usize];
+    say(
+        "rotation",
+        &format!(
+            "p50 {:.1} ms, p99 {:.1} ms, worst {:.1} ms",
+            at(0.5),
+            at(0.99),
+            at(1.0)
+        ),
+    );
+
+    let before = Counts::of(&stage);
+    tokio::time::sleep(rest).await;
+    say(
+        &format!("{} s at rest", rest.as_secs()),
+        &Counts::of(&stage).since(&before),
+    );
+    say(
+        &format!("RSS with {objects} objects"),
+        &format!("{:.1} MiB", resident(&stage)),
+    );
+    drop(scenes);
+
+    let before = Counts::of(&stage);
+    stage.operator.terminate().await;
+    let started = Instant::now();
+    stage.restart(&["--log-level=info"]).await;
+    let ready = started.elapsed();
+    let looked_at =
+        |metrics: &str| counter(metrics, "reconcile_total{result=\"unchanged\"}") >= objects as u64;
+    until("every object was looked at", async || {
+        let metrics = stage.operator.get("/metrics").await.1;
+        if looked_at(&metrics) {
+            Ok(())
+        } else {
+            Err(metrics)
+        }
+    })
+    .await;
+    let line = format!(
+        "ready after {:.2} s, all looked at after {:.2} s, {}",
+        ready.as_secs_f64(),
+        started.elapsed().as_secs_f64(),
+        Counts::of(&stage).since(&before)
+    );
+    say("restart", &line);
+    say(
+        "RSS after the restart",
+        &format!("{:.1} MiB", resident(&stage)),
+    );
+}
+
+/// Makes the objects and waits until each is Ready.
+async fn populate(stage: &Stage, objects: usize) -> Vec<Scene<'_>> {
+    let mut scenes = Vec::new();
+    for target in Target::ALL {
+        scenes.push(Scene::new(stage, target).await);
+    }
+    let scenes_ref = &scenes;
+    stream::iter(0..objects)
+        .for_each_concurrent(16, |index| async move {
+            let scene = &scenes_ref[index % scenes_ref.len()];
+            let number = index / scenes_ref.len();
+            let name = format!("object-{number}");
+            scene.secret(&name, &[("key", &scene.value("first"))]).await;
+            let mut provider = scene.provider();
+            if scene.target == Target::Pipecat {
+                provider["pipecat"]["setName"] = name.clone().into();
+            }
+            let data =
+                json!([{"name": entry(number), "secretKeyRef": {"name": name, "key": "key"}}]);
+            scene
+                .apply(&name, json!({"provider": provider, "data": data}))
+                .await
+                .expect("an object is applied");
+        })
+        .await;
+    until("every object is ready", async || {
+        let metrics = stage.operator.get("/metrics").await.1;
+        let ready = metrics
+            .lines()
+            .filter(|line| line.contains("resource_ready{") && line.ends_with(" 1"));
+        let count = ready.count();
+        if count == objects {
+            Ok(())
+        } else {
+            Err(format!("{count} are"))
+        }
+    })
+    .await;
+    scenes
+}
+
+fn entry(number: usize) -> String {
+    format!("KEY_{number}")
+}
+
+/// Milliseconds from the API server's answer to the update of a Secret until the provider had it.
+async fn rotate(stage: &Stage, scene: &Scene<'_>, number: usize, serial: usize) -> f64 {
+    let name = format!("object-{number}");
+    let value = scene.value(&format!("rotated-{serial}"));
+    let scope = match scene.target {
+        Target::Pipecat => Some(name.clone()),
+        Target::BasetenTeam => Some("team1".to_owned()),
+        Target::BasetenWorkspace | Target::PrimeIntellect | Target::Braintrust => None,
+    };
+    scene.secret(&name, &[("key", &value)]).await;
+    let answered = tokio::time::Instant::now();
+    let account = scene.account.clone();
+    let entry = entry(number);
+    let received = stage
+        .simulator()
+        .wait_for(Duration::from_secs(30), |_| {
+            if account.values(scope.as_deref()).get(&entry) != Some(&value) {
+                return None;
+            }
+            account
+                .writes()
+                .last()
+                .map(|write| write.ended.unwrap_or(write.started))
+        })
+        .await
+        .expect("the provider receives the value");
+    // Earlier than the answer: the provider had it before we knew that the API server has it.
+    received.saturating_duration_since(answered).as_secs_f64() * 1000.0
+}
+
+/// What the operator has asked of the API server and the providers.
+struct Counts {
+    provider_writes: usize,
+    provider_reads: usize,
+    kubernetes_writes: usize,
+    secret_reads: usize,
+    status_reads: usize,
+}
+
+impl Counts {
+    fn of(stage: &Stage) -> Self {
+        let user = Stage::user();
+        let calls: Vec<AuditEvent> = stage.cluster.audit().expect("an audit log");
+        let ours: Vec<&AuditEvent> = calls.iter().filter(|call| call.user == user).collect();
+        let count = |is: &dyn Fn(&AuditEvent) -> bool| ours.iter().filter(|call| is(call)).count();
+        let requests = stage.simulator().requests();
+        Self {
+            provider_writes: requests.iter().filter(|request| request.is_write()).count(),
+            provider_reads: requests
+                .iter()
+                .filter(|request| !request.is_write())
+                .count(),
+            kubernetes_writes: count(&|call| {
+                matches!(call.verb.as_str(), "create" | "update" | "patch" | "delete")
+            }),
+            secret_reads: count(&|call| call.resource == "secrets" && call.verb == "get"),
+            status_reads: count(&|call| call.resource == "providersecrets" && call.verb == "get"),
+        }
+    }
+
+    fn since(&self, before: &Self) -> String {
+        format!(
+            "provider writes {}, provider reads {}, Kubernetes writes {}, Secret reads {}, object reads {}",
+            self.provider_writes - before.provider_writes,
+            self.provider_reads - before.provider_reads,
+            self.kubernetes_writes - before.kubernetes_writes,
+            self.secret_reads - before.secret_reads,
+            self.status_reads - before.status_reads,
+        )
+    }
+}
+
+fn counter(metrics: &str, series: &str) -> u64 {
+    metrics
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("provider_secrets_")?
+                .strip_prefix(series)?
+                .trim()
+                .parse()
+                .ok()
+        })
+        .unwrap_or(0)
+}
+
+/// The operator's resident memory in MiB.
+fn resident(stage: &Stage) -> f64 {
+    let status = format!("/proc/{}/status", stage.operator.process().id());
+    let status = std::fs::read_to_string(status).expect("the operator runs");
+    let kibibytes = status.lines().find_map(|line| {
+        line.strip_prefix("VmRSS:")?
+            .trim()
+            .split(' ')
+            .next()?
+            .parse::<f64>()
+            .ok()
+    });
+    kibibytes.expect("a resident size") / 1024.0
+}
+
+fn say(what: &str, figure: &str) {
+    let _ = writeln!(std::io::stdout(), "{what:<24} {figure}");
+}

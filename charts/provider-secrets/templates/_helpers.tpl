@@ -1,0 +1,81 @@
+{{/* The chart's name, cut to what a label may hold. */}}
+{{- define "provider-secrets.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* The name of most objects: the release's name, with the chart's unless it is in there already. */}}
+{{- define "provider-secrets.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "provider-secrets.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{- define "provider-secrets.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "provider-secrets.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Labels that select the pod. They can never change: a Deployment's selector is immutable. */}}
+{{- define "provider-secrets.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "provider-secrets.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: controller
+{{- end -}}
+
+{{/*
+The labels of an object, as YAML. Call it with (list $ "component").
+commonLabels never replace a label of the chart.
+*/}}
+{{- define "provider-secrets.labels" -}}
+{{- $root := index . 0 -}}
+{{- $own := dict
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name ($root.Chart.Version | replace "+" "_"))
+  "app.kubernetes.io/name" (include "provider-secrets.name" $root)
+  "app.kubernetes.io/instance" $root.Release.Name
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/component" (index . 1)
+  "app.kubernetes.io/part-of" "provider-secrets"
+  "app.kubernetes.io/managed-by" $root.Release.Service
+-}}
+{{- toYaml (merge dict $own $root.Values.commonLabels) -}}
+{{- end -}}
+
+{{/*
+The annotations of an object with their heading, or nothing. Call it with (list $ annotations…);
+the first map wins over the following and over commonAnnotations.
+*/}}
+{{- define "provider-secrets.annotations" -}}
+{{- $root := first . -}}
+{{- $all := dict -}}
+{{- range rest . -}}
+{{- $all = merge $all . -}}
+{{- end -}}
+{{- with merge $all $root.Values.commonAnnotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{- define "provider-secrets.image" -}}
+{{- with .Values.global.imageRegistry -}}
+{{- trimSuffix "/" . }}/
+{{- end -}}
+{{- .Values.image.repository -}}
+{{- if .Values.image.digest -}}
+@{{ .Values.image.digest }}
+{{- else -}}
+:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,280 @@
+//! The rules of the plan, as tables and as properties.
+
+use proptest::prelude::*;
+use rstest::rstest;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::*;
+use crate::{
+    api::{PrimeIntellectOptions, ProviderKind},
+    controller::status::time,
+    provider::{self, Options},
+};
+
+fn entry(name: &str, value: &str) -> Desired {
+    Desired {
+        name: name.to_owned(),
+        folded: name.replace('-', "_"),
+        options: Options::default(),
+        value: Ok(SecretString::from(value)),
+    }
+}
+
+fn record(name: &str, digest: Option<&str>, state: EntryState) -> EntryStatus {
+    EntryStatus {
+        name: name.to_owned(),
+        state,
+        reason: None,
+        digest: digest.map(str::to_owned),
+        remote_id: None,
+        remote_version: None,
+        last_write_time: Some(time(jiff::Timestamp::UNIX_EPOCH)),
+    }
+}
+
+fn remote(name: &str, id: &str) -> Remote {
+    Remote {
+        name: name.to_owned(),
+        id: Some(id.to_owned()),
+        ..Remote::default()
+    }
+}
+
+/// The value stands for its own digest.
+fn digest(entry: &Desired) -> Option<String> {
+    entry
+        .value
+        .as_ref()
+        .ok()
+        .map(|value| value.expose_secret().to_owned())
+}
+
+fn planned(
+    kind: ProviderKind,
+    desired: &[Desired],
+    recorded: &[EntryStatus],
+    observed: Option<&[Remote]>,
+) -> Vec<Planned> {
+    let set = (kind == ProviderKind::Pipecat).then_some(("set", Some("us-west")));
+    let inputs = Inputs {
+        recorded,
+        observed,
+        rules: provider::rules(kind),
+        set,
+    };
+    plan(desired, &inputs, digest)
+}
+
+fn only(kind: ProviderKind, recorded: Option<EntryStatus>, observed: Option<&[Remote]>) -> Change {
+    let recorded: Vec<EntryStatus> = recorded.into_iter().collect();
+    planned(kind, &[entry("A", "1")], &recorded, observed)
+        .remove(0)
+        .change
+}
+
+#[rstest]
+#[case::never_written(None, Change::Create)]
+#[case::same(Some(record("A", Some("1"), EntryState::Synced)), Change::Keep)]
+#[case::changed(Some(record("A", Some("2"), EntryState::Synced)), Change::Update(None))]
+#[case::pending(Some(record("A", None, EntryState::Pending)), Change::Update(None))]
+#[case::pending_is_never_kept(
+    Some(record("A", Some("1"), EntryState::Pending)),
+    Change::Update(None)
+)]
+#[case::failed_and_back_to_what_is_held(
+    Some(record("A", Some("1"), EntryState::Failed)),
+    Change::Keep
+)]
+#[case::failed(Some(record("A", None, EntryState::Failed)), Change::Update(None))]
+fn the_record_decides(#[case] recorded: Option<EntryStatus>, #[case] change: Change) {
+    assert_eq!(only(ProviderKind::Baseten, recorded, None), change);
+}
+
+#[test]
+fn the_listing_is_believed_more_than_the_record() {
+    let recorded = EntryStatus {
+        remote_id: Some("old".to_owned()),
+        ..record("A", None, EntryState::Pending)
+    };
+    let change = |observed: Option<&[Remote]>| {
+        only(
+            ProviderKind::PrimeIntellect,
+            Some(recorded.clone()),
+            observed,
+        )
+    };
+    assert_eq!(change(None), Change::Update(Some("old".to_owned())));
+    assert_eq!(
+        change(Some(&[remote("A", "new")])),
+        Change::Update(Some("new".to_owned()))
+    );
+    assert_eq!(change(Some(&[])), Change::Update(None));
+}
+
+#[test]
+fn what_exists_is_updated_and_never_created_again() {
+    let change = |observed: Option<&[Remote]>| only(ProviderKind::PrimeIntellect, None, observed);
+    assert_eq!(
+        change(Some(&[remote("A", "1"), remote("B", "2")])),
+        Change::Update(Some("1".to_owned()))
+    );
+    assert_eq!(change(Some(&[remote("B", "2")])), Change::Create);
+    let Change::Refuse(trouble) = change(Some(&[remote("A", "1"), remote("A", "2")])) else {
+        panic!("refused")
+    };
+    assert_eq!(trouble.reason, Reason::Ambiguous);
+}
+
+#[test]
+fn a_file_does_not_become_a_text() {
+    let file = Remote {
+        form: Some(Form::File),
+        ..remote("A", "1")
+    };
+    let Change::Refuse(trouble) = only(
+        ProviderKind::PrimeIntellect,
+        None,
+        Some(std::slice::from_ref(&file)),
+    ) else {
+        panic!("refused")
+    };
+    assert_eq!(trouble.reason, Reason::Unsupported);
+    let mut wanted = entry("A", "1");
+    wanted.options.prime_intellect = PrimeIntellectOptions {
+        is_file: Some(true),
+        description: None,
+    };
+    let change = planned(ProviderKind::PrimeIntellect, &[wanted], &[], Some(&[file]))
+        .remove(0)
+        .change;
+    assert_eq!(change, Change::Update(Some("1".to_owned())));
+}
+
+#[rstest]
+#[case::absent(Vec::new(), None)]
+#[case::same(vec![set(Form::Text, "us-west")], None)]
+#[case::elsewhere(vec![set(Form::Text, "eu-central")], Some(Reason::Conflict))]
+#[case::image_pull(vec![set(Form::ImagePull, "us-west")], Some(Reason::Conflict))]
+fn a_set_of_another_kind_or_region_is_left_alone(
+    #[case] observed: Vec<Remote>,
+    #[case] reason: Option<Reason>,
+) {
+    let refused = match only(ProviderKind::Pipecat, None, Some(&observed)) {
+        Change::Refuse(trouble) => Some(trouble.reason),
+        _ => None,
+    };
+    assert_eq!(refused, reason);
+}
+
+fn set(form: Form, region: &str) -> Remote {
+    Remote {
+        name: "set".to_owned(),
+        form: Some(form),
+        region: Some(region.to_owned()),
+        ..Remote::default()
+    }
+}
+
+#[test]
+fn a_name_that_folds_to_the_record_is_the_same_secret() {
+    let recorded = [record("hf-token", Some("1"), EntryState::Synced)];
+    let change = planned(
+        ProviderKind::Baseten,
+        &[entry("hf_token", "1")],
+        &recorded,
+        None,
+    )
+    .remove(0)
+    .change;
+    assert_eq!(change, Change::Keep);
+    assert!(
+        unwanted(
+            &[entry("hf_token", "1")],
+            &recorded,
+            provider::rules(ProviderKind::Baseten)
+        )
+        .is_empty()
+    );
+}
+
+#[rstest]
+#[case::upsert_by_name(ProviderKind::Baseten, None, false)]
+#[case::create(ProviderKind::PrimeIntellect, None, true)]
+#[case::known_id(ProviderKind::PrimeIntellect, Some("id"), false)]
+#[case::first_write(ProviderKind::Braintrust, None, true)]
+#[case::known_id_at_braintrust(ProviderKind::Braintrust, Some("id"), false)]
+fn a_listing_is_asked_for_only_where_it_decides(
+    #[case] kind: ProviderKind,
+    #[case] id: Option<&str>,
+    #[case] needed: bool,
+) {
+    let recorded = id.map(|id| EntryStatus {
+        remote_id: Some(id.to_owned()),
+        ..record("A", Some("2"), EntryState::Synced)
+    });
+    let recorded: Vec<EntryStatus> = recorded.into_iter().collect();
+    let planned = planned(kind, &[entry("A", "1")], &recorded, None);
+    assert_eq!(needs_listing(&planned, provider::rules(kind)), needed);
+}
+
+fn kinds() -> impl Strategy<Value = ProviderKind> {
+    prop::sample::select(ProviderKind::ALL.to_vec())
+}
+
+fn states() -> impl Strategy<Value = EntryState> {
+    prop::sample::select(vec![
+        EntryState::Synced,
+        EntryState::Pending,
+        EntryState::Failed,
+    ])
+}
+
+fn names() -> impl Strategy<Value = std::collections::BTreeSet<String>> {
+    prop::collection::btree_set("[A-D]{1,2}", 0..6)
+}
+
+prop_compose! {
+    fn records()(
+        names in names(),
+        states in prop::collection::vec(states(), 8),
+        digests in prop::collection::vec(prop::option::of("[12]"), 8),
+    ) -> Vec<EntryStatus> {
+        names
+            .into_iter()
+            .zip(states.into_iter().zip(digests))
+            .map(|(name, (state, digest))| record(&name, digest.as_deref(), state))
+            .collect()
+    }
+}
+
+proptest! {
+    /// Carrying the plan out and planning again gives nothing to do.
+    #[test]
+    fn a_plan_that_was_carried_out_leaves_nothing_to_do(
+        kind in kinds(), names in names(), values in prop::collection::vec("[12]", 8), recorded in records(),
+    ) {
+        let desired: Vec<Desired> = names.iter().zip(&values).map(|(name, value)| entry(name, value)).collect();
+        let first = planned(kind, &desired, &recorded, Some(&[]));
+        let after: Vec<EntryStatus> = desired
+            .iter()
+            .zip(&first)
+            .map(|(entry, planned)| record(&entry.name, planned.digest.as_deref(), EntryState::Synced))
+            .collect();
+        let second = planned(kind, &desired, &after, None);
+        prop_assert!(second.iter().all(|planned| planned.change == Change::Keep));
+        prop_assert!(!needs_listing(&second, provider::rules(kind)));
+    }
+
+    /// Nothing is kept of which it is not known that the provider has it.
+    #[test]
+    fn only_what_was_acknowledged_is_kept(kind in kinds(), names in names(), recorded in records()) {
+        let desired: Vec<Desired> = names.iter().map(|name| entry(name, "1")).collect();
+        for (entry, planned) in desired.iter().zip(planned(kind, &desired, &recorded, None)) {
+            let record = recorded.iter().find(|record| record.name == entry.name);
+            let is_held = record.is_some_and(|record| {
+                record.state != EntryState::Pending && record.digest.as_deref() == Some("1")
+            });
+            prop_assert_eq!(planned.change == Change::Keep, is_held);
+        }
+    }
+}
