@@ -20,7 +20,7 @@ pub use digest::{DigestKey, Digested};
 pub use endpoint::{EndpointFlag, Endpoints};
 pub use limiter::{Admission, Limiter, ObjectName, Permit, Wake};
 pub use listing::{Listing, Snapshot};
-pub use names::Names;
+pub use names::{NameLock, Names};
 
 use crate::{
     api::{Choice, ProviderKind, Reason},
@@ -34,7 +34,7 @@ pub struct Accounts {
     endpoints: Endpoints,
     calls_in_flight: usize,
     wake: Wake,
-    accounts: Mutex<HashMap<Key, Weak<Account>>>,
+    by_key: Mutex<HashMap<Key, Weak<Account>>>,
     /// Names that are being, or were lately, written.
     pub names: Names,
 }
@@ -66,7 +66,7 @@ impl Accounts {
             endpoints,
             calls_in_flight,
             wake,
-            accounts: Mutex::default(),
+            by_key: Mutex::default(),
             names: Names::default(),
         }
     }
@@ -82,7 +82,7 @@ impl Accounts {
             scope: scope_field(choice).map(str::to_owned),
             fingerprint: credential.fingerprint(),
         };
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut accounts = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(account) = accounts.get(&key).and_then(Weak::upgrade) {
             return Ok(account);
         }

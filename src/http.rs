@@ -62,7 +62,7 @@ pub fn transport(user_agent: &str) -> Result<Transport, reqwest::Error> {
         .referer(false)
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(Duration::from_mins(1))
         .tcp_keepalive(Duration::from_secs(30))
         .build()?;
     Ok(BoxCloneSyncService::new(service_fn(

@@ -121,7 +121,7 @@ pub struct Write<'a> {
 }
 
 /// Options of an entry that only its provider knows. They are managed: a change of one is a change.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// `braintrust` of the entry.
     pub braintrust: BraintrustOptions,

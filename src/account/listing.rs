@@ -18,15 +18,23 @@ pub struct Snapshot {
 /// The newest listing of an account.
 #[derive(Default)]
 pub struct Listing {
-    latest: Mutex<Option<(Instant, Result<Arc<Snapshot>, ProviderError>)>>,
+    latest: Mutex<Option<Fetched>>,
+}
+
+/// A fetch that has ended.
+struct Fetched {
+    began: Instant,
+    ended: Instant,
+    outcome: Result<Arc<Snapshot>, ProviderError>,
 }
 
 impl Listing {
     /// A listing that began after `instant`, fetched now if there is none.
     ///
     /// The lock is held while a fetch is under way. Whoever asked before it began shares it; of
-    /// those who asked later the first fetches again, for all of them. A failure is shared too:
-    /// a provider that is down is asked once and not once for each object.
+    /// those who asked later the first fetches again, for all of them. A failure is shared too, but
+    /// only with those who waited for it: a provider that is down is asked once and not once for
+    /// each object, and again at the next try.
     pub async fn began_after<F>(
         &self,
         instant: Instant,
@@ -35,17 +43,23 @@ impl Listing {
     where
         F: Future<Output = Result<Vec<Remote>, ProviderError>>,
     {
+        let asked = Instant::now();
         let mut latest = self.latest.lock().await;
-        if let Some((began, outcome)) = latest.as_ref()
-            && *began > instant
+        if let Some(fetched) = latest.as_ref()
+            && fetched.began > instant
+            && (fetched.outcome.is_ok() || fetched.ended >= asked)
         {
-            return outcome.clone();
+            return fetched.outcome.clone();
         }
         let began = Instant::now();
         let outcome = fetch()
             .await
             .map(|remotes| Arc::new(Snapshot { began, remotes }));
-        *latest = Some((began, outcome.clone()));
+        *latest = Some(Fetched {
+            began,
+            ended: Instant::now(),
+            outcome: outcome.clone(),
+        });
         outcome
     }
 }
@@ -85,5 +99,25 @@ mod tests {
             one.await.unwrap().unwrap();
         }
         assert_eq!(fetches.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_shared_with_those_who_waited_and_with_nobody_later() {
+        let listing = Listing::default();
+        let start = Instant::now();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let fail = || async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Err(ProviderError::protocol())
+        };
+        let both = futures::future::join(
+            listing.began_after(start, fail),
+            listing.began_after(start, || async { Ok(Vec::new()) }),
+        );
+        let (first, second) = both.await;
+        assert!(first.is_err() && second.is_err());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let later = listing.began_after(start, || async { Ok(Vec::new()) });
+        assert!(later.await.is_ok());
     }
 }

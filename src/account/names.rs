@@ -17,16 +17,21 @@ use tokio::{
 
 /// How long it is remembered when a write ended. Longer than any listing can take, so that none
 /// that began before the write is believed.
-const REMEMBERED: Duration = Duration::from_secs(15 * 60);
-/// From how many names on those that are no longer needed are dropped.
+const REMEMBERED: Duration = Duration::from_mins(15);
+/// From how many names on those that are no longer needed are dropped, and then again whenever
+/// there are twice as many as were needed.
 const MANY: usize = 1024;
 
 type Slot = Arc<AsyncMutex<Option<Instant>>>;
 
 /// Every name that is being, or was lately, written.
 #[derive(Default)]
-pub struct Names {
-    slots: Mutex<HashMap<String, Slot>>,
+pub struct Names(Mutex<Slots>);
+
+#[derive(Default)]
+struct Slots {
+    by_name: HashMap<String, Slot>,
+    crowded_at: usize,
 }
 
 /// The right to write one name.
@@ -36,11 +41,12 @@ impl Names {
     /// Waits for the right to write `name`, which holds provider, endpoint and folded name.
     pub async fn lock(&self, name: String) -> NameLock {
         let slot = {
-            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            if slots.len() >= MANY {
-                slots.retain(|_, slot| is_needed(slot));
+            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if slots.by_name.len() >= slots.crowded_at.max(MANY) {
+                slots.by_name.retain(|_, slot| is_needed(slot));
+                slots.crowded_at = slots.by_name.len() * 2;
             }
-            Arc::clone(slots.entry(name).or_default())
+            Arc::clone(slots.by_name.entry(name).or_default())
         };
         NameLock(slot.lock_owned().await)
     }
@@ -62,5 +68,38 @@ impl NameLock {
     /// A write of the name ended now, however it ended.
     pub fn wrote(&mut self) {
         *self.0 = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_writes_at_a_time_and_the_next_knows_when() {
+        let names = Arc::new(Names::default());
+        let mut first = names.lock("a".to_owned()).await;
+        let second = tokio::spawn({
+            let names = Arc::clone(&names);
+            async move { names.lock("a".to_owned()).await.last_write() }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!second.is_finished());
+        first.wrote();
+        let ended = first.last_write();
+        drop(first);
+        assert!(ended.is_some());
+        assert_eq!(second.await.ok().flatten(), ended);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_that_are_no_longer_needed_are_forgotten() {
+        let names = Names::default();
+        for number in 0..MANY {
+            names.lock(number.to_string()).await.wrote();
+        }
+        tokio::time::advance(REMEMBERED).await;
+        drop(names.lock("one more".to_owned()).await);
+        assert_eq!(names.0.lock().unwrap().by_name.len(), 1);
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// One entry: one name at the provider and where its value comes from.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.?primeIntellect.?isFile.orValue(false) == oldSelf.?primeIntellect.?isFile.orValue(false)").message("isFile cannot change, because PrimeIntellect fixes it when a secret is created: use another name")
@@ -68,7 +68,7 @@ pub struct SecretRef {
 }
 
 /// What only Braintrust knows of an AI secret.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct BraintrustOptions {
     /// The kind of AI provider the secret is for, such as openai or anthropic. The Braintrust proxy
@@ -145,6 +145,9 @@ fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         "type": "object",
         "maxProperties": 64,
         "nullable": true,
+        // Applied as a whole: of a granular map that loses its last member, server-side apply
+        // makes null, which would mean "not managed".
+        "x-kubernetes-map-type": "atomic",
         "x-kubernetes-preserve-unknown-fields": true
     })
 }

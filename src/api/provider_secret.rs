@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{DataFromSource, Entry, ProviderSecretStatus, ProviderSpec};
 
 /// What a ProviderSecret asks for: where values go and which values they are.
-#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[kube(
     group = "providersecrets.dev",
     version = "v1alpha1",

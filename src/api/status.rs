@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Condition;
 
 /// What the operator has done and knows. It holds names, versions and times, never a value.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderSecretStatus {
     /// The state of the object in conditions that kubectl, Helm, Flux and Argo CD understand:

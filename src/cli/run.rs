@@ -106,19 +106,16 @@ pub(super) fn run(flags: Flags) -> ExitCode {
     {
         return fail("TLS was set up before");
     }
-    let transport = match http::transport(concat!("provider-secrets/", env!("CARGO_PKG_VERSION"))) {
-        Ok(transport) => transport,
-        Err(_) => {
-            return refuse("no CA certificates were found; install them or set SSL_CERT_FILE");
-        }
+    let Ok(transport) = http::transport(concat!("provider-secrets/", env!("CARGO_PKG_VERSION")))
+    else {
+        return refuse("no CA certificates were found; install them or set SSL_CERT_FILE");
     };
     // One thread: the work is waiting, and each further thread costs memory.
-    let runtime = match tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(_) => return fail("the runtime could not be started"),
+        .build();
+    let Ok(runtime) = runtime else {
+        return fail("the runtime could not be started");
     };
     runtime.block_on(operate(flags, transport))
 }
@@ -150,9 +147,11 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         log_format: _,
     } = flags;
     let settings = Settings {
+        endpoints: Endpoints::new(endpoints),
         concurrency: max_concurrent_reconciles,
         calls_per_account: usize::from(max_calls_per_account),
         metrics_per_resource,
+        reporter: pod_name,
     };
     let served = telemetry::serve(
         health_probe_bind_address.0,
@@ -167,17 +166,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
     let http = Http::new(transport, metrics.clone());
-    let ended = controller::run(
-        client,
-        http,
-        Endpoints::new(endpoints),
-        &settings,
-        metrics,
-        health,
-        pod_name,
-        stop,
-    )
-    .await;
+    let ended = controller::run(client, http, settings, metrics, health, stop).await;
     served.abort();
     match ended {
         Ok(()) => {

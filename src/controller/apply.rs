@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    account::{Account, Names, Snapshot},
+    account::{Account, NameLock, Names, Snapshot},
     api::{Choice, Reason},
     http::{Class, ProviderError},
     provider::{ListingNeed, Provider, Unit, Write, Written},
@@ -28,6 +29,16 @@ pub(super) enum Outcome {
     Failed(Trouble),
     /// Its turn did not come, because the account is in trouble.
     NotTried,
+}
+
+impl Outcome {
+    /// Why it could not be written.
+    pub(super) fn trouble(self) -> Option<Trouble> {
+        match self {
+            Self::Failed(trouble) => Some(trouble),
+            Self::Kept | Self::Written(_) | Self::NotTried => None,
+        }
+    }
 }
 
 /// What became of the plan.
@@ -103,10 +114,8 @@ impl Writer<'_> {
             .collect();
         let written = if planned.iter().any(|planned| planned.change.is_write()) {
             let set = self.provider.listed_name("");
-            let mut lock = self.names.lock(self.lock_name(set)).await;
-            let written = self.provider.write(&writes).await;
-            lock.wrote();
-            written
+            let _lock = self.names.lock(self.lock_name(set)).await;
+            self.provider.write(&writes).await
         } else {
             Ok(Written::default())
         };
@@ -151,16 +160,14 @@ impl Writer<'_> {
                 }
             }
         }
-        let mut written = self.send(entry, id.as_deref()).await;
-        lock.wrote();
+        let mut written = self.send(entry, id.as_deref(), &mut lock).await;
         if let Err(error) = &written
             && self.may_be_elsewhere(error, id.as_deref())
         {
             match self.find_now(entry).await {
                 // Found under another id, or gone and created again.
                 Ok(found) if found != id => {
-                    written = self.send(entry, found.as_deref()).await;
-                    lock.wrote();
+                    written = self.send(entry, found.as_deref(), &mut lock).await;
                 }
                 Ok(_) => {}
                 Err(outcome) => return outcome.noting(trouble),
@@ -172,19 +179,33 @@ impl Writer<'_> {
         }
     }
 
-    async fn send(&self, entry: &Desired, id: Option<&str>) -> Result<Written, ProviderError> {
-        match write(entry, id) {
-            Some(write) => self.provider.write(&[write]).await,
-            None => Err(ProviderError::config(Reason::InvalidSpec)),
+    async fn send(
+        &self,
+        entry: &Desired,
+        id: Option<&str>,
+        lock: &mut NameLock,
+    ) -> Result<Written, ProviderError> {
+        let Some(write) = write(entry, id) else {
+            return Err(ProviderError::config(Reason::InvalidSpec));
+        };
+        let written = self.provider.write(&[write]).await;
+        // Only where a create is not idempotent does anybody ask.
+        if self.provider.rules().listing == ListingNeed::Create {
+            lock.wrote();
         }
+        written
     }
 
     /// Whether the answer may mean that the secret has another id, or got one meanwhile: a secret
-    /// that was deleted by hand answers 404, and a name that was created by another writer is
-    /// refused where a write is not an upsert (providers.md 2.2, trap 1).
+    /// that was deleted by hand answers 404, at Braintrust perhaps 400 (providers.md 4.1), and a
+    /// name that was created by another writer is refused where a write is not an upsert
+    /// (providers.md 2.2, trap 1).
     fn may_be_elsewhere(&self, error: &ProviderError, id: Option<&str>) -> bool {
         match id {
-            Some(_) => error.reason == Reason::TargetNotFound,
+            Some(_) => {
+                error.reason == Reason::TargetNotFound
+                    || error.status == Some(StatusCode::BAD_REQUEST)
+            }
             None => {
                 self.provider.rules().listing == ListingNeed::Create
                     && error.class == Class::Config

@@ -6,7 +6,7 @@ use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::Obje
 
 use super::{events::Events, memo::Memos, references::References, secrets::SecretVersions};
 use crate::{
-    account::{Accounts, Credentials, ObjectName},
+    account::{Accounts, Credentials, Endpoints, ObjectName},
     api::ProviderSecret,
     telemetry::Metrics,
 };
@@ -17,12 +17,16 @@ pub(super) type Guarded = DeserializeGuard<ProviderSecret>;
 /// What the flags decide about the controller.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Where providers are.
+    pub endpoints: Endpoints,
     /// Passes at once.
     pub concurrency: u16,
     /// Calls in flight for each account.
     pub calls_per_account: usize,
     /// Whether metrics have a series set for each object.
     pub metrics_per_resource: bool,
+    /// Who reports events: the name of the pod.
+    pub reporter: String,
 }
 
 /// What every pass shares.
@@ -38,14 +42,26 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// An object is gone: nothing of it is kept, and a place it was given goes to the next.
-    pub(super) fn forget(&self, object: &Guarded) {
+    /// An object is gone: nothing of it is kept, and a place it was given goes to the next. Where
+    /// another of its name is there already, the Secrets it names are that one's.
+    pub(super) fn forget(&self, object: &Guarded, is_replaced: bool) {
         let name = object_name(object);
-        self.references.remove(&name);
+        if !is_replaced {
+            self.references.change(&name, &secret_names(object), &[]);
+        }
         if let Some(account) = object.uid().and_then(|uid| self.memos.forget(&uid)) {
             account.limiter.forget(&name);
         }
     }
+}
+
+/// The Secrets that an object reads; none if it does not decode.
+pub(super) fn secret_names(object: &Guarded) -> Vec<&str> {
+    object
+        .0
+        .as_ref()
+        .map(|object| object.spec.secret_names())
+        .unwrap_or_default()
 }
 
 /// Namespace and name.

@@ -54,11 +54,16 @@ pub(super) fn decide(
     };
     match (remembered, next_try) {
         (Some(_), Some(due)) if due > now => Decision::Later(due - now),
-        (Some(_), Some(_)) => again,
         (Some(_), None) => Decision::Rest,
         (None, _) if is_at_rest(object) => Decision::Rest,
-        (None, _) => again,
+        _ => again,
     }
+}
+
+/// Whether status alone tells all that was acted on, and the object is at rest: then nothing need be
+/// remembered of it.
+pub(super) fn is_told_by_status(object: &ProviderSecret, acted: &Acted) -> bool {
+    is_at_rest(object) && recorded(object).as_ref() == Some(acted)
 }
 
 /// What status says was acted on.

@@ -25,7 +25,7 @@ pub(super) struct Memo {
     /// When the next try is due if there is no news; none means never.
     pub(super) next_try: Option<Instant>,
     /// The waits after failures, each twice the last.
-    backoff: Option<ExponentialBackoff>,
+    backoff: Option<Box<ExponentialBackoff>>,
     /// Passes in a row that ended in an answer that was not understood.
     protocol_failures: u32,
     /// The answer to our newest write, until the watch has caught up with it.
@@ -104,20 +104,22 @@ impl Memo {
     /// The wait after one more failure: 1 s doubling to 5 min, with full jitter.
     pub(super) fn back_off(&mut self) -> Duration {
         let sequence = self.backoff.get_or_insert_with(|| {
-            ExponentialBuilder::default()
-                .with_min_delay(Duration::from_secs(1))
-                .with_max_delay(Duration::from_secs(5 * 60))
-                .without_max_times()
-                .build()
+            Box::new(
+                ExponentialBuilder::default()
+                    .with_min_delay(Duration::from_secs(1))
+                    .with_max_delay(Duration::from_mins(5))
+                    .without_max_times()
+                    .build(),
+            )
         });
-        let most = sequence.next().unwrap_or(Duration::from_secs(5 * 60));
+        let most = sequence.next().unwrap_or(Duration::from_mins(5));
         most.mul_f64(fastrand::f64())
             .max(Duration::from_millis(100))
     }
 
     /// The wait before a refused credential is tried again: 1 min doubling to 1 h.
     pub(super) fn back_off_credential(&mut self) -> Duration {
-        (self.back_off() * 60).clamp(Duration::from_secs(60), Duration::from_secs(60 * 60))
+        (self.back_off() * 60).clamp(Duration::from_mins(1), Duration::from_hours(1))
     }
 
     /// The pass succeeded, or ended in something that waiting does not heal.

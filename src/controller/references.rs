@@ -1,76 +1,59 @@
 //! Which objects name which Secret, so that a change of one wakes its readers and nobody else.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
 use super::secrets::SecretName;
 use crate::account::ObjectName;
 
-/// The index in both directions.
+/// The readers of every Secret: namespace → Secret → objects. Lists and not sets, because most
+/// Secrets have one reader and there may be many Secrets.
 #[derive(Default)]
-pub(super) struct References(Mutex<Index>);
+pub(super) struct References(Mutex<HashMap<String, ReadersBySecret>>);
 
-#[derive(Default)]
-struct Index {
-    readers: HashMap<SecretName, HashSet<String>>,
-    read: HashMap<ObjectName, Vec<String>>,
-}
+type ReadersBySecret = HashMap<Box<str>, Vec<Box<str>>>;
 
 impl References {
-    /// `object` reads these Secrets of its namespace, and no others.
-    pub(super) fn set(&self, object: &ObjectName, secrets: &[&str]) {
-        let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if index
-            .read
-            .get(object)
-            .is_some_and(|known| known.iter().eq(secrets.iter()))
-        {
+    /// `object` reads the Secrets `now`, all of its namespace, where it read `before`.
+    pub(super) fn change(&self, object: &ObjectName, before: &[&str], now: &[&str]) {
+        if before == now {
             return;
         }
-        index.remove(object);
-        for secret in secrets {
-            let secret = (object.0.clone(), (*secret).to_owned());
-            index
-                .readers
-                .entry(secret)
-                .or_default()
-                .insert(object.1.clone());
-        }
-        let secrets = secrets.iter().map(|&secret| secret.to_owned()).collect();
-        index.read.insert(object.clone(), secrets);
-    }
-
-    /// `object` is gone.
-    pub(super) fn remove(&self, object: &ObjectName) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(object);
-    }
-
-    /// The objects that read a Secret.
-    pub(super) fn readers(&self, secret: &SecretName) -> Vec<ObjectName> {
-        let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let readers = index.readers.get(secret).into_iter().flatten();
-        readers
-            .map(|name| (secret.0.clone(), name.clone()))
-            .collect()
-    }
-}
-
-impl Index {
-    fn remove(&mut self, object: &ObjectName) {
-        for secret in self.read.remove(object).unwrap_or_default() {
-            let secret = (object.0.clone(), secret);
-            if let Some(readers) = self.readers.get_mut(&secret) {
-                readers.remove(&object.1);
+        let (namespace, name) = object;
+        let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets = index.entry(namespace.clone()).or_default();
+        for secret in before {
+            if let Some(readers) = secrets.get_mut(*secret) {
+                readers.retain(|reader| **reader != **name);
                 if readers.is_empty() {
-                    self.readers.remove(&secret);
+                    secrets.remove(*secret);
                 }
             }
         }
+        for secret in now {
+            let readers = secrets.entry((*secret).into()).or_default();
+            if !readers.iter().any(|reader| **reader == **name) {
+                readers.push(name.as_str().into());
+            }
+        }
+        if secrets.is_empty() {
+            index.remove(namespace);
+        }
+    }
+
+    /// The objects that read a Secret.
+    pub(super) fn readers(&self, (namespace, secret): &SecretName) -> Vec<ObjectName> {
+        let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let readers = index
+            .get(namespace)
+            .and_then(|secrets| secrets.get(secret.as_str()));
+        readers
+            .into_iter()
+            .flatten()
+            .map(|name| (namespace.clone(), name.to_string()))
+            .collect()
     }
 }
 
@@ -85,15 +68,15 @@ mod tests {
     #[test]
     fn readers_follow_the_spec() {
         let references = References::default();
-        references.set(&name("ml", "one"), &["a", "b"]);
-        references.set(&name("ml", "two"), &["b"]);
-        references.set(&name("other", "one"), &["b"]);
-        let mut readers = references.readers(&name("ml", "b"));
-        readers.sort();
+        references.change(&name("ml", "one"), &[], &["a", "b"]);
+        references.change(&name("ml", "two"), &[], &["b"]);
+        references.change(&name("other", "one"), &[], &["b"]);
+        let readers = references.readers(&name("ml", "b"));
         assert_eq!(readers, [name("ml", "one"), name("ml", "two")]);
-        references.set(&name("ml", "one"), &["a"]);
+        references.change(&name("ml", "one"), &["a", "b"], &["a"]);
         assert_eq!(references.readers(&name("ml", "b")), [name("ml", "two")]);
-        references.remove(&name("ml", "two"));
+        references.change(&name("ml", "two"), &["b"], &[]);
         assert!(references.readers(&name("ml", "b")).is_empty());
+        assert_eq!(references.readers(&name("ml", "a")), [name("ml", "one")]);
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn next_status(
     }
 }
 
-/// Writes what was found, and tells of the transition.
+/// Writes what was found, tells of the transition, and gives the object as it is then.
 ///
 /// # Errors
 /// [`Failure::NotFound`] when the object is gone, else why status could not be written.
@@ -73,12 +73,12 @@ pub(super) async fn report(
     context: &Context,
     object: &Arc<ProviderSecret>,
     findings: &Findings,
-) -> Result<(), Failure> {
+) -> Result<Arc<ProviderSecret>, Failure> {
     let next = next_status(object, findings, Timestamp::now());
     let previous = object.status.clone().unwrap_or_default();
-    write(context, object, &next).await?;
+    let told = write(context, object, &next).await?;
     announce(context, object, &previous, findings);
-    Ok(())
+    Ok(told)
 }
 
 /// Writes a status if it says something new, and gives the object as it is then.
@@ -175,22 +175,16 @@ fn announce(
         .iter()
         .find(|condition| condition.r#type == READY);
     let is_transition = before.is_none_or(|before| before.reason != verdict.reason.as_str());
+    // The provider is at work, or asked for patience: nobody need look.
+    let is_patience = matches!(verdict.reason, Reason::Progressing | Reason::RateLimited);
     let (importance, action) = match verdict.state {
         State::Ready if findings.written > 0 => (Importance::Normal, "Push"),
         State::Ready | State::Suspended if verdict.reason == Reason::Suspended && is_transition => {
             (Importance::Normal, "Suspend")
         }
-        State::Ready | State::Suspended => return,
-        // The provider is at work, or asked for patience: nobody need look.
-        State::Reconciling { .. }
-            if matches!(verdict.reason, Reason::Progressing | Reason::RateLimited) =>
-        {
-            return;
-        }
-        State::Reconciling { .. } | State::Stalled if is_transition => {
-            (Importance::Warning, "Push")
-        }
-        State::Reconciling { .. } | State::Stalled => return,
+        State::Stalled if is_transition => (Importance::Warning, "Push"),
+        State::Reconciling { .. } if is_transition && !is_patience => (Importance::Warning, "Push"),
+        State::Ready | State::Suspended | State::Reconciling { .. } | State::Stalled => return,
     };
     tracing::info!(
         namespace = object.namespace().unwrap_or_default(),

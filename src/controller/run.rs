@@ -4,13 +4,13 @@ use std::{
     convert::Infallible, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
 };
 
-use futures::{FutureExt, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use kube::{
     Client, ResourceExt,
     runtime::{
         Controller,
         controller::{self, Action},
-        reflector,
+        reflector::{self, ObjectRef, Store},
     },
 };
 use tokio::{
@@ -19,20 +19,26 @@ use tokio::{
 };
 
 use super::{
-    context::{Context, Guarded, Settings, object_ref},
+    context::{Context, Guarded, Settings, jittered, object_name, object_ref},
     events::Events,
+    memo::Memos,
     metrics::StoreStates,
     pass::pass,
+    references::References,
+    secrets::SecretVersions,
     watch,
 };
 use crate::{
-    account::{Accounts, Endpoints},
+    account::{Accounts, Credentials},
     http::Http,
     telemetry::{Health, Metrics, PassResult},
 };
 
 /// How long passes under way may take after the signal to stop. Kubernetes kills after 30 s.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// How often every object is looked at without a reason.
+const LOOK_AGAIN: Duration = Duration::from_mins(10);
 
 /// Why the controller ended by itself. It never should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,29 +55,34 @@ pub enum Error {
 pub async fn run(
     client: Client,
     http: Http,
-    endpoints: Endpoints,
-    settings: &Settings,
+    settings: Settings,
     metrics: Metrics,
     health: Health,
-    reporter: String,
     stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) -> Result<(), Error> {
+    let Settings {
+        endpoints,
+        concurrency,
+        calls_per_account,
+        metrics_per_resource,
+        reporter,
+    } = settings;
     health.lacks(watch::OBJECTS, "not listed yet");
     health.lacks(watch::SECRETS, "not listed yet");
     let (wake, woken) = mpsc::unbounded_channel();
     let (events, send_events) = Events::new(client.clone(), metrics.clone(), reporter);
     let context = Arc::new(Context {
-        accounts: Accounts::new(http, endpoints, settings.calls_per_account, wake),
+        accounts: Accounts::new(http, endpoints, calls_per_account, wake),
         client: client.clone(),
-        credentials: Default::default(),
-        secrets: Default::default(),
-        references: Default::default(),
-        memos: Default::default(),
+        credentials: Credentials::default(),
+        secrets: SecretVersions::default(),
+        references: References::default(),
+        memos: Memos::default(),
         events,
         metrics: metrics.clone(),
     });
     let (store, writer) = reflector::store::<Guarded>();
-    if settings.metrics_per_resource {
+    if metrics_per_resource {
         metrics.register_objects(StoreStates(store.clone()));
     }
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
@@ -80,13 +91,15 @@ pub async fn run(
         let object = woken.recv().await?;
         Some((object_ref(&object), woken))
     });
+    let sweep = sweep(store.clone());
     let config = controller::Config::default()
-        .concurrency(settings.concurrency)
+        .concurrency(concurrency)
         .debounce(Duration::ZERO);
     let passes = Controller::for_stream(objects, store)
         .with_config(config)
         .reconcile_on(readers)
         .reconcile_on(turns)
+        .reconcile_on(sweep)
         .graceful_shutdown_on(stop.clone())
         .run(
             reconcile,
@@ -120,6 +133,20 @@ pub async fn run(
     if was_told { Ok(()) } else { Err(Error::Ended) }
 }
 
+/// Every object now and then. Watches promise nothing (style.md 7.10), and to look costs no call.
+/// One timer for all: a timer for each object would cost memory for each.
+fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
+    stream::unfold(store, |store| async {
+        tokio::time::sleep(jittered(LOOK_AGAIN)).await;
+        let objects = store
+            .state()
+            .into_iter()
+            .map(|object| object_ref(&object_name(&*object)));
+        Some((stream::iter(objects.collect::<Vec<_>>()), store))
+    })
+    .flatten()
+}
+
 async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
     let started = Instant::now();
     let Ok(seen) = &object.0 else {
@@ -139,7 +166,7 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
         );
         (
             PassResult::Panicked,
-            Action::requeue(Duration::from_secs(5 * 60)),
+            Action::requeue(Duration::from_mins(5)),
         )
     });
     context.metrics.pass(result, started.elapsed());

@@ -74,11 +74,12 @@ impl ProviderError {
     /// No answer at all.
     pub fn from_transport(error: TransportError, is_write: bool) -> Self {
         match error {
-            TransportError::Connect => Self::new(Class::Transient, Reason::NetworkError),
             TransportError::Cut if is_write => {
                 Self::new(Class::UnknownOutcome, Reason::NetworkError)
             }
-            TransportError::Cut => Self::new(Class::Transient, Reason::NetworkError),
+            TransportError::Connect | TransportError::Cut => {
+                Self::new(Class::Transient, Reason::NetworkError)
+            }
             TransportError::TooLarge => Self::protocol(),
         }
     }
@@ -92,11 +93,10 @@ impl ProviderError {
             404 | 410 => (Class::Config, Reason::TargetNotFound),
             408 => (Class::Transient, Reason::Timeout),
             413 | 414 => (Class::Config, Reason::ValueTooLarge),
-            425 => (Class::Transient, Reason::ProviderUnavailable),
             429 => (Class::Throttled, Reason::RateLimited),
             503 if wait.is_some() => (Class::Throttled, Reason::ProviderUnavailable),
             501 => (Class::Config, Reason::Unsupported),
-            500..=599 => (Class::Transient, Reason::ProviderUnavailable),
+            425 | 500..=599 => (Class::Transient, Reason::ProviderUnavailable),
             100..=399 => (Class::Protocol, Reason::UnexpectedResponse),
             _ => (Class::Config, Reason::Rejected),
         };

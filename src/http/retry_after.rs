@@ -8,7 +8,7 @@ use jiff::{Timestamp, civil::DateTime, fmt::strtime, tz::TimeZone};
 /// The shortest wait that is honoured: a provider that says 0 still gets a second.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest wait that is honoured: a provider that says a year is asked again after this.
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_mins(15);
 /// The one date form that is read, of 29 bytes; the obsolete forms need a laxer parser
 /// (RUSTSEC-2026-0009 came from one).
 const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";

@@ -173,6 +173,7 @@ struct Fields<'a> {
 
 /// `AISecret`; `secret_updated_at` is absent on older servers.
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names are Braintrust's")]
 struct Secret {
     id: Option<String>,
     name: String,

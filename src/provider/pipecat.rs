@@ -78,7 +78,11 @@ impl Provider for Pipecat {
             ..Call::default()
         };
         match self.session.call(call).await {
-            Ok(_accepted) => Ok(Written::default()),
+            // A page of somebody in between is no answer of Pipecat's.
+            Ok(answer) => {
+                let Accepted { .. } = answer.json()?;
+                Ok(Written::default())
+            }
             // A change of the same set is under way; it ends by itself (providers.md 3.2, trap 7).
             Err(error) if is_status(&error, StatusCode::CONFLICT) => {
                 Err(error.with(Class::Transient, Reason::ProviderUnavailable))
@@ -125,6 +129,13 @@ struct Put<'a> {
 struct Pair<'a> {
     secret_key: &'a str,
     secret_value: &'a str,
+}
+
+/// The answer to a PUT, with 200 in the seed and 202 in newer documents.
+#[derive(Deserialize)]
+struct Accepted {
+    #[serde(rename = "status")]
+    _status: String,
 }
 
 #[derive(Deserialize)]

@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 
 /// What metrics tell of one object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectState {
     /// The namespace.
     pub namespace: String,

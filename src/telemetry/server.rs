@@ -5,6 +5,7 @@ use std::{
     future::Future,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -13,37 +14,61 @@ use axum::{
     http::{StatusCode, header},
     routing::get,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 
 use super::Metrics;
 
-/// What the operator still lacks before it can work, by component.
+/// How long a failure counts if it is not told again. A watch tells of each failed try, which are
+/// at most 20 s apart, and says nothing when it has recovered.
+const REMEMBERED: Duration = Duration::from_secs(30);
+
+/// What the operator lacks to work, by component.
 #[derive(Clone, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<&'static str, String>>>);
+pub struct Health(Arc<Mutex<BTreeMap<&'static str, Component>>>);
+
+#[derive(Default)]
+struct Component {
+    has_worked: bool,
+    lacks: Option<(String, Instant)>,
+}
+
+impl Component {
+    fn lacks(&self) -> Option<&str> {
+        let (what, since) = self.lacks.as_ref()?;
+        let counts = !self.has_worked || since.elapsed() < REMEMBERED;
+        counts.then_some(what.as_str())
+    }
+}
 
 impl Health {
-    /// `component` lacks something: a sentence of ours.
+    /// `component` lacks something, in a sentence of ours: until it works for the first time, and
+    /// after that for a while.
     pub fn lacks(&self, component: &'static str, what: impl Into<String>) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(component, what.into());
+        let lacks = Some((what.into(), Instant::now()));
+        self.with(component, |component| component.lacks = lacks);
     }
 
     /// `component` works.
     pub fn works(&self, component: &'static str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(component);
+        self.with(component, |component| {
+            *component = Component {
+                has_worked: true,
+                lacks: None,
+            }
+        });
+    }
+
+    fn with(&self, component: &'static str, change: impl FnOnce(&mut Component)) {
+        let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(components.entry(component).or_default());
     }
 
     fn missing(&self) -> Vec<String> {
-        let missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        missing
+        let components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = components
             .iter()
-            .map(|(component, what)| format!("{component}: {what}"))
-            .collect()
+            .filter_map(|(name, component)| Some(format!("{name}: {}", component.lacks()?)));
+        missing.collect()
     }
 }
 
@@ -113,4 +138,23 @@ pub async fn serve(
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, SocketAddr> {
     TcpListener::bind(address).await.map_err(|_| address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_missing_is_named_until_it_works_and_a_passing_failure_is_forgotten() {
+        let health = Health::default();
+        health.lacks("secrets", "not listed yet");
+        tokio::time::advance(REMEMBERED * 2).await;
+        assert_eq!(health.missing(), ["secrets: not listed yet"]);
+        health.works("secrets");
+        assert!(health.missing().is_empty());
+        health.lacks("secrets", "the API server could not be reached");
+        assert_eq!(health.missing().len(), 1);
+        tokio::time::advance(REMEMBERED).await;
+        assert!(health.missing().is_empty());
+    }
 }

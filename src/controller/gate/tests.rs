@@ -76,7 +76,7 @@ fn without_news_the_next_try_is_waited_for_and_with_news_it_is_not() {
         ],
     };
     let now = Instant::now();
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     let decide = |next_try, source| decide(&object, Some(&acted), next_try, now, versions(source));
     assert_eq!(
         decide(Some(now + minute), Some("20")),
