@@ -1,8 +1,8 @@
 //! Names that are being written: one writer at a time, and when the last write ended.
 //!
 //! Where a provider would create a second secret of a name, "check and create" must be one step,
-//! also between two objects that use two keys of one team. So the lock is by provider, endpoint
-//! and name, whatever the account.
+//! also between two objects that use two keys of one team. So the lock is by provider, endpoint,
+//! scope and name; where the spec names no scope, the key stands for it.
 
 use std::{
     collections::HashMap,
@@ -38,7 +38,7 @@ struct Slots {
 pub struct NameLock(OwnedMutexGuard<Option<Instant>>);
 
 impl Names {
-    /// Waits for the right to write `name`, which holds provider, endpoint and folded name.
+    /// Waits for the right to write `name`, which holds provider, endpoint, scope and folded name.
     pub async fn lock(&self, name: String) -> NameLock {
         let slot = {
             let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,7 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    account::{Account, NameLock, Names, Snapshot},
+    account::{Account, NameLock, Names, Snapshot, scope_field},
     api::{Choice, Reason},
     http::{Class, ProviderError},
     provider::{ListingNeed, Provider, Unit, Write, Written},
@@ -246,11 +246,11 @@ impl Writer<'_> {
     }
 
     fn lock_name(&self, folded: &str) -> String {
-        format!(
-            "{}/{}/{folded}",
-            self.choice.kind().flag(),
-            self.choice.endpoint()
-        )
+        // A name is one secret within its scope only: nobody waits for another account's call.
+        let scope =
+            scope_field(self.choice).map_or_else(|| self.account.digests.scope(), str::to_owned);
+        let (kind, endpoint) = (self.choice.kind().flag(), self.choice.endpoint());
+        format!("{kind}/{endpoint}/{scope}/{folded}")
     }
 }
 

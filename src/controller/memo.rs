@@ -89,6 +89,11 @@ impl Memo {
         before.filter(|before| !Arc::ptr_eq(before, account))
     }
 
+    /// The account, where one is known.
+    pub(super) fn account(&self) -> Option<Arc<Account>> {
+        self.account.clone()
+    }
+
     /// Since when this generation is wanted.
     pub(super) fn wanted_since(&mut self, generation: i64) -> Instant {
         match self.wanted {

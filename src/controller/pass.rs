@@ -49,10 +49,14 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         );
         (object, decision)
     });
-    match decision {
-        Decision::Rest => return (PassResult::Unchanged, Action::await_change()),
-        Decision::Later(wait) => return (PassResult::Unchanged, Action::requeue(wait)),
-        Decision::Settle | Decision::Go => {}
+    let resting = match decision {
+        Decision::Rest => Some(Action::await_change()),
+        Decision::Later(wait) => Some(Action::requeue(wait)),
+        Decision::Settle | Decision::Go => None,
+    };
+    if let Some(action) = resting {
+        context.give_on(&uid, &object_name(&*object));
+        return (PassResult::Unchanged, action);
     }
     let versions = object.spec.secret_names().into_iter();
     let seen = versions
@@ -67,8 +71,11 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
     };
     match pass.run(decision == Decision::Settle).await {
         Ok((result, action)) => (result, action),
-        // The object is gone.
-        Err(Failure::NotFound) => (PassResult::Abandoned, Action::await_change()),
+        // The object is gone, perhaps before its watch event forgot it.
+        Err(Failure::NotFound) => {
+            context.memos.forget(&pass.uid);
+            (PassResult::Abandoned, Action::await_change())
+        }
         // The next wake-up starts from what status says.
         Err(_) => {
             let wait = context.memos.with(&pass.uid, |memo| {
@@ -103,6 +110,7 @@ impl Pass<'_> {
         let (account, mut sources) = match self.account(choice).await {
             Ok(found) => found,
             Err((trouble, sources)) => {
+                self.context.give_on(&self.uid, &object_name(&*self.object));
                 return self
                     .conclude(Some(choice), self.nothing_done(trouble, sources))
                     .await;

@@ -34,8 +34,8 @@ use crate::{
     telemetry::{Health, Metrics, PassResult},
 };
 
-/// How long passes under way may take after the signal to stop. Kubernetes kills after 30 s.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long passes under way may take after the signal to stop: with the events after them 10 s.
+const DRAIN: Duration = Duration::from_secs(9);
 
 /// How often every object is looked at without a reason.
 const LOOK_AGAIN: Duration = Duration::from_mins(10);

@@ -120,7 +120,8 @@ impl Pass<'_> {
         conclusion.scope = route.scope(said);
         conclusion.written = written;
         // A set into which nothing was written is not asked for: it may not exist.
-        if written > 0 || (conclusion.troubles.is_empty() && self.was_settling()) {
+        let is_held = conclusion.troubles.is_empty() && !conclusion.entries.is_empty();
+        if written > 0 || (is_held && !self.was_synced()) {
             conclusion = conclusion.settle(route.provider, route.choice).await;
         }
         Ok(conclusion)
@@ -208,14 +209,16 @@ impl Pass<'_> {
             .collect()
     }
 
-    fn was_settling(&self) -> bool {
+    /// Whether everything had settled before this pass. Without that an answer that failed to tell
+    /// would be forgotten.
+    fn was_synced(&self) -> bool {
         let conditions = self
             .object
             .status
             .iter()
             .flat_map(|status| &status.conditions);
         conditions.into_iter().any(|condition| {
-            condition.r#type == READY && condition.reason == Reason::Progressing.as_str()
+            condition.r#type == READY && condition.reason == Reason::Synced.as_str()
         })
     }
 }
