@@ -1,26 +1,26 @@
 //! `make demo`: the main job, end to end, as a person would do it with kubectl, on a real control
 //! plane and with the simulated providers. It fails when anything that it shows is not so.
 
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    io::{IsTerminal as _, Write as _},
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+#[path = "demo/actors.rs"]
+mod actors;
+#[path = "demo/screen.rs"]
+mod screen;
+
+use std::{collections::BTreeMap, io::IsTerminal as _, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use cluster::{
-    Cluster,
-    process::{Guarded, Program},
-};
+use cluster::{Cluster, process::Guarded};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use simulator::{Account, Provider, Served, Simulator};
 
+use self::{
+    actors::{add_accounts, start_operator},
+    screen::{Colour, Screen, masked, quoted},
+};
+
 /// How long each thing may take that must happen.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// The namespace of the examples.
 const NAMESPACE: &str = "demo";
 /// Examples whose objects become Ready; the suspended one does not.
@@ -152,44 +152,11 @@ impl Demo {
             "crd/providersecrets.providersecrets.dev",
         ])
         .await?;
-        let operator = self.start_operator()?;
+        let operator = start_operator(&self.cluster, &self.served)?;
         let started = operator.wait_for_log("\"msg\":\"listening\"", DEADLINE);
         self.screen.wait("starting the operator", started).await?;
         self.operator = Some(operator);
         Ok(())
-    }
-
-    /// The binary that was built for this demo stands beside the folder of the examples.
-    fn start_operator(&self) -> Result<Guarded> {
-        let examples = std::env::current_exe()?;
-        let folder = examples
-            .parent()
-            .and_then(Path::parent)
-            .ok_or("no build folder")?;
-        let binary: PathBuf = folder.join("provider-secrets");
-        if !binary.exists() {
-            return Err("the operator is not built: run make demo".into());
-        }
-        let endpoint =
-            |name: &str, provider| format!("--endpoint={name}={}", self.served.url(provider));
-        let program = Program::new(binary)
-            .args([
-                "run",
-                "--metrics-bind-address=127.0.0.1:0",
-                "--health-probe-bind-address=127.0.0.1:0",
-            ])
-            .args([
-                endpoint("baseten", Provider::Baseten),
-                endpoint("primeintellect", Provider::PrimeIntellect),
-                endpoint("pipecat", Provider::Pipecat),
-                endpoint("braintrust", Provider::Braintrust),
-                endpoint("braintrust/eu", Provider::Braintrust),
-            ])
-            .env("KUBECONFIG", self.cluster.kubeconfig());
-        Ok(Guarded::spawn(
-            program,
-            &self.cluster.directory().join("operator.log"),
-        )?)
     }
 
     async fn apply_examples(&self) -> Result<()> {
@@ -461,103 +428,10 @@ impl Demo {
     }
 }
 
-/// The accounts that the examples name.
-fn add_accounts(simulator: &Simulator) -> Result<()> {
-    for provider in Provider::ALL {
-        let mut account =
-            json!({"name": "demo", "keys": [{"key": format!("{provider}-demo-key")}]});
-        if provider == Provider::Baseten {
-            account["teams"] = json!([{"id": "demo-team", "name": "demo"}]);
-        }
-        simulator.add_account_json(provider, account)?;
-    }
-    Ok(())
-}
-
 fn expect(holds: bool, what: &str) -> Result<()> {
     if holds {
         Ok(())
     } else {
         Err(format!("this does not hold: {what}").into())
-    }
-}
-
-/// The first characters of a value.
-fn masked(value: &str) -> String {
-    let start: String = value.chars().take(4).collect();
-    format!("{start}••••")
-}
-
-fn quoted(argument: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_=./:,".contains(letter);
-    if argument.chars().all(is_plain) {
-        argument.to_owned()
-    } else {
-        format!("'{argument}'")
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Colour {
-    Plain,
-    Cyan,
-    Green,
-    Bold,
-    Red,
-}
-
-#[derive(Clone, Copy)]
-struct Screen {
-    colour: bool,
-}
-
-impl Screen {
-    fn print(self, colour: Colour, text: &str) {
-        let code = match colour {
-            Colour::Plain => "",
-            Colour::Cyan => "\x1b[36m",
-            Colour::Green => "\x1b[32m",
-            Colour::Bold => "\x1b[1m",
-            Colour::Red => "\x1b[31m",
-        };
-        let (start, end) = if self.colour && !code.is_empty() {
-            (code, "\x1b[0m")
-        } else {
-            ("", "")
-        };
-        // A reader that has gone away ends the demo at its next check.
-        let _ = writeln!(std::io::stdout(), "{start}{text}{end}");
-    }
-
-    fn chapter(self, text: &str) {
-        self.print(Colour::Bold, &format!("\n── {text}"));
-    }
-
-    fn good(self, text: &str) {
-        self.print(Colour::Green, &format!("✓ {text}"));
-    }
-
-    fn note(self, text: &str) {
-        self.print(Colour::Plain, &format!("  {text}"));
-    }
-
-    /// Waits for something that may take long, and says so meanwhile.
-    async fn wait<T, E>(
-        self,
-        what: &str,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        self.note(&format!("{what} …"));
-        let mut work = std::pin::pin!(work);
-        let started = std::time::Instant::now();
-        loop {
-            match tokio::time::timeout(Duration::from_secs(10), &mut work).await {
-                Ok(done) => {
-                    self.note(&format!("{what}: {:.1} s", started.elapsed().as_secs_f64()));
-                    return done;
-                }
-                Err(_) => self.note(&format!("{what} … {} s", started.elapsed().as_secs())),
-            }
-        }
     }
 }
