@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::version;
-use crate::api::{ProviderSecret, READY, Reason};
+use crate::api::{EntryState, ProviderSecret, READY, Reason};
 
 /// What a pass acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,9 +118,15 @@ fn is_at_rest(object: &ProviderSecret) -> bool {
     }
 }
 
+/// Whether everything was accepted and the provider had not finished. While entries are written the
+/// reason is the same, and they are Pending.
 fn is_settling(object: &ProviderSecret) -> bool {
+    let entries = object.status.iter().flat_map(|status| &status.entries);
     !object.spec.is_suspended()
         && ready_reason(object) == Some(("False", Reason::Progressing.as_str()))
+        && entries
+            .into_iter()
+            .all(|entry| entry.state == EntryState::Synced)
 }
 
 #[cfg(test)]

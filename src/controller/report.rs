@@ -21,8 +21,9 @@ use crate::api::{
     EntryStatus, GROUP, ProviderSecret, ProviderSecretStatus, READY, Reason, SourceStatus,
 };
 
-/// How often a status write is tried when others write the object at the same time.
-const TRIES: u32 = 5;
+/// How often a status write is tried when others write the object at the same time. Giving up costs
+/// one more write at the provider.
+const TRIES: u32 = 16;
 
 /// What a pass found out.
 pub(super) struct Findings {

@@ -222,6 +222,10 @@ pub(super) fn not_carried_out<'a>(
             let (state, reason) = match &planned.change {
                 Change::Keep => (EntryState::Synced, None),
                 Change::Refuse(trouble) => (EntryState::Failed, Some(trouble.reason)),
+                // Nothing was sent: if the old value comes back, the provider still holds it.
+                Change::Create | Change::Update(_) if recorded.digest.is_some() => {
+                    (EntryState::Failed, Some(reason))
+                }
                 Change::Create | Change::Update(_) => (EntryState::Pending, Some(reason)),
             };
             let reason = reason.map(|reason| reason.as_str().to_owned());

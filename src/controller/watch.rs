@@ -149,8 +149,10 @@ fn watched<K>(
     health: &Health,
 ) {
     match event {
-        Ok(watcher::Event::InitDone) => health.works(component),
-        Ok(_) => {}
+        Ok(watcher::Event::InitDone | watcher::Event::Apply(_) | watcher::Event::Delete(_)) => {
+            health.works(component);
+        }
+        Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
         Err(error) => {
             let what = what(error);
             tracing::warn!(component, "the watch failed: {what}");

@@ -1,1 +1,85 @@
-//! To be filled.
+//! The traps of each provider, in the variants in which its documents can be read.
+
+mod baseten;
+mod braintrust;
+mod braintrust_options;
+mod isolation;
+mod pipecat;
+mod pipecat_sets;
+mod prime_intellect;
+mod prime_intellect_names;
+
+use axum::{body::Body, extract::Request};
+use provider_secrets::api::ProviderSecret;
+use serde_json::{Value, json};
+use simulator::{Exchange, Provider};
+
+use crate::support::{Scene, Stage, Target, condition};
+
+/// A scene at a target.
+async fn scene(target: Target) -> Scene<'static> {
+    Scene::new(Stage::shared().await, target).await
+}
+
+/// An entry for key `a` of Secret `source`.
+fn entry(name: &str) -> Value {
+    json!({"name": name, "secretKeyRef": {"name": "source", "key": "a"}})
+}
+
+/// A spec for the scene's account with these entries.
+fn spec(scene: &Scene<'_>, data: &Value) -> Value {
+    json!({"provider": scene.provider(), "data": data})
+}
+
+/// Asserts that an object waits for a person, why, and with which words.
+fn assert_stalled(object: &ProviderSecret, reason: &str, words: &str) {
+    let stalled = condition(object, "Stalled").expect("it is stalled");
+    assert_eq!(
+        (stalled.status.as_str(), stalled.reason.as_str()),
+        ("True", reason)
+    );
+    assert!(
+        stalled.message.contains(words),
+        "{words:?} is not in {:?}",
+        stalled.message
+    );
+    let ready = condition(object, "Ready").expect("there is always a Ready condition");
+    assert_eq!(
+        (ready.status.as_str(), ready.reason.as_str()),
+        ("False", reason)
+    );
+}
+
+/// The bodies of writes with this method, oldest first.
+fn bodies(scene: &Scene<'_>, method: &str) -> Vec<Value> {
+    let writes = scene.account.writes();
+    let of_method = writes.iter().filter(|write| write.method == method);
+    of_method
+        .map(|write| write.body.as_deref().cloned().unwrap_or_default())
+        .collect()
+}
+
+/// The requests whose method and path begin so, oldest first.
+fn requests(scene: &Scene<'_>, line: &str) -> Vec<Exchange> {
+    let mut requests = scene.account.requests();
+    requests.retain(|request| request.line().starts_with(line));
+    requests
+}
+
+/// Sends a request as another user of the scene's key would.
+async fn by_hand(scene: &Scene<'_>, provider: Provider, method: &str, path: &str, body: &Value) {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {}", scene.key))
+        .header("content-type", "application/json")
+        .body(Body::from(body.to_string()));
+    let request = request.expect("a request");
+    let answer = scene
+        .stage
+        .simulator()
+        .call(provider, request)
+        .await
+        .expect("an answer");
+    assert!(answer.status().is_success(), "{}", answer.status());
+}

@@ -13,12 +13,12 @@ use tokio::runtime::{Builder, Runtime};
 
 pub(crate) use canary::{CANARY, traces};
 pub(crate) use operator::{Operator, set_binary};
-pub(crate) use quiet::{Bystander, calls, timed};
+pub(crate) use quiet::{Bystander, calls, timed, wait_write, write_method};
 pub(crate) use scene::{Scene, Target, at_each_api, condition};
 pub(crate) use stage::Stage;
 
 /// How long anything may take that must happen. Far beyond what it takes: a machine may be busy.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 /// How often something is looked at that cannot be waited for.
 const POLL: Duration = Duration::from_millis(20);
 

@@ -95,3 +95,13 @@ fn what_is_suspended_rests_until_the_spec_changes() {
     suspended.spec.suspend = None;
     assert_eq!(decide_after_restart(&suspended, Some("20")), Decision::Go);
 }
+
+#[test]
+fn a_crash_while_entries_were_written_is_not_settling() {
+    let mut status = status(1, "False", "Progressing");
+    status["entries"] = json!([{"name": "A", "state": "Pending"}]);
+    assert_eq!(
+        decide_after_restart(&object(1, status), Some("20")),
+        Decision::Go
+    );
+}

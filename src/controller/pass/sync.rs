@@ -188,6 +188,14 @@ impl Pass<'_> {
                 *entry = pending.clone();
             }
         }
+        next.summary = Some(status::summary(&next.entries));
+        next.conditions = status::conditions(
+            &next.conditions,
+            &words::writing(pending.len()),
+            // That this generation was acted on is not known before the provider has answered.
+            next.observed_generation,
+            jiff::Timestamp::now(),
+        );
         report::write(self.context, &self.object, &next)
             .await
             .map(|_| ())

@@ -48,6 +48,22 @@ pub(super) fn all_done(
     }
 }
 
+/// What is said while recorded entries are written again.
+pub(super) fn writing(count: usize) -> Verdict {
+    let entries = if count == 1 {
+        "An entry is".to_owned()
+    } else {
+        format!("{count} entries are")
+    };
+    Verdict {
+        state: State::Reconciling {
+            after_failure: false,
+        },
+        reason: Reason::Progressing,
+        message: format!("{entries} being written."),
+    }
+}
+
 /// What is said of a suspended object.
 pub(super) fn suspended(all_held: bool) -> Verdict {
     let (state, message) = if all_held {

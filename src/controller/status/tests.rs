@@ -177,3 +177,13 @@ fn the_version_of_a_secret_alone_is_not_worth_a_write() {
     assert!(is_same(&status("1"), &status("2")));
     assert!(!is_same(&status("1"), &ProviderSecretStatus::default()));
 }
+
+#[test]
+fn what_was_not_sent_is_kept_when_the_old_value_comes_back() {
+    let planned = [planned(Change::Update(None), Some(recorded()))];
+    let entry = not_carried_out(["A"].into_iter(), &planned, Reason::Suspended).remove(0);
+    assert_eq!(
+        (entry.state, entry.digest.as_deref()),
+        (EntryState::Failed, Some("old"))
+    );
+}

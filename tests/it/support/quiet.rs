@@ -8,7 +8,7 @@ use std::{
 use cluster::AuditEvent;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{DEADLINE, Scene, Stage, Target, until};
 
@@ -16,7 +16,7 @@ use super::{DEADLINE, Scene, Stage, Target, until};
 /// everything that happened before it.
 pub(crate) struct Bystander<'a> {
     scene: Scene<'a>,
-    rotations: AtomicU32,
+    rotations: Mutex<u32>,
 }
 
 impl<'a> Bystander<'a> {
@@ -30,17 +30,18 @@ impl<'a> Bystander<'a> {
         scene.wait_ready("bystander").await;
         Self {
             scene,
-            rotations: AtomicU32::new(0),
+            rotations: Mutex::new(0),
         }
     }
 
     /// Rotates it twice, one after the other; the longer of the two times from the API server's
     /// answer until the provider heard of it.
     pub(crate) async fn rotate(&self) -> Duration {
+        let mut rotations = self.rotations.lock().await;
         let mut longest = Duration::ZERO;
         for _ in 0..2 {
-            let number = self.rotations.fetch_add(1, Ordering::Relaxed) + 1;
-            let value = self.scene.value(&number.to_string());
+            *rotations += 1;
+            let value = self.scene.value(&rotations.to_string());
             let heard = timed(&self.scene, async {
                 self.scene.secret("source", &[("a", &value)]).await;
             });
@@ -93,4 +94,24 @@ pub(crate) async fn calls(stage: &Stage, namespace: &str) -> Vec<AuditEvent> {
             && event.stage == cluster::Stage::ResponseComplete
     });
     events
+}
+
+/// Waits until this account has been sent more than `before` writes; the last may be under way.
+pub(crate) async fn wait_write(scene: &Scene<'_>, before: usize) {
+    until("a write is under way", async || {
+        match scene.writes().len() {
+            count if count > before => Ok(()),
+            count => Err(format!("{count} writes")),
+        }
+    })
+    .await;
+}
+
+/// How a secret that is there is written again.
+pub(crate) fn write_method(target: Target) -> &'static str {
+    match target {
+        Target::BasetenWorkspace | Target::BasetenTeam => "POST",
+        Target::PrimeIntellect | Target::Braintrust => "PATCH",
+        Target::Pipecat => "PUT",
+    }
 }

@@ -1,0 +1,195 @@
+//! A restarted operator believes what status says: it writes nothing and reads no source Secret
+//! until something moves.
+
+use cluster::AuditEvent;
+use jiff::Timestamp;
+use simulator::Exchange;
+
+use super::one_entry;
+use crate::support::{Operator, Scene, Stage, Target, calls, run, until};
+
+/// Passes over objects so far that ended in nothing to do, and all passes.
+async fn passes(operator: &Operator) -> (u64, u64) {
+    let (_, metrics) = operator.get("/metrics").await;
+    let (mut unchanged, mut all) = (0, 0);
+    for line in metrics.lines() {
+        let Some(line) = line.strip_prefix("provider_secrets_reconcile_total{result=\"") else {
+            continue;
+        };
+        let (result, count) = line.split_once("\"} ").expect("a series has a value");
+        let count: u64 = count.parse().expect("a counter is a number");
+        all += count;
+        if result == "unchanged" {
+            unchanged += count;
+        }
+    }
+    (unchanged, all)
+}
+
+/// A scene whose stage may change meanwhile.
+struct Parked {
+    target: Target,
+    namespace: String,
+    account: simulator::Account,
+    key: String,
+    requests: usize,
+}
+
+impl Parked {
+    fn new(scene: Scene<'_>) -> Self {
+        let requests = scene.account.requests().len();
+        let Scene {
+            target,
+            namespace,
+            account,
+            key,
+            ..
+        } = scene;
+        Self {
+            target,
+            namespace,
+            account,
+            key,
+            requests,
+        }
+    }
+
+    fn resume(self, stage: &Stage) -> Scene<'_> {
+        let Self {
+            target,
+            namespace,
+            account,
+            key,
+            ..
+        } = self;
+        Scene {
+            stage,
+            target,
+            namespace,
+            account,
+            key,
+        }
+    }
+
+    fn new_requests(&self) -> Vec<String> {
+        let requests = self.account.requests();
+        requests[self.requests..]
+            .iter()
+            .map(Exchange::line)
+            .collect()
+    }
+}
+
+fn is_write(event: &AuditEvent) -> bool {
+    !matches!(event.verb.as_str(), "get" | "list" | "watch")
+}
+
+fn is_source_read(event: &AuditEvent) -> bool {
+    event.resource == "secrets" && event.verb == "get" && event.name == "source"
+}
+
+#[test]
+fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
+    run(async {
+        let mut stage = Stage::fresh(&[]).await;
+        let mut parked = Vec::new();
+        for target in Target::ALL {
+            let scene = Scene::new(&stage, target).await;
+            one_entry(&scene).await;
+            parked.push(Parked::new(scene));
+        }
+        assert!(stage.operator.terminate().await.success());
+        let restarted = Timestamp::now();
+        stage.restart(&[]).await;
+        // Each object is looked at once after a start.
+        until("every object was looked at", async || {
+            let (unchanged, all) = passes(&stage.operator).await;
+            assert_eq!(unchanged, all, "a pass found something to do");
+            if all >= 5 {
+                Ok(())
+            } else {
+                Err(format!("{all} passes"))
+            }
+        })
+        .await;
+        for parked in &parked {
+            assert_eq!(
+                parked.new_requests(),
+                Vec::<String>::new(),
+                "{:?}",
+                parked.target
+            );
+        }
+        for parked in &parked {
+            let calls = calls(&stage, &parked.namespace).await;
+            let since = calls
+                .iter()
+                .filter(|call| call.request_received >= restarted);
+            let moved: Vec<&AuditEvent> = since
+                .filter(|call| is_write(call) || is_source_read(call))
+                .collect();
+            assert!(moved.is_empty(), "{:?}: {moved:#?}", parked.target);
+        }
+        for parked in parked {
+            let scene = parked.resume(&stage);
+            let rotated = scene.value("rotated");
+            scene.secret("source", &[("a", &rotated)]).await;
+            scene.wait_held(&[("A_KEY", &rotated)]).await;
+            scene.wait_ready("life").await;
+            let calls = calls(&stage, &scene.namespace).await;
+            let since = calls
+                .iter()
+                .filter(|call| call.request_received >= restarted);
+            let reads = since.filter(|call| is_source_read(call)).count();
+            assert_eq!(reads, 1, "a rotated source is read once");
+            scene.finish().await;
+        }
+    });
+}
+
+#[test]
+fn what_changed_while_the_operator_was_away_is_sent_when_it_is_back() {
+    run(async {
+        let mut stage = Stage::fresh(&[]).await;
+        let mut parked = Vec::new();
+        for target in Target::ALL {
+            let scene = Scene::new(&stage, target).await;
+            one_entry(&scene).await;
+            parked.push(Parked::new(scene));
+        }
+        assert!(stage.operator.terminate().await.success());
+        for parked in &mut parked {
+            let Parked {
+                target,
+                namespace,
+                account,
+                key,
+                ..
+            } = parked;
+            let (target, namespace) = (*target, namespace.clone());
+            let (account, key) = (account.clone(), key.clone());
+            let scene = Scene {
+                stage: &stage,
+                target,
+                namespace,
+                account,
+                key,
+            };
+            scene.secret("source", &[("a", &scene.value("away"))]).await;
+        }
+        stage.restart(&[]).await;
+        for parked in parked {
+            let before = parked.requests;
+            let scene = parked.resume(&stage);
+            scene.wait_held(&[("A_KEY", &scene.value("away"))]).await;
+            scene.wait_ready("life").await;
+            let requests = scene.account.requests();
+            let writes = requests[before..]
+                .iter()
+                .filter(|request| request.is_write())
+                .count();
+            assert_eq!(writes, 1, "{:?}", scene.target);
+            scene.finish().await;
+        }
+    });
+}
