@@ -51,7 +51,9 @@ fn main() {
         objects,
         rest,
     } = Settings::parse();
-    support::set_binary(binary);
+    support::operator::BINARY
+        .set(binary)
+        .expect("nothing has run yet");
     run(measure(objects, Duration::from_secs(rest)));
 }
 
@@ -75,14 +77,14 @@ async fn measure(objects: usize, rest: Duration) {
         latencies.push(rotate(&stage, scene_of(number), number / scenes.len(), number).await);
     }
     latencies.sort_by(f64::total_cmp);
-    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share).round() as usize];
+    let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
     say(
         "rotation",
         &format!(
             "p50 {:.1} ms, p99 {:.1} ms, worst {:.1} ms",
-            at(0.5),
-            at(0.99),
-            at(1.0)
+            at(50),
+            at(99),
+            at(100)
         ),
     );
 

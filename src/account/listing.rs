@@ -23,7 +23,6 @@ pub struct Listing {
 
 /// A fetch that has ended.
 struct Fetched {
-    began: Instant,
     ended: Instant,
     outcome: Result<Arc<Snapshot>, ProviderError>,
 }
@@ -32,9 +31,9 @@ impl Listing {
     /// A listing that began after `instant`, fetched now if there is none.
     ///
     /// The lock is held while a fetch is under way. Whoever asked before it began shares it; of
-    /// those who asked later the first fetches again, for all of them. A failure is shared too, but
-    /// only with those who waited for it: a provider that is down is asked once and not once for
-    /// each object, and again at the next try.
+    /// those who asked later the first fetches again, for all of them. A failure is shared with
+    /// those who waited for it, and with nobody else: a provider that is down is asked once and not
+    /// once for each object, and again at the next try.
     pub async fn began_after<F>(
         &self,
         instant: Instant,
@@ -45,18 +44,20 @@ impl Listing {
     {
         let asked = Instant::now();
         let mut latest = self.latest.lock().await;
-        if let Some(fetched) = latest.as_ref()
-            && fetched.began > instant
-            && (fetched.outcome.is_ok() || fetched.ended >= asked)
-        {
-            return fetched.outcome.clone();
+        if let Some(fetched) = latest.as_ref() {
+            let is_shared = match &fetched.outcome {
+                Ok(snapshot) => snapshot.began > instant,
+                Err(_) => fetched.ended >= asked,
+            };
+            if is_shared {
+                return fetched.outcome.clone();
+            }
         }
         let began = Instant::now();
         let outcome = fetch()
             .await
             .map(|remotes| Arc::new(Snapshot { began, remotes }));
         *latest = Some(Fetched {
-            began,
             ended: Instant::now(),
             outcome: outcome.clone(),
         });

@@ -227,7 +227,17 @@ fn each_log_line_is_one_json_object_and_others_are_capped_whatever_rust_log_says
         scene.object("logged", &[("A_KEY", "source", "a")]).await;
         let object: ProviderSecret = scene.wait_ready("logged").await;
         assert!(condition(&object, "Ready").is_some());
-        let log = stage.operator.log();
+        // Status is written before the line about it.
+        let told = format!("\"namespace\":\"{}\"", scene.namespace);
+        let log = until("a line tells of the object", async || {
+            let log = stage.operator.log();
+            if log.contains(&told) {
+                Ok(log)
+            } else {
+                Err("none does".to_owned())
+            }
+        })
+        .await;
         let whole = log.rfind('\n').map_or("", |end| &log[..end]);
         let mut levels = BTreeSet::new();
         for line in whole.lines() {
@@ -246,12 +256,6 @@ fn each_log_line_is_one_json_object_and_others_are_capped_whatever_rust_log_says
         }
         // RUST_LOG asked for everything, and our own lines are there.
         assert!(levels.contains("debug"), "{levels:?}");
-        let told = format!("\"namespace\":\"{}\"", scene.namespace);
-        assert!(
-            whole.lines().any(|line| line.contains(&told)),
-            "no line about {}",
-            scene.namespace
-        );
         scene.finish().await;
     });
 }

@@ -37,9 +37,9 @@ fn blocks(text: &str) -> Vec<Block> {
                     script,
                 });
             }
-            (Some(script), line) => *script += &format!("{line}\n"),
+            (Some(script), line) => script.extend([line, "\n"]),
             (None, "```sh") => script = Some(String::new()),
-            (None, line) if line.starts_with("## ") => heading = line[3..].to_owned(),
+            (None, line) if line.starts_with("## ") => line[3..].clone_into(&mut heading),
             (None, _) => {}
         }
     }
@@ -116,7 +116,8 @@ fn every_command_block_of_the_readme_works() {
                 }
                 // Each way to install begins with an empty cluster.
                 "Install" => {
-                    play(&Cluster::start().await.expect("the cluster starts"), &block).await
+                    let cluster = Cluster::start().await.expect("the cluster starts");
+                    play(&cluster, &block).await;
                 }
                 _ => play(&stage.cluster, &block).await,
             }

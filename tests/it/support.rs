@@ -2,7 +2,7 @@
 //! scene of its own on it.
 
 mod canary;
-mod operator;
+pub(crate) mod operator;
 mod quiet;
 mod scene;
 mod stage;
@@ -12,7 +12,7 @@ use std::{future::Future, path::PathBuf, sync::LazyLock, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) use canary::{CANARY, traces};
-pub(crate) use operator::{Operator, set_binary};
+pub(crate) use operator::Operator;
 pub(crate) use quiet::{Bystander, calls, timed, wait_write, write_method};
 pub(crate) use scene::{Scene, Target, at_each_api, condition};
 pub(crate) use stage::Stage;
@@ -40,6 +40,10 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
 ///
 /// # Panics
 /// When it does not before the deadline, with what `describe` says then.
+#[expect(
+    clippy::panic,
+    reason = "a test ends at the first thing that is not as it should be"
+)]
 pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
     let started = tokio::time::Instant::now();
     loop {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{api::ProviderKind, provider};
 
-fn spec(value: Value) -> ProviderSecretSpec {
+fn spec(value: &Value) -> ProviderSecretSpec {
     let mut spec = json!({"provider": {}});
     spec.as_object_mut()
         .unwrap()
@@ -16,7 +16,9 @@ fn spec(value: Value) -> ProviderSecretSpec {
     serde_json::from_value(spec).unwrap()
 }
 
-fn sources(secrets: &[(&str, &[(&str, &[u8])])]) -> Sources {
+type Data<'a> = &'a [(&'a str, &'a [u8])];
+
+fn sources(secrets: &[(&str, Data<'_>)]) -> Sources {
     secrets
         .iter()
         .map(|(name, data)| {
@@ -28,7 +30,7 @@ fn sources(secrets: &[(&str, &[(&str, &[u8])])]) -> Sources {
         .collect()
 }
 
-fn wanted(value: Value, secrets: &Sources, kind: ProviderKind) -> Result<Wanted, Trouble> {
+fn wanted(value: &Value, secrets: &Sources, kind: ProviderKind) -> Result<Wanted, Trouble> {
     desired(&spec(value), secrets, provider::rules(kind))
 }
 
@@ -72,7 +74,7 @@ fn a_bulk_source_is_filtered_transformed_and_prefixed_in_this_order() {
         "secretRef": {"name": "s"}, "include": ["*-key"], "exclude": ["debug*"],
         "nameTransform": "UpperSnake", "prefix": "app_",
     }]});
-    let wanted = wanted(from, &secrets, ProviderKind::Baseten).unwrap();
+    let wanted = wanted(&from, &secrets, ProviderKind::Baseten).unwrap();
     assert_eq!(
         shown(&wanted),
         [("app_API_KEY".to_owned(), Ok("1".to_owned()))]
@@ -83,12 +85,12 @@ fn a_bulk_source_is_filtered_transformed_and_prefixed_in_this_order() {
 fn an_explicit_entry_wins_over_a_bulk_one_also_when_they_only_fold_together() {
     let secrets = sources(&[("s", &[("k", b"explicit"), ("hf-token", b"bulk")])]);
     let both = json!({"data": [one("hf_token")], "dataFrom": [{"secretRef": {"name": "s"}, "exclude": ["k"]}]});
-    let baseten = wanted(both.clone(), &secrets, ProviderKind::Baseten).unwrap();
+    let baseten = wanted(&both, &secrets, ProviderKind::Baseten).unwrap();
     assert_eq!(
         shown(&baseten),
         [("hf_token".to_owned(), Ok("explicit".to_owned()))]
     );
-    let pipecat = wanted(both, &secrets, ProviderKind::Pipecat).unwrap();
+    let pipecat = wanted(&both, &secrets, ProviderKind::Pipecat).unwrap();
     assert_eq!(pipecat.entries.len(), 2);
 }
 
@@ -112,7 +114,7 @@ fn what_is_unfit_as_a_whole_is_refused(
 ) {
     let secrets = sources(&[("s", &[("k", b"1")])]);
     assert_eq!(
-        wanted(value, &secrets, kind)
+        wanted(&value, &secrets, kind)
             .err()
             .map(|trouble| trouble.reason),
         reason
@@ -129,16 +131,12 @@ fn more_than_500_entries_are_refused() {
         .map(|key| (key.as_str(), b"1".as_slice()))
         .collect();
     let from = json!({"dataFrom": [{"secretRef": {"name": "s"}}]});
-    let refused = wanted(
-        from.clone(),
-        &sources(&[("s", &data)]),
-        ProviderKind::Baseten,
-    );
+    let refused = wanted(&from, &sources(&[("s", &data)]), ProviderKind::Baseten);
     assert_eq!(
         refused.err().map(|trouble| trouble.reason),
         Some(Reason::TooManyEntries)
     );
-    let accepted = wanted(from, &sources(&[("s", &data[1..])]), ProviderKind::Baseten).unwrap();
+    let accepted = wanted(&from, &sources(&[("s", &data[1..])]), ProviderKind::Baseten).unwrap();
     assert_eq!(accepted.entries.len(), MAX_ENTRIES);
 }
 
@@ -156,7 +154,7 @@ fn a_text_is_sent_as_it_is_or_refused(
     #[case] expected: Result<&str, Reason>,
 ) {
     let secrets = sources(&[("s", &[("k", bytes)])]);
-    let wanted = wanted(json!({"data": [one("NAME")]}), &secrets, kind).unwrap();
+    let wanted = wanted(&json!({"data": [one("NAME")]}), &secrets, kind).unwrap();
     assert_eq!(
         shown(&wanted),
         [("NAME".to_owned(), expected.map(str::to_owned))]
@@ -170,7 +168,7 @@ fn a_file_is_sent_in_base64_up_to_64_kilobytes_of_it() {
     let value = |bytes: &[u8]| {
         let secrets = sources(&[("s", &[("k", bytes)])]);
         let wanted = wanted(
-            json!({"data": [entry]}),
+            &json!({"data": [entry]}),
             &secrets,
             ProviderKind::PrimeIntellect,
         )
@@ -193,7 +191,7 @@ fn what_is_missing_is_waited_for_and_the_others_go_on() {
         {"name": "NO_KEY", "secretKeyRef": {"name": "s", "key": "absent"}},
         {"name": "NO_SECRET", "secretKeyRef": {"name": "absent", "key": "k"}},
     ], "dataFrom": [{"secretRef": {"name": "gone"}}]});
-    let wanted = wanted(data, &secrets, ProviderKind::PrimeIntellect).unwrap();
+    let wanted = wanted(&data, &secrets, ProviderKind::PrimeIntellect).unwrap();
     let expected = [
         ("HERE".to_owned(), Ok("1".to_owned())),
         ("NO_KEY".to_owned(), Err(Reason::KeyNotFound)),
@@ -211,7 +209,7 @@ proptest! {
     fn a_transformed_key_is_a_prime_intellect_name_or_is_refused_before_any_call(key in "[-._a-zA-Z0-9]{1,253}") {
         let secrets = sources(&[("s", &[(key.as_str(), b"1")])]);
         let from = json!({"dataFrom": [{"secretRef": {"name": "s"}, "nameTransform": "UpperSnake"}]});
-        let wanted = wanted(from, &secrets, ProviderKind::PrimeIntellect).unwrap();
+        let wanted = wanted(&from, &secrets, ProviderKind::PrimeIntellect).unwrap();
         let (name, value) = shown(&wanted).remove(0);
         let is_name = name.len() <= 255
             && name.starts_with(|letter: char| letter.is_ascii_uppercase())
@@ -230,7 +228,7 @@ proptest! {
                 json!({"name": format!("{}{number:03}", "N".repeat(name)), "secretKeyRef": {"name": secret, "key": "k"}})
             })
             .collect();
-        let spec = spec(json!({"data": data}));
+        let spec = spec(&json!({"data": data}));
         let accepted = desired(&spec, &Sources::default(), provider::rules(ProviderKind::PrimeIntellect));
         let Ok(accepted) = accepted else { return Ok(()) };
         let entries = accepted.entries.iter().map(|entry| crate::api::EntryStatus {

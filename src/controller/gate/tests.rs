@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn object(generation: i64, status: Value) -> ProviderSecret {
+fn object(generation: i64, status: &Value) -> ProviderSecret {
     serde_json::from_value(json!({
         "apiVersion": "providersecrets.dev/v1alpha1",
         "kind": "ProviderSecret",
@@ -45,15 +45,15 @@ fn decide_after_restart(object: &ProviderSecret, source: Option<&'static str>) -
 }
 
 #[rstest]
-#[case::never_seen(object(1, json!({"observedGeneration": -1})), Some("20"), Decision::Go)]
-#[case::nothing_moved(object(1, status(1, "True", "Synced")), Some("20"), Decision::Rest)]
-#[case::new_spec(object(2, status(1, "True", "Synced")), Some("20"), Decision::Go)]
-#[case::new_source(object(1, status(1, "True", "Synced")), Some("21"), Decision::Go)]
-#[case::watch_lags(object(1, status(1, "True", "Synced")), Some("19"), Decision::Rest)]
-#[case::source_gone(object(1, status(1, "True", "Synced")), None, Decision::Go)]
-#[case::failed_before(object(1, status(1, "False", "RateLimited")), Some("20"), Decision::Go)]
+#[case::never_seen(object(1, &json!({"observedGeneration": -1})), Some("20"), Decision::Go)]
+#[case::nothing_moved(object(1, &status(1, "True", "Synced")), Some("20"), Decision::Rest)]
+#[case::new_spec(object(2, &status(1, "True", "Synced")), Some("20"), Decision::Go)]
+#[case::new_source(object(1, &status(1, "True", "Synced")), Some("21"), Decision::Go)]
+#[case::watch_lags(object(1, &status(1, "True", "Synced")), Some("19"), Decision::Rest)]
+#[case::source_gone(object(1, &status(1, "True", "Synced")), None, Decision::Go)]
+#[case::failed_before(object(1, &status(1, "False", "RateLimited")), Some("20"), Decision::Go)]
 #[case::settling(
-    object(1, status(1, "False", "Progressing")),
+    object(1, &status(1, "False", "Progressing")),
     Some("20"),
     Decision::Settle
 )]
@@ -67,7 +67,7 @@ fn after_a_restart_status_decides(
 
 #[test]
 fn without_news_the_next_try_is_waited_for_and_with_news_it_is_not() {
-    let object = object(1, status(1, "False", "RateLimited"));
+    let object = object(1, &status(1, "False", "RateLimited"));
     let acted = Acted {
         generation: 1,
         sources: vec![
@@ -89,7 +89,7 @@ fn without_news_the_next_try_is_waited_for_and_with_news_it_is_not() {
 
 #[test]
 fn what_is_suspended_rests_until_the_spec_changes() {
-    let mut suspended = object(1, status(1, "False", "Suspended"));
+    let mut suspended = object(1, &status(1, "False", "Suspended"));
     suspended.spec.suspend = Some(true);
     assert_eq!(decide_after_restart(&suspended, Some("20")), Decision::Rest);
     suspended.spec.suspend = None;
@@ -101,7 +101,7 @@ fn a_crash_while_entries_were_written_is_not_settling() {
     let mut status = status(1, "False", "Progressing");
     status["entries"] = json!([{"name": "A", "state": "Pending"}]);
     assert_eq!(
-        decide_after_restart(&object(1, status), Some("20")),
+        decide_after_restart(&object(1, &status), Some("20")),
         Decision::Go
     );
 }

@@ -139,9 +139,10 @@ fn a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
             let value = scene.value("a");
             scene.secret("source", &[("a", &value)]).await;
             scene.account.add_fault(Fault::new(Action::Hang).forever());
-            let names: Vec<String> = (0..12).map(|number| format!("hangs-{number:02}")).collect();
-            for name in &names {
-                scene.object(name, &[("A_KEY", "source", "a")]).await;
+            let entries: Vec<String> = ('A'..='L').map(|letter| format!("{letter}_KEY")).collect();
+            for entry in &entries {
+                let name = entry.to_lowercase().replace('_', "-");
+                scene.object(&name, &[(entry, "source", "a")]).await;
             }
             until("a call hangs", async || {
                 match scene.account.requests().len() {
@@ -150,7 +151,7 @@ fn a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
                 }
             })
             .await;
-            (scene, other, names, Instant::now())
+            (scene, other, entries, Instant::now())
         }))
         .await;
         // Sixty objects hang at five accounts. Neither another account ...
@@ -161,7 +162,7 @@ fn a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
             let value = other.value("a");
             // A team is one scope whoever writes to it, and all teams of the tests have one id.
             let name = if scene.target == Target::BasetenTeam {
-                "B_KEY"
+                "OTHER_KEY"
             } else {
                 "A_KEY"
             };
@@ -184,9 +185,9 @@ fn a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
                 .all(|request| request.ended.is_none());
             assert!(is_early, "{:?}: the calls no longer hung", scene.target);
         }
-        join_all(all.into_iter().map(async |(scene, other, names, since)| {
+        join_all(all.into_iter().map(async |(scene, other, entries, since)| {
             // The deadline of a call.
-            let object = scene.wait_reason(&names[0], "Timeout").await;
+            let object = scene.wait_reason("a-key", "Timeout").await;
             assert!(condition(&object, "Reconciling").is_some());
             let target = scene.target;
             assert!(
@@ -195,7 +196,9 @@ fn a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
                 since.elapsed()
             );
             scene.account.clear_faults();
-            scene.wait_held(&[("A_KEY", &scene.value("a"))]).await;
+            let value = scene.value("a");
+            let wanted: Vec<_> = entries.iter().map(|entry| (&**entry, &*value)).collect();
+            scene.wait_held(&wanted).await;
             scene.finish().await;
             other.finish().await;
         }))

@@ -16,7 +16,8 @@ pub(crate) fn traces(text: &str) -> Vec<String> {
 /// As it is, in base64 at each of the three alignments, in hexadecimal, and reversed.
 fn forms() -> Vec<String> {
     let mut forms = vec![CANARY.to_owned(), CANARY.chars().rev().collect()];
-    forms.push(CANARY.bytes().map(|byte| format!("{byte:02x}")).collect());
+    let hexadecimal: Vec<String> = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    forms.push(hexadecimal.concat());
     for offset in 0..3 {
         let padded = [vec![b'.'; offset], CANARY.as_bytes().to_vec()].concat();
         let encoded = STANDARD_NO_PAD.encode(padded);

@@ -17,14 +17,8 @@ use tokio::{
 
 use super::until;
 
-static BINARY: OnceLock<PathBuf> = OnceLock::new();
-
-/// Takes another build of the operator than the one that was made for the tests.
-pub(crate) fn set_binary(path: PathBuf) {
-    BINARY
-        .set(path)
-        .expect("the binary is set before it is used");
-}
+/// The operator to run; what measures sets its release build here first.
+pub(crate) static BINARY: OnceLock<PathBuf> = OnceLock::new();
 
 fn binary() -> &'static Path {
     BINARY.get_or_init(|| env!("CARGO_BIN_EXE_provider-secrets").into())

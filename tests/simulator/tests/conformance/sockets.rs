@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use serde_json::json;
 use simulator::{Action, Fault, Outcome, Provider, Served, Simulator};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
