@@ -1,7 +1,7 @@
 //! The controller: watches → queue → reconcile → report.
 //!
-//! A reconcile is four named steps: [`dereference`] reads, [`plan`] decides and does no I/O,
-//! [`apply`] writes to the provider, [`report`] writes status and events. [`gate`] is in front of
+//! A reconcile is four named steps: `dereference` reads, `plan` decides and does no I/O,
+//! `apply` writes to the provider, `report` writes status and events. `gate` is in front of
 //! them: a wake-up that brings no news costs nothing.
 
 mod apply;

@@ -89,7 +89,7 @@ pub struct Remote {
     pub name: String,
     /// The id, where there is one.
     pub id: Option<String>,
-    /// The version, where there is one: see [`wire::version`].
+    /// The version, where there is one: the time of its last change, or of its creation.
     pub version: Option<String>,
     /// What it is, where the provider has several kinds that cannot become one another.
     pub form: Option<Form>,
