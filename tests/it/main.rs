@@ -13,6 +13,7 @@ mod operator; // probes, metrics, logs, events, stopping
 mod packaging; // versions, manifests, lint rules
 mod providers; // the traps of each provider
 mod readme; // the documentation, and the demo
+mod rights; // the rights that the chart grants
 mod schema; // the CustomResourceDefinition: rules, messages, bounds
 mod sources; // Secrets that are missing, change or cannot be sent
 mod writes; // which writes happen, and which must not
