@@ -306,6 +306,7 @@ impl Demo {
             "psec/baseten-team",
         ])
         .await?;
+        self.kubectl(&["get", "psec", "-A"]).await?;
         let message = self.message("baseten-team", "AuthenticationFailed").await?;
         self.screen.good(&format!("status says: {message}"));
         self.kubectl(&["apply", "-n", NAMESPACE, "-f", "examples/baseten-team.yaml"])
