@@ -10,7 +10,7 @@ mod retry_after;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout};
@@ -217,11 +217,6 @@ impl Session {
         })
     }
 
-    /// Which provider this leads to.
-    pub fn kind(&self) -> ProviderKind {
-        self.kind
-    }
-
     /// Makes one call and gives the answer if its status is 2xx.
     ///
     /// # Errors
@@ -303,9 +298,4 @@ impl Session {
             .body(call.body.map(|body| body.0).unwrap_or_default())
             .map_err(|_| ProviderError::config(Reason::InvalidSpec))
     }
-}
-
-/// The status of an answer that was not 2xx, for providers that give it a meaning of their own.
-pub(crate) fn is_status(error: &ProviderError, status: StatusCode) -> bool {
-    error.status == Some(status)
 }

@@ -17,6 +17,8 @@ const LONGEST: usize = 8 * 1024;
 #[derive(Clone, Debug)]
 pub struct Credential {
     key: SecretString,
+    digests: DigestKey,
+    fingerprint: [u8; 32],
 }
 
 impl Credential {
@@ -31,8 +33,14 @@ impl Credential {
         let is_key =
             (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if is_key {
+            let key = SecretString::from(text);
+            // Once here, and not in each pass that uses the key.
+            let digests = DigestKey::derive(&key);
+            let fingerprint = digests.fingerprint();
             Ok(Self {
-                key: SecretString::from(text),
+                key,
+                digests,
+                fingerprint,
             })
         } else {
             Err(Reason::CredentialInvalid)
@@ -46,12 +54,12 @@ impl Credential {
 
     /// What makes the digests of values that go to this key's account.
     pub fn digest_key(&self) -> DigestKey {
-        DigestKey::derive(&self.key)
+        self.digests.clone()
     }
 
     /// What stands for the key where two are compared.
     pub fn fingerprint(&self) -> [u8; 32] {
-        self.digest_key().fingerprint()
+        self.fingerprint
     }
 }
 

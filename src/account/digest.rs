@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::provider::Options;
 
 /// The derived key of one API key.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct DigestKey(hmac::Key);
 
 /// What a digest is of.

@@ -202,10 +202,7 @@ impl Writer<'_> {
     /// (providers.md 2.2, trap 1).
     fn may_be_elsewhere(&self, error: &ProviderError, id: Option<&str>) -> bool {
         match id {
-            Some(_) => {
-                error.reason == Reason::TargetNotFound
-                    || error.status == Some(StatusCode::BAD_REQUEST)
-            }
+            Some(_) => error.reason == Reason::TargetNotFound || error.is(StatusCode::BAD_REQUEST),
             None => {
                 self.provider.rules().listing == ListingNeed::Create
                     && error.class == Class::Config

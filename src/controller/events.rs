@@ -106,7 +106,7 @@ impl Events {
             regarding: Some(ObjectReference {
                 api_version: Some(ProviderSecret::api_version(&()).into_owned()),
                 kind: Some(ProviderSecret::kind(&()).into_owned()),
-                name: object.metadata_name(),
+                name: object.meta().name.clone(),
                 namespace: Some(namespace.to_owned()),
                 uid: object.uid(),
                 resource_version: object.resource_version(),
@@ -123,16 +123,6 @@ impl Events {
             ),
             ..Event::default()
         }
-    }
-}
-
-trait MetadataName {
-    fn metadata_name(&self) -> Option<String>;
-}
-
-impl MetadataName for Guarded {
-    fn metadata_name(&self) -> Option<String> {
-        self.meta().name.clone()
     }
 }
 

@@ -118,6 +118,11 @@ impl ProviderError {
         }
     }
 
+    /// Whether there was an answer with this status, for those to whom it has a meaning of its own.
+    pub fn is(&self, status: StatusCode) -> bool {
+        self.status == Some(status)
+    }
+
     /// Whether the trouble is the account's and not one entry's: the pass ends here.
     pub fn is_of_account(&self) -> bool {
         match self.class {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::{Form, ListingNeed, Provider, Remote, Rules, Settled, Unit, Write, Written, wire};
 use crate::{
     api::{self, ProviderKind, Reason},
-    http::{Body, Call, Class, ProviderError, Scheme, Session, is_status},
+    http::{Body, Call, Class, ProviderError, Scheme, Session},
 };
 
 /// The rules of Pipecat Cloud.
@@ -85,7 +85,7 @@ impl Provider for Pipecat {
                 .json()
                 .map(|_: Map<String, Value>| Written::default()),
             // A change of the same set is under way; it ends by itself (providers.md 3.2, trap 7).
-            Err(error) if is_status(&error, StatusCode::CONFLICT) => {
+            Err(error) if error.is(StatusCode::CONFLICT) => {
                 Err(error.with(Class::Transient, Reason::ProviderUnavailable))
             }
             Err(error) => Err(error),
@@ -101,7 +101,7 @@ impl Provider for Pipecat {
         let set: Set = match self.session.call(call).await {
             Ok(answer) => answer.json()?,
             // Accepted and not yet shown, or gone since: either way it is not ready.
-            Err(error) if is_status(&error, StatusCode::NOT_FOUND) => return Ok(Settled::Pending),
+            Err(error) if error.is(StatusCode::NOT_FOUND) => return Ok(Settled::Pending),
             Err(error) => return Err(error),
         };
         Ok(match set.status.as_deref() {
