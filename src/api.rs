@@ -6,6 +6,7 @@
 mod condition;
 mod definition;
 mod entry;
+mod policy;
 mod provider;
 mod provider_secret;
 mod status;
@@ -16,11 +17,21 @@ pub use entry::{
     BraintrustOptions, DataFromSource, Entry, NameTransform, PrimeIntellectOptions, SecretKeyRef,
     SecretRef,
 };
+pub use policy::{ConflictPolicy, DeletionPolicy};
 pub use provider::{
     Baseten, Braintrust, Choice, Pipecat, PrimeIntellect, ProviderKind, ProviderSpec,
 };
 pub use provider_secret::{ProviderSecret, ProviderSecretSpec};
-pub use status::{EntryState, EntryStatus, ProviderSecretStatus, SourceStatus};
+pub use status::{DriftStatus, EntryState, EntryStatus, Found, ProviderSecretStatus, SourceStatus};
 
 /// The API group; labels, annotations and the field manager share it as a prefix.
 pub const GROUP: &str = "providersecrets.dev";
+/// Keeps a deleted object until what it wrote is deleted, where its policy says so.
+pub const FINALIZER: &str = "providersecrets.dev/cleanup";
+/// An annotation that asks for a sync now; any new value does.
+pub const SYNC_REQUESTED_AT: &str = "providersecrets.dev/sync-requested-at";
+/// The same in the words of Flux, whose tools set it.
+pub const FLUX_REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
+/// An annotation that lets a deleted object go without its remote secrets being deleted, with the
+/// value `orphan`.
+pub const DELETION_OVERRIDE: &str = "providersecrets.dev/deletion-override";

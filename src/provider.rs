@@ -27,11 +27,33 @@ pub trait Provider: Send + Sync {
 
     /// Everything the account's scope holds, all pages of it. Values are never readable. At Pipecat
     /// these are the sets, elsewhere the secrets.
-    async fn list(&self) -> Result<Vec<Remote>, ProviderError>;
+    async fn list(&self) -> Result<Inventory, ProviderError>;
+
+    /// The keys of the set that this object writes to; none if the set does not exist. Only where
+    /// [`Rules::unit`] is [`Unit::Set`].
+    async fn members(&self) -> Result<Option<Vec<String>>, ProviderError> {
+        Ok(None)
+    }
 
     /// Brings entries to their values. Where [`Rules::unit`] is [`Unit::Each`] there is exactly
     /// one; where it is [`Unit::Set`] they are all the wanted entries of the set.
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError>;
+
+    /// Deletes one entry. One that is not there is deleted.
+    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError>;
+
+    /// Deletes the set that this object wrote to, which holds nothing any more. Only where
+    /// [`Rules::unit`] is [`Unit::Set`].
+    async fn delete_set(&self) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// Whose secrets these are, where the spec does not say and the provider can be asked without
+    /// a write. A help against two objects that write one name with two keys; a provider that does
+    /// not answer is no trouble.
+    async fn scope(&self) -> Option<String> {
+        None
+    }
 
     /// Whether the provider has finished what it accepted.
     async fn settled(&self) -> Result<Settled, ProviderError> {
@@ -82,6 +104,15 @@ pub enum ListingNeed {
     Create,
 }
 
+/// What a listing shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Everything that is there.
+    pub remotes: Vec<Remote>,
+    /// Whose secrets these are, where the listing tells.
+    pub scope: Option<String>,
+}
+
 /// One thing the listing shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remote {
@@ -95,6 +126,19 @@ pub struct Remote {
     pub form: Option<Form>,
     /// The region, where there is one.
     pub region: Option<String>,
+    /// The name of the team, where the listing spans several.
+    pub team: Option<String>,
+}
+
+/// One entry to be deleted.
+#[derive(Clone, Copy, Debug)]
+pub struct Removal<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The id, where one is known.
+    pub id: Option<&'a str>,
+    /// What a listing that was just taken shows of it, where the provider deletes by name.
+    pub shown: Option<&'a Remote>,
 }
 
 /// Kinds of secrets that cannot become one another.

@@ -4,15 +4,27 @@ use std::{future::Future, sync::Arc};
 
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{http::ProviderError, provider::Remote};
+use jiff::Timestamp;
+
+use crate::{
+    http::ProviderError,
+    provider::{Inventory, Remote},
+};
 
 /// What an account's scope held when it was listed.
 #[derive(Debug)]
 pub struct Snapshot {
     /// When the listing began. It says nothing of what happened later.
     pub began: Instant,
+    /// The same by the clock, to be compared with times in status.
+    pub began_at: Timestamp,
     /// Everything that was there.
     pub remotes: Vec<Remote>,
+    /// Whose secrets these are, where the listing tells.
+    pub scope: Option<String>,
+    /// Whether the absence of a name may be believed: a listing that is empty for the first time
+    /// proves none.
+    pub proves_absence: bool,
 }
 
 /// The newest listing of an account.
@@ -40,7 +52,7 @@ impl Listing {
         fetch: impl FnOnce() -> F,
     ) -> Result<Arc<Snapshot>, ProviderError>
     where
-        F: Future<Output = Result<Vec<Remote>, ProviderError>>,
+        F: Future<Output = Result<Inventory, ProviderError>>,
     {
         let asked = Instant::now();
         let mut latest = self.latest.lock().await;
@@ -53,10 +65,22 @@ impl Listing {
                 return fetched.outcome.clone();
             }
         }
-        let began = Instant::now();
-        let outcome = fetch()
-            .await
-            .map(|remotes| Arc::new(Snapshot { began, remotes }));
+        let (began, began_at) = (Instant::now(), Timestamp::now());
+        let was_empty = latest.as_ref().is_some_and(|fetched| {
+            fetched
+                .outcome
+                .as_ref()
+                .is_ok_and(|last| last.remotes.is_empty())
+        });
+        let outcome = fetch().await.map(|Inventory { remotes, scope }| {
+            Arc::new(Snapshot {
+                began,
+                began_at,
+                scope,
+                proves_absence: was_empty || !remotes.is_empty(),
+                remotes,
+            })
+        });
         *latest = Some(Fetched {
             ended: Instant::now(),
             outcome: outcome.clone(),
@@ -85,7 +109,7 @@ mod tests {
                     .began_after(asked_at, || async {
                         fetches.fetch_add(1, Ordering::SeqCst);
                         tokio::time::sleep(Duration::from_secs(1)).await;
-                        Ok(Vec::new())
+                        Ok(Inventory::default())
                     })
                     .await
             })
@@ -113,12 +137,12 @@ mod tests {
         };
         let both = futures::future::join(
             listing.began_after(start, fail),
-            listing.began_after(start, || async { Ok(Vec::new()) }),
+            listing.began_after(start, || async { Ok(Inventory::default()) }),
         );
         let (first, second) = both.await;
         assert!(first.is_err() && second.is_err());
         tokio::time::advance(Duration::from_millis(1)).await;
-        let later = listing.began_after(start, || async { Ok(Vec::new()) });
+        let later = listing.began_after(start, || async { Ok(Inventory::default()) });
         assert!(later.await.is_ok());
     }
 }

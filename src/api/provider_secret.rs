@@ -5,10 +5,15 @@
     reason = "KubeSchema copies each struct, pub and all, into a function"
 )]
 
+use std::time::Duration;
+
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{DataFromSource, Entry, ProviderSecretStatus, ProviderSpec};
+use super::{
+    ConflictPolicy, DataFromSource, DeletionPolicy, Entry, ProviderSecretStatus, ProviderSpec,
+    policy,
+};
 
 /// What a ProviderSecret asks for: where values go and which values they are.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -44,7 +49,9 @@ use super::{DataFromSource, Entry, ProviderSecretStatus, ProviderSpec};
     validation = Rule::new("!has(self.data) || !has(self.provider.primeIntellect) || self.data.all(e, e.name.matches('^[A-Z][A-Z0-9_]*$'))").message("PrimeIntellect names start with an upper-case letter and hold upper-case letters, digits and underscores only"),
     validation = Rule::new("!has(self.data) || !has(self.provider.pipecat) || self.data.all(e, e.name.matches('^[A-Za-z0-9_-]{1,64}$'))").message("Pipecat key names hold letters, digits, - and _ only, at most 64 characters"),
     validation = Rule::new("!has(self.data) || has(self.provider.braintrust) || self.data.all(e, !has(e.braintrust))").message("data[].braintrust is for the Braintrust provider only: remove it"),
-    validation = Rule::new("!has(self.data) || has(self.provider.primeIntellect) || self.data.all(e, !has(e.primeIntellect))").message("data[].primeIntellect is for the PrimeIntellect provider only: remove it")
+    validation = Rule::new("!has(self.data) || has(self.provider.primeIntellect) || self.data.all(e, !has(e.primeIntellect))").message("data[].primeIntellect is for the PrimeIntellect provider only: remove it"),
+    validation = Rule::new(policy::within_bounds("verifyInterval")).message("verifyInterval must be between 1m and 168h"),
+    validation = Rule::new(policy::within_bounds("rewriteInterval")).message("rewriteInterval must be between 1m and 168h")
 )]
 pub struct ProviderSecretSpec {
     /// The account that receives the values. Exactly one member is set. The member and its scope
@@ -52,8 +59,8 @@ pub struct ProviderSecretSpec {
     pub provider: ProviderSpec,
 
     /// Entries that name one key of one Secret each. An entry here wins over an entry of the same
-    /// name that comes from dataFrom. An entry that is removed here is forgotten; its value stays
-    /// at the provider.
+    /// name that comes from dataFrom. What happens at the provider to an entry that is removed here
+    /// is up to deletionPolicy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -67,6 +74,33 @@ pub struct ProviderSecretSpec {
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub data_from: Option<Vec<DataFromSource>>,
 
+    /// What happens at the provider to what this object wrote, when an entry or the whole object
+    /// goes away. Retain, the default, leaves it there and forgets it. Delete deletes it, if it is
+    /// still what this object wrote; a finalizer keeps a deleted object until that is done. What
+    /// was forgotten under Retain is not deleted after a change to Delete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+
+    /// What happens to a name that exists at the provider and was not written by this object.
+    /// Overwrite, the default, gives it the value. Fail leaves it alone and reports a conflict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict_policy: Option<ConflictPolicy>,
+
+    /// How old the listing of the account may be before it is compared again with what this object
+    /// wrote, in hours, minutes and seconds such as 10m or 1h30m, between 1m and 168h. What is
+    /// missing, or was changed by somebody else, is written again. All objects of an account share
+    /// one listing. The default is 10m unless the operator was started with another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 16), regex(pattern = policy::INTERVAL))]
+    pub verify_interval: Option<String>,
+
+    /// How long after its last write an entry is written again although nothing changed, between
+    /// 1m and 168h. Only needed where the provider does not show that somebody else changed a
+    /// value: at Baseten and Pipecat Cloud. Without it nothing is written unless something changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 16), regex(pattern = policy::INTERVAL))]
+    pub rewrite_interval: Option<String>,
+
     /// While true, nothing is written to the provider, whatever changes. What was written stays.
     /// Set it to false, or remove it, to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +111,26 @@ impl ProviderSecretSpec {
     /// Whether the user asked for a pause.
     pub fn is_suspended(&self) -> bool {
         self.suspend.unwrap_or(false)
+    }
+
+    /// What happens at the provider to what goes away.
+    pub fn deletion_policy(&self) -> DeletionPolicy {
+        self.deletion_policy.unwrap_or_default()
+    }
+
+    /// What happens to a name that exists and is not this object's.
+    pub fn conflict_policy(&self) -> ConflictPolicy {
+        self.conflict_policy.unwrap_or_default()
+    }
+
+    /// How old the listing of the account may be; none where the spec leaves it to the operator.
+    pub fn verify_interval(&self) -> Option<Duration> {
+        self.verify_interval.as_deref().and_then(policy::interval)
+    }
+
+    /// After how long an entry is written again whatever happened.
+    pub fn rewrite_interval(&self) -> Option<Duration> {
+        self.rewrite_interval.as_deref().and_then(policy::interval)
     }
 
     /// The explicit entries.

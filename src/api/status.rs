@@ -47,6 +47,19 @@ pub struct ProviderSecretStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sync_time: Option<Time>,
 
+    /// The value of the annotation providersecrets.dev/sync-requested-at (or
+    /// reconcile.fluxcd.io/requestedAt) that was acted on last. A tool that set one waits until it
+    /// is here. Of a longer value the first 1024 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub last_handled_sync_request: Option<String>,
+
+    /// A fingerprint of the API key under which the digests of the entries were made. It tells that
+    /// the key was exchanged; the key cannot be found from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub key_fingerprint: Option<String>,
+
     /// The versions of the Secrets that the entries were made from, the credential's included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 520))]
@@ -109,6 +122,40 @@ pub struct EntryStatus {
     /// When this entry was last written to the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_write_time: Option<Time>,
+
+    /// What the provider showed of the name before this object wrote it for the first time. It
+    /// tells which secrets may be deleted under deletionPolicy Delete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
+
+    /// How often somebody else changed or deleted the secret lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftStatus>,
+}
+
+/// What the provider showed of a name before the object wrote it for the first time.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing: what is there later is the object's. At Pipecat Cloud the set was there, without
+    /// the key.
+    Absent,
+    /// At Pipecat Cloud: not even the set.
+    NoSet,
+    /// A secret that somebody else wrote. A state that a newer operator wrote is read as this one.
+    #[serde(other)]
+    Foreign,
+}
+
+/// How often somebody else changed or deleted a secret lately.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftStatus {
+    /// How often it was written again because of that since the time below.
+    #[schemars(range(min = 0, max = 100))]
+    pub repairs: i32,
+
+    /// When the count began. It begins anew after a day.
+    pub since: Time,
 }
 
 /// Whether the provider holds the wanted value.

@@ -61,6 +61,8 @@ pub(super) fn next_status(
         } else {
             previous.last_sync_time
         },
+        last_handled_sync_request: previous.last_handled_sync_request,
+        key_fingerprint: previous.key_fingerprint,
         sources: sources.collect(),
         entries,
     }
@@ -166,6 +168,8 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
         "scope": null,
         "summary": null,
         "lastSyncTime": null,
+        "lastHandledSyncRequest": null,
+        "keyFingerprint": null,
         "sources": [],
         "entries": [],
     });
@@ -257,6 +261,8 @@ mod tests {
             scope: Some(String::new()),
             summary: Some(String::new()),
             last_sync_time: Some(status::time(Timestamp::now())),
+            last_handled_sync_request: Some(String::new()),
+            key_fingerprint: Some(String::new()),
             sources: Vec::new(),
             entries: Vec::new(),
         };

@@ -291,6 +291,8 @@ pub(super) fn unwritten(name: &str) -> EntryStatus {
         remote_id: None,
         remote_version: None,
         last_write_time: None,
+        found: None,
+        drift: None,
     }
 }
 

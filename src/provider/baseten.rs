@@ -9,7 +9,7 @@ use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire};
+use super::{Inventory, ListingNeed, Provider, Remote, Removal, Rules, Unit, Write, Written, wire};
 use crate::{
     api::{self, ProviderKind, Reason},
     http::{Body, Call, ProviderError, Scheme, Session},
@@ -45,6 +45,24 @@ impl Baseten {
             None => vec!["v1", "secrets"],
         }
     }
+
+    /// The id of the only team of this name.
+    async fn team_named(&self, name: &str) -> Result<String, ProviderError> {
+        let call = Call {
+            operation: "teams",
+            path: &["v1", "teams"],
+            ..Call::default()
+        };
+        let teams: Teams = self.session.call(call).await?.json()?;
+        let mut named = teams.teams.into_iter().filter(|team| team.name == name);
+        match (
+            named.next().and_then(|team| wire::id(team.id)),
+            named.next(),
+        ) {
+            (Some(id), None) => Ok(id),
+            _ => Err(ProviderError::config(Reason::Ambiguous)),
+        }
+    }
 }
 
 #[async_trait]
@@ -53,14 +71,17 @@ impl Provider for Baseten {
         &RULES
     }
 
-    async fn list(&self) -> Result<Vec<Remote>, ProviderError> {
+    async fn list(&self) -> Result<Inventory, ProviderError> {
         let call = Call {
             operation: "list",
             path: &self.collection(),
             ..Call::default()
         };
         let listed: Listed = self.session.call(call).await?.json()?;
-        Ok(listed.secrets.into_iter().map(Remote::from).collect())
+        Ok(Inventory {
+            remotes: listed.secrets.into_iter().map(Remote::from).collect(),
+            scope: self.team_id.clone(),
+        })
     }
 
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
@@ -82,6 +103,42 @@ impl Provider for Baseten {
             scope: self.team_id.clone(),
         })
     }
+
+    /// Without a team, a write goes to the primary team and a deletion by name to the default team,
+    /// which may be another (providers.md 1.3, traps 2 and 3). So the team that the listing shows is
+    /// named; where it shows none, the name must be the only one of all teams (see the caller).
+    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+        let team = match (
+            &self.team_id,
+            entry.shown.and_then(|shown| shown.team.as_deref()),
+        ) {
+            (Some(team), _) => Some(team.clone()),
+            (None, Some(name)) => Some(self.team_named(name).await?),
+            (None, None) => None,
+        };
+        let path = match &team {
+            Some(team) => vec!["v1", "teams", team, "secrets", entry.name],
+            None => vec!["v1", "secrets", entry.name],
+        };
+        wire::delete(&self.session, &path, &[]).await
+    }
+
+    async fn scope(&self) -> Option<String> {
+        if self.team_id.is_some() {
+            return self.team_id.clone();
+        }
+        let call = Call {
+            operation: "teams",
+            path: &["v1", "teams"],
+            ..Call::default()
+        };
+        let teams: Teams = self.session.ask(call).await.ok()?.json().ok()?;
+        match <[Team; 1]>::try_from(teams.teams) {
+            Ok([only]) => wire::id(only.id),
+            // Which of several is the primary one is not said.
+            Err(_) => None,
+        }
+    }
 }
 
 /// `UpsertSecretRequestV1`.
@@ -100,12 +157,24 @@ impl<'a> Upsert<'a> {
     }
 }
 
-/// `SecretV1`; `id` is in the newest documents only.
+/// `SecretV1`; `id` and `team_name` are in newer documents only.
 #[derive(Deserialize)]
 struct Secret {
     name: String,
     created_at: Option<String>,
     id: Option<String>,
+    team_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Teams {
+    teams: Vec<Team>,
+}
+
+#[derive(Deserialize)]
+struct Team {
+    id: Option<String>,
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -119,6 +188,7 @@ impl From<Secret> for Remote {
             name: secret.name,
             id: wire::id(secret.id),
             version: wire::version(secret.created_at.as_deref()),
+            team: secret.team_name,
             ..Self::default()
         }
     }

@@ -5,12 +5,12 @@
 //! metadata is managed, by PUT, which replaces all (providers.md 4.3, traps 1 to 3).
 
 use async_trait::async_trait;
-use http::Method;
+use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire};
+use super::{Inventory, ListingNeed, Provider, Remote, Removal, Rules, Unit, Write, Written, wire};
 use crate::{
     api::{self, ProviderKind, Reason},
     http::{Body, Call, ProviderError, Scheme, Session},
@@ -117,21 +117,24 @@ impl Provider for Braintrust {
         &RULES
     }
 
-    async fn list(&self) -> Result<Vec<Remote>, ProviderError> {
-        let mut remotes: Vec<Remote> = Vec::new();
+    async fn list(&self) -> Result<Inventory, ProviderError> {
+        let mut listed = Inventory::default();
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let page = self.page(after.as_deref()).await?;
             let Some(last) = page.objects.last() else {
-                return Ok(remotes);
+                return Ok(listed);
             };
+            listed.scope = listed.scope.or_else(|| wire::id(last.org_id.clone()));
             let last = wire::id(last.id.clone());
             // The same page again would never end.
             if last.is_none() || last == after {
                 return Err(ProviderError::protocol());
             }
             after = last;
-            remotes.extend(page.objects.into_iter().map(Remote::from));
+            listed
+                .remotes
+                .extend(page.objects.into_iter().map(Remote::from));
         }
         Err(ProviderError::protocol())
     }
@@ -153,6 +156,27 @@ impl Provider for Braintrust {
             version: remote.version,
             scope,
         })
+    }
+
+    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+        // By id and not by name: some proxies drop the body of a DELETE (providers.md 4.1). A
+        // secret that we wrote has an id.
+        let id = entry.id.or_else(|| entry.shown?.id.as_deref());
+        let Some(id) = id else { return Ok(()) };
+        let gone = wire::delete(&self.session, &["v1", "ai_secret", id], &[]).await;
+        match gone {
+            // An id that is gone may answer 400 (providers.md 4.1): the listing decides.
+            Err(error) if error.is(StatusCode::BAD_REQUEST) => {
+                let listed = self.list().await?.remotes;
+                let is_there = |remote: &Remote| remote.id.as_deref() == Some(id);
+                if listed.iter().any(is_there) {
+                    Err(error)
+                } else {
+                    Ok(())
+                }
+            }
+            gone => gone,
+        }
     }
 }
 

@@ -11,7 +11,10 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Form, ListingNeed, Provider, Remote, Rules, Settled, Unit, Write, Written, wire};
+use super::{
+    Form, Inventory, ListingNeed, Provider, Remote, Removal, Rules, Settled, Unit, Write, Written,
+    wire,
+};
 use crate::{
     api::{self, ProviderKind, Reason},
     http::{Body, Call, Class, ProviderError, Scheme, Session},
@@ -42,6 +45,20 @@ impl Pipecat {
             region: spec.region.clone(),
         }
     }
+
+    /// The set by itself; none if it does not exist.
+    async fn get(&self) -> Result<Option<Set>, ProviderError> {
+        let call = Call {
+            operation: "get",
+            path: &["v1", "secrets", &self.set],
+            ..Call::default()
+        };
+        match self.session.call(call).await {
+            Ok(answer) => answer.json().map(Some),
+            Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 #[async_trait]
@@ -50,14 +67,25 @@ impl Provider for Pipecat {
         &RULES
     }
 
-    async fn list(&self) -> Result<Vec<Remote>, ProviderError> {
+    async fn list(&self) -> Result<Inventory, ProviderError> {
         let call = Call {
             operation: "list",
             path: &["v1", "secrets"],
             ..Call::default()
         };
         let listed: Listed = self.session.call(call).await?.json()?;
-        Ok(listed.sets.into_iter().map(Remote::from).collect())
+        Ok(Inventory {
+            remotes: listed.sets.into_iter().map(Remote::from).collect(),
+            scope: None,
+        })
+    }
+
+    async fn members(&self) -> Result<Option<Vec<String>>, ProviderError> {
+        let Some(set) = self.get().await? else {
+            return Ok(None);
+        };
+        let fields = set.secrets.unwrap_or_default().into_iter();
+        Ok(Some(fields.map(|field| field.field_name).collect()))
     }
 
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
@@ -92,17 +120,19 @@ impl Provider for Pipecat {
         }
     }
 
+    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+        let path = ["v1", "secrets", &self.set, entry.name];
+        wire::delete(&self.session, &path, &[]).await
+    }
+
+    async fn delete_set(&self) -> Result<(), ProviderError> {
+        wire::delete(&self.session, &["v1", "secrets", &self.set], &[]).await
+    }
+
     async fn settled(&self) -> Result<Settled, ProviderError> {
-        let call = Call {
-            operation: "get",
-            path: &["v1", "secrets", &self.set],
-            ..Call::default()
-        };
-        let set: Set = match self.session.call(call).await {
-            Ok(answer) => answer.json()?,
-            // Accepted and not yet shown, or gone since: either way it is not ready.
-            Err(error) if error.is(StatusCode::NOT_FOUND) => return Ok(Settled::Pending),
-            Err(error) => return Err(error),
+        // Accepted and not yet shown, or gone since: either way it is not ready.
+        let Some(set) = self.get().await? else {
+            return Ok(Settled::Pending);
         };
         Ok(match set.status.as_deref() {
             // An older server has no status: what it accepted is there.
@@ -145,6 +175,13 @@ struct Set {
     r#type: Option<String>,
     region: Option<String>,
     status: Option<String>,
+    secrets: Option<Vec<Field>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Field {
+    field_name: String,
 }
 
 impl From<Set> for Remote {

@@ -9,7 +9,9 @@ use http::Method;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::{Form, ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire};
+use super::{
+    Form, Inventory, ListingNeed, Provider, Remote, Removal, Rules, Unit, Write, Written, wire,
+};
 use crate::{
     api::{self, ProviderKind, Reason},
     http::{Body, Call, ProviderError, Scheme, Session},
@@ -104,22 +106,25 @@ impl Provider for PrimeIntellect {
         &RULES
     }
 
-    async fn list(&self) -> Result<Vec<Remote>, ProviderError> {
-        let mut remotes = Vec::new();
+    async fn list(&self) -> Result<Inventory, ProviderError> {
+        let mut listed = Inventory {
+            scope: self.team_id.clone(),
+            ..Inventory::default()
+        };
         let mut offset = 0;
         for _ in 0..MAX_PAGES {
             let page = self.page(offset).await?;
             offset += page.data.len();
             let is_last = page.data.is_empty() || page.total().is_some_and(|total| offset >= total);
-            // A secret of another scope must never be taken for ours.
-            remotes.extend(
-                page.data
-                    .into_iter()
-                    .filter(|secret| secret.team_id == self.team_id)
-                    .map(Remote::from),
-            );
+            for secret in page.data {
+                // A secret of another scope must never be taken for ours.
+                if secret.team_id == self.team_id {
+                    listed.scope = listed.scope.or_else(|| wire::id(secret.user_id.clone()));
+                    listed.remotes.push(Remote::from(secret));
+                }
+            }
             if is_last {
-                return Ok(remotes);
+                return Ok(listed);
             }
         }
         Err(ProviderError::protocol())
@@ -145,6 +150,38 @@ impl Provider for PrimeIntellect {
             scope: scope.or_else(|| self.team_id.clone()),
         })
     }
+
+    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+        // Without an id there is nothing to name: a secret that we wrote has one.
+        let id = entry.id.or_else(|| entry.shown?.id.as_deref());
+        let Some(id) = id else { return Ok(()) };
+        let path = ["api", "v1", "secrets", id];
+        wire::delete(&self.session, &path, &self.team_query()).await
+    }
+
+    async fn scope(&self) -> Option<String> {
+        if self.team_id.is_some() {
+            return self.team_id.clone();
+        }
+        let call = Call {
+            operation: "whoami",
+            path: &["api", "v1", "user", "whoami"],
+            ..Call::default()
+        };
+        let answer: WhoAmI = self.session.ask(call).await.ok()?.json().ok()?;
+        wire::id(answer.data.id)
+    }
+}
+
+/// What is needed of whoami.
+#[derive(Deserialize)]
+struct WhoAmI {
+    data: Person,
+}
+
+#[derive(Deserialize)]
+struct Person {
+    id: Option<String>,
 }
 
 /// `SecretCreateRequest`.

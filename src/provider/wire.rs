@@ -1,6 +1,9 @@
 //! What may leave a provider's answer for our status: ids and times, in a form we chose.
 
+use http::{Method, StatusCode};
 use jiff::Timestamp;
+
+use crate::http::{Call, ProviderError, Session};
 
 /// The longest id that is kept; the vendors' are UUIDs and shorter.
 pub(crate) const LONGEST_ID: usize = 64;
@@ -23,6 +26,27 @@ pub(super) fn version(text: Option<&str>) -> Option<String> {
         .or_else(|_| format!("{text}Z").parse::<Timestamp>())
         .ok()
         .map(|instant| instant.to_string())
+}
+
+/// Deletes what a path names. What is not there is deleted; what the answer says does not matter,
+/// and some have none.
+pub(super) async fn delete(
+    session: &Session,
+    path: &[&str],
+    query: &[(&str, &str)],
+) -> Result<(), ProviderError> {
+    let call = Call {
+        operation: "delete",
+        method: Method::DELETE,
+        path,
+        query,
+        ..Call::default()
+    };
+    match session.call(call).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is(StatusCode::NOT_FOUND) || error.is(StatusCode::GONE) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Names that fold to themselves.
