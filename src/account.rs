@@ -20,7 +20,9 @@ pub use digest::{DigestKey, Digested};
 pub use endpoint::{EndpointFlag, Endpoints};
 pub use limiter::{Admission, Limiter, ObjectName, Permit, Wake};
 pub use listing::{Listing, Snapshot};
-pub use names::{NameLock, Names};
+pub use names::{LastWrite, NameLock, Names};
+
+use tokio::sync::OnceCell;
 
 use crate::{
     api::{Choice, ProviderKind, Reason},
@@ -44,10 +46,13 @@ pub struct Account {
     session: Session,
     /// Makes the digests of values that go to this account.
     pub digests: DigestKey,
+    /// Stands for the API key where two are compared.
+    pub fingerprint: [u8; 32],
     /// Who may call the provider now.
     pub limiter: Arc<Limiter>,
     /// What the account holds.
     pub listing: Listing,
+    scope: OnceCell<Option<String>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -101,8 +106,10 @@ impl Accounts {
         let account = Arc::new(Account {
             session,
             digests: credential.digest_key(),
+            fingerprint: credential.fingerprint(),
             limiter: Limiter::new(self.calls_in_flight, self.wake.clone()),
             listing: Listing::default(),
+            scope: OnceCell::new(),
         });
         accounts.retain(|_, account| account.strong_count() > 0);
         accounts.insert(key, Arc::downgrade(&account));
@@ -114,6 +121,16 @@ impl Account {
     /// The provider as `object` uses it.
     pub fn provider(&self, choice: Choice<'_>, object: &str) -> Box<dyn Provider> {
         provider::connect(choice, object, self.session.clone())
+    }
+
+    /// Whose secrets these are, as the provider says without a write. It is asked once.
+    pub async fn scope(&self, provider: &dyn Provider) -> Option<&str> {
+        self.scope.get_or_init(|| provider.scope()).await.as_deref()
+    }
+
+    /// The same, if it was asked already.
+    pub fn known_scope(&self) -> Option<&str> {
+        self.scope.get()?.as_deref()
     }
 }
 

@@ -5,10 +5,12 @@
 //! them: a wake-up that brings no news costs nothing.
 
 mod apply;
+mod claims;
 mod context;
 mod dereference;
 mod desired;
 mod events;
+mod finalizer;
 mod gate;
 mod kubernetes;
 mod memo;
@@ -17,6 +19,7 @@ mod pass;
 mod plan;
 mod references;
 mod report;
+mod route;
 mod run;
 mod secrets;
 mod status;

@@ -77,6 +77,9 @@ pub struct Rules {
     pub unit: Unit,
     /// When the account's listing is needed before a write.
     pub listing: ListingNeed,
+    /// Whether a secret is deleted by its name and not by its id: then a listing must show first
+    /// that it is ours.
+    pub deletes_by_name: bool,
     /// Two names with one folded form are one secret at the provider.
     pub fold: fn(&str) -> String,
     /// Whether the provider takes this name.

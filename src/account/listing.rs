@@ -1,6 +1,6 @@
 //! The listing of an account: fetched once for all who ask, one fetch in flight and one queued.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{sync::Mutex, time::Instant};
 
@@ -45,10 +45,12 @@ impl Listing {
     /// The lock is held while a fetch is under way. Whoever asked before it began shares it; of
     /// those who asked later the first fetches again, for all of them. A failure is shared with
     /// those who waited for it, and with nobody else: a provider that is down is asked once and not
-    /// once for each object, and again at the next try.
+    /// once for each object, and again at the next try. Who is in no hurry also takes one that is
+    /// not older than his `patience`.
     pub async fn began_after<F>(
         &self,
         instant: Instant,
+        patience: Duration,
         fetch: impl FnOnce() -> F,
     ) -> Result<Arc<Snapshot>, ProviderError>
     where
@@ -59,7 +61,7 @@ impl Listing {
         if let Some(fetched) = latest.as_ref() {
             let is_shared = match &fetched.outcome {
                 Ok(snapshot) => snapshot.began > instant,
-                Err(_) => fetched.ended >= asked,
+                Err(_) => fetched.ended + patience >= asked,
             };
             if is_shared {
                 return fetched.outcome.clone();
@@ -91,10 +93,7 @@ impl Listing {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicUsize, Ordering},
-        time::Duration,
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -106,7 +105,7 @@ mod tests {
             let (listing, fetches) = (Arc::clone(&listing), Arc::clone(&fetches));
             tokio::spawn(async move {
                 listing
-                    .began_after(asked_at, || async {
+                    .began_after(asked_at, Duration::ZERO, || async {
                         fetches.fetch_add(1, Ordering::SeqCst);
                         tokio::time::sleep(Duration::from_secs(1)).await;
                         Ok(Inventory::default())
@@ -136,13 +135,14 @@ mod tests {
             Err(ProviderError::protocol())
         };
         let both = futures::future::join(
-            listing.began_after(start, fail),
-            listing.began_after(start, || async { Ok(Inventory::default()) }),
+            listing.began_after(start, Duration::ZERO, fail),
+            listing.began_after(start, Duration::ZERO, || async { Ok(Inventory::default()) }),
         );
         let (first, second) = both.await;
         assert!(first.is_err() && second.is_err());
         tokio::time::advance(Duration::from_millis(1)).await;
-        let later = listing.began_after(start, || async { Ok(Inventory::default()) });
+        let later =
+            listing.began_after(start, Duration::ZERO, || async { Ok(Inventory::default()) });
         assert!(later.await.is_ok());
     }
 }

@@ -50,6 +50,30 @@ impl Names {
         };
         NameLock(slot.lock_owned().await)
     }
+
+    /// When the last write of `name` ended.
+    pub fn last_write(&self, name: &str) -> LastWrite {
+        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(slot) = slots.by_name.get(name) else {
+            return LastWrite::LongAgo;
+        };
+        match slot.try_lock().map(|ended| *ended) {
+            Err(_) => LastWrite::UnderWay,
+            Ok(Some(ended)) => LastWrite::At(ended),
+            Ok(None) => LastWrite::LongAgo,
+        }
+    }
+}
+
+/// When the last write of a name ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastWrite {
+    /// It has not ended.
+    UnderWay,
+    /// Then.
+    At(Instant),
+    /// Before anybody remembers; not by this process, or longer ago than a listing takes.
+    LongAgo,
 }
 
 fn is_needed(slot: &Slot) -> bool {

@@ -126,6 +126,18 @@ reasons! {
     SecretUnavailable,
     /// The provider took the values and then failed to apply them.
     ProviderFailed,
+    /// Somebody else keeps changing what the object wrote.
+    Contended,
+    /// The API key belongs to another account than the one that was written to.
+    AccountChanged,
+    /// Somebody else changed or deleted what the object wrote. It was written again.
+    DriftDetected,
+    /// A deleted object waits for what it wrote to be deleted.
+    DeletionBlocked,
+    /// Something that the object wrote, or may have written, was left at the provider.
+    DeletionSkipped,
+    /// What the object wrote was deleted at the provider.
+    RemoteDeleted,
 }
 
 impl fmt::Display for Reason {

@@ -1,9 +1,10 @@
 //! `provider-secrets run`.
 
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, process::ExitCode, time::Duration};
 
 use clap::Args;
 use futures::FutureExt;
+use jiff::SignedDuration;
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -52,6 +53,25 @@ pub(super) struct Flags {
     )]
     max_calls_per_account: u16,
 
+    /// How old the listing of an account may be where spec.verifyInterval does not say, such as
+    /// 10m or 90s
+    #[arg(
+        long,
+        env = "PROVIDER_SECRETS_VERIFY_INTERVAL",
+        default_value = "10m",
+        value_parser = duration
+    )]
+    verify_interval: Duration,
+
+    /// How long a deleted object may wait for what it wrote to be deleted; then it is let go
+    #[arg(
+        long,
+        env = "PROVIDER_SECRETS_DELETION_TIMEOUT",
+        default_value = "15m",
+        value_parser = duration
+    )]
+    deletion_timeout: Duration,
+
     /// Base URL of an endpoint; NAME is what spec.provider.*.endpoint says, by default "default"
     #[arg(
         long = "endpoint",
@@ -91,6 +111,14 @@ pub(super) struct Flags {
     /// The name of this pod, for events
     #[arg(long, env = "POD_NAME", default_value = "provider-secrets")]
     pod_name: String,
+}
+
+/// A duration such as 10m, at least a second.
+fn duration(text: &str) -> Result<Duration, String> {
+    let read = text.parse::<SignedDuration>().ok();
+    read.and_then(|read| Duration::try_from(read).ok())
+        .filter(|read| *read >= Duration::from_secs(1))
+        .ok_or_else(|| "give a duration of at least a second, such as 10m".to_owned())
 }
 
 /// Runs the operator until SIGTERM or Ctrl-C.
@@ -139,6 +167,8 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         health_probe_bind_address,
         max_concurrent_reconciles,
         max_calls_per_account,
+        verify_interval,
+        deletion_timeout,
         endpoints,
         metrics_per_resource,
         pod_name,
@@ -150,6 +180,8 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         endpoints: Endpoints::new(endpoints),
         concurrency: max_concurrent_reconciles,
         calls_per_account: usize::from(max_calls_per_account),
+        verify_interval,
+        deletion_timeout,
         metrics_per_resource,
         reporter: pod_name,
     };

@@ -1,21 +1,22 @@
 //! Apply: carries the plan out at the provider. One failing entry does not stop the others; trouble
 //! of the account does.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{
     desired::Desired,
-    plan::{Change, Planned, locate},
+    plan::{Change, Claimed, Planned, locate},
+    route::Route,
     trouble::Trouble,
 };
 use crate::{
-    account::{Account, NameLock, Names, Snapshot, scope_field},
-    api::{Choice, Reason},
+    account::{NameLock, Names, Snapshot},
+    api::Reason,
     http::{Class, ProviderError},
-    provider::{ListingNeed, Provider, Unit, Write, Written},
+    provider::{ListingNeed, Unit, Write, Written},
 };
 
 /// What became of one entry.
@@ -49,12 +50,11 @@ pub(super) struct Applied {
     pub(super) trouble: Option<Trouble>,
 }
 
-/// The way to the provider for one object's pass.
+/// Carries plans out.
 pub(super) struct Writer<'a> {
-    pub(super) account: &'a Account,
-    pub(super) provider: &'a dyn Provider,
-    pub(super) choice: Choice<'a>,
+    pub(super) route: &'a Route<'a>,
     pub(super) names: &'a Names,
+    pub(super) claimed: &'a (dyn Claimed + Sync),
 }
 
 impl Writer<'_> {
@@ -65,7 +65,7 @@ impl Writer<'_> {
         planned: &[Planned],
         listed: Option<&Snapshot>,
     ) -> Applied {
-        match self.provider.rules().unit {
+        match self.route.provider.rules().unit {
             Unit::Each => self.apply_each(desired, planned, listed).await,
             Unit::Set => self.apply_set(desired, planned).await,
         }
@@ -113,16 +113,20 @@ impl Writer<'_> {
             .filter_map(|(entry, _)| write(entry, None))
             .collect();
         let written = if planned.iter().any(|planned| planned.change.is_write()) {
-            let set = self.provider.listed_name("");
-            let _lock = self.names.lock(self.lock_name(set)).await;
-            self.provider.write(&writes).await
+            let mut lock = self.lock("").await;
+            if let Some(lost) = self.claimed.lost("") {
+                return refused(planned, &lost);
+            }
+            let written = self.route.provider.write(&writes).await;
+            lock.wrote();
+            written
         } else {
             Ok(Written::default())
         };
         let trouble = written
             .as_ref()
             .err()
-            .map(|error| Trouble::provider(error, self.choice, None));
+            .map(|error| Trouble::provider(error, self.route.choice, None));
         let outcomes = planned
             .iter()
             .map(|planned| match (&planned.change, &written) {
@@ -132,7 +136,7 @@ impl Writer<'_> {
                     Outcome::Written(written.clone())
                 }
                 (Change::Create | Change::Update(_), Err(error)) => {
-                    Outcome::Failed(Trouble::provider(error, self.choice, None))
+                    Outcome::Failed(Trouble::provider(error, self.route.choice, None))
                 }
             })
             .collect();
@@ -147,9 +151,12 @@ impl Writer<'_> {
         listed: Option<&Snapshot>,
         trouble: &mut Option<Trouble>,
     ) -> Outcome {
-        let mut lock = self.names.lock(self.lock_name(&entry.folded)).await;
+        let mut lock = self.lock(&entry.folded).await;
+        if let Some(lost) = self.claimed.lost(&entry.folded) {
+            return Outcome::Failed(lost);
+        }
         let mut id = id.map(str::to_owned);
-        if id.is_none() && self.provider.rules().listing == ListingNeed::Create {
+        if id.is_none() && self.route.provider.rules().listing == ListingNeed::Create {
             // A listing that began before a write of this name ended says nothing of it.
             let is_current =
                 |listed: &Snapshot| lock.last_write().is_none_or(|write| listed.began > write);
@@ -188,11 +195,8 @@ impl Writer<'_> {
         let Some(write) = write(entry, id) else {
             return Err(ProviderError::config(Reason::InvalidSpec));
         };
-        let written = self.provider.write(&[write]).await;
-        // Only where a create is not idempotent does anybody ask.
-        if self.provider.rules().listing == ListingNeed::Create {
-            lock.wrote();
-        }
+        let written = self.route.provider.write(&[write]).await;
+        lock.wrote();
         written
     }
 
@@ -204,7 +208,7 @@ impl Writer<'_> {
         match id {
             Some(_) => error.reason == Reason::TargetNotFound || error.is(StatusCode::BAD_REQUEST),
             None => {
-                self.provider.rules().listing == ListingNeed::Create
+                self.route.provider.rules().listing == ListingNeed::Create
                     && error.class == Class::Config
                     && error.reason == Reason::Rejected
             }
@@ -214,10 +218,11 @@ impl Writer<'_> {
     /// The id of the entry in a listing that begins now.
     async fn find_now(&self, entry: &Desired) -> Result<Option<String>, Failed> {
         let listed = self
-            .listing(Instant::now())
+            .route
+            .listing(Instant::now(), Duration::ZERO)
             .await
             .map_err(|error| self.failed(&error, entry))?;
-        match locate(entry, &listed.remotes, self.provider.rules()) {
+        match locate(entry, &listed.remotes, self.route.provider.rules()) {
             Ok(found) => Ok(found.and_then(|remote| remote.id.clone())),
             Err(trouble) => Err(Failed {
                 trouble,
@@ -226,28 +231,31 @@ impl Writer<'_> {
         }
     }
 
-    /// The account's listing, begun after `instant`.
-    pub(super) async fn listing(&self, instant: Instant) -> Result<Arc<Snapshot>, ProviderError> {
-        self.account
-            .listing
-            .began_after(instant, || self.provider.list())
-            .await
-    }
-
     fn failed(&self, error: &ProviderError, entry: &Desired) -> Failed {
-        let trouble = Trouble::provider(error, self.choice, Some(&entry.name));
+        let trouble = Trouble::provider(error, self.route.choice, Some(&entry.name));
         Failed {
             trouble,
             is_of_account: error.is_of_account(),
         }
     }
 
-    fn lock_name(&self, folded: &str) -> String {
-        // A name is one secret within its scope only: nobody waits for another account's call.
-        let scope =
-            scope_field(self.choice).map_or_else(|| self.account.digests.scope(), str::to_owned);
-        let (kind, endpoint) = (self.choice.kind().flag(), self.choice.endpoint());
-        format!("{kind}/{endpoint}/{scope}/{folded}")
+    /// One writes a name at a time, and only its owner.
+    async fn lock(&self, folded: &str) -> NameLock {
+        let claimed = self.route.claimed_name(folded);
+        self.names.lock(self.route.lock_name(claimed)).await
+    }
+}
+
+/// Another object turned out to own the set.
+fn refused(planned: &[Planned], lost: &Trouble) -> Applied {
+    let outcomes = planned.iter().map(|planned| match &planned.change {
+        Change::Keep => Outcome::Kept,
+        Change::Refuse(trouble) => Outcome::Failed(trouble.clone()),
+        Change::Create | Change::Update(_) => Outcome::Failed(lost.clone()),
+    });
+    Applied {
+        outcomes: outcomes.collect(),
+        trouble: None,
     }
 }
 

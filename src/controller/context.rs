@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::ObjectRef};
+use tokio::time::Instant;
 
-use super::{events::Events, memo::Memos, references::References, secrets::SecretVersions};
+use super::{
+    claims::Claims, events::Events, memo::Memos, references::References, secrets::SecretVersions,
+};
 use crate::{
-    account::{Accounts, Credentials, Endpoints, ObjectName},
+    account::{Accounts, Credentials, Endpoints, ObjectName, Wake},
     api::ProviderSecret,
     telemetry::Metrics,
 };
@@ -23,6 +26,10 @@ pub struct Settings {
     pub concurrency: u16,
     /// Calls in flight for each account.
     pub calls_per_account: usize,
+    /// How old a listing may be where the spec does not say.
+    pub verify_interval: Duration,
+    /// How long a deleted object may wait for what it wrote to be deleted.
+    pub deletion_timeout: Duration,
     /// Whether metrics have a series set for each object.
     pub metrics_per_resource: bool,
     /// Who reports events: the name of the pod.
@@ -36,7 +43,15 @@ pub(super) struct Context {
     pub(super) credentials: Credentials,
     pub(super) secrets: SecretVersions,
     pub(super) references: References,
+    pub(super) claims: Claims,
     pub(super) memos: Memos,
+    pub(super) wake: Wake,
+    /// Before anything that this process did.
+    pub(super) epoch: Instant,
+    /// How old a listing may be where the spec does not say.
+    pub(super) verify_interval: Duration,
+    /// How long a deleted object may wait for what it wrote to be deleted.
+    pub(super) deletion_timeout: Duration,
     pub(super) events: Events,
     pub(super) metrics: Metrics,
 }
@@ -49,8 +64,19 @@ impl Context {
         if !is_replaced {
             self.references.change(&name, &secret_names(object), &[]);
         }
-        if let Some(account) = object.uid().and_then(|uid| self.memos.forget(&uid)) {
+        let Some(uid) = object.uid() else { return };
+        if let Some(account) = self.memos.forget(&uid) {
             account.limiter.forget(&name);
+        }
+        // Whoever claims a name that it held may have it now.
+        self.wake_all(self.claims.forget(&uid));
+    }
+
+    /// Has objects looked at again, whatever they wait for.
+    pub(super) fn wake_all(&self, objects: impl IntoIterator<Item = ObjectName>) {
+        for object in objects {
+            // The receiver lives as long as the controller.
+            let _ = self.wake.send(object);
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) const MAX_ENTRIES: usize = 500;
 /// How large status may grow, in bytes. A property test holds the estimate against the real thing.
 pub(super) const MAX_STATUS: usize = 256 * 1024;
 /// What status holds of an entry besides its name, and of a Secret besides its name, at most.
-const ENTRY_OVERHEAD: usize = 300;
+const ENTRY_OVERHEAD: usize = 375;
 const SOURCE_OVERHEAD: usize = 64;
 /// What status holds besides entries and Secrets: conditions with their messages.
 const STATUS_OVERHEAD: usize = 8 * 1024;
@@ -36,6 +36,8 @@ pub(super) struct Desired {
     pub(super) name: String,
     /// Its identity: two names with one folded form are one secret.
     pub(super) folded: String,
+    /// The Secret that its value is made from.
+    pub(super) source: String,
     /// The managed options.
     pub(super) options: Options,
     /// The value as it goes over the wire, or why there is none.
@@ -142,6 +144,7 @@ fn explicit(entry: &Entry, sources: &Sources, rules: &Rules) -> Desired {
     Desired {
         folded: (rules.fold)(&entry.name),
         name: entry.name.clone(),
+        source: reference.name.clone(),
         options,
         value,
     }
@@ -162,6 +165,7 @@ fn from_source(
             Desired {
                 folded: (rules.fold)(&name),
                 name,
+                source: source.secret_ref.name.clone(),
                 options,
                 value,
             }

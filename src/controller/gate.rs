@@ -3,10 +3,18 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use kube::ResourceExt;
 use tokio::time::Instant;
 
-use super::version;
-use crate::api::{EntryState, ProviderSecret, READY, Reason};
+use super::{plan::due_for_rewrite, version};
+use crate::api::{
+    DELETION_OVERRIDE, EntryState, FLUX_REQUESTED_AT, ProviderSecret, READY, Reason,
+    SYNC_REQUESTED_AT,
+};
+
+/// Of a longer request only so many characters count; status holds no more.
+const LONGEST_REQUEST: usize = 1024;
 
 /// What a pass acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,26 +34,53 @@ pub(super) enum Decision {
     Later(Duration),
     /// Ask the provider whether it has finished what it accepted.
     Settle,
+    /// Compare what was written with the account's listing.
+    Verify,
     /// A whole pass.
     Go,
 }
 
-/// Decides. `remembered` and `next_try` come from the memo and are absent after a restart;
-/// `current` gives the version of a Secret, none if it does not exist.
+/// What the memo holds for the decision; nothing of it survives a restart.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Remembered<'a> {
+    /// What the last pass acted on.
+    pub(super) acted: Option<&'a Acted>,
+    /// When the next try is due.
+    pub(super) next_try: Option<Instant>,
+    /// Whether entries must be written although nothing changed here.
+    pub(super) has_suspects: bool,
+    /// Whether it is time to look at the listing.
+    pub(super) is_unverified: bool,
+    /// Whether somebody asked for a pass.
+    pub(super) is_nudged: bool,
+}
+
+/// Decides. `current` gives the version of a Secret, none if it does not exist.
 pub(super) fn decide(
     object: &ProviderSecret,
-    remembered: Option<&Acted>,
-    next_try: Option<Instant>,
-    now: Instant,
+    memo: Remembered<'_>,
+    (now, clock): (Instant, Timestamp),
     current: impl Fn(&str) -> Option<String>,
 ) -> Decision {
+    let Remembered {
+        acted: remembered,
+        next_try,
+        ..
+    } = memo;
     let recorded = recorded(object);
     let Some(acted) = remembered.or(recorded.as_ref()) else {
         return Decision::Go;
     };
-    if has_news(object, acted, current) {
+    let must_write = !object.spec.is_suspended()
+        && (memo.has_suspects || (is_at_rest(object) && has_due(object, clock)));
+    if has_news(object, acted, current) || memo.is_nudged || must_write {
         return Decision::Go;
     }
+    let rest = if memo.is_unverified && is_at_rest(object) && !object.spec.is_suspended() {
+        Decision::Verify
+    } else {
+        Decision::Rest
+    };
     let is_settling = is_settling(object);
     let again = if is_settling {
         Decision::Settle
@@ -54,9 +89,27 @@ pub(super) fn decide(
     };
     match (remembered, next_try) {
         (Some(_), Some(due)) if due > now => Decision::Later(due - now),
-        (Some(_), None) => Decision::Rest,
-        (None, _) if is_at_rest(object) => Decision::Rest,
+        (Some(_), None) => rest,
+        (None, _) if is_at_rest(object) => rest,
         _ => again,
+    }
+}
+
+/// Decides about an object that is deleted and waits for its cleanup.
+pub(super) fn decide_deletion(
+    object: &ProviderSecret,
+    memo: Remembered<'_>,
+    now: Instant,
+    current: impl Fn(&str) -> Option<String>,
+) -> Decision {
+    let Some((acted, due)) = memo.acted.zip(memo.next_try) else {
+        return Decision::Go;
+    };
+    let is_override = object.annotations().contains_key(DELETION_OVERRIDE);
+    if is_override || memo.is_nudged || due <= now || has_news(object, acted, current) {
+        Decision::Go
+    } else {
+        Decision::Later(due - now)
     }
 }
 
@@ -84,7 +137,8 @@ fn has_news(
     acted: &Acted,
     current: impl Fn(&str) -> Option<String>,
 ) -> bool {
-    if object.metadata.generation != Some(acted.generation) {
+    let is_asked = !object.spec.is_suspended() && requested(object).is_some();
+    if object.metadata.generation != Some(acted.generation) || is_asked {
         return true;
     }
     object.spec.secret_names().into_iter().any(|name| {
@@ -99,6 +153,31 @@ fn has_news(
             (Some(_), None) | (None, Some(_)) => true,
         }
     })
+}
+
+/// The request for a sync that was not acted on yet. Of two annotations the later one in the order
+/// of their texts counts, which for times is the later time.
+pub(super) fn requested(object: &ProviderSecret) -> Option<String> {
+    let annotations = object.annotations();
+    let asked = [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT]
+        .into_iter()
+        .filter_map(|key| annotations.get(key))
+        .max()?;
+    let asked: String = asked.chars().take(LONGEST_REQUEST).collect();
+    let handled = object.status.as_ref();
+    let handled = handled.and_then(|status| status.last_handled_sync_request.as_ref());
+    (handled != Some(&asked)).then_some(asked)
+}
+
+/// Whether an entry is due to be written again.
+pub(super) fn has_due(object: &ProviderSecret, clock: Timestamp) -> bool {
+    let Some(interval) = object.spec.rewrite_interval() else {
+        return false;
+    };
+    let entries = object.status.iter().flat_map(|status| &status.entries);
+    entries
+        .into_iter()
+        .any(|entry| due_for_rewrite(entry, interval, clock))
 }
 
 fn ready_reason(object: &ProviderSecret) -> Option<(&str, &str)> {

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{Api, Client};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -21,6 +21,8 @@ pub(super) enum Failure {
     Forbidden,
     /// 409.
     Conflict,
+    /// 422: a test of a JSON patch failed, or the object does not fit its schema.
+    Invalid,
     /// Anything else: no answer in time, none that was understood, 5xx.
     Unavailable,
 }
@@ -41,6 +43,7 @@ pub(super) async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> R
             403 => Failure::Forbidden,
             404 => Failure::NotFound,
             409 => Failure::Conflict,
+            422 => Failure::Invalid,
             _ => Failure::Unavailable,
         }),
         Ok(Err(_)) | Err(_) => Err(Failure::Unavailable),
@@ -63,4 +66,13 @@ pub(super) async fn read_secret(
             .map(|(key, value)| (key, Zeroizing::new(value.0)))
             .collect(),
     })
+}
+
+/// Whether a namespace is being deleted. One that cannot be read is not.
+pub(super) async fn is_terminating(client: &Client, namespace: &str) -> bool {
+    let api: Api<Namespace> = Api::all(client.clone());
+    match bounded(api.get(namespace)).await {
+        Ok(namespace) => namespace.metadata.deletion_timestamp.is_some(),
+        Err(failure) => failure == Failure::NotFound,
+    }
 }

@@ -2,7 +2,7 @@
 //! alone tells that nothing moved.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -11,8 +11,11 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use super::{gate::Acted, version};
-use crate::{account::Account, api::ProviderSecret};
+use super::{gate::Acted, plan::Cause, version};
+use crate::{
+    account::{Account, DigestKey},
+    api::ProviderSecret,
+};
 
 /// How many answers in a row may be not understood before a person is asked to look.
 const PROTOCOL_FAILURES: u32 = 3;
@@ -32,8 +35,27 @@ pub(super) struct Memo {
     newest: Option<Arc<ProviderSecret>>,
     /// The account, kept alive for its queue and its listing.
     account: Option<Arc<Account>>,
+    /// What digests were made with under the API key before, until the records have followed it.
+    former: Option<Box<DigestKey>>,
     /// The generation that is wanted and since when.
     wanted: Option<(i64, Instant)>,
+    /// When what was written is compared with the account's listing again.
+    pub(super) verify_at: Option<Instant>,
+    /// Somebody asked for a pass, whatever the object waits for.
+    pub(super) is_nudged: bool,
+    /// Since when this process knows that the object is deleted.
+    deleted: Option<Instant>,
+    /// What is known about single entries; most objects have nothing here.
+    doubts: Option<Box<Doubts>>,
+}
+
+/// What is known about single entries, by folded name.
+#[derive(Default)]
+struct Doubts {
+    /// The digest of a write whose outcome was never known.
+    unknown: HashMap<String, Option<String>>,
+    /// Entries that are written again, why, and when.
+    suspects: BTreeMap<String, (Cause, Instant)>,
 }
 
 /// The memos of all objects, by uid.
@@ -49,6 +71,12 @@ impl Memos {
             return use_it(memo);
         }
         use_it(memos.entry(uid.to_owned()).or_default())
+    }
+
+    /// Whether the time has come for something that no wake-up brings.
+    pub(super) fn is_due(&self, uid: &str, now: Instant) -> bool {
+        let memos = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memos.get(uid).is_some_and(|memo| memo.is_due(now))
     }
 
     /// Forgets an object that is gone, and gives back its account.
@@ -86,7 +114,21 @@ impl Memo {
     /// Keeps the account alive; the one before, if it was another.
     pub(super) fn use_account(&mut self, account: &Arc<Account>) -> Option<Arc<Account>> {
         let before = self.account.replace(Arc::clone(account));
-        before.filter(|before| !Arc::ptr_eq(before, account))
+        let before = before.filter(|before| !Arc::ptr_eq(before, account));
+        if let Some(before) = &before {
+            self.former = Some(Box::new(before.digests.clone()));
+        }
+        before
+    }
+
+    /// What digests were made with before the API key was exchanged.
+    pub(super) fn former_digests(&self) -> Option<DigestKey> {
+        self.former.as_deref().cloned()
+    }
+
+    /// The records have followed the API key.
+    pub(super) fn forget_former_key(&mut self) {
+        self.former = None;
     }
 
     /// The account, where one is known.
@@ -104,6 +146,53 @@ impl Memo {
                 now
             }
         }
+    }
+
+    /// Since when this process knows that the object is deleted.
+    pub(super) fn deleted_since(&mut self) -> Instant {
+        *self.deleted.get_or_insert_with(Instant::now)
+    }
+
+    /// Whether the time has come for something that no wake-up brings.
+    fn is_due(&self, now: Instant) -> bool {
+        self.verify_at.is_some_and(|due| due <= now) || !self.suspects(now).is_empty()
+    }
+
+    /// The entries that are to be written again now.
+    pub(super) fn suspects(&self, now: Instant) -> BTreeMap<String, Cause> {
+        let all = self.doubts.iter().flat_map(|doubts| &doubts.suspects);
+        all.filter(|(_, (_, due))| *due <= now)
+            .map(|(name, (cause, _))| (name.clone(), *cause))
+            .collect()
+    }
+
+    /// An entry must be written again after `wait`.
+    pub(super) fn suspect(&mut self, folded: &str, cause: Cause, wait: Duration) {
+        let doubts = self.doubts.get_or_insert_default();
+        let due = Instant::now() + wait;
+        doubts.suspects.insert(folded.to_owned(), (cause, due));
+    }
+
+    /// The outcome of a write of an entry, with the digest it was made with, is not known.
+    pub(super) fn lost_sight(&mut self, folded: &str, digest: Option<&str>) {
+        let doubts = self.doubts.get_or_insert_default();
+        doubts
+            .unknown
+            .insert(folded.to_owned(), digest.map(str::to_owned));
+    }
+
+    /// An entry was written. Whether a write of another value, whose outcome is not known, may
+    /// come in after it.
+    pub(super) fn acknowledged(&mut self, folded: &str, digest: Option<&str>) -> bool {
+        let Some(doubts) = &mut self.doubts else {
+            return false;
+        };
+        doubts.suspects.remove(folded);
+        let unknown = doubts.unknown.remove(folded);
+        if doubts.suspects.is_empty() && doubts.unknown.is_empty() {
+            self.doubts = None;
+        }
+        unknown.is_some_and(|unknown| unknown.as_deref() != digest)
     }
 
     /// The wait after one more failure: 1 s doubling to 5 min, with full jitter.

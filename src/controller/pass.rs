@@ -1,22 +1,31 @@
 //! One pass over one object: dereference → plan → apply → report.
 
+mod claimed;
+mod cleanup;
 mod conclusion;
+mod rekey;
+mod removal;
 mod sync;
+mod verify;
 mod words;
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
-use self::{conclusion::Conclusion, sync::Route};
+use self::{conclusion::Conclusion, verify::Verified};
 use super::{
     context::{Context, jittered, object_name},
     dereference::{self, Versions},
     desired::desired,
-    gate::{Acted, Decision, decide, is_told_by_status},
+    finalizer,
+    gate::{Acted, Decision, Remembered, decide, decide_deletion, is_told_by_status, requested},
     kubernetes::Failure,
+    memo::Memo,
     report::{self, Findings},
+    route::Route,
     status::{self, State, Verdict, verdict},
     trouble::{Kind, Trouble},
 };
@@ -38,21 +47,13 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
     let uid = seen.uid().unwrap_or_default();
     let namespace = seen.namespace().unwrap_or_default();
     let current = |name: &str| context.secrets.get(&namespace, name);
-    let (object, decision) = context.memos.with(&uid, |memo| {
-        let object = memo.newest(seen);
-        let decision = decide(
-            &object,
-            memo.acted.as_ref(),
-            memo.next_try,
-            Instant::now(),
-            current,
-        );
-        (object, decision)
-    });
+    let (object, decision) = context
+        .memos
+        .with(&uid, |memo| decision(context, memo, seen, current));
     let resting = match decision {
         Decision::Rest => Some(Action::await_change()),
         Decision::Later(wait) => Some(Action::requeue(wait)),
-        Decision::Settle | Decision::Go => None,
+        Decision::Settle | Decision::Verify | Decision::Go => None,
     };
     if let Some(action) = resting {
         context.give_on(&uid, &object_name(&*object));
@@ -66,10 +67,16 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         context,
         uid,
         namespace,
+        requested: requested(&object),
         object,
         seen,
     };
-    match pass.run(decision == Decision::Settle).await {
+    let ran = if pass.object.metadata.deletion_timestamp.is_some() {
+        pass.clean_up().await
+    } else {
+        pass.run(decision).await
+    };
+    match ran {
         Ok((result, action)) => (result, action),
         // The object is gone, perhaps before its watch event forgot it.
         Err(Failure::NotFound) => {
@@ -85,11 +92,41 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
             tracing::warn!(
                 namespace = pass.namespace,
                 name = pass.object.name_any(),
-                "status could not be written; it is tried again"
+                "the object could not be written; it is tried again"
             );
             (PassResult::Abandoned, Action::requeue(wait))
         }
     }
+}
+
+/// The newest form of the object, and what to do about it.
+fn decision(
+    context: &Context,
+    memo: &mut Memo,
+    seen: &Arc<ProviderSecret>,
+    current: impl Fn(&str) -> Option<String>,
+) -> (Arc<ProviderSecret>, Decision) {
+    let object = memo.newest(seen);
+    let now = Instant::now();
+    let remembered = Remembered {
+        acted: memo.acted.as_ref(),
+        next_try: memo.next_try,
+        has_suspects: !memo.suspects(now).is_empty(),
+        is_unverified: memo.verify_at.is_some_and(|due| due <= now),
+        is_nudged: memo.is_nudged,
+    };
+    let decision = if object.metadata.deletion_timestamp.is_none() {
+        decide(&object, remembered, (now, Timestamp::now()), current)
+    } else if finalizer::is_present(&object) {
+        decide_deletion(&object, remembered, now, current)
+    } else {
+        Decision::Rest
+    };
+    memo.is_nudged = false;
+    if decision == Decision::Rest && memo.verify_at.is_none() {
+        memo.verify_at = verify::first(context, &object);
+    }
+    (object, decision)
 }
 
 struct Pass<'a> {
@@ -97,12 +134,14 @@ struct Pass<'a> {
     uid: String,
     namespace: String,
     object: Arc<ProviderSecret>,
+    /// A request for a sync that was not acted on yet.
+    requested: Option<String>,
     /// The versions that the watch showed when the pass began.
     seen: Versions,
 }
 
 impl Pass<'_> {
-    async fn run(&self, settle_only: bool) -> Result<(PassResult, Action), Failure> {
+    async fn run(&self, decision: Decision) -> Result<(PassResult, Action), Failure> {
         let Some(choice) = self.object.spec.provider.choice() else {
             let conclusion = self.nothing_done(words::no_provider(), Versions::new());
             return self.conclude(None, conclusion).await;
@@ -125,17 +164,27 @@ impl Pass<'_> {
             provider: &*provider,
             choice,
         };
-        if settle_only {
-            let conclusion = self.as_recorded().settle(&*provider, choice).await;
-            return self.conclude(Some(choice), conclusion).await;
-        }
+        let examined = match decision {
+            Decision::Settle => {
+                let conclusion = self.as_recorded().settle(&*provider, choice).await;
+                return self.conclude(Some(choice), conclusion).await;
+            }
+            Decision::Verify => match self.verify(&route).await {
+                Verified::Done => return Ok((PassResult::Unchanged, Action::await_change())),
+                Verified::Learned(conclusion) => {
+                    return self.conclude(Some(choice), *conclusion).await;
+                }
+                Verified::Drifted(examined) => Some(examined),
+            },
+            Decision::Rest | Decision::Later(_) | Decision::Go => None,
+        };
         let (read, versions) =
             dereference::sources(self.context, &self.namespace, &self.object.spec).await;
         sources.extend(versions);
         sources.sort();
         sources.dedup_by(|a, b| a.0 == b.0);
         let conclusion = match desired(&self.object.spec, &read, provider.rules()) {
-            Ok(wanted) => self.sync(&route, wanted, sources).await?,
+            Ok(wanted) => self.sync(&route, wanted, sources, examined).await?,
             Err(trouble) => self.nothing_done(trouble, sources),
         };
         self.conclude(Some(choice), conclusion).await
@@ -193,6 +242,9 @@ impl Pass<'_> {
             scope,
             written,
             settled,
+            key_fingerprint,
+            notices,
+            verify_in,
         } = conclusion;
         let is_suspended = self.object.spec.is_suspended();
         let verdict = if is_suspended {
@@ -210,6 +262,10 @@ impl Pass<'_> {
             entries,
             sources,
             written,
+            // While it is suspended nothing is synced, so a request waits.
+            handled: self.requested.clone().filter(|_| !is_suspended),
+            key_fingerprint,
+            notices,
         };
         let told = report::report(self.context, &self.newest(), &findings).await?;
         let acted = self.acted(findings.sources);
@@ -217,6 +273,11 @@ impl Pass<'_> {
             // At rest nothing is kept in memory that status tells as well.
             memo.acted = (wait.is_some() || !is_told_by_status(&told, &acted)).then_some(acted);
             memo.next_try = wait.map(|wait| Instant::now() + wait);
+            if findings.key_fingerprint.is_some() {
+                memo.forget_former_key();
+            }
+            let verify_in = verify_in.unwrap_or_else(|| jittered(self.verify_interval()));
+            memo.verify_at = Some(Instant::now() + verify_in);
         });
         let result = match state {
             _ if is_suspended => PassResult::Suspended,
@@ -302,6 +363,12 @@ impl Pass<'_> {
             };
             (verdict, wait)
         })
+    }
+
+    /// How old a listing may be.
+    fn verify_interval(&self) -> Duration {
+        let own = self.object.spec.verify_interval();
+        own.unwrap_or(self.context.verify_interval)
     }
 
     fn recorded(&self) -> &[EntryStatus] {

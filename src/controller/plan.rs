@@ -1,10 +1,22 @@
 //! The plan: a pure function from what is wanted, recorded and observed to what is done.
 
+mod drift;
+mod locate;
+mod removal;
+
 use std::collections::{BTreeMap, HashSet};
 
+use jiff::Timestamp;
+
+use self::{drift::is_contended, locate::is_listed};
+pub(super) use self::{
+    drift::{Cause, Drift, Evidence, drifted, due_for_rewrite},
+    locate::{Shown, is_shown_as_ours, locate},
+    removal::{Removed, Riddance, may_be_there, removals},
+};
 use super::{desired::Desired, trouble::Trouble};
 use crate::{
-    api::{EntryState, EntryStatus, Reason},
+    api::{ConflictPolicy, DeletionPolicy, DriftStatus, EntryState, EntryStatus, Found, Reason},
     provider::{Form, ListingNeed, Remote, Rules, Unit},
 };
 
@@ -27,161 +39,294 @@ pub(super) struct Planned {
     pub(super) change: Change,
     /// The digest of the wanted value, where there is a value.
     pub(super) digest: Option<String>,
-    /// What was recorded of the entry.
+    /// What was recorded of the entry, unless it turned out to be another object's.
     pub(super) recorded: Option<EntryStatus>,
+    /// What the provider showed of the name before its first write.
+    pub(super) found: Option<Found>,
+    /// Why it is written although nothing changed here.
+    pub(super) cause: Option<Cause>,
+    /// The count of repairs, this one included.
+    pub(super) drift: Option<DriftStatus>,
 }
 
 /// What the plan is made from, besides the wanted entries.
+#[derive(Clone, Copy)]
 pub(super) struct Inputs<'a> {
     /// `status.entries`.
     pub(super) recorded: &'a [EntryStatus],
     /// The account's listing, where it was needed.
     pub(super) observed: Option<&'a [Remote]>,
+    /// The keys of the set, where they were needed; the inner one is none if there is no set.
+    pub(super) members: Option<&'a Option<Vec<String>>>,
     /// The rules of the provider.
     pub(super) rules: &'a Rules,
     /// The set that all entries belong to, and its region if the spec names one.
     pub(super) set: Option<(&'a str, Option<&'a str>)>,
+    /// `spec.deletionPolicy`.
+    pub(super) deletion: DeletionPolicy,
+    /// `spec.conflictPolicy`.
+    pub(super) conflict: ConflictPolicy,
+    /// Entries that are written although their digests are the same, by folded name.
+    pub(super) suspects: &'a BTreeMap<String, Cause>,
+    /// Whether somebody asked for a sync: what was given up is tried again.
+    pub(super) is_requested: bool,
+    /// Now, to be compared with times in status.
+    pub(super) now: Timestamp,
+}
+
+/// What the objects of the cluster have to say about a folded name.
+pub(super) trait Claimed {
+    /// Why the name is another object's; none if it is ours.
+    fn lost(&self, folded: &str) -> Option<Trouble>;
+    /// Whether another object that lives on claims the name too.
+    fn has_heir(&self, folded: &str) -> bool;
 }
 
 /// Makes the plan. `digest` gives the digest of a wanted entry, where it has a value.
 pub(super) fn plan(
     desired: &[Desired],
     inputs: &Inputs<'_>,
+    claimed: &dyn Claimed,
     digest: impl Fn(&Desired) -> Option<String>,
 ) -> Vec<Planned> {
-    let rules = inputs.rules;
     let recorded: BTreeMap<String, &EntryStatus> = inputs
         .recorded
         .iter()
-        .map(|entry| ((rules.fold)(&entry.name), entry))
+        .map(|entry| ((inputs.rules.fold)(&entry.name), entry))
         .collect();
     desired
         .iter()
         .map(|entry| {
             let recorded = recorded.get(&entry.folded).copied();
-            let digest = digest(entry);
-            let change = change(entry, digest.as_deref(), recorded, inputs);
-            Planned {
-                change,
-                digest,
-                recorded: recorded.cloned(),
-            }
+            planned(entry, recorded, digest(entry), inputs, claimed)
         })
         .collect()
 }
 
-fn change(
+fn planned(
     entry: &Desired,
-    digest: Option<&str>,
     recorded: Option<&EntryStatus>,
+    digest: Option<String>,
     inputs: &Inputs<'_>,
-) -> Change {
+    claimed: &dyn Claimed,
+) -> Planned {
+    let nothing = Planned {
+        change: Change::Keep,
+        digest,
+        recorded: recorded.cloned(),
+        found: recorded.and_then(|recorded| recorded.found),
+        cause: None,
+        drift: recorded.and_then(|recorded| recorded.drift.clone()),
+    };
+    if let Some(trouble) = claimed.lost(&entry.folded) {
+        return Planned {
+            change: Change::Refuse(trouble),
+            recorded: None,
+            found: None,
+            drift: None,
+            ..nothing
+        };
+    }
     if let Err(trouble) = &entry.value {
-        return Change::Refuse(trouble.clone());
+        return Planned {
+            change: Change::Refuse(trouble.clone()),
+            ..nothing
+        };
     }
-    // Pending means that nobody knows what the provider holds: it is never kept.
-    let is_held = recorded.is_some_and(|recorded| {
-        recorded.state != EntryState::Pending
-            && recorded.digest.is_some()
-            && recorded.digest.as_deref() == digest
-    });
-    if is_held {
-        return Change::Keep;
+    let cause = inputs.suspects.get(&entry.folded).copied();
+    if cause.is_none() && recorded.is_some_and(|recorded| is_held(recorded, &nothing.digest)) {
+        return nothing;
     }
-    match inputs.rules.unit {
+    let is_drift = matches!(cause, Some(Cause::Drift(_)));
+    let repairs = nothing.drift.as_ref().filter(|_| !inputs.is_requested);
+    if is_drift && is_contended(repairs, inputs.now) {
+        return Planned {
+            change: Change::Refuse(contended(entry, inputs.rules)),
+            ..nothing
+        };
+    }
+    let (change, found) = match inputs.rules.unit {
         Unit::Each => each(entry, recorded, inputs),
-        Unit::Set => member(recorded, inputs),
+        Unit::Set => member(entry, recorded, inputs),
+    };
+    let drift = if is_drift {
+        Some(drift::counted(repairs, inputs.now))
+    } else {
+        nothing.drift.clone()
+    };
+    Planned {
+        change,
+        found,
+        cause,
+        drift,
+        ..nothing
     }
 }
 
-fn each(entry: &Desired, recorded: Option<&EntryStatus>, inputs: &Inputs<'_>) -> Change {
-    let found = match locate(entry, inputs.observed.unwrap_or_default(), inputs.rules) {
-        Ok(found) => found,
-        Err(trouble) => return Change::Refuse(trouble),
+/// Pending means that nobody knows what the provider holds: it is never kept.
+fn is_held(recorded: &EntryStatus, digest: &Option<String>) -> bool {
+    recorded.state != EntryState::Pending && recorded.digest.is_some() && recorded.digest == *digest
+}
+
+fn contended(entry: &Desired, rules: &Rules) -> Trouble {
+    let message = format!(
+        "Somebody else keeps changing or deleting {} at {}. It is left alone for a day, or until a sync is requested; find the other writer.",
+        entry.name, rules.kind
+    );
+    Trouble::config(Reason::Contended, message)
+}
+
+fn each(
+    entry: &Desired,
+    recorded: Option<&EntryStatus>,
+    inputs: &Inputs<'_>,
+) -> (Change, Option<Found>) {
+    let shown = inputs
+        .observed
+        .map(|remotes| is_listed(entry, remotes, inputs.rules));
+    let found = found(recorded, shown, Found::Absent);
+    if let Some(refused) = foreign(entry, recorded, found, inputs) {
+        return (Change::Refuse(refused), found);
+    }
+    // An upsert by name needs nobody's id.
+    if inputs.rules.listing == ListingNeed::Never {
+        let change = if recorded.is_some_and(was_written) {
+            Change::Update(recorded.and_then(|recorded| recorded.remote_id.clone()))
+        } else {
+            Change::Create
+        };
+        return (change, found);
+    }
+    let located = match locate(entry, inputs.observed.unwrap_or_default(), inputs.rules) {
+        Ok(located) => located,
+        Err(trouble) => return (Change::Refuse(trouble), found),
     };
     let id = match inputs.observed {
         // What is there now is better known than what was.
-        Some(_) => found.and_then(|remote| remote.id.clone()),
+        Some(_) => located.and_then(|remote| remote.id.clone()),
         None => recorded.and_then(|recorded| recorded.remote_id.clone()),
     };
-    if id.is_some() || found.is_some() || recorded.is_some_and(was_written) {
+    let change = if id.is_some() || located.is_some() || recorded.is_some_and(was_written) {
         Change::Update(id)
     } else {
         Change::Create
-    }
+    };
+    (change, found)
 }
 
-/// Finds an entry in a listing; none if it is not there.
-///
-/// # Errors
-/// When the provider shows several of the name, or one that cannot become what is wanted.
-pub(super) fn locate<'a>(
+fn member(
     entry: &Desired,
-    remotes: &'a [Remote],
-    rules: &Rules,
-) -> Result<Option<&'a Remote>, Trouble> {
-    let provider = rules.kind;
-    let mut same_name = remotes
-        .iter()
-        .filter(|remote| (rules.fold)(&remote.name) == entry.folded);
-    let Some(found) = same_name.next() else {
-        return Ok(None);
+    recorded: Option<&EntryStatus>,
+    inputs: &Inputs<'_>,
+) -> (Change, Option<Found>) {
+    let set = inputs.set.and_then(|(name, _)| {
+        let mut sets = inputs.observed.unwrap_or_default().iter();
+        sets.find(|remote| remote.name == name)
+    });
+    let absent = match inputs.observed {
+        Some(_) if set.is_none() => Some(Found::NoSet),
+        _ => None,
     };
-    if same_name.next().is_some() {
-        let message = format!(
-            "{provider} shows several secrets named {}. Delete all but one there.",
-            entry.name
-        );
-        return Err(Trouble::config(Reason::Ambiguous, message));
-    }
-    if found.form.is_some_and(|form| form != entry.options.form()) {
-        let is = if entry.options.is_file() {
-            "not a file"
+    let shown = match (absent, inputs.members) {
+        (Some(_), _) | (None, Some(None)) => Some(false),
+        (None, Some(Some(keys))) => Some(keys.contains(&entry.name)),
+        (None, None) => None,
+    };
+    let is_there = inputs.members.is_some_and(Option::is_some);
+    let found = found(
+        recorded,
+        shown,
+        if is_there {
+            Found::Absent
         } else {
-            "a file"
-        };
-        let message = format!(
-            "The secret {} exists at {provider} and is {is}, which cannot change. Use another name or delete it there.",
-            entry.name
-        );
-        return Err(Trouble::config(Reason::Unsupported, message));
+            Found::NoSet
+        },
+    );
+    if let Some((name, region)) = inputs.set
+        && let Some(refused) = set.and_then(|set| unfit(name, region, set, inputs.rules))
+    {
+        return (Change::Refuse(refused), found);
     }
-    Ok(Some(found))
-}
-
-fn member(recorded: Option<&EntryStatus>, inputs: &Inputs<'_>) -> Change {
-    let Some((name, region)) = inputs.set else {
-        return Change::Create;
-    };
-    let provider = inputs.rules.kind;
-    let found = inputs
-        .observed
-        .unwrap_or_default()
-        .iter()
-        .find(|remote| remote.name == name);
-    if found.is_some_and(|set| set.form == Some(Form::ImagePull)) {
-        let message = format!(
-            "The set {name} exists at {provider} as an image pull secret. Give another setName."
-        );
-        return Change::Refuse(Trouble::config(Reason::Conflict, message));
+    if let Some(refused) = foreign(entry, recorded, found, inputs) {
+        return (Change::Refuse(refused), found);
     }
-    let is_elsewhere = |set: &Remote| {
-        region.is_some_and(|wanted| set.region.as_deref().is_some_and(|is| is != wanted))
-    };
-    if found.is_some_and(is_elsewhere) {
-        let message = format!(
-            "The set {name} exists at {provider} in another region, and a region cannot change. Give another setName, or make the object anew with that region."
-        );
-        return Change::Refuse(Trouble::config(Reason::Conflict, message));
-    }
-    if recorded.is_some_and(was_written) {
+    let change = if recorded.is_some_and(was_written) {
         Change::Update(None)
     } else {
         Change::Create
+    };
+    (change, found)
+}
+
+/// What there was before the first write: what was recorded of it, else what is shown now. What was
+/// absent when it was recorded, and is there now, is ours.
+fn found(recorded: Option<&EntryStatus>, shown: Option<bool>, absent: Found) -> Option<Found> {
+    let known = recorded.and_then(|recorded| recorded.found);
+    if recorded.is_some_and(was_written) {
+        return known;
+    }
+    match (known, shown) {
+        (None | Some(Found::Foreign), Some(true)) => Some(Found::Foreign),
+        (None | Some(Found::Foreign), Some(false)) => Some(absent),
+        _ => known,
     }
 }
 
-fn was_written(recorded: &EntryStatus) -> bool {
+/// Why a name that is there and was never ours is left alone.
+fn foreign(
+    entry: &Desired,
+    recorded: Option<&EntryStatus>,
+    found: Option<Found>,
+    inputs: &Inputs<'_>,
+) -> Option<Trouble> {
+    let is_ours = recorded.is_some_and(was_written);
+    if is_ours || inputs.conflict == ConflictPolicy::Overwrite {
+        return None;
+    }
+    let provider = inputs.rules.kind;
+    let message = match inputs.set {
+        // A set of which nothing was written is somebody else's as a whole.
+        Some((set, _)) if inputs.members.is_some_and(Option::is_some) && !has_part(inputs) => {
+            format!(
+                "The set {set} exists at {provider} and was not written by this object. Give another setName, delete it there, or set conflictPolicy to Overwrite."
+            )
+        }
+        _ if found == Some(Found::Foreign) => format!(
+            "{} exists at {provider} and was not written by this object. Use another name, delete it there, or set conflictPolicy to Overwrite.",
+            entry.name
+        ),
+        _ => return None,
+    };
+    Some(Trouble::config(Reason::Conflict, message))
+}
+
+/// Whether anything of the set is ours.
+fn has_part(inputs: &Inputs<'_>) -> bool {
+    inputs
+        .recorded
+        .iter()
+        .any(|entry| was_written(entry) || entry.found == Some(Found::NoSet))
+}
+
+/// Why a set cannot take the entries.
+fn unfit(name: &str, region: Option<&str>, set: &Remote, rules: &Rules) -> Option<Trouble> {
+    let provider = rules.kind;
+    let message = if set.form == Some(Form::ImagePull) {
+        format!(
+            "The set {name} exists at {provider} as an image pull secret. Give another setName."
+        )
+    } else if region.is_some_and(|wanted| set.region.as_deref().is_some_and(|is| is != wanted)) {
+        format!(
+            "The set {name} exists at {provider} in another region, and a region cannot change. Give another setName, or make the object anew with that region."
+        )
+    } else {
+        return None;
+    };
+    Some(Trouble::config(Reason::Conflict, message))
+}
+
+/// Whether the provider has acknowledged a write of the entry.
+pub(super) fn was_written(recorded: &EntryStatus) -> bool {
     recorded.last_write_time.is_some()
 }
 
@@ -192,23 +337,49 @@ impl Change {
     }
 }
 
+impl Planned {
+    /// Whether this would be the first write of the name.
+    pub(super) fn is_first_write(&self) -> bool {
+        self.change.is_write() && !self.recorded.as_ref().is_some_and(was_written)
+    }
+}
+
+impl Inputs<'_> {
+    /// Whether it must be known, before the first write of a name, whether the name is there: to
+    /// leave alone what is foreign, or to delete later only what is ours.
+    pub(super) fn must_know(&self) -> bool {
+        self.conflict == ConflictPolicy::Fail || self.deletion == DeletionPolicy::Delete
+    }
+}
+
 /// Whether the account's listing must be had before the plan is carried out.
-pub(super) fn needs_listing(planned: &[Planned], rules: &Rules) -> bool {
-    let is_first = |planned: &Planned| match rules.unit {
-        Unit::Each => matches!(planned.change, Change::Create | Change::Update(None)),
-        Unit::Set => planned.change == Change::Create,
-    };
-    match (rules.listing, rules.unit) {
+pub(super) fn needs_listing(planned: &[Planned], inputs: &Inputs<'_>) -> bool {
+    let is_first = |planned: &Planned| planned.is_first_write();
+    if inputs.must_know() && planned.iter().any(is_first) {
+        return true;
+    }
+    match (inputs.rules.listing, inputs.rules.unit) {
         (ListingNeed::Never, _) => false,
-        (_, Unit::Each) => planned.iter().any(is_first),
+        (_, Unit::Each) => planned
+            .iter()
+            .any(|planned| matches!(planned.change, Change::Create | Change::Update(None))),
         // A set of which anything was written before is ours.
         (_, Unit::Set) => {
-            planned.iter().any(is_first)
+            planned
+                .iter()
+                .any(|planned| planned.change == Change::Create)
                 && !planned
                     .iter()
                     .any(|planned| planned.recorded.as_ref().is_some_and(was_written))
         }
     }
+}
+
+/// Whether the keys of the set must be known before the plan is carried out.
+pub(super) fn needs_members(planned: &[Planned], inputs: &Inputs<'_>) -> bool {
+    inputs.rules.unit == Unit::Set
+        && inputs.must_know()
+        && planned.iter().any(Planned::is_first_write)
 }
 
 /// What is recorded and not wanted.

@@ -11,14 +11,15 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{
-    context::Context,
+    context::{Context, object_name},
     dereference::Versions,
     events::Importance,
     kubernetes::{Failure, bounded},
     status::{self, State, Verdict},
 };
 use crate::api::{
-    EntryStatus, GROUP, ProviderSecret, ProviderSecretStatus, READY, Reason, SourceStatus,
+    DELETION_OVERRIDE, EntryStatus, FLUX_REQUESTED_AT, GROUP, ProviderSecret, ProviderSecretStatus,
+    READY, Reason, SYNC_REQUESTED_AT, SourceStatus,
 };
 
 /// How often a status write is tried when others write the object at the same time. Giving up costs
@@ -34,6 +35,21 @@ pub(super) struct Findings {
     pub(super) sources: Versions,
     /// Entries that the provider acknowledged in this pass.
     pub(super) written: usize,
+    /// The request for a sync that was acted on.
+    pub(super) handled: Option<String>,
+    /// What the digests were made with, where it is known.
+    pub(super) key_fingerprint: Option<String>,
+    /// What else is to be told.
+    pub(super) notices: Vec<Notice>,
+}
+
+/// Something that a person is told once.
+#[derive(Clone, Debug)]
+pub(super) struct Notice {
+    pub(super) importance: Importance,
+    pub(super) reason: Reason,
+    pub(super) action: &'static str,
+    pub(super) note: String,
 }
 
 /// The status that says what was found.
@@ -61,8 +77,14 @@ pub(super) fn next_status(
         } else {
             previous.last_sync_time
         },
-        last_handled_sync_request: previous.last_handled_sync_request,
-        key_fingerprint: previous.key_fingerprint,
+        last_handled_sync_request: findings
+            .handled
+            .clone()
+            .or(previous.last_handled_sync_request),
+        key_fingerprint: findings
+            .key_fingerprint
+            .clone()
+            .or(previous.key_fingerprint),
         sources: sources.collect(),
         entries,
     }
@@ -81,6 +103,7 @@ pub(super) async fn report(
     let previous = object.status.clone().unwrap_or_default();
     let told = write(context, object, &next).await?;
     announce(context, object, &previous, findings);
+    tell(context, object, &findings.notices);
     Ok(told)
 }
 
@@ -143,19 +166,23 @@ fn fenced_by_uid(object: &ProviderSecret, next: &ProviderSecretStatus) -> Option
     serde_json::from_value(operations).ok().map(Patch::Json)
 }
 
-fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<ProviderSecret> {
+/// Keeps the answer to a write of ours until the watch has caught up with it.
+pub(super) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<ProviderSecret> {
     slim(&mut answer);
     let answer = Arc::new(answer);
     if let Some(uid) = answer.uid() {
         context.memos.with(&uid, |memo| memo.wrote(&answer));
     }
+    context.wake_all(context.claims.note(&answer));
     answer
 }
 
 /// Drops what no pass reads and what takes most of the memory of an object.
 pub(super) fn slim(object: &mut impl ResourceExt) {
     object.managed_fields_mut().clear();
-    object.annotations_mut().clear();
+    object.annotations_mut().retain(|key, _| {
+        [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT, DELETION_OVERRIDE].contains(&key.as_str())
+    });
     object.labels_mut().clear();
 }
 
@@ -179,6 +206,28 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
         patch.extend(next);
     }
     patch
+}
+
+/// Tells what is to be told, in the log and as events.
+pub(super) fn tell(context: &Context, object: &Arc<ProviderSecret>, notices: &[Notice]) {
+    for notice in notices {
+        let (namespace, name) = object_name(&**object);
+        let (reason, note) = (notice.reason.as_str(), &notice.note);
+        match notice.importance {
+            Importance::Normal => tracing::info!(namespace, name, reason, "{note}"),
+            Importance::Warning => tracing::warn!(namespace, name, reason, "{note}"),
+        }
+        let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
+        let Notice {
+            importance,
+            reason,
+            action,
+            ..
+        } = *notice;
+        context
+            .events
+            .tell(&guarded, importance, reason, action, note);
+    }
 }
 
 /// One event for a transition, and one for each time something was written.

@@ -5,6 +5,7 @@ use std::{
 };
 
 use futures::{FutureExt, Stream, StreamExt, stream};
+use jiff::Timestamp;
 use kube::{
     Client, ResourceExt,
     runtime::{
@@ -19,8 +20,10 @@ use tokio::{
 };
 
 use super::{
+    claims::Claims,
     context::{Context, Guarded, Settings, jittered, object_name, object_ref},
     events::Events,
+    gate::has_due,
     memo::Memos,
     metrics::StoreStates,
     pass::pass,
@@ -29,7 +32,7 @@ use super::{
     watch,
 };
 use crate::{
-    account::{Accounts, Credentials},
+    account::{Accounts, Credentials, ObjectName},
     http::Http,
     telemetry::{Health, Metrics, PassResult},
 };
@@ -39,6 +42,9 @@ const DRAIN: Duration = Duration::from_secs(9);
 
 /// How often every object is looked at without a reason.
 const LOOK_AGAIN: Duration = Duration::from_mins(10);
+
+/// How often, at most and at least, it is looked for objects whose time has come.
+const OFTEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// Why the controller ended by itself. It never should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +70,8 @@ pub async fn run(
         endpoints,
         concurrency,
         calls_per_account,
+        verify_interval,
+        deletion_timeout,
         metrics_per_resource,
         reporter,
     } = settings;
@@ -72,12 +80,17 @@ pub async fn run(
     let (wake, woken) = mpsc::unbounded_channel();
     let (events, send_events) = Events::new(client.clone(), metrics.clone(), reporter);
     let context = Arc::new(Context {
-        accounts: Accounts::new(http, endpoints, calls_per_account, wake),
+        accounts: Accounts::new(http, endpoints, calls_per_account, wake.clone()),
         client: client.clone(),
         credentials: Credentials::default(),
         secrets: SecretVersions::default(),
         references: References::default(),
+        claims: Claims::default(),
         memos: Memos::default(),
+        wake,
+        epoch: Instant::now(),
+        verify_interval,
+        deletion_timeout,
         events,
         metrics: metrics.clone(),
     });
@@ -87,11 +100,9 @@ pub async fn run(
     }
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
     let readers = watch::readers(Arc::clone(&context), client, health);
-    let turns = stream::unfold(woken, |mut woken| async {
-        let object = woken.recv().await?;
-        Some((object_ref(&object), woken))
-    });
+    let turns = turns(woken, store.clone(), Arc::clone(&context));
     let sweep = sweep(store.clone());
+    let due = due(store.clone(), Arc::clone(&context));
     let config = controller::Config::default()
         .concurrency(concurrency)
         .debounce(Duration::ZERO);
@@ -100,6 +111,7 @@ pub async fn run(
         .reconcile_on(readers)
         .reconcile_on(turns)
         .reconcile_on(sweep)
+        .reconcile_on(due)
         .graceful_shutdown_on(stop.clone())
         .run(
             reconcile,
@@ -133,6 +145,45 @@ pub async fn run(
     if was_told { Ok(()) } else { Err(Error::Ended) }
 }
 
+/// Objects whose turn has come, or which others concern: whatever they wait for, they are looked at.
+fn turns(
+    woken: mpsc::UnboundedReceiver<ObjectName>,
+    store: Store<Guarded>,
+    context: Arc<Context>,
+) -> impl Stream<Item = ObjectRef<Guarded>> {
+    stream::unfold(woken, move |mut woken| {
+        let (store, context) = (store.clone(), Arc::clone(&context));
+        async move {
+            let object = object_ref(&woken.recv().await?);
+            if let Some(uid) = store.get(&object).and_then(|object| object.uid()) {
+                context.memos.with(&uid, |memo| memo.is_nudged = true);
+            }
+            Some((object, woken))
+        }
+    })
+}
+
+/// Objects for which the time has come to do something that no watch tells. One timer for all: a
+/// timer for each object would cost memory for each.
+fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = ObjectRef<Guarded>> {
+    let often = (context.verify_interval / 20).clamp(OFTEN.0, OFTEN.1);
+    stream::unfold((store, context), move |(store, context)| async move {
+        tokio::time::sleep(jittered(often)).await;
+        let (now, clock) = (Instant::now(), Timestamp::now());
+        let is_due = |object: &Arc<Guarded>| {
+            let Ok(object) = &object.0 else { return false };
+            let uid = object.uid().unwrap_or_default();
+            context.memos.is_due(&uid, now) || has_due(object, clock)
+        };
+        let objects = store.state().into_iter().filter(is_due);
+        let objects: Vec<_> = objects
+            .map(|object| object_ref(&object_name(&*object)))
+            .collect();
+        Some((stream::iter(objects), (store, context)))
+    })
+    .flatten()
+}
+
 /// Every object now and then. Watches promise nothing (style.md 7.10), and to look costs no call.
 /// One timer for all: a timer for each object would cost memory for each.
 fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
@@ -152,9 +203,6 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     let Ok(seen) = &object.0 else {
         return Ok(Action::await_change());
     };
-    if seen.metadata.deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
-    }
     let seen = Arc::new(seen.clone());
     // A panic would end the controller for every object (style.md 7.8).
     let outcome = AssertUnwindSafe(pass(&context, &seen)).catch_unwind().await;

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     apply::{Applied, Outcome},
-    plan::{Change, Planned},
+    plan::{Change, Planned, was_written},
     trouble::{Kind, Trouble},
 };
 use crate::{
@@ -124,19 +124,47 @@ pub(super) fn conditions(
         .collect()
 }
 
-/// The record of an entry before it is written again: nobody knows what the provider holds until it
-/// has answered. None if the entry needs no such record.
-pub(super) fn pending(planned: &Planned, name: &str) -> Option<EntryStatus> {
-    let recorded = planned.recorded.as_ref()?;
-    let is_needed =
-        matches!(planned.change, Change::Update(_) | Change::Create) && recorded.digest.is_some();
-    is_needed.then(|| EntryStatus {
+/// The record of an entry before it is written: nobody knows what the provider holds until it has
+/// answered. None if the entry needs no such record: it was never written, and need not be known
+/// later (`must_know`) whether it was there before.
+pub(super) fn pending(planned: &Planned, name: &str, must_know: bool) -> Option<EntryStatus> {
+    let is_held = |recorded: &EntryStatus| recorded.digest.is_some() || was_written(recorded);
+    let is_needed = must_know || planned.recorded.as_ref().is_some_and(is_held);
+    (planned.change.is_write() && is_needed).then(|| EntryStatus {
         name: name.to_owned(),
         state: EntryState::Pending,
         reason: Some(Reason::Progressing.as_str().to_owned()),
         digest: None,
-        ..recorded.clone()
+        found: planned.found,
+        drift: planned.drift.clone(),
+        ..planned.recorded.clone().unwrap_or_else(|| unwritten(name))
     })
+}
+
+/// The record of an entry before it is deleted: if it is wanted again, it must be written again. None
+/// if the record says so already.
+pub(super) fn leaving(entry: &EntryStatus) -> Option<EntryStatus> {
+    let is_said = entry.state == EntryState::Pending && entry.digest.is_none();
+    (!is_said).then(|| EntryStatus {
+        state: EntryState::Pending,
+        reason: Some(Reason::Progressing.as_str().to_owned()),
+        digest: None,
+        ..entry.clone()
+    })
+}
+
+/// The records of entries that are not wanted now and that a source which could not be read may
+/// still want.
+pub(super) fn retained(entries: &[EntryStatus], unread: Option<&Trouble>) -> Vec<EntryStatus> {
+    let reason = unread.map(|trouble| trouble.reason.as_str().to_owned());
+    let entries = entries.iter().cloned();
+    entries
+        .map(|entry| EntryStatus {
+            state: EntryState::Failed,
+            reason: reason.clone(),
+            ..entry
+        })
+        .collect()
 }
 
 /// The records of all entries after a pass, in the order of the plan.
@@ -162,7 +190,11 @@ fn entry(
     of_account: Option<&Trouble>,
     now: Timestamp,
 ) -> EntryStatus {
-    let recorded = planned.recorded.clone().unwrap_or_else(|| unwritten(name));
+    let recorded = EntryStatus {
+        found: planned.found,
+        drift: planned.drift.clone(),
+        ..planned.recorded.clone().unwrap_or_else(|| unwritten(name))
+    };
     let reason = |reason: Reason| Some(reason.as_str().to_owned());
     // What was sent may be there now, so the digest of what was there before is void.
     let after_write = |state| EntryStatus {
@@ -188,6 +220,11 @@ fn entry(
         Outcome::Failed(trouble) if matches!(planned.change, Change::Refuse(_)) => EntryStatus {
             state: EntryState::Failed,
             reason: reason(trouble.reason),
+            // What is foreign today may be gone tomorrow.
+            found: planned
+                .recorded
+                .as_ref()
+                .and_then(|recorded| recorded.found),
             ..recorded
         },
         Outcome::Failed(trouble) if trouble.kind == Kind::UnknownOutcome => EntryStatus {
@@ -196,6 +233,10 @@ fn entry(
         },
         Outcome::Failed(trouble) => EntryStatus {
             reason: reason(trouble.reason),
+            // A first write that was refused left nothing there: what is there later is not ours.
+            found: planned.found.filter(|_| {
+                !planned.is_first_write() || !matches!(trouble.kind, Kind::Config | Kind::Auth)
+            }),
             ..after_write(EntryState::Failed)
         },
         Outcome::NotTried => EntryStatus {

@@ -98,6 +98,11 @@ impl Trouble {
         }
     }
 
+    /// Whether what was sent may still be carried out.
+    pub(super) fn is_unknown_outcome(&self) -> bool {
+        self.kind == Kind::UnknownOutcome
+    }
+
     /// Whether a person must act.
     pub(super) fn is_stalling(&self) -> bool {
         matches!(self.kind, Kind::Auth | Kind::Config)

@@ -98,7 +98,9 @@ fn note(context: &Context, object: &Guarded, before: Option<&Guarded>) {
     context
         .references
         .change(&name, &before, &secret_names(object));
-    if object.0.is_err() {
+    if let Ok(object) = &object.0 {
+        context.wake_all(context.claims.note(object));
+    } else {
         context.metrics.undecodable();
         let note = "The object does not fit the operator's schema and is left alone. Compare it with kubectl explain providersecret.spec.";
         tracing::error!(namespace = name.0, name = name.1, "{note}");

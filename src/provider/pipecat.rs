@@ -26,6 +26,7 @@ pub(super) const RULES: Rules = Rules {
     scheme: Scheme::Bearer,
     unit: Unit::Set,
     listing: ListingNeed::FirstWrite,
+    deletes_by_name: true,
     fold: wire::unfolded,
     check_name,
 };

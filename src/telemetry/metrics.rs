@@ -33,6 +33,8 @@ pub enum PassResult {
     Stalled,
     /// The object is suspended.
     Suspended,
+    /// A deleted object was let go.
+    Deleted,
     /// The pass ended early: parked behind its account, or the object is gone.
     Abandoned,
     /// A panic, which is a bug.
@@ -47,6 +49,7 @@ impl PassResult {
             Self::Reconciling => "reconciling",
             Self::Stalled => "stalled",
             Self::Suspended => "suspended",
+            Self::Deleted => "deleted",
             Self::Abandoned => "abandoned",
             Self::Panicked => "panicked",
         }
@@ -64,6 +67,9 @@ struct Inner {
     provider_requests: Family<RequestLabels, Counter>,
     provider_seconds: Family<ProviderLabel, Histogram>,
     keys_written: Family<ProviderLabel, Counter>,
+    keys_deleted: Family<ProviderLabel, Counter>,
+    keys_left_behind: Family<ProviderLabel, Counter>,
+    drift_detected: Family<DriftLabels, Counter>,
     undecodable: Counter,
     events_dropped: Counter,
 }
@@ -76,6 +82,12 @@ struct ResultLabel {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ProviderLabel {
     provider: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DriftLabels {
+    provider: &'static str,
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -94,6 +106,9 @@ impl Default for Metrics {
             provider_requests: Family::default(),
             provider_seconds: Family::new_with_constructor(histogram),
             keys_written: Family::default(),
+            keys_deleted: Family::default(),
+            keys_left_behind: Family::default(),
+            drift_detected: Family::default(),
             undecodable: Counter::default(),
             events_dropped: Counter::default(),
             registry: Mutex::default(),
@@ -126,6 +141,21 @@ impl Default for Metrics {
             "keys_written",
             "Entries that a provider acknowledged",
             inner.keys_written.clone(),
+        );
+        registry.register(
+            "keys_deleted",
+            "Entries that were deleted at a provider",
+            inner.keys_deleted.clone(),
+        );
+        registry.register(
+            "keys_left_behind",
+            "Entries that were to be deleted and were left at a provider",
+            inner.keys_left_behind.clone(),
+        );
+        registry.register(
+            "drift_detected",
+            "Entries that somebody else changed or deleted at a provider",
+            inner.drift_detected.clone(),
         );
         registry.register(
             "undecodable_objects",
@@ -194,13 +224,29 @@ impl Metrics {
 
     /// A provider acknowledged `count` entries.
     pub fn keys_written(&self, kind: ProviderKind, count: usize) {
-        let label = ProviderLabel {
-            provider: kind.flag(),
-        };
-        self.0
-            .keys_written
-            .get_or_create(&label)
-            .inc_by(count as u64);
+        add(&self.0.keys_written, kind, count);
+    }
+
+    /// `count` entries were deleted at a provider.
+    pub fn keys_deleted(&self, kind: ProviderKind, count: usize) {
+        add(&self.0.keys_deleted, kind, count);
+    }
+
+    /// `count` entries that were to be deleted were left at a provider.
+    pub fn keys_left_behind(&self, kind: ProviderKind, count: usize) {
+        add(&self.0.keys_left_behind, kind, count);
+    }
+
+    /// Somebody else touched `count` entries at a provider, in the way that `drift` names.
+    pub fn drift_detected(&self, kind: ProviderKind, drift: &'static str, count: usize) {
+        if count > 0 {
+            let labels = DriftLabels {
+                provider: kind.flag(),
+                kind: drift,
+            };
+            let counter = self.0.drift_detected.get_or_create(&labels);
+            counter.inc_by(count as u64);
+        }
     }
 
     /// An object was seen that does not decode.
@@ -224,6 +270,16 @@ impl Metrics {
         // Writing to a String does not fail.
         let _ = encode(&mut text, &registry);
         text
+    }
+}
+
+/// A counter has a series for a provider as soon as there is something to count.
+fn add(family: &Family<ProviderLabel, Counter>, kind: ProviderKind, count: usize) {
+    if count > 0 {
+        let provider = kind.flag();
+        family
+            .get_or_create(&ProviderLabel { provider })
+            .inc_by(count as u64);
     }
 }
 

@@ -239,6 +239,11 @@ proptest! {
             remote_id: Some("i".repeat(crate::provider::LONGEST_ID)),
             remote_version: Some("2026-11-21T12:00:00.123456789Z".to_owned()),
             last_write_time: Some(crate::controller::status::time(jiff::Timestamp::UNIX_EPOCH)),
+            found: Some(crate::api::Found::Foreign),
+            drift: Some(crate::api::DriftStatus {
+                repairs: 100,
+                since: crate::controller::status::time(jiff::Timestamp::UNIX_EPOCH),
+            }),
         });
         let sources = spec.secret_names().into_iter().map(|name| crate::api::SourceStatus {
             name: name.to_owned(),

@@ -40,8 +40,12 @@ fn versions(source: Option<&'static str>) -> impl Fn(&str) -> Option<String> {
     move |name: &str| versions.get(name).copied().flatten().map(str::to_owned)
 }
 
+fn now() -> (Instant, Timestamp) {
+    (Instant::now(), Timestamp::UNIX_EPOCH)
+}
+
 fn decide_after_restart(object: &ProviderSecret, source: Option<&'static str>) -> Decision {
-    decide(object, None, None, Instant::now(), versions(source))
+    decide(object, Remembered::default(), now(), versions(source))
 }
 
 #[rstest]
@@ -75,9 +79,16 @@ fn without_news_the_next_try_is_waited_for_and_with_news_it_is_not() {
             ("source".to_owned(), "20".to_owned()),
         ],
     };
-    let now = Instant::now();
+    let (now, clock) = now();
     let minute = Duration::from_mins(1);
-    let decide = |next_try, source| decide(&object, Some(&acted), next_try, now, versions(source));
+    let decide = |next_try, source| {
+        let remembered = Remembered {
+            acted: Some(&acted),
+            next_try,
+            ..Remembered::default()
+        };
+        decide(&object, remembered, (now, clock), versions(source))
+    };
     assert_eq!(
         decide(Some(now + minute), Some("20")),
         Decision::Later(minute)
@@ -104,4 +115,57 @@ fn a_crash_while_entries_were_written_is_not_settling() {
         decide_after_restart(&object(1, &status), Some("20")),
         Decision::Go
     );
+}
+
+#[test]
+fn b_16_a_request_is_an_opaque_token_of_bounded_length() {
+    let mut asked = object(1, &status(1, "True", "Synced"));
+    let hostile = "\u{1b}[31m\n{{x}}%s".repeat(200);
+    asked
+        .annotations_mut()
+        .insert(SYNC_REQUESTED_AT.to_owned(), hostile);
+    let token = requested(&asked).unwrap();
+    assert_eq!(token.chars().count(), 1024);
+    assert_eq!(decide_after_restart(&asked, Some("20")), Decision::Go);
+    asked.status.as_mut().unwrap().last_handled_sync_request = Some(token);
+    assert_eq!(requested(&asked), None);
+    assert_eq!(decide_after_restart(&asked, Some("20")), Decision::Rest);
+    let flux = FLUX_REQUESTED_AT.to_owned();
+    asked.annotations_mut().clear();
+    asked
+        .annotations_mut()
+        .insert(flux, "2026-11-21T12:00:00Z".to_owned());
+    assert_eq!(requested(&asked).as_deref(), Some("2026-11-21T12:00:00Z"));
+}
+
+#[test]
+fn what_is_at_rest_is_verified_when_its_time_has_come() {
+    let synced = object(1, &status(1, "True", "Synced"));
+    let due = Remembered {
+        is_unverified: true,
+        ..Remembered::default()
+    };
+    let decide = |object: &ProviderSecret, memo| decide(object, memo, now(), versions(Some("20")));
+    assert_eq!(decide(&synced, due), Decision::Verify);
+    let failing = object(1, &status(1, "False", "Timeout"));
+    assert_eq!(decide(&failing, due), Decision::Go);
+    let mut suspended = object(1, &status(1, "True", "Suspended"));
+    suspended.spec.suspend = Some(true);
+    assert_eq!(decide(&suspended, due), Decision::Rest);
+}
+
+#[test]
+fn an_entry_is_written_again_when_its_interval_is_over() {
+    let mut status = status(1, "True", "Synced");
+    status["entries"] =
+        json!([{"name": "A", "state": "Synced", "lastWriteTime": "1970-01-01T00:00:00Z"}]);
+    let mut object = object(1, &status);
+    object.spec.rewrite_interval = Some("1h".to_owned());
+    let decide = |clock: &str| {
+        let clock: Timestamp = clock.parse().unwrap();
+        let now = (Instant::now(), clock);
+        super::decide(&object, Remembered::default(), now, versions(Some("20")))
+    };
+    assert_eq!(decide("1970-01-01T00:59:59Z"), Decision::Rest);
+    assert_eq!(decide("1970-01-01T01:00:00Z"), Decision::Go);
 }

@@ -1,8 +1,10 @@
 //! What a pass came to, before it is told.
 
+use std::time::Duration;
+
 use crate::{
     api::{Choice, EntryState, EntryStatus, Reason},
-    controller::{dereference::Versions, trouble::Trouble},
+    controller::{dereference::Versions, report::Notice, trouble::Trouble},
     provider::{Provider, Settled},
 };
 
@@ -20,6 +22,12 @@ pub(super) struct Conclusion {
     pub(super) written: usize,
     /// Whether the provider has finished what it accepted.
     pub(super) settled: Settled,
+    /// What the digests were made with.
+    pub(super) key_fingerprint: Option<String>,
+    /// What else is to be told.
+    pub(super) notices: Vec<Notice>,
+    /// When the listing is looked at again, where it is not the usual time.
+    pub(super) verify_in: Option<Duration>,
 }
 
 impl Conclusion {
@@ -32,6 +40,9 @@ impl Conclusion {
             scope: None,
             written: 0,
             settled: Settled::Ready,
+            key_fingerprint: None,
+            notices: Vec::new(),
+            verify_in: None,
         }
     }
 

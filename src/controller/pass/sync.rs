@@ -1,65 +1,49 @@
 //! The middle of a pass: plan, write ahead, apply.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{Pass, conclusion::Conclusion, words};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{
+    Pass,
+    conclusion::Conclusion,
+    removal::Rid,
+    verify::{Examined, Freshness},
+    words,
+};
 use crate::{
-    account::{Account, Digested, Snapshot, scope_field},
-    api::{Choice, EntryState, EntryStatus, READY, Reason},
+    account::Snapshot,
+    api::{DeletionPolicy, EntryStatus, READY, Reason},
     controller::{
         apply::{Applied, Outcome, Writer},
         dereference::Versions,
         desired::{Desired, Wanted},
+        finalizer,
         kubernetes::Failure,
-        plan::{self, Change, Inputs, Planned, plan},
-        report, status,
+        plan::{
+            self, Cause, Change, Drift, Inputs, Planned, Removed, Riddance, due_for_rewrite, plan,
+            removals,
+        },
+        report::{self, Notice},
+        route::Route,
+        status,
         trouble::Trouble,
     },
-    provider::{Provider, Rules},
 };
 
-/// The way to the provider, and what decides where values go.
-pub(super) struct Route<'a> {
-    pub(super) account: &'a Account,
-    pub(super) provider: &'a dyn Provider,
-    pub(super) choice: Choice<'a>,
-}
+/// When a write whose outcome nobody knows, and after which another value was written, is
+/// outdone for good: it may have been on its way for so long.
+const CONFIRM: Duration = Duration::from_mins(1);
 
-impl Route<'_> {
-    fn rules(&self) -> &'static Rules {
-        self.provider.rules()
-    }
-
-    /// The set that all entries belong to, and its region if the spec names one.
-    fn set(&self) -> Option<(&str, Option<&str>)> {
-        match self.choice {
-            Choice::Pipecat(spec) => Some((self.provider.listed_name(""), spec.region.as_deref())),
-            Choice::Baseten(_) | Choice::PrimeIntellect(_) | Choice::Braintrust(_) => None,
-        }
-    }
-
-    /// The digest of an entry, where it has a value.
-    fn digest(&self, uid: &str, entry: &Desired) -> Option<String> {
-        let value = entry.value.as_ref().ok()?;
-        let scope = scope_field(self.choice).unwrap_or_default();
-        let target = format!("{}/{}/{scope}", self.choice.kind(), self.choice.endpoint());
-        Some(self.account.digests.digest(&Digested {
-            uid,
-            target: &target,
-            name: &entry.folded,
-            value,
-            options: &entry.options,
-        }))
-    }
-
-    /// Whose secrets these are: as the provider said, else as the spec says, else (Pipecat names
-    /// no account) a fingerprint of the key.
-    fn scope(&self, said: Option<String>) -> Option<String> {
-        let own =
-            || matches!(self.choice, Choice::Pipecat(_)).then(|| self.account.digests.scope());
-        said.or_else(|| scope_field(self.choice).map(str::to_owned))
-            .or_else(own)
-    }
+/// What a plan is made from and what it is.
+struct Work {
+    /// What was recorded, under the digests of the present key.
+    recorded: Vec<EntryStatus>,
+    suspects: BTreeMap<String, Cause>,
+    listed: Option<Arc<Snapshot>>,
+    members: Option<Option<Vec<String>>>,
+    planned: Vec<Planned>,
 }
 
 impl Pass<'_> {
@@ -69,22 +53,30 @@ impl Pass<'_> {
         route: &Route<'_>,
         wanted: Wanted,
         sources: Versions,
+        examined: Option<Examined>,
     ) -> Result<Conclusion, Failure> {
-        let retained = self.retained(&wanted, route.rules());
         let Wanted {
             entries: desired,
             unread,
         } = wanted;
-        let planned = self.plan(route, &desired, None);
         let names = || desired.iter().map(|entry| entry.name.as_str());
+        self.claim(route, &desired);
+        let mut work = match self.work(route, &desired, &sources, examined).await {
+            Ok(work) => work,
+            Err(trouble) => return Ok(self.nothing_done(trouble, sources)),
+        };
+        work.planned = self.plan(route, &desired, &work);
+        let removed = self.removed(route, &desired, &work.recorded, unread.is_empty());
+        let retained = status::retained(&removed.kept, unread.first());
         let unfinished = |planned: &[Planned], reason| {
             let entries = status::not_carried_out(names(), planned, reason);
-            Conclusion::of(join(entries, retained.clone()), sources.clone())
+            let kept = [retained.clone(), removed.entries()].concat();
+            Conclusion::of(join(entries, kept), sources.clone())
         };
         if self.object.spec.is_suspended() {
-            let conclusion = unfinished(&planned, Reason::Suspended);
+            let conclusion = unfinished(&work.planned, Reason::Suspended);
             let is_held = |planned: &Planned| planned.change == Change::Keep;
-            let all_held = unread.is_empty() && planned.iter().all(is_held);
+            let all_held = unread.is_empty() && work.planned.iter().all(is_held);
             return Ok(if all_held {
                 conclusion
             } else {
@@ -92,32 +84,49 @@ impl Pass<'_> {
             });
         }
         let writer = Writer {
-            account: route.account,
-            provider: route.provider,
-            choice: route.choice,
+            route,
             names: &self.context.accounts.names,
+            claimed: &self.claims(route),
         };
-        let (planned, listed) = match self.look(route, &writer, &desired, planned).await {
-            Ok(looked) => looked,
-            Err((planned, trouble)) => {
-                let mut conclusion = unfinished(&planned, trouble.reason).with(trouble);
-                conclusion.troubles.extend(unread);
-                return Ok(conclusion);
-            }
-        };
-        self.write_ahead(route.rules(), &desired, &planned).await?;
-        let applied = writer.apply(&desired, &planned, listed.as_deref()).await;
-        let entries = status::entries(names(), &planned, &applied, jiff::Timestamp::now());
+        if work.planned.iter().any(|planned| planned.change.is_write()) {
+            // Asked before the first write, because a name is locked by it.
+            route.account.scope(route.provider).await;
+            self.claim(route, &desired);
+        }
+        if let Err(trouble) = self.look(route, &desired, &mut work).await {
+            let mut conclusion = unfinished(&work.planned, trouble.reason).with(trouble);
+            conclusion.troubles.extend(unread);
+            return Ok(conclusion);
+        }
+        self.hand_back(route, &desired, &work.planned);
+        self.guard(&work.planned, &removed.going).await?;
+        self.write_ahead(route, &desired, &work, &removed.going)
+            .await?;
+        let applied = writer
+            .apply(&desired, &work.planned, work.listed.as_deref())
+            .await;
+        self.remember_outcomes(&desired, &work.planned, &applied);
+        let entries = status::entries(names(), &work.planned, &applied, Timestamp::now());
         let (written, said) = tally(&applied);
         self.context
             .metrics
             .keys_written(route.choice.kind(), written);
         let mut conclusion = Conclusion::of(join(entries, retained), sources);
         conclusion.troubles = unread;
+        conclusion.notices = self.drift_notices(route, &desired, &work.planned);
+        let rid = if applied.trouble.is_none() {
+            self.rid(route, removed.going).await?
+        } else {
+            Rid::untouched(removed.going)
+        };
         conclusion
             .troubles
             .extend(applied.outcomes.into_iter().filter_map(Outcome::trouble));
+        conclusion.entries.extend(rid.kept);
+        conclusion.troubles.extend(rid.troubles);
+        conclusion.notices.extend(rid.notices);
         conclusion.scope = route.scope(said);
+        conclusion.key_fingerprint = Some(route.account.digests.scope());
         conclusion.written = written;
         // A set into which nothing was written is not asked for: it may not exist.
         let is_held = conclusion.troubles.is_empty() && !conclusion.entries.is_empty();
@@ -127,94 +136,239 @@ impl Pass<'_> {
         Ok(conclusion)
     }
 
-    fn plan(
+    /// What the plan is made from: the records under the present key, and what must be written again.
+    async fn work(
         &self,
         route: &Route<'_>,
         desired: &[Desired],
-        listed: Option<&Snapshot>,
-    ) -> Vec<Planned> {
-        let inputs = Inputs {
-            recorded: self.recorded(),
-            observed: listed.map(|listed| listed.remotes.as_slice()),
-            rules: route.rules(),
-            set: route.set(),
+        sources: &Versions,
+        examined: Option<Examined>,
+    ) -> Result<Work, Trouble> {
+        let recorded = self.follow_key(route, desired, sources).await?;
+        let is_asked = self.requested.is_some() && !self.object.spec.is_suspended();
+        let examined = match examined {
+            None if is_asked && recorded.iter().any(plan::was_written) => {
+                let examined = self.examine(route, Freshness::Now).await;
+                Some(examined.map_err(|error| Trouble::provider(&error, route.choice, None))?)
+            }
+            examined => examined,
         };
-        plan(desired, &inputs, |entry| route.digest(&self.uid, entry))
+        let (now, clock) = (Instant::now(), Timestamp::now());
+        let mut suspects = self
+            .context
+            .memos
+            .with(&self.uid, |memo| memo.suspects(now));
+        if let Some(interval) = self.object.spec.rewrite_interval() {
+            let due = recorded
+                .iter()
+                .filter(|entry| due_for_rewrite(entry, interval, clock));
+            suspects.extend(due.map(|entry| ((route.rules().fold)(&entry.name), Cause::Due)));
+        }
+        let (listed, members) = match examined {
+            Some(examined) => {
+                let drifts = examined.drifts.into_iter();
+                suspects.extend(drifts.map(|(name, drift)| (name, Cause::Drift(drift))));
+                (Some(examined.snapshot), examined.members)
+            }
+            None => (None, None),
+        };
+        Ok(Work {
+            recorded,
+            suspects,
+            listed,
+            members,
+            planned: Vec::new(),
+        })
     }
 
-    /// Gets the account's listing where the plan needs it, and plans again with it.
+    fn plan(&self, route: &Route<'_>, desired: &[Desired], work: &Work) -> Vec<Planned> {
+        let inputs = self.inputs(route, work);
+        plan(desired, &inputs, &self.claims(route), |entry| {
+            route.digest(&self.uid, entry)
+        })
+    }
+
+    fn inputs<'a>(&'a self, route: &'a Route<'_>, work: &'a Work) -> Inputs<'a> {
+        Inputs {
+            recorded: &work.recorded,
+            observed: work.listed.as_ref().map(|listed| listed.remotes.as_slice()),
+            members: work.members.as_ref(),
+            rules: route.rules(),
+            set: route.set(),
+            deletion: self.object.spec.deletion_policy(),
+            conflict: self.object.spec.conflict_policy(),
+            suspects: &work.suspects,
+            // A request for a sync begins the count of repairs anew.
+            is_requested: self.requested.is_some(),
+            now: Timestamp::now(),
+        }
+    }
+
+    /// Gets the account's listing, and the keys of the set, where the plan needs them, and plans
+    /// again with them.
     async fn look(
         &self,
         route: &Route<'_>,
-        writer: &Writer<'_>,
         desired: &[Desired],
-        planned: Vec<Planned>,
-    ) -> Result<(Vec<Planned>, Option<Arc<Snapshot>>), (Vec<Planned>, Trouble)> {
-        if !plan::needs_listing(&planned, route.rules()) {
-            return Ok((planned, None));
-        }
+        work: &mut Work,
+    ) -> Result<(), Trouble> {
+        let told = |error| Trouble::provider(&error, route.choice, None);
         let generation = self.object.metadata.generation.unwrap_or_default();
-        let since = self
-            .context
-            .memos
-            .with(&self.uid, |memo| memo.wanted_since(generation));
-        match writer.listing(since).await {
-            Ok(listed) => Ok((self.plan(route, desired, Some(&listed)), Some(listed))),
-            Err(error) => Err((planned, Trouble::provider(&error, route.choice, None))),
+        if plan::needs_listing(&work.planned, &self.inputs(route, work)) {
+            let since = self
+                .context
+                .memos
+                .with(&self.uid, |memo| memo.wanted_since(generation));
+            let listed = route.listing(since, Duration::ZERO).await;
+            work.listed = Some(listed.map_err(told)?);
+            work.planned = self.plan(route, desired, work);
+        }
+        if plan::needs_members(&work.planned, &self.inputs(route, work)) {
+            work.members = Some(route.provider.members().await.map_err(told)?);
+            work.planned = self.plan(route, desired, work);
+        }
+        Ok(())
+    }
+
+    /// What is recorded and not wanted. While a source cannot be read nothing goes away: it may still
+    /// want it.
+    fn removed(
+        &self,
+        route: &Route<'_>,
+        desired: &[Desired],
+        recorded: &[EntryStatus],
+        is_complete: bool,
+    ) -> Leaving {
+        let unwanted = plan::unwanted(desired, recorded, route.rules());
+        if !is_complete {
+            return Leaving {
+                kept: unwanted.into_iter().cloned().collect(),
+                going: Vec::new(),
+            };
+        }
+        let policy = self.object.spec.deletion_policy();
+        let mut going = removals(unwanted, policy, route.rules(), &self.claims(route));
+        going.retain(|removed| removed.riddance != Riddance::Forget);
+        Leaving {
+            kept: Vec::new(),
+            going,
         }
     }
 
-    /// Before a recorded entry is written again it is recorded as Pending: else a crash after the
-    /// write and a source that goes back would leave the new value behind an entry that looks synced.
+    /// The finalizer is there before the first write under Delete, and not under Retain.
+    async fn guard(&self, planned: &[Planned], going: &[Removed]) -> Result<(), Failure> {
+        let is_delete = self.object.spec.deletion_policy() == DeletionPolicy::Delete;
+        let is_writing = planned.iter().any(|planned| planned.change.is_write());
+        let is_held = self.recorded().iter().any(plan::may_be_there);
+        let is_wanted = is_delete && (is_writing || is_held || !going.is_empty());
+        let newest = self.newest();
+        if finalizer::is_present(&newest) != is_wanted && (is_wanted || !is_delete) {
+            finalizer::set(self.context, &newest, is_wanted).await?;
+        }
+        Ok(())
+    }
+
+    /// Before a recorded entry is written again, or deleted, it is recorded as Pending: else a crash
+    /// after the write and a source that goes back would leave the new value behind an entry that
+    /// looks synced. Where it matters what there was before, so is one that was never written.
     async fn write_ahead(
         &self,
-        rules: &Rules,
+        route: &Route<'_>,
         desired: &[Desired],
-        planned: &[Planned],
+        work: &Work,
+        going: &[Removed],
     ) -> Result<(), Failure> {
-        let pending: Vec<EntryStatus> = desired
-            .iter()
-            .zip(planned)
-            .filter_map(|(entry, planned)| status::pending(planned, &entry.name))
+        let must_know = self.inputs(route, work).must_know();
+        let writes = desired.iter().zip(&work.planned);
+        let mut pending: Vec<EntryStatus> = writes
+            .filter_map(|(entry, planned)| status::pending(planned, &entry.name, must_know))
             .collect();
+        let deletions = going
+            .iter()
+            .filter(|removed| removed.riddance == Riddance::Delete);
+        pending.extend(deletions.filter_map(|removed| status::leaving(&removed.entry)));
+        let newest = self.newest();
+        let mut next = newest.status.clone().unwrap_or_default();
+        let fold = route.rules().fold;
+        pending.retain(|pending| !next.entries.contains(pending));
         if pending.is_empty() {
             return Ok(());
         }
-        let mut next = self.object.status.clone().unwrap_or_default();
-        for entry in &mut next.entries {
-            let is_same =
-                |pending: &&EntryStatus| (rules.fold)(&pending.name) == (rules.fold)(&entry.name);
-            if let Some(pending) = pending.iter().find(is_same) {
-                *entry = pending.clone();
+        let count = pending.len();
+        for pending in pending {
+            let folded = fold(&pending.name);
+            match next
+                .entries
+                .iter_mut()
+                .find(|entry| fold(&entry.name) == folded)
+            {
+                Some(entry) => *entry = pending,
+                None => next.entries.push(pending),
             }
         }
+        next.entries.sort_by(|a, b| a.name.cmp(&b.name));
         next.summary = Some(status::summary(&next.entries));
         next.conditions = status::conditions(
             &next.conditions,
-            &words::writing(pending.len()),
+            &words::writing(count),
             // That this generation was acted on is not known before the provider has answered.
             next.observed_generation,
-            jiff::Timestamp::now(),
+            Timestamp::now(),
         );
-        report::write(self.context, &self.object, &next)
+        report::write(self.context, &newest, &next)
             .await
             .map(|_| ())
     }
 
-    /// What was recorded and is not wanted now. It is forgotten, unless a source that could not be
-    /// read may still want it.
-    fn retained(&self, wanted: &Wanted, rules: &Rules) -> Vec<EntryStatus> {
-        let Some(trouble) = wanted.unread.first() else {
-            return Vec::new();
+    /// One notice for each kind of drift, and the counts.
+    fn drift_notices(
+        &self,
+        route: &Route<'_>,
+        desired: &[Desired],
+        planned: &[Planned],
+    ) -> Vec<Notice> {
+        let kind = route.choice.kind();
+        let of = |drift: Drift| -> Vec<String> {
+            desired
+                .iter()
+                .zip(planned)
+                .filter(|(_, planned)| planned.change.is_write())
+                .filter(|(_, planned)| planned.cause == Some(Cause::Drift(drift)))
+                .map(|(entry, _)| entry.name.clone())
+                .collect()
         };
-        plan::unwanted(&wanted.entries, self.recorded(), rules)
+        [Drift::Missing, Drift::Changed]
             .into_iter()
-            .map(|entry| EntryStatus {
-                state: EntryState::Failed,
-                reason: Some(trouble.reason.as_str().to_owned()),
-                ..entry.clone()
+            .filter_map(|drift| {
+                let names = of(drift);
+                let count = names.len();
+                self.context
+                    .metrics
+                    .drift_detected(kind, drift.as_str(), count);
+                words::drifted(kind, drift, &names)
             })
             .collect()
+    }
+
+    /// Remembers what status cannot tell: writes whose outcome is not known.
+    fn remember_outcomes(&self, desired: &[Desired], planned: &[Planned], applied: &Applied) {
+        self.context.memos.with(&self.uid, |memo| {
+            for ((entry, planned), outcome) in desired.iter().zip(planned).zip(&applied.outcomes) {
+                let digest = planned.digest.as_deref();
+                match outcome {
+                    Outcome::Failed(trouble) if trouble.is_unknown_outcome() => {
+                        memo.lost_sight(&entry.folded, digest);
+                    }
+                    Outcome::Written(written) => {
+                        let is_unsure = memo.acknowledged(&entry.folded, digest);
+                        if is_unsure && written.version.is_none() {
+                            memo.suspect(&entry.folded, Cause::Unsure, CONFIRM);
+                        }
+                    }
+                    Outcome::Kept | Outcome::Failed(_) | Outcome::NotTried => {}
+                }
+            }
+        });
     }
 
     /// Whether everything had settled before this pass. Without that an answer that failed to tell
@@ -228,6 +382,20 @@ impl Pass<'_> {
         conditions.into_iter().any(|condition| {
             condition.r#type == READY && condition.reason == Reason::Synced.as_str()
         })
+    }
+}
+
+/// What is recorded and not wanted.
+struct Leaving {
+    /// A source that cannot be read may still want these.
+    kept: Vec<EntryStatus>,
+    /// These go away.
+    going: Vec<Removed>,
+}
+
+impl Leaving {
+    fn entries(&self) -> Vec<EntryStatus> {
+        self.going.iter().map(|going| going.entry.clone()).collect()
     }
 }
 

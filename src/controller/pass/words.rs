@@ -1,8 +1,11 @@
 //! Verdicts that no trouble decides, and the words for them.
 
 use crate::{
-    api::{Choice, EntryStatus, Reason},
+    api::{Choice, EntryStatus, ProviderKind, Reason},
     controller::{
+        events::Importance,
+        plan::Drift,
+        report::Notice,
         status::{State, Verdict},
         trouble::Trouble,
     },
@@ -110,4 +113,78 @@ pub(super) fn no_account(reason: Reason, choice: Choice<'_>) -> Trouble {
         )
     };
     Trouble::config(reason, message)
+}
+
+/// The API key opens another account than the one that was written to.
+pub(super) fn account_changed(choice: Choice<'_>) -> Trouble {
+    let reference = choice.api_key_secret_ref();
+    let message = format!(
+        "The API key in Secret {} key {} opens another account at {} than the one this object wrote to. Put a key of that account back, or request a sync to write everything to the new one; what was written stays in the old one.",
+        reference.name,
+        reference.key,
+        choice.kind()
+    );
+    Trouble::config(Reason::AccountChanged, message)
+}
+
+/// Why a deleted object is still there.
+pub(super) fn deletion_blocked(trouble: Option<&Trouble>) -> Verdict {
+    let cause = trouble.map_or("It is tried again.", |trouble| trouble.message.as_str());
+    Verdict {
+        state: State::Reconciling {
+            after_failure: true,
+        },
+        reason: Reason::DeletionBlocked,
+        message: format!(
+            "What this object wrote is not deleted yet. {cause} To let the object go without that, annotate it with providersecrets.dev/deletion-override=orphan."
+        ),
+    }
+}
+
+/// What was deleted at the provider.
+pub(super) fn deleted(kind: ProviderKind, names: &[String]) -> Option<Notice> {
+    notice(
+        names,
+        Importance::Normal,
+        Reason::RemoteDeleted,
+        &format!("Deleted at {kind}"),
+    )
+}
+
+/// What is left at the provider.
+pub(super) fn left_behind(kind: ProviderKind, names: &[String]) -> Option<Notice> {
+    notice(
+        names,
+        Importance::Warning,
+        Reason::DeletionSkipped,
+        &format!("Left behind at {kind}; delete by hand what is not needed"),
+    )
+}
+
+/// What somebody else did to entries.
+pub(super) fn drifted(kind: ProviderKind, drift: Drift, names: &[String]) -> Option<Notice> {
+    let what = match drift {
+        Drift::Missing => "deleted",
+        Drift::Changed => "changed",
+    };
+    notice(
+        names,
+        Importance::Warning,
+        Reason::DriftDetected,
+        &format!("Somebody else {what} this at {kind}, and it is written again"),
+    )
+}
+
+fn notice(names: &[String], importance: Importance, reason: Reason, what: &str) -> Option<Notice> {
+    let action = if reason == Reason::DriftDetected {
+        "Verify"
+    } else {
+        "Delete"
+    };
+    (!names.is_empty()).then(|| Notice {
+        importance,
+        reason,
+        action,
+        note: format!("{what}: {}.", names.join(", ")),
+    })
 }

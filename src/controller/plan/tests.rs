@@ -15,6 +15,7 @@ fn entry(name: &str, value: &str) -> Desired {
     Desired {
         name: name.to_owned(),
         folded: name.replace('-', "_"),
+        source: "source".to_owned(),
         options: Options::default(),
         value: Ok(SecretString::from(value)),
     }
@@ -29,6 +30,21 @@ fn record(name: &str, digest: Option<&str>, state: EntryState) -> EntryStatus {
         remote_id: None,
         remote_version: None,
         last_write_time: Some(time(jiff::Timestamp::UNIX_EPOCH)),
+        found: None,
+        drift: None,
+    }
+}
+
+/// Nobody else claims anything.
+struct Unclaimed;
+
+impl Claimed for Unclaimed {
+    fn lost(&self, _folded: &str) -> Option<Trouble> {
+        None
+    }
+
+    fn has_heir(&self, _folded: &str) -> bool {
+        false
     }
 }
 
@@ -55,14 +71,27 @@ fn planned(
     recorded: &[EntryStatus],
     observed: Option<&[Remote]>,
 ) -> Vec<Planned> {
-    let set = (kind == ProviderKind::Pipecat).then_some(("set", Some("us-west")));
     let inputs = Inputs {
-        recorded,
         observed,
-        rules: provider::rules(kind),
-        set,
+        ..inputs(kind, recorded)
     };
-    plan(desired, &inputs, digest)
+    plan(desired, &inputs, &Unclaimed, digest)
+}
+
+fn inputs(kind: ProviderKind, recorded: &[EntryStatus]) -> Inputs<'_> {
+    static NOBODY: BTreeMap<String, Cause> = BTreeMap::new();
+    Inputs {
+        recorded,
+        observed: None,
+        members: None,
+        rules: provider::rules(kind),
+        set: (kind == ProviderKind::Pipecat).then_some(("set", Some("us-west"))),
+        deletion: DeletionPolicy::Retain,
+        conflict: ConflictPolicy::Overwrite,
+        suspects: &NOBODY,
+        is_requested: false,
+        now: Timestamp::UNIX_EPOCH,
+    }
 }
 
 fn only(kind: ProviderKind, recorded: Option<EntryStatus>, observed: Option<&[Remote]>) -> Change {
@@ -214,7 +243,7 @@ fn a_listing_is_asked_for_only_where_it_decides(
     });
     let recorded: Vec<EntryStatus> = recorded.into_iter().collect();
     let planned = planned(kind, &[entry("A", "1")], &recorded, None);
-    assert_eq!(needs_listing(&planned, provider::rules(kind)), needed);
+    assert_eq!(needs_listing(&planned, &inputs(kind, &recorded)), needed);
 }
 
 fn kinds() -> impl Strategy<Value = ProviderKind> {
@@ -262,7 +291,7 @@ proptest! {
             .collect();
         let second = planned(kind, &desired, &after, None);
         prop_assert!(second.iter().all(|planned| planned.change == Change::Keep));
-        prop_assert!(!needs_listing(&second, provider::rules(kind)));
+        prop_assert!(!needs_listing(&second, &inputs(kind, &after)));
     }
 
     /// Nothing is kept of which it is not known that the provider has it.

@@ -27,6 +27,9 @@ fn planned(change: Change, recorded: Option<EntryStatus>) -> Planned {
         change,
         digest: Some("new".to_owned()),
         recorded,
+        found: None,
+        cause: None,
+        drift: None,
     }
 }
 
@@ -114,17 +117,22 @@ fn a_transition_time_moves_only_with_the_status() {
 
 #[test]
 fn an_entry_that_is_written_again_is_pending_first_and_has_no_digest() {
-    let pending = pending(&planned(Change::Update(None), Some(recorded())), "A").unwrap();
+    let pending = pending(&planned(Change::Update(None), Some(recorded())), "A", false).unwrap();
     assert_eq!(
         (pending.state, pending.digest.as_deref()),
         (EntryState::Pending, None)
     );
     assert_eq!(pending.remote_id.as_deref(), Some("id"));
     assert_eq!(
-        super::pending(&planned(Change::Keep, Some(recorded())), "A"),
+        super::pending(&planned(Change::Keep, Some(recorded())), "A", true),
         None
     );
-    assert_eq!(super::pending(&planned(Change::Create, None), "A"), None);
+    assert_eq!(
+        super::pending(&planned(Change::Create, None), "A", false),
+        None
+    );
+    let first = super::pending(&planned(Change::Create, None), "A", true);
+    assert_eq!(first.map(|first| first.state), Some(EntryState::Pending));
 }
 
 #[test]

@@ -1,0 +1,234 @@
+//! Getting rid of what is no longer wanted at the provider.
+
+use std::time::Duration;
+
+use kube::{Api, ResourceExt};
+use tokio::time::Instant;
+
+use super::{Pass, words};
+use crate::{
+    account::NameLock,
+    api::{EntryState, EntryStatus, Found, ProviderSecret},
+    controller::{
+        kubernetes::{Failure, bounded},
+        plan::{self, Claimed as _, Removed, Riddance, Shown},
+        report::Notice,
+        route::Route,
+        trouble::Trouble,
+    },
+    http::ProviderError,
+    provider::{Remote, Removal, Unit},
+};
+
+/// What came of getting rid of entries.
+#[derive(Default)]
+pub(super) struct Rid {
+    /// The records of those that are not gone yet.
+    pub(super) kept: Vec<EntryStatus>,
+    pub(super) troubles: Vec<Trouble>,
+    /// Names of those that were deleted.
+    pub(super) deleted: Vec<String>,
+    /// Names of those that were left at the provider.
+    pub(super) left: Vec<String>,
+    pub(super) notices: Vec<Notice>,
+}
+
+/// What came of one.
+enum Outcome {
+    /// It is not there any more.
+    Deleted,
+    /// It was not there, or is another object's now.
+    Gone,
+    /// It cannot be told from what somebody else wrote.
+    Left,
+}
+
+impl Rid {
+    /// Nothing was tried.
+    pub(super) fn untouched(going: Vec<Removed>) -> Self {
+        Self {
+            kept: going.into_iter().map(|removed| removed.entry).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// Gets rid of entries, one after the other; trouble of the account ends it.
+    pub(super) async fn rid(&self, route: &Route<'_>, going: Vec<Removed>) -> Result<Rid, Failure> {
+        let mut rid = Rid::default();
+        let is_deletion = |removed: &Removed| removed.riddance == Riddance::Delete;
+        if going.iter().any(is_deletion) {
+            self.still_wants().await?;
+        }
+        let began = Instant::now();
+        let mut is_ended = false;
+        for Removed { entry, riddance } in going {
+            let outcome = match riddance {
+                Riddance::Forget | Riddance::HandOver => Ok(Outcome::Gone),
+                Riddance::LeaveBehind => Ok(Outcome::Left),
+                Riddance::Delete if is_ended => {
+                    rid.kept.push(entry);
+                    continue;
+                }
+                Riddance::Delete => self.delete(route, &entry, began).await,
+            };
+            match outcome {
+                Ok(Outcome::Deleted) => rid.deleted.push(entry.name),
+                Ok(Outcome::Gone) => {}
+                Ok(Outcome::Left) => rid.left.push(entry.name),
+                Err(error) => {
+                    is_ended |= error.is_of_account();
+                    let trouble = Trouble::provider(&error, route.choice, Some(&entry.name));
+                    rid.kept.push(EntryStatus {
+                        state: EntryState::Pending,
+                        reason: Some(trouble.reason.as_str().to_owned()),
+                        digest: None,
+                        ..entry
+                    });
+                    rid.troubles.push(trouble);
+                }
+            }
+        }
+        let kind = route.choice.kind();
+        self.context.metrics.keys_deleted(kind, rid.deleted.len());
+        self.context.metrics.keys_left_behind(kind, rid.left.len());
+        rid.notices.extend(words::deleted(kind, &rid.deleted));
+        rid.notices.extend(words::left_behind(kind, &rid.left));
+        Ok(rid)
+    }
+
+    async fn delete(
+        &self,
+        route: &Route<'_>,
+        entry: &EntryStatus,
+        began: Instant,
+    ) -> Result<Outcome, ProviderError> {
+        let folded = (route.rules().fold)(&entry.name);
+        let mut lock = self.lock(route, &folded).await;
+        // Somebody may have come to claim it since the plan was made.
+        if self.claims(route).has_heir(&folded) {
+            return Ok(Outcome::Gone);
+        }
+        let outcome = match route.rules().unit {
+            Unit::Set => self.delete_member(route, entry).await,
+            Unit::Each if self.has_id(entry) && !route.rules().deletes_by_name => {
+                send(route, entry, None).await
+            }
+            Unit::Each => self.delete_shown(route, entry, began).await,
+        };
+        lock.wrote();
+        outcome
+    }
+
+    fn has_id(&self, entry: &EntryStatus) -> bool {
+        entry.remote_id.is_some()
+    }
+
+    async fn lock(&self, route: &Route<'_>, folded: &str) -> NameLock {
+        let name = route.lock_name(route.claimed_name(folded));
+        self.context.accounts.names.lock(name).await
+    }
+
+    async fn delete_member(
+        &self,
+        route: &Route<'_>,
+        entry: &EntryStatus,
+    ) -> Result<Outcome, ProviderError> {
+        match route.provider.members().await? {
+            Some(keys) if keys.contains(&entry.name) => send(route, entry, None).await,
+            Some(_) | None => Ok(Outcome::Gone),
+        }
+    }
+
+    /// Deletes what a listing that begins now shows to be what we wrote.
+    async fn delete_shown(
+        &self,
+        route: &Route<'_>,
+        entry: &EntryStatus,
+        began: Instant,
+    ) -> Result<Outcome, ProviderError> {
+        let mut listed = route.listing(began, Duration::ZERO).await?;
+        let shown = |remotes: &[Remote]| {
+            plan::is_shown_as_ours(entry, remotes, route.rules()) == Shown::Absent
+        };
+        if shown(&listed.remotes) && !listed.proves_absence {
+            // An empty list must not be read as "all were deleted" (providers.md 4.3, trap 9).
+            listed = route.listing(Instant::now(), Duration::ZERO).await?;
+        }
+        match plan::is_shown_as_ours(entry, &listed.remotes, route.rules()) {
+            Shown::Absent => Ok(Outcome::Gone),
+            // Ours was replaced by somebody's.
+            Shown::Other if plan::was_written(entry) => Ok(Outcome::Gone),
+            Shown::Other => Ok(Outcome::Left),
+            Shown::Ours(remote) if is_ambiguous(route, remote, &listed.remotes) => {
+                Ok(Outcome::Left)
+            }
+            Shown::Ours(remote) => send(route, entry, Some(remote)).await,
+        }
+    }
+
+    /// Before anything is deleted the object is read live once: a store that lags must not delete.
+    async fn still_wants(&self) -> Result<(), Failure> {
+        let api: Api<ProviderSecret> =
+            Api::namespaced(self.context.client.clone(), &self.namespace);
+        let live = bounded(api.get(&self.object.name_any())).await?;
+        if live.uid() != self.object.uid() {
+            return Err(Failure::NotFound);
+        }
+        let is_same = live.metadata.generation == self.object.metadata.generation
+            && live.metadata.deletion_timestamp == self.object.metadata.deletion_timestamp;
+        if is_same {
+            Ok(())
+        } else {
+            Err(Failure::Conflict)
+        }
+    }
+
+    /// Deletes the set itself when nothing is left in it and this object made it.
+    pub(super) async fn rid_of_set(
+        &self,
+        route: &Route<'_>,
+        entries: &[EntryStatus],
+    ) -> Result<(), ProviderError> {
+        let is_ours = entries
+            .iter()
+            .any(|entry| entry.found == Some(Found::NoSet));
+        if route.rules().unit != Unit::Set || !is_ours || self.claims(route).has_heir("") {
+            return Ok(());
+        }
+        let _lock = self.lock(route, "").await;
+        match route.provider.members().await? {
+            Some(keys) if keys.is_empty() => route.provider.delete_set().await,
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+async fn send(
+    route: &Route<'_>,
+    entry: &EntryStatus,
+    shown: Option<&Remote>,
+) -> Result<Outcome, ProviderError> {
+    // The listing may spell a folded name differently.
+    let name = shown.map_or(entry.name.as_str(), |shown| shown.name.as_str());
+    let removal = Removal {
+        name,
+        id: entry.remote_id.as_deref(),
+        shown,
+    };
+    route
+        .provider
+        .delete(&removal)
+        .await
+        .map(|()| Outcome::Deleted)
+}
+
+/// Where a listing spans teams and names none of them, a deletion by name may hit another's.
+fn is_ambiguous(route: &Route<'_>, remote: &Remote, remotes: &[Remote]) -> bool {
+    let fold = route.rules().fold;
+    let same_name = remotes
+        .iter()
+        .filter(|other| fold(&other.name) == fold(&remote.name));
+    route.rules().deletes_by_name && remote.team.is_none() && same_name.count() > 1
+}

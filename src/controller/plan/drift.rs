@@ -1,0 +1,148 @@
+//! Drift: what a listing proves about what was written.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    locate::{Shown, is_shown_as_ours, same_instant},
+    was_written,
+};
+use crate::{
+    api::{DriftStatus, EntryState, EntryStatus},
+    controller::status::time,
+    provider::{Remote, Rules, Unit},
+};
+
+/// How often in a day an entry is written again because somebody else changed it.
+const REPAIRS: i32 = 3;
+/// After which the count begins anew.
+const WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
+/// Why an entry is written although nothing changed here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::controller) enum Cause {
+    /// Somebody else touched it.
+    Drift(Drift),
+    /// `spec.rewriteInterval` is over.
+    Due,
+    /// A write whose outcome was never known may have come in last.
+    Unsure,
+    /// Another object that has no claim on the name wrote it.
+    Spoiled,
+}
+
+/// What somebody else did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::controller) enum Drift {
+    /// Deleted it.
+    Missing,
+    /// Changed it, or made it anew.
+    Changed,
+}
+
+impl Drift {
+    /// The metric label.
+    pub(in crate::controller) fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+/// What a listing may prove about one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::controller) enum Evidence {
+    /// Nothing: it began before our last write ended.
+    None,
+    /// That something is there, and in which version; not that nothing is.
+    Presence,
+    /// Absence too.
+    Full,
+}
+
+/// The entries that somebody else touched. `members` are the keys of the set, where there are sets;
+/// `evidence` says of a folded name what the listing may prove.
+pub(in crate::controller) fn drifted(
+    recorded: &[EntryStatus],
+    remotes: &[Remote],
+    members: Option<&Option<Vec<String>>>,
+    rules: &Rules,
+    evidence: impl Fn(&str, &EntryStatus) -> Evidence,
+) -> BTreeMap<String, Drift> {
+    recorded
+        .iter()
+        // What was not acknowledged is not held, so nobody can have taken it away.
+        .filter(|entry| was_written(entry) && entry.state != EntryState::Pending)
+        .filter_map(|entry| {
+            let folded = (rules.fold)(&entry.name);
+            let drift = match rules.unit {
+                Unit::Each => of_secret(entry, remotes, rules),
+                Unit::Set => of_member(entry, members),
+            }?;
+            let is_proved = match (evidence(&folded, entry), drift) {
+                (Evidence::None, _) | (Evidence::Presence, Drift::Missing) => false,
+                (Evidence::Presence, Drift::Changed) | (Evidence::Full, _) => true,
+            };
+            is_proved.then_some((folded, drift))
+        })
+        .collect()
+}
+
+fn of_secret(entry: &EntryStatus, remotes: &[Remote], rules: &Rules) -> Option<Drift> {
+    match is_shown_as_ours(entry, remotes, rules) {
+        Shown::Absent => Some(Drift::Missing),
+        Shown::Other => Some(Drift::Changed),
+        Shown::Ours(remote) => match (&entry.remote_version, &remote.version) {
+            (Some(known), Some(shown)) if !same_instant(known, shown) => Some(Drift::Changed),
+            _ => None,
+        },
+    }
+}
+
+/// A set shows its keys only.
+fn of_member(entry: &EntryStatus, members: Option<&Option<Vec<String>>>) -> Option<Drift> {
+    let is_there = match members? {
+        Some(keys) => keys.contains(&entry.name),
+        None => false,
+    };
+    (!is_there).then_some(Drift::Missing)
+}
+
+/// Whether an entry was written again so often that another writer must be at work.
+pub(super) fn is_contended(drift: Option<&DriftStatus>, now: Timestamp) -> bool {
+    drift.is_some_and(|drift| drift.repairs >= REPAIRS && is_recent(drift, now))
+}
+
+/// The count with one more repair.
+pub(super) fn counted(drift: Option<&DriftStatus>, now: Timestamp) -> DriftStatus {
+    match drift {
+        Some(drift) if is_recent(drift, now) => DriftStatus {
+            repairs: drift.repairs + 1,
+            since: drift.since.clone(),
+        },
+        _ => DriftStatus {
+            repairs: 1,
+            since: time(now),
+        },
+    }
+}
+
+fn is_recent(drift: &DriftStatus, now: Timestamp) -> bool {
+    now.duration_since(drift.since.0).abs() < WINDOW
+}
+
+/// Whether an entry was written so long ago that it is written again.
+pub(in crate::controller) fn due_for_rewrite(
+    entry: &EntryStatus,
+    interval: Duration,
+    now: Timestamp,
+) -> bool {
+    let written = entry.last_write_time.as_ref();
+    entry.state == EntryState::Synced
+        && written.is_some_and(|written| {
+            let age = now.duration_since(written.0);
+            Duration::try_from(age).is_ok_and(|age| age >= interval)
+        })
+}

@@ -1,0 +1,103 @@
+//! Finding an entry in a listing.
+
+use crate::{
+    api::{EntryStatus, Reason},
+    controller::{desired::Desired, trouble::Trouble},
+    provider::{Remote, Rules},
+};
+
+/// Whether the listing shows the name at all.
+pub(super) fn is_listed(entry: &Desired, remotes: &[Remote], rules: &Rules) -> bool {
+    remotes
+        .iter()
+        .any(|remote| (rules.fold)(&remote.name) == entry.folded)
+}
+
+/// Finds an entry in a listing; none if it is not there.
+///
+/// # Errors
+/// When the provider shows several of the name, or one that cannot become what is wanted.
+pub(in crate::controller) fn locate<'a>(
+    entry: &Desired,
+    remotes: &'a [Remote],
+    rules: &Rules,
+) -> Result<Option<&'a Remote>, Trouble> {
+    let provider = rules.kind;
+    let mut same_name = remotes
+        .iter()
+        .filter(|remote| (rules.fold)(&remote.name) == entry.folded);
+    let Some(found) = same_name.next() else {
+        return Ok(None);
+    };
+    if same_name.next().is_some() {
+        let message = format!(
+            "{provider} shows several secrets named {}. Delete all but one there.",
+            entry.name
+        );
+        return Err(Trouble::config(Reason::Ambiguous, message));
+    }
+    if found.form.is_some_and(|form| form != entry.options.form()) {
+        let is = if entry.options.is_file() {
+            "not a file"
+        } else {
+            "a file"
+        };
+        let message = format!(
+            "The secret {} exists at {provider} and is {is}, which cannot change. Use another name or delete it there.",
+            entry.name
+        );
+        return Err(Trouble::config(Reason::Unsupported, message));
+    }
+    Ok(Some(found))
+}
+
+/// What a listing says of a recorded entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::controller) enum Shown<'a> {
+    /// Nothing of that name.
+    Absent,
+    /// What we wrote.
+    Ours(&'a Remote),
+    /// Something of that name that is not what we wrote.
+    Other,
+}
+
+/// Looks for what was recorded. An id must be the same; where there is none, the creation time or
+/// version (at Baseten, whose listing may span teams, one of several may be ours).
+pub(in crate::controller) fn is_shown_as_ours<'a>(
+    recorded: &EntryStatus,
+    remotes: &'a [Remote],
+    rules: &Rules,
+) -> Shown<'a> {
+    let folded = (rules.fold)(&recorded.name);
+    let mut named = remotes
+        .iter()
+        .filter(|remote| (rules.fold)(&remote.name) == folded)
+        .peekable();
+    if named.peek().is_none() {
+        return Shown::Absent;
+    }
+    let is_ours = |remote: &&Remote| match (&recorded.remote_id, &remote.id) {
+        (Some(known), Some(shown)) => known == shown,
+        _ => match (&recorded.remote_version, &remote.version) {
+            (Some(known), Some(shown)) => same_instant(known, shown),
+            // Neither is known: the name is all there is.
+            _ => recorded.remote_id.is_none() && recorded.remote_version.is_none(),
+        },
+    };
+    named.find(is_ours).map_or(Shown::Other, Shown::Ours)
+}
+
+/// Whether two versions are one instant, as far as the coarser of the two tells: a listing may show
+/// fewer digits than the answer to a write did.
+pub(super) fn same_instant(a: &str, b: &str) -> bool {
+    let (Ok(a), Ok(b)) = (a.parse::<jiff::Timestamp>(), b.parse::<jiff::Timestamp>()) else {
+        return a == b;
+    };
+    let (fine_a, fine_b) = (a.subsec_nanosecond(), b.subsec_nanosecond());
+    let unit = [1_000_000_000, 1_000_000, 1_000, 1]
+        .into_iter()
+        .find(|unit| fine_a % unit == 0 || fine_b % unit == 0)
+        .unwrap_or(1);
+    a.as_second() == b.as_second() && fine_a / unit == fine_b / unit
+}

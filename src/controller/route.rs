@@ -1,0 +1,100 @@
+//! The way to the provider for one object's pass, and what decides where values go.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::desired::Desired;
+use crate::{
+    account::{Account, DigestKey, Digested, Snapshot, scope_field},
+    api::Choice,
+    http::ProviderError,
+    provider::{Provider, Rules, Unit},
+};
+
+/// The way to the provider for one object's pass.
+pub(super) struct Route<'a> {
+    pub(super) account: &'a Account,
+    pub(super) provider: &'a dyn Provider,
+    pub(super) choice: Choice<'a>,
+}
+
+impl Route<'_> {
+    /// The rules of the provider.
+    pub(super) fn rules(&self) -> &'static Rules {
+        self.provider.rules()
+    }
+
+    /// The set that all entries belong to, and its region if the spec names one.
+    pub(super) fn set(&self) -> Option<(&str, Option<&str>)> {
+        match self.choice {
+            Choice::Pipecat(spec) => Some((self.provider.listed_name(""), spec.region.as_deref())),
+            Choice::Baseten(_) | Choice::PrimeIntellect(_) | Choice::Braintrust(_) => None,
+        }
+    }
+
+    /// The digest of an entry, where it has a value.
+    pub(super) fn digest(&self, uid: &str, entry: &Desired) -> Option<String> {
+        self.digest_under(&self.account.digests, uid, entry)
+    }
+
+    /// The digest that an entry has under a key.
+    pub(super) fn digest_under(
+        &self,
+        key: &DigestKey,
+        uid: &str,
+        entry: &Desired,
+    ) -> Option<String> {
+        let value = entry.value.as_ref().ok()?;
+        let scope = scope_field(self.choice).unwrap_or_default();
+        let target = format!("{}/{}/{scope}", self.choice.kind(), self.choice.endpoint());
+        Some(key.digest(&Digested {
+            uid,
+            target: &target,
+            name: &entry.folded,
+            value,
+            options: &entry.options,
+        }))
+    }
+
+    /// Whose secrets these are: as the provider said, else as the spec says, else (Pipecat names
+    /// no account) a fingerprint of the key.
+    pub(super) fn scope(&self, said: Option<String>) -> Option<String> {
+        let own =
+            || matches!(self.choice, Choice::Pipecat(_)).then(|| self.account.digests.scope());
+        said.or_else(|| scope_field(self.choice).map(str::to_owned))
+            .or_else(|| self.account.known_scope().map(str::to_owned))
+            .or_else(own)
+    }
+
+    /// The name that is claimed for an entry: its own, or that of the whole set.
+    pub(super) fn claimed_name<'a>(&'a self, folded: &'a str) -> &'a str {
+        match self.rules().unit {
+            Unit::Each => folded,
+            Unit::Set => self.provider.listed_name(folded),
+        }
+    }
+
+    /// What a claimed name is locked by. A name is one secret within its scope only, so nobody
+    /// waits for another account's call.
+    pub(super) fn lock_name(&self, claimed: &str) -> String {
+        let scope = scope_field(self.choice)
+            .or_else(|| self.account.known_scope())
+            .map_or_else(|| self.account.digests.scope(), str::to_owned);
+        let (kind, endpoint) = (self.choice.kind().flag(), self.choice.endpoint());
+        format!("{kind}/{endpoint}/{scope}/{claimed}")
+    }
+
+    /// The account's listing, begun after `since`. A failure that is not older than `patience` is
+    /// not tried again.
+    pub(super) async fn listing(
+        &self,
+        since: Instant,
+        patience: Duration,
+    ) -> Result<Arc<Snapshot>, ProviderError> {
+        self.account
+            .listing
+            .began_after(since, patience, || self.provider.list())
+            .await
+    }
+}
