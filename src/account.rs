@@ -26,7 +26,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     api::{Choice, ProviderKind, Reason},
-    http::{Http, Session},
+    http::{Http, ProviderError, Session},
     provider::{self, Provider},
 };
 
@@ -123,12 +123,31 @@ impl Account {
         provider::connect(choice, object, self.session.clone())
     }
 
-    /// Whose secrets these are, as the provider says without a write. It is asked once.
-    pub async fn scope(&self, provider: &dyn Provider) -> Option<&str> {
-        self.scope.get_or_init(|| provider.scope()).await.as_deref()
+    /// Whose secrets these are, as the provider says without a write. It is asked until it has
+    /// answered; that it does not know this question is an answer too.
+    ///
+    /// # Errors
+    /// When the account is in trouble: the key is refused, or the provider cannot be reached.
+    pub async fn scope(&self, provider: &dyn Provider) -> Result<Option<&str>, ProviderError> {
+        let ask = || async {
+            match provider.scope().await {
+                Err(error) if error.reason == Reason::PermissionDenied => Ok(None),
+                Err(error) if !error.is_of_account() => Ok(None),
+                said => said,
+            }
+        };
+        Ok(self.scope.get_or_try_init(ask).await?.as_deref())
     }
 
-    /// The same, if it was asked already.
+    /// Takes note of what an answer said.
+    pub fn learn_scope(&self, said: Option<&str>) {
+        if let Some(said) = said {
+            // It is the same as before, or was not known.
+            let _ = self.scope.set(Some(said.to_owned()));
+        }
+    }
+
+    /// The same, if it is known already.
     pub fn known_scope(&self) -> Option<&str> {
         self.scope.get()?.as_deref()
     }

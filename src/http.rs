@@ -252,14 +252,6 @@ impl Session {
         }
     }
 
-    /// Makes a call whose failure is nobody's trouble: it only helps.
-    ///
-    /// # Errors
-    /// As [`Session::call`].
-    pub async fn ask(&self, call: Call<'_>) -> Result<Answer, ProviderError> {
-        self.call(call).await
-    }
-
     async fn exchange(&self, call: Call<'_>) -> Result<http::Response<Bytes>, ProviderError> {
         let is_write = call.method != Method::GET;
         let request = self.request(call)?;

@@ -49,10 +49,9 @@ pub trait Provider: Send + Sync {
     }
 
     /// Whose secrets these are, where the spec does not say and the provider can be asked without
-    /// a write. A help against two objects that write one name with two keys; a provider that does
-    /// not answer is no trouble.
-    async fn scope(&self) -> Option<String> {
-        None
+    /// a write. It tells two objects apart that write one name with two keys.
+    async fn scope(&self) -> Result<Option<String>, ProviderError> {
+        Ok(None)
     }
 
     /// Whether the provider has finished what it accepted.

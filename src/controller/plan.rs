@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use self::{drift::is_contended, locate::is_listed};
 pub(super) use self::{
     drift::{Cause, Drift, Evidence, drifted, due_for_rewrite},
-    locate::{Shown, is_shown_as_ours, locate},
+    locate::{Shown, is_marked, is_shown_as_ours, locate},
     removal::{Removed, Riddance, may_be_there, removals},
 };
 use super::{desired::Desired, trouble::Trouble};

@@ -92,9 +92,12 @@ impl Route<'_> {
         since: Instant,
         patience: Duration,
     ) -> Result<Arc<Snapshot>, ProviderError> {
-        self.account
+        let listed = self
+            .account
             .listing
             .began_after(since, patience, || self.provider.list())
-            .await
+            .await?;
+        self.account.learn_scope(listed.scope.as_deref());
+        Ok(listed)
     }
 }

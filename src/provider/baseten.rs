@@ -124,21 +124,21 @@ impl Provider for Baseten {
         wire::delete(&self.session, &path, &[]).await
     }
 
-    async fn scope(&self) -> Option<String> {
+    async fn scope(&self) -> Result<Option<String>, ProviderError> {
         if self.team_id.is_some() {
-            return self.team_id.clone();
+            return Ok(self.team_id.clone());
         }
         let call = Call {
             operation: "teams",
             path: &["v1", "teams"],
             ..Call::default()
         };
-        let teams: Teams = self.session.ask(call).await.ok()?.json().ok()?;
-        match <[Team; 1]>::try_from(teams.teams) {
+        let teams: Teams = self.session.call(call).await?.json()?;
+        Ok(match <[Team; 1]>::try_from(teams.teams) {
             Ok([only]) => wire::id(only.id),
             // Which of several is the primary one is not said.
             Err(_) => None,
-        }
+        })
     }
 }
 

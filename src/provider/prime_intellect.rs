@@ -160,17 +160,17 @@ impl Provider for PrimeIntellect {
         wire::delete(&self.session, &path, &self.team_query()).await
     }
 
-    async fn scope(&self) -> Option<String> {
+    async fn scope(&self) -> Result<Option<String>, ProviderError> {
         if self.team_id.is_some() {
-            return self.team_id.clone();
+            return Ok(self.team_id.clone());
         }
         let call = Call {
             operation: "whoami",
             path: &["api", "v1", "user", "whoami"],
             ..Call::default()
         };
-        let answer: WhoAmI = self.session.ask(call).await.ok()?.json().ok()?;
-        wire::id(answer.data.id)
+        let answer: WhoAmI = self.session.call(call).await?.json()?;
+        Ok(wire::id(answer.data.id))
     }
 }
 

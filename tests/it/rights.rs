@@ -73,6 +73,22 @@ fn every_right_of_the_chart_is_used_and_no_other() {
             .await
             .expect("an annotation is written");
         scene.wait_held(&[("A_KEY", &two)]).await;
+        // Under Delete the object has a finalizer, and an API key that is gone raises the question
+        // whether the namespace is too.
+        let spec = json!({"spec": {"deletionPolicy": "Delete"}});
+        scene.patch("object", spec).await.expect("a policy is set");
+        until("the finalizer is there", async || {
+            let object = scene.objects().get("object").await.expect("an object");
+            let finalizers = object.metadata.finalizers.unwrap_or_default();
+            (!finalizers.is_empty())
+                .then_some(())
+                .ok_or_else(|| "none".to_owned())
+        })
+        .await;
+        scene.delete_secret("credential").await;
+        scene.wait_reason("object", "CredentialNotFound").await;
+        let kubectl = ["delete", "psec", "object", "--wait=false"];
+        scene.kubectl(&kubectl).await;
         let granted = granted(&stage).await;
         until(
             &format!("all of {granted:?} is used, within {DEADLINE:?}"),

@@ -36,7 +36,7 @@ fn object(draft: &Draft) -> ProviderSecret {
         .entries
         .iter()
         .filter(|_| draft.acknowledged)
-        .map(|name| json!({"name": name, "state": "Synced", "lastWriteTime": "2026-01-01T00:00:00Z"}))
+        .map(|name| json!({"name": name, "state": "Synced", "lastWriteTime": "2026-01-01T00:00:00Z", "remoteId": "id-1"}))
         .collect();
     serde_json::from_value(json!({
         "apiVersion": "providersecrets.dev/v1alpha1",
@@ -91,7 +91,7 @@ fn m_08_one_key_in_two_secrets_is_one_account() {
     claims.note(&object(&younger));
     // In another namespace it is another Secret until its key is known.
     assert_eq!(owner(&claims, "b"), None);
-    assert_eq!(claims.identify("b", [1; 32], None).len(), 1);
+    assert_eq!(claims.identify("b", [1; 32], None), []);
     assert_eq!(claims.identify("a", [1; 32], None).len(), 1);
     assert!(claims.identify("a", [1; 32], None).is_empty());
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
@@ -117,8 +117,20 @@ fn a_claim_under_another_key_counts_once_it_was_acknowledged() {
     claims.note(&object(&older(false)));
     claims.note(&object(&younger));
     assert_eq!(owner(&claims, "b"), None);
-    claims.note(&object(&older(true)));
+    // What was acknowledged counts when it is shown under the other key too.
+    assert_eq!(
+        claims.note(&object(&older(true))),
+        [("ml".to_owned(), "b".to_owned())]
+    );
+    assert_eq!(owner(&claims, "b"), None);
+    let disputes = claims.disputes("b");
+    assert_eq!(disputes.len(), 1);
+    assert_eq!(disputes[0].mark.id.as_deref(), Some("id-1"));
+    assert!(!claims.has_heir("a", "HF_TOKEN"));
+    claims.settle("b", Arc::clone(&disputes[0].uid), true);
+    assert!(claims.disputes("b").is_empty());
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
+    assert!(claims.has_heir("a", "HF_TOKEN"));
     let elsewhere = Draft {
         scope: Some("another"),
         ..younger
@@ -152,5 +164,28 @@ fn nothing_is_kept_of_objects_that_are_gone() {
     claims.want("a", ["OTHER"].into_iter());
     claims.forget("a");
     let index = claims.index();
-    assert!(index.claimants.is_empty() && index.by_name.is_empty());
+    assert!(index.claimants.is_empty() && index.by_place.is_empty());
+}
+
+#[test]
+fn whoever_may_share_a_scope_without_knowing_is_asked() {
+    let claims = Claims::default();
+    let older = Draft {
+        acknowledged: true,
+        ..DRAFT
+    };
+    claims.note(&object(&older));
+    assert!(!claims.has_stranger("a"));
+    let younger = Draft {
+        name: "b",
+        age: 0,
+        secret: "other",
+        ..DRAFT
+    };
+    claims.note(&object(&younger));
+    assert!(claims.has_stranger("a") && claims.has_stranger("b"));
+    let concerned = claims.identify("b", [2; 32], Some("team"));
+    assert_eq!(concerned, [("ml".to_owned(), "a".to_owned())]);
+    claims.identify("a", [1; 32], Some("another"));
+    assert!(!claims.has_stranger("b"));
 }

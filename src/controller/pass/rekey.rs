@@ -114,7 +114,7 @@ impl Pass<'_> {
         }
         let said = match listed.scope.as_deref() {
             Some(said) => Some(said),
-            None => route.account.scope(route.provider).await,
+            None => route.account.scope(route.provider).await.map_err(told)?,
         };
         if let (Some(known), Some(said)) = (known, said) {
             return Ok(known == said);

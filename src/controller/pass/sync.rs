@@ -13,10 +13,11 @@ use super::{
     words,
 };
 use crate::{
-    account::Snapshot,
+    account::{Snapshot, scope_field},
     api::{DeletionPolicy, EntryStatus, READY, Reason},
     controller::{
         apply::{Applied, Outcome, Writer},
+        claims::Dispute,
         dereference::Versions,
         desired::{Desired, Wanted},
         finalizer,
@@ -88,12 +89,11 @@ impl Pass<'_> {
             names: &self.context.accounts.names,
             claimed: &self.claims(route),
         };
-        if work.planned.iter().any(|planned| planned.change.is_write()) {
-            // Asked before the first write, because a name is locked by it.
-            route.account.scope(route.provider).await;
-            self.claim(route, &desired);
-        }
-        if let Err(trouble) = self.look(route, &desired, &mut work).await {
+        let looked = match self.place(route, &desired, &mut work).await {
+            Ok(()) => self.look(route, &desired, &mut work).await,
+            Err(trouble) => Err(trouble),
+        };
+        if let Err(trouble) = looked {
             let mut conclusion = unfinished(&work.planned, trouble.reason).with(trouble);
             conclusion.troubles.extend(unread);
             return Ok(conclusion);
@@ -108,6 +108,7 @@ impl Pass<'_> {
         self.remember_outcomes(&desired, &work.planned, &applied);
         let entries = status::entries(names(), &work.planned, &applied, Timestamp::now());
         let (written, said) = tally(&applied);
+        route.account.learn_scope(said.as_deref());
         self.context
             .metrics
             .keys_written(route.choice.kind(), written);
@@ -202,6 +203,36 @@ impl Pass<'_> {
             is_requested: self.requested.is_some(),
             now: Timestamp::now(),
         }
+    }
+
+    /// Where another object claims the same names with another key, it matters whose names they are:
+    /// the scope must be known, and what the other wrote must be shown under our key.
+    async fn place(
+        &self,
+        route: &Route<'_>,
+        desired: &[Desired],
+        work: &mut Work,
+    ) -> Result<(), Trouble> {
+        let told = |error| Trouble::provider(&error, route.choice, None);
+        let claims = &self.context.claims;
+        let is_known = scope_field(route.choice).is_some() || route.account.known_scope().is_some();
+        if !is_known && claims.has_stranger(&self.uid) {
+            route.account.scope(route.provider).await.map_err(told)?;
+            self.claim(route, desired);
+        }
+        let disputes = claims.disputes(&self.uid);
+        if disputes.is_empty() {
+            return Ok(());
+        }
+        let listed = route.listing(Instant::now(), Duration::ZERO).await;
+        let listed = listed.map_err(told)?;
+        for Dispute { uid, folded, mark } in disputes {
+            let is_shown = plan::is_marked(&mark, &folded, &listed.remotes, route.rules());
+            claims.settle(&self.uid, uid, is_shown);
+        }
+        work.listed = Some(listed);
+        work.planned = self.plan(route, desired, work);
+        Ok(())
     }
 
     /// Gets the account's listing, and the keys of the set, where the plan needs them, and plans

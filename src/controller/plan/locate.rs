@@ -2,7 +2,7 @@
 
 use crate::{
     api::{EntryStatus, Reason},
-    controller::{desired::Desired, trouble::Trouble},
+    controller::{claims::Mark, desired::Desired, trouble::Trouble},
     provider::{Remote, Rules},
 };
 
@@ -86,6 +86,25 @@ pub(in crate::controller) fn is_shown_as_ours<'a>(
         },
     };
     named.find(is_ours).map_or(Shown::Other, Shown::Ours)
+}
+
+/// Whether a listing shows a secret that another object wrote.
+pub(in crate::controller) fn is_marked(
+    mark: &Mark,
+    folded: &str,
+    remotes: &[Remote],
+    rules: &Rules,
+) -> bool {
+    remotes
+        .iter()
+        .filter(|remote| (rules.fold)(&remote.name) == folded)
+        .any(|remote| match (&mark.id, &remote.id) {
+            (Some(known), Some(shown)) => **known == **shown,
+            _ => match (&mark.version, &remote.version) {
+                (Some(known), Some(shown)) => same_instant(known, shown),
+                _ => false,
+            },
+        })
 }
 
 /// Whether two versions are one instant, as far as the coarser of the two tells: a listing may show

@@ -64,10 +64,11 @@ async fn the_operator_has_the_verbs_it_uses_and_no_other() {
             allow(
                 "providersecrets.dev",
                 "providersecrets",
-                &["get", "list", "watch"]
+                &["get", "list", "watch", "patch"]
             ),
             allow("providersecrets.dev", "providersecrets/status", &["patch"]),
             allow("", "secrets", &["get", "list", "watch"]),
+            allow("", "namespaces", &["get"]),
             allow("events.k8s.io", "events", &["create"]),
         ])
     );

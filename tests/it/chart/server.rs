@@ -103,16 +103,20 @@ async fn the_service_account_cannot_write_a_secret() {
         assert!(may(verb, "", "secrets").await, "{verb}");
         assert!(may(verb, group, "providersecrets").await, "{verb}");
     }
+    assert!(may("patch", group, "providersecrets").await);
     assert!(may("patch", group, "providersecrets/status").await);
+    assert!(may("get", "", "namespaces").await);
     assert!(may("create", "events.k8s.io", "events").await);
     for verb in ["create", "update", "patch", "delete", "deletecollection"] {
         assert!(!may(verb, "", "secrets").await, "{verb}");
+        assert!(!may(verb, "", "namespaces").await, "{verb}");
+    }
+    for verb in ["create", "update", "delete", "deletecollection"] {
         assert!(!may(verb, group, "providersecrets").await, "{verb}");
     }
     for resource in [
         "pods",
         "configmaps",
-        "namespaces",
         "serviceaccounts",
         "serviceaccounts/token",
     ] {
