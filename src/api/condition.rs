@@ -96,6 +96,8 @@ reasons! {
     ValueTooLarge,
     /// The value is not UTF-8 text and the provider takes text only.
     InvalidEncoding,
+    /// The template of an entry holds what templates may not hold.
+    InvalidTemplate,
     /// Two entries, or an entry and something at the provider, claim one name.
     Conflict,
     /// The provider shows several secrets of this name.
