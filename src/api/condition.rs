@@ -98,6 +98,8 @@ reasons! {
     InvalidEncoding,
     /// The template of an entry holds what templates may not hold.
     InvalidTemplate,
+    /// The value ends in a newline, which is sent as it is; the reason of an event only.
+    TrailingNewline,
     /// Two entries, or an entry and something at the provider, claim one name.
     Conflict,
     /// The provider shows several secrets of this name.

@@ -44,6 +44,10 @@ pub(super) struct Desired {
     pub(super) options: Options,
     /// The value as it goes over the wire, or why there is none.
     pub(super) value: Result<SecretString, Trouble>,
+    /// The Secret that it comes from.
+    pub(super) secret: String,
+    /// Whether it is one line of text and the newline after it.
+    pub(super) is_line: bool,
 }
 
 /// Everything that is wanted.
@@ -134,7 +138,7 @@ fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules
         let message =
             format!("Give entry {name} either secretKeyRef, or template together with secretRef.");
         let value = Err(Trouble::config(Reason::InvalidSpec, message));
-        return wanted(name, options, value, rules);
+        return wanted(name, "", options, value, rules);
     };
     let secret = source.secret_name();
     let data = match sources.get(secret) {
@@ -144,7 +148,7 @@ fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules
     };
     let value = value_of(&name, source, renderer, data);
     let bytes = value.as_ref().map(Bytes::as_slice).map_err(Trouble::clone);
-    wanted(name, options, bytes, rules)
+    wanted(name, secret, options, bytes, rules)
 }
 
 fn from_source(
@@ -153,22 +157,37 @@ fn from_source(
     data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
     rules: &Rules,
 ) -> Vec<Desired> {
+    let secret = &source.secret_ref.name;
     data.iter()
         .filter(|(key, _)| filter.takes(key))
         .map(|(key, bytes)| {
             let name = bulk_name(key, source);
-            wanted(name, Options::default(), Ok(bytes), rules)
+            wanted(name, secret, Options::default(), Ok(bytes), rules)
         })
         .collect()
 }
 
-fn wanted(name: String, options: Options, bytes: Result<&[u8], Trouble>, rules: &Rules) -> Desired {
+fn wanted(
+    name: String,
+    secret: &str,
+    options: Options,
+    bytes: Result<&[u8], Trouble>,
+    rules: &Rules,
+) -> Desired {
+    // Of a file a newline at the end is part, and of a text of several lines it is usual.
+    let is_line = !options.is_file()
+        && bytes.as_ref().is_ok_and(|bytes| {
+            let newline = bytes.iter().position(|byte| *byte == b'\n');
+            newline.is_some_and(|newline| newline + 1 == bytes.len())
+        });
     let value = bytes.and_then(|bytes| wire_value(&name, bytes, &options, rules));
     Desired {
         folded: (rules.fold)(&name),
         name,
         options,
         value,
+        secret: secret.to_owned(),
+        is_line,
     }
 }
 

@@ -193,6 +193,7 @@ impl Pass<'_> {
             scope,
             written,
             settled,
+            warnings,
         } = conclusion;
         let is_suspended = self.object.spec.is_suspended();
         let verdict = if is_suspended {
@@ -212,6 +213,7 @@ impl Pass<'_> {
             written,
         };
         let told = report::report(self.context, &self.newest(), &findings).await?;
+        report::warn(self.context, &told, &warnings);
         let acted = self.acted(findings.sources);
         self.context.memos.with(&self.uid, |memo| {
             // At rest nothing is kept in memory that status tells as well.

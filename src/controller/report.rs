@@ -16,6 +16,7 @@ use super::{
     events::Importance,
     kubernetes::{Failure, bounded},
     status::{self, State, Verdict},
+    warnings::Warning,
 };
 use crate::api::{
     EntryStatus, GROUP, ProviderSecret, ProviderSecretStatus, READY, Reason, SourceStatus,
@@ -80,6 +81,18 @@ pub(super) async fn report(
     let told = write(context, object, &next).await?;
     announce(context, object, &previous, findings);
     Ok(told)
+}
+
+/// Tells of warnings. After status was written: else a pass that is made again would repeat them.
+pub(super) fn warn(context: &Context, object: &Arc<ProviderSecret>, warnings: &[Warning]) {
+    if warnings.is_empty() {
+        return;
+    }
+    let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
+    for Warning { reason, note } in warnings {
+        let events = &context.events;
+        events.tell(&guarded, Importance::Warning, *reason, "Push", note);
+    }
 }
 
 /// Writes a status if it says something new, and gives the object as it is then.

@@ -1,6 +1,7 @@
 //! Secrets that are missing, change or go away; what is in them is next door.
 
 mod bulk; // dataFrom
+mod newline; // the newline at the end
 mod templates; // values made of several keys
 mod values; // what a value may be
 

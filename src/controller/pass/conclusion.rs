@@ -2,7 +2,7 @@
 
 use crate::{
     api::{Choice, EntryState, EntryStatus, Reason},
-    controller::{dereference::Versions, trouble::Trouble},
+    controller::{dereference::Versions, trouble::Trouble, warnings::Warning},
     provider::{Provider, Settled},
 };
 
@@ -20,6 +20,8 @@ pub(super) struct Conclusion {
     pub(super) written: usize,
     /// Whether the provider has finished what it accepted.
     pub(super) settled: Settled,
+    /// What works and is probably not meant.
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Conclusion {
@@ -32,6 +34,7 @@ impl Conclusion {
             scope: None,
             written: 0,
             settled: Settled::Ready,
+            warnings: Vec::new(),
         }
     }
 

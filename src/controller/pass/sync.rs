@@ -14,6 +14,7 @@ use crate::{
         plan::{self, Change, Inputs, Planned, plan},
         report, status,
         trouble::Trouble,
+        warnings::trailing_newlines,
     },
     provider::{Provider, Rules},
 };
@@ -109,6 +110,8 @@ impl Pass<'_> {
         let applied = writer.apply(&desired, &planned, listed.as_deref()).await;
         let entries = status::entries(names(), &planned, &applied, jiff::Timestamp::now());
         let (written, said) = tally(&applied);
+        let recorded = self.object.status.as_ref();
+        let warnings = trailing_newlines(&desired, &planned, &applied, recorded, &sources);
         self.context
             .metrics
             .keys_written(route.choice.kind(), written);
@@ -117,6 +120,7 @@ impl Pass<'_> {
         conclusion
             .troubles
             .extend(applied.outcomes.into_iter().filter_map(Outcome::trouble));
+        conclusion.warnings = warnings;
         conclusion.scope = route.scope(said);
         conclusion.written = written;
         // A set into which nothing was written is not asked for: it may not exist.

@@ -17,6 +17,8 @@ fn entry(name: &str, value: &str) -> Desired {
         folded: name.replace('-', "_"),
         options: Options::default(),
         value: Ok(SecretString::from(value)),
+        secret: "source".to_owned(),
+        is_line: false,
     }
 }
 

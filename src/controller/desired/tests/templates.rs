@@ -1,6 +1,7 @@
-//! Templates, and entries that have no one source.
+//! Templates, entries that have no one source, and the newline at the end.
 
 use rstest::rstest;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::*;
@@ -49,5 +50,41 @@ fn an_entry_without_exactly_one_source_is_refused() {
     let wanted = wanted(&data, &Sources::default(), ProviderKind::Baseten).unwrap();
     for (name, value) in shown(&wanted) {
         assert_eq!(value, Err(Reason::InvalidSpec), "{name}");
+    }
+}
+
+#[rstest]
+#[case("key\n", true)]
+#[case("key\r\n", true)]
+#[case("\n", true)]
+#[case("key", false)]
+#[case("", false)]
+#[case("one\ntwo\n", false)]
+#[case("key\n\n", false)]
+#[case("-----BEGIN KEY-----\nMIIB\n-----END KEY-----\n", false)]
+fn c_12_one_line_with_a_newline_is_known_and_sent_as_it_is(
+    #[case] value: &str,
+    #[case] is_line: bool,
+) {
+    let secrets = sources(&[("s", &[("k", value.as_bytes())])]);
+    let mut file = one("FILE");
+    file["primeIntellect"] = json!({"isFile": true});
+    let data = json!({
+        "data": [one("NAME"), template("MADE", "{{ k }}"), file],
+        "dataFrom": [{"secretRef": {"name": "s"}, "nameTransform": "UpperSnake"}],
+    });
+    let wanted = wanted(&data, &secrets, ProviderKind::PrimeIntellect).unwrap();
+    assert_eq!(wanted.entries.len(), 4);
+    for entry in &wanted.entries {
+        assert_eq!(entry.secret, "s");
+        assert_eq!(
+            entry.is_line,
+            is_line && entry.name != "FILE",
+            "{}",
+            entry.name
+        );
+        if let (Ok(sent), false) = (&entry.value, entry.name == "FILE") {
+            assert_eq!(sent.expose_secret(), value);
+        }
     }
 }
