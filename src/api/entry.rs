@@ -187,11 +187,12 @@ pub struct DataFromSource {
     pub prefix: Option<String>,
 }
 
-/// How a Secret's key becomes a name.
+/// How a Secret's key becomes a name. With UpperSnake, `-` and `.` become `_`, a lower-case letter
+/// or digit is parted from an upper-case letter after it by `_`, and letters become upper case:
+/// api.keyName becomes API_KEY_NAME. A key without lower-case letters is not parted: S3BUCKET stays.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameTransform {
-    /// `-` and `.` become `_`, a lower-case letter or digit is parted from an upper-case letter
-    /// after it by `_`, and letters become upper case: api.keyName becomes API_KEY_NAME.
+    /// Words in upper case, parted by `_`.
     UpperSnake,
 }
 

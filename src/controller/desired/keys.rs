@@ -64,8 +64,11 @@ pub(super) fn bulk_name(key: &str, source: &DataFromSource) -> String {
 fn upper_snake(key: &str) -> String {
     let mut name = String::with_capacity(key.len() + 4);
     let mut last = None;
+    // So that a name that is right already stays: S3BUCKET is not S3_BUCKET.
+    let is_mixed = key.contains(|letter: char| letter.is_ascii_lowercase());
     for letter in key.chars() {
-        let is_joint = |last: char| last.is_ascii_lowercase() || last.is_ascii_digit();
+        let is_joint =
+            |last: char| last.is_ascii_lowercase() || (is_mixed && last.is_ascii_digit());
         if letter.is_ascii_uppercase() && last.is_some_and(is_joint) {
             name.push('_');
         }
@@ -83,6 +86,7 @@ fn upper_snake(key: &str) -> String {
 mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
+    use serde_json::json;
 
     use super::*;
 
@@ -91,13 +95,62 @@ mod tests {
     #[case("api.keyName", "API_KEY_NAME")]
     #[case("APIKey", "APIKEY")]
     #[case("key2Value", "KEY2_VALUE")]
+    #[case("key2value", "KEY2VALUE")]
+    #[case("S3BUCKET", "S3BUCKET")]
     #[case("already_SNAKE", "ALREADY_SNAKE")]
     #[case("", "")]
     fn upper_snake_makes_names(#[case] key: &str, #[case] name: &str) {
         assert_eq!(upper_snake(key), name);
     }
 
+    fn taken(key: &str, include: Option<&[String]>, exclude: Option<&[String]>) -> bool {
+        let source = json!({"secretRef": {"name": "s"}, "include": include, "exclude": exclude});
+        let source = serde_json::from_value(source).unwrap();
+        let filter = KeyFilter::new(0, &source);
+        filter.unwrap().takes(key)
+    }
+
     proptest! {
+        #[test]
+        fn upper_snake_is_idempotent_and_keeps_letters(key in "[-._a-zA-Z0-9]{1,253}") {
+            let name = upper_snake(&key);
+            prop_assert_eq!(&upper_snake(&name), &name);
+            prop_assert!(!name.contains(|letter: char| letter.is_ascii_lowercase() || "-.".contains(letter)));
+            let letters = |text: &str| -> String {
+                let kept = text.chars().filter(char::is_ascii_alphanumeric);
+                kept.map(|letter| letter.to_ascii_uppercase()).collect()
+            };
+            prop_assert_eq!(letters(&name), letters(&key));
+        }
+
+        #[test]
+        fn exclude_wins_and_every_key_is_taken_without_include(
+            key in "[-._a-zA-Z0-9]{1,20}",
+            include in prop::collection::vec("[-._a-c*?]{1,4}", 0..4),
+            exclude in prop::collection::vec("[-._a-c*?]{1,4}", 0..4),
+        ) {
+            let is_excluded = !taken(&key, None, Some(&exclude));
+            let is_included = taken(&key, Some(&include), None);
+            prop_assert_eq!(
+                taken(&key, Some(&include), Some(&exclude)),
+                is_included && !is_excluded
+            );
+            prop_assert!(taken(&key, None, None));
+            prop_assert!(!taken(&key, Some(&[]), None), "a list of no patterns takes no key");
+        }
+
+        #[test]
+        fn a_pattern_without_wildcards_is_one_key(
+            key in "[-._a-zA-Z0-9]{1,20}", other in "[-._a-zA-Z0-9]{1,20}",
+        ) {
+            let pattern = [key.clone()];
+            prop_assert!(taken(&key, Some(&pattern), None));
+            prop_assert_eq!(taken(&other, Some(&pattern), None), other == key);
+            for pattern in ["*".to_owned(), format!("{}*", &key[..1]), format!("?{}", &key[1..])] {
+                prop_assert!(taken(&key, Some(std::slice::from_ref(&pattern)), None), "{}", pattern);
+            }
+        }
+
         #[test]
         fn no_pattern_panics(pattern in "\\PC{0,40}") {
             let _ = globs(Some(&[pattern]), "spec.dataFrom[0].include");
