@@ -14,7 +14,7 @@ use std::{
     io::{self, Write},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -27,8 +27,9 @@ use zeroize::Zeroizing;
 const MAX_TEMPLATE: usize = 4 * 1024;
 /// The longest text a template, or one filter in it, may make, in bytes: what a Secret may hold.
 const MAX_VALUE: usize = 1024 * 1024;
-/// What all templates of one object may make together, in bytes, every filter counted.
-const BUDGET: usize = 32 * 1024 * 1024;
+/// How much work all templates of one object may be together, in bytes: every key that is looked up,
+/// what every filter makes and the texts. A fraction of a second.
+const BUDGET: usize = 64 * 1024 * 1024;
 /// Instructions of the engine; without loops a template of 4 KiB comes nowhere near.
 const FUEL: u64 = 10_000;
 /// The name under which every key can be reached.
@@ -50,7 +51,7 @@ pub(crate) enum Fault {
     NotBase64,
     /// The text is longer than a value may be.
     TooLarge,
-    /// The templates of the object make too much altogether.
+    /// The templates of the object are too much work altogether.
     TooMuch,
 }
 
@@ -93,24 +94,26 @@ impl Renderer {
         template: &Template<'_>,
         data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
     ) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let keys = Arc::new(Keys::new(&template.used, data)?);
+        let keys = Arc::new(Keys::new(&template.used, data, &self.budget)?);
         let mut environment = Environment::empty();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_syntax(syntax());
         environment.set_fuel(Some(FUEL));
         filters::add(&mut environment, &self.budget);
         let mut text = Text::default();
-        environment
+        let rendered = environment
             .template_from_named_str("", template.source)
             .and_then(|engine| {
                 let root = Value::from_object(Root(Arc::clone(&keys)));
                 engine.render_captured_to(root, &mut text).map(drop)
             })
-            .map_err(|error| keys.fault(&error))?;
-        self.budget
-            .take(text.0.len())
-            .then_some(text.0)
-            .ok_or(Fault::TooMuch)
+            .map_err(|error| keys.fault(&error));
+        // First: to the engine a key that nothing is left for is a missing one, which a template
+        // may have a default for.
+        if keys.is_spent.load(Ordering::Relaxed) || !self.budget.take(text.0.len()) {
+            return Err(Fault::TooMuch);
+        }
+        rendered.map(|()| text.0)
     }
 }
 
@@ -141,10 +144,17 @@ struct Keys {
     texts: BTreeMap<String, Value>,
     required: BTreeSet<String>,
     missed: Mutex<Option<String>>,
+    budget: Budget,
+    /// Whether there was no budget left for a key.
+    is_spent: AtomicBool,
 }
 
 impl Keys {
-    fn new(used: &check::Used, data: &BTreeMap<String, Zeroizing<Vec<u8>>>) -> Result<Self, Fault> {
+    fn new(
+        used: &check::Used,
+        data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
+        budget: &Budget,
+    ) -> Result<Self, Fault> {
         let mut texts = BTreeMap::new();
         for key in &used.keys {
             let Some(bytes) = data.get(key) else { continue };
@@ -155,16 +165,24 @@ impl Keys {
             texts,
             required: used.required.clone(),
             missed: Mutex::new(None),
+            budget: budget.clone(),
+            is_spent: AtomicBool::new(false),
         })
     }
 
     fn get(&self, key: &str) -> Option<Value> {
-        let found = self.texts.get(key).cloned();
-        if found.is_none() && self.required.contains(key) {
-            let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
-            *missed = Some(key.to_owned());
+        let Some(found) = self.texts.get(key) else {
+            if self.required.contains(key) {
+                let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+                *missed = Some(key.to_owned());
+            }
+            return None;
+        };
+        if !self.budget.take(found.as_str().map_or(0, str::len)) {
+            self.is_spent.store(true, Ordering::Relaxed);
+            return None;
         }
-        found
+        Some(found.clone())
     }
 
     /// What an error of the engine means. Nothing of its text is used.

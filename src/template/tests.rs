@@ -1,5 +1,6 @@
 //! What templates make, what they may not, and how little they can do.
 
+mod bounds;
 mod properties;
 
 use rstest::rstest;
@@ -251,53 +252,15 @@ fn the_deepest_allowed_template_renders() {
     thread.spawn(test).unwrap().join().unwrap();
 }
 
-#[rstest]
-#[case::output("{{ a }}{{ a }}{{ a }}", Fault::TooLarge)]
-#[case::replace("{{ a | replace('x', a) }}", Fault::TooLarge)]
-#[case::urlencode("{{ a | replace('x', '/') | urlencode }}", Fault::TooLarge)]
-#[case::unreached_output(
-    "{% if a | b64encode | b64encode | b64encode %}{% endif %}",
-    Fault::TooLarge
-)]
-fn what_is_made_is_bounded(#[case] source: &str, #[case] expected: Fault) {
-    let half = vec![b'x'; MAX_VALUE / 2];
-    assert_eq!(render(source, &[("a", &half)]), Err(expected));
-}
-
-#[test]
-fn a_text_may_be_as_large_as_a_secret() {
-    let whole = vec![b'x'; MAX_VALUE];
-    assert_eq!(
-        render("{{ a }}", &[("a", &whole)]).map(|text| text.len()),
-        Ok(MAX_VALUE)
-    );
-    assert_eq!(render("{{ a }}.", &[("a", &whole)]), Err(Fault::TooLarge));
-}
-
-#[test]
-fn the_templates_of_one_object_share_a_budget() {
-    let renderer = Renderer::new();
-    let whole = Zeroizing::new(vec![b'x'; MAX_VALUE]);
-    let data = BTreeMap::from([("a".to_owned(), whole)]);
-    let template = Template::new("{{ a }}").unwrap();
-    let made = (0..100).take_while(|_| renderer.render(&template, &data).is_ok());
-    assert_eq!(made.count(), BUDGET / MAX_VALUE);
-    assert_eq!(
-        renderer.render(&template, &data).err(),
-        Some(Fault::TooMuch)
-    );
-    // Filters spend of it, also where what they make is not shown.
-    let unseen = Template::new(&"{% if a | upper | lower %}{% endif %}".repeat(100)).map(drop);
-    assert_eq!(unseen, Ok(()));
-    let unseen = "{% if a | upper | lower %}{% endif %}".repeat(100);
-    let fault = Renderer::new().render(&Template::new(&unseen).unwrap(), &data);
-    assert_eq!(fault.err(), Some(Fault::TooMuch));
-}
-
 #[test]
 fn nothing_that_holds_a_value_shows_it() {
     let data = BTreeMap::from([("a".to_owned(), Zeroizing::new(b"C4n4ry".to_vec()))]);
-    let keys = Keys::new(&Template::new("{{ a }}").unwrap().used, &data).unwrap();
+    let keys = Keys::new(
+        &Template::new("{{ a }}").unwrap().used,
+        &data,
+        &Renderer::new().budget,
+    )
+    .unwrap();
     let root = Value::from_object(Root(Arc::new(keys)));
     assert!(!format!("{root:?} {root:#?} {root}").contains("C4n4ry"));
 }

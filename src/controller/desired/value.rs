@@ -93,7 +93,7 @@ fn told(fault: Fault, entry: &str, secret: &str) -> Trouble {
         Fault::TooMuch => (
             Reason::ValueTooLarge,
             format!(
-                "The templates of the object make more than 32 MiB of text, filters counted, and entry {entry} is beyond that. Split the object into several."
+                "The templates of the object are more work than is allowed, and entry {entry} is beyond that. Use smaller keys or fewer filters, or split the object."
             ),
         ),
     };
