@@ -14,8 +14,8 @@ mod status;
 pub use condition::{Condition, READY, RECONCILING, Reason, STALLED};
 pub use definition::definition;
 pub use entry::{
-    BraintrustOptions, DataFromSource, Entry, NameTransform, PrimeIntellectOptions, SecretKeyRef,
-    SecretRef,
+    BraintrustOptions, DataFromSource, Entry, EntrySource, NameTransform, PrimeIntellectOptions,
+    SecretKeyRef, SecretRef,
 };
 pub use policy::{ConflictPolicy, DeletionPolicy};
 pub use provider::{

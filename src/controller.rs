@@ -25,6 +25,7 @@ mod secrets;
 mod status;
 mod trouble;
 mod version;
+mod warnings;
 mod watch;
 
 pub use context::Settings;

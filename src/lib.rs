@@ -7,6 +7,7 @@
 //! - [`account`]: what all objects of one API key share
 //! - [`provider`]: the four providers behind one trait
 //! - [`http`]: the one outbound client
+//! - `template`: values made of several keys
 //! - [`telemetry`]: logs, metrics and probes
 //! - [`cli`]: the command line
 
@@ -17,3 +18,4 @@ pub mod controller;
 pub mod http;
 pub mod provider;
 pub mod telemetry;
+mod template;

@@ -96,6 +96,10 @@ reasons! {
     ValueTooLarge,
     /// The value is not UTF-8 text and the provider takes text only.
     InvalidEncoding,
+    /// The template of an entry holds what templates may not hold.
+    InvalidTemplate,
+    /// The value ends in a newline, which is sent as it is; the reason of an event only.
+    TrailingNewline,
     /// Two entries, or an entry and something at the provider, claim one name.
     Conflict,
     /// The provider shows several secrets of this name.

@@ -10,10 +10,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// One entry: one name at the provider and where its value comes from.
+/// One entry: one name at the provider and where its value comes from, which is either secretKeyRef
+/// or template together with secretRef.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = Rule::new("has(self.secretKeyRef) != has(self.template)").message("give each entry one source: secretKeyRef for a key as it is, or template with secretRef for a text made of keys"),
+    validation = Rule::new("has(self.template) == has(self.secretRef)").message("template and secretRef belong together: give both, or secretKeyRef alone"),
     validation = Rule::new("self.?primeIntellect.?isFile.orValue(false) == oldSelf.?primeIntellect.?isFile.orValue(false)").message("isFile cannot change, because PrimeIntellect fixes it when a secret is created: use another name")
 )]
 pub struct Entry {
@@ -28,7 +31,23 @@ pub struct Entry {
 
     /// The key of a Secret in the namespace of this object that holds the value. Its bytes are
     /// sent as they are.
-    pub secret_key_ref: SecretKeyRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_key_ref: Option<SecretKeyRef>,
+
+    /// A text with the keys of the Secret of secretRef in it, at most 4 KiB, such as
+    /// `postgres://{{ user }}:{{ password | urlencode }}@db/app`. Between `{{` and `}}` stands a
+    /// key, or `secret["api-key"]` for one that is not a plain name. Filters are b64decode,
+    /// b64encode, default, lower, replace, tojson, trim, upper and urlencode, and statements are
+    /// if, elif, else and endif. Everything else is sent as it is written. The template is not
+    /// secret: write no password into it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub template: Option<String>,
+
+    /// The Secret that the template takes its keys from. It belongs to template and is not given
+    /// with secretKeyRef.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretRef>,
 
     /// Options that only Braintrust knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,6 +56,43 @@ pub struct Entry {
     /// Options that only PrimeIntellect knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prime_intellect: Option<PrimeIntellectOptions>,
+}
+
+/// Where the value of an entry comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntrySource<'a> {
+    /// A key, as it is.
+    Key(&'a SecretKeyRef),
+    /// A text made of the keys of a Secret.
+    Template {
+        /// The template.
+        template: &'a str,
+        /// The Secret.
+        secret: &'a SecretRef,
+    },
+}
+
+impl Entry {
+    /// The source; none where there is not exactly one, which the schema refuses.
+    pub fn source(&self) -> Option<EntrySource<'_>> {
+        match (&self.secret_key_ref, &self.template, &self.secret_ref) {
+            (Some(key), None, None) => Some(EntrySource::Key(key)),
+            (None, Some(template), Some(secret)) => {
+                Some(EntrySource::Template { template, secret })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl<'a> EntrySource<'a> {
+    /// The name of the Secret.
+    pub fn secret_name(self) -> &'a str {
+        match self {
+            Self::Key(key) => &key.name,
+            Self::Template { secret, .. } => &secret.name,
+        }
+    }
 }
 
 /// A key of a Secret in the namespace of the object.
@@ -131,11 +187,12 @@ pub struct DataFromSource {
     pub prefix: Option<String>,
 }
 
-/// How a Secret's key becomes a name.
+/// How a Secret's key becomes a name. With UpperSnake, `-` and `.` become `_`, a lower-case letter
+/// or digit is parted from an upper-case letter after it by `_`, and letters become upper case:
+/// api.keyName becomes API_KEY_NAME. A key without lower-case letters is not parted: S3BUCKET stays.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameTransform {
-    /// `-` and `.` become `_`, a lower-case letter or digit is parted from an upper-case letter
-    /// after it by `_`, and letters become upper case: api.keyName becomes API_KEY_NAME.
+    /// Words in upper case, parted by `_`.
     UpperSnake,
 }
 

@@ -11,8 +11,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConflictPolicy, DataFromSource, DeletionPolicy, Entry, ProviderSecretStatus, ProviderSpec,
-    policy,
+    ConflictPolicy, DataFromSource, DeletionPolicy, Entry, EntrySource, ProviderSecretStatus,
+    ProviderSpec, policy,
 };
 
 /// What a ProviderSecret asks for: where values go and which values they are.
@@ -58,9 +58,9 @@ pub struct ProviderSecretSpec {
     /// fields cannot change; apiKeySecretRef can.
     pub provider: ProviderSpec,
 
-    /// Entries that name one key of one Secret each. An entry here wins over an entry of the same
-    /// name that comes from dataFrom. What happens at the provider to an entry that is removed here
-    /// is up to deletionPolicy.
+    /// Entries that name one key of one Secret each, or a template with keys of one Secret. An entry
+    /// here wins over an entry of the same name that comes from dataFrom. What happens at the
+    /// provider to an entry that is removed here is up to deletionPolicy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -143,23 +143,24 @@ impl ProviderSecretSpec {
         self.data_from.as_deref().unwrap_or_default()
     }
 
-    /// Names of every Secret this object reads, the credential's last; sorted, without repeats.
-    pub fn secret_names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self
-            .entries()
-            .iter()
-            .map(|entry| entry.secret_key_ref.name.as_str())
-            .chain(
-                self.bulk_sources()
-                    .iter()
-                    .map(|source| source.secret_ref.name.as_str()),
-            )
-            .chain(
-                self.provider
-                    .choice()
-                    .map(|choice| choice.api_key_secret_ref().name.as_str()),
-            )
+    /// Names of every Secret that values come from; sorted, without repeats.
+    pub fn source_names(&self) -> Vec<&str> {
+        let explicit = self.entries().iter().filter_map(Entry::source);
+        let bulk = self.bulk_sources().iter();
+        let mut names: Vec<&str> = explicit
+            .map(EntrySource::secret_name)
+            .chain(bulk.map(|source| source.secret_ref.name.as_str()))
             .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Names of every Secret this object reads, the credential's too; sorted, without repeats.
+    pub fn secret_names(&self) -> Vec<&str> {
+        let mut names = self.source_names();
+        let choice = self.provider.choice();
+        names.extend(choice.map(|choice| choice.api_key_secret_ref().name.as_str()));
         names.sort_unstable();
         names.dedup();
         names

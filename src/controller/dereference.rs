@@ -94,19 +94,7 @@ pub(super) async fn sources(
         .provider
         .choice()
         .map(|choice| choice.api_key_secret_ref().name.as_str());
-    let mut names: Vec<&str> = spec
-        .entries()
-        .iter()
-        .map(|entry| entry.secret_key_ref.name.as_str())
-        .chain(
-            spec.bulk_sources()
-                .iter()
-                .map(|source| source.secret_ref.name.as_str()),
-        )
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    let read = join_all(names.into_iter().map(|name| async move {
+    let read = join_all(spec.source_names().into_iter().map(|name| async move {
         let is_credential = credential == Some(name);
         let (data, version) = source(context, namespace, name, is_credential).await;
         (name.to_owned(), data, version)

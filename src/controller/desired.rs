@@ -1,16 +1,22 @@
 //! What the spec and the Secrets ask for: names, values and options. Pure.
 
+mod keys;
+mod value;
+
 use std::collections::{BTreeMap, HashMap};
 
-use base64::Engine as _;
-use globset::{Glob, GlobSet, GlobSetBuilder};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use self::{
+    keys::{KeyFilter, bulk_name},
+    value::{Bytes, value_of, wire_value},
+};
 use super::trouble::Trouble;
 use crate::{
-    api::{DataFromSource, Entry, NameTransform, ProviderSecretSpec, Reason},
+    api::{DataFromSource, Entry, ProviderSecretSpec, Reason},
     provider::{Options, Rules},
+    template::Renderer,
 };
 
 /// Entries an object may have at most; status must stay well below what etcd takes.
@@ -22,8 +28,6 @@ const ENTRY_OVERHEAD: usize = 375;
 const SOURCE_OVERHEAD: usize = 64;
 /// What status holds besides entries and Secrets: conditions with their messages.
 const STATUS_OVERHEAD: usize = 8 * 1024;
-/// What PrimeIntellect takes of a file, in bytes of base64 (seed: 64KB base64 encoded).
-const MAX_FILE: usize = 64 * 1024;
 
 /// The data of one Secret, or why it could not be had. Values are erased when it is dropped.
 pub(super) type SecretData = Result<BTreeMap<String, Zeroizing<Vec<u8>>>, Trouble>;
@@ -36,12 +40,14 @@ pub(super) struct Desired {
     pub(super) name: String,
     /// Its identity: two names with one folded form are one secret.
     pub(super) folded: String,
-    /// The Secret that its value is made from.
-    pub(super) source: String,
     /// The managed options.
     pub(super) options: Options,
     /// The value as it goes over the wire, or why there is none.
     pub(super) value: Result<SecretString, Trouble>,
+    /// The Secret that it comes from.
+    pub(super) secret: String,
+    /// Whether it is one line of text and the newline after it.
+    pub(super) is_line: bool,
 }
 
 /// Everything that is wanted.
@@ -63,10 +69,11 @@ pub(super) fn desired(
     sources: &Sources,
     rules: &Rules,
 ) -> Result<Wanted, Trouble> {
+    let renderer = Renderer::new();
     let mut wanted: Vec<Desired> = spec
         .entries()
         .iter()
-        .map(|entry| explicit(entry, sources, rules))
+        .map(|entry| explicit(entry, sources, &renderer, rules))
         .collect();
     refuse_collisions(&wanted, rules)?;
     let (mut bulk, mut unread) = (Vec::new(), Vec::new());
@@ -121,33 +128,27 @@ fn refuse_too_many(spec: &ProviderSecretSpec, wanted: &[Desired]) -> Result<(), 
     Ok(())
 }
 
-fn explicit(entry: &Entry, sources: &Sources, rules: &Rules) -> Desired {
+fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules) -> Desired {
     let options = Options {
         braintrust: entry.braintrust.clone().unwrap_or_default(),
         prime_intellect: entry.prime_intellect.clone().unwrap_or_default(),
     };
-    let reference = &entry.secret_key_ref;
-    let bytes = match sources.get(&reference.name) {
-        Some(Ok(data)) => data.get(&reference.key).ok_or_else(|| {
-            Trouble::waiting(
-                Reason::KeyNotFound,
-                format!(
-                    "Secret {} has no key {}. Entry {} waits for it.",
-                    reference.name, reference.key, entry.name
-                ),
-            )
-        }),
-        Some(Err(trouble)) => Err(trouble.clone()),
-        None => Err(missing(&reference.name)),
+    let name = entry.name.clone();
+    let Some(source) = entry.source() else {
+        let message =
+            format!("Give entry {name} either secretKeyRef, or template together with secretRef.");
+        let value = Err(Trouble::config(Reason::InvalidSpec, message));
+        return wanted(name, "", options, value, rules);
     };
-    let value = bytes.and_then(|bytes| wire_value(&entry.name, bytes, &options, rules));
-    Desired {
-        folded: (rules.fold)(&entry.name),
-        name: entry.name.clone(),
-        source: reference.name.clone(),
-        options,
-        value,
-    }
+    let secret = source.secret_name();
+    let data = match sources.get(secret) {
+        Some(Ok(data)) => Ok(data),
+        Some(Err(trouble)) => Err(trouble.clone()),
+        None => Err(missing(secret)),
+    };
+    let value = value_of(&name, source, renderer, data);
+    let bytes = value.as_ref().map(Bytes::as_slice).map_err(Trouble::clone);
+    wanted(name, secret, options, bytes, rules)
 }
 
 fn from_source(
@@ -156,130 +157,38 @@ fn from_source(
     data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
     rules: &Rules,
 ) -> Vec<Desired> {
+    let secret = &source.secret_ref.name;
     data.iter()
         .filter(|(key, _)| filter.takes(key))
         .map(|(key, bytes)| {
             let name = bulk_name(key, source);
-            let options = Options::default();
-            let value = wire_value(&name, bytes, &options, rules);
-            Desired {
-                folded: (rules.fold)(&name),
-                name,
-                source: source.secret_ref.name.clone(),
-                options,
-                value,
-            }
+            wanted(name, secret, Options::default(), Ok(bytes), rules)
         })
         .collect()
 }
 
-/// `include` and `exclude` of a source.
-struct KeyFilter {
-    include: Option<GlobSet>,
-    exclude: Option<GlobSet>,
-}
-
-impl KeyFilter {
-    fn new(index: usize, source: &DataFromSource) -> Result<Self, Trouble> {
-        let field = format!("spec.dataFrom[{index}]");
-        Ok(Self {
-            include: globs(source.include.as_deref(), &format!("{field}.include"))?,
-            exclude: globs(source.exclude.as_deref(), &format!("{field}.exclude"))?,
-        })
-    }
-
-    fn takes(&self, key: &str) -> bool {
-        self.include
-            .as_ref()
-            .is_none_or(|globs| globs.is_match(key))
-            && !self
-                .exclude
-                .as_ref()
-                .is_some_and(|globs| globs.is_match(key))
-    }
-}
-
-fn globs(patterns: Option<&[String]>, field: &str) -> Result<Option<GlobSet>, Trouble> {
-    let Some(patterns) = patterns else {
-        return Ok(None);
-    };
-    let mut set = GlobSetBuilder::new();
-    for (index, pattern) in patterns.iter().enumerate() {
-        let glob = Glob::new(pattern).map_err(|_| not_a_pattern(&format!("{field}[{index}]")))?;
-        set.add(glob);
-    }
-    set.build().map(Some).map_err(|_| not_a_pattern(field))
-}
-
-fn not_a_pattern(field: &str) -> Trouble {
-    Trouble::config(
-        Reason::InvalidSpec,
-        format!("{field} is not a pattern. Close every bracket, as in *_KEY or [ab]*."),
-    )
-}
-
-/// The name of a bulk entry: transform, then prefix.
-fn bulk_name(key: &str, source: &DataFromSource) -> String {
-    let name = match source.name_transform {
-        Some(NameTransform::UpperSnake) => upper_snake(key),
-        None => key.to_owned(),
-    };
-    format!("{}{name}", source.prefix.as_deref().unwrap_or_default())
-}
-
-fn upper_snake(key: &str) -> String {
-    let mut name = String::with_capacity(key.len() + 4);
-    let mut last = None;
-    for letter in key.chars() {
-        let is_joint = |last: char| last.is_ascii_lowercase() || last.is_ascii_digit();
-        if letter.is_ascii_uppercase() && last.is_some_and(is_joint) {
-            name.push('_');
-        }
-        name.push(if matches!(letter, '-' | '.') {
-            '_'
-        } else {
-            letter.to_ascii_uppercase()
-        });
-        last = Some(letter);
-    }
-    name
-}
-
-/// The value as it goes over the wire, if the provider takes it under this name.
-fn wire_value(
-    name: &str,
-    bytes: &[u8],
-    options: &Options,
+fn wanted(
+    name: String,
+    secret: &str,
+    options: Options,
+    bytes: Result<&[u8], Trouble>,
     rules: &Rules,
-) -> Result<SecretString, Trouble> {
-    let provider = rules.kind;
-    (rules.check_name)(name).map_err(|reason| {
-        Trouble::config(
-            reason,
-            format!("{provider} does not take the name {name}. Choose another name."),
-        )
-    })?;
-    if bytes.is_empty() {
-        let message =
-            format!("The value of entry {name} is empty, which {provider} does not take.");
-        return Err(Trouble::config(Reason::EmptyValue, message));
+) -> Desired {
+    // Of a file a newline at the end is part, and of a text of several lines it is usual.
+    let is_line = !options.is_file()
+        && bytes.as_ref().is_ok_and(|bytes| {
+            let newline = bytes.iter().position(|byte| *byte == b'\n');
+            newline.is_some_and(|newline| newline + 1 == bytes.len())
+        });
+    let value = bytes.and_then(|bytes| wire_value(&name, bytes, &options, rules));
+    Desired {
+        folded: (rules.fold)(&name),
+        name,
+        options,
+        value,
+        secret: secret.to_owned(),
+        is_line,
     }
-    if options.is_file() {
-        let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
-        if encoded.len() > MAX_FILE {
-            let message = format!(
-                "The file of entry {name} is larger than 64 KB in base64, which is the most {provider} takes."
-            );
-            return Err(Trouble::config(Reason::ValueTooLarge, message));
-        }
-        return Ok(SecretString::from(encoded));
-    }
-    let text = std::str::from_utf8(bytes).map_err(|_| {
-        let message =
-            format!("The value of entry {name} is not UTF-8 text, and {provider} takes text only.");
-        Trouble::config(Reason::InvalidEncoding, message)
-    })?;
-    Ok(SecretString::from(text))
 }
 
 fn refuse_collisions(entries: &[Desired], rules: &Rules) -> Result<(), Trouble> {

@@ -63,6 +63,7 @@ fn there_is_one_for_each_api_and_feature() {
         "pipecat",
         "braintrust",
         "data-from",
+        "template",
         "suspend",
         "endpoint-eu",
     ] {
@@ -109,6 +110,10 @@ fn each_brings_the_secrets_it_needs() {
             "{name}: {credential}"
         );
         for entry in spec["data"].as_array().into_iter().flatten() {
+            if entry["template"].is_string() {
+                assert!(has(&entry["secretRef"]["name"], None), "{name}: {entry}");
+                continue;
+            }
             let source = &entry["secretKeyRef"];
             assert!(
                 has(&source["name"], Some(&source["key"])),

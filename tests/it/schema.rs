@@ -7,6 +7,7 @@ mod limits;
 mod options;
 mod provider;
 mod scope;
+mod sources;
 
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -28,6 +29,11 @@ fn spec(member: &str, fields: &Value) -> Value {
 /// An entry of a Secret that does not exist.
 fn entry(name: &str) -> Value {
     json!({"name": name, "secretKeyRef": {"name": "none", "key": "a"}})
+}
+
+/// An entry with a template over a Secret that does not exist.
+fn template(name: &str, template: &str) -> Value {
+    json!({"name": name, "template": template, "secretRef": {"name": "none"}})
 }
 
 /// A scene for objects that no provider hears of.

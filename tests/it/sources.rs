@@ -1,6 +1,9 @@
 //! Secrets that are missing, change or go away; what is in them is next door.
 
 mod bulk; // dataFrom
+mod newline; // the newline at the end
+mod refused; // what is not sent anywhere
+mod templates; // values made of several keys
 mod values; // what a value may be
 
 use std::time::Duration;
@@ -37,7 +40,7 @@ fn assert_waits(object: &ProviderSecret) {
 }
 
 #[test]
-fn a_missing_secret_or_key_calls_nobody_and_heals_within_a_second() {
+fn c_01_c_04_a_missing_secret_or_key_calls_nobody_and_heals_within_a_second() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -125,7 +128,7 @@ fn one_failing_entry_does_not_stop_the_others_and_status_names_each() {
 }
 
 #[test]
-fn a_source_that_goes_away_deletes_nothing_and_comes_back_without_a_write() {
+fn c_02_a_source_that_goes_away_deletes_nothing_and_comes_back_without_a_write() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -166,7 +169,7 @@ fn a_source_that_goes_away_deletes_nothing_and_comes_back_without_a_write() {
 }
 
 #[test]
-fn a_secret_of_another_namespace_is_no_source() {
+fn h_01_a_secret_of_another_namespace_is_no_source() {
     run(async {
         let stage = Stage::shared().await;
         let (scene, other) = (

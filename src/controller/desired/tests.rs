@@ -1,11 +1,13 @@
 //! Names, values and collisions.
 
+mod templates;
+
 use proptest::prelude::*;
 use rstest::rstest;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{value::MAX_FILE, *};
 use crate::{api::ProviderKind, provider};
 
 fn spec(value: &Value) -> ProviderSecretSpec {
@@ -51,17 +53,6 @@ fn shown(wanted: &Wanted) -> Vec<(String, Result<String, Reason>)> {
 
 fn one(name: &str) -> Value {
     json!({"name": name, "secretKeyRef": {"name": "s", "key": "k"}})
-}
-
-#[rstest]
-#[case("api-key", "API_KEY")]
-#[case("api.keyName", "API_KEY_NAME")]
-#[case("APIKey", "APIKEY")]
-#[case("key2Value", "KEY2_VALUE")]
-#[case("already_SNAKE", "ALREADY_SNAKE")]
-#[case("", "")]
-fn upper_snake_makes_names(#[case] key: &str, #[case] name: &str) {
-    assert_eq!(upper_snake(key), name);
 }
 
 #[test]
@@ -256,10 +247,5 @@ proptest! {
         };
         let size = serde_json::to_vec(&status).unwrap().len() + STATUS_OVERHEAD;
         prop_assert!(size <= MAX_STATUS, "{size} bytes");
-    }
-
-    #[test]
-    fn no_pattern_panics(pattern in "\\PC{0,40}") {
-        let _ = globs(Some(&[pattern]), "spec.dataFrom[0].include");
     }
 }

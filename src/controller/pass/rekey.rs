@@ -74,12 +74,12 @@ impl Pass<'_> {
         is_acted_on(&self.object) && {
             let known = self.object.status.iter().flat_map(|status| &status.sources);
             let known: Vec<_> = known
-                .filter(|source| source.name == wanted.source)
+                .filter(|source| source.name == wanted.secret)
                 .map(|source| &source.resource_version)
                 .collect();
             sources
                 .iter()
-                .any(|(name, version)| *name == wanted.source && known == [version])
+                .any(|(name, version)| *name == wanted.secret && known == [version])
         }
     }
 

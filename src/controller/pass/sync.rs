@@ -30,6 +30,7 @@ use crate::{
         route::Route,
         status,
         trouble::Trouble,
+        warnings::trailing_newlines,
     },
 };
 
@@ -109,6 +110,8 @@ impl Pass<'_> {
         let entries = status::entries(names(), &work.planned, &applied, Timestamp::now());
         let (written, said) = tally(&applied);
         route.account.learn_scope(said.as_deref());
+        let recorded = self.object.status.as_ref();
+        let warnings = trailing_newlines(&desired, &work.planned, &applied, recorded, &sources);
         self.context
             .metrics
             .keys_written(route.choice.kind(), written);
@@ -126,6 +129,7 @@ impl Pass<'_> {
         conclusion.entries.extend(rid.kept);
         conclusion.troubles.extend(rid.troubles);
         conclusion.notices.extend(rid.notices);
+        conclusion.notices.extend(warnings);
         conclusion.scope = route.scope(said);
         conclusion.key_fingerprint = Some(route.account.digests.scope());
         conclusion.written = written;

@@ -15,9 +15,10 @@ fn entry(name: &str, value: &str) -> Desired {
     Desired {
         name: name.to_owned(),
         folded: name.replace('-', "_"),
-        source: "source".to_owned(),
         options: Options::default(),
         value: Ok(SecretString::from(value)),
+        secret: "source".to_owned(),
+        is_line: false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{assert_refused, entry, message, offer, scene, spec};
+use super::{assert_refused, entry, message, offer, scene, spec, template};
 use crate::support::run;
 
 /// As many entries of a provider as asked for, each as large as it may be.
@@ -95,7 +95,7 @@ fn unknown_fields_are_refused_and_never_stored() {
         let scene = scene().await;
         let namespace = || Value::from("kube-system");
         let url = || Value::from("https://example.com");
-        let paths: [(&str, Value); 12] = [
+        let paths: [(&str, Value); 13] = [
             ("/provider/baseten/apiKeySecretRef/namespace", namespace()),
             ("/data/0/secretKeyRef/namespace", namespace()),
             ("/dataFrom/0/secretRef/namespace", namespace()),
@@ -103,8 +103,9 @@ fn unknown_fields_are_refused_and_never_stored() {
             ("/provider/baseten/endpointUrl", url()),
             ("/data/0/value", "plain".into()),
             ("/data/0/pipecat", json!({})),
+            ("/data/1/secretRef/namespace", namespace()),
+            ("/data/1/secretRef/key", "a".into()),
             // What comes later enters the schema with the behaviour behind it.
-            ("/data/0/template", "{{ a }}".into()),
             ("/deletionPolicy", "Delete".into()),
             ("/conflictPolicy", "Fail".into()),
             ("/verifyInterval", "10m".into()),
@@ -113,6 +114,7 @@ fn unknown_fields_are_refused_and_never_stored() {
         for (number, (path, value)) in paths.into_iter().enumerate() {
             let mut spec = spec("baseten", &json!({}));
             spec["dataFrom"] = json!([{"secretRef": {"name": "none"}}]);
+            spec["data"] = json!([entry("A_KEY"), template("B_KEY", "{{ a }}")]);
             let plain = spec.clone();
             let (parent, field) = path.rsplit_once('/').expect("a path");
             let parent = spec.pointer_mut(parent).expect("the parent is there");
@@ -131,7 +133,10 @@ fn unknown_fields_are_refused_and_never_stored() {
                 .await;
             let words = format!(
                 "unknown field \"spec{}",
-                &path.replace("/0", "[0]").replace('/', ".")
+                &path
+                    .replace("/0", "[0]")
+                    .replace("/1", "[1]")
+                    .replace('/', ".")
             );
             assert!(strict.contains(&words), "{words:?} is not in {strict}");
             // Somebody who asks for no validation is not heard either.

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::{assert_waits, entry, summary};
-use crate::support::{Bystander, Scene, Stage, Target, condition, run};
+use crate::support::{Bystander, Scene, Stage, Target, at_each_api, condition, run};
 
 async fn apply(scene: &Scene<'_>, data_from: Value, data: Value) {
     let spec = json!({"provider": scene.provider(), "dataFrom": data_from, "data": data});
@@ -63,7 +63,7 @@ fn keys_are_chosen_named_and_overridden_as_the_spec_says() {
 }
 
 #[test]
-fn what_cannot_be_decided_is_refused_before_any_write() {
+fn c_13_c_14_what_cannot_be_decided_is_refused_before_any_write() {
     let from = |name: &str| json!({"secretRef": {"name": name}});
     let cases = [
         ("Conflict", json!([from("one"), from("two")])),
@@ -115,7 +115,35 @@ fn what_cannot_be_decided_is_refused_before_any_write() {
 }
 
 #[test]
-fn names_that_baseten_takes_for_one_are_refused_before_any_write() {
+fn c_14_a_key_that_is_no_name_at_the_provider_stalls_alone_until_it_is_mapped() {
+    run(at_each_api(async |scene| {
+        let (one, two) = (scene.value("one"), scene.value("two"));
+        scene
+            .secret("bulk", &[("tls.crt", &one), ("GOOD", &two)])
+            .await;
+        let mut from = json!({"secretRef": {"name": "bulk"}});
+        apply(&scene, json!([from]), json!([])).await;
+        if matches!(scene.target, Target::PrimeIntellect | Target::Pipecat) {
+            let object = scene.wait_reason("bulk", "InvalidKeyName").await;
+            assert!(condition(&object, "Stalled").is_some());
+            assert_eq!(entry(&object, "tls.crt").1, Some("InvalidKeyName"));
+            assert_eq!(summary(&object), Some("1/2"));
+            scene.wait_held(&[("GOOD", &two)]).await;
+        } else {
+            scene.wait_ready("bulk").await;
+            scene.wait_held(&[("GOOD", &two), ("tls.crt", &one)]).await;
+        }
+        from["nameTransform"] = "UpperSnake".into();
+        apply(&scene, json!([from]), json!([])).await;
+        let object = scene.wait_ready("bulk").await;
+        assert_eq!(summary(&object), Some("2/2"));
+        assert_eq!(scene.held().get("TLS_CRT"), Some(&one));
+        scene.finish().await;
+    }));
+}
+
+#[test]
+fn c_14_names_that_baseten_takes_for_one_are_refused_before_any_write() {
     run(async {
         let scene = Scene::new(Stage::shared().await, Target::BasetenTeam).await;
         let value = scene.value("a");
@@ -131,7 +159,7 @@ fn names_that_baseten_takes_for_one_are_refused_before_any_write() {
 }
 
 #[test]
-fn keys_come_and_go_and_nothing_is_deleted() {
+fn c_04_c_05_keys_come_and_go_and_nothing_is_deleted() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -180,7 +208,7 @@ fn keys_come_and_go_and_nothing_is_deleted() {
 }
 
 #[test]
-fn five_hundred_entries_are_written() {
+fn c_13_five_hundred_entries_are_written() {
     run(async {
         let stage = Stage::shared().await;
         for target in [Target::Pipecat, Target::PrimeIntellect] {

@@ -1,0 +1,271 @@
+//! What a template may hold: lists of what is allowed, so that what a later engine learns is
+//! refused until somebody lists it here.
+//!
+//! Twice, because of what the engine's parser is: it recurses without bound, and 4 KiB of `-` or
+//! `(` end the process (measured with minijinja 3.0.5). So the tokens are looked at first, which
+//! needs no recursion and bounds that of the parser; then the syntax tree, which nothing in a text
+//! can fool.
+
+use std::collections::BTreeSet;
+
+use minijinja::{
+    Error,
+    machinery::{
+        Span, Token,
+        ast::{BinOpKind, CallArg, Expr, Stmt, UnaryOpKind},
+        parse, tokenize,
+    },
+};
+
+use super::{Fault, MAX_TEMPLATE, SECRET, filters, syntax};
+
+const LENGTH: &str = "it is longer than 4 KiB";
+const SYNTAX: &str = "a tag, a text or a word in it is not as it must be";
+const STATEMENT: &str = "the statements are if, elif, else, endif and raw";
+const OPERATOR: &str = "the operators are ==, !=, and, or, not, and if with else";
+const FILTER: &str = "the filters are b64decode, b64encode, default, lower, replace, tojson, trim, upper and urlencode";
+pub(super) const ARGUMENTS: &str = "a filter does not take these arguments";
+const TEST: &str = "the only test is \"is defined\"";
+const KEY: &str = "a key is written as its name or as secret[\"name\"]";
+const KIND: &str = "there are texts and whole numbers only, and no calls";
+const SHAPE: &str = "a tag in it is too long or nested too deep";
+
+/// How much one tag may hold, in tokens, and how deep brackets and branches may be nested.
+const MAX_TOKENS: usize = 100;
+const MAX_BRACKETS: usize = 8;
+const MAX_BRANCHES: usize = 16;
+
+/// The keys that a template names.
+pub(super) struct Used {
+    /// All of them.
+    pub(super) keys: BTreeSet<String>,
+    /// Those that are named where a key that is missing is an error.
+    pub(super) required: BTreeSet<String>,
+}
+
+/// Checks a template and tells which keys it names.
+///
+/// # Errors
+/// [`Fault::Invalid`].
+pub(super) fn check(source: &str) -> Result<Used, Fault> {
+    if source.len() > MAX_TEMPLATE {
+        return Err(Fault::Invalid {
+            what: LENGTH,
+            line: None,
+        });
+    }
+    let mut shape = Shape::default();
+    for token in tokenize(source, false, syntax()) {
+        let (token, span) = token.map_err(|error| malformed(&error))?;
+        shape.take(&token).map_err(|what| invalid(what, span))?;
+    }
+    let tree = parse(source, "", syntax()).map_err(|error| malformed(&error))?;
+    let mut used = Used {
+        keys: BTreeSet::new(),
+        required: BTreeSet::new(),
+    };
+    used.statements(std::slice::from_ref(&tree))?;
+    Ok(used)
+}
+
+fn invalid(what: &'static str, span: Span) -> Fault {
+    Fault::Invalid {
+        what,
+        line: Some(usize::from(span.start_line)),
+    }
+}
+
+fn malformed(error: &Error) -> Fault {
+    Fault::Invalid {
+        what: SYNTAX,
+        line: error.line(),
+    }
+}
+
+/// How long and how nested a template is, as far as its tokens were seen.
+#[derive(Default)]
+struct Shape {
+    /// Tokens in this tag.
+    tokens: usize,
+    /// Brackets that are open in this tag.
+    brackets: usize,
+    /// Branches of each `if` that is open.
+    branches: Vec<usize>,
+    /// Whether the next token is the word of a statement.
+    is_statement: bool,
+}
+
+impl Shape {
+    fn take(&mut self, token: &Token<'_>) -> Result<(), &'static str> {
+        self.tokens += 1;
+        if std::mem::take(&mut self.is_statement) {
+            return self.statement(token);
+        }
+        match token {
+            Token::VariableStart | Token::BlockStart => {
+                self.tokens = 0;
+                self.brackets = 0;
+                self.is_statement = matches!(token, Token::BlockStart);
+            }
+            Token::ParenOpen | Token::BracketOpen => self.brackets += 1,
+            Token::ParenClose | Token::BracketClose => {
+                self.brackets = self.brackets.saturating_sub(1);
+            }
+            Token::TemplateData(_)
+            | Token::VariableEnd
+            | Token::BlockEnd
+            | Token::Ident(_)
+            | Token::Str(_)
+            | Token::String(_)
+            | Token::Int(_)
+            | Token::Dot
+            | Token::Comma
+            | Token::Pipe
+            | Token::Eq
+            | Token::Ne => {}
+            Token::Int128(_) | Token::Float(_) | Token::BraceOpen | Token::BraceClose => {
+                return Err(KIND);
+            }
+            Token::Assign => return Err(ARGUMENTS),
+            Token::Plus
+            | Token::Minus
+            | Token::Mul
+            | Token::Div
+            | Token::FloorDiv
+            | Token::Pow
+            | Token::Mod
+            | Token::Colon
+            | Token::Tilde
+            | Token::Gt
+            | Token::Gte
+            | Token::Lt
+            | Token::Lte => return Err(OPERATOR),
+        }
+        if self.tokens > MAX_TOKENS || self.brackets > MAX_BRACKETS {
+            return Err(SHAPE);
+        }
+        Ok(())
+    }
+
+    fn statement(&mut self, token: &Token<'_>) -> Result<(), &'static str> {
+        match token {
+            Token::Ident("if") => self.branches.push(1),
+            Token::Ident("elif") => {
+                if let Some(branches) = self.branches.last_mut() {
+                    *branches += 1;
+                }
+            }
+            Token::Ident("else") => {}
+            Token::Ident("endif") => {
+                self.branches.pop();
+            }
+            _ => return Err(STATEMENT),
+        }
+        if self.branches.iter().sum::<usize>() > MAX_BRANCHES {
+            return Err(SHAPE);
+        }
+        Ok(())
+    }
+}
+
+impl Used {
+    fn statements(&mut self, statements: &[Stmt<'_>]) -> Result<(), Fault> {
+        for statement in statements {
+            match statement {
+                Stmt::Template(template) => self.statements(&template.children)?,
+                Stmt::EmitRaw(_) => {}
+                Stmt::EmitExpr(emit) => self.expression(&emit.expr, true)?,
+                Stmt::IfCond(branch) => {
+                    self.expression(&branch.expr, true)?;
+                    self.statements(&branch.true_body)?;
+                    self.statements(&branch.false_body)?;
+                }
+                Stmt::ForLoop(other) => return Err(invalid(STATEMENT, other.span())),
+                Stmt::WithBlock(other) => return Err(invalid(STATEMENT, other.span())),
+                Stmt::Set(other) => return Err(invalid(STATEMENT, other.span())),
+                Stmt::SetBlock(other) => return Err(invalid(STATEMENT, other.span())),
+                Stmt::AutoEscape(other) => return Err(invalid(STATEMENT, other.span())),
+                Stmt::FilterBlock(other) => return Err(invalid(STATEMENT, other.span())),
+                Stmt::Do(other) => return Err(invalid(STATEMENT, other.span())),
+            }
+        }
+        Ok(())
+    }
+
+    /// `is_required` tells whether a key that is missing is an error here.
+    fn expression(&mut self, expression: &Expr<'_>, is_required: bool) -> Result<(), Fault> {
+        let refuse = |what| Err(invalid(what, expression.span()));
+        match expression {
+            Expr::Var(variable) if variable.id != SECRET => self.key(variable.id, is_required),
+            Expr::GetAttr(get) if is_secret(&get.expr) => self.key(get.name, is_required),
+            Expr::GetItem(get) if is_secret(&get.expr) => {
+                let Expr::Const(subscript) = &get.subscript_expr else {
+                    return refuse(KEY);
+                };
+                let Some(key) = subscript.value.as_str() else {
+                    return refuse(KEY);
+                };
+                self.key(key, is_required);
+            }
+            Expr::Var(_) | Expr::GetAttr(_) | Expr::GetItem(_) => return refuse(KEY),
+            Expr::Const(constant) if !constant.value.is_none() => {}
+            Expr::UnaryOp(unary) if matches!(unary.op, UnaryOpKind::Not) => {
+                self.expression(&unary.expr, true)?;
+            }
+            Expr::BinOp(binary) => match binary.op {
+                BinOpKind::Eq | BinOpKind::Ne | BinOpKind::ScAnd | BinOpKind::ScOr => {
+                    self.expression(&binary.left, true)?;
+                    self.expression(&binary.right, true)?;
+                }
+                _ => return refuse(OPERATOR),
+            },
+            Expr::IfExpr(branch) => {
+                let Some(otherwise) = &branch.false_expr else {
+                    return refuse(OPERATOR);
+                };
+                self.expression(&branch.test_expr, true)?;
+                self.expression(&branch.true_expr, is_required)?;
+                self.expression(otherwise, is_required)?;
+            }
+            Expr::Filter(filter) => {
+                let known = filters::FILTERS.iter().find(|known| known.0 == filter.name);
+                let (Some((_, least, most)), Some(subject)) = (known, &filter.expr) else {
+                    return refuse(FILTER);
+                };
+                if !(*least..=*most).contains(&filter.args.len()) {
+                    return refuse(ARGUMENTS);
+                }
+                self.expression(subject, filter.name != filters::DEFAULT)?;
+                for argument in &filter.args {
+                    let CallArg::Pos(argument) = argument else {
+                        return refuse(ARGUMENTS);
+                    };
+                    self.expression(argument, true)?;
+                }
+            }
+            Expr::Test(test) => {
+                if test.name != filters::DEFINED || !test.args.is_empty() {
+                    return refuse(TEST);
+                }
+                self.expression(&test.expr, false)?;
+            }
+            Expr::UnaryOp(_) | Expr::Compare(_) | Expr::Slice(_) => return refuse(OPERATOR),
+            Expr::Const(_) | Expr::Call(_) | Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => {
+                return refuse(KIND);
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, key: &str, is_required: bool) {
+        self.keys.insert(key.to_owned());
+        if is_required {
+            self.required.insert(key.to_owned());
+        }
+    }
+}
+
+/// Whether this is the word under which every key can be reached.
+fn is_secret(expression: &Expr<'_>) -> bool {
+    matches!(expression, Expr::Var(variable) if variable.id == SECRET)
+}
