@@ -45,27 +45,28 @@ async fn rotate(scene: &Scene<'_>, data: &[(&str, &str)]) -> ProviderSecret {
 
 /// Method and path of every request but the first `known`, with `{id}` for the provider's ids.
 fn lines(scene: &Scene<'_>, known: usize) -> Vec<String> {
-    let held = scene.account.held(scope(scene));
+    let held = scene.account.held(scope(scene).as_deref());
     let ids: Vec<String> = held.into_values().filter_map(|held| held.id).collect();
     let requests = scene.account.requests();
     let lines = requests[known..].iter().map(Exchange::line);
     lines
         .map(|line| ids.iter().fold(line, |line, id| line.replace(id, "{id}")))
+        .map(|line| line.replace(&scene.team(), "{team}"))
         .collect()
 }
 
 /// The scope of a scene as the simulator knows it.
-fn scope(scene: &Scene<'_>) -> Option<&'static str> {
+fn scope(scene: &Scene<'_>) -> Option<String> {
     match scene.target {
-        Target::BasetenTeam => Some("team1"),
-        Target::Pipecat => Some("agents"),
+        Target::BasetenTeam => Some(scene.team()),
+        Target::Pipecat => Some("agents".to_owned()),
         Target::BasetenWorkspace | Target::PrimeIntellect | Target::Braintrust => None,
     }
 }
 
 /// The id of an entry at the provider, or how often it was written where there are no ids.
 fn identity(scene: &Scene<'_>, name: &str) -> Option<String> {
-    scene.account.held(scope(scene))[name].id.clone()
+    scene.account.held(scope(scene).as_deref())[name].id.clone()
 }
 
 /// The body of the newest write.
@@ -107,7 +108,7 @@ fn a_new_object_costs_the_fewest_requests_and_is_shown_as_synced() {
         let one = one_entry_named(&scene, "NEW_KEY").await;
         let wanted: &[&str] = match scene.target {
             Target::BasetenWorkspace => &["POST /v1/secrets"],
-            Target::BasetenTeam => &["POST /v1/teams/team1/secrets"],
+            Target::BasetenTeam => &["POST /v1/teams/{team}/secrets"],
             Target::PrimeIntellect => &["GET /api/v1/secrets/", "POST /api/v1/secrets/"],
             Target::Pipecat => &[
                 "GET /v1/secrets",
@@ -166,7 +167,7 @@ fn a_rotated_value_replaces_the_old_one_under_the_same_id_in_one_write() {
         scene.wait_held(&entries).await;
         let wanted: &[&str] = match scene.target {
             Target::BasetenWorkspace => &["POST /v1/secrets"],
-            Target::BasetenTeam => &["POST /v1/teams/team1/secrets"],
+            Target::BasetenTeam => &["POST /v1/teams/{team}/secrets"],
             Target::PrimeIntellect => &["PATCH /api/v1/secrets/{id}"],
             Target::Pipecat => &["PUT /v1/secrets/agents", "GET /v1/secrets/agents"],
             Target::Braintrust => &["PATCH /v1/ai_secret/{id}"],
@@ -196,7 +197,7 @@ fn an_added_entry_is_the_only_one_written_but_in_a_set() {
         scene.wait_ready("life").await;
         let wanted: &[&str] = match scene.target {
             Target::BasetenWorkspace => &["POST /v1/secrets"],
-            Target::BasetenTeam => &["POST /v1/teams/team1/secrets"],
+            Target::BasetenTeam => &["POST /v1/teams/{team}/secrets"],
             Target::PrimeIntellect => &["GET /api/v1/secrets/", "POST /api/v1/secrets/"],
             Target::Pipecat => &["PUT /v1/secrets/agents", "GET /v1/secrets/agents"],
             // The page after the last one is empty.
@@ -210,7 +211,7 @@ fn an_added_entry_is_the_only_one_written_but_in_a_set() {
         let entries = [("A_KEY", one.as_str()), ("B_ADDED_KEY", two.as_str())];
         assert_eq!(newest_body(&scene), first_body(scene.target, &entries));
         assert_eq!(scene.held().len(), 2);
-        let times = scene.account.held(scope(&scene))["A_KEY"].writes;
+        let times = scene.account.held(scope(&scene).as_deref())["A_KEY"].writes;
         assert_eq!(times, if writes_whole_sets(&scene) { 2 } else { 1 });
         assert_eq!(scene.columns("life").await[1..4], ["True", "Synced", "2/2"]);
         scene.finish().await;

@@ -41,7 +41,7 @@ fn a_hanging_account_does_not_hold_up_the_same_name_of_another() {
             };
             until("the write is on its way", write).await;
             other
-                .apply("quick", spec_in(&other, "default-team"))
+                .apply("quick", spec_in(&other, &other.default_team()))
                 .await
                 .expect("applied");
             other.wait_ready("quick").await;

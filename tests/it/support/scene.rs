@@ -48,8 +48,6 @@ impl Target {
 
 /// The name of the set that Pipecat objects of the tests write.
 const SET: &str = "agents";
-/// The team of the tests at Baseten.
-const TEAM: &str = "team1";
 
 /// One test's own namespace, with an account at the provider and its API key in the Secret
 /// `credential`, key `api-key`.
@@ -72,9 +70,11 @@ impl<'a> Scene<'a> {
         let account = match target {
             Target::BasetenWorkspace | Target::BasetenTeam => {
                 let account = baseten::NewAccount::new(&namespace, key.as_str());
-                simulator
-                    .baseten()
-                    .add_account(account.team("default-team", "default").team(TEAM, "one"))
+                simulator.baseten().add_account(
+                    account
+                        .team(format!("default-of-{namespace}"), "default")
+                        .team(format!("team-of-{namespace}"), "one"),
+                )
             }
             Target::PrimeIntellect => simulator
                 .prime_intellect()
@@ -109,6 +109,16 @@ impl<'a> Scene<'a> {
         scene
     }
 
+    /// The id of the team at Baseten. An id belongs to one account, as at Baseten.
+    pub(crate) fn team(&self) -> String {
+        format!("team-of-{}", self.namespace)
+    }
+
+    /// The id of the default team at Baseten.
+    pub(crate) fn default_team(&self) -> String {
+        format!("default-of-{}", self.namespace)
+    }
+
     /// A value that carries the canary.
     pub(crate) fn value(&self, text: &str) -> String {
         format!("{CANARY}-{}-{text}", self.namespace)
@@ -120,7 +130,7 @@ impl<'a> Scene<'a> {
         let name = match self.target {
             Target::BasetenWorkspace => "baseten",
             Target::BasetenTeam => {
-                member["teamId"] = TEAM.into();
+                member["teamId"] = self.team().into();
                 "baseten"
             }
             Target::PrimeIntellect => "primeIntellect",
@@ -135,8 +145,9 @@ impl<'a> Scene<'a> {
 
     /// Names and values that the provider holds for this scene.
     pub(crate) fn held(&self) -> BTreeMap<String, String> {
+        let team = self.team();
         let scope = match self.target {
-            Target::BasetenTeam => Some(TEAM),
+            Target::BasetenTeam => Some(team.as_str()),
             Target::Pipecat => Some(SET),
             Target::BasetenWorkspace | Target::PrimeIntellect | Target::Braintrust => None,
         };
