@@ -50,14 +50,14 @@ impl Context {
             self.references.change(&name, &secret_names(object), &[]);
         }
         if let Some(account) = object.uid().and_then(|uid| self.memos.forget(&uid)) {
-            account.limiter.forget(&name);
+            account.access.forget(&name);
         }
     }
 
     /// An object needs no call now: a place that it was given goes to the next.
     pub(super) fn give_on(&self, uid: &str, name: &ObjectName) {
-        if let Some(account) = self.memos.with(uid, |memo| memo.account()) {
-            account.limiter.forget(name);
+        if let Some(account) = self.memos.account(uid) {
+            account.access.forget(name);
         }
     }
 }

@@ -26,7 +26,9 @@ pub(super) enum Decision {
     Later(Duration),
     /// Ask the provider whether it has finished what it accepted.
     Settle,
-    /// A whole pass.
+    /// A whole pass again, although nothing is new: what failed is tried once more.
+    Retry,
+    /// A whole pass, because there is news.
     Go,
 }
 
@@ -50,7 +52,7 @@ pub(super) fn decide(
     let again = if is_settling {
         Decision::Settle
     } else {
-        Decision::Go
+        Decision::Retry
     };
     match (remembered, next_try) {
         (Some(_), Some(due)) if due > now => Decision::Later(due - now),

@@ -21,7 +21,7 @@ use super::{
     trouble::{Kind, Trouble},
 };
 use crate::{
-    account::{Account, Admission, Permit},
+    account::{Account, Admission},
     api::{Choice, EntryStatus, ProviderSecret},
     provider::Settled,
     telemetry::PassResult,
@@ -40,22 +40,21 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
     let current = |name: &str| context.secrets.get(&namespace, name);
     let (object, decision) = context.memos.with(&uid, |memo| {
         let object = memo.newest(seen);
-        let decision = decide(
-            &object,
-            memo.acted.as_ref(),
-            memo.next_try,
-            Instant::now(),
-            current,
-        );
+        let now = Instant::now();
+        let due = memo.due(&object_name(&*object), now);
+        let decision = decide(&object, memo.acted.as_ref(), due, now, current);
         (object, decision)
     });
     let resting = match decision {
         Decision::Rest => Some(Action::await_change()),
         Decision::Later(wait) => Some(Action::requeue(wait)),
-        Decision::Settle | Decision::Go => None,
+        Decision::Settle | Decision::Retry | Decision::Go => None,
     };
     if let Some(action) = resting {
-        context.give_on(&uid, &object_name(&*object));
+        // Whoever is to come back later may wait for its account meanwhile.
+        if decision == Decision::Rest {
+            context.give_on(&uid, &object_name(&*object));
+        }
         return (PassResult::Unchanged, action);
     }
     let versions = object.spec.secret_names().into_iter();
@@ -69,10 +68,11 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         object,
         seen,
     };
-    match pass.run(decision == Decision::Settle).await {
+    match pass.run(&decision).await {
         Ok((result, action)) => (result, action),
         // The object is gone, perhaps before its watch event forgot it.
         Err(Failure::NotFound) => {
+            context.give_on(&pass.uid, &object_name(&*pass.object));
             context.memos.forget(&pass.uid);
             (PassResult::Abandoned, Action::await_change())
         }
@@ -80,7 +80,7 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         Err(_) => {
             let wait = context.memos.with(&pass.uid, |memo| {
                 memo.acted = None;
-                memo.back_off()
+                memo.back_off_briefly()
             });
             tracing::warn!(
                 namespace = pass.namespace,
@@ -102,7 +102,7 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    async fn run(&self, settle_only: bool) -> Result<(PassResult, Action), Failure> {
+    async fn run(&self, decision: &Decision) -> Result<(PassResult, Action), Failure> {
         let Some(choice) = self.object.spec.provider.choice() else {
             let conclusion = self.nothing_done(words::no_provider(), Versions::new());
             return self.conclude(None, conclusion).await;
@@ -116,16 +116,26 @@ impl Pass<'_> {
                     .await;
             }
         };
-        let Some(_permit) = self.admitted(&account) else {
-            return Ok((PassResult::Abandoned, Action::await_change()));
+        let name = self.object.name_any();
+        let (_permit, closed) = match self.admitted(&account) {
+            Admission::Now(permit) => (Some(permit), None),
+            Admission::Closed(closure) if *decision == Decision::Go => (None, Some(closure.error)),
+            // Its turn wakes it.
+            Admission::Later | Admission::Closed(_) => {
+                return Ok((PassResult::Abandoned, Action::await_change()));
+            }
         };
-        let provider = account.provider(choice, &self.object.name_any());
+        let provider = match &closed {
+            None => account.provider(choice, &name),
+            Some(error) => account.closed_provider(choice, &name, error),
+        };
         let route = Route {
             account: &account,
             provider: &*provider,
             choice,
+            closed,
         };
-        if settle_only {
+        if *decision == Decision::Settle {
             let conclusion = self.as_recorded().settle(&*provider, choice).await;
             return self.conclude(Some(choice), conclusion).await;
         }
@@ -165,19 +175,22 @@ impl Pass<'_> {
 
     /// A place among the account's calls in flight. Without one the object is parked: its turn
     /// wakes it.
-    fn admitted(&self, account: &Arc<Account>) -> Option<Permit> {
+    fn admitted(&self, account: &Arc<Account>) -> Admission {
         let name = object_name(&*self.object);
         let before = self
             .context
             .memos
             .with(&self.uid, |memo| memo.use_account(account));
         if let Some(before) = before {
-            before.limiter.forget(&name);
+            before.access.forget(&name);
         }
-        match account.limiter.admit(&name) {
-            Admission::Now(permit) => Some(permit),
-            Admission::Later => None,
+        let admission = account.access.admit(&name);
+        if let Admission::Closed(closure) = &admission {
+            self.context
+                .memos
+                .with(&self.uid, |memo| memo.next_try = Some(closure.until));
         }
+        admission
     }
 
     /// Tells what the pass came to and decides on the next try.
@@ -274,15 +287,33 @@ impl Pass<'_> {
             Kind::UnknownOutcome,
             Kind::Protocol,
         ];
+        // What the account's closure may have caused waits for the account.
+        const OF_ACCOUNT: [Kind; 4] = [
+            Kind::Transient,
+            Kind::Throttled,
+            Kind::UnknownOutcome,
+            Kind::Auth,
+        ];
         self.context.memos.with(&self.uid, |memo| {
             let has = |kinds: &[Kind]| troubles.iter().any(|trouble| kinds.contains(&trouble.kind));
             if memo.protocol_failed(has(&[Kind::Protocol])) {
                 verdict.state = State::Stalled;
             }
-            if self.object.spec.is_suspended() {
+            let is_suspended = self.object.spec.is_suspended();
+            let until = memo.account().and_then(|account| {
+                let name = object_name(&*self.object);
+                if has(&OF_ACCOUNT) && !is_suspended {
+                    return account.access.hold(&name);
+                }
+                account.access.forget(&name);
+                None
+            });
+            if is_suspended {
                 return (verdict, None);
             }
-            let wait = if has(&RETRIED) {
+            let wait = if let Some(until) = until {
+                Some(until.saturating_duration_since(Instant::now()))
+            } else if has(&RETRIED) {
                 let asked = troubles
                     .iter()
                     .filter_map(|trouble| trouble.retry_after)

@@ -29,7 +29,7 @@ use super::{
     watch,
 };
 use crate::{
-    account::{Accounts, Credentials},
+    account::{Accounts, Allocator, Credentials},
     http::Http,
     telemetry::{Health, Metrics, PassResult},
 };
@@ -71,8 +71,15 @@ pub async fn run(
     health.lacks(watch::SECRETS, "not listed yet");
     let (wake, woken) = mpsc::unbounded_channel();
     let (events, send_events) = Events::new(client.clone(), metrics.clone(), reporter);
+    let allocator = Allocator::new(
+        places(concurrency),
+        calls_per_account,
+        wake,
+        metrics.clone(),
+    );
+    metrics.register_accounts(allocator.clone());
     let context = Arc::new(Context {
-        accounts: Accounts::new(http, endpoints, calls_per_account, wake),
+        accounts: Accounts::new(http, endpoints, allocator.clone()),
         client: client.clone(),
         credentials: Credentials::default(),
         secrets: SecretVersions::default(),
@@ -106,8 +113,14 @@ pub async fn run(
             |_, error: &Infallible, _| match *error {},
             Arc::clone(&context),
         )
-        // What is gone between its wake-up and its pass is no error.
-        .for_each(|_| std::future::ready(()));
+        .for_each(move |passed| {
+            // What is gone between its wake-up and its pass is no error, but it may have been given
+            // a place.
+            if let Err(controller::Error::ObjectNotFound(gone)) = passed {
+                allocator.forget(&(gone.namespace.unwrap_or_default(), gone.name));
+            }
+            std::future::ready(())
+        });
     let drained = {
         let stop = stop.clone();
         async move {
@@ -133,6 +146,15 @@ pub async fn run(
     if was_told { Ok(()) } else { Err(Error::Ended) }
 }
 
+/// How many passes may call providers at once: a few less than there are at all, so that a pass
+/// that calls nobody always finds a slot.
+fn places(concurrency: u16) -> usize {
+    let concurrency = usize::from(concurrency);
+    concurrency
+        .saturating_sub((concurrency / 8).clamp(1, 4))
+        .max(1)
+}
+
 /// Every object now and then. Watches promise nothing (style.md 7.10), and to look costs no call.
 /// One timer for all: a timer for each object would cost memory for each.
 fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
@@ -149,12 +171,14 @@ fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
 
 async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
     let started = Instant::now();
-    let Ok(seen) = &object.0 else {
-        return Ok(Action::await_change());
+    let give_on = || context.give_on(&object.uid().unwrap_or_default(), &object_name(&*object));
+    let seen = match &object.0 {
+        Ok(seen) if seen.metadata.deletion_timestamp.is_none() => seen,
+        Ok(_) | Err(_) => {
+            give_on();
+            return Ok(Action::await_change());
+        }
     };
-    if seen.metadata.deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
-    }
     let seen = Arc::new(seen.clone());
     // A panic would end the controller for every object (style.md 7.8).
     let outcome = AssertUnwindSafe(pass(&context, &seen)).catch_unwind().await;
@@ -164,6 +188,7 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
             name = seen.name_any(),
             "a pass panicked; this is a bug"
         );
+        give_on();
         (
             PassResult::Panicked,
             Action::requeue(Duration::from_mins(5)),

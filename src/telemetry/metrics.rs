@@ -1,7 +1,7 @@
 //! Metrics in the Prometheus text format. Label values come from our own code only.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::ObjectStates;
+use super::{AccountStates, ObjectStates};
 use crate::api::ProviderKind;
 
 /// Upper bounds in seconds. A pass that only looks takes under a millisecond, a call to a provider
@@ -63,6 +63,7 @@ struct Inner {
     reconcile_seconds: Histogram,
     provider_requests: Family<RequestLabels, Counter>,
     provider_seconds: Family<ProviderLabel, Histogram>,
+    throttled_seconds: Family<ProviderLabel, Counter<f64, AtomicU64>>,
     keys_written: Family<ProviderLabel, Counter>,
     undecodable: Counter,
     events_dropped: Counter,
@@ -93,6 +94,7 @@ impl Default for Metrics {
             reconcile_seconds: histogram(),
             provider_requests: Family::default(),
             provider_seconds: Family::new_with_constructor(histogram),
+            throttled_seconds: Family::default(),
             keys_written: Family::default(),
             undecodable: Counter::default(),
             events_dropped: Counter::default(),
@@ -121,6 +123,12 @@ impl Default for Metrics {
             "How long requests to providers took",
             Unit::Seconds,
             inner.provider_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "provider_throttled",
+            "How long accounts paused because their provider asked to slow down",
+            Unit::Seconds,
+            inner.throttled_seconds.clone(),
         );
         registry.register(
             "keys_written",
@@ -192,6 +200,27 @@ impl Metrics {
             .observe(elapsed.as_secs_f64());
     }
 
+    /// Tells how many accounts are held back, read from `states` when metrics are asked for.
+    pub fn register_accounts(&self, states: impl AccountStates) {
+        let mut registry = self
+            .0
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(Box::new(super::accounts::AccountsHeldBack(states)));
+    }
+
+    /// A provider asked an account to pause for so much longer.
+    pub fn paused(&self, kind: ProviderKind, longer: Duration) {
+        if longer > Duration::ZERO {
+            let provider = kind.flag();
+            self.0
+                .throttled_seconds
+                .get_or_create(&ProviderLabel { provider })
+                .inc_by(longer.as_secs_f64());
+        }
+    }
+
     /// A provider acknowledged `count` entries.
     pub fn keys_written(&self, kind: ProviderKind, count: usize) {
         let label = ProviderLabel {
@@ -242,6 +271,7 @@ mod tests {
             Duration::from_millis(5),
         );
         metrics.keys_written(ProviderKind::Baseten, 2);
+        metrics.paused(ProviderKind::Baseten, Duration::from_millis(1500));
         let text = metrics.render();
         for series in [
             "provider_secrets_build_info{version=",
@@ -250,6 +280,7 @@ mod tests {
             "provider_secrets_provider_requests_total{provider=\"baseten\",operation=\"upsert\",code=\"200\"} 1",
             "provider_secrets_provider_request_duration_seconds_count{provider=\"baseten\"} 1",
             "provider_secrets_keys_written_total{provider=\"baseten\"} 2",
+            "provider_secrets_provider_throttled_seconds_total{provider=\"baseten\"} 1.5",
         ] {
             assert!(text.contains(series), "{series} is not in\n{text}");
         }

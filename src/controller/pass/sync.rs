@@ -15,6 +15,7 @@ use crate::{
         report, status,
         trouble::Trouble,
     },
+    http::ProviderError,
     provider::{Provider, Rules},
 };
 
@@ -23,6 +24,8 @@ pub(super) struct Route<'a> {
     pub(super) account: &'a Account,
     pub(super) provider: &'a dyn Provider,
     pub(super) choice: Choice<'a>,
+    /// What every call comes to, because the account is closed.
+    pub(super) closed: Option<ProviderError>,
 }
 
 impl Route<'_> {
@@ -142,7 +145,8 @@ impl Pass<'_> {
         plan(desired, &inputs, |entry| route.digest(&self.uid, entry))
     }
 
-    /// Gets the account's listing where the plan needs it, and plans again with it.
+    /// Gets the account's listing where the plan needs it, and plans again with it. A plan that
+    /// cannot be carried out now ends here, before anything is recorded as being written.
     async fn look(
         &self,
         route: &Route<'_>,
@@ -150,6 +154,15 @@ impl Pass<'_> {
         desired: &[Desired],
         planned: Vec<Planned>,
     ) -> Result<(Vec<Planned>, Option<Arc<Snapshot>>), (Vec<Planned>, Trouble)> {
+        if planned.iter().any(|planned| planned.change.is_write())
+            && let Some(error) = route
+                .closed
+                .clone()
+                .or_else(|| route.account.access.refusal())
+        {
+            let trouble = Trouble::provider(&error, route.choice, None);
+            return Err((planned, trouble));
+        }
         if !plan::needs_listing(&planned, route.rules()) {
             return Ok((planned, None));
         }
