@@ -200,9 +200,9 @@ impl Health {
     /// `accepted` says whether it was a write that was accepted, or a read; none where the answer
     /// was a refusal of that request.
     fn works(&mut self, now: Instant, sent: Instant, accepted: Option<bool>) {
-        self.proved = Some(now);
         self.failing = None;
         if self.pause.as_ref().is_none_or(|pause| sent > pause.began) {
+            self.proved = Some(now);
             self.pause = None;
             self.pauses = 0;
         }

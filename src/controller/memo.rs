@@ -182,7 +182,46 @@ impl Memo {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+    use tower::{service_fn, util::BoxCloneSyncService};
+
     use super::*;
+    use crate::{
+        account::{Accounts, Admission, Allocator, Credential, Endpoints},
+        api::{Baseten, Choice},
+        http::{Http, TransportError},
+        telemetry::Metrics,
+    };
+
+    #[tokio::test]
+    async fn whose_turn_has_come_does_not_wait_for_its_own_next_try() {
+        let transport = service_fn(async |_| Err(TransportError::Connect));
+        let http = Http::new(BoxCloneSyncService::new(transport), Metrics::default());
+        let (wake, _woken) = mpsc::unbounded_channel();
+        let allocator = Allocator::new(1, 1, wake, Metrics::default());
+        let accounts = Accounts::new(http, Endpoints::new([]), allocator);
+        let spec = r#"{"apiKeySecretRef": {"name": "n", "key": "k"}}"#;
+        let spec: Baseten = serde_json::from_str(spec).unwrap();
+        let credential = Credential::new(b"key").unwrap();
+        let account = accounts.get(Choice::Baseten(&spec), &credential).unwrap();
+        let name = |name: &str| ("namespace".to_owned(), name.to_owned());
+        let permit = account.access.admit(&name("first"));
+        let second = account.access.admit(&name("second"));
+        assert!(matches!(permit, Admission::Now(_)) && matches!(second, Admission::Later));
+
+        let now = Instant::now();
+        let later = now + Duration::from_hours(1);
+        let mut memo = Memo {
+            next_try: Some(later),
+            ..Memo::default()
+        };
+        memo.use_account(&account);
+        assert_eq!(memo.due(&name("second"), now), Some(later));
+        drop(permit);
+        assert_eq!(memo.due(&name("second"), now), Some(now));
+        memo.next_try = None;
+        assert_eq!(memo.due(&name("second"), now), None, "nothing to do");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn p_14_what_fails_for_a_day_is_tried_24_times_after_the_first_hour() {
