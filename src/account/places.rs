@@ -153,8 +153,8 @@ impl Places {
         }
     }
 
-    /// An object's pass met trouble that may be the account's. If that is closed the object is
-    /// parked, and this says until when; else it has to wait by itself.
+    /// An object's pass met trouble. If the account is closed the object is parked, and this says
+    /// until when; else it has to wait by itself.
     pub(super) fn hold(
         &mut self,
         id: Id,
@@ -258,10 +258,8 @@ impl Places {
     }
 
     fn give_back(&mut self, id: Id, object: &ObjectName, now: Instant) -> bool {
-        let Some(line) = self.lines.get_mut(&id) else {
-            return false;
-        };
-        let had = line.give_back(object, now);
+        let line = self.lines.get_mut(&id);
+        let had = line.is_some_and(|line| line.give_back(object, now));
         self.in_flight -= usize::from(had);
         had
     }
@@ -270,9 +268,11 @@ impl Places {
     fn serve(&mut self, now: Instant, out: &mut Outbox) {
         // Accounts in a row that could not be given a place.
         let mut passed = 0;
-        while passed < self.turns.len() && self.in_flight < self.all {
+        while passed < self.turns.len()
+            && self.in_flight < self.all
+            && let Some(id) = self.turns.pop_front()
+        {
             let share = (self.all - self.in_flight).div_ceil(2);
-            let id = self.turns.pop_front().unwrap_or_default();
             let Some(line) = self.lines.get_mut(&id) else {
                 continue;
             };

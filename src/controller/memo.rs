@@ -97,7 +97,12 @@ impl Memo {
     /// Keeps the account alive; the one before, if it was another.
     pub(super) fn use_account(&mut self, account: &Arc<Account>) -> Option<Arc<Account>> {
         let before = self.account.replace(Arc::clone(account));
-        before.filter(|before| !Arc::ptr_eq(before, account))
+        let other = before.filter(|before| !Arc::ptr_eq(before, account));
+        if other.is_some() {
+            // What failed there says nothing of this one.
+            self.reset_backoff();
+        }
+        other
     }
 
     /// The account, where one is known.

@@ -177,10 +177,12 @@ impl Pass<'_> {
     /// wakes it.
     fn admitted(&self, account: &Arc<Account>) -> Admission {
         let name = object_name(&*self.object);
-        let before = self
-            .context
-            .memos
-            .with(&self.uid, |memo| memo.use_account(account));
+        let generation = self.object.metadata.generation.unwrap_or_default();
+        let before = self.context.memos.with(&self.uid, |memo| {
+            // Now and not when its turn has come, so that all who wait share one listing.
+            memo.wanted_since(generation);
+            memo.use_account(account)
+        });
         if let Some(before) = before {
             before.access.forget(&name);
         }
@@ -302,7 +304,10 @@ impl Pass<'_> {
             let is_suspended = self.object.spec.is_suspended();
             let until = memo.account().and_then(|account| {
                 let name = object_name(&*self.object);
-                if has(&OF_ACCOUNT) && !is_suspended {
+                let is_of_account = |trouble: &Trouble| {
+                    OF_ACCOUNT.contains(&trouble.kind) && !trouble.is_of_kubernetes()
+                };
+                if troubles.iter().any(is_of_account) && !is_suspended {
                     return account.access.hold(&name);
                 }
                 account.access.forget(&name);
@@ -318,7 +323,11 @@ impl Pass<'_> {
                     .iter()
                     .filter_map(|trouble| trouble.retry_after)
                     .max();
-                let own = memo.back_off();
+                let own = if troubles.iter().any(Trouble::is_of_kubernetes) {
+                    memo.back_off_briefly()
+                } else {
+                    memo.back_off()
+                };
                 Some(asked.map_or(own, |asked| asked + asked.mul_f64(fastrand::f64() * 0.2)))
             } else if has(&[Kind::Auth]) {
                 Some(memo.back_off_credential())

@@ -1,6 +1,8 @@
 //! The middle of a pass: plan, write ahead, apply.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{Pass, conclusion::Conclusion, words};
 use crate::{
@@ -18,6 +20,9 @@ use crate::{
     http::ProviderError,
     provider::{Provider, Rules},
 };
+
+/// The oldest listing that a first write may rest on.
+const FRESH: Duration = Duration::from_mins(1);
 
 /// The way to the provider, and what decides where values go.
 pub(super) struct Route<'a> {
@@ -171,7 +176,9 @@ impl Pass<'_> {
             .context
             .memos
             .with(&self.uid, |memo| memo.wanted_since(generation));
-        match writer.listing(since).await {
+        // However long the object waited for its turn.
+        let newest = Instant::now().checked_sub(FRESH).unwrap_or(since);
+        match writer.listing(since.max(newest)).await {
             Ok(listed) => Ok((self.plan(route, desired, Some(&listed)), Some(listed))),
             Err(error) => Err((planned, Trouble::provider(&error, route.choice, None))),
         }
