@@ -165,7 +165,7 @@ async fn object(
         drop(permit);
         // The object's own back-off: see the controller's memo.
         let own = if began.elapsed() < Duration::from_hours(1) {
-            Duration::from_mins(5).mul_f64(fastrand::f64())
+            Duration::from_mins(5).mul_f64(1.0 + fastrand::f64())
         } else {
             Duration::from_hours(1)
         };
