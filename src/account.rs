@@ -1,32 +1,39 @@
 //! Accounts: what the vendor counts by API key is shared by all objects that use the key.
 //!
-//! An account is provider + endpoint + scope fields + API key. It has one [`Session`], one limit
-//! of calls in flight with a fair queue behind it, and one listing.
+//! An account is provider + endpoint + scope fields + API key. It has one [`Session`], one
+//! [`Access`] and one listing. The access is what keeps accounts from harming each other and
+//! themselves: limits of calls in flight with a fair queue behind them (`places`, `queue`), and what
+//! the answers say of all objects of an account (`health`).
 
+mod access;
 mod credential;
 mod digest;
 mod endpoint;
-mod limiter;
+mod health;
 mod listing;
 mod names;
+mod places;
+mod queue;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
+pub use access::{Access, Admission, Allocator, Permit, Wake};
 pub use credential::{Credential, Credentials, Versioned};
 pub use digest::{DigestKey, Digested};
 pub use endpoint::{EndpointFlag, Endpoints};
-pub use limiter::{Admission, Limiter, ObjectName, Permit, Wake};
+pub use health::Closure;
 pub use listing::{Listing, Snapshot};
 pub use names::{LastWrite, NameLock, Names};
+pub use queue::ObjectName;
 
 use tokio::sync::OnceCell;
 
 use crate::{
     api::{Choice, ProviderKind, Reason},
-    http::{Http, ProviderError, Session},
+    http::{Http, Monitor, ProviderError, Session},
     provider::{self, Provider},
 };
 
@@ -34,8 +41,7 @@ use crate::{
 pub struct Accounts {
     http: Http,
     endpoints: Endpoints,
-    calls_in_flight: usize,
-    wake: Wake,
+    allocator: Allocator,
     by_key: Mutex<HashMap<Key, Weak<Account>>>,
     /// Names that are being, or were lately, written.
     pub names: Names,
@@ -49,7 +55,7 @@ pub struct Account {
     /// Stands for the API key where two are compared.
     pub fingerprint: [u8; 32],
     /// Who may call the provider now.
-    pub limiter: Arc<Limiter>,
+    pub access: Arc<Access>,
     /// What the account holds.
     pub listing: Listing,
     scope: OnceCell<Option<String>>,
@@ -64,13 +70,12 @@ struct Key {
 }
 
 impl Accounts {
-    /// No accounts yet. `wake` is told which object's turn has come.
-    pub fn new(http: Http, endpoints: Endpoints, calls_in_flight: usize, wake: Wake) -> Self {
+    /// No accounts yet. Their calls share the places of `allocator`.
+    pub fn new(http: Http, endpoints: Endpoints, allocator: Allocator) -> Self {
         Self {
             http,
             endpoints,
-            calls_in_flight,
-            wake,
+            allocator,
             by_key: Mutex::default(),
             names: Names::default(),
         }
@@ -96,18 +101,20 @@ impl Accounts {
             .get(key.kind, &key.endpoint)
             .ok_or(Reason::InvalidSpec)?;
         let scheme = provider::rules(key.kind).scheme;
+        let access = self.allocator.open(key.kind);
         let session = Session::new(
             self.http.clone(),
             key.kind,
             base.clone(),
             scheme,
             credential.key(),
+            Arc::clone(&access) as Arc<dyn Monitor>,
         )?;
         let account = Arc::new(Account {
             session,
             digests: credential.digest_key(),
             fingerprint: credential.fingerprint(),
-            limiter: Limiter::new(self.calls_in_flight, self.wake.clone()),
+            access,
             listing: Listing::default(),
             scope: OnceCell::new(),
         });
@@ -150,6 +157,17 @@ impl Account {
     /// The same, if it is known already.
     pub fn known_scope(&self) -> Option<&str> {
         self.scope.get()?.as_deref()
+    }
+
+    /// The provider as `object` sees it while it may not call: each call ends in `error` and
+    /// nothing is sent.
+    pub fn closed_provider(
+        &self,
+        choice: Choice<'_>,
+        object: &str,
+        error: &ProviderError,
+    ) -> Box<dyn Provider> {
+        provider::connect(choice, object, self.session.refusing(error.clone()))
     }
 }
 

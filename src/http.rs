@@ -5,98 +5,33 @@
 //! boxed tower service, so that tests can put a provider's router in its place.
 
 mod error;
+mod monitor;
 mod retry_after;
+mod transport;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout};
-use tower::{Service, ServiceExt, service_fn, util::BoxCloneSyncService};
+use tower::{Service, ServiceExt};
 use url::Url;
 use zeroize::Zeroizing;
 
 pub use error::{Class, ProviderError};
+pub use monitor::{Monitor, Refusing};
 pub use retry_after::retry_after;
+pub use transport::{Transport, TransportError, transport};
 
 use crate::{
     api::{ProviderKind, Reason},
     telemetry::Metrics,
 };
 
-/// Longest wait for a TCP and TLS connection. Vendors' own clients wait 10 s (providers.md 1.4).
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a whole answer, its body included: a reconcile holds a slot meanwhile.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Largest answer that is read, in bytes. A page of 100 secrets is below 64 KiB.
-const MAX_ANSWER: usize = 1024 * 1024;
-
-/// Why a request got no answer. It carries no text of a library or a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TransportError {
-    /// No connection: DNS, TCP or TLS. Nothing was sent.
-    #[error("no connection")]
-    Connect,
-    /// The connection ended, or timed out, after the request may have left.
-    #[error("connection cut")]
-    Cut,
-    /// The answer is larger than is read.
-    #[error("answer too large")]
-    TooLarge,
-}
-
-/// What carries a request to a provider and its answer back.
-pub type Transport =
-    BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, TransportError>;
-
-/// The real transport: one connection pool for the process.
-///
-/// # Errors
-/// When no CA certificates are found, because then no provider could be reached.
-pub fn transport(user_agent: &str) -> Result<Transport, reqwest::Error> {
-    let client = reqwest::Client::builder()
-        .user_agent(user_agent)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(Duration::from_mins(1))
-        .tcp_keepalive(Duration::from_secs(30))
-        .build()?;
-    Ok(BoxCloneSyncService::new(service_fn(
-        move |request: http::Request<Bytes>| {
-            let client = client.clone();
-            async move { exchange(&client, request).await }
-        },
-    )))
-}
-
-async fn exchange(
-    client: &reqwest::Client,
-    request: http::Request<Bytes>,
-) -> Result<http::Response<Bytes>, TransportError> {
-    let request = reqwest::Request::try_from(request).map_err(|_| TransportError::Connect)?;
-    let mut response = client.execute(request).await.map_err(|error| {
-        if error.is_connect() {
-            TransportError::Connect
-        } else {
-            TransportError::Cut
-        }
-    })?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|_| TransportError::Cut)? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(TransportError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let mut answer = http::Response::new(Bytes::from(body));
-    *answer.status_mut() = response.status();
-    *answer.headers_mut() = std::mem::take(response.headers_mut());
-    Ok(answer)
-}
 
 /// The outbound client: a transport and what it is measured with.
 #[derive(Clone)]
@@ -119,6 +54,7 @@ pub struct Session {
     kind: ProviderKind,
     base: Url,
     authorization: HeaderValue,
+    monitor: Arc<dyn Monitor>,
 }
 
 /// How a provider wants the API key in the `Authorization` header.
@@ -172,25 +108,25 @@ impl Answer {
     /// [`Class::Protocol`] when it is not JSON of that shape. The text of the decoder is dropped,
     /// because it quotes what it read.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
-        let is_json = self
-            .headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| {
-                value
-                    .trim_start()
-                    .to_ascii_lowercase()
-                    .starts_with("application/json")
-            });
-        if !is_json {
+        if !self.is_json() {
             return Err(ProviderError::protocol());
         }
         serde_json::from_slice(&self.body).map_err(|_| ProviderError::protocol())
     }
+
+    fn is_json(&self) -> bool {
+        let content_type = self.headers.get(header::CONTENT_TYPE);
+        let text = content_type.and_then(|value| value.to_str().ok());
+        text.is_some_and(|text| {
+            text.trim_start()
+                .to_ascii_lowercase()
+                .starts_with("application/json")
+        })
+    }
 }
 
 impl Session {
-    /// Binds `key` to `base`.
+    /// Binds `key` to `base`. `monitor` is asked before each call and told how it ended.
     ///
     /// # Errors
     /// [`Reason::CredentialInvalid`] when no header can hold the key.
@@ -200,6 +136,7 @@ impl Session {
         base: Url,
         scheme: Scheme,
         key: &SecretString,
+        monitor: Arc<dyn Monitor>,
     ) -> Result<Self, Reason> {
         let scheme = match scheme {
             Scheme::ApiKey => "Api-Key",
@@ -214,18 +151,30 @@ impl Session {
             kind,
             base,
             authorization,
+            monitor,
         })
+    }
+
+    /// The same session without calls: each is refused with `error`.
+    pub fn refusing(&self, error: ProviderError) -> Self {
+        Self {
+            monitor: Arc::new(Refusing(error)),
+            ..self.clone()
+        }
     }
 
     /// Makes one call and gives the answer if its status is 2xx.
     ///
     /// # Errors
-    /// Everything else, classed.
+    /// Everything else, classed; and what the monitor says where the account may not be called now:
+    /// then nothing is sent, and nothing counted.
     pub async fn call(&self, call: Call<'_>) -> Result<Answer, ProviderError> {
+        self.monitor.may_send()?;
         let operation = call.operation;
-        let started = Instant::now();
+        let is_write = call.method != Method::GET;
+        let sent = Instant::now();
         let outcome = self.exchange(call).await;
-        let elapsed = started.elapsed();
+        let elapsed = sent.elapsed();
         let code = match &outcome {
             Ok(response) => response.status().as_str().to_owned(),
             Err(error) => error.reason.as_str().to_owned(),
@@ -240,16 +189,15 @@ impl Session {
             duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "provider answered"
         );
-        let response = outcome?;
-        let (parts, body) = response.into_parts();
-        if parts.status.is_success() {
-            Ok(Answer {
-                headers: parts.headers,
-                body,
-            })
-        } else {
-            Err(ProviderError::from_status(parts.status, &parts.headers))
-        }
+        let answer = outcome.and_then(answer);
+        let failure = match &answer {
+            // A page of somebody in between is no sign that the provider works.
+            Ok(answer) if answer.is_json() || answer.body.is_empty() => None,
+            Ok(_) => Some(ProviderError::protocol()),
+            Err(error) => Some(error.clone()),
+        };
+        self.monitor.answered(sent, is_write, failure.as_ref());
+        answer
     }
 
     async fn exchange(&self, call: Call<'_>) -> Result<http::Response<Bytes>, ProviderError> {
@@ -297,5 +245,17 @@ impl Session {
         request
             .body(call.body.map(|body| body.0).unwrap_or_default())
             .map_err(|_| ProviderError::config(Reason::InvalidSpec))
+    }
+}
+
+fn answer(response: http::Response<Bytes>) -> Result<Answer, ProviderError> {
+    let (parts, body) = response.into_parts();
+    if parts.status.is_success() {
+        Ok(Answer {
+            headers: parts.headers,
+            body,
+        })
+    } else {
+        Err(ProviderError::from_status(parts.status, &parts.headers))
     }
 }

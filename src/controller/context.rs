@@ -45,7 +45,8 @@ pub(super) struct Context {
     pub(super) references: References,
     pub(super) claims: Claims,
     pub(super) memos: Memos,
-    pub(super) wake: Wake,
+    /// Where objects go that others concern.
+    pub(super) nudge: Wake,
     /// Before anything that this process did.
     pub(super) epoch: Instant,
     /// How old a listing may be where the spec does not say.
@@ -66,7 +67,7 @@ impl Context {
         }
         let Some(uid) = object.uid() else { return };
         if let Some(account) = self.memos.forget(&uid) {
-            account.limiter.forget(&name);
+            account.access.forget(&name);
         }
         // Whoever claims a name that it held may have it now.
         self.wake_all(self.claims.forget(&uid));
@@ -76,14 +77,14 @@ impl Context {
     pub(super) fn wake_all(&self, objects: impl IntoIterator<Item = ObjectName>) {
         for object in objects {
             // The receiver lives as long as the controller.
-            let _ = self.wake.send(object);
+            let _ = self.nudge.send(object);
         }
     }
 
     /// An object needs no call now: a place that it was given goes to the next.
     pub(super) fn give_on(&self, uid: &str, name: &ObjectName) {
-        if let Some(account) = self.memos.with(uid, |memo| memo.account()) {
-            account.limiter.forget(name);
+        if let Some(account) = self.memos.account(uid) {
+            account.access.forget(name);
         }
     }
 }

@@ -36,7 +36,9 @@ pub(super) enum Decision {
     Settle,
     /// Compare what was written with the account's listing.
     Verify,
-    /// A whole pass.
+    /// A whole pass again, although nothing is new: what failed is tried once more.
+    Retry,
+    /// A whole pass, because there is news.
     Go,
 }
 
@@ -85,7 +87,7 @@ pub(super) fn decide(
     let again = if is_settling {
         Decision::Settle
     } else {
-        Decision::Go
+        Decision::Retry
     };
     match (remembered, next_try) {
         (Some(_), Some(due)) if due > now => Decision::Later(due - now),

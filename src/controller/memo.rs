@@ -13,12 +13,14 @@ use tokio::time::Instant;
 
 use super::{gate::Acted, plan::Cause, version};
 use crate::{
-    account::{Account, DigestKey},
+    account::{Account, DigestKey, ObjectName},
     api::ProviderSecret,
 };
 
 /// How many answers in a row may be not understood before a person is asked to look.
 const PROTOCOL_FAILURES: u32 = 3;
+/// How long failures are tried again soon, and how long the waits are from then on.
+const LONG: Duration = Duration::from_hours(1);
 
 /// What is remembered of one object.
 #[derive(Default)]
@@ -27,8 +29,8 @@ pub(super) struct Memo {
     pub(super) acted: Option<Acted>,
     /// When the next try is due if there is no news; none means never.
     pub(super) next_try: Option<Instant>,
-    /// The waits after failures, each twice the last.
-    backoff: Option<Box<ExponentialBackoff>>,
+    /// The waits after failures, each twice the last, and when they began.
+    backoff: Option<Box<(ExponentialBackoff, Instant)>>,
     /// Passes in a row that ended in an answer that was not understood.
     protocol_failures: u32,
     /// The answer to our newest write, until the watch has caught up with it.
@@ -79,6 +81,12 @@ impl Memos {
         memos.get(uid).is_some_and(|memo| memo.is_due(now))
     }
 
+    /// The account of an object, where one is known.
+    pub(super) fn account(&self, uid: &str) -> Option<Arc<Account>> {
+        let memos = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memos.get(uid).and_then(Memo::account)
+    }
+
     /// Forgets an object that is gone, and gives back its account.
     pub(super) fn forget(&self, uid: &str) -> Option<Arc<Account>> {
         let mut memos = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,11 +122,13 @@ impl Memo {
     /// Keeps the account alive; the one before, if it was another.
     pub(super) fn use_account(&mut self, account: &Arc<Account>) -> Option<Arc<Account>> {
         let before = self.account.replace(Arc::clone(account));
-        let before = before.filter(|before| !Arc::ptr_eq(before, account));
-        if let Some(before) = &before {
-            self.former = Some(Box::new(before.digests.clone()));
+        let other = before.filter(|before| !Arc::ptr_eq(before, account));
+        if let Some(other) = &other {
+            // What failed there says nothing of this one.
+            self.reset_backoff();
+            self.former = Some(Box::new(other.digests.clone()));
         }
-        before
+        other
     }
 
     /// What digests were made with before the API key was exchanged.
@@ -134,6 +144,17 @@ impl Memo {
     /// The account, where one is known.
     pub(super) fn account(&self) -> Option<Arc<Account>> {
         self.account.clone()
+    }
+
+    /// When the next try is due if there is no news: at once, where the account gave `name` its
+    /// turn.
+    pub(super) fn due(&self, name: &ObjectName, now: Instant) -> Option<Instant> {
+        let has_turn = || {
+            let account = self.account.as_ref();
+            account.is_some_and(|account| account.access.is_granted(name))
+        };
+        self.next_try
+            .map(|due| if due > now && has_turn() { now } else { due })
     }
 
     /// Since when this generation is wanted.
@@ -195,25 +216,40 @@ impl Memo {
         unknown.is_some_and(|unknown| unknown.as_deref() != digest)
     }
 
-    /// The wait after one more failure: 1 s doubling to 5 min, with full jitter.
+    /// The wait after one more failure at the provider: 1 s doubling to 5 min, with full jitter;
+    /// after an hour of failures an hour. So what is broken for good costs 24 tries a day.
     pub(super) fn back_off(&mut self) -> Duration {
-        let sequence = self.backoff.get_or_insert_with(|| {
-            Box::new(
-                ExponentialBuilder::default()
-                    .with_min_delay(Duration::from_secs(1))
-                    .with_max_delay(Duration::from_mins(5))
-                    .without_max_times()
-                    .build(),
-            )
+        let (next, began) = self.next_wait();
+        if began.elapsed() < LONG {
+            next
+        } else {
+            LONG.mul_f64(1.0 + fastrand::f64() * 0.2)
+        }
+    }
+
+    /// The wait after one more failure that is not the provider's: 1 s doubling to 5 min, with full
+    /// jitter.
+    pub(super) fn back_off_briefly(&mut self) -> Duration {
+        self.next_wait().0
+    }
+
+    fn next_wait(&mut self) -> (Duration, Instant) {
+        let (sequence, began) = &mut **self.backoff.get_or_insert_with(|| {
+            let sequence = ExponentialBuilder::default()
+                .with_min_delay(Duration::from_secs(1))
+                .with_max_delay(Duration::from_mins(5))
+                .without_max_times()
+                .build();
+            Box::new((sequence, Instant::now()))
         });
         let most = sequence.next().unwrap_or(Duration::from_mins(5));
-        most.mul_f64(fastrand::f64())
-            .max(Duration::from_millis(100))
+        let wait = most.mul_f64(fastrand::f64());
+        (wait.max(Duration::from_millis(100)), *began)
     }
 
     /// The wait before a refused credential is tried again: 1 min doubling to 1 h.
     pub(super) fn back_off_credential(&mut self) -> Duration {
-        (self.back_off() * 60).clamp(Duration::from_mins(1), Duration::from_hours(1))
+        (self.next_wait().0 * 60).clamp(Duration::from_mins(1), Duration::from_hours(1))
     }
 
     /// The pass succeeded, or ended in something that waiting does not heal.
@@ -229,5 +265,71 @@ impl Memo {
             0
         };
         self.protocol_failures >= PROTOCOL_FAILURES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+    use tower::{service_fn, util::BoxCloneSyncService};
+
+    use super::*;
+    use crate::{
+        account::{Accounts, Admission, Allocator, Credential, Endpoints},
+        api::{Baseten, Choice},
+        http::{Http, TransportError},
+        telemetry::Metrics,
+    };
+
+    #[tokio::test]
+    async fn whose_turn_has_come_does_not_wait_for_its_own_next_try() {
+        let transport = service_fn(async |_| Err(TransportError::Connect));
+        let http = Http::new(BoxCloneSyncService::new(transport), Metrics::default());
+        let (wake, _woken) = mpsc::unbounded_channel();
+        let allocator = Allocator::new(1, 1, wake, Metrics::default());
+        let accounts = Accounts::new(http, Endpoints::new([]), allocator);
+        let spec = r#"{"apiKeySecretRef": {"name": "n", "key": "k"}}"#;
+        let spec: Baseten = serde_json::from_str(spec).unwrap();
+        let credential = Credential::new(b"key").unwrap();
+        let account = accounts.get(Choice::Baseten(&spec), &credential).unwrap();
+        let name = |name: &str| ("namespace".to_owned(), name.to_owned());
+        let permit = account.access.admit(&name("first"));
+        let second = account.access.admit(&name("second"));
+        assert!(matches!(permit, Admission::Now(_)) && matches!(second, Admission::Later));
+
+        let now = Instant::now();
+        let later = now + Duration::from_hours(1);
+        let mut memo = Memo {
+            next_try: Some(later),
+            ..Memo::default()
+        };
+        memo.use_account(&account);
+        assert_eq!(memo.due(&name("second"), now), Some(later));
+        drop(permit);
+        assert_eq!(memo.due(&name("second"), now), Some(now));
+        memo.next_try = None;
+        assert_eq!(memo.due(&name("second"), now), None, "nothing to do");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn p_14_what_fails_for_a_day_is_tried_24_times_after_the_first_hour() {
+        let hour = Duration::from_hours(1);
+        for _ in 0..20 {
+            let (mut memo, began) = (Memo::default(), Instant::now());
+            let mut tries = Vec::new();
+            while began.elapsed() < 24 * hour {
+                tries.push(began.elapsed());
+                tokio::time::advance(memo.back_off()).await;
+            }
+            let later = tries.iter().filter(|tried| **tried > hour).count();
+            assert!((18..=24).contains(&later), "{later}");
+            assert!(
+                (12..=120).contains(&(tries.len() - later)),
+                "{}",
+                tries.len()
+            );
+            memo.reset_backoff();
+            assert!(memo.back_off() <= Duration::from_secs(1));
+        }
     }
 }

@@ -30,7 +30,7 @@ use super::{
     trouble::{Kind, Trouble},
 };
 use crate::{
-    account::{Account, Admission, Permit},
+    account::{Account, Admission},
     api::{Choice, EntryStatus, ProviderSecret},
     provider::Settled,
     telemetry::PassResult,
@@ -53,10 +53,13 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
     let resting = match decision {
         Decision::Rest => Some(Action::await_change()),
         Decision::Later(wait) => Some(Action::requeue(wait)),
-        Decision::Settle | Decision::Verify | Decision::Go => None,
+        Decision::Settle | Decision::Verify | Decision::Retry | Decision::Go => None,
     };
     if let Some(action) = resting {
-        context.give_on(&uid, &object_name(&*object));
+        // Whoever is to come back later may wait for its account meanwhile.
+        if decision == Decision::Rest {
+            context.give_on(&uid, &object_name(&*object));
+        }
         return (PassResult::Unchanged, action);
     }
     let versions = object.spec.secret_names().into_iter();
@@ -74,12 +77,13 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
     let ran = if pass.object.metadata.deletion_timestamp.is_some() {
         pass.clean_up().await
     } else {
-        pass.run(decision).await
+        pass.run(&decision).await
     };
     match ran {
         Ok((result, action)) => (result, action),
         // The object is gone, perhaps before its watch event forgot it.
         Err(Failure::NotFound) => {
+            context.give_on(&pass.uid, &object_name(&*pass.object));
             context.memos.forget(&pass.uid);
             (PassResult::Abandoned, Action::await_change())
         }
@@ -87,7 +91,7 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         Err(_) => {
             let wait = context.memos.with(&pass.uid, |memo| {
                 memo.acted = None;
-                memo.back_off()
+                memo.back_off_briefly()
             });
             tracing::warn!(
                 namespace = pass.namespace,
@@ -108,9 +112,10 @@ fn decision(
 ) -> (Arc<ProviderSecret>, Decision) {
     let object = memo.newest(seen);
     let now = Instant::now();
+    let next_try = memo.due(&object_name(&*object), now);
     let remembered = Remembered {
         acted: memo.acted.as_ref(),
-        next_try: memo.next_try,
+        next_try,
         has_suspects: !memo.suspects(now).is_empty(),
         is_unverified: memo.verify_at.is_some_and(|due| due <= now),
         is_nudged: memo.is_nudged,
@@ -141,7 +146,7 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    async fn run(&self, decision: Decision) -> Result<(PassResult, Action), Failure> {
+    async fn run(&self, decision: &Decision) -> Result<(PassResult, Action), Failure> {
         let Some(choice) = self.object.spec.provider.choice() else {
             let conclusion = self.nothing_done(words::no_provider(), Versions::new());
             return self.conclude(None, conclusion).await;
@@ -155,14 +160,24 @@ impl Pass<'_> {
                     .await;
             }
         };
-        let Some(_permit) = self.admitted(&account) else {
-            return Ok((PassResult::Abandoned, Action::await_change()));
+        let name = self.object.name_any();
+        let (_permit, closed) = match self.admitted(&account) {
+            Admission::Now(permit) => (Some(permit), None),
+            Admission::Closed(closure) if *decision == Decision::Go => (None, Some(closure.error)),
+            // Its turn wakes it.
+            Admission::Later | Admission::Closed(_) => {
+                return Ok((PassResult::Abandoned, Action::await_change()));
+            }
         };
-        let provider = account.provider(choice, &self.object.name_any());
+        let provider = match &closed {
+            None => account.provider(choice, &name),
+            Some(error) => account.closed_provider(choice, &name, error),
+        };
         let route = Route {
             account: &account,
             provider: &*provider,
             choice,
+            closed,
         };
         let examined = match decision {
             Decision::Settle => {
@@ -176,7 +191,7 @@ impl Pass<'_> {
                 }
                 Verified::Drifted(examined) => Some(examined),
             },
-            Decision::Rest | Decision::Later(_) | Decision::Go => None,
+            Decision::Rest | Decision::Later(_) | Decision::Retry | Decision::Go => None,
         };
         let (read, versions) =
             dereference::sources(self.context, &self.namespace, &self.object.spec).await;
@@ -214,19 +229,24 @@ impl Pass<'_> {
 
     /// A place among the account's calls in flight. Without one the object is parked: its turn
     /// wakes it.
-    fn admitted(&self, account: &Arc<Account>) -> Option<Permit> {
+    fn admitted(&self, account: &Arc<Account>) -> Admission {
         let name = object_name(&*self.object);
-        let before = self
-            .context
-            .memos
-            .with(&self.uid, |memo| memo.use_account(account));
+        let generation = self.object.metadata.generation.unwrap_or_default();
+        let before = self.context.memos.with(&self.uid, |memo| {
+            // Now and not when its turn has come, so that all who wait share one listing.
+            memo.wanted_since(generation);
+            memo.use_account(account)
+        });
         if let Some(before) = before {
-            before.limiter.forget(&name);
+            before.access.forget(&name);
         }
-        match account.limiter.admit(&name) {
-            Admission::Now(permit) => Some(permit),
-            Admission::Later => None,
+        let admission = account.access.admit(&name);
+        if let Admission::Closed(closure) = &admission {
+            self.context
+                .memos
+                .with(&self.uid, |memo| memo.next_try = Some(closure.until));
         }
+        admission
     }
 
     /// Tells what the pass came to and decides on the next try.
@@ -335,20 +355,45 @@ impl Pass<'_> {
             Kind::UnknownOutcome,
             Kind::Protocol,
         ];
+        // What the account's closure may have caused waits for the account.
+        const OF_ACCOUNT: [Kind; 4] = [
+            Kind::Transient,
+            Kind::Throttled,
+            Kind::UnknownOutcome,
+            Kind::Auth,
+        ];
         self.context.memos.with(&self.uid, |memo| {
             let has = |kinds: &[Kind]| troubles.iter().any(|trouble| kinds.contains(&trouble.kind));
             if memo.protocol_failed(has(&[Kind::Protocol])) {
                 verdict.state = State::Stalled;
             }
-            if self.object.spec.is_suspended() {
+            let is_suspended = self.object.spec.is_suspended();
+            let until = memo.account().and_then(|account| {
+                let name = object_name(&*self.object);
+                let is_of_account = |trouble: &Trouble| {
+                    OF_ACCOUNT.contains(&trouble.kind) && !trouble.is_of_kubernetes()
+                };
+                if troubles.iter().any(is_of_account) && !is_suspended {
+                    return account.access.hold(&name);
+                }
+                account.access.forget(&name);
+                None
+            });
+            if is_suspended {
                 return (verdict, None);
             }
-            let wait = if has(&RETRIED) {
+            let wait = if let Some(until) = until {
+                Some(until.saturating_duration_since(Instant::now()))
+            } else if has(&RETRIED) {
                 let asked = troubles
                     .iter()
                     .filter_map(|trouble| trouble.retry_after)
                     .max();
-                let own = memo.back_off();
+                let own = if troubles.iter().any(Trouble::is_of_kubernetes) {
+                    memo.back_off_briefly()
+                } else {
+                    memo.back_off()
+                };
                 Some(asked.map_or(own, |asked| asked + asked.mul_f64(fastrand::f64() * 0.2)))
             } else if has(&[Kind::Auth]) {
                 Some(memo.back_off_credential())

@@ -17,6 +17,8 @@ pub(super) struct Route<'a> {
     pub(super) account: &'a Account,
     pub(super) provider: &'a dyn Provider,
     pub(super) choice: Choice<'a>,
+    /// What every call comes to, because the account is closed.
+    pub(super) closed: Option<ProviderError>,
 }
 
 impl Route<'_> {

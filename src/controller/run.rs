@@ -32,7 +32,7 @@ use super::{
     watch,
 };
 use crate::{
-    account::{Accounts, Credentials, ObjectName},
+    account::{Accounts, Allocator, Credentials, ObjectName},
     http::Http,
     telemetry::{Health, Metrics, PassResult},
 };
@@ -78,16 +78,24 @@ pub async fn run(
     health.lacks(watch::OBJECTS, "not listed yet");
     health.lacks(watch::SECRETS, "not listed yet");
     let (wake, woken) = mpsc::unbounded_channel();
+    let (nudge, nudged) = mpsc::unbounded_channel();
     let (events, send_events) = Events::new(client.clone(), metrics.clone(), reporter);
+    let allocator = Allocator::new(
+        places(concurrency),
+        calls_per_account,
+        wake,
+        metrics.clone(),
+    );
+    metrics.register_accounts(allocator.clone());
     let context = Arc::new(Context {
-        accounts: Accounts::new(http, endpoints, calls_per_account, wake.clone()),
+        accounts: Accounts::new(http, endpoints, allocator.clone()),
         client: client.clone(),
         credentials: Credentials::default(),
         secrets: SecretVersions::default(),
         references: References::default(),
         claims: Claims::default(),
         memos: Memos::default(),
-        wake,
+        nudge,
         epoch: Instant::now(),
         verify_interval,
         deletion_timeout,
@@ -100,7 +108,11 @@ pub async fn run(
     }
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
     let readers = watch::readers(Arc::clone(&context), client, health);
-    let turns = turns(woken, store.clone(), Arc::clone(&context));
+    let turns = stream::unfold(woken, |mut woken| async {
+        let object = woken.recv().await?;
+        Some((object_ref(&object), woken))
+    });
+    let concerned = concerned(nudged, store.clone(), Arc::clone(&context));
     let sweep = sweep(store.clone());
     let due = due(store.clone(), Arc::clone(&context));
     let config = controller::Config::default()
@@ -110,6 +122,7 @@ pub async fn run(
         .with_config(config)
         .reconcile_on(readers)
         .reconcile_on(turns)
+        .reconcile_on(concerned)
         .reconcile_on(sweep)
         .reconcile_on(due)
         .graceful_shutdown_on(stop.clone())
@@ -118,8 +131,14 @@ pub async fn run(
             |_, error: &Infallible, _| match *error {},
             Arc::clone(&context),
         )
-        // What is gone between its wake-up and its pass is no error.
-        .for_each(|_| std::future::ready(()));
+        .for_each(move |passed| {
+            // What is gone between its wake-up and its pass is no error, but it may have been given
+            // a place.
+            if let Err(controller::Error::ObjectNotFound(gone)) = passed {
+                allocator.forget(&(gone.namespace.unwrap_or_default(), gone.name));
+            }
+            std::future::ready(())
+        });
     let drained = {
         let stop = stop.clone();
         async move {
@@ -145,20 +164,20 @@ pub async fn run(
     if was_told { Ok(()) } else { Err(Error::Ended) }
 }
 
-/// Objects whose turn has come, or which others concern: whatever they wait for, they are looked at.
-fn turns(
-    woken: mpsc::UnboundedReceiver<ObjectName>,
+/// Objects that others concern: whatever they wait for, they are looked at.
+fn concerned(
+    nudged: mpsc::UnboundedReceiver<ObjectName>,
     store: Store<Guarded>,
     context: Arc<Context>,
 ) -> impl Stream<Item = ObjectRef<Guarded>> {
-    stream::unfold(woken, move |mut woken| {
+    stream::unfold(nudged, move |mut nudged| {
         let (store, context) = (store.clone(), Arc::clone(&context));
         async move {
-            let object = object_ref(&woken.recv().await?);
+            let object = object_ref(&nudged.recv().await?);
             if let Some(uid) = store.get(&object).and_then(|object| object.uid()) {
                 context.memos.with(&uid, |memo| memo.is_nudged = true);
             }
-            Some((object, woken))
+            Some((object, nudged))
         }
     })
 }
@@ -184,6 +203,15 @@ fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = Objec
     .flatten()
 }
 
+/// How many passes may call providers at once: a few less than there are at all, so that a pass
+/// that calls nobody always finds a slot.
+fn places(concurrency: u16) -> usize {
+    let concurrency = usize::from(concurrency);
+    concurrency
+        .saturating_sub((concurrency / 8).clamp(1, 4))
+        .max(1)
+}
+
 /// Every object now and then. Watches promise nothing (style.md 7.10), and to look costs no call.
 /// One timer for all: a timer for each object would cost memory for each.
 fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
@@ -200,8 +228,13 @@ fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
 
 async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
     let started = Instant::now();
-    let Ok(seen) = &object.0 else {
-        return Ok(Action::await_change());
+    let give_on = || context.give_on(&object.uid().unwrap_or_default(), &object_name(&*object));
+    let seen = match &object.0 {
+        Ok(seen) => seen,
+        Err(_) => {
+            give_on();
+            return Ok(Action::await_change());
+        }
     };
     let seen = Arc::new(seen.clone());
     // A panic would end the controller for every object (style.md 7.8).
@@ -212,6 +245,7 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
             name = seen.name_any(),
             "a pass panicked; this is a bug"
         );
+        give_on();
         (
             PassResult::Panicked,
             Action::requeue(Duration::from_mins(5)),

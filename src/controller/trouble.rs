@@ -103,6 +103,11 @@ impl Trouble {
         self.kind == Kind::UnknownOutcome
     }
 
+    /// Whether the Kubernetes API caused it, and not the provider.
+    pub(super) fn is_of_kubernetes(&self) -> bool {
+        matches!(self.reason, Reason::SecretUnavailable | Reason::Forbidden)
+    }
+
     /// Whether a person must act.
     pub(super) fn is_stalling(&self) -> bool {
         matches!(self.kind, Kind::Auth | Kind::Config)

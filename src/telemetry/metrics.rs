@@ -1,7 +1,7 @@
 //! Metrics in the Prometheus text format. Label values come from our own code only.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::ObjectStates;
+use super::{AccountStates, ObjectStates};
 use crate::api::ProviderKind;
 
 /// Upper bounds in seconds. A pass that only looks takes under a millisecond, a call to a provider
@@ -66,6 +66,7 @@ struct Inner {
     reconcile_seconds: Histogram,
     provider_requests: Family<RequestLabels, Counter>,
     provider_seconds: Family<ProviderLabel, Histogram>,
+    throttled_seconds: Family<ProviderLabel, Counter<f64, AtomicU64>>,
     keys_written: Family<ProviderLabel, Counter>,
     keys_deleted: Family<ProviderLabel, Counter>,
     keys_left_behind: Family<ProviderLabel, Counter>,
@@ -105,6 +106,7 @@ impl Default for Metrics {
             reconcile_seconds: histogram(),
             provider_requests: Family::default(),
             provider_seconds: Family::new_with_constructor(histogram),
+            throttled_seconds: Family::default(),
             keys_written: Family::default(),
             keys_deleted: Family::default(),
             keys_left_behind: Family::default(),
@@ -136,6 +138,12 @@ impl Default for Metrics {
             "How long requests to providers took",
             Unit::Seconds,
             inner.provider_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "provider_throttled",
+            "How long accounts paused because their provider asked to slow down",
+            Unit::Seconds,
+            inner.throttled_seconds.clone(),
         );
         registry.register(
             "keys_written",
@@ -222,6 +230,27 @@ impl Metrics {
             .observe(elapsed.as_secs_f64());
     }
 
+    /// Tells how many accounts are held back, read from `states` when metrics are asked for.
+    pub fn register_accounts(&self, states: impl AccountStates) {
+        let mut registry = self
+            .0
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(Box::new(super::accounts::AccountsHeldBack(states)));
+    }
+
+    /// A provider asked an account to pause for so much longer.
+    pub fn paused(&self, kind: ProviderKind, longer: Duration) {
+        if longer > Duration::ZERO {
+            let provider = kind.flag();
+            self.0
+                .throttled_seconds
+                .get_or_create(&ProviderLabel { provider })
+                .inc_by(longer.as_secs_f64());
+        }
+    }
+
     /// A provider acknowledged `count` entries.
     pub fn keys_written(&self, kind: ProviderKind, count: usize) {
         add(&self.0.keys_written, kind, count);
@@ -298,6 +327,7 @@ mod tests {
             Duration::from_millis(5),
         );
         metrics.keys_written(ProviderKind::Baseten, 2);
+        metrics.paused(ProviderKind::Baseten, Duration::from_millis(1500));
         let text = metrics.render();
         for series in [
             "provider_secrets_build_info{version=",
@@ -306,6 +336,7 @@ mod tests {
             "provider_secrets_provider_requests_total{provider=\"baseten\",operation=\"upsert\",code=\"200\"} 1",
             "provider_secrets_provider_request_duration_seconds_count{provider=\"baseten\"} 1",
             "provider_secrets_keys_written_total{provider=\"baseten\"} 2",
+            "provider_secrets_provider_throttled_seconds_total{provider=\"baseten\"} 1.5",
         ] {
             assert!(text.contains(series), "{series} is not in\n{text}");
         }

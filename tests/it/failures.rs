@@ -51,7 +51,7 @@ async fn synced(stage: &Stage, target: Target) -> Scene<'_> {
 }
 
 /// Rotates under a fault, checks what status says, takes the fault away and heals by the next
-/// rotation.
+/// rotation, and another key where the account is closed.
 async fn suffers(scene: &Scene<'_>, fault: Fault, state: State, reason: &str) -> ProviderSecret {
     let what = format!("{:?} {:?}", scene.target, fault.action);
     scene.account.add_fault(fault);
@@ -72,8 +72,17 @@ async fn suffers(scene: &Scene<'_>, fault: Fault, state: State, reason: &str) ->
     scene.account.clear_faults();
     let healed = scene.value("healed");
     scene.secret("source", &[("a", &healed)]).await;
+    if closes_account(reason) {
+        scene.replace_key().await;
+    }
     scene.wait_held(&[("A_KEY", &healed)]).await;
     scene.wait_ready("target").await
+}
+
+/// Whether an answer of this kind keeps the account from being called for a while. A change of the
+/// source does not end that, but another key is another account.
+fn closes_account(reason: &str) -> bool {
+    ["AuthenticationFailed", "PermissionDenied", "RateLimited"].contains(&reason)
 }
 
 #[test]
@@ -146,6 +155,9 @@ fn a_first_sync_that_is_refused_says_so_and_heals() {
                 scene.account.clear_faults();
                 let healed = scene.value("healed");
                 scene.secret("source", &[("a", &healed)]).await;
+                if closes_account(reason) {
+                    scene.replace_key().await;
+                }
                 scene.wait_held(&[("A_KEY", &healed)]).await;
                 scene.wait_ready("first").await;
                 scene.finish().await;

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod accounts; // what all objects of an account share
 mod chart; // the chart, with Helm and the API server
 mod cli; // the command line: exit codes, one line for what is wrong
 mod credentials; // API keys that are missing, refused, replaced

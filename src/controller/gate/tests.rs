@@ -55,7 +55,11 @@ fn decide_after_restart(object: &ProviderSecret, source: Option<&'static str>) -
 #[case::new_source(object(1, &status(1, "True", "Synced")), Some("21"), Decision::Go)]
 #[case::watch_lags(object(1, &status(1, "True", "Synced")), Some("19"), Decision::Rest)]
 #[case::source_gone(object(1, &status(1, "True", "Synced")), None, Decision::Go)]
-#[case::failed_before(object(1, &status(1, "False", "RateLimited")), Some("20"), Decision::Go)]
+#[case::failed_before(
+    object(1, &status(1, "False", "RateLimited")),
+    Some("20"),
+    Decision::Retry
+)]
 #[case::settling(
     object(1, &status(1, "False", "Progressing")),
     Some("20"),
@@ -93,7 +97,7 @@ fn without_news_the_next_try_is_waited_for_and_with_news_it_is_not() {
         decide(Some(now + minute), Some("20")),
         Decision::Later(minute)
     );
-    assert_eq!(decide(Some(now), Some("20")), Decision::Go);
+    assert_eq!(decide(Some(now), Some("20")), Decision::Retry);
     assert_eq!(decide(None, Some("20")), Decision::Rest);
     assert_eq!(decide(Some(now + minute), Some("21")), Decision::Go);
 }
@@ -104,7 +108,10 @@ fn what_is_suspended_rests_until_the_spec_changes() {
     suspended.spec.suspend = Some(true);
     assert_eq!(decide_after_restart(&suspended, Some("20")), Decision::Rest);
     suspended.spec.suspend = None;
-    assert_eq!(decide_after_restart(&suspended, Some("20")), Decision::Go);
+    assert_eq!(
+        decide_after_restart(&suspended, Some("20")),
+        Decision::Retry
+    );
 }
 
 #[test]
@@ -113,7 +120,7 @@ fn a_crash_while_entries_were_written_is_not_settling() {
     status["entries"] = json!([{"name": "A", "state": "Pending"}]);
     assert_eq!(
         decide_after_restart(&object(1, &status), Some("20")),
-        Decision::Go
+        Decision::Retry
     );
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Pass, conclusion::Conclusion, words};
 use crate::{
-    account::Account,
+    account::{Account, Admission},
     api::{Choice, DELETION_OVERRIDE, DeletionPolicy, EntryStatus},
     controller::{
         finalizer,
@@ -106,14 +106,25 @@ impl Pass<'_> {
         choice: Choice<'_>,
         left: &[EntryStatus],
     ) -> Result<Option<(Vec<EntryStatus>, Option<Trouble>)>, Failure> {
-        let Some(_permit) = self.admitted(account) else {
-            return Ok(None);
+        let _permit = match self.admitted(account) {
+            Admission::Now(permit) => permit,
+            Admission::Later => return Ok(None),
+            Admission::Closed(closure) => {
+                let wait = closure.until.saturating_duration_since(Instant::now());
+                let trouble = Trouble::provider(&closure.error, choice, None);
+                let trouble = Trouble {
+                    retry_after: Some(wait),
+                    ..trouble
+                };
+                return Ok(Some((left.to_vec(), Some(trouble))));
+            }
         };
         let provider = account.provider(choice, &self.object.name_any());
         let route = Route {
             account,
             provider: &*provider,
             choice,
+            closed: None,
         };
         self.claim(&route, &[]);
         match self.is_written_account(&route).await {

@@ -37,6 +37,8 @@ use crate::{
 /// When a write whose outcome nobody knows, and after which another value was written, is
 /// outdone for good: it may have been on its way for so long.
 const CONFIRM: Duration = Duration::from_mins(1);
+/// The oldest listing that a first write may rest on.
+const FRESH: Duration = Duration::from_mins(1);
 
 /// What a plan is made from and what it is.
 struct Work {
@@ -90,11 +92,7 @@ impl Pass<'_> {
             names: &self.context.accounts.names,
             claimed: &self.claims(route),
         };
-        let looked = match self.place(route, &desired, &mut work).await {
-            Ok(()) => self.look(route, &desired, &mut work).await,
-            Err(trouble) => Err(trouble),
-        };
-        if let Err(trouble) = looked {
+        if let Err(trouble) = self.look(route, &desired, &mut work, &removed.going).await {
             let mut conclusion = unfinished(&work.planned, trouble.reason).with(trouble);
             conclusion.troubles.extend(unread);
             return Ok(conclusion);
@@ -240,21 +238,39 @@ impl Pass<'_> {
     }
 
     /// Gets the account's listing, and the keys of the set, where the plan needs them, and plans
-    /// again with them.
+    /// again with them. A plan that cannot be carried out now ends here, before anything is recorded
+    /// as being written.
     async fn look(
         &self,
         route: &Route<'_>,
         desired: &[Desired],
         work: &mut Work,
+        going: &[Removed],
     ) -> Result<(), Trouble> {
         let told = |error| Trouble::provider(&error, route.choice, None);
+        let must_call = work.planned.iter().any(|planned| planned.change.is_write())
+            || going
+                .iter()
+                .any(|removed| removed.riddance == Riddance::Delete);
+        let closed = || {
+            route
+                .closed
+                .clone()
+                .or_else(|| route.account.access.refusal())
+        };
+        if must_call && let Some(error) = closed() {
+            return Err(told(error));
+        }
+        self.place(route, desired, work).await?;
         let generation = self.object.metadata.generation.unwrap_or_default();
         if plan::needs_listing(&work.planned, &self.inputs(route, work)) {
             let since = self
                 .context
                 .memos
                 .with(&self.uid, |memo| memo.wanted_since(generation));
-            let listed = route.listing(since, Duration::ZERO).await;
+            // However long the object waited for its turn.
+            let newest = Instant::now().checked_sub(FRESH).unwrap_or(since);
+            let listed = route.listing(since.max(newest), Duration::ZERO).await;
             work.listed = Some(listed.map_err(told)?);
             work.planned = self.plan(route, desired, work);
         }

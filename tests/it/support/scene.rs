@@ -124,6 +124,15 @@ impl<'a> Scene<'a> {
         format!("{CANARY}-{}-{text}", self.namespace)
     }
 
+    /// Replaces the API key by one that the operator has not seen: what it has learned of the account
+    /// under the key before is no matter any more.
+    pub(crate) async fn replace_key(&self) {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let key = format!("{}-{}", self.key, COUNT.fetch_add(1, Ordering::Relaxed));
+        self.account.add_key(&*key).expect("a key is added");
+        self.secret("credential", &[("api-key", &key)]).await;
+    }
+
     /// `spec.provider` for this scene's account.
     pub(crate) fn provider(&self) -> Value {
         let mut member = json!({"apiKeySecretRef": {"name": "credential", "key": "api-key"}});

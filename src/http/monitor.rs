@@ -1,0 +1,29 @@
+//! Who watches over a session's calls: the account it belongs to.
+
+use tokio::time::Instant;
+
+use super::ProviderError;
+
+/// Is asked before a call is sent, and told how it ended.
+pub trait Monitor: Send + Sync {
+    /// Whether a call may be sent now.
+    ///
+    /// # Errors
+    /// What the call is to end in instead, with the time to wait as `retry_after`.
+    fn may_send(&self) -> Result<(), ProviderError>;
+
+    /// A call that was sent at `sent` has ended, well unless there is a `failure`. It is not told of
+    /// calls that were not sent, nor of those that were given up before they ended.
+    fn answered(&self, sent: Instant, is_write: bool, failure: Option<&ProviderError>);
+}
+
+/// Refuses every call with an error.
+pub struct Refusing(pub ProviderError);
+
+impl Monitor for Refusing {
+    fn may_send(&self) -> Result<(), ProviderError> {
+        Err(self.0.clone())
+    }
+
+    fn answered(&self, _sent: Instant, _is_write: bool, _failure: Option<&ProviderError>) {}
+}

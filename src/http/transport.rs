@@ -1,0 +1,77 @@
+//! What carries requests: bounded in time and size, without redirects and without proxies from the
+//! environment.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tower::{service_fn, util::BoxCloneSyncService};
+
+/// Longest wait for a TCP and TLS connection. Vendors' own clients wait 10 s (providers.md 1.4).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Largest answer that is read, in bytes. A page of 100 secrets is below 64 KiB.
+const MAX_ANSWER: usize = 1024 * 1024;
+
+/// Why a request got no answer. It carries no text of a library or a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// No connection: DNS, TCP or TLS. Nothing was sent.
+    #[error("no connection")]
+    Connect,
+    /// The connection ended, or timed out, after the request may have left.
+    #[error("connection cut")]
+    Cut,
+    /// The answer is larger than is read.
+    #[error("answer too large")]
+    TooLarge,
+}
+
+/// What carries a request to a provider and its answer back.
+pub type Transport =
+    BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, TransportError>;
+
+/// The real transport: one connection pool for the process.
+///
+/// # Errors
+/// When no CA certificates are found, because then no provider could be reached.
+pub fn transport(user_agent: &str) -> Result<Transport, reqwest::Error> {
+    let client = reqwest::Client::builder()
+        .user_agent(user_agent)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(Duration::from_mins(1))
+        .tcp_keepalive(Duration::from_secs(30))
+        .build()?;
+    Ok(BoxCloneSyncService::new(service_fn(
+        move |request: http::Request<Bytes>| {
+            let client = client.clone();
+            async move { exchange(&client, request).await }
+        },
+    )))
+}
+
+async fn exchange(
+    client: &reqwest::Client,
+    request: http::Request<Bytes>,
+) -> Result<http::Response<Bytes>, TransportError> {
+    let request = reqwest::Request::try_from(request).map_err(|_| TransportError::Connect)?;
+    let mut response = client.execute(request).await.map_err(|error| {
+        if error.is_connect() {
+            TransportError::Connect
+        } else {
+            TransportError::Cut
+        }
+    })?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| TransportError::Cut)? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(TransportError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let mut answer = http::Response::new(Bytes::from(body));
+    *answer.status_mut() = response.status();
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    Ok(answer)
+}
