@@ -155,7 +155,7 @@ fn what_is_at_rest_is_verified_when_its_time_has_come() {
     let decide = |object: &ProviderSecret, memo| decide(object, memo, now(), versions(Some("20")));
     assert_eq!(decide(&synced, due), Decision::Verify);
     let failing = object(1, &status(1, "False", "Timeout"));
-    assert_eq!(decide(&failing, due), Decision::Go);
+    assert_eq!(decide(&failing, due), Decision::Retry);
     let mut suspended = object(1, &status(1, "True", "Suspended"));
     suspended.spec.suspend = Some(true);
     assert_eq!(decide(&suspended, due), Decision::Rest);
