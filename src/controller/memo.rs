@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -45,6 +46,8 @@ pub(super) struct Memo {
     pub(super) verify_at: Option<Instant>,
     /// Somebody asked for a pass, whatever the object waits for.
     pub(super) is_nudged: bool,
+    /// What stands for the status that we last saw or wrote.
+    told: Option<u64>,
     /// Since when this process knows that the object is deleted.
     deleted: Option<Instant>,
     /// What is known about single entries; most objects have nothing here.
@@ -117,6 +120,18 @@ impl Memo {
     /// Keeps the answer to a write of ours.
     pub(super) fn wrote(&mut self, answer: &Arc<ProviderSecret>) {
         self.newest = Some(Arc::clone(answer));
+        self.told(answer);
+    }
+
+    /// The status of the object is the one that we know of.
+    pub(super) fn told(&mut self, object: &ProviderSecret) {
+        self.told = Some(status_hash(object));
+    }
+
+    /// Whether somebody else edited status since we last saw or wrote it.
+    pub(super) fn is_edited(&mut self, object: &ProviderSecret) -> bool {
+        let now = status_hash(object);
+        *self.told.get_or_insert(now) != now
     }
 
     /// Keeps the account alive; the one before, if it was another.
@@ -332,4 +347,13 @@ mod tests {
             assert!(memo.back_off() <= Duration::from_secs(1));
         }
     }
+}
+
+fn status_hash(object: &ProviderSecret) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // Our own types are always JSON.
+    serde_json::to_string(&object.status)
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    hasher.finish()
 }

@@ -38,12 +38,7 @@ impl Pass<'_> {
             .context
             .memos
             .with(&self.uid, |memo| memo.deleted_since());
-        let left: Vec<EntryStatus> = self
-            .recorded()
-            .iter()
-            .filter(|entry| plan::may_be_there(entry))
-            .cloned()
-            .collect();
+        let left = self.believed_left();
         if self.object.spec.deletion_policy() == DeletionPolicy::Retain || left.is_empty() {
             return self.release(&[]).await;
         }
@@ -126,6 +121,9 @@ impl Pass<'_> {
             choice,
             closed: None,
         };
+        self.believe(&route);
+        let left: Vec<EntryStatus> = self.believed_left();
+        let left = left.as_slice();
         self.claim(&route, &[]);
         match self.is_written_account(&route).await {
             Ok(true) => {}
@@ -142,7 +140,9 @@ impl Pass<'_> {
             .iter()
             .all(|removed| removed.riddance == Riddance::HandOver);
         let rid = self.rid(&route, going).await?;
-        report::tell(self.context, &self.object, &rid.notices);
+        let doubted = words::left_behind(choice.kind(), self.doubted());
+        let notices: Vec<Notice> = rid.notices.into_iter().chain(doubted).collect();
+        report::tell(self.context, &self.object, &notices);
         if rid.kept.is_empty() && !is_handed_over {
             let told = |error| Trouble::provider(&error, choice, None);
             if let Err(trouble) = self.rid_of_set(&route, left).await.map_err(told) {
@@ -150,6 +150,15 @@ impl Pass<'_> {
             }
         }
         Ok(Some((rid.kept, rid.troubles.into_iter().next())))
+    }
+
+    /// What may be left at the provider.
+    fn believed_left(&self) -> Vec<EntryStatus> {
+        let recorded = self.recorded().iter();
+        recorded
+            .filter(|entry| plan::may_be_there(entry))
+            .cloned()
+            .collect()
     }
 
     /// How long the cleanup may still go on.

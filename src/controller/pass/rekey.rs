@@ -25,10 +25,7 @@ impl Pass<'_> {
         sources: &Versions,
     ) -> Result<Vec<EntryStatus>, Trouble> {
         let recorded = self.recorded();
-        let status = self.object.status.as_ref();
-        let known = status.and_then(|status| status.key_fingerprint.as_deref());
-        let present = route.account.digests.scope();
-        if known.is_none_or(|known| known == present) || !recorded.iter().any(plan::was_written) {
+        if !self.is_key_exchanged(route) || !recorded.iter().any(plan::was_written) {
             return Ok(recorded.to_vec());
         }
         if !self.is_same_account(route).await? {
@@ -41,8 +38,7 @@ impl Pass<'_> {
         let former = self
             .context
             .memos
-            .with(&self.uid, |memo| memo.former_digests())
-            .filter(|former| Some(former.scope().as_str()) == known);
+            .with(&self.uid, |memo| memo.former_digests());
         let fold = route.rules().fold;
         let rekeyed = recorded.iter().map(|entry| {
             let mut entry = entry.clone();
@@ -85,10 +81,7 @@ impl Pass<'_> {
 
     /// Whether the present key is the one that the records were made with, or opens the same account.
     pub(super) async fn is_written_account(&self, route: &Route<'_>) -> Result<bool, Trouble> {
-        let status = self.object.status.as_ref();
-        let known = status.and_then(|status| status.key_fingerprint.as_deref());
-        let is_exchanged = known.is_some_and(|known| known != route.account.digests.scope());
-        Ok(!is_exchanged || self.is_same_account(route).await?)
+        Ok(!self.is_key_exchanged(route) || self.is_same_account(route).await?)
     }
 
     /// Whether the present key opens the account that the records speak of: by the id of the

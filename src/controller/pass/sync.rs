@@ -75,7 +75,9 @@ impl Pass<'_> {
         let unfinished = |planned: &[Planned], reason| {
             let entries = status::not_carried_out(names(), planned, reason);
             let kept = [retained.clone(), removed.entries()].concat();
-            Conclusion::of(join(entries, kept), sources.clone())
+            let entries = join(entries, kept).into_iter();
+            let sealed = entries.map(|entry| route.sealed(&self.uid, entry));
+            Conclusion::of(sealed.collect(), sources.clone())
         };
         if self.object.spec.is_suspended() {
             let conclusion = unfinished(&work.planned, Reason::Suspended);
@@ -125,6 +127,8 @@ impl Pass<'_> {
             .troubles
             .extend(applied.outcomes.into_iter().filter_map(Outcome::trouble));
         conclusion.entries.extend(rid.kept);
+        let sealed = conclusion.entries.into_iter();
+        conclusion.entries = sealed.map(|entry| route.sealed(&self.uid, entry)).collect();
         conclusion.troubles.extend(rid.troubles);
         conclusion.notices.extend(rid.notices);
         conclusion.notices.extend(warnings);
@@ -341,6 +345,9 @@ impl Pass<'_> {
         let newest = self.newest();
         let mut next = newest.status.clone().unwrap_or_default();
         let fold = route.rules().fold;
+        let sealed = pending.into_iter();
+        let mut pending: Vec<EntryStatus> =
+            sealed.map(|entry| route.sealed(&self.uid, entry)).collect();
         pending.retain(|pending| !next.entries.contains(pending));
         if pending.is_empty() {
             return Ok(());
