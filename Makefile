@@ -86,6 +86,16 @@ bench: programs ## Measure rotation, rest and restart with 1,000 objects, on the
 	@$(CARGO) build --locked --release --bin provider-secrets
 	@$(CARGO) test --quiet --locked --bench scale -- --binary target/release/provider-secrets
 
+# Without a key of a provider nothing is checked there, which is said and is no failure.
+PROVIDER ?= baseten primeintellect pipecat braintrust
+
+.PHONY: conformance
+conformance: ## Check real accounts: PROVIDER=baseten with its API key in the environment
+	$(need-rust)
+	@for provider in $(PROVIDER); do \
+	  $(CARGO) run --quiet --locked --package provider-secrets-conformance -- "$$provider"; \
+	done
+
 .PHONY: lint
 lint: fmt-check clippy deny ## Check format, lints and dependencies
 
