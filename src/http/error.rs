@@ -56,6 +56,11 @@ impl ProviderError {
         Self::new(Class::Protocol, Reason::UnexpectedResponse)
     }
 
+    /// A listing of several pages that changed while it was read. The next one may not.
+    pub fn moved() -> Self {
+        Self::new(Class::Transient, Reason::ProviderUnavailable)
+    }
+
     /// A request that is wrong as it stands.
     pub fn config(reason: Reason) -> Self {
         Self::new(Class::Config, reason)
@@ -144,6 +149,7 @@ impl ProviderError {
             (None, Reason::UnexpectedResponse) => {
                 "gave an answer that was not understood".to_owned()
             }
+            (None, Reason::ProviderUnavailable) => "changed while it was listed".to_owned(),
             (None, reason) => format!("refused ({reason})"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod guard;
+mod pages;
 mod program;
 mod support;
 mod variants;
