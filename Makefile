@@ -96,6 +96,16 @@ conformance: ## Check real accounts: PROVIDER=baseten with its API key in the en
 	  $(CARGO) run --quiet --locked --package provider-secrets-conformance -- "$$provider"; \
 	done
 
+# cargo-fuzz needs a nightly compiler; `make test` replays the corpus without one.
+TARGET ?= answers
+
+.PHONY: fuzz
+fuzz: ## Fuzz until something is found: TARGET=answers, resource or retry_after
+	$(need-rust)
+	@command -v cargo-fuzz >/dev/null || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz, and rustup toolchain install nightly' >&2; exit 1; }
+	@mkdir -p 'fuzz/found/$(TARGET)'
+	@$(CARGO) +nightly fuzz run '$(TARGET)' 'fuzz/found/$(TARGET)' 'fuzz/corpus/$(TARGET)'
+
 .PHONY: lint
 lint: fmt-check clippy deny ## Check format, lints and dependencies
 

@@ -8,6 +8,7 @@ mod cli; // the command line: exit codes, one line for what is wrong
 mod credentials; // API keys that are missing, refused, replaced
 mod examples; // every manifest of examples/
 mod failures; // what a provider can do to us
+mod fuzz; // the fuzz targets, replayed
 mod lifecycle; // create, rotate, add, remove, suspend, restart, for each of the five APIs
 mod operator; // probes, metrics, logs, events, stopping
 mod packaging; // versions, manifests, lint rules
