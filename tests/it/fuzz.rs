@@ -4,6 +4,7 @@
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
+mod names;
 mod nasty;
 
 use std::{collections::BTreeSet, fs, path::PathBuf};

@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use conformance::Variables;
 use provider_secrets::api::ProviderKind;
 use simulator::{Fault, Simulator};
-use tokio::process::Command;
+use tokio::{net::TcpListener, process::Command};
 
 use crate::support::{APIS, KEY, holdings};
 
@@ -112,6 +112,39 @@ async fn a_key_goes_to_https_or_loopback_only() {
             assert!(!trouble.contains(KEY));
         }
     }
+}
+
+/// The program has the operator's own transport.
+#[tokio::test]
+async fn p_41_proxies_of_the_environment_are_not_used() {
+    let api = APIS[0];
+    let simulator = Simulator::new();
+    api.account(&simulator);
+    let served = simulator.serve().await.unwrap();
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", proxy.local_addr().unwrap());
+    let names = Variables::of(api.kind);
+    let mut variables = vec![
+        (names.key, KEY.to_owned()),
+        (names.base, served.url(api.provider)),
+    ];
+    let proxies = [
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "all_proxy",
+    ];
+    variables.extend(proxies.map(|name| (name, url.clone())));
+    let output = program(api.kind, &variables).output().await.unwrap();
+    let (said, _) = texts(&output);
+    assert!(output.status.success(), "{said}");
+    let came = tokio::select! {
+        biased;
+        came = proxy.accept() => Some(came),
+        () = std::future::ready(()) => None,
+    };
+    assert!(came.is_none(), "a proxy was used");
 }
 
 #[tokio::test]
