@@ -146,6 +146,12 @@ crds: ## Write the CustomResourceDefinition anew from the Rust types
 	@cp '$(DIST)/crds.yaml' charts/provider-secrets/files/providersecrets.yaml
 	@echo 'wrote crds/providersecrets.yaml and its copy in the chart' >&2
 
+.PHONY: reliability
+reliability: ## Write docs/reliability.md anew from the names of tests
+	$(need-rust)
+	@WRITE_RELIABILITY=1 $(CARGO) test --quiet --locked --test it -- --exact reliability::the_document_is_that_of_the_tests
+	@echo 'wrote docs/reliability.md' >&2
+
 .PHONY: clean
 clean: ## Remove what was built here; compiled tools stay in the cache
 	@rm -rf '$(DIST)' $(IMAGE_ROOT)

@@ -14,6 +14,7 @@ mod operator; // probes, metrics, logs, events, stopping
 mod packaging; // versions, manifests, lint rules
 mod providers; // the traps of each provider
 mod readme; // the documentation, and the demo
+mod reliability; // which test shows which case of the catalogue
 mod rights; // the rights that the chart grants
 mod schema; // the CustomResourceDefinition: rules, messages, bounds
 mod sources; // Secrets that are missing, change or cannot be sent

@@ -176,22 +176,22 @@ fn run_all(provider: Provider) {
 }
 
 #[test]
-fn baseten_conforms_in_every_variant() {
+fn c_11_d_12_p_04_p_24_baseten_conforms_in_every_variant() {
     run_all(Provider::Baseten);
 }
 
 #[test]
-fn prime_intellect_conforms_in_every_variant() {
+fn c_11_d_12_p_04_p_24_prime_intellect_conforms_in_every_variant() {
     run_all(Provider::PrimeIntellect);
 }
 
 #[test]
-fn pipecat_conforms_in_every_variant() {
+fn c_11_d_12_p_04_p_24_pipecat_conforms_in_every_variant() {
     run_all(Provider::Pipecat);
 }
 
 #[test]
-fn braintrust_conforms_in_every_variant() {
+fn c_11_d_12_p_04_p_24_braintrust_conforms_in_every_variant() {
     run_all(Provider::Braintrust);
 }
 
