@@ -18,4 +18,4 @@ pub mod controller;
 pub mod http;
 pub mod provider;
 pub mod telemetry;
-mod template;
+pub mod template;

@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use provider_secrets::{
-    http::{Http, Session, Transport},
+    http::{Http, Session, Transport, Unmonitored},
     provider::{Provider, connect, rules},
     telemetry::Metrics,
 };
@@ -64,6 +64,7 @@ async fn operate(scenario: &Scenario, transport: Transport) -> scenario::Outcome
             .expect("this is a URL"),
         rules(choice.kind()).scheme,
         &"key".into(),
+        Arc::new(Unmonitored),
     );
     let provider: Box<dyn Provider> = connect(choice, "a-set", session.expect("this is a key"));
     scenario.operate(provider.as_ref()).await

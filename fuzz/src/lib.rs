@@ -7,8 +7,11 @@
 mod answers;
 mod resource;
 mod retry_after;
+mod template;
 
-pub use self::{answers::answers, resource::resource, retry_after::retry_after};
+pub use self::{
+    answers::answers, resource::resource, retry_after::retry_after, template::template,
+};
 
 /// A target by the name of its program and its corpus.
 pub type Target = (&'static str, fn(&[u8]));
@@ -18,4 +21,5 @@ pub const TARGETS: &[Target] = &[
     ("answers", answers),
     ("resource", resource),
     ("retry_after", retry_after),
+    ("template", template),
 ];

@@ -51,7 +51,10 @@ fn read(spec: &ProviderSecretSpec) {
     }
     let names = spec.secret_names();
     assert!(names.is_sorted() && names.windows(2).all(|pair| pair[0] != pair[1]));
-    let is_there = |entry: &Entry| names.contains(&entry.secret_key_ref.name.as_str());
+    let is_there = |entry: &Entry| {
+        let source = entry.source();
+        source.is_none_or(|source| names.contains(&source.secret_name()))
+    };
     assert!(spec.entries().iter().all(is_there));
     let is_there = |source: &DataFromSource| names.contains(&source.secret_ref.name.as_str());
     assert!(spec.bulk_sources().iter().all(is_there));

@@ -35,9 +35,12 @@ pub(super) fn judge(scenario: &Scenario, outcome: &Outcome) {
             outcome.is_ok()
         }
         Outcome::Deleted(outcome) => taken(scenario, outcome).is_ok(),
-        Outcome::Scope(scope) => {
-            judge_id(scope.as_deref());
-            return;
+        Outcome::Scope(outcome) => {
+            let outcome = taken(scenario, outcome);
+            if let Ok(scope) = outcome {
+                judge_id(scope.as_deref());
+            }
+            outcome.is_ok()
         }
         Outcome::Settled(outcome) => taken(scenario, outcome).is_ok(),
     };

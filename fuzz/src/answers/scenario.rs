@@ -76,7 +76,7 @@ pub(super) enum Outcome {
     Members(Result<Option<Vec<String>>, ProviderError>),
     Written(Result<Written, ProviderError>),
     Deleted(Result<(), ProviderError>),
-    Scope(Option<String>),
+    Scope(Result<Option<String>, ProviderError>),
     Settled(Result<Settled, ProviderError>),
 }
 

@@ -91,7 +91,7 @@ impl Provider for Guarded {
         self.inner.delete_set().await
     }
 
-    async fn scope(&self) -> Option<String> {
+    async fn scope(&self) -> Result<Option<String>, ProviderError> {
         self.inner.scope().await
     }
 

@@ -1,9 +1,11 @@
 //! The account that a run talks to.
 
+use std::sync::Arc;
+
 use provider_secrets::{
     account::{EndpointFlag, Endpoints},
     api::{Baseten, Braintrust, Choice, Pipecat, PrimeIntellect, ProviderKind, SecretKeyRef},
-    http::{Http, Session, Transport},
+    http::{Http, Session, Transport, Unmonitored},
     provider::{Provider, connect, rules},
     telemetry::Metrics,
 };
@@ -104,6 +106,7 @@ impl Target {
             self.base.clone(),
             rules(self.kind).scheme,
             key,
+            Arc::new(Unmonitored),
         )
         .map_err(|_| Failure::new("no header can hold the key"))
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use provider_secrets::{
     api::{ProviderKind, ProviderSpec},
-    http::{Http, Session, Transport},
+    http::{Http, Session, Transport, Unmonitored},
     provider::{Options, Removal, Write, connect, rules},
     telemetry::Metrics,
 };
@@ -47,6 +47,7 @@ fn called(kind: ProviderKind, name: &str) -> Vec<Url> {
         base.expect("this is a URL"),
         rules(kind).scheme,
         &"key".into(),
+        Arc::new(Unmonitored),
     );
     let provider = connect(choice, "a-set", session.expect("this is a key"));
     let (value, options) = ("value".into(), Options::default());

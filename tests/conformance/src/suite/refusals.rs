@@ -62,7 +62,7 @@ pub(super) async fn wrong_scope(run: &Run) -> Result<Verdict, Failure> {
 /// Two objects with two keys of one scope are kept apart by this.
 pub(super) async fn scope(run: &Run) -> Result<Verdict, Failure> {
     let place = run.place("scope")?;
-    let asked = place.provider.scope().await;
+    let asked = patiently(|| place.provider.scope()).await?;
     let written = place.write(&place.name("A"), "one").await?.scope;
     let listed = patiently(|| place.provider.list()).await?.scope;
     let mut told: Vec<String> = [asked, written, listed].into_iter().flatten().collect();

@@ -9,7 +9,7 @@ use std::sync::{
 use bytes::Bytes;
 use provider_secrets::{
     api::{Choice, ProviderKind, ProviderSpec},
-    http::{Class, Http, Session, Transport},
+    http::{Class, Http, Session, Transport, Unmonitored},
     provider::{Provider, connect, rules},
     telemetry::Metrics,
 };
@@ -32,7 +32,9 @@ fn provider(api: Api, transport: Transport) -> Box<dyn Provider> {
     let spec: ProviderSpec = serde_json::from_value(spec).expect("this is a provider");
     let base = "http://127.0.0.1/".parse().expect("this is a URL");
     let http = Http::new(transport, Metrics::default());
-    let session = Session::new(http, api.kind, base, rules(api.kind).scheme, &KEY.into());
+    let scheme = rules(api.kind).scheme;
+    let monitor = Arc::new(Unmonitored);
+    let session = Session::new(http, api.kind, base, scheme, &KEY.into(), monitor);
     let choice: Choice<'_> = spec.choice().expect("there is one provider");
     connect(choice, "a-set", session.expect("this is a key"))
 }
