@@ -56,11 +56,7 @@ fn lines(scene: &Scene<'_>, known: usize) -> Vec<String> {
 
 /// The scope of a scene as the simulator knows it.
 fn scope(scene: &Scene<'_>) -> Option<&'static str> {
-    match scene.target {
-        Target::BasetenTeam => Some("team1"),
-        Target::Pipecat => Some("agents"),
-        Target::BasetenWorkspace | Target::PrimeIntellect | Target::Braintrust => None,
-    }
+    scene.target.scope()
 }
 
 /// The id of an entry at the provider, or how often it was written where there are no ids.
