@@ -235,7 +235,8 @@ impl Pass<'_> {
         let newest = self
             .context
             .memos
-            .with(&self.uid, |memo| memo.newest(&self.object));
+            .with(&self.uid, |memo| memo.newer_than(&self.object))
+            .unwrap_or_else(|| Arc::clone(&self.object));
         if newest.metadata.generation == self.object.metadata.generation {
             return newest;
         }
