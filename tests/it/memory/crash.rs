@@ -137,7 +137,7 @@ impl Matrix {
 
     fn note(&mut self, plan: &Plan, run: &Run, reference: &Run) {
         self.plans += 1;
-        let mut faults = oracle::compare(run, reference, plan.workload.end, plan.crashes.len());
+        let mut faults = oracle::compare(plan, run, reference);
         if run.unspent > 0 {
             faults.push(format!("{} crashes did not happen", run.unspent));
         }

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use simulator::{Held, Provider};
 
 use super::{
-    plan::Run,
+    plan::{Plan, Run},
     provider::Counts,
     store::Resource,
-    workload::{End, Policy},
+    workload::{Conflict, End, Policy},
     world::{SOURCE, World},
 };
 use crate::support::{CANARY, traces};
@@ -103,7 +103,9 @@ pub(super) fn faults(world: &World, policy: Policy) -> Vec<String> {
                     .filter_map(|entry| entry["name"].as_str())
                     .any(|recorded| fold(world, recorded) == *name)
             });
-            if is_ours && !is_recorded && !wanted.contains_key(name) {
+            // What of another's was overwritten and not acknowledged is left behind.
+            let is_left = is_recorded || world.was_foreign(name);
+            if is_ours && !is_left && !wanted.contains_key(name) {
                 faults.push(format!("{name} is an orphan"));
             }
         }
@@ -187,8 +189,8 @@ fn inconsistencies(
 }
 
 /// What is wrong with a run, compared with one in which nobody died.
-pub(super) fn compare(run: &Run, reference: &Run, end: End, crashes: usize) -> Vec<String> {
-    let mut faults = run.faults.clone();
+pub(super) fn compare(plan: &Plan, run: &Run, reference: &Run) -> Vec<String> {
+    let (end, mut faults) = (plan.workload.end, run.faults.clone());
     if run.end.object != reference.end.object {
         faults.push(format!(
             "the object is\n{:#}\nand should be\n{:#}",
@@ -212,7 +214,16 @@ pub(super) fn compare(run: &Run, reference: &Run, end: End, crashes: usize) -> V
             faults.push(format!("{name} is {is:?} and should be {should:?}"));
         }
     }
-    faults.extend(too_many(&run.counts, &reference.counts, crashes));
+    if plan.workload.conflict == Conflict::Fail {
+        let foreign = run
+            .before
+            .remotes
+            .iter()
+            .filter(|(_, value)| !value.starts_with(CANARY));
+        let touched = foreign.filter(|(name, value)| run.end.remotes.get(*name) != Some(*value));
+        faults.extend(touched.map(|(name, _)| format!("{name} is foreign and was touched")));
+    }
+    faults.extend(too_many(&run.counts, &reference.counts, plan.crashes.len()));
     faults
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{
+    ahead::CONFIRMING_WRITE,
     provider::Slow,
     store::Resource,
     workload::Policy,
@@ -36,6 +37,15 @@ pub(super) async fn synced(world: &mut World) {
     assert_eq!(world.held()["A_KEY"], value("a1"));
 }
 
+/// An exchange that takes so many seconds there and back.
+fn slow(is_write: bool, there: u64, back: u64) -> Slow {
+    Slow {
+        is_write,
+        there: Duration::from_secs(there),
+        back: Duration::from_secs(back),
+    }
+}
+
 /// Writes of a name at the provider, or of the set that it is in.
 pub(super) fn writes(world: &World, name: &str) -> usize {
     let counted = if world.target == Target::Pipecat {
@@ -55,11 +65,7 @@ pub(super) fn writes(world: &World, name: &str) -> usize {
 fn an_answer_that_comes_after_newer_news_does_not_hide_it() {
     at_each(async |world| {
         synced(world).await;
-        world.remotes.slow_down(Slow {
-            is_write: true,
-            there: Duration::ZERO,
-            back: Duration::from_secs(20),
-        });
+        world.remotes.slow_down(slow(true, 0, 20));
         world.source(&[("a", "a2"), ("b", "b1")]);
         sleep(Duration::from_secs(10)).await;
         assert_eq!(world.held()["A_KEY"], value("a2"));
@@ -74,11 +80,7 @@ fn an_answer_that_comes_after_newer_news_does_not_hide_it() {
 fn a_write_whose_answer_comes_too_late_is_made_once_more() {
     at_each(async |world| {
         synced(world).await;
-        world.remotes.slow_down(Slow {
-            is_write: true,
-            there: Duration::ZERO,
-            back: Duration::from_secs(40),
-        });
+        world.remotes.slow_down(slow(true, 0, 40));
         world.source(&[("a", "a2"), ("b", "b1")]);
         world.quiet().await;
         assert_eq!(world.held()["A_KEY"], value("a2"));
@@ -90,11 +92,6 @@ fn a_write_whose_answer_comes_too_late_is_made_once_more() {
 fn a_listing_that_began_before_a_write_of_another_object_creates_nothing_twice() {
     at_each(async |world| {
         // The first object creates slowly, the second lists meanwhile, and its listing ends last.
-        let slow = |is_write, there, back| Slow {
-            is_write,
-            there: Duration::from_secs(there),
-            back: Duration::from_secs(back),
-        };
         world.remotes.slow_down(slow(true, 4, 0));
         world.entries(&[("A_KEY", "a")]);
         sleep(Duration::from_secs(1)).await;
@@ -135,5 +132,36 @@ fn a_store_that_lags_behind_our_own_status_writes_costs_nothing() {
             6
         };
         assert_eq!(of("PATCH ProviderSecrets"), patches, "{lines:#?}");
+    });
+}
+
+#[test]
+fn a_write_that_arrives_after_a_newer_one_does_not_stay() {
+    if !CONFIRMING_WRITE {
+        return;
+    }
+    at_each(async |world| {
+        synced(world).await;
+        // Longer than the operator waits for an answer.
+        world.remotes.slow_down(slow(true, 45, 0));
+        world.source(&[("a", "a2"), ("b", "b1")]);
+        sleep(Duration::from_secs(10)).await;
+        world.source(&[("a", "a3"), ("b", "b1")]);
+    });
+}
+
+#[test]
+fn a_write_of_the_dead_that_arrives_after_a_newer_one_does_not_stay() {
+    if !CONFIRMING_WRITE {
+        return;
+    }
+    at_each(async |world| {
+        synced(world).await;
+        world.remotes.slow_down(slow(true, 5, 0));
+        world.source(&[("a", "a2"), ("b", "b1")]);
+        sleep(Duration::from_secs(1)).await;
+        world.down().await;
+        world.source(&[("a", "a3"), ("b", "b1")]);
+        world.up();
     });
 }

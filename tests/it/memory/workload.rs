@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::world::{World, data};
+use super::{
+    ahead::DELETION_POLICY,
+    world::{World, data},
+};
 use crate::support::Target;
 
 /// What becomes of the provider's secrets of an object that is deleted or names fewer of them.
@@ -14,14 +17,16 @@ pub(super) enum Policy {
 }
 
 impl Policy {
-    /// The policies that the operator knows. Add `Self::Delete` together with
-    /// `spec.deletionPolicy` and `spec.conflictPolicy`: nothing else switches its workloads on.
-    pub(super) const KNOWN: &[Self] = &[Self::Retain];
+    /// The policies that the operator knows.
+    pub(super) const KNOWN: &[Self] = if DELETION_POLICY {
+        &[Self::Retain, Self::Delete]
+    } else {
+        &[Self::Retain]
+    };
 
     /// What this policy adds to the spec.
     fn fields(self, conflict: Conflict) -> Value {
-        if self == Self::Retain && Self::KNOWN == [Self::Retain] {
-            // Defaults, which an operator that does not know the fields must not be given.
+        if !DELETION_POLICY {
             return json!({});
         }
         json!({"deletionPolicy": format!("{self:?}"), "conflictPolicy": format!("{conflict:?}")})
@@ -205,7 +210,7 @@ const FOLDED: &[Workload] = &[workload(
 /// Every workload for an API.
 pub(super) fn all(target: Target) -> Vec<Workload> {
     let mut all = ALL.to_vec();
-    if Policy::KNOWN.contains(&Policy::Delete) {
+    if DELETION_POLICY {
         all.extend_from_slice(WITH_POLICIES);
     }
     if matches!(target, Target::BasetenWorkspace | Target::BasetenTeam) {

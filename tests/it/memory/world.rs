@@ -4,7 +4,8 @@
 mod user;
 
 use std::{
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
     future::{Future, pending},
     sync::Arc,
     time::Duration,
@@ -52,6 +53,8 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
     pub(super) account: Account,
     pub(super) remotes: Remotes,
+    /// Names that somebody else has ever written.
+    foreign: RefCell<BTreeSet<String>>,
     process: Option<JoinHandle<()>>,
 }
 
@@ -93,6 +96,7 @@ impl World {
             ledger: Ledger::new(),
             remotes: Remotes::new(simulator, account.clone()),
             account,
+            foreign: RefCell::default(),
             process: None,
         };
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {}});

@@ -104,6 +104,12 @@ impl World {
         self.account
             .foreign_write(self.target.scope(), name, value)
             .expect("a foreign write");
+        self.foreign.borrow_mut().insert(name.to_owned());
+    }
+
+    /// Whether a name may hold what somebody else wrote.
+    pub(in crate::memory) fn was_foreign(&self, name: &str) -> bool {
+        self.foreign.borrow().contains(name)
     }
 }
 
