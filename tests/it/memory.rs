@@ -18,6 +18,7 @@ mod provider;
 mod races;
 mod refusal;
 mod request;
+mod sequences;
 mod server;
 mod store;
 mod unobserved;
