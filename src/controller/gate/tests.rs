@@ -97,6 +97,24 @@ fn what_is_suspended_rests_until_the_spec_changes() {
 }
 
 #[test]
+fn a_word_of_a_predecessor_that_comes_late_is_not_left_to_stand() {
+    let mut status = status(1, "False", "Progressing");
+    let acted = recorded(&object(1, &status));
+    let entry = |state| json!([{"name": "A", "state": state}]);
+    for (state, decision) in [("Synced", Decision::Rest), ("Pending", Decision::Go)] {
+        status["entries"] = entry(state);
+        let decided = decide(
+            &object(1, &status),
+            acted.as_ref(),
+            None,
+            Instant::now(),
+            versions(Some("20")),
+        );
+        assert_eq!(decided, decision, "{state}");
+    }
+}
+
+#[test]
 fn a_crash_while_entries_were_written_is_not_settling() {
     let mut status = status(1, "False", "Progressing");
     status["entries"] = json!([{"name": "A", "state": "Pending"}]);
