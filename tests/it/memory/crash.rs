@@ -1,12 +1,13 @@
 //! The crash matrix: the operator dies at each of its calls, before the effect or with the answer
-//! lost, and its successor ends where nobody died (reliability.md 1.4, T1).
+//! lost or yet to come, and its successor ends where nobody died (reliability.md 1.4, T1).
 
 use std::{env, io::Write as _, time::Instant};
 
 use rstest::rstest;
 
 use super::{
-    ledger::{Crash, Variant},
+    ahead::CONFIRMING_WRITE,
+    ledger::{Crash, Effect, Variant},
     oracle,
     plan::{Plan, Run},
     workload::{self, Policy, Workload},
@@ -103,9 +104,18 @@ impl Matrix {
         }
         let reference = undisturbed.run();
         self.note(&undisturbed, &reference, &reference);
-        for call in 1..=reference.calls {
-            for variant in Variant::BOTH {
-                let first = Crash { call, variant };
+        for (index, effect) in reference.calls.iter().enumerate() {
+            let late = match effect {
+                Effect::Read => None,
+                Effect::Record => Some(Variant::Late),
+                // The value of the dead may win against a newer one: a known gap.
+                Effect::Send => (!workload.revises() || CONFIRMING_WRITE).then_some(Variant::Late),
+            };
+            for variant in Variant::BOTH.into_iter().chain(late) {
+                let first = Crash {
+                    call: index + 1,
+                    variant,
+                };
                 let Some(run) = self.play(&plan(&[first]), &reference) else {
                     continue;
                 };
@@ -117,7 +127,7 @@ impl Matrix {
         say(&format!(
             "{target:?}, {policy:?}, {}: {} calls, {} plans",
             workload.name,
-            reference.calls,
+            reference.calls.len(),
             self.plans - before
         ));
     }
@@ -152,13 +162,13 @@ impl Matrix {
 
     /// Some of the points at which the successor may die too, others for each plan.
     fn seconds(&self, run: &Run) -> Vec<Crash> {
-        let count = run.calls.min(self.scale);
-        (0..count)
+        let calls = run.calls.len();
+        (0..calls.min(self.scale))
             .map(|number| {
                 let point = self.plans.wrapping_mul(7) + number;
                 Crash {
-                    call: point % run.calls + 1,
-                    variant: Variant::BOTH[(point / run.calls) % 2],
+                    call: point % calls + 1,
+                    variant: Variant::BOTH[(point / calls) % 2],
                 }
             })
             .collect()

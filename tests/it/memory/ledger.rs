@@ -8,9 +8,10 @@ use std::{
     fmt,
     future::{Future, pending},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::sleep};
 
 /// Where an incarnation of the operator dies: at its call with this number, counted from 1 since
 /// the ledger was armed or since the crash before.
@@ -27,7 +28,12 @@ pub(super) enum Variant {
     Before,
     /// It happened, and the answer was lost.
     After,
+    /// It was on its way, and happens while the successor is at work.
+    Late,
 }
+
+/// How long what the dead have sent is still on its way.
+const LATE: Duration = Duration::from_millis(10);
 
 impl Variant {
     pub(super) const BOTH: [Self; 2] = [Self::Before, Self::After];
@@ -38,25 +44,9 @@ impl fmt::Display for Crash {
         let side = match self.variant {
             Variant::Before => "before",
             Variant::After => "after",
+            Variant::Late => "late",
         };
         write!(formatter, "{}-{side}", self.call)
-    }
-}
-
-impl std::str::FromStr for Crash {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once('-').and_then(|(call, side)| {
-            let variant = match side {
-                "before" => Variant::Before,
-                "after" => Variant::After,
-                _ => return None,
-            };
-            let call = call.parse().ok()?;
-            Some(Self { call, variant })
-        });
-        parsed.ok_or_else(|| format!("{text:?} is no crash such as 3-after"))
     }
 }
 
@@ -64,8 +54,10 @@ impl std::str::FromStr for Crash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     Read,
-    /// Something outside is another afterwards: it has not come to rest.
-    Write,
+    /// A write at the API server, which takes no late ones: they are fenced.
+    Record,
+    /// A write at a provider, which takes them.
+    Send,
 }
 
 /// Written by every incarnation; clones mean the same ledger.
@@ -85,10 +77,8 @@ struct State {
     lines: Vec<String>,
     born: u64,
     crashes: VecDeque<Crash>,
-    /// Calls since the ledger was armed or since the last crash; none before it is armed.
-    counted: Option<usize>,
-    /// How many of them there were up to the last write.
-    until_last_write: usize,
+    /// The calls since the ledger was armed or since the last crash; none before it is armed.
+    counted: Option<Vec<Effect>>,
 }
 
 impl Ledger {
@@ -120,8 +110,7 @@ impl Ledger {
     pub(super) fn arm(&self, crashes: &[Crash]) {
         let mut state = self.lock();
         state.crashes = crashes.iter().copied().collect();
-        state.counted = Some(0);
-        state.until_last_write = 0;
+        state.counted = Some(Vec::new());
     }
 
     /// Crashes that have not happened.
@@ -129,10 +118,14 @@ impl Ledger {
         self.lock().crashes.len()
     }
 
-    /// How many calls there were up to the last write, since the ledger was armed or since the last
-    /// crash: as many points there are at which a crash could matter.
-    pub(super) fn calls(&self) -> usize {
-        self.lock().until_last_write
+    /// The calls up to the last write, since the ledger was armed or since the last crash: at each
+    /// of them a crash could matter.
+    pub(super) fn calls(&self) -> Vec<Effect> {
+        let mut calls = self.lock().counted.clone().unwrap_or_default();
+        while calls.last() == Some(&Effect::Read) {
+            calls.pop();
+        }
+        calls
     }
 
     /// One call: written down, done, answered; or the end of the incarnation.
@@ -141,15 +134,24 @@ impl Ledger {
         incarnation: u64,
         line: String,
         effect: Effect,
-        call: impl Future<Output = T>,
+        call: impl Future<Output = T> + Send + 'static,
     ) -> T {
         self.living(incarnation).await;
         let crash = self.enter(&line, effect);
         if crash == Some(Variant::Before) {
             return self.crash(&line).await;
         }
+        if crash == Some(Variant::Late) {
+            let ledger = self.clone();
+            tokio::spawn(async move {
+                sleep(LATE).await;
+                drop(call.await);
+                ledger.moved();
+            });
+            return self.crash(&line).await;
+        }
         let answer = call.await;
-        if effect == Effect::Write {
+        if effect != Effect::Read {
             self.moved();
         }
         if crash == Some(Variant::After) {
@@ -164,6 +166,11 @@ impl Ledger {
         if *self.0.alive.borrow() != Some(incarnation) {
             pending::<()>().await;
         }
+    }
+
+    /// Whether an incarnation lives.
+    pub(super) fn is_alive(&self) -> bool {
+        self.0.alive.borrow().is_some()
     }
 
     /// Something outside has changed.
@@ -189,11 +196,9 @@ impl Ledger {
     fn enter(&self, line: &str, effect: Effect) -> Option<Variant> {
         let mut state = self.lock();
         state.lines.push(line.to_owned());
-        let number = state.counted? + 1;
-        state.counted = Some(number);
-        if effect == Effect::Write {
-            state.until_last_write = number;
-        }
+        let counted = state.counted.as_mut()?;
+        counted.push(effect);
+        let number = counted.len();
         let crash = *state.crashes.front().filter(|crash| crash.call == number)?;
         state.crashes.pop_front();
         Some(crash.variant)
@@ -203,8 +208,7 @@ impl Ledger {
         {
             let mut state = self.lock();
             state.lines.push(format!("-- crash at {line}"));
-            state.counted = Some(0);
-            state.until_last_write = 0;
+            state.counted = Some(Vec::new());
         }
         self.death();
         pending().await

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use super::{
-    ledger::Crash,
+    ledger::{Crash, Effect},
     oracle::{self, State},
     provider::Counts,
     workload::{Policy, Step, Workload},
-    world::{Ended, World, simulate},
+    world::{Ended, REST, World, simulate},
 };
 use crate::support::Target;
 
@@ -29,7 +29,7 @@ pub(super) struct Run {
     /// Writes at the provider by remote name.
     pub(super) counts: Counts,
     /// Calls after the last crash at which one more could matter.
-    pub(super) calls: usize,
+    pub(super) calls: Vec<Effect>,
     /// Crashes that did not happen, because there were not so many calls.
     pub(super) unspent: usize,
     /// What is wrong whatever the reference is.
@@ -70,7 +70,7 @@ impl Plan {
             .await;
         let calls = world.ledger.calls();
         let end = oracle::state(&world);
-        faults.extend(world.rest(self.policy).await);
+        faults.extend(world.rest(self.policy, REST).await);
         let (unspent, lines) = (world.ledger.unspent(), world.ledger.lines());
         let counts = world.remotes.counts();
         world.down().await;

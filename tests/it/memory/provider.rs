@@ -91,24 +91,30 @@ impl Remotes {
             _ => return Err(TransportError::Connect),
         };
         let is_read = request.method() == Method::GET;
-        let effect = if is_read { Effect::Read } else { Effect::Write };
+        let effect = if is_read { Effect::Read } else { Effect::Send };
         let name = self.name(&request);
         let line = format!("{} {provider} {name}", request.method());
-        let call = async {
-            let slow = self.slow(!is_read);
+        let remotes = self.clone();
+        let call = async move {
+            let slow = remotes.slow(!is_read);
             if !is_read {
-                *self.lock().counts.entry(name).or_default() += 1;
+                *remotes.lock().counts.entry(name).or_default() += 1;
             }
             let answer = match slow {
                 Some(Slow { there, .. }) => {
-                    let simulator = self.simulator.clone();
+                    let simulator = remotes.simulator.clone();
                     let arrives = tokio::spawn(async move {
                         sleep(there).await;
                         simulator.call(provider, request.map(Body::from)).await
                     });
                     arrives.await.expect("the simulator answers")
                 }
-                None => self.simulator.call(provider, request.map(Body::from)).await,
+                None => {
+                    remotes
+                        .simulator
+                        .call(provider, request.map(Body::from))
+                        .await
+                }
             };
             let (head, body) = answer.map_err(|_| TransportError::Cut)?.into_parts();
             let body = to_bytes(body, usize::MAX).await;

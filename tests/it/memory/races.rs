@@ -10,7 +10,7 @@ use super::{
     provider::Slow,
     store::Resource,
     workload::Policy,
-    world::{World, data, simulate, value},
+    world::{REST, World, data, simulate, value},
 };
 use crate::support::Target;
 
@@ -22,7 +22,7 @@ pub(super) fn at_each(play: impl AsyncFn(&mut World) + Copy) {
             world.source(&[("a", "a1"), ("b", "b1")]);
             world.up();
             play(&mut world).await;
-            let faults = world.rest(Policy::Retain).await;
+            let faults = world.rest(Policy::Retain, REST).await;
             let lines = world.ledger.lines();
             assert!(faults.is_empty(), "{target:?} {faults:#?} {lines:#?}");
             world.down().await;

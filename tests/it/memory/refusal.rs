@@ -28,6 +28,14 @@ impl Refusal {
         Self::new(410, "Expired", "too old resource version")
     }
 
+    pub(super) fn unavailable() -> Self {
+        Self::new(
+            500,
+            "InternalError",
+            "the server does not do it, or does not say so",
+        )
+    }
+
     pub(super) fn invalid(message: &str) -> Self {
         Self::new(422, "Invalid", message)
     }

@@ -2,6 +2,7 @@
 //! When they stop, the operator must end where a fresh install with the last spec ends, and rest
 //! (reliability.md 1.4, T4 and T5).
 
+mod failure;
 mod operation;
 
 use std::time::Instant;
@@ -18,7 +19,7 @@ use super::{
     crash::{SCALE, say, setting},
     oracle::{self, State},
     workload::Policy,
-    world::{World, simulate},
+    world::{REST, World, simulate},
 };
 use crate::support::Target;
 
@@ -72,8 +73,8 @@ fn play(target: Target, operations: &[Operation]) -> Vec<String> {
         for operation in operations {
             play.run(operation).await;
         }
-        let last = play.end();
-        let faults = world.rest(Policy::Retain).await;
+        let last = play.end().await;
+        let faults = world.rest(Policy::Retain, 3 * REST).await;
         let (end, lines) = (oracle::state(&world), world.ledger.lines());
         world.down().await;
         (faults, end, last, lines)
@@ -82,7 +83,7 @@ fn play(target: Target, operations: &[Operation]) -> Vec<String> {
         let mut world = World::new(target);
         last.install(&world);
         world.up();
-        let faults = world.rest(Policy::Retain).await;
+        let faults = world.rest(Policy::Retain, 3 * REST).await;
         let fresh = oracle::state(&world);
         world.down().await;
         (faults, fresh)

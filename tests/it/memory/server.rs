@@ -73,15 +73,23 @@ async fn answer(
     let effect = if asked.method == "GET" {
         Effect::Read
     } else {
-        Effect::Write
+        Effect::Record
     };
-    let call = async {
+    let line = asked.line();
+    let call = async move {
         sleep(WAY).await;
-        let done = write(&store, &asked);
+        let fails = store.fails();
+        let done = match fails {
+            Some(false) => Err(Refusal::unavailable()),
+            _ => write(&store, &asked),
+        };
         sleep(WAY).await;
-        done
+        match fails {
+            Some(true) => Err(Refusal::unavailable()),
+            _ => done,
+        }
     };
-    let done = ledger.call(incarnation, asked.line(), effect, call).await?;
+    let done = ledger.call(incarnation, line, effect, call).await?;
     Ok(respond(StatusCode::OK, Body::from(done.to_string())))
 }
 

@@ -60,6 +60,8 @@ struct State {
     /// Up to where the history of a resource is forgotten.
     compacted: BTreeMap<Resource, u64>,
     held: BTreeSet<Resource>,
+    /// How many calls fail, and whether after their effect.
+    failing: (usize, bool),
     pages: BTreeMap<String, (u64, Vec<Value>)>,
 }
 
@@ -227,6 +229,18 @@ impl Store {
         state.compacted.insert(resource, version);
         drop(state);
         self.release(resource);
+    }
+
+    /// So many calls about one object fail, before or after their effect.
+    pub(crate) fn fail(&self, times: usize, is_done: bool) {
+        self.lock().failing = (times, is_done);
+    }
+
+    /// Whether the next call fails, and then whether after its effect.
+    pub(super) fn fails(&self) -> Option<bool> {
+        let (times, is_done) = &mut self.lock().failing;
+        *times = times.checked_sub(1)?;
+        Some(*is_done)
     }
 
     fn store(&self, state: &mut State, id: &Id, mut object: Value, kind: &'static str) -> Value {

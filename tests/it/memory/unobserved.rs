@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     races::{at_each, synced, writes},
-    store::Resource,
+    store::{Resource, Store},
     world::{World, value},
 };
 use crate::support::Target;
@@ -20,21 +20,11 @@ enum Told {
     Relisted,
 }
 
-const BOTH: [Resource; 2] = [Resource::ProviderSecrets, Resource::Secrets];
-
-fn hold(world: &World) {
-    for resource in BOTH {
-        world.store.hold(resource);
-    }
-}
-
 async fn tell(world: &mut World, told: Told) {
-    for resource in BOTH {
-        match told {
-            Told::Later => world.store.release(resource),
-            Told::Relisted => world.store.expire(resource),
-        }
-    }
+    world.watches(match told {
+        Told::Later => Store::release,
+        Told::Relisted => Store::expire,
+    });
     world.quiet().await;
 }
 
@@ -44,7 +34,7 @@ async fn tell(world: &mut World, told: Told) {
 fn a_rotation_and_back_again_writes_nothing(#[case] told: Told) {
     at_each(async |world| {
         synced(world).await;
-        hold(world);
+        world.watches(Store::hold);
         world.source(&[("a", "a2"), ("b", "b1")]);
         world.source(&[("a", "a1"), ("b", "b1")]);
         tell(world, told).await;
@@ -59,7 +49,7 @@ fn a_rotation_and_back_again_writes_nothing(#[case] told: Told) {
 fn many_rotations_write_the_last_value_only(#[case] told: Told) {
     at_each(async |world| {
         synced(world).await;
-        hold(world);
+        world.watches(Store::hold);
         for text in ["a2", "a3", "a4", "a5"] {
             world.source(&[("a", text), ("b", "b1")]);
         }
@@ -75,7 +65,7 @@ fn many_rotations_write_the_last_value_only(#[case] told: Told) {
 fn an_entry_that_comes_and_goes_is_written_at_most_once(#[case] told: Told) {
     at_each(async |world| {
         synced(world).await;
-        hold(world);
+        world.watches(Store::hold);
         world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
         world.entries(&[("A_KEY", "a")]);
         world.spec(&json!({"suspend": true}));
@@ -92,7 +82,7 @@ fn an_entry_that_comes_and_goes_is_written_at_most_once(#[case] told: Told) {
 #[case(Told::Relisted)]
 fn an_object_that_comes_and_goes_leaves_nothing_behind(#[case] told: Told) {
     at_each(async |world| {
-        hold(world);
+        world.watches(Store::hold);
         world.entries(&[("A_KEY", "a")]);
         world.delete();
         tell(world, told).await;
@@ -107,7 +97,7 @@ fn a_namesake_is_its_own_object(#[case] told: Told) {
     at_each(async |world| {
         synced(world).await;
         let first = world.object().expect("the object");
-        hold(world);
+        world.watches(Store::hold);
         world.delete();
         world.entries(&[("B_KEY", "b")]);
         tell(world, told).await;

@@ -86,6 +86,12 @@ impl Workload {
     pub(super) const fn act(&self) -> &'static [Step] {
         self.act
     }
+
+    /// Whether a value changes while another may be on its way.
+    pub(super) fn revises(&self) -> bool {
+        let after_work = self.act.iter().skip_while(|step| !matches!(step, Work));
+        after_work.into_iter().any(|step| matches!(step, Source(_)))
+    }
 }
 
 use Step::{Delete, Down, Entries, Foreign, Settle, Source, Suspend, Work};

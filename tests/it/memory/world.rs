@@ -42,8 +42,8 @@ const NAMESPACE: &str = "team";
 const FOREIGN: &str = "FOREIGN_KEY";
 /// Longer than any wait of the operator that ends in a write when nothing fails any more.
 pub(super) const QUIET: Duration = Duration::from_mins(6);
-/// How long nothing may move then: three times as long as the operator's own sweep takes.
-const REST: Duration = Duration::from_mins(30);
+/// How long nothing may move then: a bit longer than the operator's own sweep takes.
+pub(super) const REST: Duration = Duration::from_mins(12);
 /// Nothing takes so long to come to rest.
 const RESTLESS: Duration = Duration::from_hours(12);
 
@@ -175,15 +175,20 @@ impl World {
         ended
     }
 
-    /// Lets time pass until the operator rests, and then for a long while in which nothing may
-    /// move; what is wrong then.
-    pub(super) async fn rest(&mut self, policy: Policy) -> Vec<String> {
+    /// Lets time pass until the operator rests, and then for a while in which nothing may move;
+    /// what is wrong then.
+    pub(super) async fn rest(&mut self, policy: Policy, rest: Duration) -> Vec<String> {
         let mut faults = Vec::new();
-        if self.quiet().await != Ended::Quiet {
+        let mut ended = self.quiet().await;
+        while ended == Ended::Crashed {
+            self.up();
+            ended = self.quiet().await;
+        }
+        if ended == Ended::Restless {
             faults.push("it does not come to rest".to_owned());
         }
         let moves = self.ledger.moves();
-        sleep(REST).await;
+        sleep(rest).await;
         if moves.has_changed().unwrap_or(true) {
             faults.push("something moves that was at rest".to_owned());
         }

@@ -4,10 +4,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use proptest::prelude::*;
 use serde_json::json;
-use simulator::{Action, Answer, Fault};
 use tokio::time::sleep;
 
-use crate::memory::world::{World, data};
+use super::failure::{Failure, failure};
+use crate::memory::{
+    ledger::{Crash, Variant},
+    store::Store,
+    world::{World, data},
+};
 
 /// Remote names; each has a key of the source of its own.
 const NAMES: [&str; 3] = ["A_KEY", "B_KEY", "C_KEY"];
@@ -32,34 +36,22 @@ enum What {
     /// Somebody else writes a name, or deletes it.
     Foreign(usize, bool),
     Fault(Failure, bool, u32),
+    /// The API server fails so many calls, before or after their effect.
+    Unavailable(usize, bool),
+    /// Somebody annotates the object.
+    Annotate,
+    /// Watches show nothing, until they show everything or only what is left.
+    Hold,
+    Release,
+    Expire,
     /// The operator dies, and its successor comes at once.
     Crash,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Failure {
-    ServerError,
-    ServerErrorAfterEffect,
-    RateLimited,
-    CutBefore,
-    CutAfter,
-    HangAfter,
-    Truncated,
-    Slow,
+    /// It dies at a later call.
+    CrashAt(usize, bool),
 }
 
 /// Any operation.
 pub(super) fn operation() -> impl Strategy<Value = Operation> {
-    let failure = prop_oneof![
-        Just(Failure::ServerError),
-        Just(Failure::ServerErrorAfterEffect),
-        Just(Failure::RateLimited),
-        Just(Failure::CutBefore),
-        Just(Failure::CutAfter),
-        Just(Failure::HangAfter),
-        Just(Failure::Truncated),
-        Just(Failure::Slow),
-    ];
     let what = prop_oneof![
         4 => (0..3_usize, proptest::option::weighted(0.8, 0..4_u8))
             .prop_map(|(key, text)| What::Rotate(key, text)),
@@ -67,9 +59,16 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         1 => any::<bool>().prop_map(What::Suspend),
         1 => Just(What::Anew),
         1 => (0..3_usize, any::<bool>()).prop_map(|(name, goes)| What::Foreign(name, goes)),
-        4 => (failure, any::<bool>(), 1..4_u32)
+        4 => (failure(), any::<bool>(), 1..4_u32)
             .prop_map(|(failure, of_writes, times)| What::Fault(failure, of_writes, times)),
-        2 => Just(What::Crash),
+        2 => (1..4_usize, any::<bool>())
+            .prop_map(|(times, is_done)| What::Unavailable(times, is_done)),
+        1 => Just(What::Annotate),
+        1 => Just(What::Hold),
+        1 => Just(What::Release),
+        1 => Just(What::Expire),
+        1 => Just(What::Crash),
+        2 => (1..8_usize, any::<bool>()).prop_map(|(call, is_done)| What::CrashAt(call, is_done)),
     ];
     let pace = prop_oneof![
         Just(Duration::ZERO),
@@ -166,18 +165,38 @@ impl<'a> Play<'a> {
                     self.world.account.add_fault(fault);
                 }
             }
-            What::Crash => {
-                self.world.down().await;
-                self.world.up();
+            What::Unavailable(times, is_done) => self.world.store.fail(*times, *is_done),
+            What::Annotate => self.world.annotate(),
+            What::Hold => self.world.watches(Store::hold),
+            What::Release => self.world.watches(Store::release),
+            What::Expire => self.world.watches(Store::expire),
+            What::Crash => self.world.down().await,
+            What::CrashAt(call, is_done) => {
+                let variant = Variant::BOTH[usize::from(*is_done)];
+                let call = *call;
+                self.world.ledger.arm(&[Crash { call, variant }]);
             }
         }
         sleep(operation.then).await;
+        self.revive().await;
+    }
+
+    /// Lets the successor of a dead operator come.
+    async fn revive(&mut self) {
+        if !self.world.ledger.is_alive() {
+            self.world.down().await;
+            self.world.up();
+        }
     }
 
     /// Everything that disturbs ends, and everything that is wanted can be had.
-    pub(super) fn end(self) -> Wanted {
-        let mut wanted = self.wanted;
+    pub(super) async fn end(mut self) -> Wanted {
         self.world.account.clear_faults();
+        self.world.store.fail(0, false);
+        self.world.ledger.arm(&[]);
+        self.world.watches(Store::release);
+        self.revive().await;
+        let mut wanted = self.wanted;
         for key in KEYS {
             let text = wanted.texts.entry(key).or_insert_with(|| "9".to_owned());
             if self.is_foreign {
@@ -186,31 +205,5 @@ impl<'a> Play<'a> {
         }
         wanted.install(self.world);
         wanted
-    }
-}
-
-impl Failure {
-    fn faults(self, of_writes: bool, times: u32) -> Vec<Fault> {
-        let error = || Answer {
-            status: 503,
-            ..Answer::default()
-        };
-        let fault = match self {
-            Self::ServerError => Fault::status(500),
-            Self::ServerErrorAfterEffect => Fault::new(Action::AnswerAfterEffect(error())),
-            Self::RateLimited => Fault::status(429).header("retry-after", "7"),
-            Self::CutBefore => Fault::new(Action::CutBeforeEffect),
-            Self::CutAfter => Fault::new(Action::CutAfterEffect),
-            Self::HangAfter => Fault::new(Action::HangAfterEffect),
-            Self::Truncated => Fault::new(Action::TruncateBody),
-            Self::Slow => Fault::new(Action::Handle).delay(Duration::from_secs(20)),
-        };
-        let methods: &[&str] = if of_writes {
-            &["POST", "PUT", "PATCH"]
-        } else {
-            &["GET"]
-        };
-        let of = |method: &&str| fault.clone().method(method).times(times);
-        methods.iter().map(of).collect()
     }
 }

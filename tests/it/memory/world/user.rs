@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{NAMESPACE, World};
 use crate::{
-    memory::store::{Id, Part, Resource},
+    memory::store::{Id, Part, Resource, Store},
     support::CANARY,
 };
 
@@ -75,6 +75,17 @@ impl World {
         self.spec(&json!({"data": data(entries)}));
     }
 
+    /// Writes the object without a change of its spec, if it is there.
+    pub(in crate::memory) fn annotate(&self) {
+        let id = id(Resource::ProviderSecrets, OBJECT);
+        let _ = self.store.update(&id, Part::Main, |object| {
+            let notes = object["metadata"]["annotations"]["note"].as_str();
+            let note = format!("{}.", notes.unwrap_or_default());
+            object["metadata"]["annotations"]["note"] = note.into();
+            Ok(())
+        });
+    }
+
     pub(in crate::memory) fn delete(&self) {
         let id = id(Resource::ProviderSecrets, OBJECT);
         self.store.delete(&id).expect("an object is deleted");
@@ -97,6 +108,13 @@ impl World {
         data.iter()
             .map(|(key, value)| (key.clone(), text(value)))
             .collect()
+    }
+
+    /// Holds, releases or expires what the operator watches.
+    pub(in crate::memory) fn watches(&self, act: impl Fn(&Store, Resource)) {
+        for resource in [Resource::ProviderSecrets, Resource::Secrets] {
+            act(&self.store, resource);
+        }
     }
 
     /// Somebody else writes at the provider.
