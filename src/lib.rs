@@ -14,6 +14,7 @@
 pub mod account;
 pub mod api;
 pub mod cli;
+mod clock;
 pub mod controller;
 pub mod http;
 pub mod provider;

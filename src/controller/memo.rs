@@ -9,7 +9,6 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::{gate::Acted, plan::Cause, version};
@@ -98,23 +97,23 @@ impl Memos {
 }
 
 impl Memo {
-    /// The newest known form of an object: our own write's answer until the watch shows it.
+    /// The newest known form of an object that the watch shows as `seen`: our own write's answer
+    /// until the watch has caught up with it.
     pub(super) fn newest(&mut self, seen: &Arc<ProviderSecret>) -> Arc<ProviderSecret> {
-        let seen_version = seen.resource_version().unwrap_or_default();
-        match &self.newest {
-            Some(newest)
-                if version::is_newer(
-                    &newest.resource_version().unwrap_or_default(),
-                    &seen_version,
-                ) =>
-            {
-                Arc::clone(newest)
-            }
-            _ => {
-                self.newest = None;
-                Arc::clone(seen)
-            }
+        let newest = self.newer_than(seen);
+        if newest.is_none() {
+            self.newest = None;
         }
+        newest.unwrap_or_else(|| Arc::clone(seen))
+    }
+
+    /// Our own write's answer, if it is newer than what is known of the object. It stays: who asks
+    /// may know more than the watch has shown.
+    pub(super) fn newer_than(&self, known: &ProviderSecret) -> Option<Arc<ProviderSecret>> {
+        let version =
+            |object: &ProviderSecret| object.metadata.resource_version.clone().unwrap_or_default();
+        let newest = self.newest.as_ref()?;
+        version::is_newer(&version(newest), &version(known)).then(|| Arc::clone(newest))
     }
 
     /// Keeps the answer to a write of ours.

@@ -15,7 +15,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
@@ -127,7 +126,7 @@ fn decision(
         is_nudged: memo.is_nudged || is_edited,
     };
     let decision = if object.metadata.deletion_timestamp.is_none() {
-        decide(&object, remembered, (now, Timestamp::now()), current)
+        decide(&object, remembered, (now, crate::clock::now()), current)
     } else if finalizer::is_present(&object) {
         decide_deletion(&object, remembered, now, current)
     } else {
@@ -326,7 +325,8 @@ impl Pass<'_> {
         let newest = self
             .context
             .memos
-            .with(&self.uid, |memo| memo.newest(&self.object));
+            .with(&self.uid, |memo| memo.newer_than(&self.object))
+            .unwrap_or_else(|| Arc::clone(&self.object));
         if newest.metadata.generation == self.object.metadata.generation {
             return newest;
         }

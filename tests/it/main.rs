@@ -11,6 +11,7 @@ mod examples; // every manifest of examples/
 mod failures; // what a provider can do to us
 mod fuzz; // the fuzz targets, replayed
 mod lifecycle; // create, rotate, add, remove, suspend, restart, for each of the five APIs
+mod memory; // crashes and races, in process under simulated time
 mod operator; // probes, metrics, logs, events, stopping
 mod packaging; // versions, manifests, lint rules
 mod providers; // the traps of each provider

@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
@@ -172,7 +171,7 @@ impl Pass<'_> {
         let own = known_since.elapsed();
         let deleted = self.object.metadata.deletion_timestamp.as_ref();
         let by_clock = deleted
-            .and_then(|time| Duration::try_from(Timestamp::now().duration_since(time.0)).ok());
+            .and_then(|time| Duration::try_from(crate::clock::now().duration_since(time.0)).ok());
         let elapsed = match by_clock {
             Some(by_clock) if own >= whole.min(DOUBT) => by_clock.max(own),
             _ => own,

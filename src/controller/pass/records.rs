@@ -4,7 +4,7 @@
 use super::Pass;
 use crate::{
     api::{EntryState, EntryStatus, ProviderSecret},
-    controller::{plan, route::Route, status::unwritten},
+    controller::{memo::Memo, plan, route::Route, status::unwritten},
 };
 
 impl Pass<'_> {
@@ -13,6 +13,12 @@ impl Pass<'_> {
         let status = self.object.status.as_ref();
         let known = status.and_then(|status| status.key_fingerprint.as_deref());
         known.is_some_and(|known| known != route.account.digests.scope())
+    }
+
+    /// Whether nobody can tell if records are the operator's: the key they were sealed with is gone.
+    pub(super) fn is_unknowable(&self, route: &Route<'_>) -> bool {
+        let has_former = |memo: &mut Memo| memo.former_digests().is_some();
+        self.is_key_exchanged(route) && !self.context.memos.with(&self.uid, has_former)
     }
 
     /// Takes the records that the operator sealed, under the present key or the one before. When the
@@ -24,7 +30,7 @@ impl Pass<'_> {
             .context
             .memos
             .with(&self.uid, |memo| memo.former_digests());
-        let is_unknowable = self.is_key_exchanged(route) && former.is_none();
+        let is_unknowable = self.is_unknowable(route);
         let fold = route.rules().fold;
         let is_spelled_out = |entry: &EntryStatus| {
             let mut spelled = self.object.spec.entries().iter();

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
@@ -107,7 +106,7 @@ impl Pass<'_> {
             .apply(&desired, &work.planned, work.listed.as_deref())
             .await;
         self.remember_outcomes(&desired, &work.planned, &applied);
-        let entries = status::entries(names(), &work.planned, &applied, Timestamp::now());
+        let entries = status::entries(names(), &work.planned, &applied, crate::clock::now());
         let (written, said) = tally(&applied);
         route.account.learn_scope(said.as_deref());
         let recorded = self.object.status.as_ref();
@@ -160,7 +159,7 @@ impl Pass<'_> {
             }
             examined => examined,
         };
-        let (now, clock) = (Instant::now(), Timestamp::now());
+        let (now, clock) = (Instant::now(), crate::clock::now());
         let mut suspects = self
             .context
             .memos
@@ -207,7 +206,7 @@ impl Pass<'_> {
             suspects: &work.suspects,
             // A request for a sync begins the count of repairs anew.
             is_requested: self.requested.is_some(),
-            now: Timestamp::now(),
+            now: crate::clock::now(),
         }
     }
 
@@ -371,7 +370,7 @@ impl Pass<'_> {
             &words::writing(count),
             // That this generation was acted on is not known before the provider has answered.
             next.observed_generation,
-            Timestamp::now(),
+            crate::clock::now(),
         );
         report::write(self.context, &newest, &next)
             .await
