@@ -65,12 +65,17 @@ impl Context {
         if !is_replaced {
             self.references.change(&name, &secret_names(object), &[]);
         }
-        let Some(uid) = object.uid() else { return };
-        if let Some(account) = self.memos.forget(&uid) {
-            account.access.forget(&name);
+        if let Some(uid) = object.uid() {
+            self.forget_uid(&uid, &name);
         }
-        // Whoever claims a name that it held may have it now.
-        self.wake_all(self.claims.forget(&uid));
+    }
+
+    /// Of an object nothing is kept in memory, and whoever claims a name that it held may have it now.
+    pub(super) fn forget_uid(&self, uid: &str, name: &ObjectName) {
+        if let Some(account) = self.memos.forget(uid) {
+            account.access.forget(name);
+        }
+        self.wake_all(self.claims.forget(uid));
     }
 
     /// Has objects looked at again, whatever they wait for.

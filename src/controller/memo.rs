@@ -45,6 +45,9 @@ pub(super) struct Memo {
     pub(super) verify_at: Option<Instant>,
     /// Somebody asked for a pass, whatever the object waits for.
     pub(super) is_nudged: bool,
+    /// The key that was found to open the account that was written to. While a cleanup takes away
+    /// what proves that, it must not be asked again.
+    proved: Option<Box<[u8; 32]>>,
     /// What stands for the status that we last saw or wrote.
     told: Option<u64>,
     /// Since when this process knows that the object is deleted.
@@ -120,6 +123,16 @@ impl Memo {
     pub(super) fn wrote(&mut self, answer: &Arc<ProviderSecret>) {
         self.newest = Some(Arc::clone(answer));
         self.told(answer);
+    }
+
+    /// Whether this key was found to open the account that was written to.
+    pub(super) fn is_proved(&self, key: [u8; 32]) -> bool {
+        self.proved.as_deref() == Some(&key)
+    }
+
+    /// This key opens the account that was written to.
+    pub(super) fn prove(&mut self, key: [u8; 32]) {
+        self.proved = Some(Box::new(key));
     }
 
     /// The status of the object is the one that we know of.

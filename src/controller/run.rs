@@ -43,7 +43,7 @@ const DRAIN: Duration = Duration::from_secs(9);
 const LOOK_AGAIN: Duration = Duration::from_mins(10);
 
 /// How often, at most and at least, it is looked for objects whose time has come.
-const OFTEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+const OFTEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
 /// Why the controller ended by itself. It never should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

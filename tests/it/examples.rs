@@ -65,6 +65,7 @@ fn there_is_one_for_each_api_and_feature() {
         "data-from",
         "template",
         "suspend",
+        "policies",
         "endpoint-eu",
     ] {
         assert!(names.contains(name), "{name}");

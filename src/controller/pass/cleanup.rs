@@ -17,13 +17,15 @@ use crate::{
         plan::{self, Riddance, removals},
         report::{self, Findings, Notice},
         route::Route,
-        trouble::Trouble,
+        trouble::{Kind, Trouble},
     },
     telemetry::PassResult,
 };
 
 /// How long it may take once the namespace is being deleted too and the API key is gone.
 const HOPELESS: Duration = Duration::from_secs(30);
+/// How long at least until a deletion that the provider refuses is tried again.
+const REFUSED: Duration = Duration::from_secs(30);
 /// How long a process has known of a deletion, at least, before it believes the clock that it took
 /// too long: the clock may be wrong.
 const DOUBT: Duration = Duration::from_mins(1);
@@ -202,6 +204,13 @@ impl Pass<'_> {
         remaining: Duration,
     ) -> Ran {
         let wait = self.context.memos.with(&self.uid, |memo| memo.back_off());
+        // What a provider refuses, because it is in use perhaps, it will refuse in a second as well.
+        let is_refused = |trouble: &Trouble| trouble.kind == Kind::Config;
+        let wait = if trouble.as_ref().is_some_and(is_refused) {
+            wait.max(REFUSED)
+        } else {
+            wait
+        };
         let asked = trouble.as_ref().and_then(|trouble| trouble.retry_after);
         let wait = asked.unwrap_or(wait).min(remaining);
         let mut conclusion = Conclusion::of(entries, self.as_recorded().sources);

@@ -89,7 +89,17 @@ impl Pass<'_> {
 
     /// Whether the present key is the one that the records were made with, or opens the same account.
     pub(super) async fn is_written_account(&self, route: &Route<'_>) -> Result<bool, Trouble> {
-        Ok(!self.is_key_exchanged(route) || self.is_same_account(route).await?)
+        let present = route.account.fingerprint;
+        let memos = &self.context.memos;
+        let is_proved = memos.with(&self.uid, |memo| memo.is_proved(present));
+        if is_proved || !self.is_key_exchanged(route) {
+            return Ok(true);
+        }
+        let is_same = self.is_same_account(route).await?;
+        if is_same {
+            memos.with(&self.uid, |memo| memo.prove(present));
+        }
+        Ok(is_same)
     }
 
     /// What the account shows under the present key.

@@ -76,7 +76,10 @@ impl Pass<'_> {
             let kept = [retained.clone(), removed.entries()].concat();
             let entries = join(entries, kept).into_iter();
             let sealed = entries.map(|entry| route.sealed(&self.uid, entry));
-            Conclusion::of(sealed.collect(), sources.clone())
+            let mut conclusion = Conclusion::of(sealed.collect(), sources.clone());
+            // The digests and seals are this key's.
+            conclusion.key_fingerprint = Some(route.account.digests.scope());
+            conclusion
         };
         if self.object.spec.is_suspended() {
             let conclusion = unfinished(&work.planned, Reason::Suspended);
@@ -271,10 +274,27 @@ impl Pass<'_> {
                 .context
                 .memos
                 .with(&self.uid, |memo| memo.wanted_since(generation));
-            // However long the object waited for its turn.
-            let newest = Instant::now().checked_sub(FRESH).unwrap_or(since);
-            let listed = route.listing(since.max(newest), Duration::ZERO).await;
-            work.listed = Some(listed.map_err(told)?);
+            // However long the object waited for its turn; what was foreign when it was first wanted
+            // may be gone; and a request is not answered by a listing from before it.
+            let now = Instant::now();
+            let newest = now
+                .checked_sub(FRESH.min(self.verify_interval()))
+                .unwrap_or(since);
+            let listed = match &work.listed {
+                Some(examined) => Arc::clone(examined),
+                None if self.requested.is_some() => {
+                    route.listing(now, Duration::ZERO).await.map_err(told)?
+                }
+                None => {
+                    let since = since.max(newest);
+                    route.listing(since, Duration::ZERO).await.map_err(told)?
+                }
+            };
+            // Where the listing says whose the names are, so is known who else claims them.
+            if listed.scope.is_some() {
+                self.claim(route, desired);
+            }
+            work.listed = Some(listed);
             work.planned = self.plan(route, desired, work);
         }
         if plan::needs_members(&work.planned, &self.inputs(route, work)) {

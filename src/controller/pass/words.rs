@@ -127,6 +127,14 @@ pub(super) fn account_changed(choice: Choice<'_>) -> Trouble {
     Trouble::config(Reason::AccountChanged, message)
 }
 
+/// A bulk source holds no keys, and what was made from it stays.
+pub(super) fn emptied(secret: &str) -> Trouble {
+    let message = format!(
+        "Secret {secret} holds no keys. What was made from it stays at the provider; remove it from dataFrom to have that deleted."
+    );
+    Trouble::waiting(Reason::KeyNotFound, message)
+}
+
 /// Why a deleted object is still there.
 pub(super) fn deletion_blocked(trouble: Option<&Trouble>) -> Verdict {
     let cause = trouble.map_or("It is tried again.", |trouble| trouble.message.as_str());

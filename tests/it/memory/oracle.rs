@@ -46,13 +46,14 @@ pub(super) fn state(world: &World) -> State {
 
 /// Of times, versions and ids only that they are there.
 fn plain(value: &Value) -> Value {
-    const MOVING: [&str; 6] = [
+    const MOVING: [&str; 7] = [
         "lastTransitionTime",
         "lastSyncTime",
         "lastWriteTime",
         "resourceVersion",
         "remoteId",
         "remoteVersion",
+        "seal",
     ];
     match value {
         Value::Object(fields) => fields
