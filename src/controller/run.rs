@@ -68,6 +68,7 @@ pub async fn run(
 ) -> Result<(), Error> {
     let Settings {
         endpoints,
+        namespaces,
         concurrency,
         calls_per_account,
         verify_interval,
@@ -75,8 +76,6 @@ pub async fn run(
         metrics_per_resource,
         reporter,
     } = settings;
-    health.lacks(watch::OBJECTS, "not listed yet");
-    health.lacks(watch::SECRETS, "not listed yet");
     let (wake, woken) = mpsc::unbounded_channel();
     let (nudge, nudged) = mpsc::unbounded_channel();
     let (events, send_events) = Events::new(client.clone(), metrics.clone(), reporter);
@@ -91,7 +90,8 @@ pub async fn run(
         accounts: Accounts::new(http, endpoints, allocator.clone()),
         client: client.clone(),
         credentials: Credentials::default(),
-        secrets: SecretVersions::default(),
+        secrets: SecretVersions::new(&namespaces),
+        namespaces,
         references: References::default(),
         claims: Claims::default(),
         memos: Memos::default(),
@@ -107,7 +107,7 @@ pub async fn run(
         metrics.register_objects(StoreStates(store.clone()));
     }
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
-    let readers = watch::readers(Arc::clone(&context), client, health);
+    let readers = watch::readers(Arc::clone(&context), client, store.clone(), health);
     let turns = stream::unfold(woken, |mut woken| async {
         let object = woken.recv().await?;
         Some((object_ref(&object), woken))
