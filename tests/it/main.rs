@@ -10,6 +10,7 @@ mod credentials; // API keys that are missing, refused, replaced
 mod examples; // every manifest of examples/
 mod failures; // what a provider can do to us
 mod lifecycle; // create, rotate, add, remove, suspend, restart, for each of the five APIs
+mod namespaces; // the operator of some namespaces: nothing elsewhere, Roles only
 mod operator; // probes, metrics, logs, events, stopping
 mod packaging; // versions, manifests, lint rules
 mod providers; // the traps of each provider
