@@ -86,6 +86,26 @@ bench: programs ## Measure rotation, rest and restart with 1,000 objects, on the
 	@$(CARGO) build --locked --release --bin provider-secrets
 	@$(CARGO) test --quiet --locked --bench scale -- --binary target/release/provider-secrets
 
+# Without a key of a provider nothing is checked there, which is said and is no failure.
+PROVIDER ?= baseten primeintellect pipecat braintrust
+
+.PHONY: conformance
+conformance: ## Check real accounts: PROVIDER=baseten with its API key in the environment
+	$(need-rust)
+	@for provider in $(PROVIDER); do \
+	  $(CARGO) run --quiet --locked --package provider-secrets-conformance -- "$$provider"; \
+	done
+
+# cargo-fuzz needs a nightly compiler; `make test` replays the corpus without one.
+TARGET ?= answers
+
+.PHONY: fuzz
+fuzz: ## Fuzz until something is found: TARGET=answers, resource or retry_after
+	$(need-rust)
+	@command -v cargo-fuzz >/dev/null || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz, and rustup toolchain install nightly' >&2; exit 1; }
+	@mkdir -p 'fuzz/found/$(TARGET)'
+	@$(CARGO) +nightly fuzz run '$(TARGET)' 'fuzz/found/$(TARGET)' 'fuzz/corpus/$(TARGET)'
+
 .PHONY: lint
 lint: fmt-check clippy deny ## Check format, lints and dependencies
 
@@ -125,6 +145,12 @@ crds: ## Write the CustomResourceDefinition anew from the Rust types
 	@cp '$(DIST)/crds.yaml' crds/providersecrets.yaml
 	@cp '$(DIST)/crds.yaml' charts/provider-secrets/files/providersecrets.yaml
 	@echo 'wrote crds/providersecrets.yaml and its copy in the chart' >&2
+
+.PHONY: reliability
+reliability: ## Write docs/reliability.md anew from the names of tests
+	$(need-rust)
+	@WRITE_RELIABILITY=1 $(CARGO) test --quiet --locked --test it -- --exact reliability::the_document_is_that_of_the_tests
+	@echo 'wrote docs/reliability.md' >&2
 
 .PHONY: clean
 clean: ## Remove what was built here; compiled tools stay in the cache

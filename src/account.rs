@@ -22,7 +22,7 @@ use std::{
 
 pub use access::{Access, Admission, Allocator, Permit, Wake};
 pub use credential::{Credential, Credentials, Versioned};
-pub use digest::{DigestKey, Digested};
+pub use digest::{DigestKey, Digested, Sealed};
 pub use endpoint::{EndpointFlag, Endpoints};
 pub use health::Closure;
 pub use listing::{Listing, Snapshot};

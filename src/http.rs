@@ -21,7 +21,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 pub use error::{Class, ProviderError};
-pub use monitor::{Monitor, Refusing};
+pub use monitor::{Monitor, Refusing, Unmonitored};
 pub use retry_after::retry_after;
 pub use transport::{Transport, TransportError, transport};
 

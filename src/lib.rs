@@ -14,8 +14,9 @@
 pub mod account;
 pub mod api;
 pub mod cli;
+mod clock;
 pub mod controller;
 pub mod http;
 pub mod provider;
 pub mod telemetry;
-mod template;
+pub mod template;

@@ -37,10 +37,12 @@ const SECRET: &str = "secret";
 
 /// Why there is no text. Names of keys and our own words only.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The template itself must change: what is wrong with it, and in which line.
     Invalid {
+        /// What is wrong with it.
         what: &'static str,
+        /// The line, counted from 1, where it is known.
         line: Option<usize>,
     },
     /// The Secret has no such key.
@@ -56,7 +58,7 @@ pub(crate) enum Fault {
 }
 
 /// A template that holds nothing but what is allowed.
-pub(crate) struct Template<'a> {
+pub struct Template<'a> {
     source: &'a str,
     used: check::Used,
 }
@@ -66,20 +68,26 @@ impl<'a> Template<'a> {
     ///
     /// # Errors
     /// [`Fault::Invalid`] and no other.
-    pub(crate) fn new(source: &'a str) -> Result<Self, Fault> {
+    pub fn new(source: &'a str) -> Result<Self, Fault> {
         let used = check::check(source)?;
         Ok(Self { source, used })
     }
 }
 
 /// Renders the templates of one object, which share a budget.
-pub(crate) struct Renderer {
+pub struct Renderer {
     budget: Budget,
+}
+
+impl Default for Renderer {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Renderer {
     /// With a whole budget.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             budget: Budget(Arc::new(AtomicUsize::new(BUDGET))),
         }
@@ -89,7 +97,7 @@ impl Renderer {
     ///
     /// # Errors
     /// Every [`Fault`]; [`Fault::Invalid`] where the values decide whether an argument fits.
-    pub(crate) fn render(
+    pub fn render(
         &self,
         template: &Template<'_>,
         data: &BTreeMap<String, Zeroizing<Vec<u8>>>,

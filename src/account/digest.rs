@@ -29,6 +29,19 @@ pub struct Digested<'a> {
     pub options: &'a Options,
 }
 
+/// What a seal is of.
+pub struct Sealed<'a> {
+    /// The uid of the object.
+    pub uid: &'a str,
+    /// Provider, endpoint and scope fields.
+    pub target: &'a str,
+    /// The folded name.
+    pub name: &'a str,
+    /// Id, version, time of the last write and what was found before the first, as status shows
+    /// them.
+    pub facts: [Option<&'a str>; 4],
+}
+
 impl DigestKey {
     /// Derives the key.
     pub fn derive(api_key: &SecretString) -> Self {
@@ -63,6 +76,26 @@ impl DigestKey {
             // The length first, so that no two lists of fields make one text.
             context.update(&(field.len() as u64).to_be_bytes());
             context.update(field.as_bytes());
+        }
+        hexadecimal(&context.sign().as_ref()[..16])
+    }
+
+    /// The seal of a record: what was acknowledged of which name, and what tells it apart at the
+    /// provider. Who may write status, and does not hold the API key, cannot make one.
+    pub fn seal(&self, record: &Sealed<'_>) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        let fields = [
+            Some("seal"),
+            Some(record.uid),
+            Some(record.target),
+            Some(record.name),
+        ];
+        for field in fields.into_iter().chain(record.facts) {
+            // An absent field is not an empty one.
+            let (mark, text) = field.map_or((0_u8, ""), |text| (1, text));
+            context.update(&[mark]);
+            context.update(&(text.len() as u64).to_be_bytes());
+            context.update(text.as_bytes());
         }
         hexadecimal(&context.sign().as_ref()[..16])
     }
@@ -128,6 +161,28 @@ mod tests {
             digest("key", "u", "A", "2", &plain),
             digest("key", "uA", "", "1", &plain),
             digest("key", "u", "A", "1", &described),
+        ];
+        assert!(others.iter().all(|other| *other != base));
+    }
+
+    #[test]
+    fn whatever_a_record_says_changes_its_seal() {
+        let seal = |key: &str, uid, name, facts| {
+            DigestKey::derive(&SecretString::from(key)).seal(&Sealed {
+                uid,
+                target: "t",
+                name,
+                facts,
+            })
+        };
+        let base = seal("key", "u", "A", [Some("id"), None, None, None]);
+        let others = [
+            seal("other", "u", "A", [Some("id"), None, None, None]),
+            seal("key", "v", "A", [Some("id"), None, None, None]),
+            seal("key", "u", "B", [Some("id"), None, None, None]),
+            seal("key", "u", "A", [Some("other"), None, None, None]),
+            seal("key", "u", "A", [None, Some("id"), None, None]),
+            seal("key", "u", "A", [Some("id"), Some(""), None, None]),
         ];
         assert!(others.iter().all(|other| *other != base));
     }

@@ -67,7 +67,7 @@ impl Listing {
                 return fetched.outcome.clone();
             }
         }
-        let (began, began_at) = (Instant::now(), Timestamp::now());
+        let (began, began_at) = (Instant::now(), crate::clock::now());
         let was_empty = latest.as_ref().is_some_and(|fetched| {
             fetched
                 .outcome

@@ -63,7 +63,7 @@ mod tests {
     #[case("-10m", None)]
     #[case("soon", None)]
     #[case("", None)]
-    fn an_interval_is_read_and_bounded(#[case] text: &str, #[case] seconds: Option<u64>) {
+    fn b_07_an_interval_is_read_and_bounded(#[case] text: &str, #[case] seconds: Option<u64>) {
         assert_eq!(interval(text).map(|read| read.as_secs()), seconds);
     }
 }

@@ -131,6 +131,13 @@ pub struct EntryStatus {
     /// How often somebody else changed or deleted the secret lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
+
+    /// Shows that the operator wrote this record: it is made with the API key, from the name, the
+    /// id, the version and the times above. A record that was edited by somebody else is not
+    /// believed, and nothing is deleted because of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub seal: Option<String>,
 }
 
 /// What the provider showed of a name before the object wrote it for the first time.

@@ -5,7 +5,6 @@
 
 use std::{future::Future, time::Duration};
 
-use jiff::Timestamp;
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1::Event},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -100,7 +99,7 @@ impl Events {
                 ..ObjectMeta::default()
             },
             action: Some(action.to_owned()),
-            event_time: Some(MicroTime(Timestamp::now())),
+            event_time: Some(MicroTime(crate::clock::now())),
             note: Some(cut(note)),
             reason: Some(reason.as_str().to_owned()),
             regarding: Some(ObjectReference {

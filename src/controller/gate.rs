@@ -91,6 +91,8 @@ pub(super) fn decide(
     };
     match (remembered, next_try) {
         (Some(_), Some(due)) if due > now => Decision::Later(due - now),
+        // A predecessor's word that it writes may arrive after ours that there is nothing to do.
+        (Some(_), None) if is_writing(object) => Decision::Go,
         (Some(_), None) => rest,
         (None, _) if is_at_rest(object) => rest,
         _ => again,
@@ -202,12 +204,22 @@ fn is_at_rest(object: &ProviderSecret) -> bool {
 /// Whether everything was accepted and the provider had not finished. While entries are written the
 /// reason is the same, and they are Pending.
 fn is_settling(object: &ProviderSecret) -> bool {
-    let entries = object.status.iter().flat_map(|status| &status.entries);
+    is_progressing(object) && all_synced(object)
+}
+
+/// Whether entries are being written, and nobody has said yet what came of it.
+fn is_writing(object: &ProviderSecret) -> bool {
+    is_progressing(object) && !all_synced(object)
+}
+
+fn is_progressing(object: &ProviderSecret) -> bool {
     !object.spec.is_suspended()
         && ready_reason(object) == Some(("False", Reason::Progressing.as_str()))
-        && entries
-            .into_iter()
-            .all(|entry| entry.state == EntryState::Synced)
+}
+
+fn all_synced(object: &ProviderSecret) -> bool {
+    let mut entries = object.status.iter().flat_map(|status| &status.entries);
+    entries.all(|entry| entry.state == EntryState::Synced)
 }
 
 #[cfg(test)]

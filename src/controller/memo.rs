@@ -3,12 +3,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::{gate::Acted, plan::Cause, version};
@@ -45,6 +45,8 @@ pub(super) struct Memo {
     pub(super) verify_at: Option<Instant>,
     /// Somebody asked for a pass, whatever the object waits for.
     pub(super) is_nudged: bool,
+    /// What stands for the status that we last saw or wrote.
+    told: Option<u64>,
     /// Since when this process knows that the object is deleted.
     deleted: Option<Instant>,
     /// What is known about single entries; most objects have nothing here.
@@ -95,28 +97,40 @@ impl Memos {
 }
 
 impl Memo {
-    /// The newest known form of an object: our own write's answer until the watch shows it.
+    /// The newest known form of an object that the watch shows as `seen`: our own write's answer
+    /// until the watch has caught up with it.
     pub(super) fn newest(&mut self, seen: &Arc<ProviderSecret>) -> Arc<ProviderSecret> {
-        let seen_version = seen.resource_version().unwrap_or_default();
-        match &self.newest {
-            Some(newest)
-                if version::is_newer(
-                    &newest.resource_version().unwrap_or_default(),
-                    &seen_version,
-                ) =>
-            {
-                Arc::clone(newest)
-            }
-            _ => {
-                self.newest = None;
-                Arc::clone(seen)
-            }
+        let newest = self.newer_than(seen);
+        if newest.is_none() {
+            self.newest = None;
         }
+        newest.unwrap_or_else(|| Arc::clone(seen))
+    }
+
+    /// Our own write's answer, if it is newer than what is known of the object. It stays: who asks
+    /// may know more than the watch has shown.
+    pub(super) fn newer_than(&self, known: &ProviderSecret) -> Option<Arc<ProviderSecret>> {
+        let version =
+            |object: &ProviderSecret| object.metadata.resource_version.clone().unwrap_or_default();
+        let newest = self.newest.as_ref()?;
+        version::is_newer(&version(newest), &version(known)).then(|| Arc::clone(newest))
     }
 
     /// Keeps the answer to a write of ours.
     pub(super) fn wrote(&mut self, answer: &Arc<ProviderSecret>) {
         self.newest = Some(Arc::clone(answer));
+        self.told(answer);
+    }
+
+    /// The status of the object is the one that we know of.
+    pub(super) fn told(&mut self, object: &ProviderSecret) {
+        self.told = Some(status_hash(object));
+    }
+
+    /// Whether somebody else edited status since we last saw or wrote it.
+    pub(super) fn is_edited(&mut self, object: &ProviderSecret) -> bool {
+        let now = status_hash(object);
+        *self.told.get_or_insert(now) != now
     }
 
     /// Keeps the account alive; the one before, if it was another.
@@ -266,6 +280,15 @@ impl Memo {
         };
         self.protocol_failures >= PROTOCOL_FAILURES
     }
+}
+
+fn status_hash(object: &ProviderSecret) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // Our own types are always JSON.
+    serde_json::to_string(&object.status)
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -3,19 +3,22 @@
 mod claimed;
 mod cleanup;
 mod conclusion;
+mod records;
 mod rekey;
 mod removal;
 mod sync;
 mod verify;
 mod words;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use jiff::Timestamp;
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
-use self::{conclusion::Conclusion, verify::Verified};
+use self::{conclusion::Conclusion, records::Records, verify::Verified};
 use super::{
     context::{Context, jittered, object_name},
     dereference::{self, Versions},
@@ -31,7 +34,7 @@ use super::{
 };
 use crate::{
     account::{Account, Admission},
-    api::{Choice, EntryStatus, ProviderSecret},
+    api::{Choice, ProviderSecret},
     provider::Settled,
     telemetry::PassResult,
 };
@@ -81,6 +84,7 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         requested: requested(&object),
         object,
         seen,
+        records: OnceLock::new(),
     };
     let ran = if pass.object.metadata.deletion_timestamp.is_some() {
         pass.clean_up().await
@@ -129,15 +133,16 @@ fn decision(
     let object = memo.newest(seen);
     let now = Instant::now();
     let next_try = memo.due(&object_name(&*object), now);
+    let is_edited = memo.is_edited(&object);
     let remembered = Remembered {
         acted: memo.acted.as_ref(),
         next_try,
         has_suspects: !memo.suspects(now).is_empty(),
         is_unverified: memo.verify_at.is_some_and(|due| due <= now),
-        is_nudged: memo.is_nudged,
+        is_nudged: memo.is_nudged || is_edited,
     };
     let decision = if object.metadata.deletion_timestamp.is_none() {
-        decide(&object, remembered, (now, Timestamp::now()), current)
+        decide(&object, remembered, (now, crate::clock::now()), current)
     } else if finalizer::is_present(&object) {
         decide_deletion(&object, remembered, now, current)
     } else {
@@ -159,6 +164,8 @@ struct Pass<'a> {
     requested: Option<String>,
     /// The versions that the watch showed when the pass began.
     seen: Versions,
+    /// The records that this pass believes, once the account is known.
+    records: OnceLock<Records>,
 }
 
 impl Pass<'_> {
@@ -195,6 +202,7 @@ impl Pass<'_> {
             choice,
             closed,
         };
+        self.believe(&route);
         let examined = match decision {
             Decision::Settle => {
                 let conclusion = self.as_recorded().settle(&*provider, choice).await;
@@ -309,6 +317,7 @@ impl Pass<'_> {
             // At rest nothing is kept in memory that status tells as well.
             memo.acted = (wait.is_some() || !is_told_by_status(&told, &acted)).then_some(acted);
             memo.next_try = wait.map(|wait| Instant::now() + wait);
+            memo.told(&told);
             if findings.key_fingerprint.is_some() {
                 memo.forget_former_key();
             }
@@ -332,7 +341,8 @@ impl Pass<'_> {
         let newest = self
             .context
             .memos
-            .with(&self.uid, |memo| memo.newest(&self.object));
+            .with(&self.uid, |memo| memo.newer_than(&self.object))
+            .unwrap_or_else(|| Arc::clone(&self.object));
         if newest.metadata.generation == self.object.metadata.generation {
             return newest;
         }
@@ -432,13 +442,6 @@ impl Pass<'_> {
         own.unwrap_or(self.context.verify_interval)
     }
 
-    fn recorded(&self) -> &[EntryStatus] {
-        self.object
-            .status
-            .as_ref()
-            .map_or(&[], |status| status.entries.as_slice())
-    }
-
     /// Nothing has changed since status was written.
     fn as_recorded(&self) -> Conclusion {
         let status = self.object.status.clone().unwrap_or_default();
@@ -446,7 +449,7 @@ impl Pass<'_> {
         let sources = sources
             .map(|source| (source.name, source.resource_version))
             .collect();
-        Conclusion::of(status.entries, sources)
+        Conclusion::of(self.recorded().to_vec(), sources)
     }
 
     /// The pass ends before there is a plan: what was recorded stays, and what is wanted and was

@@ -99,7 +99,7 @@ pub(super) async fn report(
     object: &Arc<ProviderSecret>,
     findings: &Findings,
 ) -> Result<Arc<ProviderSecret>, Failure> {
-    let next = next_status(object, findings, Timestamp::now());
+    let next = next_status(object, findings, crate::clock::now());
     let previous = object.status.clone().unwrap_or_default();
     let told = write(context, object, &next).await?;
     announce(context, object, &previous, findings);

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::desired::Desired;
 use crate::{
-    account::{Account, DigestKey, Digested, Snapshot, scope_field},
-    api::Choice,
+    account::{Account, DigestKey, Digested, Sealed, Snapshot, scope_field},
+    api::{Choice, EntryStatus},
     http::ProviderError,
     provider::{Provider, Rules, Unit},
 };
@@ -48,8 +48,7 @@ impl Route<'_> {
         entry: &Desired,
     ) -> Option<String> {
         let value = entry.value.as_ref().ok()?;
-        let scope = scope_field(self.choice).unwrap_or_default();
-        let target = format!("{}/{}/{scope}", self.choice.kind(), self.choice.endpoint());
+        let target = self.target();
         Some(key.digest(&Digested {
             uid,
             target: &target,
@@ -57,6 +56,44 @@ impl Route<'_> {
             value,
             options: &entry.options,
         }))
+    }
+
+    /// Provider, endpoint and scope fields: what a digest or a seal is made for.
+    fn target(&self) -> String {
+        let scope = scope_field(self.choice).unwrap_or_default();
+        format!("{}/{}/{scope}", self.choice.kind(), self.choice.endpoint())
+    }
+
+    /// The seal of a record under a key.
+    fn seal_under(&self, key: &DigestKey, uid: &str, entry: &EntryStatus) -> String {
+        let written = entry
+            .last_write_time
+            .as_ref()
+            .map(|time| time.0.to_string());
+        let found = entry.found.map(|found| format!("{found:?}"));
+        key.seal(&Sealed {
+            uid,
+            target: &self.target(),
+            name: &(self.rules().fold)(&entry.name),
+            facts: [
+                entry.remote_id.as_deref(),
+                entry.remote_version.as_deref(),
+                written.as_deref(),
+                found.as_deref(),
+            ],
+        })
+    }
+
+    /// A record with its seal. One that claims nothing needs none.
+    pub(super) fn sealed(&self, uid: &str, entry: EntryStatus) -> EntryStatus {
+        let seal =
+            claims_anything(&entry).then(|| self.seal_under(&self.account.digests, uid, &entry));
+        EntryStatus { seal, ..entry }
+    }
+
+    /// Whether a record is one that the operator wrote, under this key.
+    pub(super) fn is_sealed(&self, key: &DigestKey, uid: &str, entry: &EntryStatus) -> bool {
+        !claims_anything(entry) || entry.seal == Some(self.seal_under(key, uid, entry))
     }
 
     /// Whose secrets these are: as the provider said, else as the spec says, else (Pipecat names
@@ -102,4 +139,12 @@ impl Route<'_> {
         self.account.learn_scope(listed.scope.as_deref());
         Ok(listed)
     }
+}
+
+/// Whether a record says that anything may be at the provider.
+fn claims_anything(entry: &EntryStatus) -> bool {
+    entry.remote_id.is_some()
+        || entry.remote_version.is_some()
+        || entry.last_write_time.is_some()
+        || entry.found.is_some()
 }

@@ -5,7 +5,6 @@ use std::{
 };
 
 use futures::{FutureExt, Stream, StreamExt, stream};
-use jiff::Timestamp;
 use kube::{
     Client, ResourceExt,
     runtime::{
@@ -188,7 +187,7 @@ fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = Objec
     let often = (context.verify_interval / 20).clamp(OFTEN.0, OFTEN.1);
     stream::unfold((store, context), move |(store, context)| async move {
         tokio::time::sleep(jittered(often)).await;
-        let (now, clock) = (Instant::now(), Timestamp::now());
+        let (now, clock) = (Instant::now(), crate::clock::now());
         let is_due = |object: &Arc<Guarded>| {
             let Ok(object) = &object.0 else { return false };
             let uid = object.uid().unwrap_or_default();

@@ -56,6 +56,11 @@ impl ProviderError {
         Self::new(Class::Protocol, Reason::UnexpectedResponse)
     }
 
+    /// A listing of several pages that changed while it was read. The next one may not.
+    pub fn moved() -> Self {
+        Self::new(Class::Transient, Reason::ProviderUnavailable)
+    }
+
     /// A request that is wrong as it stands.
     pub fn config(reason: Reason) -> Self {
         Self::new(Class::Config, reason)
@@ -144,6 +149,7 @@ impl ProviderError {
             (None, Reason::UnexpectedResponse) => {
                 "gave an answer that was not understood".to_owned()
             }
+            (None, Reason::ProviderUnavailable) => "changed while it was listed".to_owned(),
             (None, reason) => format!("refused ({reason})"),
         }
     }
@@ -161,9 +167,11 @@ mod tests {
     #[case(402, Class::Config, Reason::Rejected)]
     #[case(403, Class::Auth, Reason::PermissionDenied)]
     #[case(404, Class::Config, Reason::TargetNotFound)]
+    #[case(410, Class::Config, Reason::TargetNotFound)]
     #[case(408, Class::Transient, Reason::Timeout)]
     #[case(409, Class::Config, Reason::Rejected)]
     #[case(413, Class::Config, Reason::ValueTooLarge)]
+    #[case(414, Class::Config, Reason::ValueTooLarge)]
     #[case(422, Class::Config, Reason::Rejected)]
     #[case(425, Class::Transient, Reason::ProviderUnavailable)]
     #[case(429, Class::Throttled, Reason::RateLimited)]
@@ -171,7 +179,11 @@ mod tests {
     #[case(501, Class::Config, Reason::Unsupported)]
     #[case(503, Class::Transient, Reason::ProviderUnavailable)]
     #[case(302, Class::Protocol, Reason::UnexpectedResponse)]
-    fn a_status_has_one_class(#[case] status: u16, #[case] class: Class, #[case] reason: Reason) {
+    fn p_01_p_02_p_03_p_07_p_08_p_39_a_status_has_one_class(
+        #[case] status: u16,
+        #[case] class: Class,
+        #[case] reason: Reason,
+    ) {
         let status = StatusCode::from_u16(status).unwrap();
         let error = ProviderError::from_status(status, &HeaderMap::new());
         assert_eq!((error.class, error.reason), (class, reason));

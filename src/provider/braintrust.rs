@@ -122,7 +122,17 @@ impl Provider for Braintrust {
         let mut listed = Inventory::default();
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let page = self.page(after.as_deref()).await?;
+            let page = match self.page(after.as_deref()).await {
+                // What the last page ended with was deleted meanwhile, so it is no cursor any more.
+                Err(error)
+                    if after.is_some()
+                        && (error.is(StatusCode::BAD_REQUEST)
+                            || error.is(StatusCode::NOT_FOUND)) =>
+                {
+                    return Err(ProviderError::moved());
+                }
+                page => page?,
+            };
             let Some(last) = page.objects.last() else {
                 return Ok(listed);
             };
@@ -136,6 +146,10 @@ impl Provider for Braintrust {
             listed
                 .remotes
                 .extend(page.objects.into_iter().map(Remote::from));
+            // Pages longer than was asked for end sooner.
+            if listed.remotes.len() > PAGE * MAX_PAGES {
+                break;
+            }
         }
         Err(ProviderError::protocol())
     }

@@ -4,6 +4,8 @@
 //! There is no upsert: POST creates, PATCH changes by id, so the listing decides which it is. The
 //! team is a body field on POST and a query parameter elsewhere (providers.md 2.2, traps 1 to 3).
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use http::Method;
 use secrecy::ExposeSecret;
@@ -48,10 +50,8 @@ impl PrimeIntellect {
     }
 
     fn team_query(&self) -> Vec<(&str, &str)> {
-        self.team_id
-            .iter()
-            .map(|team| ("teamId", team.as_str()))
-            .collect()
+        let team = self.team_id.as_deref();
+        team.map(|team| ("teamId", team)).into_iter().collect()
     }
 
     async fn page(&self, offset: usize) -> Result<Page, ProviderError> {
@@ -108,24 +108,35 @@ impl Provider for PrimeIntellect {
     }
 
     async fn list(&self) -> Result<Inventory, ProviderError> {
-        let mut listed = Inventory {
-            scope: self.team_id.clone(),
-            ..Inventory::default()
-        };
-        let mut offset = 0;
+        let mut listed = Inventory::default();
+        listed.scope.clone_from(&self.team_id);
+        let (mut offset, mut total) = (0, 0);
+        let mut seen = HashSet::new();
         for _ in 0..MAX_PAGES {
             let page = self.page(offset).await?;
             offset += page.data.len();
+            // What followed a deleted one has moved up, and one of it is on no page that was read.
+            if page.total().is_some_and(|now| now < total) {
+                return Err(ProviderError::moved());
+            }
+            total = page.total().unwrap_or(total);
             let is_last = page.data.is_empty() || page.total().is_some_and(|total| offset >= total);
+            let before = seen.len();
             for secret in page.data {
-                // A secret of another scope must never be taken for ours.
-                if secret.team_id == self.team_id {
+                // After a creation a page begins with what the last one ended with. A secret of
+                // another scope must never be taken for ours.
+                let is_new = secret.id.clone().is_none_or(|id| seen.insert(id));
+                if is_new && secret.team_id == self.team_id {
                     listed.scope = listed.scope.or_else(|| wire::id(secret.user_id.clone()));
                     listed.remotes.push(Remote::from(secret));
                 }
             }
             if is_last {
                 return Ok(listed);
+            }
+            // The same page again would never end; nor would many longer than was asked for.
+            if seen.len() == before || offset > PAGE * MAX_PAGES {
+                break;
             }
         }
         Err(ProviderError::protocol())

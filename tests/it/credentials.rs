@@ -30,7 +30,7 @@ fn assert_stalled(object: &ProviderSecret) {
 }
 
 #[test]
-fn a_missing_credential_or_key_calls_nobody_and_heals_within_a_second() {
+fn c_19_a_missing_credential_or_key_calls_nobody_and_heals_within_a_second() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -89,7 +89,7 @@ fn a_credential_that_goes_away_stops_the_calls_and_keeps_the_record() {
 }
 
 #[test]
-fn a_key_that_no_header_may_hold_is_never_sent() {
+fn c_20_a_key_that_no_header_may_hold_is_never_sent() {
     let long = format!("{CANARY}{}", "x".repeat(64 * 1024));
     let mark = CANARY.as_bytes();
     let cases: Vec<Vec<u8>> = vec![
@@ -151,7 +151,7 @@ fn a_key_that_no_header_may_hold_is_never_sent() {
 }
 
 #[test]
-fn a_revoked_key_stalls_until_a_new_one_is_there_and_is_then_never_sent_again() {
+fn c_21_a_revoked_key_stalls_until_a_new_one_is_there_and_is_then_never_sent_again() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -192,7 +192,7 @@ fn a_revoked_key_stalls_until_a_new_one_is_there_and_is_then_never_sent_again() 
 }
 
 #[test]
-fn a_key_that_is_replaced_before_it_is_revoked_is_never_missed() {
+fn c_21_a_key_that_is_replaced_before_it_is_revoked_is_never_missed() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -224,7 +224,7 @@ fn a_key_that_is_replaced_before_it_is_revoked_is_never_missed() {
 }
 
 #[test]
-fn a_key_that_may_only_read_stalls_and_heals_with_its_replacement() {
+fn c_23_a_key_that_may_only_read_stalls_and_heals_with_its_replacement() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {

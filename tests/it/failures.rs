@@ -86,7 +86,8 @@ fn closes_account(reason: &str) -> bool {
 }
 
 #[test]
-fn each_status_has_its_condition_and_reason_and_heals_with_the_next_change() {
+fn p_01_p_02_p_03_p_07_p_08_p_31_p_32_s_01_each_status_has_its_condition_and_reason_and_heals_with_the_next_change()
+ {
     let table = [
         (400, State::Stalled, "Rejected"),
         (401, State::Stalled, "AuthenticationFailed"),
@@ -94,6 +95,7 @@ fn each_status_has_its_condition_and_reason_and_heals_with_the_next_change() {
         (404, State::Stalled, "TargetNotFound"),
         (408, State::Reconciling, "Timeout"),
         (413, State::Stalled, "ValueTooLarge"),
+        (414, State::Stalled, "ValueTooLarge"),
         (422, State::Stalled, "Rejected"),
         (425, State::Reconciling, "ProviderUnavailable"),
         (429, State::Reconciling, "RateLimited"),
@@ -168,14 +170,16 @@ fn a_first_sync_that_is_refused_says_so_and_heals() {
 }
 
 #[test]
-fn what_passes_by_itself_heals_by_itself_with_one_more_write() {
+fn p_10_p_13_what_passes_by_itself_heals_by_itself_with_one_more_write() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
             let scene = synced(stage, target).await;
             for action in [
                 quoting(&scene, 500, "text/html").action,
+                quoting(&scene, 502, "text/html").action,
                 quoting(&scene, 503, "text/html").action,
+                quoting(&scene, 504, "text/html").action,
                 quoting(&scene, 429, "application/json").action,
                 Action::CutBeforeEffect,
                 Action::CutAfterEffect,

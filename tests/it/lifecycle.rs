@@ -57,11 +57,7 @@ fn lines(scene: &Scene<'_>, known: usize) -> Vec<String> {
 
 /// The scope of a scene as the simulator knows it.
 fn scope(scene: &Scene<'_>) -> Option<String> {
-    match scene.target {
-        Target::BasetenTeam => Some(scene.team()),
-        Target::Pipecat => Some("agents".to_owned()),
-        Target::BasetenWorkspace | Target::PrimeIntellect | Target::Braintrust => None,
-    }
+    scene.target.scope(&scene.namespace)
 }
 
 /// The id of an entry at the provider, or how often it was written where there are no ids.

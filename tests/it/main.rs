@@ -9,12 +9,15 @@ mod cli; // the command line: exit codes, one line for what is wrong
 mod credentials; // API keys that are missing, refused, replaced
 mod examples; // every manifest of examples/
 mod failures; // what a provider can do to us
+mod fuzz; // the fuzz targets, replayed
 mod lifecycle; // create, rotate, add, remove, suspend, restart, for each of the five APIs
+mod memory; // crashes and races, in process under simulated time
 mod namespaces; // the operator of some namespaces: nothing elsewhere, Roles only
 mod operator; // probes, metrics, logs, events, stopping
 mod packaging; // versions, manifests, lint rules
 mod providers; // the traps of each provider
 mod readme; // the documentation, and the demo
+mod reliability; // which test shows which case of the catalogue
 mod rights; // the rights that the chart grants
 mod schema; // the CustomResourceDefinition: rules, messages, bounds
 mod sources; // Secrets that are missing, change or cannot be sent

@@ -48,7 +48,7 @@ fn reasons(events: &[Value]) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn events_tell_of_transitions_and_of_nothing_else() {
+fn s_07_events_tell_of_transitions_and_of_nothing_else() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -113,7 +113,7 @@ fn events_tell_of_transitions_and_of_nothing_else() {
 }
 
 #[test]
-fn the_series_of_an_object_live_as_long_as_it_does() {
+fn s_08_the_series_of_an_object_live_as_long_as_it_does() {
     run(async {
         let stage = Stage::shared().await;
         let scene = Scene::new(stage, Target::Braintrust).await;
@@ -190,7 +190,7 @@ fn the_series_of_an_object_live_as_long_as_it_does() {
 }
 
 #[test]
-fn probes_answer_and_metrics_have_their_names() {
+fn k_08_probes_answer_and_metrics_have_their_names() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -219,7 +219,7 @@ fn probes_answer_and_metrics_have_their_names() {
 }
 
 #[test]
-fn each_log_line_is_one_json_object_and_others_are_capped_whatever_rust_log_says() {
+fn a_13_each_log_line_is_one_json_object_and_others_are_capped_whatever_rust_log_says() {
     run(async {
         let stage = Stage::shared().await;
         let scene = Scene::new(stage, Target::Pipecat).await;

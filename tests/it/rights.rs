@@ -115,7 +115,7 @@ async fn wait_used(stage: &Stage, namespace: Option<&str>) {
 }
 
 #[test]
-fn every_right_of_the_chart_is_used_and_no_other() {
+fn k_03_every_right_of_the_chart_is_used_and_no_other() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         let scene = Scene::new(&stage, Target::BasetenTeam).await;

@@ -6,6 +6,7 @@ pub(crate) mod operator;
 mod quiet;
 mod scene;
 mod stage;
+mod target;
 
 use std::{future::Future, path::PathBuf, sync::LazyLock, time::Duration};
 
@@ -14,8 +15,9 @@ use tokio::runtime::{Builder, Runtime};
 pub(crate) use canary::{CANARY, traces};
 pub(crate) use operator::Operator;
 pub(crate) use quiet::{Bystander, calls, timed, wait_write, write_method};
-pub(crate) use scene::{Scene, Target, at_each_api, condition};
+pub(crate) use scene::{Scene, at_each_api, condition};
 pub(crate) use stage::Stage;
+pub(crate) use target::Target;
 
 /// How long anything may take that must happen. Far beyond what it takes: a machine may be busy.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);

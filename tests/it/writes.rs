@@ -86,7 +86,7 @@ fn one_key_of_fifty_that_rotates_costs_one_write_of_that_key() {
 }
 
 #[test]
-fn a_label_or_annotation_on_a_secret_writes_nothing_anywhere() {
+fn c_16_a_label_or_annotation_on_a_secret_writes_nothing_anywhere() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -126,7 +126,7 @@ fn a_label_or_annotation_on_a_secret_writes_nothing_anywhere() {
 }
 
 #[test]
-fn there_and_back_again_ends_where_it_began() {
+fn c_17_c_18_there_and_back_again_ends_where_it_began() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;

@@ -115,6 +115,23 @@ fn what_is_suspended_rests_until_the_spec_changes() {
 }
 
 #[test]
+fn a_word_of_a_predecessor_that_comes_late_is_not_left_to_stand() {
+    let mut status = status(1, "False", "Progressing");
+    let acted = recorded(&object(1, &status));
+    let entry = |state| json!([{"name": "A", "state": state}]);
+    for (state, decision) in [("Synced", Decision::Rest), ("Pending", Decision::Go)] {
+        status["entries"] = entry(state);
+        let remembered = Remembered {
+            acted: acted.as_ref(),
+            ..Remembered::default()
+        };
+        let object = object(1, &status);
+        let decided = decide(&object, remembered, now(), versions(Some("20")));
+        assert_eq!(decided, decision, "{state}");
+    }
+}
+
+#[test]
 fn a_crash_while_entries_were_written_is_not_settling() {
     let mut status = status(1, "False", "Progressing");
     status["entries"] = json!([{"name": "A", "state": "Pending"}]);

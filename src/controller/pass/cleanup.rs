@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
@@ -36,12 +35,7 @@ impl Pass<'_> {
     /// Gets rid of what a deleted object wrote, and lets it go.
     pub(super) async fn clean_up(&self) -> Ran {
         let known_since = self.context.memos.with(&self.uid, Memo::deleted_since);
-        let left: Vec<EntryStatus> = self
-            .recorded()
-            .iter()
-            .filter(|entry| plan::may_be_there(entry))
-            .cloned()
-            .collect();
+        let left = self.believed_left();
         if self.object.spec.deletion_policy() == DeletionPolicy::Retain || left.is_empty() {
             return self.release(&[]).await;
         }
@@ -124,6 +118,9 @@ impl Pass<'_> {
             choice,
             closed: None,
         };
+        self.believe(&route);
+        let left: Vec<EntryStatus> = self.believed_left();
+        let left = left.as_slice();
         self.claim(&route, &[]);
         match self.is_written_account(&route).await {
             Ok(true) => {}
@@ -140,7 +137,9 @@ impl Pass<'_> {
             .iter()
             .all(|removed| removed.riddance == Riddance::HandOver);
         let rid = self.rid(&route, going).await?;
-        report::tell(self.context, &self.object, &rid.notices);
+        let doubted = words::left_behind(choice.kind(), self.doubted());
+        let notices: Vec<Notice> = rid.notices.into_iter().chain(doubted).collect();
+        report::tell(self.context, &self.object, &notices);
         if rid.kept.is_empty() && !is_handed_over {
             let told = |error| Trouble::provider(&error, choice, None);
             if let Err(trouble) = self.rid_of_set(&route, left).await.map_err(told) {
@@ -148,6 +147,15 @@ impl Pass<'_> {
             }
         }
         Ok(Some((rid.kept, rid.troubles.into_iter().next())))
+    }
+
+    /// What may be left at the provider.
+    fn believed_left(&self) -> Vec<EntryStatus> {
+        let recorded = self.recorded().iter();
+        recorded
+            .filter(|entry| plan::may_be_there(entry))
+            .cloned()
+            .collect()
     }
 
     /// How long the cleanup may still go on.
@@ -161,7 +169,7 @@ impl Pass<'_> {
         let own = known_since.elapsed();
         let deleted = self.object.metadata.deletion_timestamp.as_ref();
         let by_clock = deleted
-            .and_then(|time| Duration::try_from(Timestamp::now().duration_since(time.0)).ok());
+            .and_then(|time| Duration::try_from(crate::clock::now().duration_since(time.0)).ok());
         let elapsed = match by_clock {
             Some(by_clock) if own >= whole.min(DOUBT) => by_clock.max(own),
             _ => own,

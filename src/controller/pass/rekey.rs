@@ -1,14 +1,17 @@
 //! A new API key: the records follow it, if it opens the account that was written to.
 
+use std::{sync::Arc, time::Duration};
+
 use super::{Pass, words};
 use crate::{
-    account::DigestKey,
+    account::{DigestKey, Snapshot},
     api::{EntryStatus, ProviderSecret},
     controller::{
         dereference::Versions,
         desired::Desired,
         plan::{self, Shown},
         route::Route,
+        status::unwritten,
         trouble::Trouble,
     },
     provider::Unit,
@@ -25,10 +28,7 @@ impl Pass<'_> {
         sources: &Versions,
     ) -> Result<Vec<EntryStatus>, Trouble> {
         let recorded = self.recorded();
-        let status = self.object.status.as_ref();
-        let known = status.and_then(|status| status.key_fingerprint.as_deref());
-        let present = route.account.digests.scope();
-        if known.is_none_or(|known| known == present) || !recorded.iter().any(plan::was_written) {
+        if !self.is_key_exchanged(route) || !recorded.iter().any(plan::was_written) {
             return Ok(recorded.to_vec());
         }
         if !self.is_same_account(route).await? {
@@ -41,11 +41,15 @@ impl Pass<'_> {
         let former = self
             .context
             .memos
-            .with(&self.uid, |memo| memo.former_digests())
-            .filter(|former| Some(former.scope().as_str()) == known);
+            .with(&self.uid, |memo| memo.former_digests());
         let fold = route.rules().fold;
+        let listed = self.listed(route).await?;
         let rekeyed = recorded.iter().map(|entry| {
             let mut entry = entry.clone();
+            // A record whose seal nobody can check is taken as far as the listing bears it out.
+            if former.is_none() && !is_borne_out(&entry, &listed, route) {
+                return unwritten(&entry.name);
+            }
             let folded = fold(&entry.name);
             if let Some(wanted) = desired.iter().find(|wanted| wanted.folded == folded)
                 && entry.digest.is_some()
@@ -85,20 +89,20 @@ impl Pass<'_> {
 
     /// Whether the present key is the one that the records were made with, or opens the same account.
     pub(super) async fn is_written_account(&self, route: &Route<'_>) -> Result<bool, Trouble> {
-        let status = self.object.status.as_ref();
-        let known = status.and_then(|status| status.key_fingerprint.as_deref());
-        let is_exchanged = known.is_some_and(|known| known != route.account.digests.scope());
-        Ok(!is_exchanged || self.is_same_account(route).await?)
+        Ok(!self.is_key_exchanged(route) || self.is_same_account(route).await?)
+    }
+
+    /// What the account shows under the present key.
+    async fn listed(&self, route: &Route<'_>) -> Result<Arc<Snapshot>, Trouble> {
+        let listed = route.listing(self.context.epoch, Duration::ZERO).await;
+        listed.map_err(|error| Trouble::provider(&error, route.choice, None))
     }
 
     /// Whether the present key opens the account that the records speak of: by the id of the
     /// scope, where the provider reports one, else by what the listing shows of the records.
     async fn is_same_account(&self, route: &Route<'_>) -> Result<bool, Trouble> {
         let told = |error| Trouble::provider(&error, route.choice, None);
-        let listed = route
-            .listing(self.context.epoch, std::time::Duration::ZERO)
-            .await
-            .map_err(told)?;
+        let listed = self.listed(route).await?;
         let status = self.object.status.as_ref();
         let known = status.and_then(|status| status.scope.as_deref());
         let rules = route.rules();
@@ -126,6 +130,12 @@ impl Pass<'_> {
         };
         Ok(self.recorded().iter().any(is_shown))
     }
+}
+
+/// Whether the listing shows what a record says, under its name. Sets show no more than names.
+fn is_borne_out(entry: &EntryStatus, listed: &Snapshot, route: &Route<'_>) -> bool {
+    let shown = plan::is_shown_as_ours(entry, &listed.remotes, route.rules());
+    route.rules().unit == Unit::Set || matches!(shown, Shown::Ours(_))
 }
 
 /// Whether the spec is the one that status speaks of.

@@ -112,7 +112,7 @@ impl Pass<'_> {
         }
         let outcome = match route.rules().unit {
             Unit::Set => self.delete_member(route, entry).await,
-            Unit::Each if entry.remote_id.is_some() && !route.rules().deletes_by_name => {
+            Unit::Each if is_id_enough(entry, route) && !self.is_unknowable(route) => {
                 send(route, entry, None).await
             }
             Unit::Each => self.delete_shown(route, entry, began).await,
@@ -199,6 +199,11 @@ impl Pass<'_> {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Whether an id alone names what is deleted.
+fn is_id_enough(entry: &EntryStatus, route: &Route<'_>) -> bool {
+    entry.remote_id.is_some() && !route.rules().deletes_by_name
 }
 
 async fn send(

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
@@ -79,7 +78,9 @@ impl Pass<'_> {
         let unfinished = |planned: &[Planned], reason| {
             let entries = status::not_carried_out(names(), planned, reason);
             let kept = [retained.clone(), removed.entries()].concat();
-            Conclusion::of(join(entries, kept), sources.clone())
+            let entries = join(entries, kept).into_iter();
+            let sealed = entries.map(|entry| route.sealed(&self.uid, entry));
+            Conclusion::of(sealed.collect(), sources.clone())
         };
         if self.object.spec.is_suspended() {
             let conclusion = unfinished(&work.planned, Reason::Suspended);
@@ -109,7 +110,7 @@ impl Pass<'_> {
             .apply(&desired, &work.planned, work.listed.as_deref())
             .await;
         self.remember_outcomes(&desired, &work.planned, &applied);
-        let entries = status::entries(names(), &work.planned, &applied, Timestamp::now());
+        let entries = status::entries(names(), &work.planned, &applied, crate::clock::now());
         let (written, said) = tally(&applied);
         route.account.learn_scope(said.as_deref());
         let recorded = self.object.status.as_ref();
@@ -129,6 +130,8 @@ impl Pass<'_> {
             .troubles
             .extend(applied.outcomes.into_iter().filter_map(Outcome::trouble));
         conclusion.entries.extend(rid.kept);
+        let sealed = conclusion.entries.into_iter();
+        conclusion.entries = sealed.map(|entry| route.sealed(&self.uid, entry)).collect();
         conclusion.troubles.extend(rid.troubles);
         conclusion.notices.extend(rid.notices);
         conclusion.notices.extend(warnings);
@@ -160,7 +163,7 @@ impl Pass<'_> {
             }
             examined => examined,
         };
-        let (now, clock) = (Instant::now(), Timestamp::now());
+        let (now, clock) = (Instant::now(), crate::clock::now());
         let mut suspects = self
             .context
             .memos
@@ -207,7 +210,7 @@ impl Pass<'_> {
             suspects: &work.suspects,
             // A request for a sync begins the count of repairs anew.
             is_requested: self.requested.is_some(),
-            now: Timestamp::now(),
+            now: crate::clock::now(),
         }
     }
 
@@ -345,6 +348,9 @@ impl Pass<'_> {
         let newest = self.newest();
         let mut next = newest.status.clone().unwrap_or_default();
         let fold = route.rules().fold;
+        let sealed = pending.into_iter();
+        let mut pending: Vec<EntryStatus> =
+            sealed.map(|entry| route.sealed(&self.uid, entry)).collect();
         pending.retain(|pending| !next.entries.contains(pending));
         if pending.is_empty() {
             return Ok(());
@@ -368,7 +374,7 @@ impl Pass<'_> {
             &words::writing(count),
             // That this generation was acted on is not known before the provider has answered.
             next.observed_generation,
-            Timestamp::now(),
+            crate::clock::now(),
         );
         report::write(self.context, &newest, &next)
             .await

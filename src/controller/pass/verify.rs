@@ -239,6 +239,7 @@ impl Pass<'_> {
                     entry.remote_id = entry.remote_id.or_else(|| remote.id.clone());
                     entry.remote_version.clone_from(&remote.version);
                     is_changed = true;
+                    entry = route.sealed(&self.uid, entry);
                 }
                 entry
             })

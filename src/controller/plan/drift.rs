@@ -146,3 +146,95 @@ pub(in crate::controller) fn due_for_rewrite(
             Duration::try_from(age).is_ok_and(|age| age >= interval)
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::{api::ProviderKind, controller::status::unwritten, provider};
+
+    fn written() -> EntryStatus {
+        EntryStatus {
+            state: EntryState::Synced,
+            remote_id: Some("id".to_owned()),
+            remote_version: Some("2026-11-21T12:00:00.123456Z".to_owned()),
+            last_write_time: Some(time(Timestamp::UNIX_EPOCH)),
+            ..unwritten("A")
+        }
+    }
+
+    fn remote(id: &str, version: &str) -> Remote {
+        Remote {
+            name: "A".to_owned(),
+            id: Some(id.to_owned()),
+            version: Some(version.to_owned()),
+            ..Remote::default()
+        }
+    }
+
+    #[rstest]
+    #[case::same(Some(remote("id", "2026-11-21T12:00:00.123456Z")), None)]
+    #[case::fewer_digits(Some(remote("id", "2026-11-21T12:00:00.123Z")), None)]
+    #[case::no_digits(Some(remote("id", "2026-11-21T12:00:00Z")), None)]
+    #[case::later(Some(remote("id", "2026-11-21T12:00:01Z")), Some(Drift::Changed))]
+    #[case::anew(
+        Some(remote("other", "2026-11-21T12:00:00.123456Z")),
+        Some(Drift::Changed)
+    )]
+    #[case::missing(None, Some(Drift::Missing))]
+    fn p_35_p_36_a_listing_tells_what_somebody_else_did(
+        #[case] shown: Option<Remote>,
+        #[case] drift: Option<Drift>,
+    ) {
+        let shown: Vec<Remote> = shown.into_iter().collect();
+        let rules = provider::rules(ProviderKind::PrimeIntellect);
+        let drifts = |evidence| drifted(&[written()], &shown, None, rules, |_, _| evidence);
+        assert_eq!(drifts(Evidence::Full).get("A").copied(), drift);
+        // What began before our write ended says nothing, and absence needs more than presence.
+        assert!(drifts(Evidence::None).is_empty());
+        let seen = drift.filter(|drift| *drift == Drift::Changed);
+        assert_eq!(drifts(Evidence::Presence).get("A").copied(), seen);
+    }
+
+    #[test]
+    fn what_was_not_acknowledged_does_not_drift() {
+        let pending = EntryStatus {
+            state: EntryState::Pending,
+            ..written()
+        };
+        let rules = provider::rules(ProviderKind::Braintrust);
+        for entry in [pending, unwritten("A")] {
+            assert!(drifted(&[entry], &[], None, rules, |_, _| Evidence::Full).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_set_shows_its_keys_only() {
+        let rules = provider::rules(ProviderKind::Pipecat);
+        let drifts = |members: Option<Vec<String>>| {
+            drifted(&[written()], &[], Some(&members), rules, |_, _| {
+                Evidence::Full
+            })
+            .len()
+        };
+        assert_eq!(drifts(Some(vec!["A".to_owned()])), 0);
+        assert_eq!(drifts(Some(vec!["B".to_owned()])), 1);
+        assert_eq!(drifts(None), 1);
+    }
+
+    #[test]
+    fn the_brake_holds_for_a_day() {
+        let start = Timestamp::UNIX_EPOCH;
+        let mut drift = None;
+        for repairs in 1..=REPAIRS {
+            assert!(!is_contended(drift.as_ref(), start));
+            drift = Some(counted(drift.as_ref(), start));
+            assert_eq!(drift.as_ref().map(|drift| drift.repairs), Some(repairs));
+        }
+        assert!(is_contended(drift.as_ref(), start));
+        let next_day = start + WINDOW;
+        assert!(!is_contended(drift.as_ref(), next_day));
+        assert_eq!(counted(drift.as_ref(), next_day).repairs, 1);
+    }
+}

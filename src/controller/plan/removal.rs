@@ -63,3 +63,67 @@ fn riddance(
 pub(in crate::controller) fn may_be_there(entry: &EntryStatus) -> bool {
     was_written(entry) || (entry.state == EntryState::Pending && entry.found.is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        api::{ProviderKind, Reason},
+        controller::{
+            status::{time, unwritten},
+            trouble::Trouble,
+        },
+        provider,
+    };
+
+    struct Others {
+        owns: bool,
+        inherits: bool,
+    }
+
+    impl Claimed for Others {
+        fn lost(&self, _folded: &str) -> Option<Trouble> {
+            self.owns
+                .then(|| Trouble::config(Reason::Conflict, "another's"))
+        }
+
+        fn has_heir(&self, _folded: &str) -> bool {
+            self.inherits
+        }
+    }
+
+    fn founds() -> impl Strategy<Value = Option<Found>> {
+        prop::sample::select(vec![
+            None,
+            Some(Found::Absent),
+            Some(Found::NoSet),
+            Some(Found::Foreign),
+        ])
+    }
+
+    proptest! {
+        /// Only what was acknowledged, or what was not there before it was sent, is deleted; and
+        /// nothing under Retain, and nothing that another object claims.
+        #[test]
+        fn d_04_d_13_d_15_only_what_is_known_to_be_ours_is_deleted(
+            is_written in any::<bool>(), is_pending in any::<bool>(), found in founds(),
+            is_delete in any::<bool>(), owns in any::<bool>(), inherits in any::<bool>(),
+        ) {
+            let state = if is_pending { EntryState::Pending } else { EntryState::Failed };
+            let entry = EntryStatus {
+                state,
+                found,
+                last_write_time: is_written.then(|| time(jiff::Timestamp::UNIX_EPOCH)),
+                ..unwritten("A")
+            };
+            let policy = if is_delete { DeletionPolicy::Delete } else { DeletionPolicy::Retain };
+            let rules = provider::rules(ProviderKind::Baseten);
+            let removed = removals([&entry], policy, rules, &Others { owns, inherits });
+            let is_deleted = removed[0].riddance == Riddance::Delete;
+            let is_ours = is_written || (is_pending && matches!(found, Some(Found::Absent | Found::NoSet)));
+            prop_assert_eq!(is_deleted, is_delete && is_ours && !owns && !inherits);
+        }
+    }
+}

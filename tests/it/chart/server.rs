@@ -32,7 +32,7 @@ async fn the_api_server_takes_every_object() {
 }
 
 #[tokio::test]
-async fn the_pod_satisfies_the_strictest_pod_security() {
+async fn k_05_the_pod_satisfies_the_strictest_pod_security() {
     let cluster = shared_cluster().await;
     let name = "chart-pod-security";
     let levels = json!({
@@ -71,7 +71,7 @@ async fn the_pod_satisfies_the_strictest_pod_security() {
 }
 
 #[tokio::test]
-async fn the_service_account_cannot_write_a_secret() {
+async fn k_04_the_service_account_cannot_write_a_secret() {
     let cluster = shared_cluster().await;
     let name = "chart-rights";
     namespace(cluster, name, &json!({})).await;

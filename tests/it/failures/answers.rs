@@ -10,7 +10,7 @@ use super::{State, quoting, suffers, synced};
 use crate::support::{Bystander, Scene, Stage, Target, condition, run, write_method};
 
 #[test]
-fn a_cut_connection_leaves_the_outcome_open_and_heals() {
+fn p_22_a_cut_connection_leaves_the_outcome_open_and_heals() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -30,7 +30,7 @@ fn a_cut_connection_leaves_the_outcome_open_and_heals() {
 }
 
 #[test]
-fn a_create_whose_answer_is_lost_makes_no_second_secret() {
+fn p_15_p_38_a_create_whose_answer_is_lost_makes_no_second_secret() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -58,7 +58,7 @@ fn a_create_whose_answer_is_lost_makes_no_second_secret() {
 }
 
 #[test]
-fn an_answer_that_is_not_understood_is_never_taken_for_success() {
+fn p_19_p_23_an_answer_that_is_not_understood_is_never_taken_for_success() {
     let page = "<html><body>Please log in</body></html>";
     let large = format!("{{\"padding\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
     let deep = "[".repeat(100_000);
@@ -134,7 +134,7 @@ fn three_strange_answers_in_a_row_are_for_a_person_to_look_at() {
 }
 
 #[test]
-fn a_redirect_is_not_followed_anywhere() {
+fn p_20_p_21_a_redirect_is_not_followed_anywhere() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;

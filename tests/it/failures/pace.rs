@@ -10,7 +10,7 @@ use super::{quoting, synced};
 use crate::support::{Bystander, Scene, Stage, Target, condition, run, timed, until};
 
 #[test]
-fn what_only_a_change_can_heal_is_not_tried_again() {
+fn p_01_p_02_p_07_p_08_what_only_a_change_can_heal_is_not_tried_again() {
     run(async {
         let stage = Stage::shared().await;
         // An object that is tried again and again is the clock: its fourth try is some seconds
@@ -57,7 +57,7 @@ fn what_only_a_change_can_heal_is_not_tried_again() {
 }
 
 #[test]
-fn nobody_is_called_before_retry_after_is_over() {
+fn p_09_nobody_is_called_before_retry_after_is_over() {
     // What is asked for, and the least and the most that is waited.
     let table = [
         ("3", 3.0, 8.0),
@@ -95,7 +95,7 @@ fn nobody_is_called_before_retry_after_is_over() {
 }
 
 #[test]
-fn a_retry_after_of_any_size_harms_nothing() {
+fn p_12_a_retry_after_of_any_size_harms_nothing() {
     run(async {
         let stage = Stage::shared().await;
         let scene = synced(stage, Target::BasetenTeam).await;
@@ -128,7 +128,7 @@ fn a_retry_after_of_any_size_harms_nothing() {
 }
 
 #[test]
-fn a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
+fn p_16_a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
     run(async {
         let stage = &Stage::fresh(&[]).await;
         let bystander = Bystander::new(stage).await;

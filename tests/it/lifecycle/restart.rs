@@ -89,7 +89,7 @@ fn is_source_read(event: &AuditEvent) -> bool {
 }
 
 #[test]
-fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
+fn l_10_a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
     run(async {
         let mut stage = Stage::fresh(&[]).await;
         let mut parked = Vec::new();

@@ -64,7 +64,7 @@ async fn wait_not_ready(operator: &Operator, words: &[&str]) {
 }
 
 #[test]
-fn readiness_names_what_is_missing_and_comes_back_without_a_restart() {
+fn a_11_a_22_d_08_d_09_readiness_names_what_is_missing_and_comes_back_without_a_restart() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         let role = get(&stage, ROLE).await;
@@ -138,7 +138,7 @@ fn readiness_names_what_is_missing_and_comes_back_without_a_restart() {
 }
 
 #[test]
-fn an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
+fn b_08_b_09_an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         let bystander = Bystander::new(&stage).await;

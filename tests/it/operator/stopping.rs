@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::support::{Operator, Scene, Stage, Target, condition, run, wait_write};
 
 #[test]
-fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
+fn l_05_sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         // A write that takes two seconds ends, and status tells of it.

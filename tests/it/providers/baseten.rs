@@ -17,7 +17,7 @@ fn spec_from(scene: &Scene<'_>, sources: &[&str]) -> Value {
 }
 
 #[test]
-fn two_names_that_fold_together_are_refused_before_any_write() {
+fn c_14_m_05_two_names_that_fold_together_are_refused_before_any_write() {
     run(async {
         for target in BOTH {
             let scene = scene(target).await;
@@ -89,7 +89,7 @@ fn an_explicit_entry_wins_over_a_bulk_one_that_folds_to_its_name() {
 }
 
 #[test]
-fn another_spelling_of_a_name_is_the_same_secret() {
+fn m_05_another_spelling_of_a_name_is_the_same_secret() {
     run(async {
         for (target, spelling) in BOTH.into_iter().zip([Spelling::First, Spelling::Last]) {
             let scene = scene(target).await;
@@ -152,7 +152,7 @@ fn the_same_name_in_another_team_is_left_alone() {
 }
 
 #[test]
-fn answers_without_the_newer_fields_are_understood() {
+fn p_24_answers_without_the_newer_fields_are_understood() {
     run(async {
         for target in BOTH {
             let scene = scene(target).await;
@@ -179,7 +179,7 @@ fn answers_without_the_newer_fields_are_understood() {
 }
 
 #[test]
-fn what_is_there_already_is_overwritten_and_keeps_its_id() {
+fn m_06_what_is_there_already_is_overwritten_and_keeps_its_id() {
     run(async {
         for target in BOTH {
             let scene = scene(target).await;

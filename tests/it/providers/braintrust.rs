@@ -76,7 +76,7 @@ fn an_existing_secret_is_really_changed_and_keeps_what_is_not_managed() {
 }
 
 #[test]
-fn an_old_server_without_the_time_of_the_secret_will_do() {
+fn p_24_an_old_server_without_the_time_of_the_secret_will_do() {
     run(async {
         let (scene, _) = scene_with(|variants| variants.secret_updated_at_absent = true).await;
         scene.object("old", &[("TOKEN", "source", "a")]).await;
@@ -148,7 +148,7 @@ fn the_organization_is_named_wherever_it_can_be() {
 }
 
 #[test]
-fn an_existing_secret_is_found_behind_the_first_hundred() {
+fn p_25_an_existing_secret_is_found_behind_the_first_hundred() {
     run(async {
         let (scene, value) = scene_with(|_| {}).await;
         // The newest come first, so the oldest is on the last page.
@@ -177,7 +177,7 @@ fn an_existing_secret_is_found_behind_the_first_hundred() {
 }
 
 #[test]
-fn a_secret_deleted_by_hand_is_made_again_by_the_next_write() {
+fn p_04_p_36_a_secret_deleted_by_hand_is_made_again_by_the_next_write() {
     run(async {
         for missing in [MissingId::NotFound, MissingId::BadRequest] {
             let (scene, _) = scene_with(|variants| variants.missing_id = missing).await;

@@ -41,7 +41,7 @@ fn count(scene: &Scene<'_>, name: &str) -> usize {
 }
 
 #[test]
-fn what_is_there_is_changed_by_its_id_and_never_created_again() {
+fn m_06_what_is_there_is_changed_by_its_id_and_never_created_again() {
     run(async {
         for duplicate in DUPLICATES {
             let scene = scene_with(duplicate).await;
@@ -63,7 +63,7 @@ fn what_is_there_is_changed_by_its_id_and_never_created_again() {
 }
 
 #[test]
-fn it_is_found_behind_the_first_hundred_however_they_are_counted() {
+fn p_25_it_is_found_behind_the_first_hundred_however_they_are_counted() {
     run(async {
         for field in [
             CountField::TotalCount,
@@ -106,7 +106,7 @@ fn it_is_found_behind_the_first_hundred_however_they_are_counted() {
 }
 
 #[test]
-fn a_name_that_somebody_else_creates_meanwhile_is_changed() {
+fn p_05_a_name_that_somebody_else_creates_meanwhile_is_changed() {
     run(async {
         for duplicate in REFUSED {
             let scene = scene_with(duplicate).await;
@@ -139,7 +139,7 @@ fn a_name_that_somebody_else_creates_meanwhile_is_changed() {
 }
 
 #[test]
-fn two_of_one_name_are_told_and_neither_is_touched() {
+fn p_37_two_of_one_name_are_told_and_neither_is_touched() {
     run(async {
         let scene = scene_with(Duplicate::Silent).await;
         scene
@@ -208,7 +208,7 @@ fn objects_that_want_one_name_at_once_create_it_once() {
 }
 
 #[test]
-fn two_keys_of_one_user_make_no_duplicate_of_what_the_vendor_refuses_to_double() {
+fn m_08_two_keys_of_one_user_make_no_duplicate_of_what_the_vendor_refuses_to_double() {
     run(async {
         for duplicate in REFUSED {
             let scene = scene_with(duplicate).await;
@@ -225,7 +225,7 @@ fn two_keys_of_one_user_make_no_duplicate_of_what_the_vendor_refuses_to_double()
 }
 
 #[test]
-fn a_secret_deleted_by_hand_is_created_again_by_the_next_write() {
+fn p_04_p_36_a_secret_deleted_by_hand_is_created_again_by_the_next_write() {
     run(async {
         for duplicate in DUPLICATES {
             let scene = scene_with(duplicate).await;

@@ -20,7 +20,7 @@ fn something_must_be_sent() {
 }
 
 #[test]
-fn a_name_is_plain_and_bounded() {
+fn b_02_a_name_is_plain_and_bounded() {
     run(async {
         let scene = scene().await;
         let just = "A".repeat(255);
@@ -72,7 +72,7 @@ fn a_name_is_plain_and_bounded() {
 }
 
 #[test]
-fn each_provider_has_rules_of_its_own_for_names() {
+fn c_14_each_provider_has_rules_of_its_own_for_names() {
     run(async {
         let scene = scene().await;
         let prime = "PrimeIntellect names start with an upper-case letter";
@@ -112,7 +112,7 @@ fn each_provider_has_rules_of_its_own_for_names() {
 }
 
 #[test]
-fn a_name_is_given_once() {
+fn b_06_a_name_is_given_once() {
     run(async {
         let scene = scene().await;
         let data = json!([entry("TWICE"), entry("ONCE"), entry("TWICE")]);
@@ -137,7 +137,7 @@ fn a_name_is_given_once() {
 }
 
 #[test]
-fn references_are_names_of_this_namespace() {
+fn h_01_references_are_names_of_this_namespace() {
     run(async {
         let scene = scene().await;
         let (just, over) = ("a".repeat(253), "a".repeat(254));

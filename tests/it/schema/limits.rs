@@ -27,7 +27,7 @@ fn entries(member: &str, count: usize) -> Vec<Value> {
 }
 
 #[test]
-fn five_hundred_entries_are_accepted_changed_and_not_written_twice() {
+fn b_10_five_hundred_entries_are_accepted_changed_and_not_written_twice() {
     run(async {
         let scene = scene().await;
         for member in ["baseten", "primeIntellect", "pipecat", "braintrust"] {
@@ -90,7 +90,7 @@ fn at_most_sixteen_bulk_sources() {
 }
 
 #[test]
-fn unknown_fields_are_refused_and_never_stored() {
+fn h_01_h_07_unknown_fields_are_refused_and_never_stored() {
     run(async {
         let scene = scene().await;
         let namespace = || Value::from("kube-system");

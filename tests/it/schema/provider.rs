@@ -14,7 +14,7 @@ fn member() -> Value {
 }
 
 #[test]
-fn exactly_one_provider_is_given() {
+fn b_01_b_03_exactly_one_provider_is_given() {
     run(async {
         let scene = scene().await;
         let data = &spec("baseten", &json!({}))["data"];
@@ -84,7 +84,7 @@ fn a_member_that_is_null_is_absent() {
 }
 
 #[test]
-fn the_provider_cannot_be_swapped_nor_swapped_back() {
+fn b_04_the_provider_cannot_be_swapped_nor_swapped_back() {
     run(async {
         let scene = scene().await;
         for from in MEMBERS {
@@ -112,7 +112,7 @@ fn the_provider_cannot_be_swapped_nor_swapped_back() {
 }
 
 #[test]
-fn a_swap_there_and_back_does_not_reset_what_is_immutable() {
+fn b_05_a_swap_there_and_back_does_not_reset_what_is_immutable() {
     run(async {
         let scene = scene().await;
         let before = spec("baseten", &json!({"teamId": "one"}));

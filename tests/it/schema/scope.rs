@@ -19,7 +19,7 @@ const FIELDS: [(&str, &str, [&str; 2]); 9] = [
 ];
 
 #[test]
-fn a_scope_field_cannot_be_set_changed_or_taken_away() {
+fn b_04_a_scope_field_cannot_be_set_changed_or_taken_away() {
     run(async {
         let scene = scene().await;
         for (member, field, [one, two]) in FIELDS {
@@ -87,7 +87,7 @@ fn the_reference_to_the_api_key_can_change() {
 }
 
 #[test]
-fn scope_fields_have_bounds_and_no_way_out_of_a_path() {
+fn b_02_h_07_h_11_scope_fields_have_bounds_and_no_way_out_of_a_path() {
     run(async {
         let scene = scene().await;
         let long = |length: usize| "a".repeat(length);

@@ -12,42 +12,9 @@ use kube::{
 };
 use provider_secrets::api::{Condition, ProviderSecret};
 use serde_json::{Value, json};
-use simulator::{Account, baseten, braintrust, pipecat, prime_intellect};
+use simulator::Account;
 
-use super::{CANARY, Stage, traces, until};
-
-/// The five upstream APIs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    BasetenWorkspace,
-    BasetenTeam,
-    PrimeIntellect,
-    Pipecat,
-    Braintrust,
-}
-
-impl Target {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::BasetenWorkspace,
-        Self::BasetenTeam,
-        Self::PrimeIntellect,
-        Self::Pipecat,
-        Self::Braintrust,
-    ];
-
-    /// What status calls the provider.
-    pub(crate) fn provider(self) -> &'static str {
-        match self {
-            Self::BasetenWorkspace | Self::BasetenTeam => "Baseten",
-            Self::PrimeIntellect => "PrimeIntellect",
-            Self::Pipecat => "Pipecat",
-            Self::Braintrust => "Braintrust",
-        }
-    }
-}
-
-/// The name of the set that Pipecat objects of the tests write.
-const SET: &str = "agents";
+use super::{CANARY, Stage, Target, traces, until};
 
 /// One test's own namespace, with an account at the provider and its API key in the Secret
 /// `credential`, key `api-key`.
@@ -72,29 +39,7 @@ impl<'a> Scene<'a> {
         let namespace = namespace.to_owned();
         let key = format!("{CANARY}-key-of-{namespace}");
         let simulator = stage.simulator();
-        let account = match target {
-            Target::BasetenWorkspace | Target::BasetenTeam => {
-                let account = baseten::NewAccount::new(&namespace, key.as_str());
-                simulator.baseten().add_account(
-                    account
-                        .team(format!("default-of-{namespace}"), "default")
-                        .team(format!("team-of-{namespace}"), "one"),
-                )
-            }
-            Target::PrimeIntellect => simulator
-                .prime_intellect()
-                .add_account(prime_intellect::NewAccount::new(&namespace, key.as_str())),
-            Target::Pipecat => simulator
-                .pipecat()
-                .add_account(pipecat::NewAccount::new(&namespace, key.as_str())),
-            Target::Braintrust => {
-                let account = braintrust::NewAccount::new(&namespace, key.as_str());
-                simulator
-                    .braintrust()
-                    .add_account(account.organization("org"))
-            }
-        };
-        let account = account.expect("an account is added");
+        let account = target.account(simulator, &namespace, &key);
         let scene = Self {
             stage,
             target,
@@ -116,12 +61,12 @@ impl<'a> Scene<'a> {
 
     /// The id of the team at Baseten. An id belongs to one account, as at Baseten.
     pub(crate) fn team(&self) -> String {
-        format!("team-of-{}", self.namespace)
+        Target::team(&self.namespace)
     }
 
     /// The id of the default team at Baseten.
     pub(crate) fn default_team(&self) -> String {
-        format!("default-of-{}", self.namespace)
+        Target::default_team(&self.namespace)
     }
 
     /// A value that carries the canary.
@@ -140,32 +85,13 @@ impl<'a> Scene<'a> {
 
     /// `spec.provider` for this scene's account.
     pub(crate) fn provider(&self) -> Value {
-        let mut member = json!({"apiKeySecretRef": {"name": "credential", "key": "api-key"}});
-        let name = match self.target {
-            Target::BasetenWorkspace => "baseten",
-            Target::BasetenTeam => {
-                member["teamId"] = self.team().into();
-                "baseten"
-            }
-            Target::PrimeIntellect => "primeIntellect",
-            Target::Pipecat => {
-                member["setName"] = SET.into();
-                "pipecat"
-            }
-            Target::Braintrust => "braintrust",
-        };
-        json!({name: member})
+        self.target.provider_spec(&self.namespace)
     }
 
     /// Names and values that the provider holds for this scene.
     pub(crate) fn held(&self) -> BTreeMap<String, String> {
-        let team = self.team();
-        let scope = match self.target {
-            Target::BasetenTeam => Some(team.as_str()),
-            Target::Pipecat => Some(SET),
-            Target::BasetenWorkspace | Target::PrimeIntellect | Target::Braintrust => None,
-        };
-        self.account.values(scope)
+        let scope = self.target.scope(&self.namespace);
+        self.account.values(scope.as_deref())
     }
 
     /// Requests that wrote something at the provider, by method and path.

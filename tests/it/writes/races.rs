@@ -15,7 +15,7 @@ use super::{synced, wait_synced};
 use crate::support::{Bystander, Scene, Stage, Target, condition, run, wait_write, write_method};
 
 #[test]
-fn a_status_write_that_meets_another_writer_loses_nothing() {
+fn a_01_a_status_write_that_meets_another_writer_loses_nothing() {
     run(async {
         let stage = Stage::shared().await;
         join_all(
@@ -57,7 +57,7 @@ fn a_status_write_that_meets_another_writer_loses_nothing() {
 }
 
 #[test]
-fn a_status_that_somebody_wrote_by_hand_is_put_right_with_the_next_news() {
+fn a_19_h_15_a_status_that_somebody_wrote_by_hand_is_put_right_with_the_next_news() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -110,7 +110,7 @@ fn a_status_that_somebody_wrote_by_hand_is_put_right_with_the_next_news() {
 }
 
 #[test]
-fn an_object_that_is_deleted_during_a_write_leaves_its_namesake_alone() {
+fn c_07_an_object_that_is_deleted_during_a_write_leaves_its_namesake_alone() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {

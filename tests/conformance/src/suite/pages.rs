@@ -1,0 +1,48 @@
+//! Lists that are longer than a page.
+
+use std::collections::BTreeMap;
+
+use provider_secrets::{api::ProviderKind, provider::Options};
+
+use crate::{Failure, Run, Verdict};
+
+/// One more than a page of either provider that has pages.
+const BEYOND_A_PAGE: usize = 101;
+
+/// A listing that stops at a page would let the operator create what is there already.
+pub(super) async fn list(run: &Run) -> Result<Verdict, Failure> {
+    if !matches!(
+        run.target.kind,
+        ProviderKind::PrimeIntellect | ProviderKind::Braintrust
+    ) {
+        return Ok(Verdict::NotOffered);
+    }
+    let place = run.place("page")?;
+    let names: Vec<String> = (0..BEYOND_A_PAGE)
+        .map(|number| place.name(&format!("{number:03}")))
+        .collect();
+    let options = Options::default();
+    for name in &names {
+        place.send(name, "one", &options, None).await?;
+    }
+    // The first that was written is on the last page where the newest comes first.
+    for name in names.iter().take(1).chain(names.last()) {
+        place.expect(name, 1).await?;
+    }
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    let listed = place.listed().await?;
+    for remote in &listed {
+        *times.entry(&remote.name).or_default() += 1;
+    }
+    let once = names
+        .iter()
+        .filter(|name| times.get(name.as_str()) == Some(&1));
+    let once = once.count();
+    if once == BEYOND_A_PAGE {
+        Ok(Verdict::Ok)
+    } else {
+        Err(Failure::new(format!(
+            "of {BEYOND_A_PAGE} secrets {once} are listed once"
+        )))
+    }
+}

@@ -1,0 +1,175 @@
+//! The account that a run talks to.
+
+use std::sync::Arc;
+
+use provider_secrets::{
+    account::{EndpointFlag, Endpoints},
+    api::{Baseten, Braintrust, Choice, Pipecat, PrimeIntellect, ProviderKind, SecretKeyRef},
+    http::{Http, Session, Transport, Unmonitored},
+    provider::{Provider, connect, rules},
+    telemetry::Metrics,
+};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::{Failure, Guarded};
+
+/// An account at a provider.
+pub struct Target {
+    /// Which provider.
+    pub kind: ProviderKind,
+    /// Where its API is.
+    pub base: Url,
+    /// A key that may write secrets.
+    pub key: SecretString,
+    /// The team or the organization; none where the key alone says it, and at Pipecat.
+    pub scope: Option<String>,
+    /// What carries requests there.
+    pub transport: Transport,
+}
+
+/// The environment variables of a provider. They are those of the vendor's own tools, where there are some.
+#[derive(Clone, Copy, Debug)]
+pub struct Variables {
+    /// The API key.
+    pub key: &'static str,
+    /// The team or the organization.
+    pub scope: Option<&'static str>,
+    /// The base URL.
+    pub base: &'static str,
+}
+
+impl Variables {
+    /// Those of `kind`.
+    pub fn of(kind: ProviderKind) -> Self {
+        let (key, scope, base) = match kind {
+            ProviderKind::Baseten => (
+                "BASETEN_API_KEY",
+                Some("BASETEN_TEAM_ID"),
+                "BASETEN_REMOTE_URL",
+            ),
+            ProviderKind::PrimeIntellect => {
+                ("PRIME_API_KEY", Some("PRIME_TEAM_ID"), "PRIME_API_BASE_URL")
+            }
+            ProviderKind::Pipecat => ("PIPECAT_API_KEY", None, "PIPECAT_API_URL"),
+            ProviderKind::Braintrust => (
+                "BRAINTRUST_API_KEY",
+                Some("BRAINTRUST_ORG_NAME"),
+                "BRAINTRUST_API_URL",
+            ),
+        };
+        Self { key, scope, base }
+    }
+}
+
+impl Target {
+    /// The account that the environment names; none without a key, which is no error.
+    ///
+    /// # Errors
+    /// When the base URL is not one to which the operator would send a key.
+    pub fn from_environment(
+        kind: ProviderKind,
+        variable: impl Fn(&str) -> Option<String>,
+        transport: Transport,
+    ) -> Result<Option<Self>, String> {
+        let names = Variables::of(kind);
+        let given = |name: &str| variable(name).filter(|text| !text.is_empty());
+        let Some(key) = given(names.key) else {
+            return Ok(None);
+        };
+        let flag = given(names.base)
+            .map(|url| format!("{}={url}", kind.flag()).parse::<EndpointFlag>())
+            .transpose()
+            .map_err(|error| format!("{}: {error}", names.base))?;
+        let endpoints = Endpoints::new(flag);
+        let base = endpoints
+            .get(kind, Choice::DEFAULT_ENDPOINT)
+            .ok_or("the provider has no endpoint")?;
+        Ok(Some(Self {
+            kind,
+            base: base.clone(),
+            key: key.into(),
+            scope: names.scope.and_then(given),
+            transport,
+        }))
+    }
+
+    /// The account's way to its provider.
+    ///
+    /// # Errors
+    /// When no header can hold the key.
+    pub fn session(&self, key: &SecretString) -> Result<Session, Failure> {
+        let http = Http::new(self.transport.clone(), Metrics::default());
+        Session::new(
+            http,
+            self.kind,
+            self.base.clone(),
+            rules(self.kind).scheme,
+            key,
+            Arc::new(Unmonitored),
+        )
+        .map_err(|_| Failure::new("no header can hold the key"))
+    }
+
+    /// The provider with another key, scope, set or region.
+    ///
+    /// # Errors
+    /// When no header can hold the key.
+    pub(crate) fn connect(&self, with: &With<'_>) -> Result<Guarded, Failure> {
+        let session = self.session(with.key.unwrap_or(&self.key))?;
+        let scope = with.scope.or(self.scope.as_deref()).map(str::to_owned);
+        let provider: Box<dyn Provider> = match self.kind {
+            ProviderKind::Baseten => {
+                let spec = Baseten {
+                    api_key_secret_ref: unused(),
+                    team_id: scope,
+                    endpoint: None,
+                };
+                connect(Choice::Baseten(&spec), with.set, session)
+            }
+            ProviderKind::PrimeIntellect => {
+                let spec = PrimeIntellect {
+                    api_key_secret_ref: unused(),
+                    team_id: scope,
+                    endpoint: None,
+                };
+                connect(Choice::PrimeIntellect(&spec), with.set, session)
+            }
+            ProviderKind::Pipecat => {
+                let spec = Pipecat {
+                    api_key_secret_ref: unused(),
+                    set_name: None,
+                    region: with.region.map(str::to_owned),
+                    endpoint: None,
+                };
+                connect(Choice::Pipecat(&spec), with.set, session)
+            }
+            ProviderKind::Braintrust => {
+                let spec = Braintrust {
+                    api_key_secret_ref: unused(),
+                    org_name: scope,
+                    endpoint: None,
+                };
+                connect(Choice::Braintrust(&spec), with.set, session)
+            }
+        };
+        Ok(Guarded::new(provider))
+    }
+}
+
+/// What a connection has of its own.
+#[derive(Default)]
+pub(crate) struct With<'a> {
+    pub(crate) key: Option<&'a SecretString>,
+    pub(crate) scope: Option<&'a str>,
+    pub(crate) set: &'a str,
+    pub(crate) region: Option<&'a str>,
+}
+
+/// The spec names a Secret, which is not read here.
+fn unused() -> SecretKeyRef {
+    SecretKeyRef {
+        name: "conformance".to_owned(),
+        key: "conformance".to_owned(),
+    }
+}

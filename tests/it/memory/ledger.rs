@@ -1,0 +1,220 @@
+//! The ledger: every call of the operator to the outside in its order, and where it dies.
+//!
+//! What the operator does at once is written down at once: under a paused clock on one thread a run
+//! is repeatable, so the number of a call names the same call in every run.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::{Future, pending},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::sleep};
+
+/// Where an incarnation of the operator dies: at its call with this number, counted from 1 since
+/// the ledger was armed or since the crash before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Crash {
+    pub(super) call: usize,
+    pub(super) variant: Variant,
+}
+
+/// On which side of the call's effect it dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    /// Nothing happened.
+    Before,
+    /// It happened, and the answer was lost.
+    After,
+    /// It was on its way, and happens while the successor is at work.
+    Late,
+}
+
+/// How long what the dead have sent is still on its way.
+const LATE: Duration = Duration::from_millis(10);
+
+impl Variant {
+    pub(super) const BOTH: [Self; 2] = [Self::Before, Self::After];
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = match self.variant {
+            Variant::Before => "before",
+            Variant::After => "after",
+            Variant::Late => "late",
+        };
+        write!(formatter, "{}-{side}", self.call)
+    }
+}
+
+/// What a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    Read,
+    /// A write at the API server, which takes no late ones: they are fenced.
+    Record,
+    /// A write at a provider, which takes them.
+    Send,
+}
+
+/// Written by every incarnation; clones mean the same ledger.
+#[derive(Clone)]
+pub(super) struct Ledger(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// Moves with each write and each event.
+    moved: watch::Sender<u64>,
+    /// The incarnation that is alive.
+    alive: watch::Sender<Option<u64>>,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<String>,
+    born: u64,
+    crashes: VecDeque<Crash>,
+    /// The calls since the ledger was armed or since the last crash; none before it is armed.
+    counted: Option<Vec<Effect>>,
+}
+
+impl Ledger {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::default(),
+            moved: watch::Sender::new(0),
+            alive: watch::Sender::new(None),
+        }))
+    }
+
+    /// A new incarnation lives.
+    pub(super) fn birth(&self) -> u64 {
+        let mut state = self.lock();
+        state.born += 1;
+        let born = state.born;
+        state.lines.push(format!("-- incarnation {born}"));
+        drop(state);
+        self.0.alive.send_replace(Some(born));
+        born
+    }
+
+    /// Nothing that the living incarnation still does has any effect.
+    pub(super) fn death(&self) {
+        self.0.alive.send_replace(None);
+    }
+
+    /// From here on calls are counted, and crashes happen.
+    pub(super) fn arm(&self, crashes: &[Crash]) {
+        let mut state = self.lock();
+        state.crashes = crashes.iter().copied().collect();
+        state.counted = Some(Vec::new());
+    }
+
+    /// Crashes that have not happened.
+    pub(super) fn unspent(&self) -> usize {
+        self.lock().crashes.len()
+    }
+
+    /// The calls up to the last write, since the ledger was armed or since the last crash: at each
+    /// of them a crash could matter.
+    pub(super) fn calls(&self) -> Vec<Effect> {
+        let mut calls = self.lock().counted.clone().unwrap_or_default();
+        while calls.last() == Some(&Effect::Read) {
+            calls.pop();
+        }
+        calls
+    }
+
+    /// One call: written down, done, answered; or the end of the incarnation.
+    pub(super) async fn call<T>(
+        &self,
+        incarnation: u64,
+        line: String,
+        effect: Effect,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        self.living(incarnation).await;
+        let crash = self.enter(&line, effect);
+        if crash == Some(Variant::Before) {
+            return self.crash(&line).await;
+        }
+        if crash == Some(Variant::Late) {
+            let ledger = self.clone();
+            tokio::spawn(async move {
+                sleep(LATE).await;
+                drop(call.await);
+                ledger.moved();
+            });
+            return self.crash(&line).await;
+        }
+        let answer = call.await;
+        if effect != Effect::Read {
+            self.moved();
+        }
+        if crash == Some(Variant::After) {
+            return self.crash(&line).await;
+        }
+        self.living(incarnation).await;
+        answer
+    }
+
+    /// Never returns to the dead.
+    pub(super) async fn living(&self, incarnation: u64) {
+        if *self.0.alive.borrow() != Some(incarnation) {
+            pending::<()>().await;
+        }
+    }
+
+    /// Whether an incarnation lives.
+    pub(super) fn is_alive(&self) -> bool {
+        self.0.alive.borrow().is_some()
+    }
+
+    /// Something outside has changed.
+    pub(super) fn moved(&self) {
+        self.0.moved.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn moves(&self) -> watch::Receiver<u64> {
+        self.0.moved.subscribe()
+    }
+
+    /// Resolves when the living incarnation dies.
+    pub(super) async fn dies(&self) {
+        let mut alive = self.0.alive.subscribe();
+        let _ = alive.wait_for(Option::is_none).await;
+    }
+
+    /// Everything, for somebody who looks for a fault.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.lock().lines.clone()
+    }
+
+    fn enter(&self, line: &str, effect: Effect) -> Option<Variant> {
+        let mut state = self.lock();
+        state.lines.push(line.to_owned());
+        let counted = state.counted.as_mut()?;
+        counted.push(effect);
+        let number = counted.len();
+        let crash = *state.crashes.front().filter(|crash| crash.call == number)?;
+        state.crashes.pop_front();
+        Some(crash.variant)
+    }
+
+    async fn crash<T>(&self, line: &str) -> T {
+        {
+            let mut state = self.lock();
+            state.lines.push(format!("-- crash at {line}"));
+            state.counted = Some(Vec::new());
+        }
+        self.death();
+        pending().await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

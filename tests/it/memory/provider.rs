@@ -1,0 +1,162 @@
+//! The simulated providers as the operator's transport, behind the ledger.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    http::{Method, Request, Response},
+};
+use provider_secrets::http::{Transport, TransportError};
+use serde_json::Value;
+use simulator::{Account, Provider, Simulator};
+use tokio::time::sleep;
+use tower::{service_fn, util::BoxCloneSyncService};
+
+use super::ledger::{Effect, Ledger};
+
+/// How often each remote name was written, foreign writes not counted.
+pub(super) type Counts = BTreeMap<String, usize>;
+
+/// One account and what was written to it.
+#[derive(Clone)]
+pub(super) struct Remotes {
+    simulator: Simulator,
+    account: Account,
+    tally: Arc<Mutex<Tally>>,
+}
+
+/// Makes one exchange slow. Unlike a fault of the simulator this is the network's doing: a request
+/// that has left arrives also when nobody waits for its answer any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slow {
+    pub(super) is_write: bool,
+    /// How long the request is on its way.
+    pub(super) there: Duration,
+    /// How long the answer is.
+    pub(super) back: Duration,
+}
+
+#[derive(Default)]
+struct Tally {
+    counts: Counts,
+    /// Names by id, also of what is gone.
+    names: BTreeMap<String, String>,
+    slow: Vec<Slow>,
+}
+
+impl Remotes {
+    pub(super) fn new(simulator: Simulator, account: Account) -> Self {
+        Self {
+            simulator,
+            account,
+            tally: Arc::default(),
+        }
+    }
+
+    /// Writes and deletes that the provider carried out or refused, by remote name; at Pipecat by
+    /// set.
+    pub(super) fn counts(&self) -> Counts {
+        self.lock().counts.clone()
+    }
+
+    /// Makes the next exchange of its kind slow.
+    pub(super) fn slow_down(&self, slow: Slow) {
+        self.lock().slow.push(slow);
+    }
+
+    /// The transport of an incarnation of the operator.
+    pub(super) fn transport(&self, ledger: &Ledger, incarnation: u64) -> Transport {
+        let (remotes, ledger) = (self.clone(), ledger.clone());
+        BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
+            let (remotes, ledger) = (remotes.clone(), ledger.clone());
+            async move { remotes.exchange(&ledger, incarnation, request).await }
+        }))
+    }
+
+    async fn exchange(
+        &self,
+        ledger: &Ledger,
+        incarnation: u64,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, TransportError> {
+        let provider = match request.uri().host() {
+            Some("api.baseten.co") => Provider::Baseten,
+            Some("api.primeintellect.ai") => Provider::PrimeIntellect,
+            Some("api.pipecat.daily.co") => Provider::Pipecat,
+            Some("api.braintrust.dev") => Provider::Braintrust,
+            _ => return Err(TransportError::Connect),
+        };
+        let is_read = request.method() == Method::GET;
+        let effect = if is_read { Effect::Read } else { Effect::Send };
+        let name = self.name(&request);
+        let line = format!("{} {provider} {name}", request.method());
+        let remotes = self.clone();
+        let call = async move {
+            let slow = remotes.slow(!is_read);
+            if !is_read {
+                *remotes.lock().counts.entry(name).or_default() += 1;
+            }
+            let answer = match slow {
+                Some(Slow { there, .. }) => {
+                    let simulator = remotes.simulator.clone();
+                    let arrives = tokio::spawn(async move {
+                        sleep(there).await;
+                        simulator.call(provider, request.map(Body::from)).await
+                    });
+                    arrives.await.expect("the simulator answers")
+                }
+                None => {
+                    remotes
+                        .simulator
+                        .call(provider, request.map(Body::from))
+                        .await
+                }
+            };
+            let (head, body) = answer.map_err(|_| TransportError::Cut)?.into_parts();
+            let body = to_bytes(body, usize::MAX).await;
+            sleep(slow.map_or(Duration::ZERO, |slow| slow.back)).await;
+            Ok(Response::from_parts(
+                head,
+                body.map_err(|_| TransportError::Cut)?,
+            ))
+        };
+        ledger.call(incarnation, line, effect, call).await
+    }
+
+    fn slow(&self, is_write: bool) -> Option<Slow> {
+        let slow = &mut self.lock().slow;
+        let index = slow.iter().position(|slow| slow.is_write == is_write)?;
+        Some(slow.remove(index))
+    }
+
+    /// The remote name that a request is about.
+    fn name(&self, request: &Request<Bytes>) -> String {
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        if let Some(name) = body["name"].as_str() {
+            return name.to_owned();
+        }
+        let path: Vec<&str> = request.uri().path().split('/').skip(1).collect();
+        let mut tally = self.lock();
+        for scope in self.account.scopes() {
+            for (name, held) in self.account.held(scope.as_deref()) {
+                tally.names.extend(held.id.map(|id| (id, name)));
+            }
+        }
+        match path.as_slice() {
+            // A set, or a key of one: a set is written as a whole.
+            ["v1", "secrets", set, ..] if self.account.provider() == Provider::Pipecat => {
+                (*set).to_owned()
+            }
+            [.., id] => tally.names.get(*id).map_or(*id, String::as_str).to_owned(),
+            [] => String::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
