@@ -23,7 +23,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the operator, with the cluster of the kubeconfig or the one it runs in.
-    Run(run::Flags),
+    Run(Box<run::Flags>),
     /// Print the CustomResourceDefinition as YAML.
     Crds,
 }
@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
         Err(error) => return refuse(&one_line(&error)),
     };
     match arguments.command {
-        Command::Run(flags) => run::run(flags),
+        Command::Run(flags) => run::run(*flags),
         Command::Crds => match serde_saphyr::to_string(&api::definition()) {
             Ok(text) => print(&text),
             Err(_) => fail("the definition cannot be written as YAML"),

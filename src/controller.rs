@@ -15,6 +15,7 @@ mod gate;
 mod kubernetes;
 mod memo;
 mod metrics;
+mod namespaces;
 mod pass;
 mod plan;
 mod references;
@@ -29,4 +30,5 @@ mod warnings;
 mod watch;
 
 pub use context::Settings;
+pub use namespaces::Namespaces;
 pub use run::{Error, run};

@@ -79,6 +79,12 @@ pub struct Renderer {
     budget: Budget,
 }
 
+impl Default for Renderer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Renderer {
     /// With a whole budget.
     pub fn new() -> Self {

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{address::Address, fail, refuse};
 use crate::{
     account::{EndpointFlag, Endpoints},
-    controller::{self, Settings},
+    controller::{self, Namespaces, Settings},
     http::{self, Http},
     telemetry::{self, Format, Health, Metrics},
 };
@@ -34,6 +34,14 @@ pub(super) struct Flags {
         default_value = ":8081"
     )]
     health_probe_bind_address: Address,
+
+    /// Namespaces to watch, with commas between them; all where none is named
+    #[arg(
+        long,
+        value_name = "NAMESPACE[,NAMESPACE]",
+        env = "PROVIDER_SECRETS_WATCH_NAMESPACES"
+    )]
+    watch_namespaces: Vec<Namespaces>,
 
     /// Objects that are worked on at once
     #[arg(
@@ -165,6 +173,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
     let Flags {
         metrics_bind_address,
         health_probe_bind_address,
+        watch_namespaces,
         max_concurrent_reconciles,
         max_calls_per_account,
         verify_interval,
@@ -178,6 +187,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
     } = flags;
     let settings = Settings {
         endpoints: Endpoints::new(endpoints),
+        namespaces: watch_namespaces.into_iter().collect(),
         concurrency: max_concurrent_reconciles,
         calls_per_account: usize::from(max_calls_per_account),
         verify_interval,
@@ -196,7 +206,8 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         Ok(served) => tokio::spawn(served),
         Err(address) => return refuse(&format!("cannot listen on {address}")),
     };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
+    let namespaces = settings.namespaces.to_string();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces, "started");
     let http = Http::new(transport, metrics.clone());
     let ended = controller::run(client, http, settings, metrics, health, stop).await;
     served.abort();

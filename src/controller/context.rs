@@ -6,7 +6,8 @@ use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::Obje
 use tokio::time::Instant;
 
 use super::{
-    claims::Claims, events::Events, memo::Memos, references::References, secrets::SecretVersions,
+    claims::Claims, events::Events, memo::Memos, namespaces::Namespaces, references::References,
+    secrets::SecretVersions,
 };
 use crate::{
     account::{Accounts, Credentials, Endpoints, ObjectName, Wake},
@@ -22,6 +23,8 @@ pub(super) type Guarded = DeserializeGuard<ProviderSecret>;
 pub struct Settings {
     /// Where providers are.
     pub endpoints: Endpoints,
+    /// Where objects are the operator's business.
+    pub namespaces: Namespaces,
     /// Passes at once.
     pub concurrency: u16,
     /// Calls in flight for each account.
@@ -39,6 +42,8 @@ pub struct Settings {
 /// What every pass shares.
 pub(super) struct Context {
     pub(super) client: Client,
+    /// Where objects are the operator's business.
+    pub(super) namespaces: Namespaces,
     pub(super) accounts: Accounts,
     pub(super) credentials: Credentials,
     pub(super) secrets: SecretVersions,

@@ -295,6 +295,15 @@ impl Memo {
     }
 }
 
+fn status_hash(object: &ProviderSecret) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // Our own types are always JSON.
+    serde_json::to_string(&object.status)
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc;
@@ -359,13 +368,4 @@ mod tests {
             assert!(memo.back_off() <= Duration::from_secs(1));
         }
     }
-}
-
-fn status_hash(object: &ProviderSecret) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    // Our own types are always JSON.
-    serde_json::to_string(&object.status)
-        .unwrap_or_default()
-        .hash(&mut hasher);
-    hasher.finish()
 }

@@ -47,9 +47,17 @@ const SETTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 
 /// Runs a pass.
 pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (PassResult, Action) {
-    context.secrets.wait_until_complete().await;
     let uid = seen.uid().unwrap_or_default();
     let namespace = seen.namespace().unwrap_or_default();
+    // Nothing else is listed. This is the second lock, for whatever way there may be around it.
+    if !context.namespaces.contains(&namespace) {
+        return left_alone(context, seen, "its namespace is not watched");
+    }
+    context.secrets.wait_until_complete().await;
+    // It is woken when they are.
+    if !context.secrets.is_whole(&namespace) {
+        return left_alone(context, seen, "the Secrets of its namespace are not listed");
+    }
     let current = |name: &str| context.secrets.get(&namespace, name);
     let (object, decision) = context
         .memos
@@ -106,6 +114,14 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
             (PassResult::Abandoned, Action::requeue(wait))
         }
     }
+}
+
+/// Nothing is done about an object, and nothing said of it but to who debugs.
+fn left_alone(context: &Context, seen: &ProviderSecret, why: &str) -> (PassResult, Action) {
+    let (namespace, name) = &object_name(seen);
+    tracing::debug!(namespace, name, "the object is left alone: {why}");
+    context.give_on(&seen.uid().unwrap_or_default(), &object_name(seen));
+    (PassResult::Unchanged, Action::await_change())
 }
 
 /// The newest form of the object, and what to do about it.
@@ -461,3 +477,6 @@ impl Pass<'_> {
         Conclusion::of(entries, sources).with(trouble)
     }
 }
+
+#[cfg(test)]
+mod tests;

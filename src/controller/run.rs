@@ -67,6 +67,7 @@ pub async fn run(
 ) -> Result<(), Error> {
     let Settings {
         endpoints,
+        namespaces,
         concurrency,
         calls_per_account,
         verify_interval,
@@ -74,8 +75,6 @@ pub async fn run(
         metrics_per_resource,
         reporter,
     } = settings;
-    health.lacks(watch::OBJECTS, "not listed yet");
-    health.lacks(watch::SECRETS, "not listed yet");
     let (wake, woken) = mpsc::unbounded_channel();
     let (nudge, nudged) = mpsc::unbounded_channel();
     let (events, send_events) = Events::new(client.clone(), metrics.clone(), reporter);
@@ -90,7 +89,8 @@ pub async fn run(
         accounts: Accounts::new(http, endpoints, allocator.clone()),
         client: client.clone(),
         credentials: Credentials::default(),
-        secrets: SecretVersions::default(),
+        secrets: SecretVersions::new(&namespaces),
+        namespaces,
         references: References::default(),
         claims: Claims::default(),
         memos: Memos::default(),
@@ -106,7 +106,7 @@ pub async fn run(
         metrics.register_objects(StoreStates(store.clone()));
     }
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
-    let readers = watch::readers(Arc::clone(&context), client, health);
+    let readers = watch::readers(Arc::clone(&context), client, store.clone(), health);
     let turns = stream::unfold(woken, |mut woken| async {
         let object = woken.recv().await?;
         Some((object_ref(&object), woken))
@@ -228,12 +228,9 @@ fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
 async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
     let started = Instant::now();
     let give_on = || context.give_on(&object.uid().unwrap_or_default(), &object_name(&*object));
-    let seen = match &object.0 {
-        Ok(seen) => seen,
-        Err(_) => {
-            give_on();
-            return Ok(Action::await_change());
-        }
+    let Ok(seen) = &object.0 else {
+        give_on();
+        return Ok(Action::await_change());
     };
     let seen = Arc::new(seen.clone());
     // A panic would end the controller for every object (style.md 7.8).

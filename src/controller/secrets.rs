@@ -2,12 +2,18 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::{ResourceExt, core::PartialObjectMeta, runtime::watcher};
+use kube::{
+    ResourceExt,
+    core::{ObjectMeta, PartialObjectMeta},
+    runtime::watcher,
+};
 use tokio::sync::watch;
+
+use super::namespaces::Namespaces;
 
 /// Namespace and name of a Secret.
 pub(super) type SecretName = (String, String);
@@ -18,6 +24,8 @@ type Versions = HashMap<String, HashMap<String, Box<str>>>;
 pub(super) struct SecretVersions {
     versions: RwLock<Versions>,
     complete: watch::Sender<bool>,
+    /// Where each namespace has a list of its own: those whose list was whole once.
+    whole: Option<RwLock<HashSet<String>>>,
 }
 
 /// Turns watch events into [`SecretVersions`]; a relist is collected apart until it is whole, so
@@ -30,18 +38,65 @@ impl Default for SecretVersions {
         Self {
             versions: RwLock::default(),
             complete: watch::Sender::new(false),
+            whole: None,
         }
     }
 }
 
 impl SecretVersions {
+    /// Nothing yet. Each namespace has a list of its own unless all have one together.
+    pub(super) fn new(namespaces: &Namespaces) -> Self {
+        Self {
+            whole: (!namespaces.is_all()).then(RwLock::default),
+            ..Self::default()
+        }
+    }
+
+    /// The Secrets of a namespace were listed: from now on absence there means something.
+    pub(super) fn set_whole(&self, namespace: &str) {
+        if let Some(whole) = &self.whole {
+            let mut whole = whole.write().unwrap_or_else(PoisonError::into_inner);
+            whole.insert(namespace.to_owned());
+        }
+    }
+
+    /// Whether the absence of a Secret in a namespace means something, once the lists are complete.
+    pub(super) fn is_whole(&self, namespace: &str) -> bool {
+        self.whole.as_ref().is_none_or(|whole| {
+            let whole = whole.read().unwrap_or_else(PoisonError::into_inner);
+            whole.contains(namespace)
+        })
+    }
+
+    /// The first lists are complete.
+    pub(super) fn set_complete(&self) {
+        self.complete.send_replace(true);
+    }
+
+    /// The names of the Secrets of a namespace, as a watch would tell them.
+    pub(super) fn held(&self, namespace: &str) -> Vec<Arc<PartialObjectMeta<Secret>>> {
+        let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
+        let names = versions.get(namespace).into_iter().flat_map(HashMap::keys);
+        let secret = |name: &String| {
+            Arc::new(PartialObjectMeta {
+                metadata: ObjectMeta {
+                    namespace: Some(namespace.to_owned()),
+                    name: Some(name.clone()),
+                    ..ObjectMeta::default()
+                },
+                ..PartialObjectMeta::default()
+            })
+        };
+        names.map(secret).collect()
+    }
+
     /// The version of a Secret; none if it does not exist.
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<String> {
         let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
         Some(versions.get(namespace)?.get(name)?.to_string())
     }
 
-    /// Waits until the first list is whole: before it, absence means nothing.
+    /// Waits until the first list is complete: before it, absence means nothing.
     pub(super) async fn wait_until_complete(&self) {
         // The sender is a field of self, so that it is there as long as we wait.
         let _ = self
@@ -75,7 +130,7 @@ impl SecretVersions {
                 let changed = differences(&versions, &fresh);
                 *versions = fresh;
                 drop(versions);
-                self.complete.send_replace(true);
+                self.set_complete();
                 changed
             }
             watcher::Event::Apply(secret) => {
@@ -141,7 +196,6 @@ fn differences(old: &Versions, new: &Versions) -> Vec<SecretName> {
 
 #[cfg(test)]
 mod tests {
-    use kube::core::ObjectMeta;
     use watcher::Event;
 
     use super::*;
@@ -178,6 +232,31 @@ mod tests {
         assert_eq!(names(changed), ["a", "b", "c"]);
         assert_eq!(secrets.get("ml", "a"), None);
         assert_eq!(secrets.get("ml", "b").as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn absence_means_something_where_the_namespace_was_listed() {
+        let all = SecretVersions::new(&Namespaces::default());
+        assert!(all.is_whole("ml"));
+        let some = SecretVersions::new(&"ml,web".parse().unwrap());
+        assert!(!some.is_whole("ml"));
+        some.set_whole("ml");
+        assert!(some.is_whole("ml") && !some.is_whole("web"));
+    }
+
+    #[test]
+    fn what_is_held_of_a_namespace_is_told_by_name() {
+        let (secrets, mut relist) = (SecretVersions::default(), Relist::default());
+        for name in ["a", "b"] {
+            secrets.apply(&mut relist, Event::Apply(secret(name, "1")));
+        }
+        let mut held: Vec<_> = secrets.held("ml").iter().map(|held| name(held)).collect();
+        held.sort();
+        assert_eq!(
+            held,
+            ["a", "b"].map(|name| ("ml".to_owned(), name.to_owned()))
+        );
+        assert!(secrets.held("web").is_empty());
     }
 
     #[test]

@@ -1,45 +1,33 @@
 //! Watches: own watchers, each with its own backoff, so that one that fails does not slow the
 //! other (style.md 7.1). Errors are told and dropped; the watcher goes on by itself.
 
-use std::{sync::Arc, time::Duration};
+mod merge;
+mod source;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use futures::{Stream, StreamExt, future::ready, stream};
+use std::{future::ready, sync::Arc};
+
+use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client, ResourceExt,
+    Client, ResourceExt,
     core::PartialObjectMeta,
     runtime::{
         WatchStreamExt,
         reflector::{ObjectRef, Store, store::Writer},
-        utils::Backoff,
         watcher,
     },
 };
 
+use self::{
+    merge::Told,
+    source::{Source, unfailing},
+};
 use super::{
     context::{Context, Guarded, object_name, object_ref, secret_names},
     events::Importance,
-    report::slim,
     secrets::Relist,
 };
 use crate::{api::Reason, telemetry::Health};
-
-/// How long a watch runs before it is opened anew, in seconds. Below the 240 s after which some
-/// load balancers cut a silent connection (style.md 7.10).
-const WATCH_SECONDS: u32 = 200;
-/// Objects in one page of a list. A page is in memory as text, as a tree and as objects at once.
-const PAGE: u32 = 100;
-
-/// The component names in `/readyz`.
-pub(super) const OBJECTS: &str = "providersecrets";
-pub(super) const SECRETS: &str = "secrets";
-
-fn config() -> watcher::Config {
-    watcher::Config::default()
-        .timeout(WATCH_SECONDS)
-        .page_size(PAGE)
-}
 
 /// The objects themselves. Fills the store, keeps the index of references and forgets what is gone.
 pub(super) fn objects(
@@ -49,8 +37,25 @@ pub(super) fn objects(
     health: Health,
 ) -> impl Stream<Item = Result<Guarded, watcher::Error>> {
     let store = writer.as_reader();
-    watcher(Api::<Guarded>::all(client), config())
-        .modify(slim)
+    let source = Source {
+        client,
+        health,
+        component: "providersecrets",
+    };
+    let held = {
+        let store = store.clone();
+        move |namespace: &str| of_namespace(&store, namespace)
+    };
+    let events = source.events(&context.namespaces, held);
+    // Which namespaces are whole matters for Secrets only: of what is not listed there is no pass.
+    let events = events.filter_map(|told| {
+        ready(match told {
+            Ok(Told::Event(event)) => Some(Ok(event)),
+            Ok(Told::Whole(_)) => None,
+            Err(error) => Some(Err(error)),
+        })
+    });
+    let objects = events
         .map(move |event| {
             if let Ok(event) = &event {
                 let known = known(&store, event);
@@ -73,10 +78,15 @@ pub(super) fn objects(
             }
             event
         })
-        .inspect(move |event| watched(OBJECTS, event, &health))
-        .applied_objects()
-        .backoff(WatchBackoff::default())
-        .filter(|object| ready(object.is_ok()))
+        .applied_objects();
+    unfailing(objects).map(Ok)
+}
+
+/// What the store holds of a namespace.
+fn of_namespace(store: &Store<Guarded>, namespace: &str) -> Vec<Arc<Guarded>> {
+    let mut objects = store.state();
+    objects.retain(|object| object.namespace().as_deref() == Some(namespace));
+    objects
 }
 
 /// What the store holds before an event of that which the event is about.
@@ -118,95 +128,52 @@ fn note(context: &Context, object: &Guarded, before: Option<&Guarded>) {
 pub(super) fn readers(
     context: Arc<Context>,
     client: Client,
+    store: Store<Guarded>,
     health: Health,
 ) -> impl Stream<Item = ObjectRef<Guarded>> {
     let mut relist = Relist::default();
-    watcher(Api::<PartialObjectMeta<Secret>>::all(client), config())
-        // Annotations may hold values: kubectl keeps what it applied there.
-        .modify(slim)
-        .inspect(move |event| watched(SECRETS, event, &health))
-        .map(move |event| {
-            event.map(|event| {
-                let changed = context.secrets.apply(&mut relist, event);
-                let mut woken = Vec::new();
-                for secret in &changed {
-                    if context.secrets.get(&secret.0, &secret.1).is_none() {
-                        context.credentials.forget(&secret.0, &secret.1);
-                    }
-                    woken.extend(context.references.readers(secret).iter().map(object_ref));
-                }
-                woken
-            })
-        })
-        // Errors only: a backoff behind Ok(Init) would never grow (style.md 7.3).
-        .filter(|woken| ready(woken.as_ref().map_or(true, |woken| !woken.is_empty())))
-        .backoff(WatchBackoff::default())
-        .flat_map(|woken| stream::iter(woken.unwrap_or_default()))
-}
-
-/// Tells `/readyz` and the log how a watch does.
-fn watched<K>(
-    component: &'static str,
-    event: &watcher::Result<watcher::Event<K>>,
-    health: &Health,
-) {
-    match event {
-        Ok(watcher::Event::InitDone | watcher::Event::Apply(_) | watcher::Event::Delete(_)) => {
-            health.works(component);
-        }
-        Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
-        Err(error) => {
-            let what = what(error);
-            tracing::warn!(component, "the watch failed: {what}");
-            health.lacks(component, what);
-        }
-    }
-}
-
-fn what(error: &watcher::Error) -> String {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => Some(status.code),
-        _ => None,
+    let source = Source {
+        client,
+        health,
+        component: "secrets",
     };
-    match status {
-        Some(403) => "the ServiceAccount may not list and watch them in all namespaces".to_owned(),
-        Some(404) => {
-            "the API server does not know them; install the CustomResourceDefinition".to_owned()
+    let held = {
+        let context = Arc::clone(&context);
+        move |namespace: &str| context.secrets.held(namespace)
+    };
+    let events = source.events::<PartialObjectMeta<Secret>>(&context.namespaces, held);
+    let woken = events
+        .map(move |told| told.map(|told| wake(&context, &store, &mut relist, told)))
+        // Errors only: a backoff behind Ok(Init) would never grow (style.md 7.3).
+        .filter(|woken| ready(woken.as_ref().map_or(true, |woken| !woken.is_empty())));
+    unfailing(woken).flat_map(stream::iter)
+}
+
+/// Takes note of what a watch of Secrets tells, and gives the objects which that may concern.
+fn wake(
+    context: &Context,
+    store: &Store<Guarded>,
+    relist: &mut Relist,
+    told: Told<PartialObjectMeta<Secret>>,
+) -> Vec<ObjectRef<Guarded>> {
+    let event = match told {
+        Told::Event(event) => event,
+        Told::Whole(namespace) => {
+            context.secrets.set_whole(&namespace);
+            // Those that name what does not exist too: until now they were left alone.
+            let waiting = of_namespace(store, &namespace).into_iter();
+            return waiting
+                .map(|object| object_ref(&object_name(&*object)))
+                .collect();
         }
-        Some(410) => "the watch was too old and is begun anew".to_owned(),
-        Some(code) => format!("the API server answered {code}"),
-        None => "the API server could not be reached".to_owned(),
+    };
+    let changed = context.secrets.apply(relist, event);
+    let mut woken = Vec::new();
+    for secret in &changed {
+        if context.secrets.get(&secret.0, &secret.1).is_none() {
+            context.credentials.forget(&secret.0, &secret.1);
+        }
+        woken.extend(context.references.readers(secret).iter().map(object_ref));
     }
-}
-
-/// The waits of a watch that fails: 0.5 s doubling to 10 s with jitter. Short, because the watch is
-/// all that stands between a rotation and the provider.
-struct WatchBackoff(ExponentialBackoff);
-
-impl Default for WatchBackoff {
-    fn default() -> Self {
-        let sequence = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(500))
-            .with_max_delay(Duration::from_secs(10))
-            .with_jitter()
-            .without_max_times();
-        Self(sequence.build())
-    }
-}
-
-impl Iterator for WatchBackoff {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        self.0.next()
-    }
-}
-
-impl Backoff for WatchBackoff {
-    fn reset(&mut self) {
-        *self = Self::default();
-    }
+    woken
 }

@@ -24,7 +24,7 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 
 /// What the operator lacks to work, by component.
 #[derive(Clone, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<&'static str, Component>>>);
+pub struct Health(Arc<Mutex<BTreeMap<String, Component>>>);
 
 #[derive(Default)]
 struct Component {
@@ -43,13 +43,13 @@ impl Component {
 impl Health {
     /// `component` lacks something, in a sentence of ours: until it works for the first time, and
     /// after that for a while.
-    pub fn lacks(&self, component: &'static str, what: impl Into<String>) {
+    pub fn lacks(&self, component: &str, what: impl Into<String>) {
         let lacks = Some((what.into(), Instant::now()));
         self.with(component, |component| component.lacks = lacks);
     }
 
     /// `component` works.
-    pub fn works(&self, component: &'static str) {
+    pub fn works(&self, component: &str) {
         self.with(component, |component| {
             *component = Component {
                 has_worked: true,
@@ -58,9 +58,9 @@ impl Health {
         });
     }
 
-    fn with(&self, component: &'static str, change: impl FnOnce(&mut Component)) {
+    fn with(&self, component: &str, change: impl FnOnce(&mut Component)) {
         let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        change(components.entry(component).or_default());
+        change(components.entry(component.to_owned()).or_default());
     }
 
     fn missing(&self) -> Vec<String> {

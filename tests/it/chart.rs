@@ -2,6 +2,7 @@
 
 mod install;
 mod render;
+mod scope;
 mod server;
 mod values;
 

@@ -137,7 +137,7 @@ fn crds_prints_the_committed_definition() {
 
 #[test]
 fn a_wrong_command_line_is_refused_in_one_line() {
-    let cases: [(&[&str], &[&str]); 17] = [
+    let cases: [(&[&str], &[&str]); 19] = [
         (&[], &["command", "--help"]),
         (&["walk"], &["walk"]),
         (&["--nonsense"], &["--nonsense"]),
@@ -161,6 +161,14 @@ fn a_wrong_command_line_is_refused_in_one_line() {
         (
             &["run", "--health-probe-bind-address=:99999"],
             &["--health-probe-bind-address"],
+        ),
+        (
+            &["run", "--watch-namespaces=one,Two"],
+            &["--watch-namespaces", "one,Two", "lower-case"],
+        ),
+        (
+            &["run", "--watch-namespaces=one", "--watch-namespaces=two,"],
+            &["--watch-namespaces", "two,"],
         ),
         (&["run", "--endpoint"], &["--endpoint"]),
         (&["run", "--endpoint=baseten"], &["PROVIDER[/NAME]=URL"]),
@@ -195,10 +203,28 @@ fn a_wrong_variable_is_refused_like_a_wrong_flag() {
         ),
         ("PROVIDER_SECRETS_MAX_CONCURRENT_RECONCILES", "0", "0"),
         ("PROVIDER_SECRETS_LOG_LEVEL", "loud=very=x", "level"),
+        ("PROVIDER_SECRETS_WATCH_NAMESPACES", "one two", "one two"),
     ];
     for (variable, value, part) in cases {
         let ended = provider_secrets(&["run"], &[(variable, value)]);
         assert_refused(&ended, &[part]);
+    }
+}
+
+#[test]
+fn namespaces_are_listed_repeated_or_left_out() {
+    for flags in [
+        &["--watch-namespaces=one,two", "--watch-namespaces=three"][..],
+        &["--watch-namespaces="],
+        &["--watch-namespaces", "one"],
+    ] {
+        let ended = provider_secrets(&[&["run"], flags].concat(), &[]);
+        assert_refused(&ended, &["no cluster"]);
+    }
+    let variable = "PROVIDER_SECRETS_WATCH_NAMESPACES";
+    for value in ["", "one", "one,two"] {
+        let ended = provider_secrets(&["run"], &[(variable, value)]);
+        assert_refused(&ended, &["no cluster"]);
     }
 }
 

@@ -12,6 +12,7 @@ mod failures; // what a provider can do to us
 mod fuzz; // the fuzz targets, replayed
 mod lifecycle; // create, rotate, add, remove, suspend, restart, for each of the five APIs
 mod memory; // crashes and races, in process under simulated time
+mod namespaces; // the operator of some namespaces: nothing elsewhere, Roles only
 mod operator; // probes, metrics, logs, events, stopping
 mod packaging; // versions, manifests, lint rules
 mod providers; // the traps of each provider

@@ -79,3 +79,35 @@ annotations:
 :{{ default .Chart.AppVersion .Values.image.tag }}
 {{- end -}}
 {{- end -}}
+
+{{/* What the operator may do, in the whole cluster or in each of its namespaces. */}}
+{{- define "provider-secrets.rules" -}}
+- apiGroups: [providersecrets.dev]
+  resources: [providersecrets]
+  # patch: to add and remove the operator's own finalizer, under deletionPolicy Delete.
+  verbs: [get, list, watch, patch]
+- apiGroups: [providersecrets.dev]
+  resources: [providersecrets/status]
+  verbs: [patch]
+# The operator lists and watches the metadata of Secrets only and gets a Secret when it has to send
+# a value of it. RBAC cannot tell metadata from data: these verbs allow reading every value.
+# Nothing here allows writing a Secret.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch]
+# Whether a namespace is being deleted, when a deleted object's API key is gone. In a Role, this is
+# the Role's own namespace.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end -}}
+
+{{/* The operator's ServiceAccount as the subject of a binding. */}}
+{{- define "provider-secrets.subject" -}}
+- kind: ServiceAccount
+  name: {{ include "provider-secrets.serviceAccountName" . }}
+  namespace: {{ include "provider-secrets.namespace" . }}
+{{- end -}}

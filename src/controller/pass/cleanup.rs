@@ -14,6 +14,7 @@ use crate::{
         finalizer,
         gate::Acted,
         kubernetes::{Failure, is_terminating},
+        memo::Memo,
         plan::{self, Riddance, removals},
         report::{self, Findings, Notice},
         route::Route,
@@ -35,10 +36,7 @@ type Ran = Result<(PassResult, Action), Failure>;
 impl Pass<'_> {
     /// Gets rid of what a deleted object wrote, and lets it go.
     pub(super) async fn clean_up(&self) -> Ran {
-        let known_since = self
-            .context
-            .memos
-            .with(&self.uid, |memo| memo.deleted_since());
+        let known_since = self.context.memos.with(&self.uid, Memo::deleted_since);
         let left = self.believed_left();
         if self.object.spec.deletion_policy() == DeletionPolicy::Retain || left.is_empty() {
             return self.release(&[]).await;
@@ -203,7 +201,7 @@ impl Pass<'_> {
         trouble: Option<Trouble>,
         remaining: Duration,
     ) -> Ran {
-        let wait = self.context.memos.with(&self.uid, |memo| memo.back_off());
+        let wait = self.context.memos.with(&self.uid, Memo::back_off);
         // What a provider refuses, because it is in use perhaps, it will refuse in a second as well.
         let is_refused = |trouble: &Trouble| trouble.kind == Kind::Config;
         let wait = if trouble.as_ref().is_some_and(is_refused) {

@@ -45,6 +45,10 @@ struct Work {
     recorded: Vec<EntryStatus>,
     suspects: BTreeMap<String, Cause>,
     listed: Option<Arc<Snapshot>>,
+    #[expect(
+        clippy::option_option,
+        reason = "not asked, a set that is not there, and its keys are three things"
+    )]
     members: Option<Option<Vec<String>>>,
     planned: Vec<Planned>,
 }

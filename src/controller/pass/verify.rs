@@ -45,6 +45,10 @@ pub(super) enum Verified {
 pub(super) struct Examined {
     pub(super) snapshot: Arc<Snapshot>,
     /// The keys of the set, where there are sets.
+    #[expect(
+        clippy::option_option,
+        reason = "not asked, a set that is not there, and its keys are three things"
+    )]
     pub(super) members: Option<Option<Vec<String>>>,
     /// What somebody else did, by folded name.
     pub(super) drifts: BTreeMap<String, Drift>,
@@ -119,7 +123,7 @@ impl Pass<'_> {
 
     fn verify_again(&self, wait: Duration) {
         self.context.memos.with(&self.uid, |memo| {
-            memo.verify_at = Some(Instant::now() + wait)
+            memo.verify_at = Some(Instant::now() + wait);
         });
     }
 

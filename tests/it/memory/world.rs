@@ -14,7 +14,7 @@ use std::{
 use kube::Client;
 use provider_secrets::{
     account::Endpoints,
-    controller::{self, Settings},
+    controller::{self, Namespaces, Settings},
     http::Http,
     telemetry::{Health, Metrics},
 };
@@ -120,6 +120,7 @@ impl World {
         let transport = self.remotes.transport(&self.ledger, incarnation);
         let http = Http::new(transport, metrics.clone());
         let settings = Settings {
+            namespaces: Namespaces::default(),
             endpoints: Endpoints::new([]),
             concurrency: 32,
             calls_per_account: 8,

@@ -31,8 +31,13 @@ impl<'a> Scene<'a> {
     pub(crate) async fn new(stage: &'a Stage, target: Target) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let namespace = format!("scene-{number}");
-        let key = format!("{CANARY}-key-{number}");
+        Self::within(stage, target, &format!("scene-{number}")).await
+    }
+
+    /// Sets the scene in a namespace of this name, which is made unless it is there.
+    pub(crate) async fn within(stage: &'a Stage, target: Target, namespace: &str) -> Self {
+        let namespace = namespace.to_owned();
+        let key = format!("{CANARY}-key-of-{namespace}");
         let simulator = stage.simulator();
         let account = target.account(simulator, &namespace, &key);
         let scene = Self {
@@ -46,10 +51,10 @@ impl<'a> Scene<'a> {
             serde_json::from_value(json!({"metadata": {"name": scene.namespace}}))
                 .expect("a namespace");
         let namespaces: Api<Namespace> = Api::all(stage.client.clone());
-        namespaces
-            .create(&PostParams::default(), &namespace)
-            .await
-            .expect("a namespace is made");
+        match namespaces.create(&PostParams::default(), &namespace).await {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            made => drop(made.expect("a namespace is made")),
+        }
         scene.secret("credential", &[("api-key", &scene.key)]).await;
         scene
     }

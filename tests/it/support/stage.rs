@@ -33,14 +33,49 @@ impl Stage {
     /// A stage for one test that restarts or breaks something; `flags` are the operator's.
     pub(crate) async fn fresh(flags: &[&str]) -> Self {
         let cluster = Cluster::start().await.expect("the cluster starts");
-        let kubeconfig = prepare(&cluster).await;
+        let kubeconfig = prepare(&cluster, &rules(&cluster, &CLUSTER).await).await;
+        let stage = Self::launch(cluster, kubeconfig, flags).await;
+        stage.operator.wait_until_ready().await;
+        stage
+    }
+
+    /// A stage whose operator watches these namespaces, with the chart's Roles in those of them that
+    /// are `present`; they are made. Nobody waits until it is ready.
+    pub(crate) async fn within(watched: &[&str], present: &[&str]) -> Self {
+        let cluster = Cluster::start().await.expect("the cluster starts");
+        let mut rules = rules(&cluster, &roles(present)).await;
+        for name in present {
+            let namespace = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ";
+            rules = format!("{namespace}{name}}}\n{rules}");
+        }
+        let kubeconfig = prepare(&cluster, &rules).await;
+        let flag = format!("--watch-namespaces={}", watched.join(","));
+        Self::launch(cluster, kubeconfig, &[&flag]).await
+    }
+
+    /// Gives the operator the chart's Roles in more namespaces, which are there.
+    pub(crate) async fn grant(&self, namespaces: &[&str]) {
+        let rules = rules(&self.cluster, &roles(namespaces)).await;
+        // Also where a test has changed one.
+        let apply = [
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--filename=-",
+        ];
+        let applied = self.cluster.kubectl_output(&apply, Some(&rules)).await;
+        let applied = applied.expect("kubectl runs");
+        assert!(applied.success, "{}", applied.stderr);
+    }
+
+    async fn launch(cluster: Cluster, kubeconfig: PathBuf, flags: &[&str]) -> Self {
         let client = cluster.client();
         let served = Simulator::new()
             .serve()
             .await
             .expect("the simulator serves");
         let log = cluster.directory().join("operator.log");
-        let operator = Operator::start(&kubeconfig, &served, log, flags).await;
+        let operator = Operator::launch(&kubeconfig, &served, log, flags).await;
         Self {
             cluster,
             client,
@@ -72,8 +107,23 @@ impl Stage {
     }
 }
 
+/// What is rendered of the chart for an operator of the whole cluster.
+const CLUSTER: [&str; 2] = [
+    "--show-only=templates/clusterrole.yaml",
+    "--show-only=templates/clusterrolebinding.yaml",
+];
+
+/// What is rendered of the chart for an operator of these namespaces.
+fn roles(namespaces: &[&str]) -> [String; 2] {
+    let namespaces = namespaces.join(",");
+    [
+        "--show-only=templates/roles.yaml".to_owned(),
+        format!("--set=scope.mode=Namespaces,scope.namespaces={{{namespaces}}}"),
+    ]
+}
+
 /// Installs the CustomResourceDefinition and the chart's rules; the kubeconfig of its ServiceAccount.
-pub(crate) async fn prepare(cluster: &Cluster) -> PathBuf {
+async fn prepare(cluster: &Cluster, rules: &str) -> PathBuf {
     let crds = root().join("crds");
     let applied = cluster
         .kubectl_output(
@@ -96,26 +146,27 @@ pub(crate) async fn prepare(cluster: &Cluster) -> PathBuf {
         }
     })
     .await;
-    let chart = root().join("charts/provider-secrets");
-    let rules = cluster
-        .helm_output(
-            &[
-                "template",
-                ACCOUNT,
-                &chart.display().to_string(),
-                "--namespace",
-                NAMESPACE,
-                "--show-only=templates/serviceaccount.yaml",
-                "--show-only=templates/clusterrole.yaml",
-                "--show-only=templates/clusterrolebinding.yaml",
-            ],
-            None,
-        )
-        .await
-        .expect("helm runs");
-    assert!(rules.success, "{}", rules.stderr);
     cluster
-        .service_account(NAMESPACE, ACCOUNT, &rules.stdout)
+        .service_account(NAMESPACE, ACCOUNT, rules)
         .await
         .expect("the chart's rules apply")
+}
+
+/// The ServiceAccount of the chart and its rules, rendered with more arguments.
+async fn rules(cluster: &Cluster, more: &[impl AsRef<str>]) -> String {
+    let chart = root().join("charts/provider-secrets");
+    let chart = chart.display().to_string();
+    let mut arguments = vec![
+        "template",
+        ACCOUNT,
+        &chart,
+        "--namespace",
+        NAMESPACE,
+        "--show-only=templates/serviceaccount.yaml",
+    ];
+    arguments.extend(more.iter().map(AsRef::as_ref));
+    let rules = cluster.helm_output(&arguments, None).await;
+    let rules = rules.expect("helm runs");
+    assert!(rules.success, "{}", rules.stderr);
+    rules.stdout
 }
