@@ -218,21 +218,30 @@ impl Index {
         }
     }
 
-    /// The other objects that claim one of the names that `uid` claims, whatever the scope.
+    /// The other objects that claim one of the names that `uid` claims in the same scope, whether or not
+    /// the claims count: a name such as `OPENAI_API_KEY` is in many accounts, and those of others are
+    /// none of its business.
     fn others(&self, uid: &str) -> Vec<ObjectName> {
         let Some(me) = self.claimants.get(uid) else {
             return Vec::new();
         };
-        let named = |name: &Box<str>| self.by_name.get(&(me.place.kind, name.clone()));
+        let named = |name: &str| self.by_name.get(&(me.place.kind, Box::from(name)));
         let uids: HashSet<&String> = me
             .names
             .keys()
-            .filter_map(named)
+            .filter_map(|name| named(name))
             .flatten()
             .filter(|other| *other != uid)
             .collect();
         uids.into_iter()
             .filter_map(|uid| self.claimants.get(uid))
+            // Of one whose key is not known yet it cannot be told; to look makes it known.
+            .filter(|other| {
+                other.key.fingerprint.is_none()
+                    || other
+                        .place
+                        .shares_names_with(&me.place, other.has_key_of(me))
+            })
             .map(|other| other.name.clone())
             .collect()
     }
@@ -302,10 +311,15 @@ impl Claimant {
         }
     }
 
+    /// Whether both use one API key.
+    fn has_key_of(&self, other: &Self) -> bool {
+        self.key.reference == other.key.reference
+            || (self.key.fingerprint.is_some() && self.key.fingerprint == other.key.fingerprint)
+    }
+
     /// Whether this object's claim on a name counts against `other`'s.
     fn counts_against(&self, other: &Self, folded: &str) -> bool {
-        let has_same_key = self.key.reference == other.key.reference
-            || (self.key.fingerprint.is_some() && self.key.fingerprint == other.key.fingerprint);
+        let has_same_key = self.has_key_of(other);
         self.place.shares_names_with(&other.place, has_same_key)
             && (has_same_key || self.names.get(folded).copied().flatten().is_some())
     }
