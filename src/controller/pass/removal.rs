@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Pass, words};
 use crate::{
-    account::NameLock,
+    account::{NameLock, scope_field},
     api::{EntryState, EntryStatus, Found, ProviderSecret},
     controller::{
         kubernetes::{Failure, bounded},
@@ -112,17 +112,13 @@ impl Pass<'_> {
         }
         let outcome = match route.rules().unit {
             Unit::Set => self.delete_member(route, entry).await,
-            Unit::Each if self.has_id(entry) && !route.rules().deletes_by_name => {
+            Unit::Each if entry.remote_id.is_some() && !route.rules().deletes_by_name => {
                 send(route, entry, None).await
             }
             Unit::Each => self.delete_shown(route, entry, began).await,
         };
         lock.wrote();
         outcome
-    }
-
-    fn has_id(&self, entry: &EntryStatus) -> bool {
-        entry.remote_id.is_some()
     }
 
     async fn lock(&self, route: &Route<'_>, folded: &str) -> NameLock {
@@ -161,9 +157,8 @@ impl Pass<'_> {
             // Ours was replaced by somebody's.
             Shown::Other if plan::was_written(entry) => Ok(Outcome::Gone),
             Shown::Other => Ok(Outcome::Left),
-            Shown::Ours(remote) if is_ambiguous(route, remote, &listed.remotes) => {
-                Ok(Outcome::Left)
-            }
+            // A deletion by name goes to the default team, and what the listing shows may be another's.
+            Shown::Ours(remote) if is_anybodys(route, remote).await => Ok(Outcome::Left),
             Shown::Ours(remote) => send(route, entry, Some(remote)).await,
         }
     }
@@ -224,11 +219,9 @@ async fn send(
         .map(|()| Outcome::Deleted)
 }
 
-/// Where a listing spans teams and names none of them, a deletion by name may hit another's.
-fn is_ambiguous(route: &Route<'_>, remote: &Remote, remotes: &[Remote]) -> bool {
-    let fold = route.rules().fold;
-    let same_name = remotes
-        .iter()
-        .filter(|other| fold(&other.name) == fold(&remote.name));
-    route.rules().deletes_by_name && remote.team.is_none() && same_name.count() > 1
+/// Where a listing spans several teams and does not say whose a secret is, a deletion by name may miss
+/// it, or hit another's.
+async fn is_anybodys(route: &Route<'_>, remote: &Remote) -> bool {
+    let is_told = remote.team.is_some() || scope_field(route.choice).is_some();
+    route.rules().deletes_by_name && !is_told && route.account.scope(route.provider).await.is_none()
 }
