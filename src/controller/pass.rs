@@ -19,11 +19,12 @@ use self::{conclusion::Conclusion, verify::Verified};
 use super::{
     context::{Context, jittered, object_name},
     dereference::{self, Versions},
-    desired::desired,
+    desired::{Sources, desired},
     finalizer,
     gate::{Acted, Decision, Remembered, decide, decide_deletion, is_told_by_status, requested},
     kubernetes::Failure,
     memo::Memo,
+    plan,
     report::{self, Findings},
     route::Route,
     status::{self, State, Verdict, verdict},
@@ -31,7 +32,7 @@ use super::{
 };
 use crate::{
     account::{Account, Admission, Permit},
-    api::{Choice, EntryStatus, ProviderSecret},
+    api::{Choice, DeletionPolicy, EntryStatus, ProviderSecret},
     provider::Settled,
     telemetry::PassResult,
 };
@@ -184,10 +185,27 @@ impl Pass<'_> {
         sources.sort();
         sources.dedup_by(|a, b| a.0 == b.0);
         let conclusion = match desired(&self.object.spec, &read, provider.rules()) {
-            Ok(wanted) => self.sync(&route, wanted, sources, examined).await?,
+            Ok(mut wanted) => {
+                wanted.unread.extend(self.emptied(&read));
+                self.sync(&route, wanted, sources, examined).await?
+            }
             Err(trouble) => self.nothing_done(trouble, sources),
         };
         self.conclude(Some(choice), conclusion).await
+    }
+
+    /// A bulk source without keys deletes nothing: who empties a Secret seldom means to lose what was
+    /// made from it. Under Retain nothing is deleted anyway.
+    fn emptied(&self, read: &Sources) -> Option<Trouble> {
+        let spec = &self.object.spec;
+        let is_empty = |name: &&str| matches!(read.get(*name), Some(Ok(data)) if data.is_empty());
+        let bulk = spec.bulk_sources().iter();
+        let emptied = bulk.map(|source| &*source.secret_ref.name).find(is_empty);
+        let has_written = self.recorded().iter().any(plan::may_be_there);
+        let is_deleting = spec.deletion_policy() == DeletionPolicy::Delete;
+        emptied
+            .filter(|_| is_deleting && has_written)
+            .map(words::emptied)
     }
 
     /// The account that the credential opens, and the version of the credential's Secret.

@@ -90,6 +90,14 @@ pub(super) fn not_held() -> Trouble {
     Trouble::waiting(Reason::Suspended, "Not everything is synced.")
 }
 
+/// A bulk source holds no keys, and what was made from it stays.
+pub(super) fn emptied(secret: &str) -> Trouble {
+    let message = format!(
+        "Secret {secret} holds no keys. What was made from it stays at the provider; remove it from dataFrom to have that deleted."
+    );
+    Trouble::waiting(Reason::KeyNotFound, message)
+}
+
 /// No member of `spec.provider`, or several: the schema was bypassed.
 pub(super) fn no_provider() -> Trouble {
     let message =
