@@ -219,8 +219,26 @@ impl Pass<'_> {
                 .context
                 .memos
                 .with(&self.uid, |memo| memo.wanted_since(generation));
-            let listed = route.listing(since, Duration::ZERO).await;
-            work.listed = Some(listed.map_err(told)?);
+            // What was foreign when it was first wanted may be gone: an old listing is not asked again,
+            // and for a request none that began before it.
+            let now = Instant::now();
+            let oldest = now.checked_sub(self.verify_interval());
+            let since = match &work.listed {
+                Some(examined) => examined.began,
+                None if self.requested.is_some() => now,
+                None => since.max(oldest.unwrap_or(since)),
+            };
+            let listed = match &work.listed {
+                Some(examined) => Arc::clone(examined),
+                None => route.listing(since, Duration::ZERO).await.map_err(told)?,
+            };
+            // Where the listing says whose the names are, so is known who else claims them.
+            if listed.scope.is_some() {
+                let (claims, fingerprint) = (&self.context.claims, route.account.fingerprint);
+                let concerned = claims.identify(&self.uid, fingerprint, listed.scope.as_deref());
+                self.context.wake_all(concerned);
+            }
+            work.listed = Some(listed);
             work.planned = self.plan(route, desired, work);
         }
         if plan::needs_members(&work.planned, &self.inputs(route, work)) {

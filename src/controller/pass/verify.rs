@@ -133,7 +133,8 @@ impl Pass<'_> {
         let (since, patience) = match freshness {
             Freshness::Interval => {
                 let since = now.checked_sub(self.verify_interval());
-                (since.unwrap_or(self.context.epoch), LATER)
+                let patience = LATER.min(self.verify_interval());
+                (since.unwrap_or(self.context.epoch), patience)
             }
             Freshness::Now => (now, Duration::ZERO),
         };
