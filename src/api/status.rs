@@ -131,6 +131,12 @@ pub struct EntryStatus {
     /// How often somebody else changed or deleted the secret lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
+
+    /// A keyed mark on the id, the version and what was found, which the operator alone can make. A
+    /// record without the right one is not believed: nothing is deleted or changed by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub seal: Option<String>,
 }
 
 /// What the provider showed of a name before the object wrote it for the first time.

@@ -18,7 +18,7 @@ pub(super) const MAX_ENTRIES: usize = 500;
 /// How large status may grow, in bytes. A property test holds the estimate against the real thing.
 pub(super) const MAX_STATUS: usize = 256 * 1024;
 /// What status holds of an entry besides its name, and of a Secret besides its name, at most.
-const ENTRY_OVERHEAD: usize = 375;
+const ENTRY_OVERHEAD: usize = 402;
 const SOURCE_OVERHEAD: usize = 64;
 /// What status holds besides entries and Secrets: conditions with their messages.
 const STATUS_OVERHEAD: usize = 8 * 1024;

@@ -37,6 +37,9 @@ pub(super) struct Memo {
     account: Option<Arc<Account>>,
     /// What digests were made with under the API key before, until the records have followed it.
     former: Option<Box<DigestKey>>,
+    /// The key that was found to open the account that was written to. While a cleanup takes away what
+    /// proves that, it must not be asked again.
+    proved: Option<Box<str>>,
     /// The generation that is wanted and since when.
     wanted: Option<(i64, Instant)>,
     /// When what was written is compared with the account's listing again.
@@ -129,6 +132,16 @@ impl Memo {
     /// The records have followed the API key.
     pub(super) fn forget_former_key(&mut self) {
         self.former = None;
+    }
+
+    /// Whether this key was found to open the account that was written to.
+    pub(super) fn is_proved(&self, key: &str) -> bool {
+        self.proved.as_deref() == Some(key)
+    }
+
+    /// This key opens the account that was written to.
+    pub(super) fn prove(&mut self, key: &str) {
+        self.proved = Some(key.into());
     }
 
     /// The account, where one is known.

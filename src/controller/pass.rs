@@ -5,6 +5,7 @@ mod cleanup;
 mod conclusion;
 mod rekey;
 mod removal;
+mod seal;
 mod sync;
 mod verify;
 mod words;

@@ -46,8 +46,7 @@ impl Route<'_> {
         entry: &Desired,
     ) -> Option<String> {
         let value = entry.value.as_ref().ok()?;
-        let scope = scope_field(self.choice).unwrap_or_default();
-        let target = format!("{}/{}/{scope}", self.choice.kind(), self.choice.endpoint());
+        let target = self.target();
         Some(key.digest(&Digested {
             uid,
             target: &target,
@@ -55,6 +54,12 @@ impl Route<'_> {
             value,
             options: &entry.options,
         }))
+    }
+
+    /// Provider, endpoint and the scope that the spec names.
+    pub(super) fn target(&self) -> String {
+        let scope = scope_field(self.choice).unwrap_or_default();
+        format!("{}/{}/{scope}", self.choice.kind(), self.choice.endpoint())
     }
 
     /// Whose secrets these are: as the provider said, else as the spec says, else (Pipecat names

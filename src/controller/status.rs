@@ -334,6 +334,7 @@ pub(super) fn unwritten(name: &str) -> EntryStatus {
         last_write_time: None,
         found: None,
         drift: None,
+        seal: None,
     }
 }
 

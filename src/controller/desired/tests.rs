@@ -244,6 +244,7 @@ proptest! {
                 repairs: 100,
                 since: crate::controller::status::time(jiff::Timestamp::UNIX_EPOCH),
             }),
+            seal: Some("0".repeat(16)),
         });
         let sources = spec.secret_names().into_iter().map(|name| crate::api::SourceStatus {
             name: name.to_owned(),

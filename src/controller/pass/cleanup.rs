@@ -15,16 +15,19 @@ use crate::{
         finalizer,
         gate::Acted,
         kubernetes::{Failure, is_terminating},
+        memo::Memo,
         plan::{self, Riddance, removals},
         report::{self, Findings, Notice},
         route::Route,
-        trouble::Trouble,
+        trouble::{Kind, Trouble},
     },
     telemetry::PassResult,
 };
 
 /// How long it may take once the namespace is being deleted too and the API key is gone.
 const HOPELESS: Duration = Duration::from_secs(30);
+/// How long at least until a deletion that the provider refuses is tried again.
+const REFUSED: Duration = Duration::from_secs(30);
 /// How long a process has known of a deletion, at least, before it believes the clock that it took
 /// too long: the clock may be wrong.
 const DOUBT: Duration = Duration::from_mins(1);
@@ -34,10 +37,7 @@ type Ran = Result<(PassResult, Action), Failure>;
 impl Pass<'_> {
     /// Gets rid of what a deleted object wrote, and lets it go.
     pub(super) async fn clean_up(&self) -> Ran {
-        let known_since = self
-            .context
-            .memos
-            .with(&self.uid, |memo| memo.deleted_since());
+        let known_since = self.context.memos.with(&self.uid, Memo::deleted_since);
         let left: Vec<EntryStatus> = self
             .recorded()
             .iter()
@@ -121,8 +121,13 @@ impl Pass<'_> {
             Ok(false) => return Ok(Some((left.to_vec(), Some(words::account_changed(choice))))),
             Err(trouble) => return Ok(Some((left.to_vec(), Some(trouble)))),
         }
+        // Nothing is deleted because status says so: who may write it must not get to delete.
+        let believed = match self.believed_at_end(&route, left).await {
+            Ok(believed) => believed,
+            Err(trouble) => return Ok(Some((left.to_vec(), Some(trouble)))),
+        };
         let going = removals(
-            left,
+            &believed,
             DeletionPolicy::Delete,
             route.rules(),
             &self.claims(&route),
@@ -134,7 +139,7 @@ impl Pass<'_> {
         report::tell(self.context, &self.object, &rid.notices);
         if rid.kept.is_empty() && !is_handed_over {
             let told = |error| Trouble::provider(&error, choice, None);
-            if let Err(trouble) = self.rid_of_set(&route, left).await.map_err(told) {
+            if let Err(trouble) = self.rid_of_set(&route, &believed).await.map_err(told) {
                 return Ok(Some((left.to_vec(), Some(trouble))));
             }
         }
@@ -182,7 +187,12 @@ impl Pass<'_> {
         trouble: Option<Trouble>,
         remaining: Duration,
     ) -> Ran {
-        let wait = self.context.memos.with(&self.uid, |memo| memo.back_off());
+        let wait = self.context.memos.with(&self.uid, Memo::back_off);
+        // What a provider refuses, because it is in use perhaps, it will refuse in a second as well.
+        let wait = match &trouble {
+            Some(trouble) if trouble.kind == Kind::Config => wait.max(REFUSED),
+            Some(_) | None => wait,
+        };
         let asked = trouble.as_ref().and_then(|trouble| trouble.retry_after);
         let wait = asked.unwrap_or(wait).min(remaining);
         let mut conclusion = Conclusion::of(entries, self.as_recorded().sources);

@@ -1,6 +1,8 @@
 //! A new API key: the records follow it, if it opens the account that was written to.
 
-use super::{Pass, words};
+use std::collections::HashSet;
+
+use super::{Pass, seal, words};
 use crate::{
     account::DigestKey,
     api::{EntryStatus, ProviderSecret},
@@ -29,7 +31,7 @@ impl Pass<'_> {
         let known = status.and_then(|status| status.key_fingerprint.as_deref());
         let present = route.account.digests.scope();
         if known.is_none_or(|known| known == present) || !recorded.iter().any(plan::was_written) {
-            return Ok(recorded.to_vec());
+            return Ok(self.believed(route, desired, recorded));
         }
         if !self.is_same_account(route).await? {
             if self.requested.is_none() {
@@ -44,6 +46,12 @@ impl Pass<'_> {
             .with(&self.uid, |memo| memo.former_digests())
             .filter(|former| Some(former.scope().as_str()) == known);
         let fold = route.rules().fold;
+        let recorded = if former.is_some() {
+            self.believed(route, desired, recorded)
+        } else {
+            let wanted = desired.iter().map(|wanted| wanted.folded.clone());
+            self.recognised(route, &wanted.collect(), recorded).await?
+        };
         let rekeyed = recorded.iter().map(|entry| {
             let mut entry = entry.clone();
             let folded = fold(&entry.name);
@@ -56,6 +64,33 @@ impl Pass<'_> {
             entry
         });
         Ok(rekeyed.collect())
+    }
+
+    /// The records, where no key is at hand under which they were sealed: the account is the one that was
+    /// written to, so a name that is wanted is believed, and to be the secret that the listing shows.
+    pub(super) async fn recognised(
+        &self,
+        route: &Route<'_>,
+        wanted: &HashSet<String>,
+        recorded: &[EntryStatus],
+    ) -> Result<Vec<EntryStatus>, Trouble> {
+        let told = |error| Trouble::provider(&error, route.choice, None);
+        let listed = route
+            .listing(self.context.epoch, std::time::Duration::ZERO)
+            .await
+            .map_err(told)?;
+        let rules = route.rules();
+        let recognise = |entry: &EntryStatus| {
+            let is_wanted = wanted.contains(&(rules.fold)(&entry.name));
+            let shown = plan::is_shown_as_ours(entry, &listed.remotes, rules);
+            let is_ours = rules.unit == Unit::Set || matches!(shown, Shown::Ours(_));
+            match (is_wanted, is_ours) {
+                (true, true) => entry.clone(),
+                (true, false) => seal::nameless(entry),
+                (false, _) => seal::disowned(entry),
+            }
+        };
+        Ok(recorded.iter().map(recognise).collect())
     }
 
     /// Whether an entry is what was written last: its digest under the former key says so, or
@@ -87,8 +122,17 @@ impl Pass<'_> {
     pub(super) async fn is_written_account(&self, route: &Route<'_>) -> Result<bool, Trouble> {
         let status = self.object.status.as_ref();
         let known = status.and_then(|status| status.key_fingerprint.as_deref());
-        let is_exchanged = known.is_some_and(|known| known != route.account.digests.scope());
-        Ok(!is_exchanged || self.is_same_account(route).await?)
+        let present = route.account.digests.scope();
+        let memos = &self.context.memos;
+        let is_proved = memos.with(&self.uid, |memo| memo.is_proved(&present));
+        if is_proved || known.is_none_or(|known| known == present) {
+            return Ok(true);
+        }
+        let is_same = self.is_same_account(route).await?;
+        if is_same {
+            memos.with(&self.uid, |memo| memo.prove(&present));
+        }
+        Ok(is_same)
     }
 
     /// Whether the present key opens the account that the records speak of: by the id of the

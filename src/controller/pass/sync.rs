@@ -9,7 +9,7 @@ use super::{
     Pass,
     conclusion::Conclusion,
     removal::Rid,
-    verify::{Examined, Freshness},
+    verify::{Examined, Freshness, Members},
     words,
 };
 use crate::{
@@ -42,7 +42,7 @@ struct Work {
     recorded: Vec<EntryStatus>,
     suspects: BTreeMap<String, Cause>,
     listed: Option<Arc<Snapshot>>,
-    members: Option<Option<Vec<String>>>,
+    members: Option<Members>,
     planned: Vec<Planned>,
 }
 
@@ -71,7 +71,11 @@ impl Pass<'_> {
         let unfinished = |planned: &[Planned], reason| {
             let entries = status::not_carried_out(names(), planned, reason);
             let kept = [retained.clone(), removed.entries()].concat();
-            Conclusion::of(join(entries, kept), sources.clone())
+            let entries = self.sealed(route, join(entries, kept));
+            let mut conclusion = Conclusion::of(entries, sources.clone());
+            // The digests and seals are this key's.
+            conclusion.key_fingerprint = Some(route.account.digests.scope());
+            conclusion
         };
         if self.object.spec.is_suspended() {
             let conclusion = unfinished(&work.planned, Reason::Suspended);
@@ -123,6 +127,7 @@ impl Pass<'_> {
             .troubles
             .extend(applied.outcomes.into_iter().filter_map(Outcome::trouble));
         conclusion.entries.extend(rid.kept);
+        conclusion.entries = self.sealed(route, conclusion.entries);
         conclusion.troubles.extend(rid.troubles);
         conclusion.notices.extend(rid.notices);
         conclusion.scope = route.scope(said);
@@ -305,6 +310,7 @@ impl Pass<'_> {
             .iter()
             .filter(|removed| removed.riddance == Riddance::Delete);
         pending.extend(deletions.filter_map(|removed| status::leaving(&removed.entry)));
+        let mut pending = self.sealed(route, pending);
         let newest = self.newest();
         let mut next = newest.status.clone().unwrap_or_default();
         let fold = route.rules().fold;

@@ -41,11 +41,14 @@ pub(super) enum Verified {
     Drifted(Examined),
 }
 
+/// The keys of a set; none if there is no set.
+pub(super) type Members = Option<Vec<String>>;
+
 /// What a listing showed.
 pub(super) struct Examined {
     pub(super) snapshot: Arc<Snapshot>,
     /// The keys of the set, where there are sets.
-    pub(super) members: Option<Option<Vec<String>>>,
+    pub(super) members: Option<Members>,
     /// What somebody else did, by folded name.
     pub(super) drifts: BTreeMap<String, Drift>,
     /// When to look again, because something seems to be missing and it is too early to tell.
@@ -119,7 +122,7 @@ impl Pass<'_> {
 
     fn verify_again(&self, wait: Duration) {
         self.context.memos.with(&self.uid, |memo| {
-            memo.verify_at = Some(Instant::now() + wait)
+            memo.verify_at = Some(Instant::now() + wait);
         });
     }
 
@@ -226,7 +229,10 @@ impl Pass<'_> {
                 let mut entry = entry.clone();
                 let folded = (route.rules().fold)(&entry.name);
                 let is_blank = plan::was_written(&entry) && entry.remote_version.is_none();
-                if !is_blank || self.evidence(route, &folded, &entry, snapshot) == Evidence::None {
+                if !is_blank
+                    || !self.is_believed(route, &entry)
+                    || self.evidence(route, &folded, &entry, snapshot) == Evidence::None
+                {
                     return entry;
                 }
                 let shown = plan::is_shown_as_ours(&entry, &snapshot.remotes, route.rules());
@@ -240,7 +246,7 @@ impl Pass<'_> {
                 entry
             })
             .collect();
-        (is_changed && route.rules().unit == Unit::Each).then_some(entries)
+        (is_changed && route.rules().unit == Unit::Each).then(|| self.resealed(route, entries))
     }
 }
 

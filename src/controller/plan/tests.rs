@@ -32,6 +32,7 @@ fn record(name: &str, digest: Option<&str>, state: EntryState) -> EntryStatus {
         last_write_time: Some(time(jiff::Timestamp::UNIX_EPOCH)),
         found: None,
         drift: None,
+        seal: None,
     }
 }
 
