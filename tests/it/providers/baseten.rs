@@ -127,11 +127,13 @@ fn another_spelling_of_a_name_is_the_same_secret() {
 #[test]
 fn the_same_name_in_another_team_is_left_alone() {
     run(async {
-        for (target, own, other) in [
-            (Target::BasetenWorkspace, "default-team", "team1"),
-            (Target::BasetenTeam, "team1", "default-team"),
-        ] {
+        for target in BOTH {
             let scene = scene(target).await;
+            let (default, team) = ("default-team".to_owned(), scene.team());
+            let (own, other) = match target {
+                Target::BasetenTeam => (&*team, &*default),
+                _ => (&*default, &*team),
+            };
             let (value, rotated) = (scene.value("one"), scene.value("two"));
             scene
                 .account
@@ -179,8 +181,10 @@ fn answers_without_the_newer_fields_are_understood() {
 #[test]
 fn what_is_there_already_is_overwritten_and_keeps_its_id() {
     run(async {
-        for (target, team) in BOTH.into_iter().zip([None, Some("team1")]) {
+        for target in BOTH {
             let scene = scene(target).await;
+            let team = scene.scope();
+            let team = team.as_deref();
             scene
                 .account
                 .foreign_write(team, "hf-token", "foreign")

@@ -2,19 +2,22 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use provider_secrets::api::{Condition, ProviderSecret};
 use serde_json::{Value, json};
-use simulator::{Account, baseten, braintrust, pipecat, prime_intellect};
+use simulator::{Account, Exchange, baseten, braintrust, pipecat, prime_intellect};
 
-use super::{CANARY, Stage, traces, until};
+use super::{CANARY, Stage, invariants, until};
 
 /// The five upstream APIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +50,9 @@ impl Target {
 }
 
 /// The name of the set that Pipecat objects of the tests write.
-const SET: &str = "agents";
-/// The team of the tests at Baseten.
+pub(super) const SET: &str = "agents";
+/// How the lines of requests call the team of a scene at Baseten. Its id is the account's own: no two
+/// organizations have a team of one id.
 const TEAM: &str = "team1";
 
 /// One test's own namespace, with an account at the provider and its API key in the Secret
@@ -59,22 +63,28 @@ pub(crate) struct Scene<'a> {
     pub(crate) namespace: String,
     pub(crate) account: Account,
     pub(crate) key: String,
+    /// What somebody else wrote at the provider, by scope and name.
+    pub(crate) strangers: Mutex<Strangers>,
+    /// The namespace whose account this scene uses, where it has none of its own.
+    pub(crate) shares: Option<String>,
 }
+
+/// Values by scope and name.
+pub(crate) type Strangers = BTreeMap<(Option<String>, String), String>;
 
 impl<'a> Scene<'a> {
     /// Sets the scene.
     pub(crate) async fn new(stage: &'a Stage, target: Target) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let namespace = format!("scene-{number}");
-        let key = format!("{CANARY}-key-{number}");
+        let (namespace, key) = fresh_names();
         let simulator = stage.simulator();
         let account = match target {
             Target::BasetenWorkspace | Target::BasetenTeam => {
                 let account = baseten::NewAccount::new(&namespace, key.as_str());
-                simulator
-                    .baseten()
-                    .add_account(account.team("default-team", "default").team(TEAM, "one"))
+                simulator.baseten().add_account(
+                    account
+                        .team("default-team", "default")
+                        .team(team_id(&namespace), "one"),
+                )
             }
             Target::PrimeIntellect => simulator
                 .prime_intellect()
@@ -90,17 +100,50 @@ impl<'a> Scene<'a> {
             }
         };
         let account = account.expect("an account is added");
-        let scene = Self {
+        Self {
             stage,
             target,
             namespace,
             account,
             key,
-        };
+            strangers: Mutex::default(),
+            shares: None,
+        }
+        .open()
+        .await
+    }
+
+    /// A scene in another namespace with an account and a key that are there.
+    pub(crate) async fn beside(&self, account: &Account, key: &str) -> Scene<'a> {
+        Scene {
+            stage: self.stage,
+            target: self.target,
+            namespace: fresh_names().0,
+            account: account.clone(),
+            key: key.to_owned(),
+            strangers: Mutex::default(),
+            shares: Some(self.namespace.clone()),
+        }
+        .open()
+        .await
+    }
+
+    /// A further key of this account.
+    pub(crate) fn further_key(&self) -> String {
+        let (_, key) = fresh_names();
+        self.account
+            .add_key(key.as_str())
+            .expect("a further key is added");
+        key
+    }
+
+    /// Makes the namespace and the credential.
+    async fn open(self) -> Self {
+        let scene = self;
         let namespace: Namespace =
             serde_json::from_value(json!({"metadata": {"name": scene.namespace}}))
                 .expect("a namespace");
-        let namespaces: Api<Namespace> = Api::all(stage.client.clone());
+        let namespaces: Api<Namespace> = Api::all(scene.stage.client.clone());
         namespaces
             .create(&PostParams::default(), &namespace)
             .await
@@ -120,7 +163,7 @@ impl<'a> Scene<'a> {
         let name = match self.target {
             Target::BasetenWorkspace => "baseten",
             Target::BasetenTeam => {
-                member["teamId"] = TEAM.into();
+                member["teamId"] = self.team().into();
                 "baseten"
             }
             Target::PrimeIntellect => "primeIntellect",
@@ -135,12 +178,7 @@ impl<'a> Scene<'a> {
 
     /// Names and values that the provider holds for this scene.
     pub(crate) fn held(&self) -> BTreeMap<String, String> {
-        let scope = match self.target {
-            Target::BasetenTeam => Some(TEAM),
-            Target::Pipecat => Some(SET),
-            Target::BasetenWorkspace | Target::PrimeIntellect | Target::Braintrust => None,
-        };
-        self.account.values(scope)
+        self.account.values(self.scope().as_deref())
     }
 
     /// Requests that wrote something at the provider, by method and path.
@@ -148,8 +186,44 @@ impl<'a> Scene<'a> {
         self.account
             .writes()
             .iter()
-            .map(simulator::Exchange::line)
+            .map(|write| self.line(write))
             .collect()
+    }
+
+    /// Method and path of a request, with a name for this scene's team that is the same in all.
+    pub(crate) fn line(&self, request: &Exchange) -> String {
+        request.line().replace(&self.team(), TEAM)
+    }
+
+    /// The id of this scene's team at Baseten.
+    pub(crate) fn team(&self) -> String {
+        team_id(self.account.name())
+    }
+
+    /// The same scene on a stage that changed meanwhile: its namespace, account and key.
+    pub(crate) fn again(
+        stage: &'a Stage,
+        target: Target,
+        (namespace, account, key): &(String, Account, String),
+    ) -> Self {
+        Self {
+            stage,
+            target,
+            namespace: namespace.clone(),
+            account: account.clone(),
+            key: key.clone(),
+            strangers: Mutex::default(),
+            shares: None,
+        }
+    }
+
+    /// What [`Scene::again`] needs.
+    pub(crate) fn parts(&self) -> (String, Account, String) {
+        (
+            self.namespace.clone(),
+            self.account.clone(),
+            self.key.clone(),
+        )
     }
 
     /// Waits until the provider holds exactly these.
@@ -351,41 +425,36 @@ impl<'a> Scene<'a> {
         cells[1..cells.len() - 1].to_vec()
     }
 
-    /// Ends the test: nothing of a value or a key is in any log, status, event or metric.
+    /// Ends the test: checks what must hold whatever the test did, and that nothing is at the
+    /// provider that no object wants.
     pub(crate) async fn finish(self) {
-        let objects = self
-            .objects()
-            .list(&ListParams::default())
-            .await
-            .expect("objects are listed");
-        for object in &objects {
-            check_conditions(object);
-        }
-        let sinks = [
-            (
-                "objects",
-                serde_json::to_string(&objects.items).expect("JSON"),
-            ),
-            (
-                "events",
-                self.kubectl(&["get", "events", "-o", "json"]).await,
-            ),
-            ("metrics", self.stage.operator.get("/metrics").await.1),
-            ("log", self.stage.operator.log()),
-        ];
-        for (sink, text) in sinks {
-            assert_eq!(
-                traces(&text),
-                Vec::<String>::new(),
-                "the canary is in the {sink}"
-            );
-        }
+        invariants::check(&self, &[]).await;
     }
+
+    /// The same where the test left these names at the provider on purpose.
+    pub(crate) async fn finish_leaving(self, names: &[&str]) {
+        invariants::check(&self, names).await;
+    }
+}
+
+fn team_id(account: &str) -> String {
+    format!("team-of-{account}")
+}
+
+/// The names of a namespace and of a key that no other test has.
+fn fresh_names() -> (String, String) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    (format!("scene-{number}"), format!("{CANARY}-key-{number}"))
 }
 
 /// Plays a test at each of the five upstream APIs, side by side on the shared stage.
 pub(crate) async fn at_each_api(play: impl AsyncFn(Scene<'static>)) {
-    let stage = Stage::shared().await;
+    at_each_api_on(Stage::shared().await, play).await;
+}
+
+/// The same on another stage.
+pub(crate) async fn at_each_api_on(stage: &'static Stage, play: impl AsyncFn(Scene<'static>)) {
     let play = &play;
     let plays = Target::ALL.map(async |target| play(Scene::new(stage, target).await).await);
     futures::future::join_all(plays).await;
@@ -403,7 +472,7 @@ pub(crate) fn condition<'a>(object: &'a ProviderSecret, kind: &str) -> Option<&'
 
 /// Exactly one of the three conditions is True, but for what is suspended; each speaks of the
 /// generation that status does.
-fn check_conditions(object: &ProviderSecret) {
+pub(super) fn check_conditions(object: &ProviderSecret) {
     let Some(status) = &object.status else { return };
     if status.conditions.is_empty() {
         return;
