@@ -170,6 +170,16 @@ fn fenced_by_uid(object: &ProviderSecret, next: &ProviderSecretStatus) -> Option
 pub(super) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<ProviderSecret> {
     slim(&mut answer);
     let answer = Arc::new(answer);
+    if answer.metadata.deletion_timestamp.is_some() && answer.finalizers().is_empty() {
+        // It is gone, and the watch may have said so before this answer came: a claim that is noted
+        // now would never be forgotten.
+        let uid = answer.uid().unwrap_or_default();
+        if let Some(account) = context.memos.forget(&uid) {
+            account.limiter.forget(&object_name(&*answer));
+        }
+        context.wake_all(context.claims.forget(&uid));
+        return answer;
+    }
     if let Some(uid) = answer.uid() {
         context.memos.with(&uid, |memo| memo.wrote(&answer));
     }
