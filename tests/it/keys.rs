@@ -213,7 +213,7 @@ fn c_21_a_key_rotated_while_the_operator_is_down_costs_no_write() {
                 scene
                     .wait_held(&[("A_KEY", &scene.value("a")), ("B_KEY", &scene.value(value))])
                     .await;
-                let news = if number % 2 == 0 { 1 } else { 0 };
+                let news = usize::from(number % 2 == 0);
                 assert_eq!(
                     scene.writes().len(),
                     writes.len() + news,

@@ -125,7 +125,7 @@ fn the_timeout_lets_an_object_go_and_names_what_is_left() {
             scene.wait_gone("gone").await;
             let took = deleted.elapsed();
             // A deletionTimestamp has whole seconds.
-            assert!(took > BRISK_DELETION - Duration::from_secs(2), "{took:?}");
+            assert!(took + Duration::from_secs(2) > BRISK_DELETION, "{took:?}");
             assert!(took < BRISK_DELETION * 2, "{took:?}");
             let note = scene.wait_event("DeletionSkipped").await;
             assert!(note.contains("A_KEY"), "{note}");

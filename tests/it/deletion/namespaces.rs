@@ -101,10 +101,10 @@ fn d_06_a_hundred_namespaces_go_in_random_orders_within_the_bound() {
     run(async {
         let stage = Stage::brisk().await;
         let plans = plans();
-        let plays = stream::iter(&plans)
+        let running = stream::iter(&plans)
             .map(async |plan| (plan, play(stage, plan).await))
             .buffer_unordered(AT_ONCE);
-        let played: Vec<_> = plays.collect().await;
+        let played: Vec<_> = running.collect().await;
         let mut longest = Duration::ZERO;
         let mut longest_up = Duration::ZERO;
         for (plan, (took, scene)) in played {

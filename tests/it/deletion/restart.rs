@@ -32,7 +32,9 @@ fn l_02_what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one
             scene.apply("crashed", spec).await.expect("it is applied");
             crate::support::until("the write arrived", async || {
                 let crashed = (scene.target == Target::Pipecat).then(|| "crashed".to_owned());
-                let held = scene.account.held(crashed.or(scene.scope()).as_deref());
+                let held = scene
+                    .account
+                    .held(crashed.or_else(|| scene.scope()).as_deref());
                 held.contains_key("B_KEY")
                     .then_some(())
                     .ok_or_else(|| format!("{held:?}"))
