@@ -180,7 +180,7 @@ async fn rotate(stage: &Stage, scene: &Scene<'_>, number: usize, serial: usize) 
     let value = scene.value(&format!("rotated-{serial}"));
     let scope = match scene.target {
         Target::Pipecat => Some(name.clone()),
-        Target::BasetenTeam => Some("team1".to_owned()),
+        Target::BasetenTeam => Some(scene.team()),
         Target::BasetenWorkspace | Target::PrimeIntellect | Target::Braintrust => None,
     };
     scene.secret(&name, &[("key", &value)]).await;

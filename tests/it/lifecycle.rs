@@ -4,11 +4,9 @@
 mod restart;
 mod suspend;
 
+use crate::support::{Scene, Target, at_each_api, run};
 use provider_secrets::api::{ProviderSecret, SourceStatus};
 use serde_json::{Value, json};
-use simulator::Exchange;
-
-use crate::support::{Scene, Target, at_each_api, run};
 
 /// A set of Pipecat is written as a whole, everything else one by one.
 fn writes_whole_sets(scene: &Scene<'_>) -> bool {
@@ -45,24 +43,20 @@ async fn rotate(scene: &Scene<'_>, data: &[(&str, &str)]) -> ProviderSecret {
 
 /// Method and path of every request but the first `known`, with `{id}` for the provider's ids.
 fn lines(scene: &Scene<'_>, known: usize) -> Vec<String> {
-    let held = scene.account.held(scope(scene).as_deref());
+    let held = scene.account.held(scene.scope().as_deref());
     let ids: Vec<String> = held.into_values().filter_map(|held| held.id).collect();
     let requests = scene.account.requests();
-    let lines = requests[known..].iter().map(Exchange::line);
+    let lines = requests[known..].iter().map(|request| scene.line(request));
     lines
         .map(|line| ids.iter().fold(line, |line, id| line.replace(id, "{id}")))
-        .map(|line| line.replace(&scene.team(), "{team}"))
         .collect()
-}
-
-/// The scope of a scene as the simulator knows it.
-fn scope(scene: &Scene<'_>) -> Option<String> {
-    scene.target.scope(&scene.namespace)
 }
 
 /// The id of an entry at the provider, or how often it was written where there are no ids.
 fn identity(scene: &Scene<'_>, name: &str) -> Option<String> {
-    scene.account.held(scope(scene).as_deref())[name].id.clone()
+    scene.account.held(scene.scope().as_deref())[name]
+        .id
+        .clone()
 }
 
 /// The body of the newest write.
@@ -207,7 +201,7 @@ fn an_added_entry_is_the_only_one_written_but_in_a_set() {
         let entries = [("A_KEY", one.as_str()), ("B_ADDED_KEY", two.as_str())];
         assert_eq!(newest_body(&scene), first_body(scene.target, &entries));
         assert_eq!(scene.held().len(), 2);
-        let times = scene.account.held(scope(&scene).as_deref())["A_KEY"].writes;
+        let times = scene.account.held(scene.scope().as_deref())["A_KEY"].writes;
         assert_eq!(times, if writes_whole_sets(&scene) { 2 } else { 1 });
         assert_eq!(scene.columns("life").await[1..4], ["True", "Synced", "2/2"]);
         scene.finish().await;

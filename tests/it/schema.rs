@@ -5,6 +5,7 @@ mod entries;
 mod explain;
 mod limits;
 mod options;
+mod policies;
 mod provider;
 mod scope;
 mod sources;

@@ -1,7 +1,9 @@
 //! What every integration test uses: a stage with a cluster, the providers and the operator, and a
 //! scene of its own on it.
 
+mod acts;
 mod canary;
+mod invariants;
 pub(crate) mod operator;
 mod quiet;
 mod scene;
@@ -12,11 +14,12 @@ use std::{future::Future, path::PathBuf, sync::LazyLock, time::Duration};
 
 use tokio::runtime::{Builder, Runtime};
 
+pub(crate) use acts::{entry, is_guarded, metric};
 pub(crate) use canary::{CANARY, traces};
 pub(crate) use operator::Operator;
 pub(crate) use quiet::{Bystander, calls, timed, wait_write, write_method};
-pub(crate) use scene::{Scene, at_each_api, condition};
-pub(crate) use stage::Stage;
+pub(crate) use scene::{Scene, at_each_api, at_each_api_on, condition};
+pub(crate) use stage::{BRISK_DELETION, Stage};
 pub(crate) use target::Target;
 
 /// How long anything may take that must happen. Far beyond what it takes: a machine may be busy.

@@ -3,7 +3,7 @@
 
 use cluster::AuditEvent;
 use jiff::Timestamp;
-use simulator::Exchange;
+use simulator::{Account, Exchange};
 
 use super::one_entry;
 use crate::support::{Operator, Scene, Stage, Target, calls, run, until};
@@ -29,50 +29,25 @@ async fn passes(operator: &Operator) -> (u64, u64) {
 /// A scene whose stage may change meanwhile.
 struct Parked {
     target: Target,
-    namespace: String,
-    account: simulator::Account,
-    key: String,
+    parts: (String, Account, String),
     requests: usize,
 }
 
 impl Parked {
-    fn new(scene: Scene<'_>) -> Self {
-        let requests = scene.account.requests().len();
-        let Scene {
-            target,
-            namespace,
-            account,
-            key,
-            ..
-        } = scene;
+    fn new(scene: &Scene<'_>) -> Self {
         Self {
-            target,
-            namespace,
-            account,
-            key,
-            requests,
+            target: scene.target,
+            parts: scene.parts(),
+            requests: scene.account.requests().len(),
         }
     }
 
-    fn resume(self, stage: &Stage) -> Scene<'_> {
-        let Self {
-            target,
-            namespace,
-            account,
-            key,
-            ..
-        } = self;
-        Scene {
-            stage,
-            target,
-            namespace,
-            account,
-            key,
-        }
+    fn resume<'a>(&self, stage: &'a Stage) -> Scene<'a> {
+        Scene::again(stage, self.target, &self.parts)
     }
 
     fn new_requests(&self) -> Vec<String> {
-        let requests = self.account.requests();
+        let requests = self.parts.1.requests();
         requests[self.requests..]
             .iter()
             .map(Exchange::line)
@@ -96,7 +71,7 @@ fn l_10_a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
         for target in Target::ALL {
             let scene = Scene::new(&stage, target).await;
             one_entry(&scene).await;
-            parked.push(Parked::new(scene));
+            parked.push(Parked::new(&scene));
         }
         assert!(stage.operator.terminate().await.success());
         let restarted = Timestamp::now();
@@ -121,7 +96,7 @@ fn l_10_a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
             );
         }
         for parked in &parked {
-            let calls = calls(&stage, &parked.namespace).await;
+            let calls = calls(&stage, &parked.parts.0).await;
             let since = calls
                 .iter()
                 .filter(|call| call.request_received >= restarted);
@@ -155,26 +130,11 @@ fn what_changed_while_the_operator_was_away_is_sent_when_it_is_back() {
         for target in Target::ALL {
             let scene = Scene::new(&stage, target).await;
             one_entry(&scene).await;
-            parked.push(Parked::new(scene));
+            parked.push(Parked::new(&scene));
         }
         assert!(stage.operator.terminate().await.success());
-        for parked in &mut parked {
-            let Parked {
-                target,
-                namespace,
-                account,
-                key,
-                ..
-            } = parked;
-            let (target, namespace) = (*target, namespace.clone());
-            let (account, key) = (account.clone(), key.clone());
-            let scene = Scene {
-                stage: &stage,
-                target,
-                namespace,
-                account,
-                key,
-            };
+        for parked in &parked {
+            let scene = parked.resume(&stage);
             scene.secret("source", &[("a", &scene.value("away"))]).await;
         }
         stage.restart(&[]).await;

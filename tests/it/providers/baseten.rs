@@ -183,7 +183,7 @@ fn m_06_what_is_there_already_is_overwritten_and_keeps_its_id() {
     run(async {
         for target in BOTH {
             let scene = scene(target).await;
-            let team = (target == Target::BasetenTeam).then(|| scene.team());
+            let team = scene.scope();
             let team = team.as_deref();
             scene
                 .account

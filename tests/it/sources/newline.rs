@@ -171,13 +171,7 @@ fn c_12_a_restart_reads_nothing_and_repeats_no_warning() {
                 .into_iter()
                 .map(async |(target, namespace, account, key)| {
                     let stage = &stage;
-                    let scene = Scene {
-                        stage,
-                        target,
-                        namespace,
-                        account,
-                        key,
-                    };
+                    let scene = Scene::again(stage, target, &(namespace, account, key));
                     let reads = calls(stage, &scene.namespace).await;
                     let reads = reads
                         .iter()

@@ -2,19 +2,26 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use provider_secrets::api::{Condition, ProviderSecret};
 use serde_json::{Value, json};
-use simulator::Account;
+use simulator::{Account, Exchange};
 
-use super::{CANARY, Stage, Target, traces, until};
+use super::{CANARY, Stage, Target, invariants, until};
+
+/// How the lines of requests call the team of a scene at Baseten. Its id is the account's own: no two
+/// organizations have a team of one id.
+const TEAM: &str = "{team}";
 
 /// One test's own namespace, with an account at the provider and its API key in the Secret
 /// `credential`, key `api-key`.
@@ -24,33 +31,70 @@ pub(crate) struct Scene<'a> {
     pub(crate) namespace: String,
     pub(crate) account: Account,
     pub(crate) key: String,
+    /// What somebody else wrote at the provider, by scope and name.
+    pub(crate) strangers: Mutex<Strangers>,
+    /// The namespace whose account this scene uses, where it has none of its own.
+    pub(crate) shares: Option<String>,
 }
+
+/// Values by scope and name.
+pub(crate) type Strangers = BTreeMap<(Option<String>, String), String>;
 
 impl<'a> Scene<'a> {
     /// Sets the scene.
     pub(crate) async fn new(stage: &'a Stage, target: Target) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self::within(stage, target, &format!("scene-{number}")).await
+        Self::within(stage, target, &fresh_names().0).await
     }
 
     /// Sets the scene in a namespace of this name, which is made unless it is there.
     pub(crate) async fn within(stage: &'a Stage, target: Target, namespace: &str) -> Self {
         let namespace = namespace.to_owned();
         let key = format!("{CANARY}-key-of-{namespace}");
-        let simulator = stage.simulator();
-        let account = target.account(simulator, &namespace, &key);
-        let scene = Self {
+        let account = target.account(stage.simulator(), &namespace, &key);
+        Self {
             stage,
             target,
             namespace,
             account,
             key,
-        };
+            strangers: Mutex::default(),
+            shares: None,
+        }
+        .open()
+        .await
+    }
+
+    /// A scene in another namespace with an account and a key that are there.
+    pub(crate) async fn beside(&self, account: &Account, key: &str) -> Scene<'a> {
+        Scene {
+            stage: self.stage,
+            target: self.target,
+            namespace: fresh_names().0,
+            account: account.clone(),
+            key: key.to_owned(),
+            strangers: Mutex::default(),
+            shares: Some(self.namespace.clone()),
+        }
+        .open()
+        .await
+    }
+
+    /// A further key of this account.
+    pub(crate) fn further_key(&self) -> String {
+        let (_, key) = fresh_names();
+        self.account
+            .add_key(key.as_str())
+            .expect("a further key is added");
+        key
+    }
+
+    /// Makes the namespace and the credential.
+    async fn open(self) -> Self {
+        let scene = self;
         let namespace: Namespace =
             serde_json::from_value(json!({"metadata": {"name": scene.namespace}}))
                 .expect("a namespace");
-        let namespaces: Api<Namespace> = Api::all(stage.client.clone());
+        let namespaces: Api<Namespace> = Api::all(scene.stage.client.clone());
         match namespaces.create(&PostParams::default(), &namespace).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             made => drop(made.expect("a namespace is made")),
@@ -59,14 +103,9 @@ impl<'a> Scene<'a> {
         scene
     }
 
-    /// The id of the team at Baseten. An id belongs to one account, as at Baseten.
-    pub(crate) fn team(&self) -> String {
-        Target::team(&self.namespace)
-    }
-
     /// The id of the default team at Baseten.
     pub(crate) fn default_team(&self) -> String {
-        Target::default_team(&self.namespace)
+        Target::default_team(self.account.name())
     }
 
     /// A value that carries the canary.
@@ -85,13 +124,12 @@ impl<'a> Scene<'a> {
 
     /// `spec.provider` for this scene's account.
     pub(crate) fn provider(&self) -> Value {
-        self.target.provider_spec(&self.namespace)
+        self.target.provider_spec(self.account.name())
     }
 
     /// Names and values that the provider holds for this scene.
     pub(crate) fn held(&self) -> BTreeMap<String, String> {
-        let scope = self.target.scope(&self.namespace);
-        self.account.values(scope.as_deref())
+        self.account.values(self.scope().as_deref())
     }
 
     /// Requests that wrote something at the provider, by method and path.
@@ -99,8 +137,44 @@ impl<'a> Scene<'a> {
         self.account
             .writes()
             .iter()
-            .map(simulator::Exchange::line)
+            .map(|write| self.line(write))
             .collect()
+    }
+
+    /// Method and path of a request, with a name for this scene's team that is the same in all.
+    pub(crate) fn line(&self, request: &Exchange) -> String {
+        request.line().replace(&self.team(), TEAM)
+    }
+
+    /// The id of this scene's team at Baseten.
+    pub(crate) fn team(&self) -> String {
+        Target::team(self.account.name())
+    }
+
+    /// The same scene on a stage that changed meanwhile: its namespace, account and key.
+    pub(crate) fn again(
+        stage: &'a Stage,
+        target: Target,
+        (namespace, account, key): &(String, Account, String),
+    ) -> Self {
+        Self {
+            stage,
+            target,
+            namespace: namespace.clone(),
+            account: account.clone(),
+            key: key.clone(),
+            strangers: Mutex::default(),
+            shares: None,
+        }
+    }
+
+    /// What [`Scene::again`] needs.
+    pub(crate) fn parts(&self) -> (String, Account, String) {
+        (
+            self.namespace.clone(),
+            self.account.clone(),
+            self.key.clone(),
+        )
     }
 
     /// Waits until the provider holds exactly these.
@@ -302,41 +376,32 @@ impl<'a> Scene<'a> {
         cells[1..cells.len() - 1].to_vec()
     }
 
-    /// Ends the test: nothing of a value or a key is in any log, status, event or metric.
+    /// Ends the test: checks what must hold whatever the test did, and that nothing is at the
+    /// provider that no object wants.
     pub(crate) async fn finish(self) {
-        let objects = self
-            .objects()
-            .list(&ListParams::default())
-            .await
-            .expect("objects are listed");
-        for object in &objects {
-            check_conditions(object);
-        }
-        let sinks = [
-            (
-                "objects",
-                serde_json::to_string(&objects.items).expect("JSON"),
-            ),
-            (
-                "events",
-                self.kubectl(&["get", "events", "-o", "json"]).await,
-            ),
-            ("metrics", self.stage.operator.get("/metrics").await.1),
-            ("log", self.stage.operator.log()),
-        ];
-        for (sink, text) in sinks {
-            assert_eq!(
-                traces(&text),
-                Vec::<String>::new(),
-                "the canary is in the {sink}"
-            );
-        }
+        invariants::check(&self, &[]).await;
     }
+
+    /// The same where the test left these names at the provider on purpose.
+    pub(crate) async fn finish_leaving(self, names: &[&str]) {
+        invariants::check(&self, names).await;
+    }
+}
+
+/// The names of a namespace and of a key that no other test has.
+fn fresh_names() -> (String, String) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    (format!("scene-{number}"), format!("{CANARY}-key-{number}"))
 }
 
 /// Plays a test at each of the five upstream APIs, side by side on the shared stage.
 pub(crate) async fn at_each_api(play: impl AsyncFn(Scene<'static>)) {
-    let stage = Stage::shared().await;
+    at_each_api_on(Stage::shared().await, play).await;
+}
+
+/// The same on another stage.
+pub(crate) async fn at_each_api_on(stage: &'static Stage, play: impl AsyncFn(Scene<'static>)) {
     let play = &play;
     let plays = Target::ALL.map(async |target| play(Scene::new(stage, target).await).await);
     futures::future::join_all(plays).await;
@@ -354,7 +419,7 @@ pub(crate) fn condition<'a>(object: &'a ProviderSecret, kind: &str) -> Option<&'
 
 /// Exactly one of the three conditions is True, but for what is suspended; each speaks of the
 /// generation that status does.
-fn check_conditions(object: &ProviderSecret) {
+pub(super) fn check_conditions(object: &ProviderSecret) {
     let Some(status) = &object.status else { return };
     if status.conditions.is_empty() {
         return;

@@ -1,7 +1,7 @@
 //! A stage: a cluster with the CustomResourceDefinition, the simulated providers, and the operator
 //! as the ServiceAccount of the chart with the rules of the chart.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use cluster::Cluster;
 use kube::Client;
@@ -14,6 +14,9 @@ use super::{Operator, root, until};
 const NAMESPACE: &str = "provider-secrets-system";
 const ACCOUNT: &str = "provider-secrets";
 
+/// After which time the operator of the brisk stage lets a deleted object go, whatever is left.
+pub(crate) const BRISK_DELETION: Duration = Duration::from_secs(15);
+
 /// Everything a test needs around itself.
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
@@ -21,6 +24,8 @@ pub(crate) struct Stage {
     pub(crate) served: Served,
     pub(crate) operator: Operator,
     pub(crate) kubeconfig: PathBuf,
+    /// How often this stage's operator verifies, where that is so often that a test can wait for it.
+    pub(crate) brisk: Option<Duration>,
 }
 
 impl Stage {
@@ -30,9 +35,27 @@ impl Stage {
         SHARED.get_or_init(|| Self::fresh(&[])).await
     }
 
+    /// The stage that tests of verification and deletion share: its operator verifies every second,
+    /// and lets a deleted object go after [`BRISK_DELETION`].
+    pub(crate) async fn brisk() -> &'static Self {
+        static BRISK: OnceCell<Stage> = OnceCell::const_new();
+        let start = async || {
+            let timeout = format!("--deletion-timeout={}s", BRISK_DELETION.as_secs());
+            let mut stage = Self::fresh(&["--verify-interval=1s", &timeout]).await;
+            stage.brisk = Some(Duration::from_secs(1));
+            stage
+        };
+        BRISK.get_or_init(start).await
+    }
+
     /// A stage for one test that restarts or breaks something; `flags` are the operator's.
     pub(crate) async fn fresh(flags: &[&str]) -> Self {
         let cluster = Cluster::start().await.expect("the cluster starts");
+        Self::on(cluster, flags).await
+    }
+
+    /// A stage on a cluster that is there.
+    pub(crate) async fn on(cluster: Cluster, flags: &[&str]) -> Self {
         let kubeconfig = prepare(&cluster, &rules(&cluster, &CLUSTER).await).await;
         let stage = Self::launch(cluster, kubeconfig, flags).await;
         stage.operator.wait_until_ready().await;
@@ -82,6 +105,7 @@ impl Stage {
             served,
             operator,
             kubeconfig,
+            brisk: None,
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use simulator::{Account, Simulator, baseten, braintrust, pipecat, prime_intellect};
 
 /// The name of the set that Pipecat objects of the tests write.
-const SET: &str = "agents";
+pub(super) const SET: &str = "agents";
 
 /// The five upstream APIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,106 @@
+//! Deleted, or changed on the way to its deletion, while no operator runs.
+
+use futures::future::join_all;
+use simulator::{Action, Fault};
+
+use super::delete;
+use crate::support::{Operator, Scene, Stage, Target, run};
+
+#[test]
+fn l_02_what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
+    run(async {
+        let stage = Stage::fresh(&[]).await;
+        let mut scenes = Vec::new();
+        for target in Target::ALL {
+            let scene = Scene::new(&stage, target).await;
+            scene.synced("gone", &delete()).await;
+            // The other's first write arrives, and nobody hears the answer.
+            scene.secret("other", &[("b", &scene.value("b"))]).await;
+            scenes.push(scene);
+        }
+        join_all(scenes.iter().map(async |scene| {
+            let method = match scene.target {
+                Target::Pipecat | Target::Braintrust => "PUT",
+                _ => "POST",
+            };
+            let fault = Fault::new(Action::HangAfterEffect).method(method);
+            scene.account.add_fault(fault.forever());
+            let mut spec = scene.spec(&[("B_KEY", "other", "b")], &delete());
+            if scene.target == Target::Pipecat {
+                spec["provider"]["pipecat"]["setName"] = "crashed".into();
+            }
+            scene.apply("crashed", spec).await.expect("it is applied");
+            crate::support::until("the write arrived", async || {
+                let crashed = (scene.target == Target::Pipecat).then(|| "crashed".to_owned());
+                let held = scene
+                    .account
+                    .held(crashed.or_else(|| scene.scope()).as_deref());
+                held.contains_key("B_KEY")
+                    .then_some(())
+                    .ok_or_else(|| format!("{held:?}"))
+            })
+            .await;
+        }))
+        .await;
+        stage.operator.kill().await;
+        for scene in &scenes {
+            scene.account.clear_faults();
+            scene.delete("gone").await;
+            scene.delete("crashed").await;
+        }
+        let log = stage.cluster.directory().join("operator-next.log");
+        let next = Operator::start(&stage.kubeconfig, &stage.served, log, &[]).await;
+        join_all(scenes.iter().map(async |scene| {
+            scene.wait_gone("gone").await;
+            scene.wait_gone("crashed").await;
+            scene.assert_held(&[]);
+            let everything = scene.account.values(None);
+            assert!(everything.is_empty(), "{:?} {everything:?}", scene.target);
+            assert!(scene.events("DeletionSkipped").await.is_empty());
+        }))
+        .await;
+        assert!(next.terminate().await.success());
+        for scene in scenes {
+            scene.finish().await;
+        }
+    });
+}
+
+#[test]
+fn d_05_a_credential_that_is_gone_after_a_restart_is_waited_for() {
+    run(async {
+        let mut stage = Stage::fresh(&["--deletion-timeout=10s"]).await;
+        let mut parked = Vec::new();
+        for target in Target::ALL {
+            let scene = Scene::new(&stage, target).await;
+            scene.synced("gone", &delete()).await;
+            parked.push((target, scene.parts()));
+        }
+        stage.operator.kill().await;
+        for (target, parts) in &parked {
+            let scene = Scene::again(&stage, *target, parts);
+            scene.delete_secret("credential").await;
+            scene.delete("gone").await;
+        }
+        stage.restart(&["--deletion-timeout=10s"]).await;
+        let plays = parked.into_iter().enumerate();
+        join_all(plays.map(async |(number, (target, parts))| {
+            let scene = Scene::again(&stage, target, &parts);
+            let stays = scene.value("one");
+            if number % 2 == 0 {
+                // It comes back in time.
+                scene.secret("credential", &[("api-key", &scene.key)]).await;
+                scene.wait_gone("gone").await;
+                scene.assert_held(&[]);
+                scene.finish().await;
+            } else {
+                scene.wait_gone("gone").await;
+                scene.assert_held(&[("A_KEY", &stays)]);
+                let note = scene.wait_event("DeletionSkipped").await;
+                assert!(note.contains("A_KEY"), "{note}");
+                scene.finish_leaving(&["A_KEY"]).await;
+            }
+        }))
+        .await;
+    });
+}
