@@ -170,6 +170,15 @@ fn fenced_by_uid(object: &ProviderSecret, next: &ProviderSecretStatus) -> Option
 pub(super) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<ProviderSecret> {
     slim(&mut answer);
     let answer = Arc::new(answer);
+    // With its last finalizer the object went, and the watch may have told so before this answer
+    // came: a claim noted now would stay for ever.
+    if answer.metadata.deletion_timestamp.is_some() && answer.finalizers().is_empty() {
+        let uid = answer.uid().unwrap_or_default();
+        context.give_on(&uid, &object_name(&*answer));
+        context.memos.forget(&uid);
+        context.wake_all(context.claims.forget(&uid));
+        return answer;
+    }
     if let Some(uid) = answer.uid() {
         context.memos.with(&uid, |memo| memo.wrote(&answer));
     }
