@@ -101,9 +101,11 @@ impl Pass<'_> {
         self.guard(&work.planned, &removed.going).await?;
         self.write_ahead(route, &desired, &work, &removed.going)
             .await?;
-        let applied = writer
+        let mut applied = writer
             .apply(&desired, &work.planned, work.listed.as_deref())
             .await;
+        self.recreate(&writer, &desired, &work.planned, &mut applied)
+            .await?;
         self.remember_outcomes(&desired, &work.planned, &applied);
         let entries = status::entries(names(), &work.planned, &applied, Timestamp::now());
         let (written, said) = tally(&applied);
