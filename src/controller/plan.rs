@@ -137,7 +137,9 @@ fn planned(
         };
     }
     let cause = inputs.suspects.get(&entry.folded).copied();
-    if cause.is_none() && recorded.is_some_and(|recorded| is_held(recorded, &nothing.digest)) {
+    if cause.is_none()
+        && recorded.is_some_and(|recorded| is_held(recorded, nothing.digest.as_deref()))
+    {
         return nothing;
     }
     let is_drift = matches!(cause, Some(Cause::Drift(_)));
@@ -167,8 +169,10 @@ fn planned(
 }
 
 /// Pending means that nobody knows what the provider holds: it is never kept.
-fn is_held(recorded: &EntryStatus, digest: &Option<String>) -> bool {
-    recorded.state != EntryState::Pending && recorded.digest.is_some() && recorded.digest == *digest
+fn is_held(recorded: &EntryStatus, digest: Option<&str>) -> bool {
+    recorded.state != EntryState::Pending
+        && digest.is_some()
+        && recorded.digest.as_deref() == digest
 }
 
 fn contended(entry: &Desired, rules: &Rules) -> Trouble {

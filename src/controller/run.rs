@@ -229,12 +229,9 @@ fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
 async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
     let started = Instant::now();
     let give_on = || context.give_on(&object.uid().unwrap_or_default(), &object_name(&*object));
-    let seen = match &object.0 {
-        Ok(seen) => seen,
-        Err(_) => {
-            give_on();
-            return Ok(Action::await_change());
-        }
+    let Ok(seen) = &object.0 else {
+        give_on();
+        return Ok(Action::await_change());
     };
     let seen = Arc::new(seen.clone());
     // A panic would end the controller for every object (style.md 7.8).

@@ -15,6 +15,7 @@ use crate::{
         finalizer,
         gate::Acted,
         kubernetes::{Failure, is_terminating},
+        memo::Memo,
         plan::{self, Riddance, removals},
         report::{self, Findings, Notice},
         route::Route,
@@ -34,10 +35,7 @@ type Ran = Result<(PassResult, Action), Failure>;
 impl Pass<'_> {
     /// Gets rid of what a deleted object wrote, and lets it go.
     pub(super) async fn clean_up(&self) -> Ran {
-        let known_since = self
-            .context
-            .memos
-            .with(&self.uid, |memo| memo.deleted_since());
+        let known_since = self.context.memos.with(&self.uid, Memo::deleted_since);
         let left: Vec<EntryStatus> = self
             .recorded()
             .iter()
@@ -193,7 +191,7 @@ impl Pass<'_> {
         trouble: Option<Trouble>,
         remaining: Duration,
     ) -> Ran {
-        let wait = self.context.memos.with(&self.uid, |memo| memo.back_off());
+        let wait = self.context.memos.with(&self.uid, Memo::back_off);
         let asked = trouble.as_ref().and_then(|trouble| trouble.retry_after);
         let wait = asked.unwrap_or(wait).min(remaining);
         let mut conclusion = Conclusion::of(entries, self.as_recorded().sources);

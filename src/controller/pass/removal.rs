@@ -112,17 +112,13 @@ impl Pass<'_> {
         }
         let outcome = match route.rules().unit {
             Unit::Set => self.delete_member(route, entry).await,
-            Unit::Each if self.has_id(entry) && !route.rules().deletes_by_name => {
+            Unit::Each if entry.remote_id.is_some() && !route.rules().deletes_by_name => {
                 send(route, entry, None).await
             }
             Unit::Each => self.delete_shown(route, entry, began).await,
         };
         lock.wrote();
         outcome
-    }
-
-    fn has_id(&self, entry: &EntryStatus) -> bool {
-        entry.remote_id.is_some()
     }
 
     async fn lock(&self, route: &Route<'_>, folded: &str) -> NameLock {

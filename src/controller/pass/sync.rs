@@ -41,6 +41,10 @@ const CONFIRM: Duration = Duration::from_mins(1);
 const FRESH: Duration = Duration::from_mins(1);
 
 /// What a plan is made from and what it is.
+#[expect(
+    clippy::option_option,
+    reason = "not asked for, or asked for and there is no set"
+)]
 struct Work {
     /// What was recorded, under the digests of the present key.
     recorded: Vec<EntryStatus>,

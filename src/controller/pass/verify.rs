@@ -42,6 +42,10 @@ pub(super) enum Verified {
 }
 
 /// What a listing showed.
+#[expect(
+    clippy::option_option,
+    reason = "not asked for, or asked for and there is no set"
+)]
 pub(super) struct Examined {
     pub(super) snapshot: Arc<Snapshot>,
     /// The keys of the set, where there are sets.
@@ -119,7 +123,7 @@ impl Pass<'_> {
 
     fn verify_again(&self, wait: Duration) {
         self.context.memos.with(&self.uid, |memo| {
-            memo.verify_at = Some(Instant::now() + wait)
+            memo.verify_at = Some(Instant::now() + wait);
         });
     }
 
