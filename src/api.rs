@@ -6,6 +6,7 @@
 mod condition;
 mod definition;
 mod entry;
+mod image_pull;
 mod policy;
 mod provider;
 mod provider_secret;
@@ -17,6 +18,7 @@ pub use entry::{
     BraintrustOptions, DataFromSource, Entry, EntrySource, NameTransform, PrimeIntellectOptions,
     SecretKeyRef, SecretRef,
 };
+pub use image_pull::{ImagePullSecret, ImagePullSource, ReplaceImagePullSecret};
 pub use policy::{ConflictPolicy, DeletionPolicy};
 pub use provider::{
     Baseten, Braintrust, Choice, Pipecat, PrimeIntellect, ProviderKind, ProviderSpec,

@@ -9,6 +9,8 @@ mod prime_intellect;
 mod wire;
 
 #[cfg(test)]
+pub(crate) use pipecat::IMAGE_PULL_RULES;
+#[cfg(test)]
 pub(crate) use wire::LONGEST_ID;
 
 use async_trait::async_trait;
@@ -76,6 +78,9 @@ pub struct Rules {
     pub unit: Unit,
     /// When the account's listing is needed before a write.
     pub listing: ListingNeed,
+    /// The one form that everything has which an object writes. None where it is up to the entry,
+    /// or where there are no forms.
+    pub form: Option<Form>,
     /// Whether a secret is deleted by its name and not by its id: then a listing must show first
     /// that it is ours.
     pub deletes_by_name: bool,
@@ -102,7 +107,8 @@ pub enum ListingNeed {
     /// Before the first write of a name, to learn what is there; a write is an upsert all the same.
     FirstWrite,
     /// Before a create, and the listing must have begun after the name was wanted and after any
-    /// write of it: the provider would create a second secret of the name.
+    /// write of it: the provider would create a second secret of the name, or its refusal of an
+    /// update would look like that of a create.
     Create,
 }
 
@@ -146,7 +152,7 @@ pub struct Removal<'a> {
 /// Kinds of secrets that cannot become one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// A text, or a set of texts.
+    /// A text, or a set of texts that are sent together.
     Text,
     /// A PrimeIntellect file.
     File,
@@ -173,6 +179,8 @@ pub struct Options {
     pub braintrust: BraintrustOptions,
     /// `primeIntellect` of the entry.
     pub prime_intellect: PrimeIntellectOptions,
+    /// The registry, of an image pull secret.
+    pub host: Option<String>,
 }
 
 impl Options {
@@ -185,6 +193,8 @@ impl Options {
     pub fn form(&self) -> Form {
         if self.is_file() {
             Form::File
+        } else if self.host.is_some() {
+            Form::ImagePull
         } else {
             Form::Text
         }
@@ -220,12 +230,15 @@ pub fn connect(choice: Choice<'_>, object: &str, session: Session) -> Box<dyn Pr
         Choice::PrimeIntellect(spec) => {
             Box::new(prime_intellect::PrimeIntellect::new(spec, session))
         }
+        Choice::Pipecat(spec) if spec.image_pull_secret.is_some() => {
+            Box::new(pipecat::ImagePull::new(spec, object, session))
+        }
         Choice::Pipecat(spec) => Box::new(pipecat::Pipecat::new(spec, object, session)),
         Choice::Braintrust(spec) => Box::new(braintrust::Braintrust::new(spec, session)),
     }
 }
 
-/// The rules of a provider.
+/// The rules of a provider, for what is not an image pull secret.
 pub fn rules(kind: ProviderKind) -> &'static Rules {
     match kind {
         ProviderKind::Baseten => &baseten::RULES,

@@ -57,13 +57,16 @@ impl DigestKey {
 
     /// The digest of an entry: 128 bits in hexadecimal, enough to tell two values apart.
     pub fn digest(&self, entry: &Digested<'_>) -> String {
-        let options = serde_json::json!({
+        let mut options = serde_json::json!({
             "type": entry.options.braintrust.r#type,
             "metadata": entry.options.braintrust.metadata,
             "description": entry.options.prime_intellect.description,
             "isFile": entry.options.is_file(),
-        })
-        .to_string();
+        });
+        if let Some(host) = &entry.options.host {
+            options["host"] = host.as_str().into();
+        }
+        let options = options.to_string();
         let mut context = hmac::Context::with_key(&self.0);
         let fields = [
             entry.uid,
@@ -151,6 +154,10 @@ mod tests {
             },
             ..Options::default()
         };
+        let hosted = Options {
+            host: Some("https://ghcr.io".to_owned()),
+            ..Options::default()
+        };
         let base = digest("key", "u", "A", "1", &plain);
         assert_eq!(base, digest("key", "u", "A", "1", &plain));
         assert_eq!(base.len(), 32);
@@ -161,6 +168,7 @@ mod tests {
             digest("key", "u", "A", "2", &plain),
             digest("key", "uA", "", "1", &plain),
             digest("key", "u", "A", "1", &described),
+            digest("key", "u", "A", "1", &hosted),
         ];
         assert!(others.iter().all(|other| *other != base));
     }

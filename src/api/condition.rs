@@ -114,6 +114,8 @@ reasons! {
     SourceRefused,
     /// The provider refused the request (400, 413, 422).
     Rejected,
+    /// The provider does not change what is there, and it may not be deleted and created.
+    Immutable,
     /// The operator may not read a Secret.
     Forbidden,
     /// The provider asked to slow down (429).

@@ -5,13 +5,14 @@
     reason = "KubeSchema copies each struct, pub and all, into a function"
 )]
 
-use std::fmt;
+mod kind;
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SecretKeyRef;
+pub use self::kind::ProviderKind;
+use super::{ImagePullSecret, ReplaceImagePullSecret, SecretKeyRef};
 
 /// The account that receives the values. Exactly one member is set.
 ///
@@ -25,6 +26,8 @@ use super::SecretKeyRef;
     validation = Rule::new(unchanged("baseten", &["teamId", "endpoint"])).message("teamId and endpoint cannot change: create a new ProviderSecret and delete this one"),
     validation = Rule::new(unchanged("primeIntellect", &["teamId", "endpoint"])).message("teamId and endpoint cannot change: create a new ProviderSecret and delete this one"),
     validation = Rule::new(unchanged("pipecat", &["setName", "region", "endpoint"])).message("setName, region and endpoint cannot change: create a new ProviderSecret and delete this one"),
+    validation = Rule::new("!has(self.pipecat) || !has(oldSelf.pipecat) || has(self.pipecat.imagePullSecret) == has(oldSelf.pipecat.imagePullSecret)").message("whether imagePullSecret is given cannot change: create a new ProviderSecret and delete this one"),
+    validation = Rule::new("!has(self.pipecat) || !has(self.pipecat.replaceImagePullSecret) || has(self.pipecat.imagePullSecret)").message("replaceImagePullSecret is for an image pull secret: give imagePullSecret or remove it"),
     validation = Rule::new(unchanged("braintrust", &["orgName", "endpoint"])).message("orgName and endpoint cannot change: create a new ProviderSecret and delete this one")
 )]
 pub struct ProviderSpec {
@@ -39,7 +42,8 @@ pub struct ProviderSpec {
     pub prime_intellect: Option<PrimeIntellect>,
 
     /// An account at Pipecat Cloud. The entries become the keys of one secret set. Running agents
-    /// see new values after their next forced deployment.
+    /// see new values after their next forced deployment. With imagePullSecret the set is a
+    /// credential for a registry instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipecat: Option<Pipecat>,
 
@@ -139,6 +143,18 @@ pub struct Pipecat {
     )]
     pub region: Option<String>,
 
+    /// Makes the set an image pull secret: a credential with which Pipecat Cloud pulls images from
+    /// one registry. The object then has no data and no dataFrom. Where the credential comes from
+    /// can change, but whether it is an image pull secret cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_secret: Option<ImagePullSecret>,
+
+    /// What happens when Pipecat Cloud refuses to update the image pull secret. Never, the default,
+    /// leaves it as it is and reports the reason Immutable. Recreate deletes it and creates it
+    /// again, if this object wrote it; between the two there is a moment without a credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace_image_pull_secret: Option<ReplaceImagePullSecret>,
+
     /// The name of the API endpoint, which the operator maps to a URL by its --endpoint flag. The
     /// default is the public API. It cannot change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,6 +187,18 @@ pub struct Braintrust {
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
     )]
     pub endpoint: Option<String>,
+}
+
+impl Pipecat {
+    /// The name of the set; `object` is the name of the ProviderSecret.
+    pub fn set_name<'a>(&'a self, object: &'a str) -> &'a str {
+        self.set_name.as_deref().unwrap_or(object)
+    }
+
+    /// Whether an image pull secret that refuses an update may be deleted and created.
+    pub fn may_recreate(&self) -> bool {
+        self.replace_image_pull_secret == Some(ReplaceImagePullSecret::Recreate)
+    }
 }
 
 /// The one member of [`ProviderSpec`] that is set.
@@ -225,6 +253,14 @@ impl<'a> Choice<'a> {
         }
     }
 
+    /// The set and its image pull secret, if it is to be one.
+    pub fn image_pull_secret(self) -> Option<(&'a Pipecat, &'a ImagePullSecret)> {
+        match self {
+            Self::Pipecat(spec) => Some((spec, spec.image_pull_secret.as_ref()?)),
+            Self::Baseten(_) | Self::PrimeIntellect(_) | Self::Braintrust(_) => None,
+        }
+    }
+
     /// The endpoint name, [`Choice::DEFAULT_ENDPOINT`] where none is given.
     pub fn endpoint(self) -> &'a str {
         match self {
@@ -241,53 +277,4 @@ impl<'a> Choice<'a> {
 impl Choice<'_> {
     /// The endpoint that is meant where `endpoint` is absent.
     pub const DEFAULT_ENDPOINT: &'static str = "default";
-}
-
-/// One of the four providers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ProviderKind {
-    /// Baseten, <https://api.baseten.co>.
-    Baseten,
-    /// PrimeIntellect, <https://api.primeintellect.ai>.
-    PrimeIntellect,
-    /// Pipecat Cloud, <https://api.pipecat.daily.co>.
-    Pipecat,
-    /// Braintrust, <https://api.braintrust.dev>.
-    Braintrust,
-}
-
-impl ProviderKind {
-    /// Every provider, in the order of the documentation.
-    pub const ALL: [Self; 4] = [
-        Self::Baseten,
-        Self::PrimeIntellect,
-        Self::Pipecat,
-        Self::Braintrust,
-    ];
-
-    /// The name in status, events and messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Baseten => "Baseten",
-            Self::PrimeIntellect => "PrimeIntellect",
-            Self::Pipecat => "Pipecat",
-            Self::Braintrust => "Braintrust",
-        }
-    }
-
-    /// The name in flags and metric labels.
-    pub const fn flag(self) -> &'static str {
-        match self {
-            Self::Baseten => "baseten",
-            Self::PrimeIntellect => "primeintellect",
-            Self::Pipecat => "pipecat",
-            Self::Braintrust => "braintrust",
-        }
-    }
-}
-
-impl fmt::Display for ProviderKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
 }

@@ -11,8 +11,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConflictPolicy, DataFromSource, DeletionPolicy, Entry, EntrySource, ProviderSecretStatus,
-    ProviderSpec, policy,
+    Choice, ConflictPolicy, DataFromSource, DeletionPolicy, Entry, EntrySource, ImagePullSecret,
+    ImagePullSource, ProviderSecretStatus, ProviderSpec, policy,
 };
 
 /// What a ProviderSecret asks for: where values go and which values they are.
@@ -45,7 +45,9 @@ use super::{
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.data) || has(self.dataFrom)").message("name what to send: give data, dataFrom or both"),
+    validation = Rule::new("has(self.data) || has(self.dataFrom) || (has(self.provider.pipecat) && has(self.provider.pipecat.imagePullSecret))").message("name what to send: give data, dataFrom or both"),
+    validation = Rule::new("!has(self.provider.pipecat) || !has(self.provider.pipecat.imagePullSecret) || (!has(self.data) && !has(self.dataFrom))").message("an image pull secret has no entries: remove data and dataFrom, or imagePullSecret"),
+    validation = Rule::new("!has(self.provider.pipecat) || !has(self.provider.pipecat.imagePullSecret) || !has(self.rewriteInterval)").message("rewriteInterval is not for an image pull secret, which may refuse to be written again: remove it"),
     validation = Rule::new("!has(self.data) || !has(self.provider.primeIntellect) || self.data.all(e, e.name.matches('^[A-Z][A-Z0-9_]*$'))").message("PrimeIntellect names start with an upper-case letter and hold upper-case letters, digits and underscores only"),
     validation = Rule::new("!has(self.data) || !has(self.provider.pipecat) || self.data.all(e, e.name.matches('^[A-Za-z0-9_-]{1,64}$'))").message("Pipecat key names hold letters, digits, - and _ only, at most 64 characters"),
     validation = Rule::new("!has(self.data) || has(self.provider.braintrust) || self.data.all(e, !has(e.braintrust))").message("data[].braintrust is for the Braintrust provider only: remove it"),
@@ -97,6 +99,7 @@ pub struct ProviderSecretSpec {
     /// How long after its last write an entry is written again although nothing changed, between
     /// 1m and 168h. Only needed where the provider does not show that somebody else changed a
     /// value: at Baseten and Pipecat Cloud. Without it nothing is written unless something changed.
+    /// It is not for an image pull secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 16), regex(pattern = policy::INTERVAL))]
     pub rewrite_interval: Option<String>,
@@ -143,13 +146,33 @@ impl ProviderSecretSpec {
         self.data_from.as_deref().unwrap_or_default()
     }
 
+    /// The image pull secret, which is there instead of entries.
+    pub fn image_pull_secret(&self) -> Option<&ImagePullSecret> {
+        let (_, secret) = self.provider.choice()?.image_pull_secret()?;
+        Some(secret)
+    }
+
+    /// The names at the provider that the spec itself gives; `object` is the name of the
+    /// ProviderSecret.
+    pub fn explicit_names<'a>(&'a self, object: &'a str) -> Vec<&'a str> {
+        match self.provider.choice().and_then(Choice::image_pull_secret) {
+            Some((pipecat, _)) => vec![pipecat.set_name(object)],
+            None => self.entries().iter().map(|entry| &*entry.name).collect(),
+        }
+    }
+
     /// Names of every Secret that values come from; sorted, without repeats.
     pub fn source_names(&self) -> Vec<&str> {
+        let image_pull = self
+            .image_pull_secret()
+            .and_then(ImagePullSecret::source)
+            .map(ImagePullSource::secret_name);
         let explicit = self.entries().iter().filter_map(Entry::source);
         let bulk = self.bulk_sources().iter();
         let mut names: Vec<&str> = explicit
             .map(EntrySource::secret_name)
             .chain(bulk.map(|source| source.secret_ref.name.as_str()))
+            .chain(image_pull)
             .collect();
         names.sort_unstable();
         names.dedup();

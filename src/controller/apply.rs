@@ -1,6 +1,8 @@
 //! Apply: carries the plan out at the provider. One failing entry does not stop the others; trouble
 //! of the account does.
 
+mod recreate;
+
 use std::time::Duration;
 
 use http::StatusCode;

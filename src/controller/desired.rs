@@ -1,6 +1,8 @@
 //! What the spec and the Secrets ask for: names, values and options. Pure.
 
+mod image_pull;
 mod keys;
+mod registry;
 mod value;
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,12 +11,13 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use self::{
+    image_pull::image_pull,
     keys::{KeyFilter, bulk_name},
     value::{Bytes, value_of, wire_value},
 };
 use super::trouble::Trouble;
 use crate::{
-    api::{DataFromSource, Entry, ProviderSecretSpec, Reason},
+    api::{Choice, DataFromSource, Entry, ProviderSecretSpec, Reason},
     provider::{Options, Rules},
     template::Renderer,
 };
@@ -59,16 +62,24 @@ pub(super) struct Wanted {
     pub(super) unread: Vec<Trouble>,
 }
 
-/// Finds everything that is wanted.
+/// Finds everything that is wanted. `object` is the name of the ProviderSecret.
 ///
 /// # Errors
 /// What makes the object as a whole unfit, before any write: too many entries, or two entries
 /// that claim one name.
 pub(super) fn desired(
     spec: &ProviderSecretSpec,
+    object: &str,
     sources: &Sources,
     rules: &Rules,
 ) -> Result<Wanted, Trouble> {
+    if let Some((pipecat, secret)) = spec.provider.choice().and_then(Choice::image_pull_secret) {
+        let entry = image_pull(pipecat.set_name(object), secret, sources, rules);
+        return Ok(Wanted {
+            entries: vec![entry],
+            unread: Vec::new(),
+        });
+    }
     let renderer = Renderer::new();
     let mut wanted: Vec<Desired> = spec
         .entries()
@@ -132,6 +143,7 @@ fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules
     let options = Options {
         braintrust: entry.braintrust.clone().unwrap_or_default(),
         prime_intellect: entry.prime_intellect.clone().unwrap_or_default(),
+        host: None,
     };
     let name = entry.name.clone();
     let Some(source) = entry.source() else {

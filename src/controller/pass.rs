@@ -4,6 +4,7 @@ mod claimed;
 mod cleanup;
 mod conclusion;
 mod records;
+mod recreate;
 mod rekey;
 mod removal;
 mod sync;
@@ -223,7 +224,7 @@ impl Pass<'_> {
         sources.extend(versions);
         sources.sort();
         sources.dedup_by(|a, b| a.0 == b.0);
-        let conclusion = match desired(&self.object.spec, &read, provider.rules()) {
+        let conclusion = match desired(&self.object.spec, &name, &read, provider.rules()) {
             Ok(mut wanted) => {
                 wanted.unread.extend(self.emptied(&read));
                 self.sync(&route, wanted, sources, examined).await?
@@ -473,7 +474,8 @@ impl Pass<'_> {
     /// The pass ends before there is a plan: what was recorded stays, and what is wanted and was
     /// never written is named.
     fn nothing_done(&self, trouble: Trouble, sources: Versions) -> Conclusion {
-        let entries = status::untouched(self.recorded(), &self.object.spec, &trouble);
+        let (spec, name) = (&self.object.spec, self.object.name_any());
+        let entries = status::untouched(self.recorded(), spec, &name, &trouble);
         Conclusion::of(entries, sources).with(trouble)
     }
 }

@@ -8,11 +8,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
-use self::{drift::is_contended, locate::is_listed};
+use self::{
+    drift::is_contended,
+    locate::{is_listed, other_form, other_kind},
+};
 pub(super) use self::{
     drift::{Cause, Drift, Evidence, drifted, due_for_rewrite},
     locate::{Shown, is_marked, is_shown_as_ours, locate},
-    removal::{Removed, Riddance, may_be_there, removals},
+    removal::{Removed, Riddance, is_ours, may_be_there, removals},
 };
 use super::{desired::Desired, trouble::Trouble};
 use crate::{
@@ -189,6 +192,9 @@ fn each(
         .observed
         .map(|remotes| is_listed(entry, remotes, inputs.rules));
     let found = found(recorded, shown, Found::Absent);
+    if let Some(refused) = unfit(inputs) {
+        return (Change::Refuse(refused), found);
+    }
     if let Some(refused) = foreign(entry, recorded, found, inputs) {
         return (Change::Refuse(refused), found);
     }
@@ -223,12 +229,8 @@ fn member(
     recorded: Option<&EntryStatus>,
     inputs: &Inputs<'_>,
 ) -> (Change, Option<Found>) {
-    let set = inputs.set.and_then(|(name, _)| {
-        let mut sets = inputs.observed.unwrap_or_default().iter();
-        sets.find(|remote| remote.name == name)
-    });
     let absent = match inputs.observed {
-        Some(_) if set.is_none() => Some(Found::NoSet),
+        Some(_) if shown_set(inputs).is_none() => Some(Found::NoSet),
         _ => None,
     };
     let shown = match (absent, inputs.members) {
@@ -246,9 +248,7 @@ fn member(
             Found::NoSet
         },
     );
-    if let Some((name, region)) = inputs.set
-        && let Some(refused) = set.and_then(|set| unfit(name, region, set, inputs.rules))
-    {
+    if let Some(refused) = unfit(inputs) {
         return (Change::Refuse(refused), found);
     }
     if let Some(refused) = foreign(entry, recorded, found, inputs) {
@@ -288,9 +288,13 @@ fn foreign(
         return None;
     }
     let provider = inputs.rules.kind;
-    let message = match inputs.set {
+    let is_foreign_set = match inputs.rules.unit {
+        Unit::Each => found == Some(Found::Foreign),
         // A set of which nothing was written is somebody else's as a whole.
-        Some((set, _)) if inputs.members.is_some_and(Option::is_some) && !has_part(inputs) => {
+        Unit::Set => inputs.members.is_some_and(Option::is_some) && !has_part(inputs),
+    };
+    let message = match inputs.set {
+        Some((set, _)) if is_foreign_set => {
             format!(
                 "The set {set} exists at {provider} and was not written by this object. Give another setName, delete it there, or set conflictPolicy to Overwrite."
             )
@@ -312,13 +316,19 @@ fn has_part(inputs: &Inputs<'_>) -> bool {
         .any(|entry| was_written(entry) || entry.found == Some(Found::NoSet))
 }
 
-/// Why a set cannot take the entries.
-fn unfit(name: &str, region: Option<&str>, set: &Remote, rules: &Rules) -> Option<Trouble> {
-    let provider = rules.kind;
-    let message = if set.form == Some(Form::ImagePull) {
-        format!(
-            "The set {name} exists at {provider} as an image pull secret. Give another setName."
-        )
+/// What the listing shows of the set.
+fn shown_set<'a>(inputs: &Inputs<'a>) -> Option<&'a Remote> {
+    let (name, _) = inputs.set?;
+    let mut sets = inputs.observed.unwrap_or_default().iter();
+    sets.find(|remote| remote.name == name)
+}
+
+/// Why the set that is there cannot become what is wanted.
+fn unfit(inputs: &Inputs<'_>) -> Option<Trouble> {
+    let ((name, region), set) = (inputs.set?, shown_set(inputs)?);
+    let provider = inputs.rules.kind;
+    let message = if let Some(form) = other_form(set, inputs.rules) {
+        return Some(other_kind(name, form, inputs.rules));
     } else if region.is_some_and(|wanted| set.region.as_deref().is_some_and(|is| is != wanted)) {
         format!(
             "The set {name} exists at {provider} in another region, and a region cannot change. Give another setName, or make the object anew with that region."
@@ -351,8 +361,12 @@ impl Planned {
 impl Inputs<'_> {
     /// Whether it must be known, before the first write of a name, whether the name is there: to
     /// leave alone what is foreign, or to delete later only what is ours.
+    ///
+    /// Of an image pull secret always: it may refuse updates, and is then replaced only if it is ours.
     pub(super) fn must_know(&self) -> bool {
-        self.conflict == ConflictPolicy::Fail || self.deletion == DeletionPolicy::Delete
+        self.conflict == ConflictPolicy::Fail
+            || self.deletion == DeletionPolicy::Delete
+            || self.rules.form == Some(Form::ImagePull)
     }
 }
 

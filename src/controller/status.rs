@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     apply::{Applied, Outcome},
-    plan::{Change, Planned, was_written},
+    plan::{Change, Planned, is_ours, was_written},
     trouble::{Kind, Trouble},
 };
 use crate::{
@@ -231,6 +231,22 @@ fn entry(
             reason: reason(trouble.reason),
             ..after_write(EntryState::Pending)
         },
+        // A refused update changed nothing: if the old value comes back, the provider still holds it.
+        Outcome::Failed(trouble) if trouble.reason == Reason::Immutable => {
+            let before = planned.recorded.as_ref();
+            // Ours, and its write was never acknowledged: it stays as it was.
+            let is_unsure = planned.is_first_write() && before.is_some_and(is_ours);
+            EntryStatus {
+                state: if is_unsure {
+                    EntryState::Pending
+                } else {
+                    EntryState::Failed
+                },
+                reason: reason(trouble.reason),
+                found: before.and_then(|before| before.found),
+                ..recorded
+            }
+        }
         Outcome::Failed(trouble) => EntryStatus {
             reason: reason(trouble.reason),
             // A first write that was refused left nothing there: what is there later is not ours.
@@ -281,10 +297,11 @@ pub(super) fn not_carried_out<'a>(
 }
 
 /// The records after a pass that ended before there was a plan: what was recorded, as it was, and
-/// every explicit entry that was not, with the reason.
+/// every explicit entry that was not, with the reason. `object` is the name of the ProviderSecret.
 pub(super) fn untouched(
     recorded: &[EntryStatus],
     spec: &ProviderSecretSpec,
+    object: &str,
     trouble: &Trouble,
 ) -> Vec<EntryStatus> {
     let reason = Some(trouble.reason.as_str().to_owned());
@@ -292,11 +309,7 @@ pub(super) fn untouched(
         Some(choice) => (rules(choice.kind()).fold)(name),
         None => name.to_owned(),
     };
-    let explicit: Vec<&str> = spec
-        .entries()
-        .iter()
-        .map(|entry| entry.name.as_str())
-        .collect();
+    let explicit = spec.explicit_names(object);
     let is_wanted = |name: &str| {
         !spec.bulk_sources().is_empty() || explicit.iter().any(|wanted| fold(wanted) == fold(name))
     };

@@ -134,6 +134,9 @@ fn advice(reason: Reason, provider: ProviderKind) -> &'static str {
             "Check region, the name and the value of the entry."
         }
         (Reason::Rejected, _) => "Check the name, the value and the options of the entry.",
+        (Reason::Immutable, _) => {
+            "It does not change an image pull secret that exists: set replaceImagePullSecret to Recreate, or use another setName."
+        }
         (Reason::Unsupported, _) => "The provider does not offer this.",
         (Reason::UnexpectedResponse, _) => "Check that the endpoint is the provider's API.",
         _ => "It is tried again.",

@@ -21,6 +21,7 @@ pub(super) const RULES: Rules = Rules {
     scheme: Scheme::ApiKey,
     unit: Unit::Each,
     listing: ListingNeed::Never,
+    form: None,
     deletes_by_name: true,
     fold,
     check_name,

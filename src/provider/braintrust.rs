@@ -22,6 +22,7 @@ pub(super) const RULES: Rules = Rules {
     scheme: Scheme::Bearer,
     unit: Unit::Each,
     listing: ListingNeed::FirstWrite,
+    form: None,
     deletes_by_name: false,
     fold: wire::unfolded,
     check_name,

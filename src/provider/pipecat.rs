@@ -5,12 +5,17 @@
 //! are sent each time: right under merge and under replace. What is accepted is applied later: the
 //! set is `pending` until it is `ready` (providers.md 3.2, traps 1 and 2).
 
+mod image_pull;
+
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub(super) use self::image_pull::ImagePull;
+#[cfg(test)]
+pub(crate) use self::image_pull::RULES as IMAGE_PULL_RULES;
 use super::{
     Form, Inventory, ListingNeed, Provider, Remote, Removal, Rules, Settled, Unit, Write, Written,
     wire,
@@ -26,6 +31,7 @@ pub(super) const RULES: Rules = Rules {
     scheme: Scheme::Bearer,
     unit: Unit::Set,
     listing: ListingNeed::FirstWrite,
+    form: Some(Form::Text),
     deletes_by_name: true,
     fold: wire::unfolded,
     check_name,
@@ -42,7 +48,7 @@ impl Pipecat {
     pub(super) fn new(spec: &api::Pipecat, object: &str, session: Session) -> Self {
         Self {
             session,
-            set: spec.set_name.clone().unwrap_or_else(|| object.to_owned()),
+            set: spec.set_name(object).to_owned(),
             region: spec.region.clone(),
         }
     }
@@ -69,16 +75,7 @@ impl Provider for Pipecat {
     }
 
     async fn list(&self) -> Result<Inventory, ProviderError> {
-        let call = Call {
-            operation: "list",
-            path: &["v1", "secrets"],
-            ..Call::default()
-        };
-        let listed: Listed = self.session.call(call).await?.json()?;
-        Ok(Inventory {
-            remotes: listed.sets.into_iter().map(Remote::from).collect(),
-            scope: None,
-        })
+        inventory(&self.session).await
     }
 
     async fn members(&self) -> Result<Option<Vec<String>>, ProviderError> {
@@ -107,18 +104,7 @@ impl Provider for Pipecat {
             })?),
             ..Call::default()
         };
-        match self.session.call(call).await {
-            // 200 in the seed and 202 in newer documents, whose members differ. A page of somebody in
-            // between is no answer of Pipecat's.
-            Ok(answer) => answer
-                .json()
-                .map(|_: Map<String, Value>| Written::default()),
-            // A change of the same set is under way; it ends by itself (providers.md 3.2, trap 7).
-            Err(error) if error.is(StatusCode::CONFLICT) => {
-                Err(error.with(Class::Transient, Reason::ProviderUnavailable))
-            }
-            Err(error) => Err(error),
-        }
+        put(&self.session, call).await
     }
 
     async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
@@ -135,16 +121,50 @@ impl Provider for Pipecat {
         let Some(set) = self.get().await? else {
             return Ok(Settled::Pending);
         };
-        Ok(match set.status.as_deref() {
-            // An older server has no status: what it accepted is there.
-            None | Some("ready") => Settled::Ready,
-            Some("failed") => Settled::Failed,
-            Some(_) => Settled::Pending,
-        })
+        Ok(set.settled())
     }
 
     fn listed_name<'a>(&'a self, _entry: &'a str) -> &'a str {
         &self.set
+    }
+}
+
+/// Every set of the organization.
+async fn sets(session: &Session) -> Result<Vec<Set>, ProviderError> {
+    let call = Call {
+        operation: "list",
+        path: &["v1", "secrets"],
+        ..Call::default()
+    };
+    let listed: Listed = session.call(call).await?.json()?;
+    Ok(listed.sets)
+}
+
+async fn inventory(session: &Session) -> Result<Inventory, ProviderError> {
+    Ok(Inventory {
+        remotes: sets(session).await?.into_iter().map(Remote::from).collect(),
+        scope: None,
+    })
+}
+
+/// Sends a PUT.
+async fn put(session: &Session, call: Call<'_>) -> Result<Written, ProviderError> {
+    match session.call(call).await {
+        // 200 in the seed and 202 in newer documents, whose members differ. A page of somebody in
+        // between is no answer of Pipecat's.
+        Ok(answer) => answer
+            .json()
+            .map(|_: Map<String, Value>| Written::default()),
+        Err(error) => Err(unless_busy(error)),
+    }
+}
+
+/// A change of the same set is under way; it ends by itself (providers.md 3.2, trap 7).
+fn unless_busy(error: ProviderError) -> ProviderError {
+    if error.is(StatusCode::CONFLICT) {
+        error.with(Class::Transient, Reason::ProviderUnavailable)
+    } else {
+        error
     }
 }
 
@@ -185,10 +205,23 @@ struct Field {
     field_name: String,
 }
 
+impl Set {
+    fn settled(&self) -> Settled {
+        match self.status.as_deref() {
+            // An older server has no status: what it accepted is there.
+            None | Some("ready") => Settled::Ready,
+            Some("failed") => Settled::Failed,
+            Some(_) => Settled::Pending,
+        }
+    }
+}
+
 impl From<Set> for Remote {
     fn from(set: Set) -> Self {
         let is_image_pull = set.r#type.as_deref() == Some("imagePullSecret");
         Self {
+            // A set has no id but its name, which no other set of the organization has.
+            id: Some(set.name.clone()),
             name: set.name,
             form: Some(if is_image_pull {
                 Form::ImagePull

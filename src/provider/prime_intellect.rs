@@ -25,6 +25,7 @@ pub(super) const RULES: Rules = Rules {
     scheme: Scheme::Bearer,
     unit: Unit::Each,
     listing: ListingNeed::Create,
+    form: None,
     deletes_by_name: false,
     fold: wire::unfolded,
     check_name,

@@ -61,6 +61,7 @@ fn there_is_one_for_each_api_and_feature() {
         "primeintellect",
         "primeintellect-file",
         "pipecat",
+        "pipecat-image-pull",
         "braintrust",
         "data-from",
         "template",
@@ -120,6 +121,12 @@ fn each_brings_the_secrets_it_needs() {
                 has(&source["name"], Some(&source["key"])),
                 "{name}: {source}"
             );
+        }
+        let image_pull = &provider["imagePullSecret"];
+        if image_pull["secretRef"].is_object() {
+            let source = &image_pull["secretRef"]["name"];
+            let config = Value::from(".dockerconfigjson");
+            assert!(has(source, Some(&config)), "{name}: {image_pull}");
         }
         for item in spec["dataFrom"].as_array().into_iter().flatten() {
             assert!(has(&item["secretRef"]["name"], None), "{name}: {item}");

@@ -5,6 +5,7 @@ mod braintrust;
 mod braintrust_options;
 mod isolation;
 mod pipecat;
+mod pipecat_image_pull;
 mod pipecat_sets;
 mod prime_intellect;
 mod prime_intellect_names;

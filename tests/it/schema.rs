@@ -3,6 +3,7 @@
 
 mod entries;
 mod explain;
+mod image_pull;
 mod limits;
 mod options;
 mod policies;

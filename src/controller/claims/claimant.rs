@@ -83,7 +83,7 @@ impl Claimant {
         let mut names: BTreeMap<Box<str>, Option<Written>> = BTreeMap::new();
         match choice {
             Choice::Pipecat(spec) => {
-                let set = spec.set_name.clone().unwrap_or_else(|| object.name_any());
+                let set = spec.set_name(&object.name_any()).to_owned();
                 let last = recorded
                     .filter_map(Written::of)
                     .max_by_key(|written| written.at);

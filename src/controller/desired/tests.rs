@@ -1,5 +1,6 @@
 //! Names, values and collisions.
 
+mod image_pull;
 mod templates;
 
 use proptest::prelude::*;
@@ -33,7 +34,7 @@ fn sources(secrets: &[(&str, Data<'_>)]) -> Sources {
 }
 
 fn wanted(value: &Value, secrets: &Sources, kind: ProviderKind) -> Result<Wanted, Trouble> {
-    desired(&spec(value), secrets, provider::rules(kind))
+    desired(&spec(value), "object", secrets, provider::rules(kind))
 }
 
 /// Name and value, or the reason that there is none.
@@ -220,7 +221,7 @@ proptest! {
             })
             .collect();
         let spec = spec(&json!({"data": data}));
-        let accepted = desired(&spec, &Sources::default(), provider::rules(ProviderKind::PrimeIntellect));
+        let accepted = desired(&spec, "object", &Sources::default(), provider::rules(ProviderKind::PrimeIntellect));
         let Ok(accepted) = accepted else { return Ok(()) };
         let entries = accepted.entries.iter().map(|entry| crate::api::EntryStatus {
             name: entry.name.clone(),

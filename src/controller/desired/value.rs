@@ -58,7 +58,8 @@ pub(super) fn value_of<'a>(
     }
 }
 
-fn no_key(secret: &str, key: &str, entry: &str) -> Trouble {
+/// A key that is not in its Secret.
+pub(super) fn no_key(secret: &str, key: &str, entry: &str) -> Trouble {
     let message = format!("Secret {secret} has no key {key}. Entry {entry} waits for it.");
     Trouble::waiting(Reason::KeyNotFound, message)
 }

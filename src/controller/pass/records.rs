@@ -5,6 +5,7 @@ use super::Pass;
 use crate::{
     api::{EntryState, EntryStatus, ProviderSecret},
     controller::{memo::Memo, plan, route::Route, status::unwritten},
+    provider::Form,
 };
 
 impl Pass<'_> {
@@ -34,7 +35,9 @@ impl Pass<'_> {
         let fold = route.rules().fold;
         let is_spelled_out = |entry: &EntryStatus| {
             let mut spelled = self.object.spec.entries().iter();
-            spelled.any(|wanted| fold(&wanted.name) == fold(&entry.name))
+            // The name of an image pull secret is that of its set.
+            route.rules().form == Some(Form::ImagePull)
+                || spelled.any(|wanted| fold(&wanted.name) == fold(&entry.name))
         };
         let is_believed = |entry: &EntryStatus| {
             route.is_sealed(present, &self.uid, entry)

@@ -14,7 +14,7 @@ use crate::{
         status::unwritten,
         trouble::Trouble,
     },
-    provider::Unit,
+    provider::{Form, Unit},
 };
 
 impl Pass<'_> {
@@ -134,7 +134,10 @@ impl Pass<'_> {
             return Ok(known == said);
         }
         let is_shown = |entry: &EntryStatus| {
-            let has_mark = entry.remote_id.is_some() || entry.remote_version.is_some();
+            // An image pull secret has no mark but its name, as the keys of a set have none.
+            let has_mark = entry.remote_id.is_some()
+                || entry.remote_version.is_some()
+                || rules.form == Some(Form::ImagePull) && plan::was_written(entry);
             let shown = plan::is_shown_as_ours(entry, &listed.remotes, rules);
             has_mark && matches!(shown, Shown::Ours(_))
         };

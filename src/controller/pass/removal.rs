@@ -164,7 +164,7 @@ impl Pass<'_> {
     }
 
     /// Before anything is deleted the object is read live once: a store that lags must not delete.
-    async fn still_wants(&self) -> Result<(), Failure> {
+    pub(super) async fn still_wants(&self) -> Result<(), Failure> {
         let api: Api<ProviderSecret> =
             Api::namespaced(self.context.client.clone(), &self.namespace);
         let live = bounded(api.get(&self.object.name_any())).await?;

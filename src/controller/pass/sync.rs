@@ -40,6 +40,10 @@ const CONFIRM: Duration = Duration::from_mins(1);
 const FRESH: Duration = Duration::from_mins(1);
 
 /// What a plan is made from and what it is.
+#[expect(
+    clippy::option_option,
+    reason = "not asked for, or asked for and there is no set"
+)]
 struct Work {
     /// What was recorded, under the digests of the present key.
     recorded: Vec<EntryStatus>,
@@ -109,9 +113,11 @@ impl Pass<'_> {
         self.guard(&work.planned, &removed.going).await?;
         self.write_ahead(route, &desired, &work, &removed.going)
             .await?;
-        let applied = writer
+        let mut applied = writer
             .apply(&desired, &work.planned, work.listed.as_deref())
             .await;
+        self.recreate(&writer, &desired, &work.planned, &mut applied)
+            .await?;
         self.remember_outcomes(&desired, &work.planned, &applied);
         let entries = status::entries(names(), &work.planned, &applied, crate::clock::now());
         let (written, said) = tally(&applied);

@@ -135,6 +135,15 @@ pub(super) fn emptied(secret: &str) -> Trouble {
     Trouble::waiting(Reason::KeyNotFound, message)
 }
 
+/// An image pull secret that refuses updates, and that nothing shows to be this object's.
+pub(super) fn not_ours(set: &str, choice: Choice<'_>) -> Trouble {
+    let message = format!(
+        "{} does not change the image pull secret {set} that exists, and this object did not write it, so it is not deleted. Delete it there, or use another setName.",
+        choice.kind()
+    );
+    Trouble::config(Reason::Immutable, message)
+}
+
 /// Why a deleted object is still there.
 pub(super) fn deletion_blocked(trouble: Option<&Trouble>) -> Verdict {
     let cause = trouble.map_or("It is tried again.", |trouble| trouble.message.as_str());

@@ -3,7 +3,7 @@
 use crate::{
     api::{EntryStatus, Reason},
     controller::{claims::Mark, desired::Desired, trouble::Trouble},
-    provider::{Remote, Rules},
+    provider::{Form, Remote, Rules},
 };
 
 /// Whether the listing shows the name at all.
@@ -36,6 +36,9 @@ pub(in crate::controller) fn locate<'a>(
         );
         return Err(Trouble::config(Reason::Ambiguous, message));
     }
+    if let Some(form) = other_form(found, rules) {
+        return Err(other_kind(&entry.name, form, rules));
+    }
     if found.form.is_some_and(|form| form != entry.options.form()) {
         let is = if entry.options.is_file() {
             "not a file"
@@ -49,6 +52,27 @@ pub(in crate::controller) fn locate<'a>(
         return Err(Trouble::config(Reason::Unsupported, message));
     }
     Ok(Some(found))
+}
+
+/// The form of something that cannot be what an object of these rules wrote, because everything
+/// that it writes has another.
+pub(super) fn other_form(remote: &Remote, rules: &Rules) -> Option<Form> {
+    let (shown, wanted) = (remote.form?, rules.form?);
+    (shown != wanted).then_some(shown)
+}
+
+/// A set of another kind than the wanted one.
+pub(super) fn other_kind(name: &str, form: Form, rules: &Rules) -> Trouble {
+    let is = if form == Form::ImagePull {
+        "an image pull secret"
+    } else {
+        "a set of keys and not as an image pull secret"
+    };
+    let message = format!(
+        "The set {name} exists at {} as {is}, which cannot change. Give another setName.",
+        rules.kind
+    );
+    Trouble::config(Reason::Conflict, message)
 }
 
 /// What a listing says of a recorded entry.
@@ -78,6 +102,7 @@ pub(in crate::controller) fn is_shown_as_ours<'a>(
         return Shown::Absent;
     }
     let is_ours = |remote: &&Remote| match (&recorded.remote_id, &remote.id) {
+        _ if other_form(remote, rules).is_some() => false,
         (Some(known), Some(shown)) => known == shown,
         _ => match (&recorded.remote_version, &remote.version) {
             (Some(known), Some(shown)) => same_instant(known, shown),

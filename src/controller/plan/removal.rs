@@ -52,11 +52,17 @@ fn riddance(
         Riddance::Forget
     } else if claimed.lost(folded).is_some() || claimed.has_heir(folded) {
         Riddance::HandOver
-    } else if was_written(entry) || matches!(entry.found, Some(Found::Absent | Found::NoSet)) {
+    } else if is_ours(entry) {
         Riddance::Delete
     } else {
         Riddance::LeaveBehind
     }
+}
+
+/// Whether what is at the provider under this name, if anything is, is what we wrote: a write was
+/// acknowledged, or there was nothing before.
+pub(in crate::controller) fn is_ours(entry: &EntryStatus) -> bool {
+    was_written(entry) || matches!(entry.found, Some(Found::Absent | Found::NoSet))
 }
 
 /// Whether something that we sent may be at the provider.

@@ -1,5 +1,7 @@
 //! The rules of the plan, as tables and as properties.
 
+mod image_pull;
+
 use proptest::prelude::*;
 use rstest::rstest;
 use secrecy::{ExposeSecret, SecretString};

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::provider::Written;
+use crate::{api::Found, provider::Written};
 
 fn trouble(kind: Kind, reason: Reason) -> Trouble {
     Trouble {
@@ -194,4 +194,28 @@ fn what_was_not_sent_is_kept_when_the_old_value_comes_back() {
         (entry.state, entry.digest.as_deref()),
         (EntryState::Failed, Some("old"))
     );
+}
+
+#[test]
+fn a_refused_update_leaves_the_record_of_what_is_held() {
+    let refused = || Outcome::Failed(trouble(Kind::Config, Reason::Immutable));
+    let held = after(planned(Change::Update(None), Some(recorded())), refused());
+    assert_eq!(held.state, EntryState::Failed);
+    assert_eq!(held.reason.as_deref(), Some("Immutable"));
+    assert_eq!(held.digest.as_deref(), Some("old"));
+    // A write of ours that was never acknowledged may be what is there.
+    let unsure = EntryStatus {
+        found: Some(Found::Absent),
+        ..unwritten("A")
+    };
+    let unsure = after(planned(Change::Update(None), Some(unsure)), refused());
+    assert_eq!((unsure.state, unsure.digest), (EntryState::Pending, None));
+    assert_eq!(unsure.found, Some(Found::Absent));
+    // What is somebody else's leaves nothing behind.
+    let foreign = Planned {
+        found: Some(Found::Foreign),
+        ..planned(Change::Update(None), None)
+    };
+    let foreign = after(foreign, refused());
+    assert_eq!((foreign.state, foreign.found), (EntryState::Failed, None));
 }

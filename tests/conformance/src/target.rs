@@ -137,6 +137,8 @@ impl Target {
             }
             ProviderKind::Pipecat => {
                 let spec = Pipecat {
+                    image_pull_secret: None,
+                    replace_image_pull_secret: None,
                     api_key_secret_ref: unused(),
                     set_name: None,
                     region: with.region.map(str::to_owned),

@@ -92,6 +92,14 @@ fn kubectl_explain_reads_well() {
                 "psec.spec.provider.pipecat.apiKeySecretRef",
                 "private API key",
             ),
+            (
+                "psec.spec.provider.pipecat.imagePullSecret",
+                "kubernetes.io/dockerconfigjson",
+            ),
+            (
+                "psec.spec.provider.pipecat.replaceImagePullSecret",
+                "a moment without a credential",
+            ),
             ("psec.spec.data", "The name at the provider"),
             ("psec.spec.data.template", "write no password into it"),
             ("psec.spec.data.primeIntellect.isFile", "It cannot change."),

@@ -1,0 +1,63 @@
+//! Deleting and creating what the provider does not change.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Outcome, Writer};
+use crate::{
+    api::EntryStatus,
+    controller::{
+        desired::Desired,
+        plan::{Shown, is_shown_as_ours},
+        trouble::Trouble,
+    },
+    http::ProviderError,
+    provider::Removal,
+};
+
+impl Writer<'_> {
+    /// Deletes an entry that refused an update, if a listing that begins now shows it as what was
+    /// recorded, and creates it. Trouble of the account is noted in `trouble` as well.
+    ///
+    /// The record is Pending since before the refused update. If this ends between the two calls, the
+    /// next pass finds nothing there and creates it.
+    pub(in crate::controller) async fn recreate(
+        &self,
+        entry: &Desired,
+        recorded: &EntryStatus,
+        trouble: &mut Option<Trouble>,
+    ) -> Outcome {
+        let mut lock = self.lock(&entry.folded).await;
+        if let Some(lost) = self.claimed.lost(&entry.folded) {
+            return Outcome::Failed(lost);
+        }
+        let deleted = self.delete_shown(recorded).await;
+        lock.wrote();
+        let written = match deleted {
+            Ok(()) => self.send(entry, None, &mut lock).await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(written) => Outcome::Written(written),
+            Err(error) => self.failed(&error, entry).noting(trouble),
+        }
+    }
+
+    /// What is not shown as ours is not deleted; if it is there, the create that follows is refused.
+    async fn delete_shown(&self, recorded: &EntryStatus) -> Result<(), ProviderError> {
+        let route = self.route;
+        let listed = route.listing(Instant::now(), Duration::ZERO).await?;
+        match is_shown_as_ours(recorded, &listed.remotes, route.rules()) {
+            Shown::Ours(remote) => {
+                let removal = Removal {
+                    name: &remote.name,
+                    id: recorded.remote_id.as_deref(),
+                    shown: Some(remote),
+                };
+                route.provider.delete(&removal).await
+            }
+            Shown::Absent | Shown::Other => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Every form a credential comes in, and every form it must not.
+
+use proptest::prelude::*;
+use rstest::rstest;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// `user:token`.
+const PAIR: &str = "dXNlcjp0b2tlbg==";
+
+fn config(json: &Value, host: Option<&str>) -> Result<(String, String), Fault> {
+    shown(from_config(json.to_string().as_bytes(), host))
+}
+
+fn shown(login: Result<Login, Fault>) -> Result<(String, String), Fault> {
+    login.map(|login| (login.host, login.credential.expose_secret().to_owned()))
+}
+
+fn auths(hosts: &[&str]) -> Value {
+    let auths = hosts.iter().map(|host| (*host, json!({"auth": PAIR})));
+    json!({"auths": auths.collect::<BTreeMap<_, _>>()})
+}
+
+#[rstest]
+#[case::auth(json!({"auth": PAIR}), Ok(PAIR))]
+#[case::auth_without_padding(json!({"auth": "dXNlcjp0b2tlbg"}), Ok(PAIR))]
+#[case::auth_with_a_newline(json!({"auth": "dXNlcjp0b2tlbg==\n"}), Ok(PAIR))]
+#[case::auth_wins(json!({"auth": PAIR, "username": "other", "password": "other"}), Ok(PAIR))]
+#[case::pair(json!({"username": "user", "password": "token"}), Ok(PAIR))]
+#[case::empty_auth(json!({"auth": "", "username": "user", "password": "token"}), Ok(PAIR))]
+#[case::more(json!({"auth": PAIR, "email": "a@example.com", "x": [1]}), Ok(PAIR))]
+#[case::user_only(json!({"username": "user"}), Err(Fault::NoCredential))]
+#[case::nothing(json!({}), Err(Fault::NoCredential))]
+#[case::nulls(json!({"auth": null, "username": null}), Err(Fault::NoCredential))]
+#[case::not_base64(json!({"auth": "user:token"}), Err(Fault::NotUserToken))]
+#[case::no_colon(json!({"auth": "dXNlcg=="}), Err(Fault::NotUserToken))]
+#[case::no_token(json!({"auth": "dXNlcjo="}), Err(Fault::NotUserToken))]
+#[case::a_number(json!({"auth": 5}), Err(Fault::NotJson))]
+fn what_docker_keeps_for_a_registry(#[case] auth: Value, #[case] expected: Result<&str, Fault>) {
+    let login = config(&json!({"auths": {"ghcr.io": auth}}), None);
+    let expected = expected.map(|credential| ("https://ghcr.io".to_owned(), credential.to_owned()));
+    assert_eq!(login, expected);
+}
+
+#[rstest]
+#[case::no_json(b"{")]
+#[case::no_object(b"[]")]
+#[case::no_auths(b"{}")]
+#[case::not_utf_8(b"{\"auths\": {\"\xff\": {}}}")]
+#[case::empty(b"")]
+fn what_is_not_such_a_file(#[case] bytes: &[u8]) {
+    assert_eq!(shown(from_config(bytes, None)), Err(Fault::NotJson));
+}
+
+#[rstest]
+#[case("ghcr.io", "ghcr.io", "https://ghcr.io")]
+#[case("https://ghcr.io/", "GHCR.io", "https://ghcr.io/")]
+#[case("ghcr.io", "https://ghcr.io/", "https://ghcr.io")]
+#[case("http://localhost:5000", "localhost:5000", "http://localhost:5000")]
+#[case(
+    "https://index.docker.io/v1/",
+    "index.docker.io",
+    "https://index.docker.io/v1/"
+)]
+#[case("quay.io/team", "quay.io/team/", "https://quay.io/team")]
+fn a_host_is_found_whatever_its_spelling(
+    #[case] kept: &str,
+    #[case] named: &str,
+    #[case] sent: &str,
+) {
+    let file = auths(&["example.com", kept]);
+    let expected = Ok((sent.to_owned(), PAIR.to_owned()));
+    assert_eq!(config(&file, Some(named)), expected);
+    let others = Registries::Named(vec!["example.com".to_owned()]);
+    assert_eq!(
+        config(&auths(&["example.com"]), Some(named)),
+        Err(Fault::NoSuchHost(others))
+    );
+}
+
+#[test]
+fn one_registry_is_taken_and_several_are_not() {
+    assert_eq!(config(&json!({"auths": {}}), None), Err(Fault::Empty));
+    let named =
+        |hosts: &[&str]| Registries::Named(hosts.iter().map(|host| (*host).to_owned()).collect());
+    let two = auths(&["https://quay.io", "ghcr.io"]);
+    let several = Fault::Several(named(&["ghcr.io", "quay.io"]));
+    assert_eq!(config(&two, None), Err(several));
+    let many = auths(&["a.io", "b.io", "c.io", "d.io", "e.io", "f.io"]);
+    let several = Fault::Several(Registries::Counted(6));
+    assert_eq!(config(&many, None), Err(several));
+    let odd = auths(&["user:token@ghcr.io", "quay.io"]);
+    let several = Fault::Several(Registries::Counted(2));
+    assert_eq!(config(&odd, None), Err(several));
+}
+
+#[rstest]
+#[case("user:token@ghcr.io")]
+#[case("ghcr.io?a=b")]
+#[case("ghcr.io#a")]
+#[case("two words")]
+#[case("")]
+#[case("ghcr.io\n")]
+fn a_registry_is_a_host(#[case] name: &str) {
+    assert_eq!(config(&auths(&[name]), None), Err(Fault::InvalidHost));
+}
+
+#[rstest]
+#[case::pair("user:token", Ok(PAIR))]
+#[case::encoded(PAIR, Ok(PAIR))]
+#[case::encoded_line("dXNlcjp0b2tlbg==\n", Ok(PAIR))]
+#[case::unpadded("dXNlcjp0b2tlbg", Ok(PAIR))]
+#[case::colons("user:to:ken", Ok("dXNlcjp0bzprZW4="))]
+#[case::a_line("user:token\n", Ok("dXNlcjp0b2tlbgo="))]
+#[case::token_only("token", Err(Fault::NotUserToken))]
+#[case::no_user(":token", Err(Fault::NotUserToken))]
+#[case::no_token("user:", Err(Fault::NotUserToken))]
+#[case::empty("", Err(Fault::NotUserToken))]
+fn a_key_holds_a_pair_or_its_base64(#[case] text: &str, #[case] expected: Result<&str, Fault>) {
+    let expected = expected.map(|credential| ("https://ghcr.io".to_owned(), credential.to_owned()));
+    assert_eq!(shown(from_key(text.as_bytes(), "ghcr.io")), expected);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>, host in ".*") {
+        let _ = from_config(&bytes, None);
+        let _ = from_config(&bytes, Some(&host));
+        let _ = from_key(&bytes, &host);
+    }
+
+    #[test]
+    fn any_file_is_read_without_a_panic(name in ".*", auth in ".*", host in proptest::option::of(".*")) {
+        let file = json!({"auths": {name: {"auth": auth}}}).to_string();
+        let _ = from_config(file.as_bytes(), host.as_deref());
+    }
+
+    #[test]
+    fn what_is_sent_is_what_was_stored(user in "[^:]{1,20}", token in ".{1,40}") {
+        let pair = format!("{user}:{token}");
+        let plain = from_key(pair.as_bytes(), "ghcr.io").unwrap();
+        let stored = json!({"auths": {"ghcr.io": {"username": user, "password": token}}}).to_string();
+        let read = from_config(stored.as_bytes(), None).unwrap();
+        let sent = plain.credential.expose_secret();
+        prop_assert_eq!(sent, read.credential.expose_secret());
+        prop_assert_eq!(STANDARD.decode(sent).unwrap(), pair.into_bytes());
+        let again = from_key(sent.as_bytes(), "ghcr.io").unwrap();
+        prop_assert_eq!(sent, again.credential.expose_secret());
+    }
+}

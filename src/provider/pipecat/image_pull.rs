@@ -1,0 +1,124 @@
+//! Image pull secrets of Pipecat Cloud: a set that is one credential for one registry.
+//!
+//! Such a set cannot be read by itself, so everything that is known of it comes from the list. Some
+//! servers do not update one that exists (providers.md 3.2, trap 6): that is told from any other
+//! refusal by the list, which showed it.
+
+use async_trait::async_trait;
+use http::{Method, StatusCode};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use super::{inventory, put, sets, unless_busy};
+use crate::{
+    api::{self, ProviderKind, Reason},
+    http::{Body, Call, Class, ProviderError, Scheme, Session},
+    provider::{
+        Form, Inventory, ListingNeed, Provider, Removal, Rules, Settled, Unit, Write, Written, wire,
+    },
+};
+
+/// The rules of image pull secrets. The set is the one entry, under its own name.
+pub(crate) const RULES: Rules = Rules {
+    kind: ProviderKind::Pipecat,
+    scheme: Scheme::Bearer,
+    unit: Unit::Each,
+    listing: ListingNeed::Create,
+    form: Some(Form::ImagePull),
+    deletes_by_name: true,
+    fold: wire::unfolded,
+    check_name,
+};
+
+/// An image pull secret at Pipecat Cloud.
+pub(in crate::provider) struct ImagePull {
+    session: Session,
+    set: String,
+    region: Option<String>,
+}
+
+impl ImagePull {
+    pub(in crate::provider) fn new(spec: &api::Pipecat, object: &str, session: Session) -> Self {
+        Self {
+            session,
+            set: spec.set_name(object).to_owned(),
+            region: spec.region.clone(),
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for ImagePull {
+    fn rules(&self) -> &'static Rules {
+        &RULES
+    }
+
+    async fn list(&self) -> Result<Inventory, ProviderError> {
+        inventory(&self.session).await
+    }
+
+    async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
+        let [entry] = entries else {
+            return Err(ProviderError::config(Reason::InvalidSpec));
+        };
+        let Some(host) = entry.options.host.as_deref() else {
+            return Err(ProviderError::config(Reason::InvalidSpec));
+        };
+        let call = Call {
+            operation: "upsert",
+            method: Method::PUT,
+            path: &["v1", "secrets", &self.set],
+            body: Some(Body::json(&Put {
+                is_image_pull_secret: true,
+                host,
+                secret_value: entry.value.expose_secret(),
+                region: self.region.as_deref(),
+            })?),
+            ..Call::default()
+        };
+        match put(&self.session, call).await {
+            // The list showed the set, so this is an update.
+            Err(error) if error.is(StatusCode::BAD_REQUEST) && entry.id.is_some() => {
+                Err(error.with(Class::Config, Reason::Immutable))
+            }
+            answer => answer,
+        }
+    }
+
+    async fn delete(&self, _entry: &Removal<'_>) -> Result<(), ProviderError> {
+        wire::delete(&self.session, &["v1", "secrets", &self.set], &[])
+            .await
+            .map_err(unless_busy)
+    }
+
+    async fn settled(&self) -> Result<Settled, ProviderError> {
+        let sets = sets(&self.session).await?;
+        let set = sets.iter().find(|set| set.name == self.set);
+        // Accepted and not yet shown, or gone since: either way it is not ready.
+        Ok(set.map_or(Settled::Pending, super::Set::settled))
+    }
+
+    fn listed_name<'a>(&'a self, _entry: &'a str) -> &'a str {
+        &self.set
+    }
+}
+
+/// `ImagePullSecretRequest`, with the region of the newer documents.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Put<'a> {
+    is_image_pull_secret: bool,
+    host: &'a str,
+    secret_value: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<&'a str>,
+}
+
+/// The name of a set: 3 to 63 characters (seed). What they may be is up to the schema.
+fn check_name(name: &str) -> Result<(), Reason> {
+    if (3..=63).contains(&name.len()) {
+        Ok(())
+    } else {
+        Err(Reason::InvalidKeyName)
+    }
+}
