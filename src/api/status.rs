@@ -108,6 +108,11 @@ pub struct EntryStatus {
     #[schemars(length(max = 64))]
     pub digest: Option<String>,
 
+    /// While the outcome of a write is not known: the digest of what was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub attempted: Option<String>,
+
     /// The id of the secret at the provider, where the provider gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

@@ -135,6 +135,7 @@ pub(super) fn pending(planned: &Planned, name: &str, must_know: bool) -> Option<
         state: EntryState::Pending,
         reason: Some(Reason::Progressing.as_str().to_owned()),
         digest: None,
+        attempted: planned.digest.clone(),
         found: planned.found,
         drift: planned.drift.clone(),
         ..planned.recorded.clone().unwrap_or_else(|| unwritten(name))
@@ -212,6 +213,7 @@ fn entry(
             state: EntryState::Synced,
             reason: None,
             digest: planned.digest.clone(),
+            attempted: None,
             remote_id: written.id.clone(),
             remote_version: written.version.clone(),
             last_write_time: Some(time(now)),
@@ -229,6 +231,7 @@ fn entry(
         },
         Outcome::Failed(trouble) if trouble.kind == Kind::UnknownOutcome => EntryStatus {
             reason: reason(trouble.reason),
+            attempted: planned.digest.clone(),
             ..after_write(EntryState::Pending)
         },
         // A refused update changed nothing: if the old value comes back, the provider still holds it.
@@ -348,6 +351,7 @@ pub(super) fn unwritten(name: &str) -> EntryStatus {
         found: None,
         drift: None,
         seal: None,
+        attempted: None,
     }
 }
 

@@ -8,7 +8,6 @@
 //! - `world`: one of each, and what users do
 //! - `workload`, `plan`, `oracle`: what is played, and what must be so in the end
 
-mod ahead;
 mod conformance;
 mod crash;
 mod ledger;

@@ -237,6 +237,7 @@ proptest! {
                 since: crate::controller::status::time(jiff::Timestamp::UNIX_EPOCH),
             }),
             seal: Some("0".repeat(32)),
+            attempted: None,
         });
         let sources = spec.secret_names().into_iter().map(|name| crate::api::SourceStatus {
             name: name.to_owned(),

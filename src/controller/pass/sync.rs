@@ -118,7 +118,12 @@ impl Pass<'_> {
             .await;
         self.recreate(&writer, &desired, &work.planned, &mut applied)
             .await?;
-        self.remember_outcomes(&desired, &work.planned, &applied);
+        self.remember_outcomes(
+            route.rules().shows_changes,
+            &desired,
+            &work.planned,
+            &applied,
+        );
         let entries = status::entries(names(), &work.planned, &applied, crate::clock::now());
         let (written, said) = tally(&applied);
         route.account.learn_scope(said.as_deref());
@@ -438,7 +443,13 @@ impl Pass<'_> {
     }
 
     /// Remembers what status cannot tell: writes whose outcome is not known.
-    fn remember_outcomes(&self, desired: &[Desired], planned: &[Planned], applied: &Applied) {
+    fn remember_outcomes(
+        &self,
+        shows_changes: bool,
+        desired: &[Desired],
+        planned: &[Planned],
+        applied: &Applied,
+    ) {
         self.context.memos.with(&self.uid, |memo| {
             for ((entry, planned), outcome) in desired.iter().zip(planned).zip(&applied.outcomes) {
                 let digest = planned.digest.as_deref();
@@ -446,9 +457,13 @@ impl Pass<'_> {
                     Outcome::Failed(trouble) if trouble.is_unknown_outcome() => {
                         memo.lost_sight(&entry.folded, digest);
                     }
-                    Outcome::Written(written) => {
-                        let is_unsure = memo.acknowledged(&entry.folded, digest);
-                        if is_unsure && written.version.is_none() {
+                    Outcome::Written(_) => {
+                        // Also what a process that is gone may have sent.
+                        let recorded = planned.recorded.as_ref();
+                        let attempted = recorded.and_then(|recorded| recorded.attempted.as_deref());
+                        let is_other = attempted.is_some() && attempted != digest;
+                        let is_unsure = memo.acknowledged(&entry.folded, digest) || is_other;
+                        if is_unsure && !shows_changes {
                             memo.suspect(&entry.folded, Cause::Unsure, CONFIRM);
                         }
                     }

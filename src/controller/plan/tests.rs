@@ -36,6 +36,7 @@ fn record(name: &str, digest: Option<&str>, state: EntryState) -> EntryStatus {
         found: None,
         drift: None,
         seal: None,
+        attempted: None,
     }
 }
 

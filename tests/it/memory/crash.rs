@@ -6,7 +6,6 @@ use std::{env, io::Write as _, time::Instant};
 use rstest::rstest;
 
 use super::{
-    ahead::CONFIRMING_WRITE,
     ledger::{Crash, Effect, Variant},
     oracle,
     plan::{Plan, Run},
@@ -30,9 +29,9 @@ const SHOWN: usize = 5;
 fn a_crash_at_any_call_changes_nothing_in_the_end(#[case] target: Target) {
     let started = Instant::now();
     let mut matrix = Matrix::new();
-    for policy in Policy::KNOWN {
+    for policy in Policy::ALL {
         for workload in workload::all(target) {
-            matrix.workload(target, *policy, &workload);
+            matrix.workload(target, policy, &workload);
         }
     }
     let Matrix { plans, failed, .. } = &matrix;
@@ -108,8 +107,7 @@ impl Matrix {
             let late = match effect {
                 Effect::Read => None,
                 Effect::Record => Some(Variant::Late),
-                // The value of the dead may win against a newer one: a known gap.
-                Effect::Send => (!workload.revises() || CONFIRMING_WRITE).then_some(Variant::Late),
+                Effect::Send => workload.is_healed(policy).then_some(Variant::Late),
             };
             for variant in Variant::BOTH.into_iter().chain(late) {
                 let first = Crash {

@@ -46,7 +46,7 @@ pub(super) fn state(world: &World) -> State {
 
 /// Of times, versions and ids only that they are there.
 fn plain(value: &Value) -> Value {
-    const MOVING: [&str; 7] = [
+    const MOVING: [&str; 8] = [
         "lastTransitionTime",
         "lastSyncTime",
         "lastWriteTime",
@@ -54,6 +54,8 @@ fn plain(value: &Value) -> Value {
         "remoteId",
         "remoteVersion",
         "seal",
+        // Of the uid too, which another run counts differently.
+        "digest",
     ];
     match value {
         Value::Object(fields) => fields

@@ -6,7 +6,6 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{
-    ahead::CONFIRMING_WRITE,
     provider::Slow,
     store::Resource,
     workload::Policy,
@@ -137,9 +136,6 @@ fn a_store_that_lags_behind_our_own_status_writes_costs_nothing() {
 
 #[test]
 fn a_write_that_arrives_after_a_newer_one_does_not_stay() {
-    if !CONFIRMING_WRITE {
-        return;
-    }
     at_each(async |world| {
         synced(world).await;
         // Longer than the operator waits for an answer.
@@ -152,9 +148,6 @@ fn a_write_that_arrives_after_a_newer_one_does_not_stay() {
 
 #[test]
 fn a_write_of_the_dead_that_arrives_after_a_newer_one_does_not_stay() {
-    if !CONFIRMING_WRITE {
-        return;
-    }
     at_each(async |world| {
         synced(world).await;
         world.remotes.slow_down(slow(true, 5, 0));

@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    ahead::DELETION_POLICY,
-    world::{World, data},
-};
+use super::world::{World, data};
 use crate::support::Target;
 
 /// What becomes of the provider's secrets of an object that is deleted or names fewer of them.
@@ -17,18 +14,10 @@ pub(super) enum Policy {
 }
 
 impl Policy {
-    /// The policies that the operator knows.
-    pub(super) const KNOWN: &[Self] = if DELETION_POLICY {
-        &[Self::Retain, Self::Delete]
-    } else {
-        &[Self::Retain]
-    };
+    pub(super) const ALL: [Self; 2] = [Self::Retain, Self::Delete];
 
     /// What this policy adds to the spec.
     fn fields(self, conflict: Conflict) -> Value {
-        if !DELETION_POLICY {
-            return json!({});
-        }
         json!({"deletionPolicy": format!("{self:?}"), "conflictPolicy": format!("{conflict:?}")})
     }
 }
@@ -41,7 +30,7 @@ pub(super) enum Conflict {
 }
 
 /// Something that happens from outside, or time to work.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// The source Secret holds these keys; the texts become values.
     Source(&'static [(&'static str, &'static str)]),
@@ -87,10 +76,20 @@ impl Workload {
         self.act
     }
 
-    /// Whether a value changes while another may be on its way.
-    pub(super) fn revises(&self) -> bool {
-        let after_work = self.act.iter().skip_while(|step| !matches!(step, Work));
-        after_work.into_iter().any(|step| matches!(step, Source(_)))
+    /// Whether what a dead operator sent, and what comes in after its successor's work, is put right.
+    /// Nobody can if the successor found it absent and let it go; nor if nothing was recorded before
+    /// a first write, and the source changes.
+    pub(super) fn is_healed(&self, policy: Policy) -> bool {
+        let mut after_work = self.act.iter().skip_while(|step| !matches!(step, Work));
+        let (is_recorded, is_deleting) = match policy {
+            Policy::Retain => (self.setup.contains(&Settle), false),
+            Policy::Delete => (true, true),
+        };
+        after_work.all(|step| match step {
+            Source(_) => is_recorded,
+            Delete | Entries(_) => !is_deleting,
+            _ => true,
+        })
     }
 }
 
@@ -188,7 +187,7 @@ const ALL: &[Workload] = &[
     ),
 ];
 
-/// What only an operator that knows `Policy::Delete` can be asked.
+/// What is about policies.
 const WITH_POLICIES: &[Workload] = &[
     workload(
         "foreign and refused",
@@ -216,9 +215,7 @@ const FOLDED: &[Workload] = &[workload(
 /// Every workload for an API.
 pub(super) fn all(target: Target) -> Vec<Workload> {
     let mut all = ALL.to_vec();
-    if DELETION_POLICY {
-        all.extend_from_slice(WITH_POLICIES);
-    }
+    all.extend_from_slice(WITH_POLICIES);
     if matches!(target, Target::BasetenWorkspace | Target::BasetenTeam) {
         all.extend_from_slice(FOLDED);
     }
