@@ -73,7 +73,8 @@ test: programs lint ## Everything that must pass: lint, documentation, unit and 
 	@$(call step,documentation)
 	@RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps --locked
 	@$(call step,tests)
-	@$(CARGO) test --workspace --locked
+	@# Most tests wait for something: more of them at once than there are cores.
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} $(CARGO) test --workspace --locked
 
 # Before anything else, so that nobody waits for minutes to hear it.
 .PHONY: programs

@@ -17,7 +17,7 @@ mod queue;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
 pub use access::{Access, Admission, Allocator, Permit, Wake};
@@ -58,7 +58,10 @@ pub struct Account {
     pub access: Arc<Access>,
     /// What the account holds.
     pub listing: Listing,
-    scope: OnceCell<Option<String>>,
+    /// Whose secrets these are, as the provider has said in any answer.
+    scope: OnceLock<String>,
+    /// Whether the provider was asked for it.
+    asked: OnceCell<()>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -116,7 +119,8 @@ impl Accounts {
             fingerprint: credential.fingerprint(),
             access,
             listing: Listing::default(),
-            scope: OnceCell::new(),
+            scope: OnceLock::new(),
+            asked: OnceCell::new(),
         });
         accounts.retain(|_, account| account.strong_count() > 0);
         accounts.insert(key, Arc::downgrade(&account));
@@ -138,25 +142,27 @@ impl Account {
     pub async fn scope(&self, provider: &dyn Provider) -> Result<Option<&str>, ProviderError> {
         let ask = || async {
             match provider.scope().await {
-                Err(error) if error.reason == Reason::PermissionDenied => Ok(None),
-                Err(error) if !error.is_of_account() => Ok(None),
-                said => said,
+                Err(error) if error.reason == Reason::PermissionDenied => {}
+                Err(error) if !error.is_of_account() => {}
+                said => self.learn_scope(said?.as_deref()),
             }
+            Ok(())
         };
-        Ok(self.scope.get_or_try_init(ask).await?.as_deref())
+        self.asked.get_or_try_init(ask).await?;
+        Ok(self.known_scope())
     }
 
     /// Takes note of what an answer said.
     pub fn learn_scope(&self, said: Option<&str>) {
         if let Some(said) = said {
             // It is the same as before, or was not known.
-            let _ = self.scope.set(Some(said.to_owned()));
+            let _ = self.scope.set(said.to_owned());
         }
     }
 
     /// The same, if it is known already.
     pub fn known_scope(&self) -> Option<&str> {
-        self.scope.get()?.as_deref()
+        self.scope.get().map(String::as_str)
     }
 
     /// The provider as `object` sees it while it may not call: each call ends in `error` and

@@ -130,7 +130,14 @@ pub(super) fn conditions(
 pub(super) fn pending(planned: &Planned, name: &str, must_know: bool) -> Option<EntryStatus> {
     let is_held = |recorded: &EntryStatus| recorded.digest.is_some() || was_written(recorded);
     let is_needed = must_know || planned.recorded.as_ref().is_some_and(is_held);
-    (planned.change.is_write() && is_needed).then(|| EntryStatus {
+    // What is tried again was recorded before.
+    let is_said = planned.recorded.as_ref().is_some_and(|recorded| {
+        recorded.digest.is_none()
+            && recorded.attempted.is_some()
+            && recorded.attempted == planned.digest
+            && recorded.found == planned.found
+    });
+    (planned.change.is_write() && is_needed && !is_said).then(|| EntryStatus {
         name: name.to_owned(),
         state: EntryState::Pending,
         reason: Some(Reason::Progressing.as_str().to_owned()),
@@ -253,9 +260,10 @@ fn entry(
         Outcome::Failed(trouble) => EntryStatus {
             reason: reason(trouble.reason),
             // A first write that was refused left nothing there: what is there later is not ours.
-            found: planned.found.filter(|_| {
-                !planned.is_first_write() || !matches!(trouble.kind, Kind::Config | Kind::Auth)
-            }),
+            found: planned
+                .found
+                .filter(|_| !planned.is_first_write() || may_have_come(trouble)),
+            attempted: planned.digest.clone().filter(|_| may_have_come(trouble)),
             ..after_write(EntryState::Failed)
         },
         Outcome::NotTried => EntryStatus {
@@ -267,6 +275,11 @@ fn entry(
         name: name.to_owned(),
         ..entry
     }
+}
+
+/// Whether the provider may have carried out what it answered with this trouble.
+fn may_have_come(trouble: &Trouble) -> bool {
+    !matches!(trouble.kind, Kind::Config | Kind::Auth | Kind::Throttled)
 }
 
 /// The records of all entries of a pass that has a plan and carries nothing of it out, for `reason`.

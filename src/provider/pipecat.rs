@@ -83,7 +83,8 @@ impl Provider for Pipecat {
         let Some(set) = self.get().await? else {
             return Ok(None);
         };
-        let fields = set.secrets.unwrap_or_default().into_iter();
+        // An answer without the list tells nothing: least of all that there are no keys.
+        let fields = set.secrets.ok_or_else(ProviderError::protocol)?.into_iter();
         Ok(Some(fields.map(|field| field.field_name).collect()))
     }
 
@@ -222,7 +223,7 @@ impl From<Set> for Remote {
         let is_image_pull = set.r#type.as_deref() == Some("imagePullSecret");
         Self {
             // A set has no id but its name, which no other set of the organization has.
-            id: Some(set.name.clone()),
+            id: Some(set.name.clone()).filter(|name| is_set_name(name)),
             name: set.name,
             form: Some(if is_image_pull {
                 Form::ImagePull
@@ -233,6 +234,13 @@ impl From<Set> for Remote {
             ..Self::default()
         }
     }
+}
+
+/// Whether a name is one that Pipecat gives sets: lower-case labels joined by dots, at most 63
+/// characters (providers.md 3.2, trap 8).
+fn is_set_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    (1..=63).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
 /// `[A-Za-z0-9_-]`, at most 64 characters (providers.md 3.2, trap 8).

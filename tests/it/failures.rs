@@ -72,11 +72,22 @@ async fn suffers(scene: &Scene<'_>, fault: Fault, state: State, reason: &str) ->
     scene.account.clear_faults();
     let healed = scene.value("healed");
     scene.secret("source", &[("a", &healed)]).await;
-    if closes_account(reason) {
+    let fingerprint = |object: &ProviderSecret| {
+        let status = object.status.as_ref();
+        status.and_then(|status| status.key_fingerprint.clone())
+    };
+    let is_closed = closes_account(reason);
+    if is_closed {
         scene.replace_key().await;
     }
     scene.wait_held(&[("A_KEY", &healed)]).await;
-    scene.wait_ready("target").await
+    let before = fingerprint(&object);
+    scene
+        .wait("target", "ready, under the new key", |object| {
+            let is_ready = condition(object, "Ready").is_some_and(|ready| ready.status == "True");
+            is_ready && (!is_closed || fingerprint(object) != before)
+        })
+        .await
 }
 
 /// Whether an answer of this kind keeps the account from being called for a while. A change of the

@@ -185,7 +185,7 @@ fn s_08_the_series_of_an_object_live_as_long_as_it_does() {
             }
         })
         .await;
-        scene.finish().await;
+        scene.finish_leaving(&["A_KEY", "B_KEY"]).await;
     });
 }
 

@@ -48,7 +48,7 @@ impl Pass<'_> {
         let Some(choice) = self.object.spec.provider.choice() else {
             return self.release(&left).await;
         };
-        let (entries, trouble, is_hopeless) = match self.way(choice).await {
+        let (entries, trouble) = match self.way(choice).await {
             Ok(account) => match self.get_rid(&account, choice, &left).await? {
                 // Its turn will come, or the end of its time.
                 None => {
@@ -58,14 +58,13 @@ impl Pass<'_> {
                     return Ok((PassResult::Abandoned, Action::requeue(wait)));
                 }
                 Some((entries, None)) if entries.is_empty() => return self.release(&[]).await,
-                Some((entries, trouble)) => (entries, trouble, false),
+                Some((entries, trouble)) => (entries, trouble),
             },
-            Err((trouble, is_gone)) => {
-                let is_hopeless =
-                    is_gone && is_terminating(&self.context.client, &self.namespace).await;
-                (left, Some(trouble), is_hopeless)
-            }
+            Err(trouble) => (left, Some(trouble)),
         };
+        // Also where the key is remembered: nobody will put a better one there.
+        let is_hopeless =
+            self.is_key_gone(choice) && is_terminating(&self.context.client, &self.namespace).await;
         let remaining = self.remaining(known_since, is_hopeless);
         if remaining.is_zero() {
             let left: Vec<EntryStatus> = entries.into_iter().filter(plan::may_be_there).collect();
@@ -74,22 +73,21 @@ impl Pass<'_> {
         self.blocked(choice, entries, trouble, remaining).await
     }
 
-    /// The account, also where its key is gone from the cluster and was used before. The error says
-    /// whether the key is gone.
-    async fn way(&self, choice: Choice<'_>) -> Result<Arc<Account>, (Trouble, bool)> {
-        let reference = choice.api_key_secret_ref();
-        let is_gone = self
-            .context
-            .secrets
-            .get(&self.namespace, &reference.name)
-            .is_none();
+    /// The account, also where its key is gone from the cluster and was used before.
+    async fn way(&self, choice: Choice<'_>) -> Result<Arc<Account>, Trouble> {
         match self.account(choice).await {
             Ok((account, _)) => Ok(account),
             Err((trouble, _)) => {
-                let used = self.context.memos.with(&self.uid, |memo| memo.account());
-                used.filter(|_| is_gone).ok_or((trouble, is_gone))
+                let used = self.context.memos.account(&self.uid);
+                used.filter(|_| self.is_key_gone(choice)).ok_or(trouble)
             }
         }
+    }
+
+    fn is_key_gone(&self, choice: Choice<'_>) -> bool {
+        let reference = choice.api_key_secret_ref();
+        let seen = self.context.secrets.get(&self.namespace, &reference.name);
+        seen.is_none()
     }
 
     /// Gets rid of what can be got rid of: what is left, and why; none while there is no free place

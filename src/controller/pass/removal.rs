@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::{Pass, words};
 use crate::{
-    account::{NameLock, scope_field},
-    api::{EntryState, EntryStatus, Found, ProviderSecret},
+    account::NameLock,
+    api::{Choice, EntryState, EntryStatus, Found, ProviderSecret},
     controller::{
         kubernetes::{Failure, bounded},
         plan::{self, Claimed as _, Removed, Riddance, Shown},
@@ -224,11 +224,11 @@ async fn send(
         .map(|()| Outcome::Deleted)
 }
 
-/// Where a listing spans several teams and does not say whose a secret is, a deletion by name may miss
-/// it, or hit another's.
+/// Where a listing spans several teams, as Baseten's does without a team, and does not say whose a
+/// secret is, a deletion by name may miss it, or hit another's.
 async fn is_anybodys(route: &Route<'_>, remote: &Remote) -> Result<bool, ProviderError> {
-    let is_told = remote.team.is_some() || scope_field(route.choice).is_some();
-    if !route.rules().deletes_by_name || is_told {
+    let spans_teams = matches!(route.choice, Choice::Baseten(spec) if spec.team_id.is_none());
+    if !spans_teams || remote.team.is_some() {
         return Ok(false);
     }
     Ok(route.account.scope(route.provider).await?.is_none())

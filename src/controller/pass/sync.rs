@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     account::{Snapshot, scope_field},
-    api::{DeletionPolicy, EntryStatus, READY, Reason},
+    api::{DeletionPolicy, EntryState, EntryStatus, READY, Reason},
     controller::{
         apply::{Applied, Outcome, Writer},
         claims::Dispute,
@@ -40,10 +40,6 @@ const CONFIRM: Duration = Duration::from_mins(1);
 const FRESH: Duration = Duration::from_mins(1);
 
 /// What a plan is made from and what it is.
-#[expect(
-    clippy::option_option,
-    reason = "not asked for, or asked for and there is no set"
-)]
 struct Work {
     /// What was recorded, under the digests of the present key.
     recorded: Vec<EntryStatus>,
@@ -238,6 +234,12 @@ impl Pass<'_> {
     ) -> Result<(), Trouble> {
         let told = |error| Trouble::provider(&error, route.choice, None);
         let claims = &self.context.claims;
+        // Where nothing is written and nothing was, nobody is disturbed.
+        let matters = work.planned.iter().any(|planned| planned.change.is_write())
+            || work.recorded.iter().any(plan::was_written);
+        if !matters {
+            return Ok(());
+        }
         let is_known = scope_field(route.choice).is_some() || route.account.known_scope().is_some();
         if !is_known && claims.has_stranger(&self.uid) {
             route.account.scope(route.provider).await.map_err(told)?;
@@ -306,10 +308,12 @@ impl Pass<'_> {
                 }
             };
             // Where the listing says whose the names are, so is known who else claims them.
-            if listed.scope.is_some() {
-                self.claim(route, desired);
-            }
+            let is_told = listed.scope.is_some();
             work.listed = Some(listed);
+            if is_told {
+                self.claim(route, desired);
+                self.place(route, desired, work).await?;
+            }
             work.planned = self.plan(route, desired, work);
         }
         if plan::needs_members(&work.planned, &self.inputs(route, work)) {
@@ -460,7 +464,9 @@ impl Pass<'_> {
                     Outcome::Written(_) => {
                         // Also what a process that is gone may have sent.
                         let recorded = planned.recorded.as_ref();
-                        let attempted = recorded.and_then(|recorded| recorded.attempted.as_deref());
+                        let attempted = recorded
+                            .filter(|recorded| recorded.state == EntryState::Pending)
+                            .and_then(|recorded| recorded.attempted.as_deref());
                         let is_other = attempted.is_some() && attempted != digest;
                         let is_unsure = memo.acknowledged(&entry.folded, digest) || is_other;
                         if is_unsure && !shows_changes {

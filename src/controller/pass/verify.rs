@@ -42,10 +42,6 @@ pub(super) enum Verified {
 }
 
 /// What a listing showed.
-#[expect(
-    clippy::option_option,
-    reason = "not asked for, or asked for and there is no set"
-)]
 pub(super) struct Examined {
     pub(super) snapshot: Arc<Snapshot>,
     /// The keys of the set, where there are sets.

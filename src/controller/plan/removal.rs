@@ -67,7 +67,8 @@ pub(in crate::controller) fn is_ours(entry: &EntryStatus) -> bool {
 
 /// Whether something that we sent may be at the provider.
 pub(in crate::controller) fn may_be_there(entry: &EntryStatus) -> bool {
-    was_written(entry) || (entry.state == EntryState::Pending && entry.found.is_some())
+    let was_tried = entry.state == EntryState::Pending || entry.attempted.is_some();
+    was_written(entry) || (was_tried && entry.found.is_some())
 }
 
 #[cfg(test)]
@@ -114,13 +115,14 @@ mod tests {
         /// nothing under Retain, and nothing that another object claims.
         #[test]
         fn d_04_d_13_d_15_only_what_is_known_to_be_ours_is_deleted(
-            is_written in any::<bool>(), is_pending in any::<bool>(), found in founds(),
+            is_written in any::<bool>(), is_pending in any::<bool>(), is_tried in any::<bool>(), found in founds(),
             is_delete in any::<bool>(), owns in any::<bool>(), inherits in any::<bool>(),
         ) {
             let state = if is_pending { EntryState::Pending } else { EntryState::Failed };
             let entry = EntryStatus {
                 state,
                 found,
+                attempted: is_tried.then(String::new),
                 last_write_time: is_written.then(|| time(jiff::Timestamp::UNIX_EPOCH)),
                 ..unwritten("A")
             };
@@ -128,7 +130,7 @@ mod tests {
             let rules = provider::rules(ProviderKind::Baseten);
             let removed = removals([&entry], policy, rules, &Others { owns, inherits });
             let is_deleted = removed[0].riddance == Riddance::Delete;
-            let is_ours = is_written || (is_pending && matches!(found, Some(Found::Absent | Found::NoSet)));
+            let is_ours = is_written || ((is_pending || is_tried) && matches!(found, Some(Found::Absent | Found::NoSet)));
             prop_assert_eq!(is_deleted, is_delete && is_ours && !owns && !inherits);
         }
     }

@@ -114,29 +114,3 @@ fn c_22_the_new_account_is_taken_when_a_sync_is_requested() {
         scene.finish().await;
     }));
 }
-
-#[test]
-fn c_22_a_key_of_another_account_deletes_nothing_in_it() {
-    run(at_each_brisk_api(async |scene| {
-        let one = scene
-            .synced("keyed", &json!({"deletionPolicy": "Delete"}))
-            .await;
-        let other = other(scene.target).await;
-        if other.target == Target::BasetenTeam {
-            other.stranger_in(Some("team9"), "A_KEY");
-        } else {
-            other.stranger("A_KEY");
-        }
-        scene.secret("credential", &[("api-key", &other.key)]).await;
-        wait_stalled(&scene, "keyed").await;
-        scene.delete("keyed").await;
-        // Until the end of its time: it cannot be done.
-        scene.wait_gone("keyed").await;
-        let note = scene.wait_event("DeletionSkipped").await;
-        assert!(note.contains("A_KEY"), "{note}");
-        assert_eq!(other.writes(), Vec::<String>::new(), "{:?}", scene.target);
-        scene.assert_held(&[("A_KEY", &one)]);
-        other.finish().await;
-        scene.finish_leaving(&["A_KEY"]).await;
-    }));
-}

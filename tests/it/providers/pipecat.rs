@@ -193,7 +193,7 @@ fn a_rotation_of_a_pending_set_arrives_when_it_is_taken() {
 }
 
 #[test]
-fn two_objects_of_one_set_do_not_disturb_each_other() {
+fn m_01_a_set_has_one_owner_however_many_objects_want_it() {
     run(async {
         let (scene, value) = scene_with(|_| {}).await;
         scene.account.set_latency(Duration::from_millis(100));
@@ -201,14 +201,17 @@ fn two_objects_of_one_set_do_not_disturb_each_other() {
         let apply = async |name: &String| {
             let object = name.to_lowercase().replace('_', "-");
             scene.object(&object, &[(name, "source", "a")]).await;
-            scene.wait_ready(&object).await;
+            let decided = scene.wait(&object, "decided", |object| {
+                let ready = condition(object, "Ready");
+                ready.is_some_and(|ready| ["Synced", "Conflict"].contains(&&*ready.reason))
+            });
+            let ready = condition(&decided.await, "Ready").map(|ready| ready.status == "True");
+            (ready == Some(true)).then(|| name.clone())
         };
-        futures::future::join_all(names.iter().map(&apply)).await;
-        let wanted: Vec<(&str, &str)> = names
-            .iter()
-            .map(|name| (name.as_str(), value.as_str()))
-            .collect();
-        scene.wait_held(&wanted).await;
+        let owners = futures::future::join_all(names.iter().map(&apply)).await;
+        let owners: Vec<String> = owners.into_iter().flatten().collect();
+        assert_eq!(owners.len(), 1, "{owners:?}");
+        scene.wait_held(&[(&owners[0], &value)]).await;
         // The operator's own calls for one set come one after the other.
         assert!(
             requests(&scene, "PUT")

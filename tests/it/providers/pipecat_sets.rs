@@ -56,6 +56,8 @@ fn a_set_in_another_region_is_told_and_left_alone() {
         let object = scene.wait_reason("elsewhere", "Conflict").await;
         assert_stalled(&object, "Conflict", "in another region");
         assert_eq!(scene.writes(), Vec::<String>::new());
+        // A name has one owner, also while it stalls.
+        scene.kubectl(&["delete", "psec", "elsewhere"]).await;
         // In its own region it is taken.
         let mut spec = spec_in(&scene, "us-west");
         spec["data"][0]["name"] = "B_KEY".into();
@@ -90,7 +92,7 @@ fn an_image_pull_secret_of_the_name_is_told_and_left_alone() {
         let object = scene.wait_reason("kind", "Conflict").await;
         assert_stalled(&object, "Conflict", "image pull secret");
         assert_eq!(scene.writes(), before);
-        scene.finish().await;
+        scene.finish_leaving(&["secretValue"]).await;
     });
 }
 

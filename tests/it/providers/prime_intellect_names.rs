@@ -9,7 +9,7 @@ use simulator::{
 };
 
 use super::{assert_stalled, bodies, entry, requests, scene, spec};
-use crate::support::{Scene, Target, run, until};
+use crate::support::{Scene, Target, condition, run, until};
 
 const DUPLICATES: [Duplicate; 4] = [
     Duplicate::Conflict,
@@ -173,7 +173,7 @@ fn p_37_two_of_one_name_are_told_and_neither_is_touched() {
     });
 }
 
-/// Objects that all wait for one Secret, which then wakes them together; the odd ones use `odd`.
+/// Objects that all want one name; the odd ones use `odd`. One of them gets it, the others are told.
 async fn six_at_once(scene: &Scene<'_>, odd: &str) {
     scene.account.set_latency(Duration::from_millis(50));
     let names = (0..6).map(|number| (number, format!("twin-{number}")));
@@ -184,13 +184,25 @@ async fn six_at_once(scene: &Scene<'_>, odd: &str) {
             spec["provider"]["primeIntellect"]["apiKeySecretRef"]["name"] = odd.into();
         }
         scene.apply(name, spec).await.expect("applied");
-        scene.wait_reason(name, "SecretNotFound").await;
     }
     let value = scene.value("one");
     scene.secret("source", &[("a", &value)]).await;
-    for (_, name) in &names {
-        scene.wait_ready(name).await;
-    }
+    until("one of them has it, and the others are told", async || {
+        let mut reasons = Vec::new();
+        for (_, name) in &names {
+            let object = scene.objects().get(name).await;
+            let object = object.map_err(|error| error.to_string())?;
+            let ready = condition(&object, "Ready").map(|ready| ready.reason.clone());
+            reasons.push(ready.unwrap_or_default());
+        }
+        reasons.sort();
+        if reasons[..5].iter().all(|reason| reason == "Conflict") && reasons[5] == "Synced" {
+            Ok(())
+        } else {
+            Err(format!("{reasons:?}"))
+        }
+    })
+    .await;
     scene.wait_held(&[("TOKEN", &value)]).await;
     assert_eq!(count(scene, "TOKEN"), 1);
 }

@@ -55,6 +55,8 @@ fn c_25_h_04_a_secret_with_power_over_the_cluster_is_not_sent() {
                     let object = scene.wait_reason(&name, "SourceRefused").await;
                     let stalled = condition(&object, "Stalled").expect("Stalled");
                     assert!(stalled.message.contains(&secret), "{}", stalled.message);
+                    // A name has one owner.
+                    scene.kubectl(&["delete", "psec", &name]).await;
                 }
             }
             assert_eq!(scene.account.writes().len(), 0, "{:?}", scene.target);

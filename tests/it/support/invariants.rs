@@ -119,9 +119,17 @@ fn remote_is_what_is_wanted(scene: &Scene<'_>, objects: &[ProviderSecret], left:
         let is_ready = condition(object, "Ready").is_some_and(|ready| ready.status == "True");
         let data = object.spec.data.iter().flatten();
         wanted.extend(data.map(|entry| (fold(&entry.name), false)));
+        let pipecat = object.spec.provider.pipecat.as_ref();
+        let is_image_pull = pipecat.is_some_and(|pipecat| pipecat.image_pull_secret.is_some());
         let entries = object.status.iter().flat_map(|status| &status.entries);
         for entry in entries {
-            *wanted.entry(fold(&entry.name)).or_default() |= is_ready;
+            // What the simulator calls the one value of an image pull secret.
+            let name = if is_image_pull {
+                "secretValue"
+            } else {
+                &entry.name
+            };
+            *wanted.entry(fold(name)).or_default() |= is_ready;
         }
     }
     // All scopes, so that nothing is written into a scope that nobody named.
