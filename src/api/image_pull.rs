@@ -24,7 +24,7 @@ pub struct ImagePullSecret {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
 
-    /// The registry that the credential is for, such as ghcr.io or https://index.docker.io/v1/.
+    /// The registry that the credential is for, such as ghcr.io or `https://index.docker.io/v1/`.
     /// With secretRef it is needed only where that Secret holds credentials for several
     /// registries; it is compared without scheme and without the slash at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
