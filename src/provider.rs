@@ -81,8 +81,6 @@ pub struct Rules {
     /// The one form that everything has which an object writes. None where it is up to the entry,
     /// or where there are no forms.
     pub form: Option<Form>,
-    /// Whether the version that the listing shows changes with every write.
-    pub shows_changes: bool,
     /// Whether a secret is deleted by its name and not by its id: then a listing must show first
     /// that it is ours.
     pub deletes_by_name: bool,

@@ -23,7 +23,6 @@ pub(super) const RULES: Rules = Rules {
     listing: ListingNeed::Never,
     form: None,
     deletes_by_name: true,
-    shows_changes: false,
     fold,
     check_name,
 };

@@ -24,7 +24,6 @@ pub(super) const RULES: Rules = Rules {
     listing: ListingNeed::FirstWrite,
     form: None,
     deletes_by_name: false,
-    shows_changes: true,
     fold: wire::unfolded,
     check_name,
 };

@@ -33,7 +33,6 @@ pub(super) const RULES: Rules = Rules {
     listing: ListingNeed::FirstWrite,
     form: Some(Form::Text),
     deletes_by_name: true,
-    shows_changes: false,
     fold: wire::unfolded,
     check_name,
 };

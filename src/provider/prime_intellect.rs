@@ -27,7 +27,6 @@ pub(super) const RULES: Rules = Rules {
     listing: ListingNeed::Create,
     form: None,
     deletes_by_name: false,
-    shows_changes: true,
     fold: wire::unfolded,
     check_name,
 };

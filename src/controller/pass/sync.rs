@@ -114,12 +114,7 @@ impl Pass<'_> {
             .await;
         self.recreate(&writer, &desired, &work.planned, &mut applied)
             .await?;
-        self.remember_outcomes(
-            route.rules().shows_changes,
-            &desired,
-            &work.planned,
-            &applied,
-        );
+        self.remember_outcomes(&desired, &work.planned, &applied);
         let entries = status::entries(names(), &work.planned, &applied, crate::clock::now());
         let (written, said) = tally(&applied);
         route.account.learn_scope(said.as_deref());
@@ -447,13 +442,7 @@ impl Pass<'_> {
     }
 
     /// Remembers what status cannot tell: writes whose outcome is not known.
-    fn remember_outcomes(
-        &self,
-        shows_changes: bool,
-        desired: &[Desired],
-        planned: &[Planned],
-        applied: &Applied,
-    ) {
+    fn remember_outcomes(&self, desired: &[Desired], planned: &[Planned], applied: &Applied) {
         self.context.memos.with(&self.uid, |memo| {
             for ((entry, planned), outcome) in desired.iter().zip(planned).zip(&applied.outcomes) {
                 let digest = planned.digest.as_deref();
@@ -469,7 +458,7 @@ impl Pass<'_> {
                             .and_then(|recorded| recorded.attempted.as_deref());
                         let is_other = attempted.is_some() && attempted != digest;
                         let is_unsure = memo.acknowledged(&entry.folded, digest) || is_other;
-                        if is_unsure && !shows_changes {
+                        if is_unsure {
                             memo.suspect(&entry.folded, Cause::Unsure, CONFIRM);
                         }
                     }

@@ -26,7 +26,6 @@ pub(crate) const RULES: Rules = Rules {
     listing: ListingNeed::Create,
     form: Some(Form::ImagePull),
     deletes_by_name: true,
-    shows_changes: false,
     fold: wire::unfolded,
     check_name,
 };

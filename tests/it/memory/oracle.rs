@@ -46,7 +46,7 @@ pub(super) fn state(world: &World) -> State {
 
 /// Of times, versions and ids only that they are there.
 fn plain(value: &Value) -> Value {
-    const MOVING: [&str; 8] = [
+    const MOVING: [&str; 9] = [
         "lastTransitionTime",
         "lastSyncTime",
         "lastWriteTime",
@@ -54,12 +54,16 @@ fn plain(value: &Value) -> Value {
         "remoteId",
         "remoteVersion",
         "seal",
+        // Of who was there before, which another history has otherwise.
+        "found",
         // Of the uid too, which another run counts differently.
         "digest",
     ];
     match value {
         Value::Object(fields) => fields
             .iter()
+            // Another history has other repairs.
+            .filter(|(name, _)| *name != "drift")
             .map(|(name, value)| {
                 let is_moving = MOVING.contains(&name.as_str());
                 let value = if is_moving { true.into() } else { plain(value) };
