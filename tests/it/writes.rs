@@ -181,7 +181,7 @@ fn a_recorded_entry_is_pending_without_a_digest_while_it_is_written() {
             scene.object("target", &data).await;
             scene.wait_ready("target").await;
             let patches = count(&scene, "patch", "providersecrets", "target").await;
-            let delay = std::time::Duration::from_secs(8);
+            let delay = std::time::Duration::from_secs(20);
             let before = scene.writes().len();
             scene.account.add_fault(
                 Fault::new(Action::Handle)

@@ -8,7 +8,7 @@ use simulator::{
     prime_intellect::{CountField, Duplicate},
 };
 
-use super::{assert_stalled, bodies, entry, requests, scene, spec};
+use super::{bodies, entry, requests, scene, spec};
 use crate::support::{Scene, Target, condition, run, until};
 
 const DUPLICATES: [Duplicate; 4] = [
