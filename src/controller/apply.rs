@@ -115,7 +115,7 @@ impl Writer<'_> {
             .filter_map(|(entry, _)| write(entry, None))
             .collect();
         let written = if planned.iter().any(|planned| planned.change.is_write()) {
-            let mut lock = self.lock("").await;
+            let mut lock = self.route.lock(self.names, "").await;
             if let Some(lost) = self.claimed.lost("") {
                 return refused(planned, &lost);
             }
@@ -153,7 +153,7 @@ impl Writer<'_> {
         listed: Option<&Snapshot>,
         trouble: &mut Option<Trouble>,
     ) -> Outcome {
-        let mut lock = self.lock(&entry.folded).await;
+        let mut lock = self.route.lock(self.names, &entry.folded).await;
         if let Some(lost) = self.claimed.lost(&entry.folded) {
             return Outcome::Failed(lost);
         }
@@ -239,12 +239,6 @@ impl Writer<'_> {
             trouble,
             is_of_account: error.is_of_account(),
         }
-    }
-
-    /// One writes a name at a time, and only its owner.
-    async fn lock(&self, folded: &str) -> NameLock {
-        let claimed = self.route.claimed_name(folded);
-        self.names.lock(self.route.lock_name(claimed)).await
     }
 }
 

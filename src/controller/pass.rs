@@ -10,6 +10,7 @@ mod removal;
 mod sync;
 mod verify;
 mod words;
+mod write_ahead;
 
 use std::{
     sync::{Arc, OnceLock},

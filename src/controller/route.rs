@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::desired::Desired;
 use crate::{
-    account::{Account, DigestKey, Digested, Sealed, Snapshot, scope_field},
+    account::{Account, DigestKey, Digested, NameLock, Names, Sealed, Snapshot, scope_field},
     api::{Choice, EntryStatus},
     http::ProviderError,
     provider::{Provider, Rules, Unit},
@@ -122,6 +122,11 @@ impl Route<'_> {
             .map_or_else(|| self.account.digests.scope(), str::to_owned);
         let (kind, endpoint) = (self.choice.kind().flag(), self.choice.endpoint());
         format!("{kind}/{endpoint}/{scope}/{claimed}")
+    }
+
+    /// The right to write, or delete, what an entry claims: one has it at a time.
+    pub(super) async fn lock(&self, names: &Names, folded: &str) -> NameLock {
+        names.lock(self.lock_name(self.claimed_name(folded))).await
     }
 
     /// The account's listing, begun after `since`. A failure that is not older than `patience` is

@@ -28,7 +28,7 @@ impl Writer<'_> {
         recorded: &EntryStatus,
         trouble: &mut Option<Trouble>,
     ) -> Outcome {
-        let mut lock = self.lock(&entry.folded).await;
+        let mut lock = self.route.lock(self.names, &entry.folded).await;
         if let Some(lost) = self.claimed.lost(&entry.folded) {
             return Outcome::Failed(lost);
         }

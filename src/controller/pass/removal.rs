@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::{Pass, words};
 use crate::{
-    account::NameLock,
     api::{Choice, EntryState, EntryStatus, Found, ProviderSecret},
     controller::{
         kubernetes::{Failure, bounded},
@@ -105,7 +104,7 @@ impl Pass<'_> {
         began: Instant,
     ) -> Result<Outcome, ProviderError> {
         let folded = (route.rules().fold)(&entry.name);
-        let mut lock = self.lock(route, &folded).await;
+        let mut lock = route.lock(&self.context.accounts.names, &folded).await;
         // Somebody may have come to claim it since the plan was made.
         if self.claims(route).has_heir(&folded) {
             return Ok(Outcome::Gone);
@@ -119,11 +118,6 @@ impl Pass<'_> {
         };
         lock.wrote();
         outcome
-    }
-
-    async fn lock(&self, route: &Route<'_>, folded: &str) -> NameLock {
-        let name = route.lock_name(route.claimed_name(folded));
-        self.context.accounts.names.lock(name).await
     }
 
     async fn delete_member(
@@ -192,7 +186,7 @@ impl Pass<'_> {
         if route.rules().unit != Unit::Set || !is_ours || self.claims(route).has_heir("") {
             return Ok(());
         }
-        let _lock = self.lock(route, "").await;
+        let _lock = route.lock(&self.context.accounts.names, "").await;
         match route.provider.members().await? {
             Some(keys) if keys.is_empty() => route.provider.delete_set().await,
             Some(_) | None => Ok(()),

@@ -13,19 +13,18 @@ use super::{
 };
 use crate::{
     account::{Snapshot, scope_field},
-    api::{DeletionPolicy, EntryState, EntryStatus, READY, Reason},
+    api::{EntryState, EntryStatus, READY, Reason},
     controller::{
         apply::{Applied, Outcome, Writer},
         claims::Dispute,
         dereference::Versions,
         desired::{Desired, Wanted},
-        finalizer,
         kubernetes::Failure,
         plan::{
             self, Cause, Change, Drift, Inputs, Planned, Removed, Riddance, due_for_rewrite, plan,
             removals,
         },
-        report::{self, Notice},
+        report::Notice,
         route::Route,
         status,
         trouble::Trouble,
@@ -40,7 +39,7 @@ const CONFIRM: Duration = Duration::from_mins(1);
 const FRESH: Duration = Duration::from_mins(1);
 
 /// What a plan is made from and what it is.
-struct Work {
+pub(super) struct Work {
     /// What was recorded, under the digests of the present key.
     recorded: Vec<EntryStatus>,
     suspects: BTreeMap<String, Cause>,
@@ -50,7 +49,7 @@ struct Work {
         reason = "not asked, a set that is not there, and its keys are three things"
     )]
     members: Option<Option<Vec<String>>>,
-    planned: Vec<Planned>,
+    pub(super) planned: Vec<Planned>,
 }
 
 impl Pass<'_> {
@@ -203,7 +202,7 @@ impl Pass<'_> {
         })
     }
 
-    fn inputs<'a>(&'a self, route: &'a Route<'_>, work: &'a Work) -> Inputs<'a> {
+    pub(super) fn inputs<'a>(&'a self, route: &'a Route<'_>, work: &'a Work) -> Inputs<'a> {
         Inputs {
             recorded: &work.recorded,
             observed: work.listed.as_ref().map(|listed| listed.remotes.as_slice()),
@@ -341,74 +340,6 @@ impl Pass<'_> {
             kept: Vec::new(),
             going,
         }
-    }
-
-    /// The finalizer is there before the first write under Delete, and not under Retain.
-    async fn guard(&self, planned: &[Planned], going: &[Removed]) -> Result<(), Failure> {
-        let is_delete = self.object.spec.deletion_policy() == DeletionPolicy::Delete;
-        let is_writing = planned.iter().any(|planned| planned.change.is_write());
-        let is_held = self.recorded().iter().any(plan::may_be_there);
-        let is_wanted = is_delete && (is_writing || is_held || !going.is_empty());
-        let newest = self.newest();
-        if finalizer::is_present(&newest) != is_wanted && (is_wanted || !is_delete) {
-            finalizer::set(self.context, &newest, is_wanted).await?;
-        }
-        Ok(())
-    }
-
-    /// Before a recorded entry is written again, or deleted, it is recorded as Pending: else a crash
-    /// after the write and a source that goes back would leave the new value behind an entry that
-    /// looks synced. Where it matters what there was before, so is one that was never written.
-    async fn write_ahead(
-        &self,
-        route: &Route<'_>,
-        desired: &[Desired],
-        work: &Work,
-        going: &[Removed],
-    ) -> Result<(), Failure> {
-        let must_know = self.inputs(route, work).must_know();
-        let writes = desired.iter().zip(&work.planned);
-        let mut pending: Vec<EntryStatus> = writes
-            .filter_map(|(entry, planned)| status::pending(planned, &entry.name, must_know))
-            .collect();
-        let deletions = going
-            .iter()
-            .filter(|removed| removed.riddance == Riddance::Delete);
-        pending.extend(deletions.filter_map(|removed| status::leaving(&removed.entry)));
-        let newest = self.newest();
-        let mut next = newest.status.clone().unwrap_or_default();
-        let fold = route.rules().fold;
-        let sealed = pending.into_iter();
-        let mut pending: Vec<EntryStatus> =
-            sealed.map(|entry| route.sealed(&self.uid, entry)).collect();
-        pending.retain(|pending| !next.entries.contains(pending));
-        if pending.is_empty() {
-            return Ok(());
-        }
-        let count = pending.len();
-        for pending in pending {
-            let folded = fold(&pending.name);
-            match next
-                .entries
-                .iter_mut()
-                .find(|entry| fold(&entry.name) == folded)
-            {
-                Some(entry) => *entry = pending,
-                None => next.entries.push(pending),
-            }
-        }
-        next.entries.sort_by(|a, b| a.name.cmp(&b.name));
-        next.summary = Some(status::summary(&next.entries));
-        next.conditions = status::conditions(
-            &next.conditions,
-            &words::writing(count),
-            // That this generation was acted on is not known before the provider has answered.
-            next.observed_generation,
-            crate::clock::now(),
-        );
-        report::write(self.context, &newest, &next)
-            .await
-            .map(|_| ())
     }
 
     /// One notice for each kind of drift, and the counts.
