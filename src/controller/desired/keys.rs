@@ -1,16 +1,20 @@
 //! Which keys of a bulk source are taken, and under which names.
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobMatcher};
 
 use crate::{
     api::{DataFromSource, NameTransform, Reason},
     controller::trouble::Trouble,
 };
 
+/// Each pattern by itself: globset's `GlobSet` looks at the extension of a file name first, and
+/// takes a key that ends in a dot to have no name at all.
+type Globs = Vec<GlobMatcher>;
+
 /// `include` and `exclude` of a source.
 pub(super) struct KeyFilter {
-    include: Option<GlobSet>,
-    exclude: Option<GlobSet>,
+    include: Option<Globs>,
+    exclude: Option<Globs>,
 }
 
 impl KeyFilter {
@@ -23,26 +27,19 @@ impl KeyFilter {
     }
 
     pub(super) fn takes(&self, key: &str) -> bool {
-        self.include
-            .as_ref()
-            .is_none_or(|globs| globs.is_match(key))
-            && !self
-                .exclude
-                .as_ref()
-                .is_some_and(|globs| globs.is_match(key))
+        let matches = |globs: &Globs| globs.iter().any(|glob| glob.is_match(key));
+        self.include.as_ref().is_none_or(matches) && !self.exclude.as_ref().is_some_and(matches)
     }
 }
 
-fn globs(patterns: Option<&[String]>, field: &str) -> Result<Option<GlobSet>, Trouble> {
-    let Some(patterns) = patterns else {
-        return Ok(None);
-    };
-    let mut set = GlobSetBuilder::new();
-    for (index, pattern) in patterns.iter().enumerate() {
+fn globs(patterns: Option<&[String]>, field: &str) -> Result<Option<Globs>, Trouble> {
+    let compiled = |(index, pattern): (usize, &String)| {
         let glob = Glob::new(pattern).map_err(|_| not_a_pattern(&format!("{field}[{index}]")))?;
-        set.add(glob);
-    }
-    set.build().map(Some).map_err(|_| not_a_pattern(field))
+        Ok(glob.compile_matcher())
+    };
+    patterns
+        .map(|patterns| patterns.iter().enumerate().map(compiled).collect())
+        .transpose()
 }
 
 fn not_a_pattern(field: &str) -> Trouble {
@@ -108,6 +105,16 @@ mod tests {
         let source = serde_json::from_value(source).unwrap();
         let filter = KeyFilter::new(0, &source);
         filter.unwrap().takes(key)
+    }
+
+    #[rstest]
+    #[case("?a.", "xa.", true)]
+    #[case("?.", "..", true)]
+    #[case("*.", "key.", true)]
+    #[case("*.pem.", "tls.pem.", true)]
+    #[case("..", ".", false)]
+    fn a_key_may_end_in_a_dot(#[case] pattern: &str, #[case] key: &str, #[case] is_taken: bool) {
+        assert_eq!(taken(key, Some(&[pattern.to_owned()]), None), is_taken);
     }
 
     proptest! {
