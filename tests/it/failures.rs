@@ -55,9 +55,8 @@ async fn synced(stage: &Stage, target: Target) -> Scene<'_> {
 async fn suffers(scene: &Scene<'_>, fault: Fault, state: State, reason: &str) -> ProviderSecret {
     let what = format!("{:?} {:?}", scene.target, fault.action);
     scene.account.add_fault(fault);
-    scene
-        .secret("source", &[("a", &scene.value("rotated"))])
-        .await;
+    let value = scene.value("rotated");
+    let rotated = scene.secret("source", &[("a", &value)]).await;
     let object = scene.wait_reason("target", reason).await;
     let is_stalled = condition(&object, "Stalled").is_some();
     let is_right = match state {
@@ -70,7 +69,8 @@ async fn suffers(scene: &Scene<'_>, fault: Fault, state: State, reason: &str) ->
     assert_ne!(entry.state, EntryState::Synced, "{what}");
     assert_eq!(entry.digest, None, "{what}: nobody knows what is there");
     scene.account.clear_faults();
-    let healed = scene.value("healed");
+    // Never the value of a time before: the provider may hold that one already.
+    let healed = scene.value(&format!("healed-{rotated}"));
     scene.secret("source", &[("a", &healed)]).await;
     let fingerprint = |object: &ProviderSecret| {
         let status = object.status.as_ref();
