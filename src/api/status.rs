@@ -108,7 +108,9 @@ pub struct EntryStatus {
     #[schemars(length(max = 64))]
     pub digest: Option<String>,
 
-    /// While the outcome of a write is not known: the digest of what was sent.
+    /// The digest of what was sent and may still come in at the provider, because its outcome is
+    /// not known; `several` where that may be another value than the one acknowledged. Then it is written
+    /// once more after a minute, and this is gone then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub attempted: Option<String>,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use super::{plan::due_for_rewrite, version};
+use super::{plan::due, version};
 use crate::api::{
     DELETION_OVERRIDE, EntryState, FLUX_REQUESTED_AT, ProviderSecret, READY, Reason,
     SYNC_REQUESTED_AT,
@@ -49,8 +49,8 @@ pub(super) struct Remembered<'a> {
     pub(super) acted: Option<&'a Acted>,
     /// When the next try is due.
     pub(super) next_try: Option<Instant>,
-    /// Whether entries must be written although nothing changed here.
-    pub(super) has_suspects: bool,
+    /// Whether entries must be written because another object wrote them.
+    pub(super) has_spoiled: bool,
     /// Whether it is time to look at the listing.
     pub(super) is_unverified: bool,
     /// Whether somebody asked for a pass.
@@ -74,7 +74,7 @@ pub(super) fn decide(
         return Decision::Go;
     };
     let must_write = !object.spec.is_suspended()
-        && (memo.has_suspects || (is_at_rest(object) && has_due(object, clock)));
+        && (memo.has_spoiled || (is_at_rest(object) && has_due(object, clock)));
     if has_news(object, acted, current) || memo.is_nudged || must_write {
         return Decision::Go;
     }
@@ -175,13 +175,11 @@ pub(super) fn requested(object: &ProviderSecret) -> Option<String> {
 
 /// Whether an entry is due to be written again.
 pub(super) fn has_due(object: &ProviderSecret, clock: Timestamp) -> bool {
-    let Some(interval) = object.spec.rewrite_interval() else {
-        return false;
-    };
+    let interval = object.spec.rewrite_interval();
     let entries = object.status.iter().flat_map(|status| &status.entries);
     entries
         .into_iter()
-        .any(|entry| due_for_rewrite(entry, interval, clock))
+        .any(|entry| due(entry, interval, clock).is_some())
 }
 
 fn ready_reason(object: &ProviderSecret) -> Option<(&str, &str)> {

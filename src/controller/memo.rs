@@ -2,7 +2,7 @@
 //! alone tells that nothing moved.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 
-use super::{gate::Acted, plan::Cause, version};
+use super::{gate::Acted, version};
 use crate::{
     account::{Account, DigestKey, ObjectName},
     api::ProviderSecret,
@@ -52,17 +52,8 @@ pub(super) struct Memo {
     told: Option<u64>,
     /// Since when this process knows that the object is deleted.
     deleted: Option<Instant>,
-    /// What is known about single entries; most objects have nothing here.
-    doubts: Option<Box<Doubts>>,
-}
-
-/// What is known about single entries, by folded name.
-#[derive(Default)]
-struct Doubts {
-    /// The digest of a write whose outcome was never known.
-    unknown: HashMap<String, Option<String>>,
-    /// Entries that are written again, why, and when.
-    suspects: BTreeMap<String, (Cause, Instant)>,
+    /// The folded names of entries that another object wrote; most objects have none.
+    spoiled: BTreeSet<String>,
 }
 
 /// The memos of all objects, by uid.
@@ -203,44 +194,22 @@ impl Memo {
 
     /// Whether the time has come for something that no wake-up brings.
     fn is_due(&self, now: Instant) -> bool {
-        self.verify_at.is_some_and(|due| due <= now) || !self.suspects(now).is_empty()
+        self.verify_at.is_some_and(|due| due <= now) || !self.spoiled.is_empty()
     }
 
-    /// The entries that are to be written again now.
-    pub(super) fn suspects(&self, now: Instant) -> BTreeMap<String, Cause> {
-        let all = self.doubts.iter().flat_map(|doubts| &doubts.suspects);
-        all.filter(|(_, (_, due))| *due <= now)
-            .map(|(name, (cause, _))| (name.clone(), *cause))
-            .collect()
+    /// The folded names of entries that another object wrote.
+    pub(super) fn spoiled(&self) -> impl Iterator<Item = &str> {
+        self.spoiled.iter().map(String::as_str)
     }
 
-    /// An entry must be written again after `wait`.
-    pub(super) fn suspect(&mut self, folded: &str, cause: Cause, wait: Duration) {
-        let doubts = self.doubts.get_or_insert_default();
-        let due = Instant::now() + wait;
-        doubts.suspects.insert(folded.to_owned(), (cause, due));
+    /// Another object wrote an entry.
+    pub(super) fn spoil(&mut self, folded: &str) {
+        self.spoiled.insert(folded.to_owned());
     }
 
-    /// The outcome of a write of an entry, with the digest it was made with, is not known.
-    pub(super) fn lost_sight(&mut self, folded: &str, digest: Option<&str>) {
-        let doubts = self.doubts.get_or_insert_default();
-        doubts
-            .unknown
-            .insert(folded.to_owned(), digest.map(str::to_owned));
-    }
-
-    /// An entry was written. Whether a write of another value, whose outcome is not known, may
-    /// come in after it.
-    pub(super) fn acknowledged(&mut self, folded: &str, digest: Option<&str>) -> bool {
-        let Some(doubts) = &mut self.doubts else {
-            return false;
-        };
-        doubts.suspects.remove(folded);
-        let unknown = doubts.unknown.remove(folded);
-        if doubts.suspects.is_empty() && doubts.unknown.is_empty() {
-            self.doubts = None;
-        }
-        unknown.is_some_and(|unknown| unknown.as_deref() != digest)
+    /// An entry was written.
+    pub(super) fn written(&mut self, folded: &str) {
+        self.spoiled.remove(folded);
     }
 
     /// The wait after one more failure at the provider: 1 s doubling to 5 min, with full jitter;

@@ -29,7 +29,7 @@ use super::{
     gate::{Acted, Decision, Remembered, decide, decide_deletion, is_told_by_status, requested},
     kubernetes::Failure,
     memo::Memo,
-    plan,
+    plan::{self, confirm_in},
     report::{self, Findings},
     route::Route,
     status::{self, State, Verdict, verdict},
@@ -140,7 +140,7 @@ fn decision(
     let remembered = Remembered {
         acted: memo.acted.as_ref(),
         next_try,
-        has_suspects: !memo.suspects(now).is_empty(),
+        has_spoiled: memo.spoiled().next().is_some(),
         is_unverified: memo.verify_at.is_some_and(|due| due <= now),
         is_nudged: memo.is_nudged || is_edited,
     };
@@ -316,7 +316,12 @@ impl Pass<'_> {
         } else {
             verdict(&troubles, words::all_done(settled, &entries, choice))
         };
-        let (verdict, wait) = self.schedule(verdict, &troubles, settled);
+        let (verdict, mut wait) = self.schedule(verdict, &troubles, settled);
+        if !is_suspended {
+            let now = crate::clock::now();
+            let confirms = entries.iter().filter_map(|entry| confirm_in(entry, now));
+            wait = wait.into_iter().chain(confirms).min();
+        }
         let provider = choice.map(|choice| choice.kind().as_str());
         let state = verdict.state;
         let findings = Findings {

@@ -1,5 +1,6 @@
 //! The plan: a pure function from what is wanted, recorded and observed to what is done.
 
+mod again;
 mod drift;
 mod locate;
 mod removal;
@@ -9,11 +10,13 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::Timestamp;
 
 use self::{
+    again::{attempted, unconfirmed},
     drift::is_contended,
     locate::{is_listed, other_form, other_kind},
 };
 pub(super) use self::{
-    drift::{Cause, Drift, Evidence, drifted, due_for_rewrite},
+    again::{confirm_in, due},
+    drift::{Cause, Drift, Evidence, drifted},
     locate::{Shown, is_marked, is_shown_as_ours, locate},
     removal::{Removed, Riddance, is_ours, may_be_there, removals},
 };
@@ -352,6 +355,16 @@ impl Change {
 }
 
 impl Planned {
+    /// What is recorded as attempted before it is written.
+    pub(super) fn attempted(&self) -> Option<String> {
+        attempted(self.recorded.as_ref(), self.digest.as_deref(), self.cause)
+    }
+
+    /// What stays recorded as attempted after it was written, or refused without any effect.
+    pub(super) fn unconfirmed(&self) -> Option<String> {
+        unconfirmed(self.recorded.as_ref(), self.digest.as_deref(), self.cause)
+    }
+
     /// Whether this would be the first write of the name.
     pub(super) fn is_first_write(&self) -> bool {
         self.change.is_write() && !self.recorded.as_ref().is_some_and(was_written)

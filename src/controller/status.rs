@@ -130,11 +130,12 @@ pub(super) fn conditions(
 pub(super) fn pending(planned: &Planned, name: &str, must_know: bool) -> Option<EntryStatus> {
     let is_held = |recorded: &EntryStatus| recorded.digest.is_some() || was_written(recorded);
     let is_needed = must_know || planned.recorded.as_ref().is_some_and(is_held);
+    let attempted = planned.attempted();
     // What is tried again was recorded before.
     let is_said = planned.recorded.as_ref().is_some_and(|recorded| {
         recorded.digest.is_none()
             && recorded.attempted.is_some()
-            && recorded.attempted == planned.digest
+            && recorded.attempted == attempted
             && recorded.found == planned.found
     });
     (planned.change.is_write() && is_needed && !is_said).then(|| EntryStatus {
@@ -142,7 +143,7 @@ pub(super) fn pending(planned: &Planned, name: &str, must_know: bool) -> Option<
         state: EntryState::Pending,
         reason: Some(Reason::Progressing.as_str().to_owned()),
         digest: None,
-        attempted: planned.digest.clone(),
+        attempted,
         found: planned.found,
         drift: planned.drift.clone(),
         ..planned.recorded.clone().unwrap_or_else(|| unwritten(name))
@@ -220,7 +221,7 @@ fn entry(
             state: EntryState::Synced,
             reason: None,
             digest: planned.digest.clone(),
-            attempted: None,
+            attempted: planned.unconfirmed(),
             remote_id: written.id.clone(),
             remote_version: written.version.clone(),
             last_write_time: Some(time(now)),
@@ -238,7 +239,7 @@ fn entry(
         },
         Outcome::Failed(trouble) if trouble.kind == Kind::UnknownOutcome => EntryStatus {
             reason: reason(trouble.reason),
-            attempted: planned.digest.clone(),
+            attempted: planned.attempted(),
             ..after_write(EntryState::Pending)
         },
         // A refused update changed nothing: if the old value comes back, the provider still holds it.
@@ -263,7 +264,11 @@ fn entry(
             found: planned
                 .found
                 .filter(|_| !planned.is_first_write() || may_have_come(trouble)),
-            attempted: planned.digest.clone().filter(|_| may_have_come(trouble)),
+            attempted: if may_have_come(trouble) {
+                planned.attempted()
+            } else {
+                planned.unconfirmed()
+            },
             ..after_write(EntryState::Failed)
         },
         Outcome::NotTried => EntryStatus {

@@ -98,11 +98,6 @@ impl Trouble {
         }
     }
 
-    /// Whether what was sent may still be carried out.
-    pub(super) fn is_unknown_outcome(&self) -> bool {
-        self.kind == Kind::UnknownOutcome
-    }
-
     /// Whether the Kubernetes API caused it, and not the provider.
     pub(super) fn is_of_kubernetes(&self) -> bool {
         matches!(self.reason, Reason::SecretUnavailable | Reason::Forbidden)

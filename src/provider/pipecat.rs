@@ -110,11 +110,13 @@ impl Provider for Pipecat {
 
     async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
         let path = ["v1", "secrets", &self.set, entry.name];
-        wire::delete(&self.session, &path, &[]).await
+        let gone = wire::delete(&self.session, &path, &[]).await;
+        gone.map_err(unless_busy)
     }
 
     async fn delete_set(&self) -> Result<(), ProviderError> {
-        wire::delete(&self.session, &["v1", "secrets", &self.set], &[]).await
+        let gone = wire::delete(&self.session, &["v1", "secrets", &self.set], &[]).await;
+        gone.map_err(unless_busy)
     }
 
     async fn settled(&self) -> Result<Settled, ProviderError> {

@@ -166,6 +166,7 @@ fn m_05_names_that_fold_together_are_one_name_at_baseten() {
                     .put("owner", &[("hf_token", "source", "a")], &json!({}))
                     .await;
                 scene.wait_ready("owner").await;
+                scene.next_second().await;
                 for (number, name) in ["hf-token", "hf.token"].into_iter().enumerate() {
                     let object = format!("younger-{number}");
                     scene

@@ -6,7 +6,7 @@ use crate::{
     controller::{
         claims::{Claims, Rival},
         desired::Desired,
-        plan::{Cause, Change, Claimed, Planned},
+        plan::{Change, Claimed, Planned},
         route::Route,
         trouble::Trouble,
     },
@@ -88,7 +88,7 @@ impl Pass<'_> {
                 .next();
             if ours.is_some() && ours >= owner.written {
                 self.context.memos.with(&owner.uid, |memo| {
-                    memo.suspect(&entry.folded, Cause::Spoiled, std::time::Duration::ZERO);
+                    memo.spoil(&entry.folded);
                 });
                 self.context.wake_all([owner.name]);
             }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     account::{Snapshot, scope_field},
-    api::{EntryState, EntryStatus, READY, Reason},
+    api::{EntryStatus, READY, Reason},
     controller::{
         apply::{Applied, Outcome, Writer},
         claims::Dispute,
@@ -21,8 +21,7 @@ use crate::{
         desired::{Desired, Wanted},
         kubernetes::Failure,
         plan::{
-            self, Cause, Change, Drift, Inputs, Planned, Removed, Riddance, due_for_rewrite, plan,
-            removals,
+            self, Cause, Change, Drift, Inputs, Planned, Removed, Riddance, due, plan, removals,
         },
         report::Notice,
         route::Route,
@@ -32,9 +31,6 @@ use crate::{
     },
 };
 
-/// When a write whose outcome nobody knows, and after which another value was written, is
-/// outdone for good: it may have been on its way for so long.
-const CONFIRM: Duration = Duration::from_mins(1);
 /// The oldest listing that a first write may rest on.
 const FRESH: Duration = Duration::from_mins(1);
 
@@ -113,7 +109,11 @@ impl Pass<'_> {
             .await;
         self.recreate(&writer, &desired, &work.planned, &mut applied)
             .await?;
-        self.remember_outcomes(&desired, &work.planned, &applied);
+        self.context.memos.with(&self.uid, |memo| {
+            let outcomes = desired.iter().zip(&applied.outcomes);
+            let written = outcomes.filter(|(_, outcome)| matches!(outcome, Outcome::Written(_)));
+            written.for_each(|(entry, _)| memo.written(&entry.folded));
+        });
         let entries = status::entries(names(), &work.planned, &applied, crate::clock::now());
         let (written, said) = tally(&applied);
         route.account.learn_scope(said.as_deref());
@@ -167,17 +167,15 @@ impl Pass<'_> {
             }
             examined => examined,
         };
-        let (now, clock) = (Instant::now(), crate::clock::now());
-        let mut suspects = self
-            .context
-            .memos
-            .with(&self.uid, |memo| memo.suspects(now));
-        if let Some(interval) = self.object.spec.rewrite_interval() {
-            let due = recorded
-                .iter()
-                .filter(|entry| due_for_rewrite(entry, interval, clock));
-            suspects.extend(due.map(|entry| ((route.rules().fold)(&entry.name), Cause::Due)));
-        }
+        let (clock, interval) = (crate::clock::now(), self.object.spec.rewrite_interval());
+        let due = recorded.iter().filter_map(|entry| {
+            let folded = (route.rules().fold)(&entry.name);
+            Some((folded, due(entry, interval, clock)?))
+        });
+        let mut suspects: BTreeMap<String, Cause> = due.collect();
+        self.context.memos.with(&self.uid, |memo| {
+            suspects.extend(memo.spoiled().map(|name| (name.to_owned(), Cause::Spoiled)));
+        });
         let (listed, members) = match examined {
             Some(examined) => {
                 let drifts = examined.drifts.into_iter();
@@ -370,33 +368,6 @@ impl Pass<'_> {
                 words::drifted(kind, drift, &names)
             })
             .collect()
-    }
-
-    /// Remembers what status cannot tell: writes whose outcome is not known.
-    fn remember_outcomes(&self, desired: &[Desired], planned: &[Planned], applied: &Applied) {
-        self.context.memos.with(&self.uid, |memo| {
-            for ((entry, planned), outcome) in desired.iter().zip(planned).zip(&applied.outcomes) {
-                let digest = planned.digest.as_deref();
-                match outcome {
-                    Outcome::Failed(trouble) if trouble.is_unknown_outcome() => {
-                        memo.lost_sight(&entry.folded, digest);
-                    }
-                    Outcome::Written(_) => {
-                        // Also what a process that is gone may have sent.
-                        let recorded = planned.recorded.as_ref();
-                        let attempted = recorded
-                            .filter(|recorded| recorded.state == EntryState::Pending)
-                            .and_then(|recorded| recorded.attempted.as_deref());
-                        let is_other = attempted.is_some() && attempted != digest;
-                        let is_unsure = memo.acknowledged(&entry.folded, digest) || is_other;
-                        if is_unsure {
-                            memo.suspect(&entry.folded, Cause::Unsure, CONFIRM);
-                        }
-                    }
-                    Outcome::Kept | Outcome::Failed(_) | Outcome::NotTried => {}
-                }
-            }
-        });
     }
 
     /// Whether everything had settled before this pass. Without that an answer that failed to tell

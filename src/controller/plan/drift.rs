@@ -1,6 +1,6 @@
 //! Drift: what a listing proves about what was written.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -131,20 +131,6 @@ pub(super) fn counted(drift: Option<&DriftStatus>, now: Timestamp) -> DriftStatu
 
 fn is_recent(drift: &DriftStatus, now: Timestamp) -> bool {
     now.duration_since(drift.since.0).abs() < WINDOW
-}
-
-/// Whether an entry was written so long ago that it is written again.
-pub(in crate::controller) fn due_for_rewrite(
-    entry: &EntryStatus,
-    interval: Duration,
-    now: Timestamp,
-) -> bool {
-    let written = entry.last_write_time.as_ref();
-    entry.state == EntryState::Synced
-        && written.is_some_and(|written| {
-            let age = now.duration_since(written.0);
-            Duration::try_from(age).is_ok_and(|age| age >= interval)
-        })
 }
 
 #[cfg(test)]

@@ -20,10 +20,12 @@ pub(super) const SCALE: &str = "PROVIDER_SECRETS_TEST_SCALE";
 /// Failures that are shown in full.
 const SHOWN: usize = 5;
 
-/// At PrimeIntellect, Pipecat and Braintrust plans with deletions still fail: issue 4 owns them.
 #[rstest]
 #[case(Target::BasetenWorkspace)]
 #[case(Target::BasetenTeam)]
+#[case(Target::PrimeIntellect)]
+#[case(Target::Pipecat)]
+#[case(Target::Braintrust)]
 fn a_crash_at_any_call_changes_nothing_in_the_end(#[case] target: Target) {
     let started = Instant::now();
     let mut matrix = Matrix::new();

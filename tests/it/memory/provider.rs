@@ -57,8 +57,8 @@ impl Remotes {
         }
     }
 
-    /// Writes and deletes that the provider carried out or refused, by remote name; at Pipecat by
-    /// set.
+    /// Writes and deletes by remote name, at Pipecat by set; those that the provider refused have a
+    /// count of their own.
     pub(super) fn counts(&self) -> Counts {
         self.lock().counts.clone()
     }
@@ -97,9 +97,6 @@ impl Remotes {
         let remotes = self.clone();
         let call = async move {
             let slow = remotes.slow(!is_read);
-            if !is_read {
-                *remotes.lock().counts.entry(name).or_default() += 1;
-            }
             let answer = match slow {
                 Some(Slow { there, .. }) => {
                     let simulator = remotes.simulator.clone();
@@ -117,6 +114,11 @@ impl Remotes {
                 }
             };
             let (head, body) = answer.map_err(|_| TransportError::Cut)?.into_parts();
+            if !is_read {
+                let is_refused = !head.status.is_success();
+                let counted = if is_refused { name + ", refused" } else { name };
+                *remotes.lock().counts.entry(counted).or_default() += 1;
+            }
             let body = to_bytes(body, usize::MAX).await;
             sleep(slow.map_or(Duration::ZERO, |slow| slow.back)).await;
             Ok(Response::from_parts(

@@ -1,0 +1,142 @@
+//! What is written again when its time has come: what `spec.rewriteInterval` asks for, and what a
+//! write that nobody heard of again may have overwritten.
+//!
+//! A write without an answer may still be on its way when the next one is acknowledged, and come in
+//! after it. So the record keeps what may be on its way until a later write has confirmed the
+//! value. It is kept in status and not in memory: the operator may die meanwhile.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Cause;
+use crate::api::{EntryState, EntryStatus};
+
+/// How long a write without an answer may be on its way.
+const CONFIRM: Duration = Duration::from_mins(1);
+/// Stands for the digest of what was sent where more than one value may be on its way.
+const SEVERAL: &str = "several";
+
+/// What is recorded as attempted before a value with this digest is sent.
+pub(in crate::controller) fn attempted(
+    recorded: Option<&EntryStatus>,
+    digest: Option<&str>,
+    cause: Option<Cause>,
+) -> Option<String> {
+    unconfirmed(recorded, digest, cause).or_else(|| digest.map(str::to_owned))
+}
+
+/// What stays recorded as attempted after a value with this digest was acknowledged. A write that
+/// confirms is sent when nothing else is on its way any more.
+pub(in crate::controller) fn unconfirmed(
+    recorded: Option<&EntryStatus>,
+    digest: Option<&str>,
+    cause: Option<Cause>,
+) -> Option<String> {
+    let is_unsure = cause != Some(Cause::Unsure) && is_other_under_way(recorded, digest);
+    is_unsure.then(|| SEVERAL.to_owned())
+}
+
+/// Whether something else than the value with this digest may be on its way.
+fn is_other_under_way(recorded: Option<&EntryStatus>, digest: Option<&str>) -> bool {
+    recorded.is_some_and(|recorded| match recorded.attempted.as_deref() {
+        None => false,
+        Some(SEVERAL) => true,
+        // What was answered, with a failure, has arrived; then the record is Failed.
+        attempted => recorded.state == EntryState::Pending && attempted != digest,
+    })
+}
+
+/// Why an entry that is synced is written again now, if it is.
+pub(in crate::controller) fn due(
+    entry: &EntryStatus,
+    rewrite_interval: Option<Duration>,
+    now: Timestamp,
+) -> Option<Cause> {
+    let age = age(entry, now)?;
+    if entry.attempted.is_some() && age >= CONFIRM {
+        return Some(Cause::Unsure);
+    }
+    rewrite_interval
+        .is_some_and(|interval| age >= interval)
+        .then_some(Cause::Due)
+}
+
+/// After which time an entry has to be confirmed; none also where that should have been already.
+pub(in crate::controller) fn confirm_in(entry: &EntryStatus, now: Timestamp) -> Option<Duration> {
+    entry.attempted.as_ref()?;
+    CONFIRM
+        .checked_sub(age(entry, now)?)
+        .filter(|wait| !wait.is_zero())
+}
+
+/// How long ago a synced entry was written.
+fn age(entry: &EntryStatus, now: Timestamp) -> Option<Duration> {
+    let written = entry.last_write_time.as_ref();
+    let written = written.filter(|_| entry.state == EntryState::Synced)?;
+    Duration::try_from(now.duration_since(written.0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::controller::status::{time, unwritten};
+
+    fn record(state: EntryState, digest: Option<&str>, attempted: Option<&str>) -> EntryStatus {
+        EntryStatus {
+            state,
+            digest: digest.map(str::to_owned),
+            attempted: attempted.map(str::to_owned),
+            last_write_time: Some(time(Timestamp::UNIX_EPOCH)),
+            ..unwritten("A")
+        }
+    }
+
+    use EntryState::{Failed, Pending, Synced};
+
+    #[rstest]
+    #[case::nothing_sent(record(Pending, None, None), false)]
+    #[case::the_same_again(record(Pending, None, Some("b")), false)]
+    #[case::another_unanswered(record(Pending, None, Some("a")), true)]
+    #[case::another_answered(record(Failed, None, Some("a")), false)]
+    #[case::not_confirmed(record(Synced, Some("b"), Some(SEVERAL)), true)]
+    #[case::not_confirmed_and_refused(record(Failed, None, Some(SEVERAL)), true)]
+    fn what_may_come_in_later_is_known_until_it_was_outdone(
+        #[case] recorded: EntryStatus,
+        #[case] is_unsure: bool,
+    ) {
+        let (recorded, digest) = (Some(&recorded), Some("b"));
+        let several = is_unsure.then_some(SEVERAL);
+        let before = |cause| attempted(recorded, digest, cause);
+        assert_eq!(before(None).as_deref(), several.or(digest));
+        assert_eq!(before(Some(Cause::Unsure)).as_deref(), digest);
+        assert_eq!(unconfirmed(recorded, digest, None).as_deref(), several);
+        assert_eq!(unconfirmed(recorded, digest, Some(Cause::Unsure)), None);
+    }
+
+    #[rstest]
+    #[case::at_rest(record(Synced, Some("a"), None), None, None)]
+    #[case::by_interval(record(Synced, Some("a"), None), Some(30), Some(Cause::Due))]
+    #[case::unconfirmed(
+        record(Synced, Some("a"), Some(SEVERAL)),
+        Some(600),
+        Some(Cause::Unsure)
+    )]
+    #[case::not_synced(record(Failed, Some("a"), Some(SEVERAL)), Some(30), None)]
+    fn what_is_written_again_and_when(
+        #[case] entry: EntryStatus,
+        #[case] interval: Option<u64>,
+        #[case] cause: Option<Cause>,
+    ) {
+        let interval = interval.map(Duration::from_secs);
+        let after = |seconds| Timestamp::from_second(seconds).unwrap();
+        assert_eq!(due(&entry, interval, after(29)), None);
+        assert_eq!(due(&entry, interval, after(60)), cause);
+        let is_unsure = cause == Some(Cause::Unsure);
+        let wait = is_unsure.then_some(Duration::from_secs(20));
+        assert_eq!(confirm_in(&entry, after(40)), wait);
+        assert_eq!(confirm_in(&entry, after(60)), None);
+    }
+}
