@@ -1,6 +1,7 @@
 //! The one integration test binary: the real operator against a real API server and the simulated
 //! providers. Pure rules are tested beside the code.
 
+mod ledger; // every call of the operator to the outside, and where it dies
 mod support;
 
 mod accounts; // what all objects of an account share
@@ -13,6 +14,7 @@ mod examples; // every manifest of examples/
 mod failures; // what a provider can do to us
 mod fuzz; // the fuzz targets, replayed
 mod keys; // API keys that are rotated, and keys of other accounts
+mod killed; // the process killed at its calls, against a real API server
 mod lifecycle; // create, rotate, add, remove, suspend, restart, for each of the five APIs
 mod memory; // crashes and races, in process under simulated time
 mod namespaces; // the operator of some namespaces: nothing elsewhere, Roles only

@@ -4,13 +4,12 @@
 //!
 //! # Layout
 //! - `store`, `refusal`, `request`, `server`: the API server
-//! - `provider`, `ledger`: every call of the operator to the outside, and where it dies
+//! - `provider`: every call of the operator to the outside, and where it dies
 //! - `world`: one of each, and what users do
 //! - `workload`, `plan`, `oracle`: what is played, and what must be so in the end
 
 mod conformance;
 mod crash;
-mod ledger;
 mod oracle;
 mod plan;
 mod provider;

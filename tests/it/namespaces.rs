@@ -201,7 +201,8 @@ fn that_a_secret_is_absent_is_concluded_only_where_secrets_were_listed() {
         let synced = blind.objects().get("object").await.expect("an object");
         let log = stage.cluster.directory().join("operator-again.log");
         let flags = ["--watch-namespaces=seen,blind"];
-        let again = Operator::launch(&stage.kubeconfig, &stage.served, log, &flags).await;
+        let again =
+            Operator::launch(&stage.kubeconfig, |of| stage.served.url(of), log, &flags).await;
         make(&seen, "one").await;
         wait_synced(&seen, "one").await;
         let words = ["secrets in namespace blind: ", "may not list and watch"];

@@ -7,6 +7,7 @@ mod invariants;
 pub(crate) mod operator;
 mod quiet;
 mod scene;
+mod settings;
 mod stage;
 mod target;
 
@@ -19,6 +20,7 @@ pub(crate) use canary::{CANARY, traces};
 pub(crate) use operator::Operator;
 pub(crate) use quiet::{Bystander, calls, timed, wait_write, write_method};
 pub(crate) use scene::{Scene, at_each_api, at_each_api_on, condition};
+pub(crate) use settings::{SCALE, say, setting};
 pub(crate) use stage::{BRISK_DELETION, Stage};
 pub(crate) use target::Target;
 

@@ -114,3 +114,29 @@ fn c_22_the_new_account_is_taken_when_a_sync_is_requested() {
         scene.finish().await;
     }));
 }
+
+#[test]
+fn c_22_a_key_of_another_account_deletes_nothing_in_it() {
+    run(at_each_brisk_api(async |scene| {
+        let delete = json!({"deletionPolicy": "Delete"});
+        let one = scene.synced("keyed", &delete).await;
+        let other = other(scene.target).await;
+        match scene.target {
+            Target::BasetenTeam => other.stranger_in(Some("team9"), "A_KEY"),
+            // A set shows names only: one with the same key in it cannot be told from ours.
+            Target::Pipecat => other.stranger("OTHER_KEY"),
+            _ => other.stranger("A_KEY"),
+        };
+        scene.secret("credential", &[("api-key", &other.key)]).await;
+        wait_stalled(&scene, "keyed").await;
+        scene.delete("keyed").await;
+        // Until the end of its time: it cannot be done.
+        scene.wait_gone("keyed").await;
+        let note = scene.wait_event("DeletionSkipped").await;
+        assert!(note.contains("A_KEY"), "{note}");
+        assert_eq!(other.writes(), Vec::<String>::new(), "{:?}", scene.target);
+        scene.assert_held(&[("A_KEY", &one)]);
+        other.finish().await;
+        scene.finish_leaving(&["A_KEY"]).await;
+    }));
+}

@@ -1,22 +1,20 @@
 //! The crash matrix: the operator dies at each of its calls, before the effect or with the answer
 //! lost or yet to come, and its successor ends where nobody died (reliability.md 1.4, T1).
 
-use std::{env, io::Write as _, time::Instant};
+use std::time::Instant;
 
 use rstest::rstest;
 
 use super::{
-    ledger::{Crash, Effect, Variant},
     oracle,
     plan::{Plan, Run},
     workload::{self, Policy, Workload},
 };
-use crate::support::Target;
+use crate::ledger::{Crash, Effect, Variant};
+use crate::support::{SCALE, Target, say, setting};
 
 /// Only this plan is run: the name that a failure shows.
 const ONLY: &str = "PROVIDER_SECRETS_TEST_PLAN";
-/// How often second crashes are tried beside the first ones; 1 is every day's.
-pub(super) const SCALE: &str = "PROVIDER_SECRETS_TEST_SCALE";
 /// Failures that are shown in full.
 const SHOWN: usize = 5;
 
@@ -26,7 +24,7 @@ const SHOWN: usize = 5;
 #[case(Target::PrimeIntellect)]
 #[case(Target::Pipecat)]
 #[case(Target::Braintrust)]
-fn a_crash_at_any_call_changes_nothing_in_the_end(#[case] target: Target) {
+fn l_01_l_02_l_03_l_04_a_crash_at_any_call_changes_nothing_in_the_end(#[case] target: Target) {
     let started = Instant::now();
     let mut matrix = Matrix::new();
     for policy in Policy::ALL {
@@ -51,20 +49,6 @@ fn a_crash_at_any_call_changes_nothing_in_the_end(#[case] target: Target) {
         names.join("\n"),
         shown.join("\n\n")
     );
-}
-
-/// Says something also where the test passes: the test harness holds back what is printed.
-pub(super) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// A setting of whoever runs the tests.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "these are settings of the test and not of the operator"
-)]
-pub(super) fn setting(name: &str) -> Option<String> {
-    env::var(name).ok()
 }
 
 struct Matrix {

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use simulator::{Held, Provider};
 
 use super::{
-    ledger::{Crash, Variant},
     plan::{Plan, Run},
     provider::Counts,
     store::Resource,
     workload::{Conflict, End, Policy},
     world::{SOURCE, World},
 };
+use crate::ledger::{Crash, Variant};
 use crate::support::{CANARY, traces};
 
 /// What counts of a state: no times, no versions, no ids.

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use super::{
-    ledger::{Crash, Effect},
     oracle::{self, State},
     provider::Counts,
     workload::{Policy, Step, Workload},
     world::{Ended, REST, World, simulate},
 };
+use crate::ledger::{Crash, Effect};
 use crate::support::Target;
 
 /// What is run.

@@ -16,7 +16,7 @@ use simulator::{Account, Provider, Simulator};
 use tokio::time::sleep;
 use tower::{service_fn, util::BoxCloneSyncService};
 
-use super::ledger::{Effect, Ledger};
+use crate::ledger::{Effect, Ledger};
 
 /// How often each remote name was written, foreign writes not counted.
 pub(super) type Counts = BTreeMap<String, usize>;

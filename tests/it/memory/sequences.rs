@@ -16,12 +16,11 @@ use serde_json::Value;
 
 use self::operation::{Operation, Play, operation};
 use super::{
-    crash::{SCALE, say, setting},
     oracle::{self, State},
     workload::Policy,
     world::{REST, World, simulate},
 };
-use crate::support::Target;
+use crate::support::{SCALE, Target, say, setting};
 
 /// Sequences at each API, and how long they are at most.
 const CASES: u32 = 40;

@@ -16,11 +16,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tower::service_fn;
 
 use super::{
-    ledger::{Effect, Ledger},
     refusal::Refusal,
     request::Asked,
     store::{Part, Resource, Store},
 };
+use crate::ledger::{Effect, Ledger};
 
 /// How long one way takes.
 const WAY: Duration = Duration::from_millis(1);

@@ -28,13 +28,13 @@ use tokio::{
 
 pub(super) use self::user::{SOURCE, data, value};
 use super::{
-    ledger::Ledger,
     oracle,
     provider::Remotes,
     server,
     store::{Resource, Store},
     workload::Policy,
 };
+use crate::ledger::Ledger;
 use crate::support::{CANARY, Target};
 
 const NAMESPACE: &str = "team";

@@ -71,7 +71,7 @@ fn a_11_a_22_d_08_d_09_readiness_names_what_is_missing_and_comes_back_without_a_
         let definition = get(&stage, DEFINITION).await;
         let launch = async |name: &str| {
             let log = stage.cluster.directory().join(name);
-            Operator::launch(&stage.kubeconfig, &stage.served, log, &[]).await
+            Operator::launch(&stage.kubeconfig, |of| stage.served.url(of), log, &[]).await
         };
 
         // Events may not be written: nobody is hurt.

@@ -39,15 +39,15 @@ impl Operator {
         log: PathBuf,
         flags: &[&str],
     ) -> Self {
-        let operator = Self::launch(kubeconfig, served, log, flags).await;
+        let operator = Self::launch(kubeconfig, |of| served.url(of), log, flags).await;
         operator.wait_until_ready().await;
         operator
     }
 
-    /// Starts the operator and waits until it listens.
+    /// Starts the operator and waits until it listens. `url` says where the providers are.
     pub(crate) async fn launch(
         kubeconfig: &Path,
-        served: &Served,
+        url: impl Fn(Provider) -> String,
         log: PathBuf,
         flags: &[&str],
     ) -> Self {
@@ -59,7 +59,7 @@ impl Operator {
             ("braintrust/eu", Provider::Braintrust),
         ];
         let endpoints =
-            endpoints.map(|(name, provider)| format!("--endpoint={name}={}", served.url(provider)));
+            endpoints.map(|(name, provider)| format!("--endpoint={name}={}", url(provider)));
         let arguments = [
             "run",
             "--metrics-bind-address=127.0.0.1:0",

@@ -98,7 +98,7 @@ impl Stage {
             .await
             .expect("the simulator serves");
         let log = cluster.directory().join("operator.log");
-        let operator = Operator::launch(&kubeconfig, &served, log, flags).await;
+        let operator = Operator::launch(&kubeconfig, |of| served.url(of), log, flags).await;
         Self {
             cluster,
             client,

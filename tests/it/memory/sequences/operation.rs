@@ -7,8 +7,8 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::failure::{Failure, failure};
+use crate::ledger::{Crash, Variant};
 use crate::memory::{
-    ledger::{Crash, Variant},
     store::Store,
     world::{World, data},
 };

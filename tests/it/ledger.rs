@@ -16,14 +16,14 @@ use tokio::{sync::watch, time::sleep};
 /// Where an incarnation of the operator dies: at its call with this number, counted from 1 since
 /// the ledger was armed or since the crash before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Crash {
-    pub(super) call: usize,
-    pub(super) variant: Variant,
+pub(crate) struct Crash {
+    pub(crate) call: usize,
+    pub(crate) variant: Variant,
 }
 
 /// On which side of the call's effect it dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Variant {
+pub(crate) enum Variant {
     /// Nothing happened.
     Before,
     /// It happened, and the answer was lost.
@@ -36,7 +36,7 @@ pub(super) enum Variant {
 const LATE: Duration = Duration::from_millis(10);
 
 impl Variant {
-    pub(super) const BOTH: [Self; 2] = [Self::Before, Self::After];
+    pub(crate) const BOTH: [Self; 2] = [Self::Before, Self::After];
 }
 
 impl fmt::Display for Crash {
@@ -52,7 +52,7 @@ impl fmt::Display for Crash {
 
 /// What a call does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     Read,
     /// A write at the API server, which takes no late ones: they are fenced.
     Record,
@@ -62,7 +62,7 @@ pub(super) enum Effect {
 
 /// Written by every incarnation; clones mean the same ledger.
 #[derive(Clone)]
-pub(super) struct Ledger(Arc<Shared>);
+pub(crate) struct Ledger(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
@@ -82,7 +82,7 @@ struct State {
 }
 
 impl Ledger {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
             moved: watch::Sender::new(0),
@@ -91,7 +91,7 @@ impl Ledger {
     }
 
     /// A new incarnation lives.
-    pub(super) fn birth(&self) -> u64 {
+    pub(crate) fn birth(&self) -> u64 {
         let mut state = self.lock();
         state.born += 1;
         let born = state.born;
@@ -102,25 +102,30 @@ impl Ledger {
     }
 
     /// Nothing that the living incarnation still does has any effect.
-    pub(super) fn death(&self) {
+    pub(crate) fn death(&self) {
         self.0.alive.send_replace(None);
     }
 
     /// From here on calls are counted, and crashes happen.
-    pub(super) fn arm(&self, crashes: &[Crash]) {
+    pub(crate) fn arm(&self, crashes: &[Crash]) {
         let mut state = self.lock();
         state.crashes = crashes.iter().copied().collect();
         state.counted = Some(Vec::new());
     }
 
+    /// How many calls there were since the ledger was armed or since the last crash.
+    pub(crate) fn counted(&self) -> usize {
+        self.lock().counted.as_ref().map_or(0, Vec::len)
+    }
+
     /// Crashes that have not happened.
-    pub(super) fn unspent(&self) -> usize {
+    pub(crate) fn unspent(&self) -> usize {
         self.lock().crashes.len()
     }
 
     /// The calls up to the last write, since the ledger was armed or since the last crash: at each
     /// of them a crash could matter.
-    pub(super) fn calls(&self) -> Vec<Effect> {
+    pub(crate) fn calls(&self) -> Vec<Effect> {
         let mut calls = self.lock().counted.clone().unwrap_or_default();
         while calls.last() == Some(&Effect::Read) {
             calls.pop();
@@ -129,7 +134,7 @@ impl Ledger {
     }
 
     /// One call: written down, done, answered; or the end of the incarnation.
-    pub(super) async fn call<T>(
+    pub(crate) async fn call<T>(
         &self,
         incarnation: u64,
         line: String,
@@ -162,34 +167,34 @@ impl Ledger {
     }
 
     /// Never returns to the dead.
-    pub(super) async fn living(&self, incarnation: u64) {
+    pub(crate) async fn living(&self, incarnation: u64) {
         if *self.0.alive.borrow() != Some(incarnation) {
             pending::<()>().await;
         }
     }
 
     /// Whether an incarnation lives.
-    pub(super) fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.0.alive.borrow().is_some()
     }
 
     /// Something outside has changed.
-    pub(super) fn moved(&self) {
+    pub(crate) fn moved(&self) {
         self.0.moved.send_modify(|count| *count += 1);
     }
 
-    pub(super) fn moves(&self) -> watch::Receiver<u64> {
+    pub(crate) fn moves(&self) -> watch::Receiver<u64> {
         self.0.moved.subscribe()
     }
 
     /// Resolves when the living incarnation dies.
-    pub(super) async fn dies(&self) {
+    pub(crate) async fn dies(&self) {
         let mut alive = self.0.alive.subscribe();
         let _ = alive.wait_for(Option::is_none).await;
     }
 
     /// Everything, for somebody who looks for a fault.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.lock().lines.clone()
     }
 
