@@ -61,9 +61,11 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         return left_alone(context, seen, "the Secrets of its namespace are not listed");
     }
     let current = |name: &str| context.secrets.get(&namespace, name);
-    let (object, decision) = context
-        .memos
-        .with(&uid, |memo| decision(context, memo, seen, current));
+    let (object, decision, was_nudged) = context.memos.with(&uid, |memo| {
+        let was_nudged = memo.is_nudged;
+        let (object, decision) = decision(context, memo, seen, current);
+        (object, decision, was_nudged)
+    });
     let resting = match decision {
         Decision::Rest => Some(Action::await_change()),
         Decision::Later(wait) => Some(Action::requeue(wait)),
@@ -94,6 +96,11 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
     } else {
         pass.run(&decision).await
     };
+    // Nothing came of it yet, so it is still asked for.
+    if was_nudged && !matches!(&ran, Ok((result, _)) if *result != PassResult::Abandoned) {
+        let memos = &context.memos;
+        memos.with(&pass.uid, |memo| memo.is_nudged = true);
+    }
     match ran {
         Ok((result, action)) => (result, action),
         // The object is gone, perhaps before its watch event forgot it.

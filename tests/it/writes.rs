@@ -222,6 +222,9 @@ fn a_first_sync_costs_one_status_write_and_one_read_of_each_secret() {
             scene.secret("last", &[("b", &value)]).await;
             scene.object("before", &[("B_KEY", "last", "b")]).await;
             scene.wait_ready("before").await;
+            // At Pipecat a set has one owner.
+            scene.delete("before").await;
+            scene.wait_gone("before").await;
             scene.object("target", &[("A_KEY", "source", "a")]).await;
             scene.wait_ready("target").await;
             assert_eq!(
