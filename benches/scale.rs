@@ -1,4 +1,4 @@
-//! `make bench`: the budgets of rotation, rest and restart with 1,000 objects, measured on the real
+//! `make bench`: the budgets of rotation, throttling, rest and restart with 1,000 objects, on the real
 //! operator in its release build against a real API server and the simulated providers.
 //!
 //! Times are those of the machine it runs on, with the API server and the providers beside the
@@ -13,6 +13,9 @@
 mod harness {
     pub(crate) mod support;
 }
+
+#[path = "scale/throttled.rs"]
+mod throttled;
 
 use std::{
     io::Write as _,
@@ -76,17 +79,8 @@ async fn measure(objects: usize, rest: Duration) {
     for number in 0..ROTATIONS {
         latencies.push(rotate(&stage, scene_of(number), number / scenes.len(), number).await);
     }
-    latencies.sort_by(f64::total_cmp);
-    let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
-    say(
-        "rotation",
-        &format!(
-            "p50 {:.1} ms, p99 {:.1} ms, worst {:.1} ms",
-            at(50),
-            at(99),
-            at(100)
-        ),
-    );
+    say("rotation", &percentiles(latencies));
+    throttled::measure(&stage, &scenes, objects).await;
 
     let before = Counts::of(&stage);
     tokio::time::sleep(rest).await;
@@ -127,6 +121,17 @@ async fn measure(objects: usize, rest: Duration) {
         "RSS after the restart",
         &format!("{:.1} MiB", resident(&stage)),
     );
+}
+
+fn percentiles(mut latencies: Vec<f64>) -> String {
+    latencies.sort_by(f64::total_cmp);
+    let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
+    format!(
+        "p50 {:.1} ms, p99 {:.1} ms, worst {:.1} ms",
+        at(50),
+        at(99),
+        at(100)
+    )
 }
 
 /// Makes the objects and waits until each is Ready.

@@ -1,9 +1,12 @@
 //! The way to the provider for one object's pass, and what decides where values go.
 
+mod deletion;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
+pub(super) use self::deletion::Deletion;
 use super::desired::Desired;
 use crate::{
     account::{Account, DigestKey, Digested, NameLock, Names, Sealed, Snapshot, scope_field},

@@ -1,19 +1,11 @@
 //! Deleting and creating what the provider does not change.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::{Outcome, Writer};
 use crate::{
     api::EntryStatus,
-    controller::{
-        desired::Desired,
-        plan::{Shown, is_shown_as_ours},
-        trouble::Trouble,
-    },
-    http::ProviderError,
-    provider::Removal,
+    controller::{desired::Desired, trouble::Trouble},
 };
 
 impl Writer<'_> {
@@ -32,32 +24,16 @@ impl Writer<'_> {
         if let Some(lost) = self.claimed.lost(&entry.folded) {
             return Outcome::Failed(lost);
         }
-        let deleted = self.delete_shown(recorded).await;
+        // What is not shown as ours is not deleted; if it is there, the create is refused.
+        let deleted = self.route.delete_shown(recorded, Instant::now()).await;
         lock.wrote();
         let written = match deleted {
-            Ok(()) => self.send(entry, None, &mut lock).await,
+            Ok(_) => self.send(entry, None, &mut lock).await,
             Err(error) => Err(error),
         };
         match written {
             Ok(written) => Outcome::Written(written),
             Err(error) => self.failed(&error, entry).noting(trouble),
-        }
-    }
-
-    /// What is not shown as ours is not deleted; if it is there, the create that follows is refused.
-    async fn delete_shown(&self, recorded: &EntryStatus) -> Result<(), ProviderError> {
-        let route = self.route;
-        let listed = route.listing(Instant::now(), Duration::ZERO).await?;
-        match is_shown_as_ours(recorded, &listed.remotes, route.rules()) {
-            Shown::Ours(remote) => {
-                let removal = Removal {
-                    name: &remote.name,
-                    id: recorded.remote_id.as_deref(),
-                    shown: Some(remote),
-                };
-                route.provider.delete(&removal).await
-            }
-            Shown::Absent | Shown::Other => Ok(()),
         }
     }
 }

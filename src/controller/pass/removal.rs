@@ -1,22 +1,20 @@
 //! Getting rid of what is no longer wanted at the provider.
 
-use std::time::Duration;
-
 use kube::{Api, ResourceExt};
 use tokio::time::Instant;
 
 use super::{Pass, words};
 use crate::{
-    api::{Choice, EntryState, EntryStatus, Found, ProviderSecret},
+    api::{EntryState, EntryStatus, Found, ProviderSecret},
     controller::{
         kubernetes::{Failure, bounded},
-        plan::{self, Claimed as _, Removed, Riddance, Shown},
+        plan::{Claimed as _, Removed, Riddance},
         report::Notice,
-        route::Route,
+        route::{Deletion, Route},
         trouble::Trouble,
     },
     http::ProviderError,
-    provider::{Remote, Removal, Unit},
+    provider::Unit,
 };
 
 /// What came of getting rid of entries.
@@ -30,16 +28,6 @@ pub(super) struct Rid {
     /// Names of those that were left at the provider.
     pub(super) left: Vec<String>,
     pub(super) notices: Vec<Notice>,
-}
-
-/// What came of one.
-enum Outcome {
-    /// It is not there any more.
-    Deleted,
-    /// It was not there, or is another object's now.
-    Gone,
-    /// It cannot be told from what somebody else wrote.
-    Left,
 }
 
 impl Rid {
@@ -64,8 +52,8 @@ impl Pass<'_> {
         let mut is_ended = false;
         for Removed { entry, riddance } in going {
             let outcome = match riddance {
-                Riddance::Forget | Riddance::HandOver => Ok(Outcome::Gone),
-                Riddance::LeaveBehind => Ok(Outcome::Left),
+                Riddance::Forget | Riddance::HandOver => Ok(Deletion::Gone),
+                Riddance::LeaveBehind => Ok(Deletion::Left),
                 Riddance::Delete if is_ended => {
                     rid.kept.push(entry);
                     continue;
@@ -73,9 +61,9 @@ impl Pass<'_> {
                 Riddance::Delete => self.delete(route, &entry, began).await,
             };
             match outcome {
-                Ok(Outcome::Deleted) => rid.deleted.push(entry.name),
-                Ok(Outcome::Gone) => {}
-                Ok(Outcome::Left) => rid.left.push(entry.name),
+                Ok(Deletion::Deleted) => rid.deleted.push(entry.name),
+                Ok(Deletion::Gone) => {}
+                Ok(Deletion::Left) => rid.left.push(entry.name),
                 Err(error) => {
                     is_ended |= error.is_of_account();
                     let trouble = Trouble::provider(&error, route.choice, Some(&entry.name));
@@ -102,19 +90,19 @@ impl Pass<'_> {
         route: &Route<'_>,
         entry: &EntryStatus,
         began: Instant,
-    ) -> Result<Outcome, ProviderError> {
+    ) -> Result<Deletion, ProviderError> {
         let folded = (route.rules().fold)(&entry.name);
         let mut lock = route.lock(&self.context.accounts.names, &folded).await;
         // Somebody may have come to claim it since the plan was made.
         if self.claims(route).has_heir(&folded) {
-            return Ok(Outcome::Gone);
+            return Ok(Deletion::Gone);
         }
         let outcome = match route.rules().unit {
             Unit::Set => self.delete_member(route, entry).await,
             Unit::Each if is_id_enough(entry, route) && !self.is_unknowable(route) => {
-                send(route, entry, None).await
+                route.delete(entry, None).await
             }
-            Unit::Each => self.delete_shown(route, entry, began).await,
+            Unit::Each => route.delete_shown(entry, began).await,
         };
         lock.wrote();
         outcome
@@ -124,36 +112,10 @@ impl Pass<'_> {
         &self,
         route: &Route<'_>,
         entry: &EntryStatus,
-    ) -> Result<Outcome, ProviderError> {
+    ) -> Result<Deletion, ProviderError> {
         match route.provider.members().await? {
-            Some(keys) if keys.contains(&entry.name) => send(route, entry, None).await,
-            Some(_) | None => Ok(Outcome::Gone),
-        }
-    }
-
-    /// Deletes what a listing that begins now shows to be what we wrote.
-    async fn delete_shown(
-        &self,
-        route: &Route<'_>,
-        entry: &EntryStatus,
-        began: Instant,
-    ) -> Result<Outcome, ProviderError> {
-        let mut listed = route.listing(began, Duration::ZERO).await?;
-        let shown = |remotes: &[Remote]| {
-            plan::is_shown_as_ours(entry, remotes, route.rules()) == Shown::Absent
-        };
-        if shown(&listed.remotes) && !listed.proves_absence {
-            // An empty list must not be read as "all were deleted" (providers.md 4.3, trap 9).
-            listed = route.listing(Instant::now(), Duration::ZERO).await?;
-        }
-        match plan::is_shown_as_ours(entry, &listed.remotes, route.rules()) {
-            Shown::Absent => Ok(Outcome::Gone),
-            // Ours was replaced by somebody's.
-            Shown::Other if plan::was_written(entry) => Ok(Outcome::Gone),
-            Shown::Other => Ok(Outcome::Left),
-            // A deletion by name goes to the default team, and what is shown may be another's.
-            Shown::Ours(remote) if is_anybodys(route, remote).await? => Ok(Outcome::Left),
-            Shown::Ours(remote) => send(route, entry, Some(remote)).await,
+            Some(keys) if keys.contains(&entry.name) => route.delete(entry, None).await,
+            Some(_) | None => Ok(Deletion::Gone),
         }
     }
 
@@ -197,33 +159,4 @@ impl Pass<'_> {
 /// Whether an id alone names what is deleted.
 fn is_id_enough(entry: &EntryStatus, route: &Route<'_>) -> bool {
     entry.remote_id.is_some() && !route.rules().deletes_by_name
-}
-
-async fn send(
-    route: &Route<'_>,
-    entry: &EntryStatus,
-    shown: Option<&Remote>,
-) -> Result<Outcome, ProviderError> {
-    // The listing may spell a folded name differently.
-    let name = shown.map_or(entry.name.as_str(), |shown| shown.name.as_str());
-    let removal = Removal {
-        name,
-        id: entry.remote_id.as_deref(),
-        shown,
-    };
-    route
-        .provider
-        .delete(&removal)
-        .await
-        .map(|()| Outcome::Deleted)
-}
-
-/// Where a listing spans several teams, as Baseten's does without a team, and does not say whose a
-/// secret is, a deletion by name may miss it, or hit another's.
-async fn is_anybodys(route: &Route<'_>, remote: &Remote) -> Result<bool, ProviderError> {
-    let spans_teams = matches!(route.choice, Choice::Baseten(spec) if spec.team_id.is_none());
-    if !spans_teams || remote.team.is_some() {
-        return Ok(false);
-    }
-    Ok(route.account.scope(route.provider).await?.is_none())
 }
