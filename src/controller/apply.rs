@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 use super::{
     desired::Desired,
-    plan::{Change, Claimed, Planned, locate},
+    plan::{Change, Claimed, Planned, locate, may_be_there, taken},
     route::Route,
     trouble::Trouble,
 };
 use crate::{
     account::{NameLock, Names, Snapshot},
-    api::Reason,
+    api::{ConflictPolicy, Reason},
     http::{Class, ProviderError},
     provider::{ListingNeed, Unit, Write, Written},
 };
@@ -57,6 +57,8 @@ pub(super) struct Writer<'a> {
     pub(super) route: &'a Route<'a>,
     pub(super) names: &'a Names,
     pub(super) claimed: &'a (dyn Claimed + Sync),
+    /// What becomes of a name that turns out to be somebody else's.
+    pub(super) conflict: ConflictPolicy,
 }
 
 impl Writer<'_> {
@@ -90,12 +92,8 @@ impl Writer<'_> {
                 Change::Create | Change::Update(_) if applied.trouble.is_some() => {
                     Outcome::NotTried
                 }
-                Change::Create => {
-                    self.write_entry(entry, None, listed, &mut applied.trouble)
-                        .await
-                }
-                Change::Update(id) => {
-                    self.write_entry(entry, id.as_deref(), listed, &mut applied.trouble)
+                Change::Create | Change::Update(_) => {
+                    self.write_entry(entry, planned, listed, &mut applied.trouble)
                         .await
                 }
             };
@@ -149,7 +147,7 @@ impl Writer<'_> {
     async fn write_entry(
         &self,
         entry: &Desired,
-        id: Option<&str>,
+        planned: &Planned,
         listed: Option<&Snapshot>,
         trouble: &mut Option<Trouble>,
     ) -> Outcome {
@@ -157,13 +155,19 @@ impl Writer<'_> {
         if let Some(lost) = self.claimed.lost(&entry.folded) {
             return Outcome::Failed(lost);
         }
-        let mut id = id.map(str::to_owned);
+        let mut id = match &planned.change {
+            Change::Update(id) => id.clone(),
+            _ => None,
+        };
+        // Of what nothing of ours can be, somebody else made what is there since the plan.
+        let may_be_ours = id.is_some() || planned.recorded.as_ref().is_some_and(may_be_there);
+        let is_left = self.conflict == ConflictPolicy::Fail && !may_be_ours;
         if id.is_none() && self.route.provider.rules().listing == ListingNeed::Create {
             // A listing that began before a write of this name ended says nothing of it.
             let is_current =
                 |listed: &Snapshot| lock.last_write().is_none_or(|write| listed.began > write);
             if !listed.is_some_and(is_current) {
-                match self.find_now(entry).await {
+                match self.find_now(entry, is_left).await {
                     Ok(found) => id = found,
                     Err(outcome) => return outcome.noting(trouble),
                 }
@@ -173,10 +177,14 @@ impl Writer<'_> {
         if let Err(error) = &written
             && self.may_be_elsewhere(error, id.as_deref())
         {
-            match self.find_now(entry).await {
+            match self.find_now(entry, is_left).await {
                 // Found under another id, or gone and created again.
                 Ok(found) if found != id => {
                     written = self.send(entry, found.as_deref(), &mut lock).await;
+                }
+                // The name is taken and the listing does not show by what: perhaps not yet.
+                Ok(_) if error.is(StatusCode::CONFLICT) => {
+                    written = Err(error.clone().with(Class::Protocol, Reason::Rejected));
                 }
                 Ok(_) => {}
                 Err(outcome) => return outcome.noting(trouble),
@@ -217,14 +225,19 @@ impl Writer<'_> {
         }
     }
 
-    /// The id of the entry in a listing that begins now.
-    async fn find_now(&self, entry: &Desired) -> Result<Option<String>, Failed> {
+    /// The id of the entry in a listing that begins now, unless what is there is left alone.
+    async fn find_now(&self, entry: &Desired, is_left: bool) -> Result<Option<String>, Failed> {
         let listed = self
             .route
             .listing(Instant::now(), Duration::ZERO)
             .await
             .map_err(|error| self.failed(&error, entry))?;
-        match locate(entry, &listed.remotes, self.route.provider.rules()) {
+        let rules = self.route.provider.rules();
+        let located = match locate(entry, &listed.remotes, rules) {
+            Ok(Some(_)) if is_left => Err(taken(&entry.name, rules)),
+            located => located,
+        };
+        match located {
             Ok(found) => Ok(found.and_then(|remote| remote.id.clone())),
             Err(trouble) => Err(Failed {
                 trouble,

@@ -296,19 +296,24 @@ fn foreign(
         // A set of which nothing was written is somebody else's as a whole.
         Unit::Set => inputs.members.is_some_and(Option::is_some) && !has_part(inputs),
     };
-    let message = match inputs.set {
+    match inputs.set {
         Some((set, _)) if is_foreign_set => {
-            format!(
+            let message = format!(
                 "The set {set} exists at {provider} and was not written by this object. Give another setName, delete it there, or set conflictPolicy to Overwrite."
-            )
+            );
+            Some(Trouble::config(Reason::Conflict, message))
         }
-        _ if found == Some(Found::Foreign) => format!(
-            "{} exists at {provider} and was not written by this object. Use another name, delete it there, or set conflictPolicy to Overwrite.",
-            entry.name
-        ),
-        _ => return None,
-    };
-    Some(Trouble::config(Reason::Conflict, message))
+        _ => (found == Some(Found::Foreign)).then(|| taken(&entry.name, inputs.rules)),
+    }
+}
+
+/// A name that is somebody else's.
+pub(super) fn taken(name: &str, rules: &Rules) -> Trouble {
+    let message = format!(
+        "{name} exists at {} and was not written by this object. Use another name, delete it there, or set conflictPolicy to Overwrite.",
+        rules.kind
+    );
+    Trouble::config(Reason::Conflict, message)
 }
 
 /// Whether anything of the set is ours.

@@ -8,6 +8,10 @@ use tower::{service_fn, util::BoxCloneSyncService};
 
 /// Longest wait for a TCP and TLS connection. Vendors' own clients wait 10 s (providers.md 1.4).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often an HTTP/2 connection whose answer is awaited is asked whether it lives, and how long it
+/// may take to say so. A call that is given up ends its stream only, so that all later calls would
+/// wait on a connection whose other end is gone.
+const PING: Duration = Duration::from_secs(10);
 /// Largest answer that is read, in bytes. A page of 100 secrets is below 64 KiB.
 const MAX_ANSWER: usize = 1024 * 1024;
 
@@ -34,14 +38,21 @@ pub type Transport =
 /// # Errors
 /// When no CA certificates are found, because then no provider could be reached.
 pub fn transport(user_agent: &str) -> Result<Transport, reqwest::Error> {
-    let client = reqwest::Client::builder()
-        .user_agent(user_agent)
+    bounded(reqwest::Client::builder().user_agent(user_agent))
+}
+
+/// What the real transport adds to a client, apart from it so that tests can give the client a CA
+/// and names of their own.
+fn bounded(client: reqwest::ClientBuilder) -> Result<Transport, reqwest::Error> {
+    let client = client
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(Duration::from_mins(1))
         .tcp_keepalive(Duration::from_secs(30))
+        .http2_keep_alive_interval(PING)
+        .http2_keep_alive_timeout(PING)
         .build()?;
     Ok(BoxCloneSyncService::new(service_fn(
         move |request: http::Request<Bytes>| {
@@ -75,3 +86,6 @@ async fn exchange(
     *answer.headers_mut() = std::mem::take(response.headers_mut());
     Ok(answer)
 }
+
+#[cfg(test)]
+mod tests;

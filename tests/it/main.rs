@@ -29,4 +29,5 @@ mod requests; // annotations that ask for a sync
 mod rights; // the rights that the chart grants
 mod schema; // the CustomResourceDefinition: rules, messages, bounds
 mod sources; // Secrets that are missing, change or cannot be sent
+mod tenants; // two who share a provider
 mod writes; // which writes happen, and which must not

@@ -10,6 +10,7 @@
 
 mod conformance;
 mod crash;
+mod habits;
 mod oracle;
 mod plan;
 mod provider;
@@ -19,6 +20,7 @@ mod request;
 mod sequences;
 mod server;
 mod store;
+mod tenants;
 mod unobserved;
 mod workload;
 mod world;

@@ -94,6 +94,7 @@ impl Pass<'_> {
             route,
             names: &self.context.accounts.names,
             claimed: &self.claims(route),
+            conflict: self.object.spec.conflict_policy(),
         };
         if let Err(trouble) = self.look(route, &desired, &mut work, &removed.going).await {
             let mut conclusion = unfinished(&work.planned, trouble.reason).with(trouble);

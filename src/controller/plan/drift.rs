@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    locate::{Shown, is_shown_as_ours, same_instant},
+    locate::{Shown, is_earlier, is_shown_as_ours, same_instant},
     was_written,
 };
 use crate::{
@@ -51,8 +51,8 @@ impl Drift {
     }
 }
 
-/// What a listing may prove about one name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a listing may prove about one name, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::controller) enum Evidence {
     /// Nothing: it began before our last write ended.
     None,
@@ -77,37 +77,46 @@ pub(in crate::controller) fn drifted(
         .filter(|entry| was_written(entry) && entry.state != EntryState::Pending)
         .filter_map(|entry| {
             let folded = (rules.fold)(&entry.name);
-            let drift = match rules.unit {
+            let (drift, needed) = match rules.unit {
                 Unit::Each => of_secret(entry, remotes, rules),
                 Unit::Set => of_member(entry, members),
             }?;
-            let is_proved = match (evidence(&folded, entry), drift) {
-                (Evidence::None, _) | (Evidence::Presence, Drift::Missing) => false,
-                (Evidence::Presence, Drift::Changed) | (Evidence::Full, _) => true,
-            };
-            is_proved.then_some((folded, drift))
+            (evidence(&folded, entry) >= needed).then_some((folded, drift))
         })
         .collect()
 }
 
-fn of_secret(entry: &EntryStatus, remotes: &[Remote], rules: &Rules) -> Option<Drift> {
+/// What somebody else did, and how much a listing must prove before that is believed.
+fn of_secret(entry: &EntryStatus, remotes: &[Remote], rules: &Rules) -> Option<(Drift, Evidence)> {
     match is_shown_as_ours(entry, remotes, rules) {
-        Shown::Absent => Some(Drift::Missing),
-        Shown::Other => Some(Drift::Changed),
+        Shown::Absent => Some((Drift::Missing, Evidence::Full)),
+        Shown::Other => Some((Drift::Changed, Evidence::Presence)),
         Shown::Ours(remote) => match (&entry.remote_version, &remote.version) {
-            (Some(known), Some(shown)) if !same_instant(known, shown) => Some(Drift::Changed),
+            (Some(known), Some(shown)) if !same_instant(known, shown) => {
+                // What somebody writes after us has a later time. An earlier one is the state
+                // before our own write, which is not shown yet.
+                let needed = if is_earlier(shown, known) {
+                    Evidence::Full
+                } else {
+                    Evidence::Presence
+                };
+                Some((Drift::Changed, needed))
+            }
             _ => None,
         },
     }
 }
 
 /// A set shows its keys only.
-fn of_member(entry: &EntryStatus, members: Option<&Option<Vec<String>>>) -> Option<Drift> {
+fn of_member(
+    entry: &EntryStatus,
+    members: Option<&Option<Vec<String>>>,
+) -> Option<(Drift, Evidence)> {
     let is_there = match members? {
         Some(keys) => keys.contains(&entry.name),
         None => false,
     };
-    (!is_there).then_some(Drift::Missing)
+    (!is_there).then_some((Drift::Missing, Evidence::Full))
 }
 
 /// Whether an entry was written again so often that another writer must be at work.
@@ -181,6 +190,15 @@ mod tests {
         assert!(drifts(Evidence::None).is_empty());
         let seen = drift.filter(|drift| *drift == Drift::Changed);
         assert_eq!(drifts(Evidence::Presence).get("A").copied(), seen);
+    }
+
+    #[test]
+    fn p_34_a_version_before_ours_is_believed_when_it_stays() {
+        let rules = provider::rules(ProviderKind::PrimeIntellect);
+        let before = [remote("id", "2026-11-21T11:59:59Z")];
+        let drifts = |evidence| drifted(&[written()], &before, None, rules, |_, _| evidence);
+        assert!(drifts(Evidence::Presence).is_empty());
+        assert_eq!(drifts(Evidence::Full)["A"], Drift::Changed);
     }
 
     #[test]

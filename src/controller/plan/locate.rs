@@ -145,3 +145,9 @@ pub(super) fn same_instant(a: &str, b: &str) -> bool {
         .unwrap_or(1);
     a.as_second() == b.as_second() && fine_a / unit == fine_b / unit
 }
+
+/// Whether a version is a time before another.
+pub(super) fn is_earlier(a: &str, b: &str) -> bool {
+    let instant = |text: &str| text.parse::<jiff::Timestamp>().ok();
+    matches!((instant(a), instant(b)), (Some(a), Some(b)) if a < b)
+}

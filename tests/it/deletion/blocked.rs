@@ -163,7 +163,7 @@ fn d_05_a_credential_that_is_gone_first_is_remembered_while_the_operator_runs() 
 }
 
 #[test]
-fn d_05_a_refused_credential_keeps_the_object_until_a_good_one_comes() {
+fn d_05_p_02_a_refused_credential_keeps_the_object_until_a_good_one_comes() {
     run(at_each_api(async |scene| {
         scene.synced("gone", &delete()).await;
         scene.account.revoke_key(&scene.key).expect("it is revoked");
@@ -206,7 +206,7 @@ fn d_14_a_refused_deletion_is_said_and_tried_slowly() {
 }
 
 #[test]
-fn a_forbidden_deletion_is_never_taken_for_done() {
+fn p_03_a_forbidden_deletion_is_never_taken_for_done() {
     run(at_each_api(async |scene| {
         let one = scene.synced("gone", &delete()).await;
         let access = simulator::Access::ReadOnly;

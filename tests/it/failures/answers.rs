@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use simulator::{Action, Fault};
+use simulator::{Action, Answer, Fault};
 use tokio::net::TcpListener;
 
 use super::{State, quoting, suffers, synced};
@@ -34,7 +34,15 @@ fn p_15_p_38_a_create_whose_answer_is_lost_makes_no_second_secret() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
-            for action in [Action::CutAfterEffect, Action::TruncateBody] {
+            let refusal = Answer {
+                status: 500,
+                ..Answer::default()
+            };
+            for action in [
+                Action::CutAfterEffect,
+                Action::TruncateBody,
+                Action::AnswerAfterEffect(refusal),
+            ] {
                 let scene = Scene::new(stage, target).await;
                 for method in ["POST", "PUT"] {
                     scene
@@ -45,6 +53,7 @@ fn p_15_p_38_a_create_whose_answer_is_lost_makes_no_second_secret() {
                 scene.secret("source", &[("a", &value)]).await;
                 scene.object("created", &[("A_KEY", "source", "a")]).await;
                 scene.wait_ready("created").await;
+                assert!(scene.account.faults().len() < 2, "{target:?} {action:?}");
                 scene.wait_held(&[("A_KEY", &value)]).await;
                 let prime = stage.simulator().prime_intellect();
                 if target == Target::PrimeIntellect {

@@ -1,5 +1,7 @@
 //! The simulated providers as the operator's transport, behind the ledger.
 
+mod habit;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,7 +9,7 @@ use std::{
 };
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
+    body::Bytes,
     http::{Method, Request, Response},
 };
 use provider_secrets::http::{Transport, TransportError};
@@ -16,6 +18,8 @@ use simulator::{Account, Provider, Simulator};
 use tokio::time::sleep;
 use tower::{service_fn, util::BoxCloneSyncService};
 
+pub(super) use self::habit::Habit;
+use self::habit::{Habits, answer};
 use crate::ledger::{Effect, Ledger};
 
 /// How often each remote name was written, foreign writes not counted.
@@ -46,6 +50,7 @@ struct Tally {
     /// Names by id, also of what is gone.
     names: BTreeMap<String, String>,
     slow: Vec<Slow>,
+    habits: Habits,
 }
 
 impl Remotes {
@@ -66,6 +71,11 @@ impl Remotes {
     /// Makes the next exchange of its kind slow.
     pub(super) fn slow_down(&self, slow: Slow) {
         self.lock().slow.push(slow);
+    }
+
+    /// Gives the provider a habit from now on.
+    pub(super) fn takes_to(&self, habit: Habit) {
+        self.lock().habits.habit = Some(habit);
     }
 
     /// The transport of an incarnation of the operator.
@@ -92,41 +102,53 @@ impl Remotes {
         };
         let is_read = request.method() == Method::GET;
         let effect = if is_read { Effect::Read } else { Effect::Send };
+        let request = self.lock().habits.taken(request);
         let name = self.name(&request);
         let line = format!("{} {provider} {name}", request.method());
         let remotes = self.clone();
         let call = async move {
             let slow = remotes.slow(!is_read);
-            let answer = match slow {
+            if is_read && let Some(past) = remotes.lock().habits.past(&request) {
+                return Ok(past);
+            }
+            remotes.look_before(provider, is_read).await;
+            let simulator = remotes.simulator.clone();
+            let done = match slow {
                 Some(Slow { there, .. }) => {
-                    let simulator = remotes.simulator.clone();
                     let arrives = tokio::spawn(async move {
                         sleep(there).await;
-                        simulator.call(provider, request.map(Body::from)).await
+                        answer(&simulator, provider, request).await
                     });
                     arrives.await.expect("the simulator answers")
                 }
-                None => {
-                    remotes
-                        .simulator
-                        .call(provider, request.map(Body::from))
-                        .await
-                }
+                None => answer(&simulator, provider, request).await,
             };
-            let (head, body) = answer.map_err(|_| TransportError::Cut)?.into_parts();
+            let done = done.map_err(|_| TransportError::Cut)?;
             if !is_read {
-                let is_refused = !head.status.is_success();
+                let is_refused = !done.status().is_success();
                 let counted = if is_refused { name + ", refused" } else { name };
                 *remotes.lock().counts.entry(counted).or_default() += 1;
             }
-            let body = to_bytes(body, usize::MAX).await;
             sleep(slow.map_or(Duration::ZERO, |slow| slow.back)).await;
-            Ok(Response::from_parts(
-                head,
-                body.map_err(|_| TransportError::Cut)?,
-            ))
+            let now = remotes.simulator.now().to_string();
+            Ok(remotes.lock().habits.shown(is_read, done, &now))
         };
         ledger.call(incarnation, line, effect, call).await
+    }
+
+    /// Keeps what a write is about to change, for as long as it is still shown.
+    async fn look_before(&self, provider: Provider, is_read: bool) {
+        let known = self.lock().habits.known();
+        if is_read || known.is_empty() {
+            return;
+        }
+        let mut shown = BTreeMap::new();
+        for (uri, parts) in known {
+            let request = Request::from_parts(parts, Bytes::new());
+            let past = answer(&self.simulator, provider, request).await;
+            shown.insert(uri, past.expect("the simulator answers"));
+        }
+        self.lock().habits.remember(shown);
     }
 
     fn slow(&self, is_write: bool) -> Option<Slow> {

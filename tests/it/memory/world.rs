@@ -15,7 +15,7 @@ use kube::Client;
 use provider_secrets::{
     account::Endpoints,
     controller::{self, Namespaces, Settings},
-    http::Http,
+    http::{Http, Transport},
     telemetry::{Health, Metrics},
 };
 use serde_json::json;
@@ -77,6 +77,27 @@ pub(super) fn simulate<T>(run: impl Future<Output = T>) -> T {
     runtime.expect("a runtime starts").block_on(run)
 }
 
+/// The operator, between an API server and the providers.
+pub(super) fn operate(client: Client, transport: Transport) -> JoinHandle<()> {
+    let metrics = Metrics::default();
+    let http = Http::new(transport, metrics.clone());
+    let settings = Settings {
+        namespaces: Namespaces::default(),
+        endpoints: Endpoints::new([]),
+        concurrency: 32,
+        calls_per_account: 8,
+        verify_interval: Duration::from_mins(10),
+        deletion_timeout: Duration::from_mins(15),
+        metrics_per_resource: false,
+        reporter: "memory".to_owned(),
+    };
+    tokio::spawn(async move {
+        let (health, stop) = (Health::default(), pending());
+        let ended = controller::run(client, http, settings, metrics, health, stop).await;
+        assert_eq!(ended, Ok(()), "the controller ended by itself");
+    })
+}
+
 impl World {
     pub(super) fn new(target: Target) -> Self {
         // The jitter of the operator's waits is the same in every run.
@@ -116,24 +137,8 @@ impl World {
         }
         let incarnation = self.ledger.birth();
         let client = server::client(&self.store, &self.ledger, incarnation);
-        let metrics = Metrics::default();
         let transport = self.remotes.transport(&self.ledger, incarnation);
-        let http = Http::new(transport, metrics.clone());
-        let settings = Settings {
-            namespaces: Namespaces::default(),
-            endpoints: Endpoints::new([]),
-            concurrency: 32,
-            calls_per_account: 8,
-            verify_interval: Duration::from_mins(10),
-            deletion_timeout: Duration::from_mins(15),
-            metrics_per_resource: false,
-            reporter: "memory".to_owned(),
-        };
-        self.process = Some(tokio::spawn(async move {
-            let (health, stop) = (Health::default(), pending());
-            let ended = controller::run(client, http, settings, metrics, health, stop).await;
-            assert_eq!(ended, Ok(()), "the controller ended by itself");
-        }));
+        self.process = Some(operate(client, transport));
     }
 
     /// A client for somebody who takes the operator's place.

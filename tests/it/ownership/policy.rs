@@ -1,10 +1,12 @@
 //! M-06: what is foreign is overwritten, or under `conflictPolicy: Fail` left alone and reported.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use simulator::{Action, Fault};
+use simulator::{Action, Fault, prime_intellect::Duplicate};
 
 use super::at_each_brisk_api;
-use crate::support::{Scene, Target, condition, entry, run, until};
+use crate::support::{Scene, Stage, Target, condition, entry, run, until, wait_write};
 
 fn fail() -> Value {
     json!({"conflictPolicy": "Fail"})
@@ -23,7 +25,7 @@ async fn refused(scene: &Scene<'_>) {
 }
 
 #[test]
-fn m_06_under_fail_what_is_foreign_stays_and_a_rotation_changes_nothing() {
+fn m_06_p_06_under_fail_what_is_foreign_stays_and_a_rotation_changes_nothing() {
     run(at_each_brisk_api(async |scene| {
         refused(&scene).await;
         scene.secret("source", &[("a", &scene.value("b"))]).await;
@@ -42,6 +44,36 @@ fn m_06_under_fail_what_is_foreign_stays_and_a_rotation_changes_nothing() {
         assert_eq!(scene.writes(), Vec::<String>::new(), "{:?}", scene.target);
         scene.finish().await;
     }));
+}
+
+#[test]
+fn p_06_under_fail_a_name_that_somebody_else_creates_meanwhile_is_left_alone() {
+    run(async {
+        // The only provider that refuses a creation; elsewhere a write takes what is there.
+        for duplicate in [
+            Duplicate::Conflict,
+            Duplicate::BadRequest,
+            Duplicate::Unprocessable,
+        ] {
+            let scene = Scene::new(Stage::brisk().await, Target::PrimeIntellect).await;
+            let vendor = scene.stage.simulator().prime_intellect();
+            vendor.set_variants(&scene.account, |variants| variants.duplicate = duplicate);
+            let late = Duration::from_millis(700);
+            let fault = Fault::new(Action::Handle).method("POST").delay(late);
+            scene.account.add_fault(fault);
+            scene.secret("source", &[("a", &scene.value("a"))]).await;
+            scene
+                .put("careful", &[("A_KEY", "source", "a")], &fail())
+                .await;
+            wait_write(&scene, 0).await;
+            scene.stranger("A_KEY");
+            let object = scene.wait_reason("careful", "Conflict").await;
+            assert!(condition(&object, "Stalled").is_some(), "{duplicate:?}");
+            assert_eq!(scene.writes(), ["POST /api/v1/secrets/"], "{duplicate:?}");
+            assert_eq!(vendor.secrets(&scene.account, None).len(), 1);
+            scene.finish().await;
+        }
+    });
 }
 
 #[test]

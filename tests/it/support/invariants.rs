@@ -10,6 +10,7 @@ use std::{
 
 use kube::api::{DeleteParams, ListParams};
 use provider_secrets::api::ProviderSecret;
+use simulator::Exchange;
 
 use super::{Scene, Target, calls, condition, scene::check_conditions, traces};
 
@@ -90,10 +91,28 @@ fn only_the_provider_was_asked(scene: &Scene<'_>) {
     for request in scene.account.requests() {
         let host = request.header("host").unwrap_or_default();
         assert!(url.contains(host), "{host} was asked, not {url}");
+        nothing_else_is_sent(&request);
         let line = scene.line(&request);
         let path = line.split(' ').nth(1).unwrap_or_default();
         let is_known = paths.iter().any(|known| path.starts_with(known));
         assert!(is_known, "{:?}: {line}", scene.target);
+    }
+}
+
+/// The headers of a request are these and no others: nothing that another server gave us, and no
+/// credential but the key, by which the simulator knows the account.
+fn nothing_else_is_sent(request: &Exchange) {
+    for (name, value) in &request.headers {
+        let is_known = match name.as_str() {
+            "accept" | "content-type" => value == "application/json",
+            "authorization" => ["Api-Key ***", "Bearer ***"].contains(&value.as_str()),
+            "content-length" => value.bytes().all(|byte| byte.is_ascii_digit()),
+            "user-agent" => value == concat!("provider-secrets/", env!("CARGO_PKG_VERSION")),
+            // Compared with the provider's own.
+            "host" => true,
+            _ => false,
+        };
+        assert!(is_known, "{}: {name}: {value}", request.line());
     }
 }
 

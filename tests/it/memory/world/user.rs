@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use provider_secrets::api::SYNC_REQUESTED_AT;
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, NAMESPACE, World};
@@ -73,6 +74,16 @@ impl World {
     /// Sets its entries: remote names and keys of the source.
     pub(in crate::memory) fn entries(&self, entries: &[(&str, &str)]) {
         self.spec(&json!({"data": data(entries)}));
+    }
+
+    /// Asks for a sync of the object now.
+    pub(in crate::memory) fn request_sync(&self, token: &str) {
+        let id = id(Resource::ProviderSecrets, OBJECT);
+        let asked = self.store.update(&id, Part::Main, |object| {
+            object["metadata"]["annotations"][SYNC_REQUESTED_AT] = token.into();
+            Ok(())
+        });
+        asked.expect("the object is there");
     }
 
     /// Writes the object without a change of its spec, if it is there.

@@ -1,0 +1,91 @@
+//! The real transport against servers on loopback that do what a network and a provider may do to
+//! it. Each is asked through a [`Session`], so that the deadline of a call and the class of what
+//! went wrong are the product's.
+
+mod http2; // connections that the server ends, streams that it resets
+mod kept; // connections that are used again
+mod lengths; // bodies that are shorter or longer than they say, or have no end
+mod names; // DNS: none, no answer, another server
+mod peer; // the servers
+mod silence; // what takes its time, or for ever
+mod tenants; // what is sent, and with whose key
+mod tls; // certificates and versions that are refused
+
+use std::{net::SocketAddr, sync::Arc};
+
+use http::Method;
+use reqwest::{Client, ClientBuilder};
+use secrecy::SecretString;
+
+use super::{Transport, bounded};
+use crate::{
+    api::{ProviderKind, Reason},
+    http::{Body, Call, Class, Http, ProviderError, Scheme, Session, Unmonitored},
+    telemetry::Metrics,
+};
+
+/// The key and the value of the tests, which must reach nobody but the provider.
+const KEY: &str = "key-of-the-tests";
+const VALUE: &str = "value-of-the-tests";
+/// A name that no DNS knows.
+const NAME: &str = "provider.invalid";
+
+/// A client as the product makes it.
+fn client() -> ClientBuilder {
+    // Another test may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().user_agent("tests")
+}
+
+/// The product's transport over a client.
+fn over(client: ClientBuilder) -> Transport {
+    bounded(client).expect("there are CA certificates")
+}
+
+/// A session of an account whose provider has this base URL.
+fn session(transport: &Transport, base: &str, key: &str) -> Session {
+    Session::new(
+        Http::new(transport.clone(), Metrics::default()),
+        ProviderKind::Baseten,
+        base.parse().expect("a URL"),
+        Scheme::Bearer,
+        &SecretString::from(key),
+        Arc::new(Unmonitored),
+    )
+    .expect("a header can hold the key")
+}
+
+/// A session over plain HTTP.
+fn plain(address: SocketAddr) -> Session {
+    session(&over(client()), &format!("http://{address}"), KEY)
+}
+
+async fn read(session: &Session) -> Result<serde_json::Value, ProviderError> {
+    let call = Call {
+        operation: "read",
+        path: &["secrets"],
+        ..Call::default()
+    };
+    session.call(call).await?.json()
+}
+
+async fn write(session: &Session) -> Result<serde_json::Value, ProviderError> {
+    let call = Call {
+        operation: "write",
+        method: Method::POST,
+        path: &["secrets"],
+        body: Some(Body::json(&serde_json::json!({"value": VALUE}))?),
+        ..Call::default()
+    };
+    session.call(call).await?.json()
+}
+
+/// What went wrong, as far as it decides anything.
+fn trouble<T>(outcome: Result<T, ProviderError>) -> Option<(Class, Reason)> {
+    outcome.err().map(|error| (error.class, error.reason))
+}
+
+/// Nobody was reached, so nothing was sent.
+const UNREACHED: Option<(Class, Reason)> = Some((Class::Transient, Reason::NetworkError));
+/// The connection ended after a write may have left.
+const UNSURE: Option<(Class, Reason)> = Some((Class::UnknownOutcome, Reason::NetworkError));

@@ -1,0 +1,108 @@
+//! Bodies that are shorter or longer than they say, packed, or without end.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{
+    UNREACHED, UNSURE,
+    peer::{self, Seen, answering},
+    plain, read, trouble, write,
+};
+use crate::{
+    api::Reason,
+    http::{Class, transport::MAX_ANSWER},
+};
+
+const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+const STRANGE: Option<(Class, Reason)> = Some((Class::Protocol, Reason::UnexpectedResponse));
+
+#[tokio::test]
+async fn p_22_what_follows_a_length_that_is_too_short_is_no_answer_to_the_next_call() {
+    // Behind the four bytes of the body an answer that nobody asked for.
+    let forged = format!("{HEAD}content-length: 8\r\n\r\n\"forged\"");
+    let (address, seen) = answering(format!("{HEAD}content-length: 4\r\n\r\ntrue{forged}")).await;
+    let session = plain(address);
+    for connections in 1..=3 {
+        let answer = read(&session).await.expect("an answer");
+        assert_eq!(answer, true);
+        assert_eq!(seen.connections(), connections);
+    }
+}
+
+#[tokio::test]
+async fn p_22_a_body_that_ends_before_its_length_or_its_last_chunk_is_cut() {
+    for text in [
+        "content-length: 400\r\n\r\ntrue",
+        "transfer-encoding: chunked\r\n\r\n4\r\ntrue\r\n",
+        "transfer-encoding: chunked\r\n\r\n400\r\ntrue",
+    ] {
+        let (address, seen) = peer::serve(move |_, mut stream, seen| async move {
+            seen.request(&mut stream).await;
+            let text = format!("{HEAD}{text}");
+            peer::send(&mut stream, &text).await.expect("sent");
+        })
+        .await;
+        let session = plain(address);
+        assert_eq!(trouble(write(&session).await), UNSURE, "{text}");
+        assert_eq!(trouble(read(&session).await), UNREACHED, "{text}");
+        assert_eq!(seen.requests().len(), 2, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn p_22_a_length_that_is_too_short_for_its_json_is_not_understood() {
+    let (address, _) = answering(format!("{HEAD}content-length: 3\r\n\r\ntrue")).await;
+    assert_eq!(trouble(read(&plain(address)).await), STRANGE);
+}
+
+#[tokio::test]
+async fn p_19_a_body_without_end_is_cut_at_the_largest_answer() {
+    let (ended, mut ends) = tokio::sync::mpsc::unbounded_channel();
+    for head in [
+        "",
+        "transfer-encoding: chunked\r\n",
+        "content-length: 99999999999\r\n",
+    ] {
+        let ended = ended.clone();
+        let (address, _) = peer::serve(move |_, mut stream, seen: Seen| {
+            let ended = ended.clone();
+            async move {
+                seen.request(&mut stream).await;
+                let mut text = format!("{HEAD}{head}\r\n");
+                let mut sent = 0;
+                while peer::send(&mut stream, &text).await.is_ok() {
+                    sent += text.len();
+                    text = format!("1000\r\n{}\r\n", " ".repeat(0x1000));
+                }
+                let _ = ended.send(sent);
+            }
+        })
+        .await;
+        assert_eq!(trouble(read(&plain(address)).await), STRANGE, "{head}");
+        // What the kernel holds of a connection on loopback is a few MiB.
+        let sent = timeout(Duration::from_secs(10), ends.recv()).await;
+        let sent = sent.expect("the connection was closed").expect("a count");
+        assert!(
+            (MAX_ANSWER..MAX_ANSWER * 16).contains(&sent),
+            "{head}: {sent}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn p_19_a_packed_body_is_not_unpacked() {
+    // No encoding is asked for, and what comes in one is not JSON.
+    let packed = "\u{1f}\u{8}".to_owned() + &" ".repeat(100);
+    for encoding in ["gzip", "deflate", "br", "zstd"] {
+        let head = format!("{HEAD}content-encoding: {encoding}\r\n");
+        let (address, seen) = answering(format!(
+            "{head}content-length: {}\r\n\r\n{packed}",
+            packed.len()
+        ))
+        .await;
+        assert_eq!(trouble(read(&plain(address)).await), STRANGE, "{encoding}");
+        let requests = seen.requests();
+        assert!(!requests[0].to_ascii_lowercase().contains("accept-encoding"));
+    }
+}
