@@ -153,7 +153,10 @@ pub(super) fn run(flags: Flags) -> ExitCode {
     let Ok(runtime) = runtime else {
         return fail("the runtime could not be started");
     };
-    runtime.block_on(operate(flags, transport))
+    let ended = runtime.block_on(operate(flags, transport));
+    // A lookup of a name that nobody answers would hold up the end.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
