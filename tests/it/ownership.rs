@@ -1,6 +1,7 @@
 //! Whose names they are: several objects, namespaces and keys of one account (reliability.md 6.7).
 
 mod heirs; // the owner goes
+mod operators; // two operators at once
 mod policy; // what is foreign and conflictPolicy Fail
 
 use futures::future::join_all;

@@ -37,7 +37,7 @@ pub(super) async fn synced(world: &mut World) {
 }
 
 /// An exchange that takes so many seconds there and back.
-fn slow(is_write: bool, there: u64, back: u64) -> Slow {
+pub(super) fn slow(is_write: bool, there: u64, back: u64) -> Slow {
     Slow {
         is_write,
         there: Duration::from_secs(there),
