@@ -8,8 +8,11 @@ use simulator::Fault;
 
 use super::{at_each_api_on_brisk, delete};
 use crate::support::{
-    Bystander, Operator, Scene, Stage, Target, calls, condition, is_guarded, run, until,
+    Bystander, Operator, Scene, Stage, Target, calls, condition, is_guarded, root, run, until,
 };
+
+/// How many objects each account has when the definition goes.
+const OBJECTS: usize = 20;
 
 /// Takes every finalizer away, as who has lost patience does.
 async fn strip(scene: &Scene<'_>, name: &str) {
@@ -76,6 +79,8 @@ fn d_11_a_17_what_is_gone_by_force_is_left_at_the_provider_and_nobody_guesses() 
 fn d_07_a_namespace_that_is_going_refuses_events_and_the_finalizer_goes_all_the_same() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("gone", &delete()).await;
+        // It is sent beside the pass.
+        scene.wait_event("Synced").await;
         let known = calls(scene.stage, &scene.namespace).await.len();
         scene.account.add_fault(Fault::status(503).forever());
         // No controller ends it here, so it stays in this state.
@@ -100,7 +105,7 @@ fn d_07_a_namespace_that_is_going_refuses_events_and_the_finalizer_goes_all_the_
             let codes = refused().await;
             (!codes.is_empty())
                 .then_some(())
-                .ok_or("none is".to_owned())
+                .ok_or_else(|| "none is".to_owned())
         })
         .await;
         scene.account.clear_faults();
@@ -113,11 +118,67 @@ fn d_07_a_namespace_that_is_going_refuses_events_and_the_finalizer_goes_all_the_
                 codes.len() <= 2 && codes.iter().all(|code| *code == 403),
                 "{codes:?}"
             );
-            (codes.len() == 2).then_some(()).ok_or(format!("{codes:?}"))
+            (codes.len() == 2)
+                .then_some(())
+                .ok_or_else(|| format!("{codes:?}"))
         })
         .await;
         scene.finish().await;
     }));
+}
+
+#[test]
+fn d_08_the_definition_goes_with_everything_that_was_written() {
+    run(async {
+        let stage = Stage::fresh(&[]).await;
+        let scenes = join_all(Target::ALL.map(async |target| {
+            let scene = Scene::new(&stage, target).await;
+            scene.secret("source", &[("a", &scene.value("a"))]).await;
+            for number in 0..OBJECTS {
+                let entry = format!("KEY_{number:02}");
+                let mut spec = scene.spec(&[(&entry, "source", "a")], &delete());
+                if target == Target::Pipecat {
+                    spec["provider"]["pipecat"]["setName"] = format!("set-{number}").into();
+                }
+                let applied = scene.apply(&format!("gone-{number}"), spec).await;
+                applied.expect("it is applied");
+            }
+            for number in 0..OBJECTS {
+                scene.wait_ready(&format!("gone-{number}")).await;
+            }
+            scene
+        }))
+        .await;
+        let definition = "customresourcedefinition/providersecrets.providersecrets.dev";
+        // It waits until the last object is gone.
+        let deleted = ["delete", definition, "--timeout=60s"];
+        let deleted = stage.cluster.kubectl_output(&deleted, None).await;
+        let deleted = deleted.expect("kubectl runs");
+        assert!(deleted.success, "{}", deleted.stderr);
+        for scene in &scenes {
+            for scope in scene.account.scopes() {
+                let held = scene.account.held(scope.as_deref());
+                assert!(held.is_empty(), "{:?} {scope:?}: {held:?}", scene.target);
+            }
+        }
+        // And waits for the definition to come back.
+        until("it says what is missing", async || {
+            match stage.operator.get("/readyz").await {
+                (503, body) if body.contains("CustomResourceDefinition") => Ok(()),
+                (status, body) => Err(format!("{status} {body}")),
+            }
+        })
+        .await;
+        let crds = root().join("crds").display().to_string();
+        let apply = ["apply", "--server-side", "-f", &crds];
+        let applied = stage.cluster.kubectl_output(&apply, None).await;
+        assert!(applied.expect("kubectl runs").success);
+        stage.operator.wait_until_ready().await;
+        for scene in scenes {
+            scene.synced("again", &delete()).await;
+            scene.finish().await;
+        }
+    });
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn b_15_the_longest_names_overflow_nothing() {
                     .count();
                 (series == 2)
                     .then_some(())
-                    .ok_or(format!("{series} series"))
+                    .ok_or_else(|| format!("{series} series"))
             })
             .await;
             scene.delete(&object).await;

@@ -88,6 +88,22 @@ fn a_write_whose_answer_comes_too_late_is_made_once_more() {
 }
 
 #[test]
+fn c_17_there_and_back_at_once_costs_two_writes_at_most() {
+    for pause in [0, 5, 20, 50] {
+        at_each(async |world| {
+            synced(world).await;
+            world.source(&[("a", "a2"), ("b", "b1")]);
+            sleep(Duration::from_millis(pause)).await;
+            world.source(&[("a", "a1"), ("b", "b1")]);
+            world.quiet().await;
+            assert_eq!(world.held()["A_KEY"], value("a1"));
+            let writes = writes(world, "A_KEY");
+            assert!(writes <= 3, "{:?} after {pause} ms: {writes}", world.target);
+        });
+    }
+}
+
+#[test]
 fn a_listing_that_began_before_a_write_of_another_object_creates_nothing_twice() {
     at_each(async |world| {
         // The first object creates slowly, the second lists meanwhile, and its listing ends last.

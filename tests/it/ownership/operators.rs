@@ -39,7 +39,7 @@ async fn settled(scenes: &[Scene<'_>]) {
         let now = state().await;
         let is_quiet = now == before && now.iter().all(|(.., is_settled)| *is_settled);
         before.clone_from(&now);
-        is_quiet.then_some(()).ok_or(format!("{now:?}"))
+        is_quiet.then_some(()).ok_or_else(|| format!("{now:?}"))
     })
     .await;
 }
