@@ -9,7 +9,7 @@ mod monitor;
 mod retry_after;
 mod transport;
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -90,8 +90,26 @@ impl Body {
     /// # Errors
     /// When the value cannot be serialised; our own types always can.
     pub fn json(value: &impl Serialize) -> Result<Self, ProviderError> {
-        let bytes = serde_json::to_vec(value).map_err(|_| ProviderError::protocol())?;
-        Ok(Self(Bytes::from_owner(Zeroizing::new(bytes))))
+        // Counted first: a buffer that grows leaves copies behind that nobody erases.
+        let mut length = Length(0);
+        serde_json::to_writer(&mut length, value).map_err(|_| ProviderError::protocol())?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
+        serde_json::to_writer(&mut *bytes, value).map_err(|_| ProviderError::protocol())?;
+        Ok(Self(Bytes::from_owner(bytes)))
+    }
+}
+
+/// Counts what is written to it.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ mod accounts;
 mod log;
 mod metrics;
 mod objects;
+mod panics;
 mod server;
 
 pub use accounts::AccountStates;

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_does_not_print_its_key() {
+    fn s_02_a_credential_does_not_print_its_key() {
         let credential = Credential::new(b"canary-key").unwrap();
         assert!(!format!("{credential:?}").contains("canary"));
     }

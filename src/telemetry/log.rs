@@ -4,7 +4,10 @@
 //! body. So kube's targets are held at ERROR and every other third-party target at INFO by a filter
 //! of their own, which no directive of the user can lift.
 
-use std::{fmt, io};
+use std::{
+    fmt::{self, Write as _},
+    io,
+};
 
 use serde_json::{Map, Value};
 use tracing::{
@@ -13,8 +16,12 @@ use tracing::{
 };
 use tracing_subscriber::{
     EnvFilter, Layer,
+    field::MakeExt as _,
     filter::{FilterExt, filter_fn},
-    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::{Writer, debug_fn},
+    },
     layer::SubscriberExt,
     registry::LookupSpan,
     util::SubscriberInitExt,
@@ -29,7 +36,7 @@ pub enum Format {
     Text,
 }
 
-/// Starts logging to standard error.
+/// Starts logging to standard error, of panics too.
 ///
 /// # Errors
 /// When `directives` is not a filter, or logging has started before.
@@ -48,11 +55,14 @@ pub fn init(directives: &str, format: Format) -> Result<(), String> {
         Format::Text => {
             let layer = tracing_subscriber::fmt::layer()
                 .with_target(false)
+                .fmt_fields(plain_fields())
                 .with_writer(io::stderr);
             registry.with(layer.with_filter(filter)).try_init()
         }
     };
-    started.map_err(|_| "logging has started before".to_owned())
+    started.map_err(|_| "logging has started before".to_owned())?;
+    super::panics::log();
+    Ok(())
 }
 
 /// The cap on third-party targets.
@@ -100,8 +110,35 @@ where
         }
         event.record(&mut line);
         let text = serde_json::to_string(&line.0).map_err(|_| fmt::Error)?;
-        writeln!(writer, "{text}")
+        writeln!(writer, "{}", visible(&text))
     }
+}
+
+/// The message and the fields of a line for a person.
+fn plain_fields() -> impl for<'writer> FormatFields<'writer> {
+    debug_fn(|writer, field, value| {
+        let text = format!("{value:?}");
+        match field.name() {
+            "message" => write!(writer, "{}", visible(&text)),
+            name => write!(writer, "{name}={}", visible(&text)),
+        }
+    })
+    .delimited(" ")
+}
+
+/// A text in which every control character is escaped as in JSON: a terminal acts on them, and a line
+/// break begins a line that nobody wrote. In JSON they are those that it allows.
+fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            // Writing to a String does not fail.
+            let _ = write!(visible, "\\u{:04x}", u32::from(character));
+        } else {
+            visible.push(character);
+        }
+    }
+    visible
 }
 
 #[derive(Default)]
@@ -142,7 +179,67 @@ impl Visit for Line {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
     use super::*;
+
+    /// What a layer writes about one event with these texts.
+    fn written(
+        layer: impl FnOnce(Sink) -> Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>,
+    ) -> String {
+        let sink = Sink::default();
+        let subscriber = tracing_subscriber::registry().with(layer(sink.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            let (text, shown) = (HOSTILE, HOSTILE);
+            tracing::info!(text, %shown, "told {HOSTILE}");
+        });
+        let bytes = sink.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// What a terminal acts on, and a line of its own.
+    const HOSTILE: &str = "\u{1b}[31mred\r\n{\"msg\":\"forged\"}\u{7}\u{9b}1m";
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            written.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn s_09_a_hostile_text_is_one_escaped_field_of_one_line() {
+        let line = written(|sink| {
+            let layer = tracing_subscriber::fmt::layer().event_format(Json);
+            Box::new(layer.with_writer(move || sink.clone()))
+        });
+        let whole = line.strip_suffix('\n').unwrap();
+        assert!(!whole.chars().any(char::is_control), "{line}");
+        let fields: Value = serde_json::from_str(whole).unwrap();
+        assert_eq!(fields["text"], HOSTILE);
+        assert_eq!(fields["shown"], HOSTILE);
+        assert_eq!(fields["msg"], format!("told {HOSTILE}"));
+    }
+
+    #[test]
+    fn s_09_a_terminal_that_shows_the_log_is_not_told_what_to_do() {
+        let text = written(|sink| {
+            let layer = tracing_subscriber::fmt::layer()
+                .with_ansi(false)
+                .fmt_fields(plain_fields());
+            Box::new(layer.with_writer(move || sink.clone()))
+        });
+        let whole = text.strip_suffix('\n').unwrap();
+        assert!(!whole.contains(char::is_control), "{text:?}");
+        assert!(whole.contains("shown=\\u001b[31mred"), "{text:?}");
+    }
 
     #[test]
     fn our_own_targets_are_not_guessed_by_prefix() {

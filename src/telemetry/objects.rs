@@ -79,3 +79,38 @@ impl<S: ObjectStates> Collector for Objects<S> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    #[derive(Debug)]
+    struct Many(usize);
+
+    impl ObjectStates for Many {
+        fn states(&self) -> Vec<ObjectState> {
+            let state = |number| ObjectState {
+                namespace: "team".to_owned(),
+                name: format!("object-{number}"),
+                provider: "Baseten".to_owned(),
+                reason: "Synced".to_owned(),
+                is_ready: true,
+                last_sync: Some(1),
+            };
+            (0..self.0).map(state).collect()
+        }
+    }
+
+    fn series(count: usize) -> usize {
+        let metrics = Metrics::default();
+        metrics.register_objects(Many(count));
+        let text = metrics.render();
+        text.lines().filter(|line| !line.starts_with('#')).count()
+    }
+
+    #[test]
+    fn s_08_an_object_has_two_series_however_many_there_are() {
+        assert_eq!(series(10_000) - series(0), 20_000);
+    }
+}

@@ -5,6 +5,7 @@ mod entries; // entries that go away while the object stays
 mod forged; // a status that somebody else wrote
 mod identity; // only what is ours is deleted
 mod namespaces; // everything goes at once, in any order
+mod released; // by force, and with no operator there
 mod restart; // while nobody looks
 mod sets; // Pipecat's sets, Baseten's teams
 

@@ -1,6 +1,7 @@
 //! Create, rotate, add and remove, at each of the five upstream APIs: what goes over the wire, what
 //! the provider holds then, and what kubectl shows.
 
+mod longest;
 mod restart;
 mod suspend;
 

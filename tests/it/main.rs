@@ -15,6 +15,7 @@ mod failures; // what a provider can do to us
 mod fuzz; // the fuzz targets, replayed
 mod keys; // API keys that are rotated, and keys of other accounts
 mod killed; // the process killed at its calls, against a real API server
+mod leaks; // where no value is found
 mod lifecycle; // create, rotate, add, remove, suspend, restart, for each of the five APIs
 mod memory; // crashes and races, in process under simulated time
 mod namespaces; // the operator of some namespaces: nothing elsewhere, Roles only

@@ -12,6 +12,7 @@ mod conformance;
 mod crash;
 mod habits;
 mod oracle;
+mod panics;
 mod plan;
 mod provider;
 mod races;

@@ -7,7 +7,7 @@ use kube::{ResourceExt, api::DeleteParams};
 use provider_secrets::api::ProviderSecret;
 use serde_json::json;
 
-use crate::support::{Operator, Scene, Stage, Target, calls, run, traces, until};
+use crate::support::{Operator, Scene, Stage, Target, calls, condition, run, traces, until};
 
 /// An object with one entry, and its Secret.
 async fn make(scene: &Scene<'_>, text: &str) {
@@ -223,5 +223,60 @@ fn that_a_secret_is_absent_is_concluded_only_where_secrets_were_listed() {
         assert_eq!(traces(&again.log()), Vec::<String>::new());
         seen.finish().await;
         blind.finish().await;
+    });
+}
+
+#[test]
+fn c_26_where_secrets_may_not_be_read_only_the_objects_there_say_so() {
+    run(async {
+        let stage = Stage::within(&["open", "shut"], &["open", "shut"]).await;
+        stage.operator.wait_until_ready().await;
+        let open = Scene::within(&stage, Target::Braintrust, "open").await;
+        let shut = Scene::within(&stage, Target::Braintrust, "shut").await;
+        for scene in [&open, &shut] {
+            make(scene, "one").await;
+            wait_synced(scene, "one").await;
+        }
+        let writes = shut.writes();
+        // They may still be listed, so nothing seems to be gone.
+        let rules =
+            json!([{"op": "replace", "path": "/rules/2/verbs", "value": ["list", "watch"]}]);
+        let patch = format!("--patch={rules}");
+        let role = ["patch", "role/provider-secrets", "--type=json", &patch];
+        shut.kubectl(&role).await;
+        until("Secrets may not be read", async || {
+            let user = format!("--as={}", Stage::user());
+            let ask = ["-n", "shut", "auth", "can-i", "get", "secrets", &user];
+            let output = stage.cluster.kubectl_output(&ask, None).await;
+            let output = output.expect("kubectl runs");
+            (!output.success).then_some(()).ok_or(output.stdout)
+        })
+        .await;
+        let two = shut.value("two");
+        shut.secret("source", &[("a", &two)]).await;
+        let object = shut.wait_reason("object", "Forbidden").await;
+        let ready = condition(&object, "Ready").expect("Ready");
+        let words = "may not read Secret source. Grant its ServiceAccount the verb get";
+        assert!(ready.message.contains(words), "{}", ready.message);
+        // The other namespace goes on, the operator is ready, and the watch goes on too.
+        for text in ["two", "three", "four"] {
+            rotate(&open, text).await;
+        }
+        assert_eq!(stage.operator.get("/readyz").await.0, 200);
+        let object = open.wait_ready("object").await;
+        assert_eq!(condition(&object, "Ready").expect("Ready").reason, "Synced");
+        assert_eq!(shut.writes(), writes);
+        let calls = calls(&stage, "shut").await;
+        let watches = |call: &&AuditEvent| call.verb == "watch" && call.code == 403;
+        assert_eq!(calls.iter().filter(watches).count(), 0);
+        let refused = calls.iter().filter(|call| call.code == 403).count();
+        assert!((1..=20).contains(&refused), "{refused} calls were refused");
+
+        // The next try is with the right again, and so is what is told.
+        stage.grant(&["open", "shut"]).await;
+        wait_synced(&shut, "two").await;
+        assert_eq!(shut.writes().len(), writes.len() + 1);
+        open.finish().await;
+        shut.finish().await;
     });
 }

@@ -1,6 +1,7 @@
 //! Whose names they are: several objects, namespaces and keys of one account (reliability.md 6.7).
 
 mod heirs; // the owner goes
+mod operators; // two operators at once
 mod policy; // what is foreign and conflictPolicy Fail
 
 use futures::future::join_all;
@@ -85,7 +86,7 @@ fn m_02_an_object_of_another_namespace_owns_too_and_is_not_named() {
 }
 
 #[test]
-fn m_01_a_key_named_by_two_secrets_is_one_account() {
+fn m_01_m_08_a_key_named_by_two_secrets_is_one_account() {
     run(at_each_brisk_api(async |scene| {
         scene.synced("owner", &json!({})).await;
         scene.next_second().await;

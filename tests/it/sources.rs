@@ -3,6 +3,7 @@
 mod bulk; // dataFrom
 mod newline; // the newline at the end
 mod refused; // what is not sent anywhere
+mod replaced; // by another of another name, or of the same
 mod templates; // values made of several keys
 mod values; // what a value may be
 

@@ -8,6 +8,7 @@ pub(crate) mod operator;
 mod quiet;
 mod scene;
 mod settings;
+pub(crate) mod shown;
 mod stage;
 mod target;
 

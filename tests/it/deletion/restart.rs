@@ -4,7 +4,7 @@ use futures::future::join_all;
 use simulator::{Action, Fault};
 
 use super::delete;
-use crate::support::{Operator, Scene, Stage, Target, run};
+use crate::support::{Operator, Scene, Stage, Target, is_guarded, run};
 
 #[test]
 fn l_02_what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
@@ -59,6 +59,41 @@ fn l_02_what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one
             assert!(scene.events("DeletionSkipped").await.is_empty());
         }))
         .await;
+        assert!(next.terminate().await.success());
+        for scene in scenes {
+            scene.finish().await;
+        }
+    });
+}
+
+#[test]
+fn l_04_a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_once_more() {
+    run(async {
+        let stage = Stage::fresh(&[]).await;
+        let scenes = join_all(Target::ALL.map(async |target| {
+            let scene = Scene::new(&stage, target).await;
+            scene.synced("gone", &delete()).await;
+            let fault = Fault::new(Action::HangAfterEffect).method("DELETE");
+            scene.account.add_fault(fault.forever());
+            scene.delete("gone").await;
+            scene.wait_held(&[]).await;
+            scene
+        }))
+        .await;
+        stage.operator.kill().await;
+        for scene in &scenes {
+            assert!(is_guarded(&scene.get("gone").await), "{:?}", scene.target);
+            scene.account.clear_faults();
+        }
+        let log = stage.cluster.directory().join("operator-next.log");
+        let next = Operator::start(&stage.kubeconfig, &stage.served, log, &[]).await;
+        for scene in &scenes {
+            scene.wait_gone("gone").await;
+            scene.assert_held(&[]);
+            // Whether it is looked for first is up to the provider.
+            assert!(scene.deletions().len() <= 2, "{:?}", scene.deletions());
+            assert!(scene.events("DeletionSkipped").await.is_empty());
+        }
         assert!(next.terminate().await.success());
         for scene in scenes {
             scene.finish().await;

@@ -3,6 +3,7 @@
 
 use cluster::AuditEvent;
 use jiff::Timestamp;
+use serde_json::json;
 use simulator::{Account, Exchange};
 
 use super::one_entry;
@@ -148,6 +149,50 @@ fn what_changed_while_the_operator_was_away_is_sent_when_it_is_back() {
                 .iter()
                 .filter(|request| request.is_write())
                 .count();
+            assert_eq!(writes, 1, "{:?}", scene.target);
+            scene.finish().await;
+        }
+    });
+}
+
+#[test]
+fn l_16_what_has_lost_its_status_is_taken_again_and_nothing_is_made_twice() {
+    run(async {
+        let mut stage = Stage::fresh(&[]).await;
+        let mut parked = Vec::new();
+        for target in Target::ALL {
+            let scene = Scene::new(&stage, target).await;
+            one_entry(&scene).await;
+            let held = scene.account.held(scene.scope().as_deref());
+            parked.push((Parked::new(&scene), held["A_KEY"].id.clone()));
+        }
+        assert!(stage.operator.terminate().await.success());
+        for (parked, _) in &parked {
+            // As a backup that is restored without the subresource.
+            let scene = parked.resume(&stage);
+            let nothing = json!([{"op": "remove", "path": "/status"}]);
+            let arguments = [
+                "patch",
+                "psec",
+                "life",
+                "--subresource=status",
+                "--type=json",
+            ];
+            let patch = format!("--patch={nothing}");
+            scene.kubectl(&[&arguments[..], &[&patch]].concat()).await;
+            let status = scene.get("life").await.status.unwrap_or_default();
+            assert!(status.entries.is_empty() && status.conditions.is_empty());
+        }
+        stage.restart(&[]).await;
+        for (parked, id) in parked {
+            let scene = parked.resume(&stage);
+            let one = scene.value("one");
+            scene.wait_ready("life").await;
+            scene.assert_held(&[("A_KEY", &one)]);
+            let held = scene.account.held(scene.scope().as_deref());
+            assert_eq!(held["A_KEY"].id, id, "{:?}", scene.target);
+            let writes = scene.account.requests().split_off(parked.requests);
+            let writes = writes.iter().filter(|request| request.is_write()).count();
             assert_eq!(writes, 1, "{:?}", scene.target);
             scene.finish().await;
         }

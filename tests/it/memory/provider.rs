@@ -22,6 +22,9 @@ pub(super) use self::habit::Habit;
 use self::habit::{Habits, answer};
 use crate::ledger::{Effect, Ledger};
 
+/// A character of two bytes.
+pub(super) const CUT: char = 'é';
+
 /// How often each remote name was written, foreign writes not counted.
 pub(super) type Counts = BTreeMap<String, usize>;
 
@@ -51,6 +54,8 @@ struct Tally {
     names: BTreeMap<String, String>,
     slow: Vec<Slow>,
     habits: Habits,
+    is_panicking: bool,
+    panics: usize,
 }
 
 impl Remotes {
@@ -78,6 +83,17 @@ impl Remotes {
         self.lock().habits.habit = Some(habit);
     }
 
+    /// From here on, or no longer, a write of a value with [`CUT`] in it ends in a panic that quotes what
+    /// was to be sent, as texts do that are cut inside of a character.
+    pub(super) fn set_panicking(&self, is_panicking: bool) {
+        self.lock().is_panicking = is_panicking;
+    }
+
+    /// How many panics there were.
+    pub(super) fn panics(&self) -> usize {
+        self.lock().panics
+    }
+
     /// The transport of an incarnation of the operator.
     pub(super) fn transport(&self, ledger: &Ledger, incarnation: u64) -> Transport {
         let (remotes, ledger) = (self.clone(), ledger.clone());
@@ -101,6 +117,9 @@ impl Remotes {
             _ => return Err(TransportError::Connect),
         };
         let is_read = request.method() == Method::GET;
+        if !is_read {
+            self.panic(&request);
+        }
         let effect = if is_read { Effect::Read } else { Effect::Send };
         let request = self.lock().habits.taken(request);
         let name = self.name(&request);
@@ -149,6 +168,17 @@ impl Remotes {
             shown.insert(uri, past.expect("the simulator answers"));
         }
         self.lock().habits.remember(shown);
+    }
+
+    fn panic(&self, request: &Request<Bytes>) {
+        let text = str::from_utf8(request.body()).expect("a body is text");
+        if let Some(at) = text.find(CUT)
+            && self.lock().is_panicking
+        {
+            self.lock().panics += 1;
+            // Its first byte, and not the second.
+            let _ = &text[..=at];
+        }
     }
 
     fn slow(&self, is_write: bool) -> Option<Slow> {

@@ -37,7 +37,7 @@ pub(super) async fn synced(world: &mut World) {
 }
 
 /// An exchange that takes so many seconds there and back.
-fn slow(is_write: bool, there: u64, back: u64) -> Slow {
+pub(super) fn slow(is_write: bool, there: u64, back: u64) -> Slow {
     Slow {
         is_write,
         there: Duration::from_secs(there),
@@ -85,6 +85,22 @@ fn a_write_whose_answer_comes_too_late_is_made_once_more() {
         assert_eq!(world.held()["A_KEY"], value("a2"));
         assert_eq!(writes(world, "A_KEY"), 3);
     });
+}
+
+#[test]
+fn c_17_there_and_back_at_once_costs_two_writes_at_most() {
+    for pause in [0, 5, 20, 50] {
+        at_each(async |world| {
+            synced(world).await;
+            world.source(&[("a", "a2"), ("b", "b1")]);
+            sleep(Duration::from_millis(pause)).await;
+            world.source(&[("a", "a1"), ("b", "b1")]);
+            world.quiet().await;
+            assert_eq!(world.held()["A_KEY"], value("a1"));
+            let writes = writes(world, "A_KEY");
+            assert!(writes <= 3, "{:?} after {pause} ms: {writes}", world.target);
+        });
+    }
 }
 
 #[test]

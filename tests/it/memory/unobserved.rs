@@ -1,15 +1,23 @@
 //! What happens while nobody looks: watches are held, things come and go, and then the operator
 //! sees it all at once, or only what is left of it (reliability.md 1.4, T3).
 
+use std::time::Duration;
+
+use provider_secrets::api::FINALIZER;
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::{
-    races::{at_each, synced, writes},
+    races::{at_each, slow, synced, writes},
     store::{Resource, Store},
-    world::{World, value},
+    world::{World, data, value},
 };
 use crate::support::Target;
+
+/// Finalizers of others.
+const THEIRS: &str = "example.com/theirs";
+const OTHER: &str = "example.com/other";
 
 /// How the operator hears of it.
 #[derive(Clone, Copy, Debug)]
@@ -130,4 +138,42 @@ fn a_namesake_that_comes_during_a_pass_does_not_get_its_status(#[case] told: Tol
         assert_eq!(second["status"]["entries"][0]["name"], "B_KEY");
         assert_eq!(world.held()["B_KEY"], value("b1"));
     });
+}
+
+#[rstest]
+#[case(&[])]
+#[case(&[THEIRS])]
+fn a_02_a_finalizer_that_meets_those_of_others_is_set_and_they_stay(#[case] before: &[&str]) {
+    at_each(async |world| {
+        world.source(&[("b", "b1")]);
+        world.spec(&json!({"deletionPolicy": "Delete", "data": data(&[("A_KEY", "a")])}));
+        world.finalizers(before);
+        world.quiet().await;
+        // Of the object nothing is seen; the value comes, and before its first write the finalizer.
+        world.store.hold(Resource::ProviderSecrets);
+        world.finalizers(&[OTHER, THEIRS]);
+        world.source(&[("a", "a1"), ("b", "b1")]);
+        world.quiet().await;
+        assert_eq!(listed(world), json!([OTHER, THEIRS, FINALIZER]));
+        assert_eq!(writes(world, "A_KEY"), 1);
+        world.store.release(Resource::ProviderSecrets);
+        world.quiet().await;
+        // While what it wrote is being deleted, ours comes to another place in the list.
+        world.remotes.slow_down(slow(true, 5, 0));
+        world.delete();
+        sleep(Duration::from_secs(2)).await;
+        world.store.hold(Resource::ProviderSecrets);
+        world.finalizers(&[THEIRS, FINALIZER]);
+        world.quiet().await;
+        assert_eq!(listed(world), json!([THEIRS]));
+        world.store.release(Resource::ProviderSecrets);
+        world.finalizers(&[]);
+        assert_eq!(world.object(), None);
+    });
+}
+
+/// The finalizers of the object.
+fn listed(world: &World) -> Value {
+    let object = world.object().expect("the object");
+    object["metadata"]["finalizers"].clone()
 }

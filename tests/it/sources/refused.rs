@@ -68,20 +68,57 @@ fn c_25_h_04_a_secret_with_power_over_the_cluster_is_not_sent() {
 }
 
 #[test]
-fn c_27_annotations_of_a_secret_are_never_read() {
+fn b_11_the_secret_of_the_api_key_is_not_sent_in_any_way() {
+    run(at_each_api(async |scene| {
+        let own = json!({"name": "credential", "key": "api-key"});
+        let whole = json!({"name": "credential"});
+        let template = "{{ secret['api-key'] }}";
+        let specs = [
+            json!({"data": [{"name": "A_KEY", "secretKeyRef": own}]}),
+            json!({"data": [{"name": "A_KEY", "template": template, "secretRef": whole}]}),
+            json!({"dataFrom": [{"secretRef": whole}]}),
+        ];
+        for mut spec in specs {
+            spec["provider"] = scene.provider();
+            scene.apply("own", spec).await.expect("it is applied");
+            let object = scene.wait_reason("own", "SourceRefused").await;
+            let stalled = condition(&object, "Stalled").expect("Stalled");
+            let words = "Secret credential holds the API key";
+            assert!(stalled.message.contains(words), "{}", stalled.message);
+        }
+        assert_eq!(scene.writes().len(), 0, "{:?}", scene.target);
+        // The right source heals it.
+        scene.synced("own", &json!({})).await;
+        scene.finish().await;
+    }));
+}
+
+#[test]
+fn c_27_s_05_annotations_of_a_secret_are_never_read_or_shown() {
     run(at_each_api(async |scene| {
         // What kubectl apply leaves behind: another value than the Secret has now.
         let last = json!({"data": {"a": format!("{CANARY}-old")}}).to_string();
         let name = "kubectl.kubernetes.io/last-applied-configuration";
         let value = scene.value("a");
         let fields = json!({
-            "metadata": {"name": "source", "annotations": {name: last}},
+            "metadata": {
+                "name": "source",
+                "annotations": {name: last, "example.com/note": format!("{CANARY}-note")},
+                "labels": {"example.com/label": CANARY},
+            },
             "stringData": {"a": value},
         });
         apply_secret(&scene, "source", fields).await;
         scene.object("plain", &[("A_KEY", "source", "a")]).await;
         scene.wait_ready("plain").await;
         scene.wait_held(&[("A_KEY", &value)]).await;
+        // It is seen again, with nothing new but another annotation.
+        let writes = scene.writes();
+        let note = format!("example.com/note={CANARY}-other");
+        let annotate = ["annotate", "secret", "source", "--overwrite", &note];
+        scene.kubectl(&annotate).await;
+        scene.request_sync("plain").await;
+        assert_eq!(scene.writes(), writes, "{:?}", scene.target);
         // The canary of the annotation is looked for in everything that the operator shows.
         scene.finish().await;
     }));

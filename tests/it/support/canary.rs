@@ -7,19 +7,19 @@ pub(crate) const CANARY: &str = "C4n4ryInTheM1ne";
 
 /// The forms of the mark that are in `text`.
 pub(crate) fn traces(text: &str) -> Vec<String> {
-    forms()
+    forms(CANARY)
         .into_iter()
         .filter(|form| text.contains(form))
         .collect()
 }
 
-/// As it is, in base64 at each of the three alignments, in hexadecimal, and reversed.
-fn forms() -> Vec<String> {
-    let mut forms = vec![CANARY.to_owned(), CANARY.chars().rev().collect()];
-    let hexadecimal: Vec<String> = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+/// A mark as it is, in base64 at each of the three alignments, in hexadecimal, and reversed.
+fn forms(mark: &str) -> Vec<String> {
+    let mut forms = vec![mark.to_owned(), mark.chars().rev().collect()];
+    let hexadecimal: Vec<String> = mark.bytes().map(|byte| format!("{byte:02x}")).collect();
     forms.push(hexadecimal.concat());
     for offset in 0..3 {
-        let padded = [vec![b'.'; offset], CANARY.as_bytes().to_vec()].concat();
+        let padded = [vec![b'.'; offset], mark.as_bytes().to_vec()].concat();
         let encoded = STANDARD_NO_PAD.encode(padded);
         // The characters that hold bits of a neighbour differ from place to place.
         let first = (offset * 8).div_ceil(6);

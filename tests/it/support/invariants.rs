@@ -1,10 +1,8 @@
 //! What must hold at the end of every test, whatever it did: reliability.md 6, I1 to I7.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     io::{Read as _, Seek as _, SeekFrom},
-    path::PathBuf,
-    sync::Mutex,
     time::Duration,
 };
 
@@ -12,7 +10,7 @@ use kube::api::{DeleteParams, ListParams};
 use provider_secrets::api::ProviderSecret;
 use simulator::Exchange;
 
-use super::{Scene, Target, calls, condition, scene::check_conditions, traces};
+use super::{Scene, Target, calls, condition, scene::check_conditions, shown};
 
 /// How many intervals of verification nothing may move.
 const INTERVALS: u32 = 3;
@@ -23,7 +21,7 @@ pub(super) async fn check(scene: &Scene<'_>, left: &[&str]) {
     for object in &objects {
         check_conditions(object);
     }
-    nothing_leaked(scene, &objects).await;
+    shown::check(scene, &objects).await;
     only_the_provider_was_asked(scene);
     strangers_are_untouched(scene);
     remote_is_what_is_wanted(scene, &objects, left);
@@ -36,45 +34,6 @@ pub(super) async fn check(scene: &Scene<'_>, left: &[&str]) {
 async fn objects(scene: &Scene<'_>) -> Vec<ProviderSecret> {
     let listed = scene.objects().list(&ListParams::default()).await;
     listed.expect("objects are listed").items
-}
-
-/// No byte of a value or key is in any log, status, event or metric.
-async fn nothing_leaked(scene: &Scene<'_>, objects: &[ProviderSecret]) {
-    let events = ["get", "events", "-o", "json"];
-    let sinks = [
-        ("objects", serde_json::to_string(objects).expect("JSON")),
-        ("events", scene.kubectl(&events).await),
-        ("metrics", scene.stage.operator.get("/metrics").await.1),
-        ("log", unread_log(scene)),
-    ];
-    for (sink, text) in sinks {
-        let found = traces(&text);
-        assert_eq!(found, Vec::<String>::new(), "the canary is in the {sink}");
-    }
-}
-
-/// What was logged since this was last asked: on a stage that many tests share the whole log would be
-/// searched again and again.
-fn unread_log(scene: &Scene<'_>) -> String {
-    static READ: Mutex<Option<HashMap<PathBuf, u64>>> = Mutex::new(None);
-    let path = scene.stage.operator.process().log_path().to_owned();
-    let mut read = READ.lock().expect("nobody panicked");
-    let offset = read
-        .get_or_insert_default()
-        .entry(path.clone())
-        .or_default();
-    let mut file = std::fs::File::open(path).expect("there is a log");
-    file.seek(SeekFrom::Start(*offset)).expect("it is a file");
-    let mut news = Vec::new();
-    file.read_to_end(&mut news).expect("the log is read");
-    // Half a line is read again.
-    let whole = news
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    news.truncate(whole);
-    *offset += whole as u64;
-    String::from_utf8_lossy(&news).into_owned()
 }
 
 /// A key of this account went to this provider only, with paths of its API only.

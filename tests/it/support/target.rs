@@ -35,14 +35,14 @@ impl Target {
         }
     }
 
-    /// The id of the team at Baseten. An id belongs to one account, as at Baseten.
+    /// The id of the team at Baseten. An id belongs to one account, as at Baseten, and is not long.
     pub(crate) fn team(account: &str) -> String {
-        format!("team-of-{account}")
+        format!("team-of-{account:.48}")
     }
 
     /// The id of the default team at Baseten.
     pub(crate) fn default_team(account: &str) -> String {
-        format!("default-of-{account}")
+        format!("default-of-{account:.48}")
     }
 
     /// An account at the provider.

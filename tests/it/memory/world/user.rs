@@ -97,6 +97,20 @@ impl World {
         });
     }
 
+    /// Replaces the object's finalizers.
+    pub(in crate::memory) fn finalizers(&self, finalizers: &[&str]) {
+        let id = id(Resource::ProviderSecrets, OBJECT);
+        let changed = self.store.update(&id, Part::Main, |object| {
+            // The API server stores no empty list.
+            object["metadata"]["finalizers"] = match finalizers {
+                [] => Value::Null,
+                finalizers => json!(finalizers),
+            };
+            Ok(())
+        });
+        changed.expect("the object is written");
+    }
+
     pub(in crate::memory) fn delete(&self) {
         let id = id(Resource::ProviderSecrets, OBJECT);
         self.store.delete(&id).expect("an object is deleted");
