@@ -108,7 +108,7 @@ fn s_06_s_11_no_length_digest_or_beginning_of_a_value_is_in_what_support_collect
 fn s_04_s_09_hostile_texts_and_urls_stay_out_of_the_log() {
     run(at_each_api(async |scene| {
         let hostile =
-            "\u{1b}[31mred\u{1b}[0m\r\n{\"level\":\"error\",\"msg\":\"forged\"}\n\u{7}\u{9b}";
+            "\u{1b}[31mred\u{1b}[0m\r\n{\"level\":\"error\",\"msg\":\"f0rged\"}\n\u{7}\u{9b}";
         let answer = Answer {
             status: 422,
             headers: [("x-request-id".to_owned(), "%1b[31m".to_owned())].into(),
@@ -164,7 +164,7 @@ fn s_04_s_09_hostile_texts_and_urls_stay_out_of_the_log() {
                 "{line}"
             );
         }
-        assert!(!scene.stage.operator.log().contains("forged"));
+        assert!(!scene.stage.operator.log().contains("f0rged"));
         // Every line of the log is looked at now.
         scene.finish().await;
     }));
