@@ -45,6 +45,8 @@ pub(super) struct Memo {
     pub(super) verify_at: Option<Instant>,
     /// Somebody asked for a pass, whatever the object waits for.
     pub(super) is_nudged: bool,
+    /// What the last pass did could not be recorded: nothing is sent before that can be.
+    pub(super) is_unrecorded: bool,
     /// The key that was found to open the account that was written to. While a cleanup takes away
     /// what proves that, it must not be asked again.
     proved: Option<Box<[u8; 32]>>,
@@ -227,6 +229,15 @@ impl Memo {
     /// jitter.
     pub(super) fn back_off_briefly(&mut self) -> Duration {
         self.next_wait().0
+    }
+
+    /// What a pass did could not be recorded; the wait before it is tried again.
+    pub(super) fn could_not_record(&mut self) -> Duration {
+        self.acted = None;
+        self.is_unrecorded = true;
+        // Else every look for what is due would be a try.
+        self.verify_at = None;
+        self.back_off_briefly()
     }
 
     fn next_wait(&mut self) -> (Duration, Instant) {

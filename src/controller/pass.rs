@@ -111,10 +111,7 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         }
         // The next wake-up starts from what status says.
         Err(_) => {
-            let wait = context.memos.with(&pass.uid, |memo| {
-                memo.acted = None;
-                memo.back_off_briefly()
-            });
+            let wait = context.memos.with(&pass.uid, Memo::could_not_record);
             tracing::warn!(
                 namespace = pass.namespace,
                 name = pass.object.name_any(),
@@ -350,6 +347,7 @@ impl Pass<'_> {
             memo.acted = (wait.is_some() || !is_told_by_status(&told, &acted)).then_some(acted);
             memo.next_try = wait.map(|wait| Instant::now() + wait);
             memo.told(&told);
+            memo.is_unrecorded = false;
             if findings.key_fingerprint.is_some() {
                 memo.forget_former_key();
             }

@@ -10,9 +10,12 @@
 
 mod conformance;
 mod crash;
+mod crowds;
 mod habits;
 mod oracle;
+mod outages;
 mod panics;
+mod past;
 mod plan;
 mod provider;
 mod races;
@@ -23,5 +26,6 @@ mod server;
 mod store;
 mod tenants;
 mod unobserved;
+mod unwritten;
 mod workload;
 mod world;

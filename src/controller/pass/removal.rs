@@ -119,7 +119,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Before anything is deleted the object is read live once: a store that lags must not delete.
+    /// Before anything is deleted, or tried again, the object is read live once: a store that lags
+    /// must not delete.
     pub(super) async fn still_wants(&self) -> Result<(), Failure> {
         let api: Api<ProviderSecret> =
             Api::namespaced(self.context.client.clone(), &self.namespace);

@@ -7,6 +7,7 @@ use crate::{
         desired::Desired,
         finalizer,
         kubernetes::Failure,
+        memo::Memo,
         plan::{self, Planned, Removed, Riddance},
         report,
         route::Route,
@@ -34,7 +35,8 @@ impl Pass<'_> {
 
     /// Before a recorded entry is written again, or deleted, it is recorded as Pending: else a crash
     /// after the write and a source that goes back would leave the new value behind an entry that
-    /// looks synced. Where it matters what there was before, so is one that was never written.
+    /// looks synced. Where it matters what there was before, so is one that was never written; and
+    /// where the last record was refused, lest the provider is written to with every try.
     pub(super) async fn write_ahead(
         &self,
         route: &Route<'_>,
@@ -42,7 +44,9 @@ impl Pass<'_> {
         work: &Work,
         going: &[Removed],
     ) -> Result<(), Failure> {
-        let must_know = self.inputs(route, work).must_know();
+        let is_unrecorded = |memo: &mut Memo| memo.is_unrecorded;
+        let must_know = self.inputs(route, work).must_know()
+            || self.context.memos.with(&self.uid, is_unrecorded);
         let writes = desired.iter().zip(&work.planned);
         let mut pending: Vec<EntryStatus> = writes
             .filter_map(|(entry, planned)| status::pending(planned, &entry.name, must_know))
@@ -59,7 +63,17 @@ impl Pass<'_> {
             sealed.map(|entry| route.sealed(&self.uid, entry)).collect();
         pending.retain(|pending| !next.entries.contains(pending));
         if pending.is_empty() {
-            return Ok(());
+            // Nothing of this pass is fenced, and a store that lags may show an object that tried
+            // and has long been deleted.
+            let is_again = |planned: &Planned| {
+                let recorded = planned.recorded.as_ref();
+                planned.change.is_write() && recorded.is_some_and(|it| it.attempted.is_some())
+            };
+            return if work.planned.iter().any(is_again) {
+                self.still_wants().await
+            } else {
+                Ok(())
+            };
         }
         let count = pending.len();
         for pending in pending {

@@ -28,12 +28,18 @@ impl Refusal {
         Self::new(410, "Expired", "too old resource version")
     }
 
-    pub(super) fn unavailable() -> Self {
-        Self::new(
-            500,
-            "InternalError",
-            "the server does not do it, or does not say so",
-        )
+    /// Of somebody who has no reason that the operator should know.
+    pub(super) fn of(code: u16) -> Self {
+        let (reason, message) = match code {
+            403 => (
+                "Forbidden",
+                "admission webhook \"policy.example.com\" denied the request: not here",
+            ),
+            410 => ("Expired", "The provided continue parameter is too old"),
+            500 => ("InternalError", "etcdserver: mvcc: database space exceeded"),
+            _ => ("Unknown", "the server does not do it, or does not say so"),
+        };
+        Self::new(code, reason, message)
     }
 
     pub(super) fn invalid(message: &str) -> Self {

@@ -77,11 +77,27 @@ impl Asked {
         self.parameter(name)?.parse().ok()
     }
 
+    /// Whether it reads many objects, once or for a while.
+    pub(super) fn is_collection(&self) -> bool {
+        self.method == "GET" && self.name.is_none()
+    }
+
+    /// Whether it reads for a while.
+    pub(super) fn is_watch(&self) -> bool {
+        let watch = self.parameter("watch");
+        self.is_collection() && watch.is_some_and(|watch| watch != "false")
+    }
+
     /// How the ledger calls it.
     pub(super) fn line(&self) -> String {
         let name = self.name.as_deref().unwrap_or_default();
         let part = if self.is_status { "/status" } else { "" };
-        format!("{} {:?} {name}{part}", self.method, self.resource)
+        let verb = match (self.is_collection(), self.is_watch()) {
+            (_, true) => "WATCH",
+            (true, _) => "LIST",
+            _ => &self.method,
+        };
+        format!("{verb} {:?} {name}{part}", self.resource)
     }
 }
 

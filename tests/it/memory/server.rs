@@ -4,7 +4,9 @@
 //! new kind of call is noticed. Each call takes a little time, before its effect and after it: a
 //! watch may tell of a write before the writer has its answer.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+pub(super) mod faults;
+
+use std::{future::pending, io, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -15,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 use tower::service_fn;
 
+use self::faults::{Does, Drops, SILENCE};
 use super::{
     refusal::Refusal,
     request::Asked,
@@ -33,8 +36,22 @@ pub(super) fn client(store: &Arc<Store>, ledger: &Ledger, incarnation: u64) -> C
     let service = service_fn(move |request: Request<kube::client::Body>| {
         let (store, ledger) = (Arc::clone(&store), ledger.clone());
         async move {
-            let answer = answer(store, ledger, incarnation, request).await;
-            Ok::<_, Infallible>(answer.unwrap_or_else(|refusal| {
+            ledger.living(incarnation).await;
+            let answer = match Asked::read(request).await {
+                Ok(asked) => match store.faults.of(&asked) {
+                    Some(Does::Hang) => {
+                        sleep(SILENCE).await;
+                        return Err(io::Error::from(io::ErrorKind::TimedOut));
+                    }
+                    Some(Does::Busy(seconds)) => {
+                        sleep(2 * WAY).await;
+                        return Ok(busy(seconds));
+                    }
+                    fault => answer(store, ledger, incarnation, asked, fault).await,
+                },
+                Err(refusal) => Err(refusal),
+            };
+            Ok(answer.unwrap_or_else(|refusal| {
                 let status = StatusCode::from_u16(refusal.code).expect("a status");
                 respond(status, Body::from(refusal.status().to_string()))
             }))
@@ -43,21 +60,28 @@ pub(super) fn client(store: &Arc<Store>, ledger: &Ledger, incarnation: u64) -> C
     Client::new(service, "default")
 }
 
+/// What the filter of priority and fairness says: in its header and not in JSON.
+fn busy(seconds: u64) -> Response<Body> {
+    Response::builder()
+        .status(StatusCode::TOO_MANY_REQUESTS)
+        .header(header::RETRY_AFTER, seconds)
+        .body(Body::from("Too many requests, please try again later.\n"))
+        .expect("a response")
+}
+
 async fn answer(
     store: Arc<Store>,
     ledger: Ledger,
     incarnation: u64,
-    request: Request<kube::client::Body>,
+    asked: Asked,
+    fault: Option<Does>,
 ) -> Result<Response<Body>, Refusal> {
-    ledger.living(incarnation).await;
-    let asked = Asked::read(request).await?;
-    if asked.method == "GET" && asked.name.is_none() {
+    let refusal = move |is_done| fault.map_or(Ok(()), |fault| fault.refusal(is_done));
+    if asked.is_collection() {
         sleep(WAY).await;
         ledger.living(incarnation).await;
-        return if asked
-            .parameter("watch")
-            .is_some_and(|watch| watch != "false")
-        {
+        refusal(false)?;
+        return if asked.is_watch() {
             Ok(watch(store, &asked))
         } else {
             list(&store, &asked)
@@ -66,6 +90,7 @@ async fn answer(
     // Events are told beside the work: whether they arrive changes nothing.
     if asked.resource == Resource::Events {
         sleep(WAY).await;
+        refusal(false)?;
         let done = write(&store, &asked);
         ledger.moved();
         return Ok(respond(StatusCode::CREATED, Body::from(done?.to_string())));
@@ -78,16 +103,13 @@ async fn answer(
     let line = asked.line();
     let call = async move {
         sleep(WAY).await;
-        let fails = store.fails();
-        let done = match fails {
-            Some(false) => Err(Refusal::unavailable()),
-            _ => write(&store, &asked),
+        let done = match refusal(false) {
+            Err(refusal) => Err(refusal),
+            Ok(()) => write(&store, &asked),
         };
         sleep(WAY).await;
-        match fails {
-            Some(true) => Err(Refusal::unavailable()),
-            _ => done,
-        }
+        refusal(true)?;
+        done
     };
     let done = ledger.call(incarnation, line, effect, call).await?;
     Ok(respond(StatusCode::OK, Body::from(done.to_string())))
@@ -173,23 +195,31 @@ fn list(store: &Store, asked: &Asked) -> Result<Response<Body>, Refusal> {
 fn watch(store: Arc<Store>, asked: &Asked) -> Response<Body> {
     let (resource, is_partial) = (asked.resource, asked.is_partial);
     let seconds = asked.number("timeoutSeconds").unwrap_or(WATCH);
+    let drops = store.faults.drops();
+    let lasts = drops.map_or(Duration::from_secs(seconds), |(after, _)| after);
     let state = Watching {
         changes: store.subscribe(),
+        silences: store.faults.silences(),
         store,
         resource,
         version: asked.number("resourceVersion").unwrap_or_default(),
-        until: Instant::now() + Duration::from_secs(seconds),
+        until: Instant::now() + lasts,
+        is_cut: matches!(drops, Some((_, Drops::Cut))),
         is_over: false,
     };
     let lines = futures::stream::unfold(state, move |mut watching| async move {
-        let (kind, object) = watching.next().await?;
+        let Some((kind, object)) = watching.next().await else {
+            let is_cut = std::mem::take(&mut watching.is_cut);
+            let cut = || Err(io::Error::from(io::ErrorKind::ConnectionReset));
+            return is_cut.then(|| (cut(), watching));
+        };
         let object = if kind == "ERROR" {
             object
         } else {
             view(object, is_partial)
         };
         let line = format!("{}\n", json!({"type": kind, "object": object}));
-        Some((Ok::<_, Infallible>(Bytes::from(line)), watching))
+        Some((Ok(Bytes::from(line)), watching))
     });
     respond(StatusCode::OK, Body::from_stream(lines))
 }
@@ -200,6 +230,10 @@ struct Watching {
     resource: Resource,
     version: u64,
     until: Instant,
+    /// How often watches had fallen silent when this one began.
+    silences: u64,
+    /// Whether its end is none that HTTP knows.
+    is_cut: bool,
     is_over: bool,
 }
 
@@ -215,6 +249,9 @@ impl Watching {
                 }
                 Ok(None) => {
                     let news = timeout_at(self.until, self.changes.changed()).await;
+                    if self.store.faults.silences() > self.silences {
+                        return pending().await;
+                    }
                     self.is_over = !matches!(news, Ok(Ok(())));
                 }
                 Err(refusal) => {

@@ -1,5 +1,6 @@
 //! The objects of the in-memory API server: versions and history.
 
+mod past;
 mod rules;
 
 use std::{
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::{sync::watch, time::Instant};
 
 use self::rules::{changed_main, finalizers, set};
-use super::refusal::Refusal;
+use super::{refusal::Refusal, server::faults::Faults};
 
 /// When the API server started, as objects show it.
 const STARTED: i64 = 1_767_225_600;
@@ -46,6 +47,7 @@ pub(super) enum Part {
 
 /// Every object and how it came to be.
 pub(crate) struct Store {
+    pub(super) faults: Faults,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
     origin: Instant,
@@ -60,14 +62,15 @@ struct State {
     /// Up to where the history of a resource is forgotten.
     compacted: BTreeMap<Resource, u64>,
     held: BTreeSet<Resource>,
-    /// How many calls fail, and whether after their effect.
-    failing: (usize, bool),
+    /// Resources that lists and watches show as they were at a version.
+    past: BTreeMap<Resource, u64>,
     pages: BTreeMap<String, (u64, Vec<Value>)>,
 }
 
 impl Store {
     pub(super) fn new() -> Self {
         Self {
+            faults: Faults::default(),
             state: Mutex::default(),
             changed: watch::Sender::new(0),
             origin: Instant::now(),
@@ -95,10 +98,10 @@ impl Store {
         limit: usize,
         token: Option<&str>,
     ) -> Result<(Vec<Value>, u64, Option<String>), Refusal> {
-        let all = self.list(resource, namespace);
+        let shown = self.shown(resource, namespace);
         let mut state = self.lock();
         let (version, mut items) = match token {
-            None => (state.version, all),
+            None => shown,
             Some(token) => state.pages.remove(token).ok_or_else(Refusal::expired)?,
         };
         if items.len() <= limit {
@@ -201,7 +204,10 @@ impl Store {
         {
             return Err(Refusal::expired());
         }
-        let is_next = |change: &&Change| change.resource == resource && change.version > version;
+        let last = state.past.get(&resource).copied().unwrap_or(u64::MAX);
+        let is_next = |change: &&Change| {
+            change.resource == resource && change.version > version && change.version <= last
+        };
         Ok(state.history.iter().find(is_next).cloned())
     }
 
@@ -229,18 +235,6 @@ impl Store {
         state.compacted.insert(resource, version);
         drop(state);
         self.release(resource);
-    }
-
-    /// So many calls about one object fail, before or after their effect.
-    pub(crate) fn fail(&self, times: usize, is_done: bool) {
-        self.lock().failing = (times, is_done);
-    }
-
-    /// Whether the next call fails, and then whether after its effect.
-    pub(super) fn fails(&self) -> Option<bool> {
-        let (times, is_done) = &mut self.lock().failing;
-        *times = times.checked_sub(1)?;
-        Some(*is_done)
     }
 
     fn store(&self, state: &mut State, id: &Id, mut object: Value, kind: &'static str) -> Value {

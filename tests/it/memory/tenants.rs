@@ -28,7 +28,7 @@ const ENTRIES: usize = 50;
 const ROTATIONS: usize = 30;
 
 /// The providers, without anything in between.
-fn transport(simulator: &Simulator) -> Transport {
+pub(super) fn transport(simulator: &Simulator) -> Transport {
     let simulator = simulator.clone();
     BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
         let simulator = simulator.clone();
@@ -43,7 +43,7 @@ fn transport(simulator: &Simulator) -> Transport {
 }
 
 /// Makes or replaces a Secret.
-fn secret(store: &Store, namespace: &str, name: &str, data: &BTreeMap<String, String>) {
+pub(super) fn secret(store: &Store, namespace: &str, name: &str, data: &BTreeMap<String, String>) {
     let encoded = data.iter().map(|(key, text)| (key, STANDARD.encode(text)));
     let data: BTreeMap<_, _> = encoded.collect();
     let id = (Resource::Secrets, namespace.to_owned(), name.to_owned());
@@ -86,7 +86,7 @@ fn settle(store: &Store, tenant: &str, key: &str) {
     }
 }
 
-fn credential(store: &Store, tenant: &str, key: &str) {
+pub(super) fn credential(store: &Store, tenant: &str, key: &str) {
     let data = BTreeMap::from([("api-key".to_owned(), key.to_owned())]);
     secret(store, tenant, "credential", &data);
 }

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::failure::{Failure, failure};
 use crate::ledger::{Crash, Variant};
 use crate::memory::{
+    server::faults::{Does, one_object},
     store::Store,
     world::{World, data},
 };
@@ -166,7 +167,13 @@ impl<'a> Play<'a> {
                     self.world.account.add_fault(fault);
                 }
             }
-            What::Unavailable(times, is_done) => self.world.store.fail(*times, *is_done),
+            What::Unavailable(times, is_done) => {
+                let does = Does::Answer {
+                    code: 500,
+                    is_done: *is_done,
+                };
+                self.world.store.faults.add(one_object, does, *times);
+            }
             What::Annotate => self.world.annotate(),
             What::Hold => self.world.watches(Store::hold),
             What::Release => self.world.watches(Store::release),
@@ -193,7 +200,7 @@ impl<'a> Play<'a> {
     /// Everything that disturbs ends, and everything that is wanted can be had.
     pub(super) async fn end(mut self) -> Wanted {
         self.world.account.clear_faults();
-        self.world.store.fail(0, false);
+        self.world.store.faults.clear();
         self.world.ledger.arm(&[]);
         self.world.watches(Store::release);
         self.revive().await;
