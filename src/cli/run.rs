@@ -16,6 +16,10 @@ use crate::{
     telemetry::{self, Format, Health, Metrics},
 };
 
+/// How long a connection to the API server may say nothing: longer than a watch lasts, after a
+/// connection has been idle as long as it may.
+const SILENCE: Duration = Duration::from_secs(295);
+
 /// The flags of `run`. A flag wins over its environment variable, that over the default.
 #[derive(Args, Debug)]
 pub(super) struct Flags {
@@ -160,13 +164,10 @@ pub(super) fn run(flags: Flags) -> ExitCode {
 }
 
 async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
-    let Ok(mut config) = kube::Config::infer().await else {
+    let Ok(config) = kube::Config::infer().await else {
         return refuse("no cluster: there is neither a usable kubeconfig nor a ServiceAccount");
     };
-    // The queue and the watches retry by themselves; kube's own retry would hide an outage for
-    // minutes (style.md 7.16).
-    config.default_retry = false;
-    let Ok(client) = Client::try_from(config) else {
+    let Ok(client) = client(config) else {
         return refuse("no cluster: the kubeconfig or its certificates cannot be used");
     };
     let Some(stop) = stop() else {
@@ -223,6 +224,16 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
     }
 }
 
+/// The client of the API server.
+fn client(mut config: kube::Config) -> kube::Result<Client> {
+    // The queue and the watches retry by themselves; kube's own retry would hide an outage for
+    // minutes (style.md 7.16).
+    config.default_retry = false;
+    // Nothing else bounds a list, and the opening of a watch, that are never answered.
+    config.read_timeout = Some(SILENCE);
+    Client::try_from(config)
+}
+
 /// Resolves at SIGTERM or Ctrl-C; one for all tasks.
 fn stop() -> Option<impl Future<Output = ()> + Clone + Send + Sync + 'static> {
     let mut terminate = signal(SignalKind::terminate()).ok()?;
@@ -246,4 +257,35 @@ fn stop() -> Option<impl Future<Output = ()> + Clone + Send + Sync + 'static> {
         .boxed()
         .shared(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Secret;
+    use kube::{Api, api::ListParams};
+    use tokio::{
+        net::TcpListener,
+        time::{Instant, timeout},
+    };
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_06_a_list_that_is_never_answered_is_given_up() {
+        // Another test may have done so.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let _silent = listener.accept().await;
+            std::future::pending::<()>().await;
+        });
+        let config = kube::Config::new(format!("http://{address}").parse().unwrap());
+        let secrets: Api<Secret> = Api::all(client(config).unwrap());
+        let began = Instant::now();
+        let parameters = ListParams::default();
+        let listed = timeout(Duration::from_hours(1), secrets.list(&parameters));
+        assert!(listed.await.expect("it is given up").is_err());
+        assert!((205..=296).contains(&began.elapsed().as_secs()));
+    }
 }
