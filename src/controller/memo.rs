@@ -240,6 +240,13 @@ impl Memo {
         self.back_off_briefly()
     }
 
+    /// What a pass did was recorded.
+    pub(super) fn recorded(&mut self) {
+        if std::mem::take(&mut self.is_unrecorded) {
+            self.backoff = None;
+        }
+    }
+
     fn next_wait(&mut self) -> (Duration, Instant) {
         let (sequence, began) = &mut **self.backoff.get_or_insert_with(|| {
             let sequence = ExponentialBuilder::default()
@@ -259,9 +266,12 @@ impl Memo {
         (self.next_wait().0 * 60).clamp(Duration::from_mins(1), Duration::from_hours(1))
     }
 
-    /// The pass succeeded, or ended in something that waiting does not heal.
+    /// The pass succeeded, or ended in something that waiting does not heal. While that cannot be
+    /// recorded the waits grow all the same.
     pub(super) fn reset_backoff(&mut self) {
-        self.backoff = None;
+        if !self.is_unrecorded {
+            self.backoff = None;
+        }
     }
 
     /// One more answer that was not understood, or none; whether there were too many in a row.

@@ -347,7 +347,7 @@ impl Pass<'_> {
             memo.acted = (wait.is_some() || !is_told_by_status(&told, &acted)).then_some(acted);
             memo.next_try = wait.map(|wait| Instant::now() + wait);
             memo.told(&told);
-            memo.is_unrecorded = false;
+            memo.recorded();
             if findings.key_fingerprint.is_some() {
                 memo.forget_former_key();
             }

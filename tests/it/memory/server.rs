@@ -196,7 +196,7 @@ fn watch(store: Arc<Store>, asked: &Asked) -> Response<Body> {
     let (resource, is_partial) = (asked.resource, asked.is_partial);
     let seconds = asked.number("timeoutSeconds").unwrap_or(WATCH);
     let drops = store.faults.drops();
-    let lasts = drops.map_or(Duration::from_secs(seconds), |(after, _)| after);
+    let lasts = drops.map_or_else(|| Duration::from_secs(seconds), |(after, _)| after);
     let state = Watching {
         changes: store.subscribe(),
         silences: store.faults.silences(),

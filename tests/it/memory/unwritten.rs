@@ -47,7 +47,8 @@ fn a_14_a_20_while_status_cannot_be_written_the_provider_is_written_to_at_most_o
             Change::Removal => world.entries(&[("B_KEY", "b")]),
             Change::Deletion => world.delete(),
         }
-        let calls = world.account.requests().len();
+        let faults = &world.store.faults;
+        let (calls, tries) = (world.account.requests().len(), faults.asked("PATCH").len());
         sleep(Duration::from_hours(1)).await;
         // A creation under Retain is recorded with its outcome only: once.
         for (name, count) in world.remotes.counts() {
@@ -66,6 +67,8 @@ fn a_14_a_20_while_status_cannot_be_written_the_provider_is_written_to_at_most_o
         }
         let calls = world.account.requests().len() - calls;
         assert!(calls <= 120, "{calls} calls in an hour");
+        let tries = faults.asked("PATCH").len() - tries;
+        assert!(tries <= 120, "{tries} tries in an hour");
         world.store.faults.clear();
         world.quiet().await;
         let (a, b) = match change {
