@@ -16,10 +16,12 @@ use super::{
 const PAUSE: Duration = Duration::from_secs(7);
 /// What was on its way when the answer came.
 const UNDER_WAY: Duration = Duration::from_millis(250);
+/// Objects of the account that wait: as many as can be rotated before the pause is over.
+const WAITING: usize = 200;
 /// Rotations at the other accounts, which take less than the pause.
 const ROTATIONS: usize = 100;
 
-/// Rotates all objects of the first scene, answers one of the writes with 429, and rotates objects
+/// Rotates objects of the first scene, answers one of the writes with 429, and rotates objects
 /// of the other scenes meanwhile.
 pub(super) async fn measure(stage: &Stage, scenes: &[Scene<'_>], objects: usize) {
     let (paused, others) = scenes.split_first().expect("scenes");
@@ -34,7 +36,7 @@ pub(super) async fn measure(stage: &Stage, scenes: &[Scene<'_>], objects: usize)
         .account
         .add_fault(fault.method(write_method(paused.target)));
     let value = paused.value("throttled");
-    let count = objects / scenes.len();
+    let count = (objects / scenes.len()).min(WAITING);
     stream::iter(0..count)
         .for_each_concurrent(16, |number| {
             let value = &value;
