@@ -8,9 +8,12 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use provider_secrets::api::EntryState;
 use serde_json::{Value, json};
-use simulator::pipecat::{Content, Variants};
+use simulator::{
+    Provider,
+    pipecat::{Content, Variants},
+};
 
-use super::{assert_stalled, bodies, pipecat::scene_with, requests};
+use super::{assert_stalled, bodies, by_hand, pipecat::scene_with, requests};
 use crate::support::{Scene, condition, run};
 
 const DOCKER: (&str, &str) = ("kubernetes.io/dockerconfigjson", ".dockerconfigjson");
@@ -50,6 +53,16 @@ async fn typed(scene: &Scene<'_>, name: &str, (kind, key): (&str, &str), value: 
         .patch(name, &parameters, &Patch::Apply(&secret))
         .await;
     patched.expect("a Secret is applied");
+}
+
+/// Makes the set `agents` as another user would.
+pub(super) async fn by_another(scene: &Scene<'_>) {
+    let body = json!({
+        "isImagePullSecret": true,
+        "host": "https://ghcr.io/",
+        "secretValue": "foreign",
+    });
+    by_hand(scene, Provider::Pipecat, "PUT", "/v1/secrets/agents", &body).await;
 }
 
 /// The spec of the set `agents` with this image pull secret.

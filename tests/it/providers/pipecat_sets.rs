@@ -1,9 +1,10 @@
 //! Pipecat Cloud: which set is written, in which region, and sets that are not for us.
 
 use serde_json::{Value, json};
-use simulator::Provider;
 
-use super::{assert_stalled, bodies, by_hand, entry, pipecat::scene_with, spec};
+use super::{
+    assert_stalled, bodies, entry, pipecat::scene_with, pipecat_image_pull::by_another, spec,
+};
 use crate::support::{Scene, run};
 
 fn region(scene: &Scene<'_>, set: &str) -> String {
@@ -74,19 +75,7 @@ fn a_set_in_another_region_is_told_and_left_alone() {
 fn an_image_pull_secret_of_the_name_is_told_and_left_alone() {
     run(async {
         let (scene, _) = scene_with(|_| {}).await;
-        let body = json!({
-            "isImagePullSecret": true,
-            "host": "https://registry.example.com/",
-            "secretValue": "foreign",
-        });
-        by_hand(
-            &scene,
-            Provider::Pipecat,
-            "PUT",
-            "/v1/secrets/agents",
-            &body,
-        )
-        .await;
+        by_another(&scene).await;
         let before = scene.writes();
         scene.object("kind", &[("A_KEY", "source", "a")]).await;
         let object = scene.wait_reason("kind", "Conflict").await;

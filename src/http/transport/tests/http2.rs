@@ -99,6 +99,18 @@ async fn nothing(mut body: SendStream<Bytes>) {
     }
 }
 
+/// A write and a read to which this is done, and a write that is answered; over how many
+/// connections they went. Each was read by the server, so a write may have been carried out.
+async fn sent_once(acts: &'static [Act; 2]) -> usize {
+    let (session, seen) = acting(acts).await;
+    assert_eq!(trouble(write(&session).await), UNSURE, "{acts:?}");
+    assert_eq!(trouble(read(&session).await), UNREACHED, "{acts:?}");
+    write(&session).await.expect("it goes on");
+    let sent = ["POST /secrets", "GET /secrets", "POST /secrets"];
+    assert_eq!(seen.requests(), sent, "{acts:?}");
+    seen.connections()
+}
+
 #[tokio::test]
 async fn p_30_a_stream_that_is_reset_is_transient_and_its_request_not_sent_again() {
     for acts in [
@@ -107,14 +119,8 @@ async fn p_30_a_stream_that_is_reset_is_transient_and_its_request_not_sent_again
         &[Act::Reset(Code::ENHANCE_YOUR_CALM); 2],
         &[Act::Reset(Code::NO_ERROR); 2],
     ] {
-        let (session, seen) = acting(acts).await;
-        assert_eq!(trouble(write(&session).await), UNSURE, "{acts:?}");
-        assert_eq!(trouble(read(&session).await), UNREACHED, "{acts:?}");
-        write(&session).await.expect("it goes on");
-        let sent = ["POST /secrets", "GET /secrets", "POST /secrets"];
-        assert_eq!(seen.requests(), sent, "{acts:?}");
         // A stream is not the connection.
-        assert_eq!(seen.connections(), 1, "{acts:?}");
+        assert_eq!(sent_once(acts).await, 1, "{acts:?}");
     }
 }
 
@@ -125,14 +131,7 @@ async fn p_30_a_connection_that_the_server_ends_is_made_again() {
         &[Act::GoAway(Code::INTERNAL_ERROR); 2],
         &[Act::GoAway(Code::NO_ERROR); 2],
     ] {
-        let (session, seen) = acting(acts).await;
-        // Each was read by the server, so a write may have been carried out.
-        assert_eq!(trouble(write(&session).await), UNSURE, "{acts:?}");
-        assert_eq!(trouble(read(&session).await), UNREACHED, "{acts:?}");
-        write(&session).await.expect("it goes on");
-        let sent = ["POST /secrets", "GET /secrets", "POST /secrets"];
-        assert_eq!(seen.requests(), sent, "{acts:?}");
-        assert_eq!(seen.connections(), 3, "{acts:?}");
+        assert_eq!(sent_once(acts).await, 3, "{acts:?}");
     }
 }
 

@@ -1,27 +1,16 @@
 //! Whose an image pull secret is: conflicts, deletion, drift, and another API key.
 
 use kube::api::DeleteParams;
-use serde_json::{Value, json};
-use simulator::{Provider, pipecat::ImagePullUpdate};
+use serde_json::Value;
+use simulator::pipecat::ImagePullUpdate;
 
-use super::{apply, assert_stalled, from_regcred, login, registry, spec, wait_credential};
-use crate::{
-    providers::by_hand,
-    support::{Scene, Stage, Target, run, until},
+use super::{
+    apply, assert_stalled, by_another, from_regcred, login, registry, spec, wait_credential,
 };
+use crate::support::{Scene, Stage, Target, run, until};
 
 const PUT: &str = "PUT /v1/secrets/agents";
 const DELETE: &str = "DELETE /v1/secrets/agents";
-
-/// Makes the set as another user would.
-async fn foreign(scene: &Scene<'_>) {
-    let body = json!({
-        "isImagePullSecret": true,
-        "host": "https://ghcr.io/",
-        "secretValue": "foreign",
-    });
-    by_hand(scene, Provider::Pipecat, "PUT", "/v1/secrets/agents", &body).await;
-}
 
 async fn apply_with(scene: &Scene<'_>, name: &str, field: &str, value: &str) {
     let mut spec = spec(scene, &from_regcred());
@@ -49,7 +38,7 @@ fn under_fail_what_exists_is_left_alone() {
             variants.image_pull_update = ImagePullUpdate::Allowed;
         })
         .await;
-        foreign(&scene).await;
+        by_another(&scene).await;
         let before = scene.writes();
         let mut spec = spec(&scene, &from_regcred());
         spec["conflictPolicy"] = "Fail".into();
@@ -89,7 +78,7 @@ fn a_set_of_keys_of_the_name_is_told_and_left_alone() {
 fn a_set_in_another_region_is_told_and_left_alone() {
     run(async {
         let (scene, _) = registry(|_| {}).await;
-        foreign(&scene).await;
+        by_another(&scene).await;
         let before = scene.writes();
         let mut spec = spec(&scene, &from_regcred());
         spec["provider"]["pipecat"]["region"] = "ap-south".into();

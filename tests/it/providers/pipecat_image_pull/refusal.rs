@@ -1,13 +1,12 @@
 //! Rotation, where the provider updates an image pull secret and where it refuses to.
 
 use serde_json::json;
-use simulator::{Action, Fault, Provider, pipecat::ImagePullUpdate};
+use simulator::{Action, Fault, pipecat::ImagePullUpdate};
 
-use super::{apply, assert_stalled, from_regcred, host, login, registry, spec, wait_credential};
-use crate::{
-    providers::by_hand,
-    support::{Operator, Scene, Stage, Target, run, traces, until},
+use super::{
+    apply, assert_stalled, by_another, from_regcred, host, login, registry, spec, wait_credential,
 };
+use crate::support::{Operator, Scene, Stage, Target, run, traces, until};
 
 const PUT: &str = "PUT /v1/secrets/agents";
 const DELETE: &str = "DELETE /v1/secrets/agents";
@@ -136,19 +135,7 @@ fn a_crash_between_deletion_and_creation_is_made_good() {
 fn what_somebody_else_made_is_not_deleted() {
     run(async {
         let (scene, _) = registry(|_| {}).await;
-        let body = json!({
-            "isImagePullSecret": true,
-            "host": "https://ghcr.io/",
-            "secretValue": "foreign",
-        });
-        by_hand(
-            &scene,
-            Provider::Pipecat,
-            "PUT",
-            "/v1/secrets/agents",
-            &body,
-        )
-        .await;
+        by_another(&scene).await;
         apply(&scene, "taker", &from_regcred()).await;
         let object = scene.wait_reason("taker", "Immutable").await;
         assert_stalled(
