@@ -74,7 +74,7 @@ test: programs lint ## Everything that must pass: lint, documentation, unit and 
 	@RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps --locked
 	@$(call step,tests)
 	@# Most tests wait for something: more of them at once than there are cores.
-	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --workspace --locked
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --locked
 
 # Before anything else, so that nobody waits for minutes to hear it.
 .PHONY: programs

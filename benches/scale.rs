@@ -221,8 +221,8 @@ struct Counts {
 impl Counts {
     fn of(stage: &Stage) -> Self {
         let user = Stage::user();
-        let calls: Vec<AuditEvent> = stage.cluster.audit().expect("an audit log");
-        let ours: Vec<&AuditEvent> = calls.iter().filter(|call| call.user == user).collect();
+        let mut ours = stage.cluster.calls();
+        ours.retain(|call| call.user == user);
         let count = |is: &dyn Fn(&AuditEvent) -> bool| ours.iter().filter(|call| is(call)).count();
         let requests = stage.simulator().requests();
         Self {

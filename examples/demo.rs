@@ -239,19 +239,19 @@ impl Demo {
 
     /// When the API server had answered the newest patch of a Secret.
     async fn answered(&self, secret: &str) -> Result<Timestamp> {
-        let is_patch = |event: &&cluster::AuditEvent| {
+        let is_patch = |event: &cluster::AuditEvent| {
             event.verb == "patch" && event.resource == "secrets" && event.name == secret
         };
         let events = self
             .cluster
             .wait_for_audit(DEADLINE, |events| {
-                events.iter().any(|event| is_patch(&event))
+                events.iter().any(|event| is_patch(event))
             })
             .await?;
         let newest = events
             .iter()
             .rev()
-            .find(is_patch)
+            .find(|event| is_patch(event))
             .map(|event| event.stage_timestamp);
         newest.ok_or_else(|| "the patch is not in the audit log".into())
     }

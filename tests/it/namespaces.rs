@@ -1,6 +1,8 @@
 //! The operator of some namespaces: nothing happens in another one, Roles are all it needs, and a
 //! namespace that may not be read holds up nobody.
 
+use std::sync::Arc;
+
 use cluster::AuditEvent;
 use jiff::Timestamp;
 use kube::{ResourceExt, api::DeleteParams};
@@ -100,7 +102,7 @@ fn h_03_an_object_of_another_namespace_is_left_alone() {
         assert_eq!(elsewhere.kubectl(&events).await, "");
         let calls = calls(&stage, &elsewhere.namespace).await;
         assert!(calls.is_empty(), "{calls:#?}");
-        let all = stage.cluster.audit().expect("an audit log").into_iter();
+        let all = stage.cluster.calls().into_iter();
         let foreign: Vec<_> = all
             .filter(|call| call.user == Stage::user() && !call.resource.is_empty())
             .filter(|call| call.namespace != "watched")
@@ -143,9 +145,8 @@ fn roles_suffice_and_a_namespace_may_come_later() {
         assert!(stage.operator.terminate().await.success());
         let requests = [&first, &later].map(|scene| scene.account.requests().len());
         let restarted = Timestamp::now();
-        let log = stage.cluster.directory().join("operator-again.log");
         let flags = ["--watch-namespaces=first", "--watch-namespaces=later"];
-        let again = Operator::start(&stage.kubeconfig, &stage.served, log, &flags).await;
+        let again = stage.further(&flags).await;
         until("both objects were looked at", async || {
             let metrics = again.get("/metrics").await.1;
             let series = "provider_secrets_reconcile_total{result=\"unchanged\"} ";
@@ -199,10 +200,8 @@ fn that_a_secret_is_absent_is_concluded_only_where_secrets_were_listed() {
         blind.object("waits", &[("B_KEY", "absent", "a")]).await;
         let before = blind.objects().get("waits").await.expect("an object");
         let synced = blind.objects().get("object").await.expect("an object");
-        let log = stage.cluster.directory().join("operator-again.log");
         let flags = ["--watch-namespaces=seen,blind"];
-        let again =
-            Operator::launch(&stage.kubeconfig, |of| stage.served.url(of), log, &flags).await;
+        let again = stage.further_unready(&flags).await;
         make(&seen, "one").await;
         wait_synced(&seen, "one").await;
         let words = ["secrets in namespace blind: ", "may not list and watch"];
@@ -267,7 +266,7 @@ fn c_26_where_secrets_may_not_be_read_only_the_objects_there_say_so() {
         assert_eq!(condition(&object, "Ready").expect("Ready").reason, "Synced");
         assert_eq!(shut.writes(), writes);
         let calls = calls(&stage, "shut").await;
-        let watches = |call: &&AuditEvent| call.verb == "watch" && call.code == 403;
+        let watches = |call: &&Arc<AuditEvent>| call.verb == "watch" && call.code == 403;
         assert_eq!(calls.iter().filter(watches).count(), 0);
         let refused = calls.iter().filter(|call| call.code == 403).count();
         assert!((1..=20).contains(&refused), "{refused} calls were refused");

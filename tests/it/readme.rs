@@ -104,7 +104,7 @@ fn add_accounts(simulator: &Simulator) {
 #[test]
 fn every_command_block_of_the_readme_works() {
     run(async {
-        let stage = Stage::fresh(&[]).await;
+        let stage = Stage::own(&[]).await;
         add_accounts(stage.simulator());
         let mut played = BTreeMap::new();
         for block in blocks(&readme()) {

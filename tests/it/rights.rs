@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, json};
 use simulator::{Action, Fault};
 
-use crate::support::{DEADLINE, Operator, Scene, Stage, Target, run, traces, until, wait_write};
+use crate::support::{DEADLINE, Scene, Stage, Target, run, traces, until, wait_write};
 
 /// API group, resource with its subresource, and verb.
 type Right = (String, String, String);
@@ -36,16 +36,17 @@ async fn granted(stage: &Stage, namespace: Option<&str>) -> BTreeSet<Right> {
 
 /// The rights that the API server saw the operator use, anywhere or in a namespace.
 fn used(stage: &Stage, namespace: Option<&str>) -> BTreeSet<Right> {
-    let calls = stage.cluster.audit().expect("an audit log").into_iter();
+    let calls = stage.cluster.calls();
     calls
+        .iter()
         .filter(|call| call.user == Stage::user() && !call.resource.is_empty())
         .filter(|call| namespace.is_none_or(|namespace| call.namespace == namespace))
         .map(|call| {
             let resource = match call.subresource.as_str() {
-                "" => call.resource,
+                "" => call.resource.clone(),
                 subresource => format!("{}/{subresource}", call.resource),
             };
-            (call.api_group, resource, call.verb)
+            (call.api_group.clone(), resource, call.verb.clone())
         })
         .collect()
 }
@@ -92,11 +93,6 @@ async fn leave(scene: &Scene<'_>) {
 }
 
 /// Another operator after the one of the stage, which ends.
-async fn again(stage: &Stage, flags: &[&str]) -> Operator {
-    let log = stage.cluster.directory().join("operator-again.log");
-    Operator::start(&stage.kubeconfig, &stage.served, log, flags).await
-}
-
 /// Waits until the rights that are granted and those that are used are the same.
 async fn wait_used(stage: &Stage, namespace: Option<&str>) {
     let granted = granted(stage, namespace).await;
@@ -122,7 +118,7 @@ fn k_03_every_right_of_the_chart_is_used_and_no_other() {
         play(&scene).await;
         assert!(stage.operator.terminate().await.success());
         leave(&scene).await;
-        let again = again(&stage, &[]).await;
+        let again = stage.further(&[]).await;
         wait_used(&stage, None).await;
         assert_eq!(traces(&again.log()), Vec::<String>::new());
         scene.finish().await;
@@ -145,13 +141,13 @@ fn every_right_of_a_role_is_used_and_none_in_another_namespace() {
         for scene in &scenes {
             leave(scene).await;
         }
-        let again = again(&stage, &["--watch-namespaces=one,two"]).await;
+        let again = stage.further(&["--watch-namespaces=one,two"]).await;
         for scene in scenes {
             wait_used(&stage, Some(&scene.namespace)).await;
             scene.finish().await;
         }
         assert_eq!(traces(&again.log()), Vec::<String>::new());
-        let calls = stage.cluster.audit().expect("an audit log").into_iter();
+        let calls = stage.cluster.calls().into_iter();
         let elsewhere: Vec<_> = calls
             .filter(|call| call.user == Stage::user() && !call.resource.is_empty())
             .filter(|call| !names.contains(&call.namespace.as_str()))

@@ -3,6 +3,7 @@
 
 mod acts;
 mod canary;
+mod ground;
 mod invariants;
 pub(crate) mod operator;
 mod quiet;
@@ -27,8 +28,10 @@ pub(crate) use target::Target;
 
 /// How long anything may take that must happen. Far beyond what it takes: a machine may be busy.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
-/// How often something is looked at that cannot be waited for.
-const POLL: Duration = Duration::from_millis(20);
+/// How soon something that cannot be waited for is looked at again, at least and at most. In between
+/// a look comes after a tenth of the time that has passed: many tests look side by side, and each look
+/// costs the API server as much as what is waited for.
+const POLL: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(200)];
 
 /// One runtime for all tests, because they share clients and servers, which belong to a runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -58,7 +61,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T
         match look().await {
             Ok(found) => return found,
             Err(state) if started.elapsed() > DEADLINE => panic!("{what}: not in time. {state}"),
-            Err(_) => tokio::time::sleep(POLL).await,
+            Err(_) => tokio::time::sleep((started.elapsed() / 10).clamp(POLL[0], POLL[1])).await,
         }
     }
 }

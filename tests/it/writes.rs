@@ -3,6 +3,8 @@
 mod crash; // what is at the provider when the operator dies
 mod races; // others write at the same time
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use provider_secrets::api::{EntryState, ProviderSecret};
 use serde_json::json;
@@ -35,7 +37,7 @@ async fn wait_synced(scene: &Scene<'_>) {
 /// How many of the operator's calls have this verb and are about this kind and name.
 async fn count(scene: &Scene<'_>, verb: &str, resource: &str, name: &str) -> usize {
     let calls = calls(scene.stage, &scene.namespace).await;
-    let is_it = |call: &&cluster::AuditEvent| {
+    let is_it = |call: &&Arc<cluster::AuditEvent>| {
         call.verb == verb && call.resource == resource && (name.is_empty() || call.name == name)
     };
     calls.iter().filter(is_it).count()

@@ -3,6 +3,11 @@
 //! The server writes an event after the answer is on its way, so that a test
 //! polls for an expected call instead of looking once.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -99,17 +104,60 @@ struct Status {
     code: u16,
 }
 
-/// Reads a log. The last line may be half written, and then counts later.
-pub(crate) fn parse(log: &str) -> Result<Vec<AuditEvent>> {
-    let whole = log.rfind('\n').map_or("", |end| &log[..end]);
-    whole
-        .lines()
-        .map(|line| {
-            serde_json::from_str(line)
-                .map(event)
-                .map_err(|error| Error::data(format!("read the audit event {line}"), &error))
-        })
-        .collect()
+/// The log, which only grows: each line is read once, however often somebody looks.
+#[derive(Debug)]
+pub(crate) struct Log {
+    path: PathBuf,
+    known: Mutex<Known>,
+}
+
+/// What has been read.
+#[derive(Debug, Default)]
+struct Known {
+    /// In bytes.
+    length: u64,
+    events: Vec<Arc<AuditEvent>>,
+}
+
+impl Log {
+    /// The log that the API server writes here.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Its end, for people.
+    pub(crate) fn tail(&self) -> String {
+        crate::process::tail(&std::fs::read_to_string(&self.path).unwrap_or_default())
+    }
+
+    /// Every event so far. The last line may be half written, and then counts later.
+    pub(crate) fn events(&self) -> Result<Vec<Arc<AuditEvent>>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = || Error::io(format!("read the audit log {}", self.path.display()));
+        let mut file = File::open(&self.path).map_err(failed())?;
+        file.seek(SeekFrom::Start(known.length)).map_err(failed())?;
+        let mut news = BufReader::new(file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let length = news.read_until(b'\n', &mut line).map_err(failed())?;
+            if !line.ends_with(b"\n") {
+                return Ok(known.events.clone());
+            }
+            known.events.push(Arc::new(parse(&line)?));
+            known.length += u64::try_from(length).unwrap_or(u64::MAX);
+        }
+    }
+}
+
+fn parse(line: &[u8]) -> Result<AuditEvent> {
+    serde_json::from_slice(line).map(event).map_err(|error| {
+        let line = String::from_utf8_lossy(line);
+        Error::data(format!("read the audit event {line}"), &error)
+    })
 }
 
 fn event(line: Line) -> AuditEvent {
@@ -145,8 +193,11 @@ mod tests {
 
     #[test]
     fn a_line_becomes_an_event_and_half_a_line_waits() {
-        let log = format!("{WATCH}\n{}", &WATCH[..40]);
-        let events = parse(&log).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let log = Log::new(path.clone());
+        std::fs::write(&path, format!("{WATCH}\n{}", &WATCH[..40])).unwrap();
+        let events = log.events().unwrap();
         assert_eq!(events.len(), 1);
         assert_eq!(events[0].verb, "watch");
         assert_eq!(events[0].resource, "secrets");
@@ -154,11 +205,13 @@ mod tests {
         assert_eq!(events[0].stage, Stage::ResponseStarted);
         assert_eq!(events[0].code, 200);
         assert_eq!(events[0].request_received.subsec_microsecond(), 678_901);
+        std::fs::write(&path, format!("{WATCH}\n{WATCH}\n")).unwrap();
+        assert_eq!(log.events().unwrap(), [&*events, &*events].concat());
     }
 
     #[test]
     fn a_line_that_is_no_event_is_quoted() {
-        let error = parse("nonsense\n").unwrap_err().to_string();
+        let error = parse(b"nonsense").unwrap_err().to_string();
         assert!(error.contains("nonsense"), "{error}");
     }
 }

@@ -23,8 +23,8 @@ use crate::process::{Guarded, Watchdog};
 use crate::servers::{self, Files};
 use crate::tools::Tools;
 
-/// Each look parses the whole log, which is worth more than a few milliseconds.
-const AUDIT_POLL: Duration = Duration::from_millis(50);
+/// The API server has written an event within a few milliseconds.
+const AUDIT_POLL: Duration = Duration::from_millis(20);
 
 /// A running etcd and kube-apiserver, which end with this value or this process.
 ///
@@ -43,6 +43,7 @@ pub struct Cluster {
     server: String,
     token: String,
     api_server_flags: Vec<String>,
+    audit_log: audit::Log,
     files: Files,
     kubeconfig: PathBuf,
     config: OnceLock<Config>,
@@ -131,6 +132,7 @@ impl Cluster {
             token,
             api_server_flags: api_server_flags.clone(),
             kubeconfig: files.admin_kubeconfig(),
+            audit_log: audit::Log::new(files.audit_log()),
             files,
             config: OnceLock::new(),
             tools: tools.clone(),
@@ -194,11 +196,8 @@ impl Cluster {
     }
 
     /// Every call that the API server has recorded so far, in the order of their completion.
-    pub fn audit(&self) -> Result<Vec<AuditEvent>> {
-        let path = self.files.audit_log();
-        let log = std::fs::read_to_string(&path)
-            .map_err(Error::io(format!("read the audit log {}", path.display())))?;
-        audit::parse(&log)
+    pub fn audit(&self) -> Result<Vec<Arc<AuditEvent>>> {
+        self.audit_log.events()
     }
 
     /// Waits until the recorded calls satisfy `enough`, and returns them.
@@ -207,8 +206,8 @@ impl Cluster {
     pub async fn wait_for_audit(
         &self,
         deadline: Duration,
-        enough: impl Fn(&[AuditEvent]) -> bool,
-    ) -> Result<Vec<AuditEvent>> {
+        enough: impl Fn(&[Arc<AuditEvent>]) -> bool,
+    ) -> Result<Vec<Arc<AuditEvent>>> {
         let wait = async {
             loop {
                 let events = self.audit()?;
@@ -225,9 +224,7 @@ impl Cluster {
                 state: "as expected".to_owned(),
                 deadline,
                 last: "the expected calls are not there".to_owned(),
-                log: crate::process::tail(
-                    &std::fs::read_to_string(self.files.audit_log()).unwrap_or_default(),
-                ),
+                log: self.audit_log.tail(),
             }),
         }
     }

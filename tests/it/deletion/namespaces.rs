@@ -12,7 +12,7 @@ use crate::support::{BRISK_DELETION, Scene, Stage, Target, run, until};
 /// How many namespaces go.
 const RUNS: usize = 100;
 /// How many at once.
-const AT_ONCE: usize = 25;
+const AT_ONCE: usize = 50;
 /// The seed of the orders. A failure names the order; another seed is another hundred.
 const SEED: u64 = 0x5eed_0006;
 
@@ -52,7 +52,7 @@ fn plans() -> Vec<Plan> {
 }
 
 /// Plays one run; how long the object took to go.
-async fn play(stage: &'static Stage, plan: &Plan) -> (Duration, Scene<'static>) {
+async fn play<'a>(stage: &'a Stage, plan: &Plan) -> (Duration, Scene<'a>) {
     let scene = Scene::new(stage, Target::ALL[plan.number % Target::ALL.len()]).await;
     scene.synced("gone", &delete()).await;
     match plan.weather {
@@ -99,7 +99,7 @@ async fn play(stage: &'static Stage, plan: &Plan) -> (Duration, Scene<'static>) 
 fn d_06_a_hundred_namespaces_go_in_random_orders_within_the_bound() {
     println!("seed {SEED:#x}");
     run(async {
-        let stage = Stage::brisk().await;
+        let stage = &Stage::fresh_brisk().await;
         let plans = plans();
         let running = stream::iter(&plans)
             .map(async |plan| (plan, play(stage, plan).await))

@@ -8,7 +8,7 @@ use simulator::Fault;
 
 use super::{at_each_api_on_brisk, delete};
 use crate::support::{
-    Bystander, Operator, Scene, Stage, Target, calls, condition, is_guarded, root, run, until,
+    Bystander, Scene, Stage, Target, calls, condition, is_guarded, root, run, until,
 };
 
 /// How many objects each account has when the definition goes.
@@ -130,7 +130,7 @@ fn d_07_a_namespace_that_is_going_refuses_events_and_the_finalizer_goes_all_the_
 #[test]
 fn d_08_the_definition_goes_with_everything_that_was_written() {
     run(async {
-        let stage = Stage::fresh(&[]).await;
+        let stage = Stage::own(&[]).await;
         let scenes = join_all(Target::ALL.map(async |target| {
             let scene = Scene::new(&stage, target).await;
             scene.secret("source", &[("a", &scene.value("a"))]).await;
@@ -207,8 +207,7 @@ fn l_15_without_an_operator_only_what_is_under_delete_waits_for_one() {
             scene.assert_held(&[("A_KEY", one)]);
         }
         // Or the operator comes back. What is set to Retain meanwhile waits for it as well.
-        let log = stage.cluster.directory().join("operator-next.log");
-        let next = Operator::start(&stage.kubeconfig, &stage.served, log, &[]).await;
+        let next = stage.further(&[]).await;
         for (scene, _) in rest {
             scene.wait_gone("stays").await;
             scene.assert_held(&[]);

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use simulator::{Action, Fault};
 
 use super::delete;
-use crate::support::{Operator, Scene, Stage, Target, is_guarded, run};
+use crate::support::{Scene, Stage, Target, is_guarded, run};
 
 #[test]
 fn l_02_what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
@@ -48,8 +48,7 @@ fn l_02_what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one
             scene.delete("gone").await;
             scene.delete("crashed").await;
         }
-        let log = stage.cluster.directory().join("operator-next.log");
-        let next = Operator::start(&stage.kubeconfig, &stage.served, log, &[]).await;
+        let next = stage.further(&[]).await;
         join_all(scenes.iter().map(async |scene| {
             scene.wait_gone("gone").await;
             scene.wait_gone("crashed").await;
@@ -85,8 +84,7 @@ fn l_04_a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_onc
             assert!(is_guarded(&scene.get("gone").await), "{:?}", scene.target);
             scene.account.clear_faults();
         }
-        let log = stage.cluster.directory().join("operator-next.log");
-        let next = Operator::start(&stage.kubeconfig, &stage.served, log, &[]).await;
+        let next = stage.further(&[]).await;
         for scene in &scenes {
             scene.wait_gone("gone").await;
             scene.assert_held(&[]);

@@ -54,7 +54,7 @@ impl<'a> Life<'a> {
         scene.foreign_write(FOREIGN, "foreign");
         let ledger = Ledger::new();
         ledger.arm(crashes);
-        let kubeconfig = Kubeconfig::read_from(&stage.kubeconfig).expect("a kubeconfig");
+        let kubeconfig = Kubeconfig::read_from(stage.kubeconfig()).expect("a kubeconfig");
         let config =
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         let client = Client::try_from(config.expect("a configuration")).expect("a client");

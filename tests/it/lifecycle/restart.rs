@@ -101,7 +101,7 @@ fn l_10_a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
             let since = calls
                 .iter()
                 .filter(|call| call.request_received >= restarted);
-            let moved: Vec<&AuditEvent> = since
+            let moved: Vec<_> = since
                 .filter(|call| is_write(call) || is_source_read(call))
                 .collect();
             assert!(moved.is_empty(), "{:?}: {moved:#?}", parked.target);

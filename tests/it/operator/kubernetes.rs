@@ -9,7 +9,7 @@ use crate::support::{Scene, Stage, Target, run, wait_write};
 #[test]
 fn a_03_a_07_an_outage_of_the_api_server_loses_no_rotation_and_writes_nothing_else() {
     run(async {
-        let stage = Stage::fresh(&[]).await;
+        let stage = Stage::own(&[]).await;
         let (mut scenes, mut writes) = (Vec::new(), Vec::new());
         for target in Target::ALL {
             let scene = Scene::new(&stage, target).await;

@@ -66,13 +66,9 @@ async fn wait_not_ready(operator: &Operator, words: &[&str]) {
 #[test]
 fn a_11_a_22_d_08_d_09_readiness_names_what_is_missing_and_comes_back_without_a_restart() {
     run(async {
-        let stage = Stage::fresh(&[]).await;
+        let stage = Stage::own(&[]).await;
         let role = get(&stage, ROLE).await;
         let definition = get(&stage, DEFINITION).await;
-        let launch = async |name: &str| {
-            let log = stage.cluster.directory().join(name);
-            Operator::launch(&stage.kubeconfig, |of| stage.served.url(of), log, &[]).await
-        };
 
         // Events may not be written: nobody is hurt.
         kubectl(
@@ -109,7 +105,7 @@ fn a_11_a_22_d_08_d_09_readiness_names_what_is_missing_and_comes_back_without_a_
             Some(&without(&role, "secrets")),
         )
         .await;
-        let blind = launch("operator-blind.log").await;
+        let blind = stage.further_unready(&[]).await;
         wait_not_ready(&blind, &["secrets", "list and watch"]).await;
         kubectl(&stage, &["replace", "-f", "-"], Some(&role)).await;
         blind.wait_until_ready().await;
@@ -122,7 +118,7 @@ fn a_11_a_22_d_08_d_09_readiness_names_what_is_missing_and_comes_back_without_a_
             &["providersecrets", "CustomResourceDefinition"],
         )
         .await;
-        let early = launch("operator-early.log").await;
+        let early = stage.further_unready(&[]).await;
         wait_not_ready(&early, &["providersecrets", "CustomResourceDefinition"]).await;
         kubectl(&stage, &["create", "-f", "-"], Some(&definition)).await;
         early.wait_until_ready().await;
@@ -140,7 +136,7 @@ fn a_11_a_22_d_08_d_09_readiness_names_what_is_missing_and_comes_back_without_a_
 #[test]
 fn b_08_b_09_an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
     run(async {
-        let stage = Stage::fresh(&[]).await;
+        let stage = Stage::own(&[]).await;
         let bystander = Bystander::new(&stage).await;
         let scene = Scene::new(&stage, Target::BasetenTeam).await;
         let definition = get(&stage, DEFINITION).await;
@@ -205,9 +201,8 @@ fn b_08_b_09_an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
         }
         bystander.rotate().await;
         // Also from the start on.
-        let path = stage.cluster.directory().join("operator-again.log");
         assert!(stage.operator.terminate().await.success());
-        let again = Operator::start(&stage.kubeconfig, &stage.served, path, &[]).await;
+        let again = stage.further(&[]).await;
         bystander.rotate().await;
         assert!(again.terminate().await.success());
         for (name, _) in &junk {

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use simulator::{Action, Fault};
 use tokio::time::Instant;
 
-use crate::support::{Operator, Scene, Stage, Target, condition, run, wait_write};
+use crate::support::{Scene, Stage, Target, condition, run, wait_write};
 
 #[test]
 fn l_05_sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
@@ -40,8 +40,7 @@ fn l_05_sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
             assert!(condition(&object, "Stalled").is_none());
         }
         // A call that hangs is left.
-        let log = stage.cluster.directory().join("operator-hangs.log");
-        let operator = Operator::start(&stage.kubeconfig, &stage.served, log, &[]).await;
+        let operator = stage.further(&[]).await;
         let scene = Scene::new(&stage, Target::Pipecat).await;
         scene
             .account
@@ -59,8 +58,7 @@ fn l_05_sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
         );
         // At rest it is quick.
         scene.account.clear_faults();
-        let log = stage.cluster.directory().join("operator-rests.log");
-        let operator = Operator::start(&stage.kubeconfig, &stage.served, log, &[]).await;
+        let operator = stage.further(&[]).await;
         scene.wait_ready("hangs").await;
         let since = Instant::now();
         assert_eq!(operator.terminate().await.code(), Some(0));

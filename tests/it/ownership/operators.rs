@@ -52,8 +52,7 @@ fn is_settled(object: &ProviderSecret) -> bool {
 fn m_07_l_08_two_operators_agree_and_come_to_rest() {
     run(async {
         let stage = Stage::fresh(&[]).await;
-        let log = stage.cluster.directory().join("operator-second.log");
-        let second = Operator::start(&stage.kubeconfig, &stage.served, log, &[]).await;
+        let second = stage.further(&[]).await;
         let scenes = join_all(Target::ALL.map(async |target| {
             let scene = Scene::new(&stage, target).await;
             scene

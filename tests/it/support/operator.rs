@@ -9,7 +9,7 @@ use std::{
 };
 
 use cluster::process::{Guarded, Program};
-use simulator::{Provider, Served};
+use simulator::Provider;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -32,19 +32,7 @@ pub(crate) struct Operator {
 
 impl Operator {
     /// Starts the operator with the ServiceAccount of `kubeconfig`, at log level trace, and waits
-    /// until it is ready.
-    pub(crate) async fn start(
-        kubeconfig: &Path,
-        served: &Served,
-        log: PathBuf,
-        flags: &[&str],
-    ) -> Self {
-        let operator = Self::launch(kubeconfig, |of| served.url(of), log, flags).await;
-        operator.wait_until_ready().await;
-        operator
-    }
-
-    /// Starts the operator and waits until it listens. `url` says where the providers are.
+    /// until it listens. `url` says where the providers are.
     pub(crate) async fn launch(
         kubeconfig: &Path,
         url: impl Fn(Provider) -> String,

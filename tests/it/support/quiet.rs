@@ -1,7 +1,10 @@
 //! How to see that nothing happens without sleeping: a bystander, and the operator's own calls.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -74,20 +77,22 @@ pub(crate) async fn timed(scene: &Scene<'_>, news: impl Future<Output = ()>) -> 
 }
 
 /// The operator's completed calls to the API server about a namespace, in the order of their ends.
-pub(crate) async fn calls(stage: &Stage, namespace: &str) -> Vec<AuditEvent> {
+pub(crate) async fn calls(stage: &Stage, namespace: &str) -> Vec<Arc<AuditEvent>> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     // A call of our own behind which there can be none of before.
     let marker = format!("marker-{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let api: Api<ConfigMap> = Api::namespaced(stage.client.clone(), namespace);
     api.get_opt(&marker).await.expect("the marker is asked for");
     let is_marker = |event: &AuditEvent| event.name == marker && event.namespace == namespace;
-    let events = stage
+    let mut events = stage
         .cluster
-        .wait_for_audit(DEADLINE, |events| events.iter().any(is_marker))
+        // The newest are at the end.
+        .wait_for_audit(DEADLINE, |events| {
+            events.iter().rev().any(|event| is_marker(event))
+        })
         .await
         .expect("the audit log has the marker");
     let user = Stage::user();
-    let mut events: Vec<AuditEvent> = events;
     events.retain(|event| {
         event.user == user
             && event.namespace == namespace

@@ -401,7 +401,7 @@ pub(crate) async fn at_each_api(play: impl AsyncFn(Scene<'static>)) {
 }
 
 /// The same on another stage.
-pub(crate) async fn at_each_api_on(stage: &'static Stage, play: impl AsyncFn(Scene<'static>)) {
+pub(crate) async fn at_each_api_on<'a>(stage: &'a Stage, play: impl AsyncFn(Scene<'a>)) {
     let play = &play;
     let plays = Target::ALL.map(async |target| play(Scene::new(stage, target).await).await);
     futures::future::join_all(plays).await;

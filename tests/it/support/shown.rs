@@ -30,7 +30,7 @@ const URLS: [&str; 6] = [
     "?limit",
 ];
 
-/// Looks through all of it.
+/// Looks through all of it. What kubectl prints is made of the objects and the events.
 pub(super) async fn check(scene: &Scene<'_>, objects: &[ProviderSecret]) {
     let events: Api<Event> = Api::namespaced(scene.stage.client.clone(), &scene.namespace);
     let events = events.list(&ListParams::default()).await;
@@ -40,7 +40,6 @@ pub(super) async fn check(scene: &Scene<'_>, objects: &[ProviderSecret]) {
     }
     let shown = [
         ("objects", serde_json::to_string(objects).expect("JSON")),
-        ("description", scene.kubectl(&["describe", "psec"]).await),
         (
             "events",
             serde_json::to_string(&events.expect("events are listed").items).expect("JSON"),

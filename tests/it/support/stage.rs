@@ -1,14 +1,22 @@
 //! A stage: a cluster with the CustomResourceDefinition, the simulated providers, and the operator
 //! as the ServiceAccount of the chart with the rules of the chart.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use cluster::Cluster;
 use kube::Client;
 use simulator::{Served, Simulator};
 use tokio::sync::OnceCell;
 
-use super::{Operator, root, until};
+use super::{
+    Operator,
+    ground::{Ground, Prepared},
+    root, until,
+};
 
 /// The namespace and ServiceAccount of the operator.
 const NAMESPACE: &str = "provider-secrets-system";
@@ -19,11 +27,11 @@ pub(crate) const BRISK_DELETION: Duration = Duration::from_secs(15);
 
 /// Everything a test needs around itself.
 pub(crate) struct Stage {
-    pub(crate) cluster: Cluster,
+    // Dropped first: after it nobody acts on the cluster.
+    pub(crate) operator: Operator,
+    pub(crate) cluster: Ground,
     pub(crate) client: Client,
     pub(crate) served: Served,
-    pub(crate) operator: Operator,
-    pub(crate) kubeconfig: PathBuf,
     /// How often this stage's operator verifies, where that is so often that a test can wait for it.
     pub(crate) brisk: Option<Duration>,
 }
@@ -39,25 +47,39 @@ impl Stage {
     /// and lets a deleted object go after [`BRISK_DELETION`].
     pub(crate) async fn brisk() -> &'static Self {
         static BRISK: OnceCell<Stage> = OnceCell::const_new();
-        let start = async || {
-            let timeout = format!("--deletion-timeout={}s", BRISK_DELETION.as_secs());
-            let mut stage = Self::fresh(&["--verify-interval=1s", &timeout]).await;
-            stage.brisk = Some(Duration::from_secs(1));
-            stage
-        };
-        BRISK.get_or_init(start).await
+        BRISK.get_or_init(Self::fresh_brisk).await
     }
 
-    /// A stage for one test that restarts or breaks something; `flags` are the operator's.
+    /// The same for one test, of so many objects that the operator has no events left for others.
+    pub(crate) async fn fresh_brisk() -> Self {
+        let timeout = format!("--deletion-timeout={}s", BRISK_DELETION.as_secs());
+        let mut stage = Self::fresh(&["--verify-interval=1s", &timeout]).await;
+        stage.brisk = Some(Duration::from_secs(1));
+        stage
+    }
+
+    /// A stage for one test that restarts the operator or gives it `flags`.
     pub(crate) async fn fresh(flags: &[&str]) -> Self {
+        let prepare = Box::pin(async {
+            let cluster = Cluster::start().await.expect("the cluster starts");
+            whole(cluster).await
+        });
+        Self::ready(Ground::lent(prepare).await, flags).await
+    }
+
+    /// A stage for one test that changes the cluster itself, or what belongs to no namespace.
+    pub(crate) async fn own(flags: &[&str]) -> Self {
         let cluster = Cluster::start().await.expect("the cluster starts");
         Self::on(cluster, flags).await
     }
 
     /// A stage on a cluster that is there.
     pub(crate) async fn on(cluster: Cluster, flags: &[&str]) -> Self {
-        let kubeconfig = prepare(&cluster, &rules(&cluster, &CLUSTER).await).await;
-        let stage = Self::launch(cluster, kubeconfig, flags).await;
+        Self::ready(Ground::own(whole(cluster).await), flags).await
+    }
+
+    async fn ready(ground: Ground, flags: &[&str]) -> Self {
+        let stage = Self::launch(ground, flags).await;
         stage.operator.wait_until_ready().await;
         stage
     }
@@ -71,9 +93,9 @@ impl Stage {
             let namespace = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ";
             rules = format!("{namespace}{name}}}\n{rules}");
         }
-        let kubeconfig = prepare(&cluster, &rules).await;
+        let prepared = prepare(cluster, &rules).await;
         let flag = format!("--watch-namespaces={}", watched.join(","));
-        Self::launch(cluster, kubeconfig, &[&flag]).await
+        Self::launch(Ground::own(prepared), &[&flag]).await
     }
 
     /// Gives the operator the chart's Roles in more namespaces, which are there.
@@ -91,20 +113,19 @@ impl Stage {
         assert!(applied.success, "{}", applied.stderr);
     }
 
-    async fn launch(cluster: Cluster, kubeconfig: PathBuf, flags: &[&str]) -> Self {
+    async fn launch(cluster: Ground, flags: &[&str]) -> Self {
         let client = cluster.client();
         let served = Simulator::new()
             .serve()
             .await
             .expect("the simulator serves");
-        let log = cluster.directory().join("operator.log");
-        let operator = Operator::launch(&kubeconfig, |of| served.url(of), log, flags).await;
+        let kubeconfig = cluster.operator_kubeconfig();
+        let operator = Operator::launch(kubeconfig, |of| served.url(of), log(&cluster), flags);
         Self {
+            operator: operator.await,
             cluster,
             client,
             served,
-            operator,
-            kubeconfig,
             brisk: None,
         }
     }
@@ -114,15 +135,27 @@ impl Stage {
         self.served.simulator()
     }
 
-    /// Starts another operator in the place of the one before, which must have ended. Its output
-    /// goes to a log file of its own.
+    /// The kubeconfig of the operator's ServiceAccount.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        self.cluster.operator_kubeconfig()
+    }
+
+    /// A further operator as the same ServiceAccount, once it is ready.
+    pub(crate) async fn further(&self, flags: &[&str]) -> Operator {
+        let operator = self.further_unready(flags).await;
+        operator.wait_until_ready().await;
+        operator
+    }
+
+    /// A further operator as the same ServiceAccount, as soon as it listens.
+    pub(crate) async fn further_unready(&self, flags: &[&str]) -> Operator {
+        let log = log(&self.cluster);
+        Operator::launch(self.kubeconfig(), |of| self.served.url(of), log, flags).await
+    }
+
+    /// Starts another operator in the place of the one before, which must have ended.
     pub(crate) async fn restart(&mut self, flags: &[&str]) {
-        let log = self
-            .operator
-            .process()
-            .log_path()
-            .with_extension("next.log");
-        self.operator = Operator::start(&self.kubeconfig, &self.served, log, flags).await;
+        self.operator = self.further(flags).await;
     }
 
     /// The user that the API server's audit log shows for the operator.
@@ -146,8 +179,21 @@ fn roles(namespaces: &[&str]) -> [String; 2] {
     ]
 }
 
-/// Installs the CustomResourceDefinition and the chart's rules; the kubeconfig of its ServiceAccount.
-async fn prepare(cluster: &Cluster, rules: &str) -> PathBuf {
+/// A log file for one operator.
+fn log(cluster: &Cluster) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    cluster.directory().join(format!("operator-{number}.log"))
+}
+
+/// Prepares a cluster for an operator of all of it.
+async fn whole(cluster: Cluster) -> Prepared {
+    let rules = rules(&cluster, &CLUSTER).await;
+    prepare(cluster, &rules).await
+}
+
+/// Installs the CustomResourceDefinition, and the chart's ServiceAccount with these rules.
+async fn prepare(cluster: Cluster, rules: &str) -> Prepared {
     let crds = root().join("crds");
     let applied = cluster
         .kubectl_output(
@@ -170,10 +216,11 @@ async fn prepare(cluster: &Cluster, rules: &str) -> PathBuf {
         }
     })
     .await;
-    cluster
-        .service_account(NAMESPACE, ACCOUNT, rules)
-        .await
-        .expect("the chart's rules apply")
+    let account = cluster.service_account(NAMESPACE, ACCOUNT, rules).await;
+    Prepared {
+        kubeconfig: account.expect("the chart's rules apply"),
+        cluster,
+    }
 }
 
 /// The ServiceAccount of the chart and its rules, rendered with more arguments.

@@ -1,7 +1,5 @@
 //! What is at the provider when the operator dies in the middle of a write.
 
-use std::path::Path;
-
 use futures::future::join_all;
 use provider_secrets::api::EntryState;
 use simulator::{Action, Fault};
@@ -17,15 +15,8 @@ fn l_01_l_03_a_crash_between_there_and_back_again_leaves_no_stale_value_that_loo
         for target in Target::ALL {
             scenes.push(synced(&stage, target).await);
         }
-        let start = async |name: &str| {
-            let log = stage.cluster.directory().join(name);
-            Operator::start(&stage.kubeconfig, &stage.served, log, &[]).await
-        };
         let (mut running, mut ended): (Option<Operator>, Vec<Operator>) = (None, Vec::new());
-        for (number, action) in [Action::HangAfterEffect, Action::CutAfterEffect]
-            .into_iter()
-            .enumerate()
-        {
+        for action in [Action::HangAfterEffect, Action::CutAfterEffect] {
             // A → B, and B arrives.
             join_all(scenes.iter().map(async |scene| {
                 let fault = Fault::new(action.clone()).method(write_method(scene.target));
@@ -53,7 +44,7 @@ fn l_01_l_03_a_crash_between_there_and_back_again_leaves_no_stale_value_that_loo
                 scene.secret("source", &[("a", &scene.value("a"))]).await;
             }))
             .await;
-            running = Some(start(&format!("operator-{number}.log")).await);
+            running = Some(stage.further(&[]).await);
             join_all(scenes.iter().map(async |scene| {
                 let a = scene.value("a");
                 scene.wait_held(&[("A_KEY", &a)]).await;
@@ -86,14 +77,7 @@ async fn rests(stage: &Stage, scenes: &[crate::support::Scene<'_>], running: &Op
         counts
     };
     let before = counts().await;
-    let log = stage.cluster.directory().join("operator-rests.log");
-    let operator = Operator::start(
-        &stage.kubeconfig,
-        &stage.served,
-        Path::new(&log).to_owned(),
-        &[],
-    )
-    .await;
+    let operator = stage.further(&[]).await;
     let bystander = super::Scene::new(stage, Target::BasetenTeam).await;
     bystander.secret("source", &[("a", "1")]).await;
     bystander.object("later", &[("A_KEY", "source", "a")]).await;

@@ -6,7 +6,7 @@ use simulator::{Action, Fault, pipecat::ImagePullUpdate};
 use super::{
     apply, assert_stalled, by_another, from_regcred, host, login, registry, spec, wait_credential,
 };
-use crate::support::{Operator, Scene, Stage, Target, run, traces, until};
+use crate::support::{Scene, Stage, Target, run, traces, until};
 
 const PUT: &str = "PUT /v1/secrets/agents";
 const DELETE: &str = "DELETE /v1/secrets/agents";
@@ -123,8 +123,7 @@ fn a_crash_between_deletion_and_creation_is_made_good() {
         .await;
         stage.operator.kill().await;
         scene.account.clear_faults();
-        let log = stage.cluster.directory().join("operator-next.log");
-        let next = Operator::start(&stage.kubeconfig, &stage.served, log, &[]).await;
+        let next = stage.further(&[]).await;
         wait_credential(&scene, &two).await;
         scene.wait_ready("crashed").await;
         assert_eq!(traces(&next.log()), Vec::<String>::new());

@@ -1,0 +1,132 @@
+//! What a stage stands on: a prepared cluster, which a later stage may use again. Starting a control
+//! plane costs more than most tests.
+
+use std::{
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread::panicking,
+};
+
+use cluster::{AuditEvent, Cluster};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{
+    Api, ResourceExt as _,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
+};
+use provider_secrets::api::ProviderSecret;
+use serde_json::json;
+
+/// Those that are ready for a stage.
+static IDLE: Mutex<Vec<Prepared>> = Mutex::new(Vec::new());
+
+/// A cluster with the CustomResourceDefinition and the chart's rules.
+pub(super) struct Prepared {
+    pub(super) cluster: Cluster,
+    /// Of the operator's ServiceAccount.
+    pub(super) kubeconfig: PathBuf,
+}
+
+/// A prepared cluster in the hands of one stage.
+pub(crate) struct Ground {
+    prepared: Option<Prepared>,
+    /// Whether a later stage may have it.
+    is_lent: bool,
+    /// How many calls were recorded before this stage.
+    earlier: usize,
+}
+
+impl Ground {
+    /// One that ends with its stage.
+    pub(super) fn own(prepared: Prepared) -> Self {
+        Self {
+            prepared: Some(prepared),
+            is_lent: false,
+            earlier: 0,
+        }
+    }
+
+    /// One that another stage may have had before, without anything of that, or else what `prepare`
+    /// makes.
+    pub(super) async fn lent(prepare: impl Future<Output = Prepared>) -> Self {
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let (prepared, earlier) = if let Some(prepared) = idle {
+            clear(&prepared.cluster).await;
+            let audit = prepared.cluster.audit().expect("there is an audit log");
+            (prepared, audit.len())
+        } else {
+            (prepare.await, 0)
+        };
+        Self {
+            prepared: Some(prepared),
+            is_lent: true,
+            earlier,
+        }
+    }
+
+    fn prepared(&self) -> &Prepared {
+        self.prepared.as_ref().expect("it is there until the end")
+    }
+
+    /// The kubeconfig of the operator's ServiceAccount.
+    pub(super) fn operator_kubeconfig(&self) -> &Path {
+        &self.prepared().kubeconfig
+    }
+
+    /// The calls that the API server has recorded for this stage.
+    pub(crate) fn calls(&self) -> Vec<Arc<AuditEvent>> {
+        let calls = self.audit().expect("there is an audit log");
+        calls[self.earlier..].to_vec()
+    }
+}
+
+impl Deref for Ground {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.prepared().cluster
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        // What a failed test leaves, nobody knows.
+        if self.is_lent && !panicking() {
+            let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.extend(self.prepared.take());
+        }
+    }
+}
+
+/// Removes what an operator would act on. Namespaces stay: without controllers they cannot go, and
+/// no two scenes have one of the same name.
+async fn clear(cluster: &Cluster) {
+    let client = cluster.client();
+    let all = ListParams::default();
+    let objects: Api<ProviderSecret> = Api::all(client.clone());
+    for object in objects.list(&all).await.expect("objects are listed") {
+        let namespace = object.namespace().expect("an object has a namespace");
+        let objects: Api<ProviderSecret> = Api::namespaced(client.clone(), &namespace);
+        let name = object.name_any();
+        let released = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        // One that was waiting for this alone is gone before it is deleted.
+        let plain = PatchParams::default();
+        absent_is_fine(objects.patch(&name, &plain, &released).await);
+        absent_is_fine(objects.delete(&name, &DeleteParams::default()).await);
+    }
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    for namespace in namespaces.list(&all).await.expect("namespaces are listed") {
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace.name_any());
+        let deleted = secrets
+            .delete_collection(&DeleteParams::default(), &all)
+            .await;
+        deleted.expect("Secrets are deleted");
+    }
+}
+
+fn absent_is_fine<T>(answer: kube::Result<T>) {
+    match answer {
+        Err(kube::Error::Api(status)) if status.is_not_found() => {}
+        answer => drop(answer.expect("an object is removed")),
+    }
+}
