@@ -7,6 +7,7 @@
 
 mod claimant;
 mod index;
+mod names;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -72,15 +73,11 @@ impl Claims {
             return;
         };
         let new: Vec<Box<str>> = folded
-            .filter(|name| !known.names.contains_key(*name))
+            .filter(|name| !known.names.contains(name))
             .map(Box::from)
             .collect();
         if !new.is_empty() {
-            index.change(uid, |claimant| {
-                claimant
-                    .names
-                    .extend(new.into_iter().map(|name| (name, None)));
-            });
+            index.change(uid, |claimant| claimant.names.add(new.into_iter()));
         }
     }
 
@@ -165,7 +162,7 @@ impl Claims {
                 .filter_map(|(uid, other)| {
                     Some(Dispute {
                         uid: Arc::from(uid),
-                        folded: name.to_string(),
+                        folded: name.to_owned(),
                         mark: other.written(name)?.mark.clone(),
                     })
                 })

@@ -1,7 +1,7 @@
 //! One object and what it claims.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::names::Names;
 use crate::{
     account::{ObjectName, scope_field},
     api::{Choice, EntryStatus, ProviderKind, ProviderSecret, SecretKeyRef},
@@ -23,10 +24,9 @@ pub(super) struct Claimant {
     pub(super) is_deleting: bool,
     pub(super) place: Place,
     pub(super) key: Key,
-    /// Folded names, and the last acknowledged write of each.
-    pub(super) names: BTreeMap<Box<str>, Option<Written>>,
+    pub(super) names: Names,
     /// Objects with other keys, and whether what they wrote is shown under this one's key.
-    pub(super) seen: HashMap<Arc<str>, bool>,
+    pub(super) seen: BTreeMap<Arc<str>, bool>,
 }
 
 /// Whose names they are.
@@ -116,23 +116,23 @@ impl Claimant {
                 ),
                 fingerprint: None,
             },
-            names,
-            seen: HashMap::new(),
+            names: names.into(),
+            seen: BTreeMap::new(),
         }
     }
 
     pub(super) fn written(&self, folded: &str) -> Option<&Written> {
-        self.names.get(folded)?.as_ref()
+        self.names.written(folded)
     }
 
     /// Every name, and whether it was written.
     pub(super) fn claims(&self) -> impl Iterator<Item = (&str, bool)> {
         let names = self.names.iter();
-        names.map(|(name, written)| (&**name, written.is_some()))
+        names.map(|(name, written)| (name, written.is_some()))
     }
 
     pub(super) fn has_written(&self) -> bool {
-        self.names.values().any(Option::is_some)
+        self.names.iter().any(|(_, written)| written.is_some())
     }
 
     /// Every ground on which names may be shared.
@@ -167,7 +167,7 @@ impl Claimant {
     /// Whether this object's claim on a name counts against `other`'s.
     pub(super) fn counts_against(&self, uid: &str, other: &Self, folded: &str) -> bool {
         let has_same_key = self.key.is(&other.key);
-        self.names.contains_key(folded)
+        self.names.contains(folded)
             && self.place.shares_names_with(&other.place, has_same_key)
             && (has_same_key
                 || (self.written(folded).is_some() && other.seen.get(uid) == Some(&true)))
@@ -186,7 +186,7 @@ impl Claimant {
     /// under its own key what `other` wrote.
     pub(super) fn may_inherit(&self, other_uid: &str, other: &Self, folded: &str) -> bool {
         let has_same_key = self.key.is(&other.key);
-        self.names.contains_key(folded)
+        self.names.contains(folded)
             && self.place.shares_names_with(&other.place, has_same_key)
             && (has_same_key || self.seen.get(other_uid) == Some(&true))
     }

@@ -1,6 +1,10 @@
 //! All claimants, and where to find those who share a name.
 
-use std::{collections::HashMap, hash::RandomState, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::RandomState,
+    sync::Arc,
+};
 
 use super::claimant::{Claimant, Ground};
 use crate::account::ObjectName;
@@ -9,8 +13,8 @@ use crate::account::ObjectName;
 pub(super) struct Index {
     pub(super) claimants: HashMap<Arc<str>, Claimant>,
     /// The claimants of a name in a place, by a hash of both: the same names are common, and places
-    /// are many. What is found is compared in full.
-    pub(super) by_place: HashMap<u64, Vec<Arc<str>>>,
+    /// are many, most of them with one claimant. What is found is compared in full.
+    pub(super) by_place: BTreeSet<(u64, Arc<str>)>,
     hasher: RandomState,
 }
 
@@ -48,10 +52,7 @@ impl Index {
 
     pub(super) fn insert(&mut self, uid: Arc<str>, claimant: Claimant) {
         for place in claimant.places(&self.hasher) {
-            self.by_place
-                .entry(place)
-                .or_default()
-                .push(Arc::clone(&uid));
+            self.by_place.insert((place, Arc::clone(&uid)));
         }
         self.claimants.insert(uid, claimant);
     }
@@ -59,12 +60,7 @@ impl Index {
     pub(super) fn remove(&mut self, uid: &str) -> Option<(Arc<str>, Claimant)> {
         let (uid, claimant) = self.claimants.remove_entry(uid)?;
         for place in claimant.places(&self.hasher) {
-            if let Some(uids) = self.by_place.get_mut(&place) {
-                uids.retain(|other| *other != uid);
-                if uids.is_empty() {
-                    self.by_place.remove(&place);
-                }
-            }
+            self.by_place.remove(&(place, Arc::clone(&uid)));
         }
         Some((uid, claimant))
     }
@@ -135,11 +131,11 @@ impl Index {
         uid: &'a str,
         place: u64,
     ) -> impl Iterator<Item = (&'a str, &'a Claimant)> {
+        // No uid is before the empty one.
         self.by_place
-            .get(&place)
-            .into_iter()
-            .flatten()
-            .filter(move |other| ***other != *uid)
-            .filter_map(|other| Some((&**other, self.claimants.get(other)?)))
+            .range((place, Arc::default())..)
+            .take_while(move |(at, _)| *at == place)
+            .filter(move |(_, other)| **other != *uid)
+            .filter_map(|(_, other)| Some((&**other, self.claimants.get(other)?)))
     }
 }
