@@ -17,7 +17,8 @@ use super::{ImagePullSecret, ReplaceImagePullSecret, SecretKeyRef};
 /// The account that receives the values. Exactly one member is set.
 ///
 /// A struct of optional members and not an enum: the API server answers a schema `oneOf` with
-/// `must validate one and only one schema`, and a CEL rule with our own sentence.
+/// `must validate one and only one schema`, and a CEL rule with our own sentence. Boxed, because
+/// thousands of objects are kept in memory and each has one of the four.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -35,21 +36,21 @@ pub struct ProviderSpec {
     /// treats every character of a name that is not a letter or digit as the same one, so two
     /// entries such as hf-token and hf_token are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseten: Option<Baseten>,
+    pub baseten: Option<Box<Baseten>>,
 
     /// An account at PrimeIntellect. Each entry becomes one global secret of the user or team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prime_intellect: Option<PrimeIntellect>,
+    pub prime_intellect: Option<Box<PrimeIntellect>>,
 
     /// An account at Pipecat Cloud. The entries become the keys of one secret set. Running agents
     /// see new values after their next forced deployment. With imagePullSecret the set is a
     /// credential for a registry instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pipecat: Option<Pipecat>,
+    pub pipecat: Option<Box<Pipecat>>,
 
     /// An account at Braintrust. Each entry becomes one AI secret of the organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub braintrust: Option<Braintrust>,
+    pub braintrust: Option<Box<Braintrust>>,
 }
 
 /// A rule that holds when the fields of a member are as they were. It sits on `spec.provider`, which

@@ -6,7 +6,7 @@ use cluster::{Cluster, Error};
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::{Api, DeleteParams};
 
-use crate::support::{DEADLINE, create_namespace, eventually, is_running};
+use crate::support::{DEADLINE, create_namespace, eventually, is_running, shared};
 
 #[tokio::test]
 async fn a_cluster_starts_works_and_leaves_nothing_behind() {
@@ -73,10 +73,9 @@ fn a_cluster_outlives_the_thread_and_the_runtime_that_started_it() {
 
 #[tokio::test]
 async fn two_clusters_know_nothing_of_each_other() {
-    let (one, two) = tokio::join!(Cluster::start(), Cluster::start());
-    let (one, two) = (one.unwrap(), two.unwrap());
+    let (one, two) = (shared().await, Cluster::start().await.unwrap());
     assert_ne!(one.server(), two.server());
-    create_namespace(&one, "only-here").await;
+    create_namespace(one, "only-here").await;
     let error = Api::<Namespace>::all(two.client())
         .get("only-here")
         .await
@@ -86,13 +85,13 @@ async fn two_clusters_know_nothing_of_each_other() {
 
 #[tokio::test]
 async fn a_second_api_server_shows_the_same_data() {
-    let one = Cluster::start().await.unwrap();
+    let one = shared().await;
     let two = Cluster::builder()
         .etcd(one.etcd_url())
         .start()
         .await
         .unwrap();
-    create_namespace(&one, "shared").await;
+    create_namespace(one, "shared").await;
     Api::<Namespace>::all(two.client())
         .get("shared")
         .await
@@ -101,7 +100,7 @@ async fn a_second_api_server_shows_the_same_data() {
 }
 
 #[tokio::test]
-async fn a_restarted_api_server_keeps_data_address_and_tokens() {
+async fn an_api_server_keeps_data_address_and_tokens_when_it_restarts_or_pauses() {
     let cluster = Cluster::start().await.unwrap();
     let client = cluster.client();
     let namespaces = Api::<Namespace>::all(client);
@@ -120,12 +119,8 @@ async fn a_restarted_api_server_keeps_data_address_and_tokens() {
     ));
     cluster.start_api_server().await.unwrap();
     namespaces.get("kept").await.unwrap();
-}
 
-#[tokio::test]
-async fn a_paused_api_server_does_not_answer_until_it_resumes() {
-    let cluster = Cluster::start().await.unwrap();
-    let namespaces = Api::<Namespace>::all(cluster.client());
+    // A paused one does not answer until it resumes.
     cluster.pause_api_server().unwrap();
     let paused = tokio::time::timeout(Duration::from_secs(1), namespaces.get("default")).await;
     assert!(paused.is_err());

@@ -5,9 +5,17 @@ use std::time::{Duration, Instant};
 use cluster::Cluster;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ObjectMeta, PostParams};
+use tokio::sync::OnceCell;
 
 /// How long anything may take on a machine that is busy with something else.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+
+/// A cluster that nobody changes but for what he makes in it.
+pub(crate) async fn shared() -> &'static Cluster {
+    static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+    let start = async || Cluster::start().await.expect("a cluster starts");
+    SHARED.get_or_init(start).await
+}
 
 pub(crate) async fn create_namespace(cluster: &Cluster, name: &str) {
     let metadata = ObjectMeta {

@@ -1,14 +1,14 @@
 //! What a test does with a cluster: act as somebody, and count calls.
 
-use cluster::{Cluster, Stage};
+use cluster::Stage;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, ListParams};
 
-use crate::support::DEADLINE;
+use crate::support::{DEADLINE, shared};
 
 #[tokio::test]
 async fn a_service_account_may_do_what_its_role_says_and_no_more() {
-    let cluster = Cluster::start().await.unwrap();
+    let cluster = shared().await;
     let manifests = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
@@ -57,7 +57,7 @@ subjects: [{kind: ServiceAccount, name: reader, namespace: team}]
 
 #[tokio::test]
 async fn the_audit_log_has_every_call() {
-    let cluster = Cluster::start().await.unwrap();
+    let cluster = shared().await;
     let started = jiff::Timestamp::now();
     let maps = Api::<ConfigMap>::namespaced(cluster.client(), "default");
     for _ in 0..3 {
@@ -85,7 +85,7 @@ async fn the_audit_log_has_every_call() {
 
 #[tokio::test]
 async fn helm_talks_to_the_cluster() {
-    let cluster = Cluster::start().await.unwrap();
+    let cluster = shared().await;
     let releases = cluster
         .helm_output(&["list", "--output=json"], None)
         .await
