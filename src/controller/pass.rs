@@ -10,6 +10,7 @@ mod removal;
 mod sync;
 mod verify;
 mod words;
+mod work;
 mod write_ahead;
 
 use std::{
@@ -22,30 +23,23 @@ use tokio::time::Instant;
 
 use self::{conclusion::Conclusion, records::Records, verify::Verified};
 use super::{
-    context::{Context, jittered, object_name},
+    context::{Context, object_name},
     dereference::{self, Versions},
     desired::{Sources, desired},
     finalizer,
-    gate::{Acted, Decision, Remembered, decide, decide_deletion, is_told_by_status, requested},
+    gate::{Decision, Remembered, decide, decide_deletion, requested},
     kubernetes::Failure,
     memo::Memo,
-    plan::{self, confirm_in},
-    report::{self, Findings},
+    plan,
     route::Route,
-    status::{self, State, Verdict, verdict},
-    trouble::{Kind, Trouble},
+    status,
+    trouble::Trouble,
 };
 use crate::{
     account::{Account, Admission},
     api::{Choice, DeletionPolicy, ProviderSecret},
-    provider::Settled,
     telemetry::PassResult,
 };
-
-/// How long after a refusal that only a change can heal it is tried again all the same.
-const PROBE: Duration = Duration::from_hours(6);
-/// How long a provider is given at least and at most before it is asked again whether it has finished.
-const SETTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Runs a pass.
 pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (PassResult, Action) {
@@ -295,175 +289,6 @@ impl Pass<'_> {
                 .with(&self.uid, |memo| memo.next_try = Some(closure.until));
         }
         admission
-    }
-
-    /// Tells what the pass came to and decides on the next try.
-    async fn conclude(
-        &self,
-        choice: Option<Choice<'_>>,
-        conclusion: Conclusion,
-    ) -> Result<(PassResult, Action), Failure> {
-        let Conclusion {
-            troubles,
-            entries,
-            sources,
-            scope,
-            written,
-            settled,
-            key_fingerprint,
-            notices,
-            verify_in,
-        } = conclusion;
-        let is_suspended = self.object.spec.is_suspended();
-        let verdict = if is_suspended {
-            words::suspended(troubles.is_empty())
-        } else {
-            verdict(&troubles, words::all_done(settled, &entries, choice))
-        };
-        let (verdict, mut wait) = self.schedule(verdict, &troubles, settled);
-        if !is_suspended {
-            let now = crate::clock::now();
-            let confirms = entries.iter().filter_map(|entry| confirm_in(entry, now));
-            wait = wait.into_iter().chain(confirms).min();
-        }
-        let provider = choice.map(|choice| choice.kind().as_str());
-        let state = verdict.state;
-        let findings = Findings {
-            verdict,
-            provider,
-            scope,
-            entries,
-            sources,
-            written,
-            // While it is suspended nothing is synced, so a request waits.
-            handled: self.requested.clone().filter(|_| !is_suspended),
-            key_fingerprint,
-            notices,
-        };
-        let told = report::report(self.context, &self.newest(), &findings).await?;
-        let acted = self.acted(findings.sources);
-        self.context.memos.with(&self.uid, |memo| {
-            // At rest nothing is kept in memory that status tells as well.
-            memo.acted = (wait.is_some() || !is_told_by_status(&told, &acted)).then_some(acted);
-            memo.next_try = wait.map(|wait| Instant::now() + wait);
-            memo.told(&told);
-            memo.recorded();
-            if findings.key_fingerprint.is_some() {
-                memo.forget_former_key();
-            }
-            let verify_in = verify_in.unwrap_or_else(|| jittered(self.verify_interval()));
-            memo.verify_at = Some(Instant::now() + verify_in);
-        });
-        let result = match state {
-            _ if is_suspended => PassResult::Suspended,
-            State::Ready => PassResult::Synced,
-            State::Reconciling { .. } | State::Suspended => PassResult::Reconciling,
-            State::Stalled => PassResult::Stalled,
-        };
-        Ok((
-            result,
-            wait.map_or_else(Action::await_change, Action::requeue),
-        ))
-    }
-
-    /// The object as it is after the write-ahead, under the generation that was acted on.
-    fn newest(&self) -> Arc<ProviderSecret> {
-        let newest = self
-            .context
-            .memos
-            .with(&self.uid, |memo| memo.newer_than(&self.object))
-            .unwrap_or_else(|| Arc::clone(&self.object));
-        if newest.metadata.generation == self.object.metadata.generation {
-            return newest;
-        }
-        let mut newest = ProviderSecret::clone(&newest);
-        newest.metadata.generation = self.object.metadata.generation;
-        Arc::new(newest)
-    }
-
-    /// What this pass acted on: the versions that were read, and of Secrets that were not read
-    /// those that the watch had shown.
-    fn acted(&self, read: Versions) -> Acted {
-        let unread = self
-            .seen
-            .iter()
-            .filter(|(name, _)| read.iter().all(|(of, _)| of != name));
-        let mut sources: Versions = unread.cloned().collect();
-        sources.extend(read);
-        sources.sort();
-        Acted {
-            generation: self.object.metadata.generation.unwrap_or_default(),
-            sources,
-        }
-    }
-
-    /// When the next try is due if there is no news; the verdict grows worse when the provider's
-    /// answers stay strange.
-    fn schedule(
-        &self,
-        mut verdict: Verdict,
-        troubles: &[Trouble],
-        settled: Settled,
-    ) -> (Verdict, Option<Duration>) {
-        const RETRIED: [Kind; 4] = [
-            Kind::Transient,
-            Kind::Throttled,
-            Kind::UnknownOutcome,
-            Kind::Protocol,
-        ];
-        // What the account's closure may have caused waits for the account.
-        const OF_ACCOUNT: [Kind; 4] = [
-            Kind::Transient,
-            Kind::Throttled,
-            Kind::UnknownOutcome,
-            Kind::Auth,
-        ];
-        self.context.memos.with(&self.uid, |memo| {
-            let has = |kinds: &[Kind]| troubles.iter().any(|trouble| kinds.contains(&trouble.kind));
-            if memo.protocol_failed(has(&[Kind::Protocol])) {
-                verdict.state = State::Stalled;
-            }
-            let is_suspended = self.object.spec.is_suspended();
-            let until = memo.account().and_then(|account| {
-                let name = object_name(&*self.object);
-                let is_of_account = |trouble: &Trouble| {
-                    OF_ACCOUNT.contains(&trouble.kind) && !trouble.is_of_kubernetes()
-                };
-                if troubles.iter().any(is_of_account) && !is_suspended {
-                    return account.access.hold(&name);
-                }
-                account.access.forget(&name);
-                None
-            });
-            if is_suspended {
-                return (verdict, None);
-            }
-            let wait = if let Some(until) = until {
-                Some(until.saturating_duration_since(Instant::now()))
-            } else if has(&RETRIED) {
-                let asked = troubles
-                    .iter()
-                    .filter_map(|trouble| trouble.retry_after)
-                    .max();
-                let own = if troubles.iter().any(Trouble::is_of_kubernetes) {
-                    memo.back_off_briefly()
-                } else {
-                    memo.back_off()
-                };
-                Some(asked.map_or(own, |asked| asked + asked.mul_f64(fastrand::f64() * 0.2)))
-            } else if has(&[Kind::Auth]) {
-                Some(memo.back_off_credential())
-            } else if has(&[Kind::Config]) {
-                memo.reset_backoff();
-                Some(jittered(PROBE))
-            } else if troubles.is_empty() && settled != Settled::Ready {
-                Some(memo.back_off().clamp(SETTLE.0, SETTLE.1))
-            } else {
-                memo.reset_backoff();
-                None
-            };
-            (verdict, wait)
-        })
     }
 
     /// How old a listing may be.

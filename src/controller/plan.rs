@@ -3,7 +3,9 @@
 mod again;
 mod drift;
 mod locate;
+mod needs;
 mod removal;
+mod taken;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,18 +14,21 @@ use jiff::Timestamp;
 use self::{
     again::{attempted, unconfirmed},
     drift::is_contended,
-    locate::{is_listed, other_form, other_kind},
+    locate::is_listed,
+    taken::{foreign, found, shown_set, unfit},
 };
 pub(super) use self::{
     again::{confirm_in, due},
     drift::{Cause, Drift, Evidence, drifted},
     locate::{Shown, is_marked, is_shown_as_ours, locate},
+    needs::{needs_listing, needs_members},
     removal::{Removed, Riddance, is_ours, may_be_there, removals},
+    taken::taken,
 };
 use super::{desired::Desired, trouble::Trouble};
 use crate::{
     api::{ConflictPolicy, DeletionPolicy, DriftStatus, EntryState, EntryStatus, Found, Reason},
-    provider::{Form, ListingNeed, Remote, Rules, Unit},
+    provider::{ListingNeed, Remote, Rules, Unit},
 };
 
 /// What is done about one wanted entry.
@@ -265,88 +270,6 @@ fn member(
     (change, found)
 }
 
-/// What there was before the first write: what was recorded of it, else what is shown now. What was
-/// absent when it was recorded, and is there now, is ours.
-fn found(recorded: Option<&EntryStatus>, shown: Option<bool>, absent: Found) -> Option<Found> {
-    let known = recorded.and_then(|recorded| recorded.found);
-    if recorded.is_some_and(was_written) {
-        return known;
-    }
-    match (known, shown) {
-        (None | Some(Found::Foreign), Some(true)) => Some(Found::Foreign),
-        (None | Some(Found::Foreign), Some(false)) => Some(absent),
-        _ => known,
-    }
-}
-
-/// Why a name that is there and was never ours is left alone.
-fn foreign(
-    entry: &Desired,
-    recorded: Option<&EntryStatus>,
-    found: Option<Found>,
-    inputs: &Inputs<'_>,
-) -> Option<Trouble> {
-    let is_ours = recorded.is_some_and(was_written);
-    if is_ours || inputs.conflict == ConflictPolicy::Overwrite {
-        return None;
-    }
-    let provider = inputs.rules.kind;
-    let is_foreign_set = match inputs.rules.unit {
-        Unit::Each => found == Some(Found::Foreign),
-        // A set of which nothing was written is somebody else's as a whole.
-        Unit::Set => inputs.members.is_some_and(Option::is_some) && !has_part(inputs),
-    };
-    match inputs.set {
-        Some((set, _)) if is_foreign_set => {
-            let message = format!(
-                "The set {set} exists at {provider} and was not written by this object. Give another setName, delete it there, or set conflictPolicy to Overwrite."
-            );
-            Some(Trouble::config(Reason::Conflict, message))
-        }
-        _ => (found == Some(Found::Foreign)).then(|| taken(&entry.name, inputs.rules)),
-    }
-}
-
-/// A name that is somebody else's.
-pub(super) fn taken(name: &str, rules: &Rules) -> Trouble {
-    let message = format!(
-        "{name} exists at {} and was not written by this object. Use another name, delete it there, or set conflictPolicy to Overwrite.",
-        rules.kind
-    );
-    Trouble::config(Reason::Conflict, message)
-}
-
-/// Whether anything of the set is ours.
-fn has_part(inputs: &Inputs<'_>) -> bool {
-    inputs
-        .recorded
-        .iter()
-        .any(|entry| was_written(entry) || entry.found == Some(Found::NoSet))
-}
-
-/// What the listing shows of the set.
-fn shown_set<'a>(inputs: &Inputs<'a>) -> Option<&'a Remote> {
-    let (name, _) = inputs.set?;
-    let mut sets = inputs.observed.unwrap_or_default().iter();
-    sets.find(|remote| remote.name == name)
-}
-
-/// Why the set that is there cannot become what is wanted.
-fn unfit(inputs: &Inputs<'_>) -> Option<Trouble> {
-    let ((name, region), set) = (inputs.set?, shown_set(inputs)?);
-    let provider = inputs.rules.kind;
-    let message = if let Some(form) = other_form(set, inputs.rules) {
-        return Some(other_kind(name, form, inputs.rules));
-    } else if region.is_some_and(|wanted| set.region.as_deref().is_some_and(|is| is != wanted)) {
-        format!(
-            "The set {name} exists at {provider} in another region, and a region cannot change. Give another setName, or make the object anew with that region."
-        )
-    } else {
-        return None;
-    };
-    Some(Trouble::config(Reason::Conflict, message))
-}
-
 /// Whether the provider has acknowledged a write of the entry.
 pub(super) fn was_written(recorded: &EntryStatus) -> bool {
     recorded.last_write_time.is_some()
@@ -374,48 +297,6 @@ impl Planned {
     pub(super) fn is_first_write(&self) -> bool {
         self.change.is_write() && !self.recorded.as_ref().is_some_and(was_written)
     }
-}
-
-impl Inputs<'_> {
-    /// Whether it must be known, before the first write of a name, whether the name is there: to
-    /// leave alone what is foreign, or to delete later only what is ours.
-    ///
-    /// Of an image pull secret always: it may refuse updates, and is then replaced only if it is ours.
-    pub(super) fn must_know(&self) -> bool {
-        self.conflict == ConflictPolicy::Fail
-            || self.deletion == DeletionPolicy::Delete
-            || self.rules.form == Some(Form::ImagePull)
-    }
-}
-
-/// Whether the account's listing must be had before the plan is carried out.
-pub(super) fn needs_listing(planned: &[Planned], inputs: &Inputs<'_>) -> bool {
-    let is_first = |planned: &Planned| planned.is_first_write();
-    if inputs.must_know() && planned.iter().any(is_first) {
-        return true;
-    }
-    match (inputs.rules.listing, inputs.rules.unit) {
-        (ListingNeed::Never, _) => false,
-        (_, Unit::Each) => planned
-            .iter()
-            .any(|planned| matches!(planned.change, Change::Create | Change::Update(None))),
-        // A set of which anything was written before is ours.
-        (_, Unit::Set) => {
-            planned
-                .iter()
-                .any(|planned| planned.change == Change::Create)
-                && !planned
-                    .iter()
-                    .any(|planned| planned.recorded.as_ref().is_some_and(was_written))
-        }
-    }
-}
-
-/// Whether the keys of the set must be known before the plan is carried out.
-pub(super) fn needs_members(planned: &[Planned], inputs: &Inputs<'_>) -> bool {
-    inputs.rules.unit == Unit::Set
-        && inputs.must_know()
-        && planned.iter().any(Planned::is_first_write)
 }
 
 /// What is recorded and not wanted.

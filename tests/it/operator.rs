@@ -3,6 +3,7 @@
 mod kubernetes; // an API server that restarts or stands still
 mod permissions; // what is missing at the start, or taken away
 mod stopping; // SIGTERM
+mod token; // a token that is replaced
 
 use std::collections::BTreeSet;
 

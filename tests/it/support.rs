@@ -23,7 +23,7 @@ pub(crate) use operator::Operator;
 pub(crate) use quiet::{Bystander, calls, timed, wait_write, write_method};
 pub(crate) use scene::{Scene, at_each_api, at_each_api_on, condition};
 pub(crate) use settings::{SCALE, say, setting};
-pub(crate) use stage::{BRISK_DELETION, Stage};
+pub(crate) use stage::{ACCOUNT, BRISK_DELETION, NAMESPACE, Stage};
 pub(crate) use target::Target;
 
 /// How long anything may take that must happen. Far beyond what it takes: a machine may be busy.

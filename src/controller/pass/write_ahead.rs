@@ -1,6 +1,6 @@
 //! What is put down in Kubernetes before anything is sent: the finalizer, and what is being written.
 
-use super::{Pass, sync::Work, words};
+use super::{Pass, words, work::Work};
 use crate::{
     api::{DeletionPolicy, EntryStatus},
     controller::{

@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     api::{PrimeIntellectOptions, ProviderKind},
     controller::status::time,
-    provider::{self, Options},
+    provider::{self, Form, Options},
 };
 
 fn entry(name: &str, value: &str) -> Desired {

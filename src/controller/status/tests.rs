@@ -3,7 +3,10 @@
 use rstest::rstest;
 
 use super::*;
-use crate::{api::Found, provider::Written};
+use crate::{
+    api::{Condition, Found},
+    provider::Written,
+};
 
 fn trouble(kind: Kind, reason: Reason) -> Trouble {
     Trouble {

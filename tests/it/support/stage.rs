@@ -19,8 +19,8 @@ use super::{
 };
 
 /// The namespace and ServiceAccount of the operator.
-const NAMESPACE: &str = "provider-secrets-system";
-const ACCOUNT: &str = "provider-secrets";
+pub(crate) const NAMESPACE: &str = "provider-secrets-system";
+pub(crate) const ACCOUNT: &str = "provider-secrets";
 
 /// After which time the operator of the brisk stage lets a deleted object go, whatever is left.
 pub(crate) const BRISK_DELETION: Duration = Duration::from_secs(15);

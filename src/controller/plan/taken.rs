@@ -1,0 +1,98 @@
+//! What is at the provider under a name before its first write, and why it is left alone.
+
+use super::{
+    Inputs,
+    locate::{other_form, other_kind},
+    was_written,
+};
+use crate::{
+    api::{ConflictPolicy, EntryStatus, Found, Reason},
+    controller::{desired::Desired, trouble::Trouble},
+    provider::{Remote, Rules, Unit},
+};
+
+/// What there was before the first write: what was recorded of it, else what is shown now. What was
+/// absent when it was recorded, and is there now, is ours.
+pub(super) fn found(
+    recorded: Option<&EntryStatus>,
+    shown: Option<bool>,
+    absent: Found,
+) -> Option<Found> {
+    let known = recorded.and_then(|recorded| recorded.found);
+    if recorded.is_some_and(was_written) {
+        return known;
+    }
+    match (known, shown) {
+        (None | Some(Found::Foreign), Some(true)) => Some(Found::Foreign),
+        (None | Some(Found::Foreign), Some(false)) => Some(absent),
+        _ => known,
+    }
+}
+
+/// Why a name that is there and was never ours is left alone.
+pub(super) fn foreign(
+    entry: &Desired,
+    recorded: Option<&EntryStatus>,
+    found: Option<Found>,
+    inputs: &Inputs<'_>,
+) -> Option<Trouble> {
+    let is_ours = recorded.is_some_and(was_written);
+    if is_ours || inputs.conflict == ConflictPolicy::Overwrite {
+        return None;
+    }
+    let provider = inputs.rules.kind;
+    let is_foreign_set = match inputs.rules.unit {
+        Unit::Each => found == Some(Found::Foreign),
+        // A set of which nothing was written is somebody else's as a whole.
+        Unit::Set => inputs.members.is_some_and(Option::is_some) && !has_part(inputs),
+    };
+    match inputs.set {
+        Some((set, _)) if is_foreign_set => {
+            let message = format!(
+                "The set {set} exists at {provider} and was not written by this object. Give another setName, delete it there, or set conflictPolicy to Overwrite."
+            );
+            Some(Trouble::config(Reason::Conflict, message))
+        }
+        _ => (found == Some(Found::Foreign)).then(|| taken(&entry.name, inputs.rules)),
+    }
+}
+
+/// A name that is somebody else's.
+pub(in crate::controller) fn taken(name: &str, rules: &Rules) -> Trouble {
+    let message = format!(
+        "{name} exists at {} and was not written by this object. Use another name, delete it there, or set conflictPolicy to Overwrite.",
+        rules.kind
+    );
+    Trouble::config(Reason::Conflict, message)
+}
+
+/// Whether anything of the set is ours.
+fn has_part(inputs: &Inputs<'_>) -> bool {
+    inputs
+        .recorded
+        .iter()
+        .any(|entry| was_written(entry) || entry.found == Some(Found::NoSet))
+}
+
+/// What the listing shows of the set.
+pub(super) fn shown_set<'a>(inputs: &Inputs<'a>) -> Option<&'a Remote> {
+    let (name, _) = inputs.set?;
+    let mut sets = inputs.observed.unwrap_or_default().iter();
+    sets.find(|remote| remote.name == name)
+}
+
+/// Why the set that is there cannot become what is wanted.
+pub(super) fn unfit(inputs: &Inputs<'_>) -> Option<Trouble> {
+    let ((name, region), set) = (inputs.set?, shown_set(inputs)?);
+    let provider = inputs.rules.kind;
+    let message = if let Some(form) = other_form(set, inputs.rules) {
+        return Some(other_kind(name, form, inputs.rules));
+    } else if region.is_some_and(|wanted| set.region.as_deref().is_some_and(|is| is != wanted)) {
+        format!(
+            "The set {name} exists at {provider} in another region, and a region cannot change. Give another setName, or make the object anew with that region."
+        )
+    } else {
+        return None;
+    };
+    Some(Trouble::config(Reason::Conflict, message))
+}
