@@ -133,7 +133,7 @@ clippy: fmt-check
 deny: clippy
 	@if [ ! -x "$(CARGO_DENY_ROOT)/bin/cargo-deny" ]; then \
 	  $(call step,installing cargo-deny $(CARGO_DENY_VERSION): takes minutes and happens once); \
-	  $(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root "$(CARGO_DENY_ROOT)"; \
+	  CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install cargo-deny --debug --version $(CARGO_DENY_VERSION) --locked --root "$(CARGO_DENY_ROOT)"; \
 	fi
 	@$(call step,dependencies: versions and licences and sources)
 	@"$(CARGO_DENY_ROOT)/bin/cargo-deny" --workspace --locked check bans licenses sources
