@@ -101,7 +101,7 @@ conformance: ## Check real accounts: PROVIDER=baseten with its API key in the en
 TARGET ?= answers
 
 .PHONY: fuzz
-fuzz: ## Fuzz until something is found: TARGET=answers, resource or retry_after
+fuzz: ## Fuzz until something is found: TARGET=answers, resource, retry_after or template
 	$(need-rust)
 	@command -v cargo-fuzz >/dev/null || { echo 'cargo-fuzz is missing: cargo install cargo-fuzz, and rustup toolchain install nightly' >&2; exit 1; }
 	@mkdir -p 'fuzz/found/$(TARGET)'

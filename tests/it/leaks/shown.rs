@@ -47,6 +47,15 @@ fn lines(scene: &Scene<'_>) -> Vec<Value> {
         .collect()
 }
 
+/// Waits until the first pass has come to its end: a request before that would be answered by it.
+async fn wait_told(scene: &Scene<'_>, object: &str) {
+    let is_told = |object: &ProviderSecret| {
+        let status = object.status.as_ref();
+        status.is_some_and(|status| !status.conditions.is_empty())
+    };
+    scene.wait(object, "told of", is_told).await;
+}
+
 #[test]
 fn s_06_s_11_no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
     let told = async |scene: Scene<'_>| {
@@ -55,13 +64,7 @@ fn s_06_s_11_no_length_digest_or_beginning_of_a_value_is_in_what_support_collect
         scene.account.add_fault(Fault::status(422).times(1));
         scene.secret("source", &[("a", &value)]).await;
         scene.object("told", &[("A_KEY", "source", "a")]).await;
-        let is_told = |object: &ProviderSecret| {
-            object
-                .status
-                .as_ref()
-                .is_some_and(|status| !status.conditions.is_empty())
-        };
-        scene.wait("told", "told of", is_told).await;
+        wait_told(&scene, "told").await;
         scene.request_sync("told").await;
         scene.wait_ready("told").await;
         scene.wait_event("Synced").await;
@@ -131,6 +134,7 @@ fn s_04_s_09_hostile_texts_and_urls_stay_out_of_the_log() {
         let _ = scene.apply("hostile", spec).await;
         scene.object("hostile", &[("A_KEY", "source", "a")]).await;
         scene.annotate("hostile", "example.com/note", hostile).await;
+        wait_told(&scene, "hostile").await;
         scene.request_sync("hostile").await;
         scene.wait_ready("hostile").await;
         scene.assert_held(&[("A_KEY", hostile)]);

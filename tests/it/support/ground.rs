@@ -9,6 +9,7 @@ use std::{
 };
 
 use cluster::{AuditEvent, Cluster};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, ResourceExt as _,
@@ -32,8 +33,8 @@ pub(crate) struct Ground {
     prepared: Option<Prepared>,
     /// Whether a later stage may have it.
     is_lent: bool,
-    /// How many calls were recorded before this stage.
-    earlier: usize,
+    /// Since when; the watches of a stage before may be recorded later than they ended.
+    since: Timestamp,
 }
 
 impl Ground {
@@ -42,7 +43,7 @@ impl Ground {
         Self {
             prepared: Some(prepared),
             is_lent: false,
-            earlier: 0,
+            since: Timestamp::MIN,
         }
     }
 
@@ -50,17 +51,16 @@ impl Ground {
     /// makes.
     pub(super) async fn lent(prepare: impl Future<Output = Prepared>) -> Self {
         let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let (prepared, earlier) = if let Some(prepared) = idle {
+        let prepared = if let Some(prepared) = idle {
             clear(&prepared.cluster).await;
-            let audit = prepared.cluster.audit().expect("there is an audit log");
-            (prepared, audit.len())
+            prepared
         } else {
-            (prepare.await, 0)
+            prepare.await
         };
         Self {
             prepared: Some(prepared),
             is_lent: true,
-            earlier,
+            since: Timestamp::now(),
         }
     }
 
@@ -75,8 +75,9 @@ impl Ground {
 
     /// The calls that the API server has recorded for this stage.
     pub(crate) fn calls(&self) -> Vec<Arc<AuditEvent>> {
-        let calls = self.audit().expect("there is an audit log");
-        calls[self.earlier..].to_vec()
+        let mut calls = self.audit().expect("there is an audit log");
+        calls.retain(|call| call.request_received >= self.since);
+        calls
     }
 }
 
