@@ -189,14 +189,9 @@ fn that_a_secret_is_absent_is_concluded_only_where_secrets_were_listed() {
         blind
             .kubectl(&["patch", role, "--type=json", "--patch", rules])
             .await;
-        until("Secrets may not be listed", async || {
-            let user = format!("--as={}", Stage::user());
-            let ask = ["-n", "blind", "auth", "can-i", "list", "secrets", &user];
-            let output = stage.cluster.kubectl_output(&ask, None).await;
-            let output = output.expect("kubectl runs");
-            (!output.success).then_some(()).ok_or(output.stdout)
-        })
-        .await;
+        let user = format!("--as={}", Stage::user());
+        let ask = ["-n", "blind", "auth", "can-i", "list", "secrets", &user];
+        stage.wait_refused("Secrets may not be listed", &ask).await;
         blind.object("waits", &[("B_KEY", "absent", "a")]).await;
         let before = blind.objects().get("waits").await.expect("an object");
         let synced = blind.objects().get("object").await.expect("an object");
@@ -243,14 +238,9 @@ fn c_26_where_secrets_may_not_be_read_only_the_objects_there_say_so() {
         let patch = format!("--patch={rules}");
         let role = ["patch", "role/provider-secrets", "--type=json", &patch];
         shut.kubectl(&role).await;
-        until("Secrets may not be read", async || {
-            let user = format!("--as={}", Stage::user());
-            let ask = ["-n", "shut", "auth", "can-i", "get", "secrets", &user];
-            let output = stage.cluster.kubectl_output(&ask, None).await;
-            let output = output.expect("kubectl runs");
-            (!output.success).then_some(()).ok_or(output.stdout)
-        })
-        .await;
+        let user = format!("--as={}", Stage::user());
+        let ask = ["-n", "shut", "auth", "can-i", "get", "secrets", &user];
+        stage.wait_refused("Secrets may not be read", &ask).await;
         let two = shut.value("two");
         shut.secret("source", &[("a", &two)]).await;
         let object = shut.wait_reason("object", "Forbidden").await;

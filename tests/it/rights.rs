@@ -15,9 +15,7 @@ async fn granted(stage: &Stage, namespace: Option<&str>) -> BTreeSet<Right> {
     let kind = namespace.map_or("clusterrole", |_| "role");
     let mut get = vec!["get", kind, "provider-secrets", "-o", "json"];
     get.extend(namespace.into_iter().flat_map(|name| ["-n", name]));
-    let role = stage.cluster.kubectl_output(&get, None).await;
-    let role = role.expect("kubectl runs");
-    let role: Value = serde_json::from_str(&role.stdout).expect("JSON");
+    let role: Value = serde_json::from_str(&stage.kubectl(&get, None).await).expect("JSON");
     let texts = |rule: &Value, field: &str| -> Vec<String> {
         serde_json::from_value(rule[field].clone()).expect("a list of texts")
     };

@@ -151,10 +151,8 @@ fn d_08_the_definition_goes_with_everything_that_was_written() {
         .await;
         let definition = "customresourcedefinition/providersecrets.providersecrets.dev";
         // It waits until the last object is gone.
-        let deleted = ["delete", definition, "--timeout=60s"];
-        let deleted = stage.cluster.kubectl_output(&deleted, None).await;
-        let deleted = deleted.expect("kubectl runs");
-        assert!(deleted.success, "{}", deleted.stderr);
+        let delete_it = ["delete", definition, "--timeout=60s"];
+        stage.kubectl(&delete_it, None).await;
         for scene in &scenes {
             for scope in scene.account.scopes() {
                 let held = scene.account.held(scope.as_deref());
@@ -171,8 +169,7 @@ fn d_08_the_definition_goes_with_everything_that_was_written() {
         .await;
         let crds = root().join("crds").display().to_string();
         let apply = ["apply", "--server-side", "-f", &crds];
-        let applied = stage.cluster.kubectl_output(&apply, None).await;
-        assert!(applied.expect("kubectl runs").success);
+        stage.kubectl(&apply, None).await;
         stage.operator.wait_until_ready().await;
         for scene in scenes {
             scene.synced("again", &delete()).await;

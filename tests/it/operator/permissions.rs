@@ -9,12 +9,8 @@ const DEFINITION: &str = "customresourcedefinition/providersecrets.providersecre
 const ROLE: &str = "clusterrole/provider-secrets";
 
 async fn get(stage: &Stage, what: &str) -> Value {
-    let output = stage
-        .cluster
-        .kubectl_output(&["get", what, "-o", "json"], None)
-        .await;
-    let mut object: Value =
-        serde_json::from_str(&output.expect("kubectl runs").stdout).expect("JSON");
+    let output = stage.kubectl(&["get", what, "-o", "json"], None).await;
+    let mut object: Value = serde_json::from_str(&output).expect("JSON");
     for field in [
         "resourceVersion",
         "uid",
@@ -32,12 +28,7 @@ async fn get(stage: &Stage, what: &str) -> Value {
 
 async fn kubectl(stage: &Stage, arguments: &[&str], object: Option<&Value>) {
     let text = object.map(Value::to_string);
-    let output = stage
-        .cluster
-        .kubectl_output(arguments, text.as_deref())
-        .await
-        .expect("kubectl runs");
-    assert!(output.success, "kubectl {arguments:?}: {}", output.stderr);
+    stage.kubectl(arguments, text.as_deref()).await;
 }
 
 /// The role without the rules for a resource.

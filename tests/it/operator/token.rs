@@ -9,7 +9,7 @@ use kube::config::Kubeconfig;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{ACCOUNT, NAMESPACE, Operator, Scene, Stage, Target, run, traces, until};
+use crate::support::{ACCOUNT, NAMESPACE, Operator, Scene, Stage, Target, run, traces};
 
 /// The library reads the file again when what it read is 50 seconds old.
 const BOUND: Duration = Duration::from_mins(2);
@@ -20,20 +20,13 @@ const SOON: Duration = Duration::from_secs(10);
 async fn token(stage: &Stage, bound: &str) -> String {
     let namespace = format!("--namespace={NAMESPACE}");
     let secret = ["create", "secret", "generic", bound, &namespace];
-    kubectl(stage, &secret).await;
+    stage.kubectl(&secret, None).await;
     let (kind, name) = (
         "--bound-object-kind=Secret",
         format!("--bound-object-name={bound}"),
     );
     let create = ["create", "token", ACCOUNT, &namespace, kind, &name];
-    kubectl(stage, &create).await.trim().to_owned()
-}
-
-async fn kubectl(stage: &Stage, arguments: &[&str]) -> String {
-    let output = stage.cluster.kubectl_output(arguments, None).await;
-    let output = output.expect("kubectl runs");
-    assert!(output.success, "kubectl {arguments:?}: {}", output.stderr);
-    output.stdout
+    stage.kubectl(&create, None).await.trim().to_owned()
 }
 
 /// A kubeconfig of the operator with the token in this file.
@@ -67,19 +60,13 @@ fn a_12_a_token_that_is_replaced_is_read_again() {
 
         std::fs::write(&file, token(&stage, "second").await).expect("it is written");
         let namespace = format!("--namespace={NAMESPACE}");
-        kubectl(&stage, &["delete", "secret", "first", &namespace]).await;
+        let delete = ["delete", "secret", "first", &namespace];
+        stage.kubectl(&delete, None).await;
         let old = format!("--token={first}");
-        until("the first token is worth nothing", async || {
-            let whoami = ["auth", "whoami", &old];
-            let output = stage.cluster.kubectl_output(&whoami, None).await;
-            let output = output.expect("kubectl runs");
-            if output.success {
-                Err(output.stdout)
-            } else {
-                Ok(())
-            }
-        })
-        .await;
+        let whoami = ["auth", "whoami", &old];
+        stage
+            .wait_refused("the first token is worth nothing", &whoami)
+            .await;
         // What fails waits longer each time, and news is acted on at once.
         let arrives = async {
             for number in 0.. {

@@ -63,10 +63,8 @@ fn a_member_that_is_null_is_absent() {
             },
         });
         let object = object.to_string();
-        let cluster = &scene.stage.cluster;
-        let created = cluster.kubectl_output(&["create", "-f", "-"], Some(&object));
-        let created = created.await.expect("kubectl runs");
-        assert!(created.success, "{}", created.stderr);
+        let create = ["create", "-f", "-"];
+        scene.stage.kubectl(&create, Some(&object)).await;
         scene.wait_ready("nulled").await;
         scene.wait_held(&[("A_KEY", &one)]).await;
         // The null does not open the way to another provider.

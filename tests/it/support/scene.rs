@@ -322,14 +322,7 @@ impl<'a> Scene<'a> {
     /// Runs kubectl in this namespace as the administrator; its standard output.
     pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
         let arguments = [&["--namespace", self.namespace.as_str()], arguments].concat();
-        let output = self
-            .stage
-            .cluster
-            .kubectl_output(&arguments, None)
-            .await
-            .expect("kubectl runs");
-        assert!(output.success, "kubectl {arguments:?}: {}", output.stderr);
-        output.stdout
+        self.stage.kubectl(&arguments, None).await
     }
 
     /// Runs kubectl in this namespace, which must fail; its standard error.

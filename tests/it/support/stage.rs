@@ -108,9 +108,25 @@ impl Stage {
             "--force-conflicts",
             "--filename=-",
         ];
-        let applied = self.cluster.kubectl_output(&apply, Some(&rules)).await;
-        let applied = applied.expect("kubectl runs");
-        assert!(applied.success, "{}", applied.stderr);
+        self.kubectl(&apply, Some(&rules)).await;
+    }
+
+    /// Runs kubectl as the administrator; its standard output.
+    pub(crate) async fn kubectl(&self, arguments: &[&str], stdin: Option<&str>) -> String {
+        let output = self.cluster.kubectl_output(arguments, stdin).await;
+        let output = output.expect("kubectl runs");
+        assert!(output.success, "kubectl {arguments:?}: {}", output.stderr);
+        output.stdout
+    }
+
+    /// Waits until kubectl fails with these arguments.
+    pub(crate) async fn wait_refused(&self, what: &str, arguments: &[&str]) {
+        until(what, async || {
+            let output = self.cluster.kubectl_output(arguments, None).await;
+            let output = output.expect("kubectl runs");
+            (!output.success).then_some(()).ok_or(output.stdout)
+        })
+        .await;
     }
 
     async fn launch(cluster: Ground, flags: &[&str]) -> Self {
