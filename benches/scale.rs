@@ -10,8 +10,8 @@
     reason = "the harness is the tests'; a measurement needs a part of it"
 )]
 #[path = "../tests/it"]
-mod harness {
-    pub(crate) mod support;
+mod it {
+    pub(crate) mod harness;
 }
 
 #[path = "scale/throttled.rs"]
@@ -26,7 +26,7 @@ use std::{
 use clap::Parser;
 use cluster::AuditEvent;
 use futures::{StreamExt as _, stream};
-use harness::support::{self, Scene, Stage, Target, run, until};
+use it::harness::{self, Scene, Stage, Target, run, until};
 use serde_json::json;
 
 /// Rotations that are timed.
@@ -54,7 +54,7 @@ fn main() {
         objects,
         rest,
     } = Settings::parse();
-    support::operator::BINARY
+    harness::operator::BINARY
         .set(binary)
         .expect("nothing has run yet");
     run(measure(objects, Duration::from_secs(rest)));

@@ -8,7 +8,7 @@ use tokio::time::sleep_until;
 
 use super::{
     entry,
-    harness::support::{Scene, Stage, until, write_method},
+    it::harness::{Scene, Stage, until, write_method},
     percentiles, rotate, say,
 };
 

@@ -2,20 +2,16 @@
 
 mod baseten;
 mod braintrust;
-mod braintrust_options;
 mod isolation;
 mod pipecat;
-mod pipecat_image_pull;
-mod pipecat_sets;
 mod prime_intellect;
-mod prime_intellect_names;
 
 use axum::{body::Body, extract::Request};
 use provider_secrets::api::ProviderSecret;
 use serde_json::{Value, json};
 use simulator::{Exchange, Provider};
 
-use crate::support::{Scene, Stage, Target, condition};
+use crate::harness::{Scene, Stage, Target, condition};
 
 /// A scene at a target.
 async fn scene(target: Target) -> Scene<'static> {

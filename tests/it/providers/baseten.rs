@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use simulator::baseten::Spelling;
 
 use super::{assert_stalled, bodies, entry, requests, scene, spec};
-use crate::support::{Scene, Target, run};
+use crate::harness::{Scene, Target, run};
 
 const BOTH: [Target; 2] = [Target::BasetenWorkspace, Target::BasetenTeam];
 

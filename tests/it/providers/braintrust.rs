@@ -1,5 +1,7 @@
 //! Braintrust: what POST does not do, what PUT blanks and PATCH keeps, organizations and pages.
 
+mod options;
+
 use provider_secrets::api::ProviderSecret;
 use serde_json::json;
 use simulator::{
@@ -8,7 +10,7 @@ use simulator::{
 };
 
 use super::{assert_stalled, bodies, by_hand, entry, requests, scene, spec};
-use crate::support::{Scene, Target, run};
+use crate::harness::{Scene, Target, run};
 
 /// A scene whose vendor differs in these points, with Secret `source`.
 pub(super) async fn scene_with(change: impl FnOnce(&mut Variants)) -> (Scene<'static>, String) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use simulator::{Action, Fault};
 
 use super::{entry, requests, scene, spec};
-use crate::support::{Scene, Target, run, until};
+use crate::harness::{Scene, Target, run, until};
 
 /// The spec of an object, in this team where the tests have several: ids of teams are unique.
 fn spec_in(scene: &Scene<'_>, team: &str) -> Value {

@@ -1,5 +1,8 @@
 //! Pipecat Cloud: sets that are accepted first and ready later, and two readings of PUT.
 
+mod image_pull;
+mod sets;
+
 use std::time::Duration;
 
 use serde_json::json;
@@ -9,7 +12,7 @@ use simulator::{
 };
 
 use super::{bodies, requests, scene};
-use crate::support::{Scene, Target, condition, run};
+use crate::harness::{Scene, Target, condition, run};
 
 /// Longer than any test.
 const FOR_EVER: Duration = Duration::from_hours(24);
@@ -74,7 +77,7 @@ fn a_pending_set_is_not_ready_and_not_written_again() {
         );
         // It is asked again and again, without a write.
         let asked = requests(&scene, "GET /v1/secrets/agents").len();
-        crate::support::until("the set is asked for", async || {
+        crate::harness::until("the set is asked for", async || {
             let now = requests(&scene, "GET /v1/secrets/agents").len();
             if now > asked + 1 {
                 Ok(())

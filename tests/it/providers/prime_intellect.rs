@@ -1,5 +1,7 @@
 //! PrimeIntellect: teams in three places, answers without data, files, and what a refusal quotes.
 
+mod names;
+
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -10,7 +12,7 @@ use simulator::{
 };
 
 use super::{assert_stalled, bodies, by_hand, entry, requests, scene, spec};
-use crate::support::{Scene, Target, run};
+use crate::harness::{Scene, Target, run};
 
 fn vendor(scene: &Scene<'_>) -> simulator::prime_intellect::PrimeIntellect {
     scene.stage.simulator().prime_intellect()

@@ -1,0 +1,237 @@
+//! One life of an object, from its creation to its end, under an operator that may be killed in it.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use provider_secrets::api::{EntryState, ProviderSecret};
+use serde_json::json;
+
+use super::recording_proxies::{Doors, Passenger};
+use crate::{
+    faults::call_log::{Crash, Ledger},
+    harness::{Operator, Scene, Stage, Target, condition, traces, until},
+};
+
+/// What somebody else keeps at the provider, beside the object's own names.
+const FOREIGN: &str = "FOREIGN_KEY";
+
+/// An object named `target`, its provider account, and the incarnations of its operator.
+pub(super) struct Life<'a> {
+    scene: Scene<'a>,
+    ledger: Ledger,
+    client: Client,
+    operator: Option<(Operator, Doors)>,
+    logs: Vec<PathBuf>,
+    plan: String,
+}
+
+/// What came of a life.
+pub(super) struct Killed {
+    /// Calls of the operator that were counted.
+    pub(super) calls: usize,
+    /// Writes and deletes that the provider accepted.
+    writes: usize,
+}
+
+/// What came of a life in which nobody died.
+pub(super) struct Reference {
+    writes: usize,
+}
+
+impl From<Killed> for Reference {
+    fn from(Killed { writes, .. }: Killed) -> Self {
+        Self { writes }
+    }
+}
+
+impl<'a> Life<'a> {
+    /// Before the operator is born.
+    pub(super) async fn new(stage: &'a Stage, target: Target, crashes: &[Crash]) -> Self {
+        let scene = Scene::new(stage, target).await;
+        scene.foreign_write(FOREIGN, "foreign");
+        let ledger = Ledger::new();
+        ledger.arm(crashes);
+        let kubeconfig = Kubeconfig::read_from(stage.kubeconfig()).expect("a kubeconfig");
+        let config =
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+        let client = Client::try_from(config.expect("a configuration")).expect("a client");
+        let crashes: Vec<String> = crashes.iter().map(Crash::to_string).collect();
+        let plan = format!("{target:?}/{}", crashes.join("+"));
+        Self {
+            scene,
+            ledger,
+            client,
+            operator: None,
+            logs: Vec::new(),
+            plan,
+        }
+    }
+
+    /// From the creation of the object to its end, with what must be so after each step.
+    pub(super) async fn live(mut self, reference: Option<&Reference>) -> Killed {
+        let delete = json!({"deletionPolicy": "Delete"});
+        let [one, two] = ["one", "two"].map(|text| self.scene.value(text));
+        let version = self.scene.secret("source", &[("a", &one)]).await;
+        let data = [("A_KEY", "source", "a")];
+        self.scene.put("target", &data, &delete).await;
+        self.settle_with("A_KEY", &one, &version).await;
+
+        let version = self.scene.secret("source", &[("a", &two)]).await;
+        self.settle_with("A_KEY", &two, &version).await;
+
+        let data = [("B_KEY", "source", "a")];
+        self.scene.put("target", &data, &delete).await;
+        self.settle_with("B_KEY", &two, &version).await;
+
+        self.scene.delete("target").await;
+        self.settle("it is gone", async |scene| {
+            let object = scene.objects().get_opt("target").await;
+            match object.map_err(|error| error.to_string())? {
+                None => holds(scene, &[]),
+                Some(object) => Err(format!("{:#?}", object.status)),
+            }
+        })
+        .await;
+        self.end(reference).await
+    }
+
+    /// Waits until the object is synced and the provider holds this and what is foreign.
+    async fn settle_with(&mut self, name: &str, value: &str, version: &str) {
+        let what = format!("{name} is synced");
+        self.settle(&what, async |scene| {
+            let object = scene.objects().get("target").await;
+            let object = object.map_err(|error| error.to_string())?;
+            is_synced(&object, name, version)?;
+            holds(scene, &[(name, value)])
+        })
+        .await;
+    }
+
+    /// Waits, with as many incarnations of the operator as it takes.
+    async fn settle(
+        &mut self,
+        what: &str,
+        is_done: impl AsyncFn(&Scene<'a>) -> Result<(), String>,
+    ) {
+        let what = format!("{}: {what}", self.plan);
+        loop {
+            if self.operator.is_none() {
+                self.give_birth().await;
+            }
+            let is_dead = tokio::select! {
+                biased;
+                () = self.ledger.dies() => true,
+                () = until(&what, async || {
+                    is_done(&self.scene).await.map_err(|state| {
+                        format!("{state}\n{}", self.ledger.lines().join("\n"))
+                    })
+                }) => false,
+            };
+            if !is_dead {
+                break;
+            }
+            if let Some((operator, _doors)) = self.operator.take() {
+                operator.kill().await;
+            }
+        }
+    }
+
+    async fn give_birth(&mut self) {
+        let incarnation = self.ledger.birth();
+        let (ledger, stage) = (self.ledger.clone(), self.scene.stage);
+        let passenger = Passenger {
+            ledger,
+            incarnation,
+        };
+        let provider = self.scene.account.provider();
+        let doors = Doors::open(&passenger, self.client.clone(), &stage.served, provider).await;
+        let namespace = &self.scene.namespace;
+        let file = |kind| {
+            let name = format!("{namespace}-{incarnation}.{kind}");
+            stage.cluster.directory().join(name)
+        };
+        let kubeconfig = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "door",
+            "clusters": [{"name": "door", "cluster": {"server": format!("http://{}", doors.kubernetes)}}],
+            "users": [{"name": "door", "user": {}}],
+            "contexts": [{"name": "door", "context": {"cluster": "door", "user": "door"}}],
+        });
+        let path = file("kubeconfig");
+        std::fs::write(&path, kubeconfig.to_string()).expect("a file is written");
+        let door = format!("http://{}", doors.provider);
+        let url = |of| {
+            if of == provider {
+                door.clone()
+            } else {
+                stage.served.url(of)
+            }
+        };
+        let flag = format!("--watch-namespaces={namespace}");
+        let operator = Operator::launch(&path, url, file("log"), &[&flag]).await;
+        self.logs.push(operator.process().log_path().to_owned());
+        self.operator = Some((operator, doors));
+    }
+
+    /// Nothing leaked, no write too many, and the crash happened.
+    async fn end(self, reference: Option<&Reference>) -> Killed {
+        let Self { plan, logs, .. } = &self;
+        let lines = self.ledger.lines().join("\n");
+        assert_eq!(self.ledger.unspent(), 0, "{plan}: nobody died\n{lines}");
+        let accepted =
+            |write: &&simulator::Exchange| write.status().is_some_and(|status| status < 300);
+        let writes = self.scene.account.writes().iter().filter(accepted).count();
+        if let Some(reference) = reference {
+            let most = reference.writes + 1;
+            assert!(writes <= most, "{plan}: {writes} writes\n{lines}");
+        }
+        for log in logs {
+            let log = std::fs::read_to_string(log).expect("a log");
+            assert_eq!(traces(&log), Vec::<String>::new(), "{plan}");
+        }
+        let calls = self.ledger.counted();
+        if let Some((operator, _doors)) = self.operator {
+            operator.kill().await;
+        }
+        self.scene.finish().await;
+        Killed { calls, writes }
+    }
+}
+
+fn is_synced(object: &ProviderSecret, name: &str, version: &str) -> Result<(), String> {
+    let status = object.status.clone().unwrap_or_default();
+    let is_ready = condition(object, "Ready").is_some_and(|ready| ready.status == "True");
+    let is_current = status.observed_generation == object.metadata.generation;
+    let mut sources = status.sources.iter();
+    let is_read =
+        sources.any(|source| source.name == "source" && source.resource_version == version);
+    let entries: Vec<_> = status
+        .entries
+        .iter()
+        .map(|entry| (&*entry.name, entry.state))
+        .collect();
+    if is_ready && is_current && is_read && entries == [(name, EntryState::Synced)] {
+        Ok(())
+    } else {
+        Err(format!("{status:#?}"))
+    }
+}
+
+/// Whether the provider holds this, what is foreign, and nothing else.
+fn holds(scene: &Scene<'_>, wanted: &[(&str, &str)]) -> Result<(), String> {
+    let foreign = [(FOREIGN, "foreign")];
+    let wanted = wanted.iter().chain(&foreign);
+    let wanted: BTreeMap<String, String> = wanted
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let held = scene.held();
+    if held == wanted {
+        Ok(())
+    } else {
+        Err(format!("the provider holds {held:?}"))
+    }
+}

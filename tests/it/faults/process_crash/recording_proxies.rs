@@ -1,0 +1,145 @@
+//! The doors through which an incarnation of the operator reaches the outside: one to the API
+//! server, one to the provider. Behind them every call is written down, and none has an effect after
+//! its caller's death.
+
+use std::{future::Future, net::SocketAddr};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::Request,
+    http::{HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use kube::Client;
+use simulator::{Provider, Served};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::faults::call_log::{Effect, Ledger};
+
+/// Open as long as this lives.
+pub(super) struct Doors {
+    pub(super) kubernetes: SocketAddr,
+    pub(super) provider: SocketAddr,
+    servers: [JoinHandle<()>; 2],
+}
+
+impl Drop for Doors {
+    fn drop(&mut self) {
+        self.servers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Who goes through.
+#[derive(Clone)]
+pub(super) struct Passenger {
+    pub(super) ledger: Ledger,
+    pub(super) incarnation: u64,
+}
+
+impl Passenger {
+    async fn call(
+        &self,
+        line: String,
+        effect: Effect,
+        call: impl Future<Output = Response> + Send + 'static,
+    ) -> Response {
+        self.ledger.call(self.incarnation, line, effect, call).await
+    }
+}
+
+impl Doors {
+    /// Opens both. `client` is the operator's own ServiceAccount.
+    pub(super) async fn open(
+        passenger: &Passenger,
+        client: Client,
+        served: &Served,
+        provider: Provider,
+    ) -> Self {
+        let to_kubernetes = {
+            let passenger = passenger.clone();
+            move |request| kubernetes(passenger.clone(), client.clone(), request)
+        };
+        let to_provider = {
+            let (passenger, simulator) = (passenger.clone(), served.simulator().clone());
+            let host = served.address(provider).to_string();
+            let host = HeaderValue::try_from(host).expect("an address");
+            move |mut request: Request| {
+                request.headers_mut().insert(header::HOST, host.clone());
+                let (passenger, simulator) = (passenger.clone(), simulator.clone());
+                async move {
+                    let (line, effect) = to_a_provider(provider, &request);
+                    let call = async move {
+                        let answer = simulator.call(provider, request).await;
+                        answer.unwrap_or_else(|_| StatusCode::BAD_GATEWAY.into_response())
+                    };
+                    passenger.call(line, effect, call).await
+                }
+            }
+        };
+        let (kubernetes, first) = serve(Router::new().fallback(to_kubernetes)).await;
+        let (provider, second) = serve(Router::new().fallback(to_provider)).await;
+        Self {
+            kubernetes,
+            provider,
+            servers: [first, second],
+        }
+    }
+}
+
+async fn serve(router: Router) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let server = tokio::spawn(async move {
+        axum::serve(listener, router).await.expect("it serves");
+    });
+    (address, server)
+}
+
+async fn kubernetes(passenger: Passenger, client: Client, request: Request) -> Response {
+    let counted = to_kubernetes(&request);
+    let call = async move {
+        let (mut head, body) = request.into_parts();
+        // The client has its own.
+        head.headers.remove(header::HOST);
+        let body = whole(body).await;
+        let request = axum::http::Request::from_parts(head, kube::client::Body::from(body));
+        match client.send(request).await {
+            Ok(answer) => answer.map(Body::new).into_response(),
+            Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+        }
+    };
+    if let Some((line, effect)) = counted {
+        return passenger.call(line, effect, call).await;
+    }
+    // Lists, watches and events: which of them happen when is not the operator's choice alone.
+    passenger.ledger.living(passenger.incarnation).await;
+    call.await
+}
+
+async fn whole(body: Body) -> Bytes {
+    to_bytes(body, usize::MAX).await.expect("a whole request")
+}
+
+/// A call about one object or one Secret.
+fn to_kubernetes(request: &Request) -> Option<(String, Effect)> {
+    let segments: Vec<&str> = request.uri().path().split('/').collect();
+    let kinds = ["secrets", "providersecrets"];
+    let kind = segments.iter().position(|part| kinds.contains(part))?;
+    let named = segments[kind..].to_vec();
+    let effect = effect(request, Effect::Record);
+    (named.len() > 1).then(|| (format!("{} {}", request.method(), named.join("/")), effect))
+}
+
+fn to_a_provider(provider: Provider, request: &Request) -> (String, Effect) {
+    let line = format!("{} {provider} {}", request.method(), request.uri().path());
+    (line, effect(request, Effect::Send))
+}
+
+fn effect(request: &Request, write: Effect) -> Effect {
+    if request.method() == Method::GET {
+        Effect::Read
+    } else {
+        write
+    }
+}

@@ -1,0 +1,134 @@
+//! What a provider does with what it is given and shows, beyond what its documents say.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    http::{Method, Request, Response, header, request::Parts},
+};
+use serde_json::Value;
+use simulator::{ConnectionCut, Provider, Simulator};
+use tokio::time::Instant;
+
+/// A habit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::faults::simulation) enum Habit {
+    /// It stores names with one line for two that follow each other.
+    Squeezes,
+    /// Whatever is read has just been changed.
+    Touches,
+    /// What is read is what was there so long ago.
+    Lags(Duration),
+}
+
+/// What is remembered for a habit.
+#[derive(Default)]
+pub(super) struct Habits {
+    pub(super) habit: Option<Habit>,
+    /// What has been read, to be read again before a write.
+    known: BTreeMap<String, Parts>,
+    /// What it was before each write.
+    past: Vec<(Instant, BTreeMap<String, Response<Bytes>>)>,
+}
+
+impl Habits {
+    /// A request as the provider takes it.
+    pub(super) fn taken(&self, request: Request<Bytes>) -> Request<Bytes> {
+        if self.habit != Some(Habit::Squeezes) || request.method() == Method::GET {
+            return request;
+        }
+        request.map(|body| {
+            edited(body, &mut |name, text| {
+                if matches!(name, "name" | "secretKey") {
+                    *text = text.replace("__", "_");
+                }
+            })
+        })
+    }
+
+    /// An answer as the provider shows it.
+    pub(super) fn shown(
+        &self,
+        is_read: bool,
+        answer: Response<Bytes>,
+        now: &str,
+    ) -> Response<Bytes> {
+        if self.habit != Some(Habit::Touches) || !is_read {
+            return answer;
+        }
+        let mut answer = answer.map(|body| {
+            edited(body, &mut |name, text| {
+                if name.ends_with("_at") || name.ends_with("At") {
+                    now.clone_into(text);
+                }
+            })
+        });
+        answer.headers_mut().remove(header::CONTENT_LENGTH);
+        answer
+    }
+
+    /// What of the past is to be shown instead of the present.
+    pub(super) fn past(&mut self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+        let Some(Habit::Lags(lag)) = self.habit else {
+            return None;
+        };
+        let uri = request.uri().to_string();
+        let mut parts = Request::builder().uri(&uri).body(()).ok()?.into_parts().0;
+        parts.headers = request.headers().clone();
+        self.known.insert(uri.clone(), parts);
+        self.past.retain(|(at, _)| at.elapsed() < lag);
+        self.past
+            .iter()
+            .find_map(|(_, shown)| shown.get(&uri))
+            .cloned()
+    }
+
+    /// The reads that a write will change.
+    pub(super) fn known(&self) -> Vec<(String, Parts)> {
+        let known = self.known.iter();
+        known
+            .map(|(uri, parts)| (uri.clone(), parts.clone()))
+            .collect()
+    }
+
+    /// What they were before it.
+    pub(super) fn remember(&mut self, shown: BTreeMap<String, Response<Bytes>>) {
+        self.past.push((Instant::now(), shown));
+    }
+}
+
+/// Has the simulator answer.
+pub(super) async fn answer(
+    simulator: &Simulator,
+    provider: Provider,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, ConnectionCut> {
+    let answer = simulator.call(provider, request.map(Body::from)).await?;
+    let (head, body) = answer.into_parts();
+    let body = to_bytes(body, usize::MAX)
+        .await
+        .map_err(|_| ConnectionCut)?;
+    Ok(Response::from_parts(head, body))
+}
+
+/// JSON with each text changed, which is told the name of its field.
+fn edited(body: Bytes, edit: &mut impl FnMut(&str, &mut String)) -> Bytes {
+    match serde_json::from_slice::<Value>(&body) {
+        Ok(mut value) => {
+            visit("", &mut value, edit);
+            value.to_string().into()
+        }
+        Err(_) => body,
+    }
+}
+
+fn visit(name: &str, value: &mut Value, edit: &mut impl FnMut(&str, &mut String)) {
+    match value {
+        Value::String(text) => edit(name, text),
+        Value::Array(items) => items.iter_mut().for_each(|item| visit(name, item, edit)),
+        Value::Object(fields) => fields
+            .iter_mut()
+            .for_each(|(name, value)| visit(name, value, edit)),
+        _ => {}
+    }
+}

@@ -1,0 +1,72 @@
+//! What every integration test uses: a stage with a cluster, the providers and the operator, and a
+//! scene of its own on it.
+
+mod canary;
+mod cluster_pool;
+mod invariants;
+pub(crate) mod operator;
+pub(crate) mod output;
+mod quiescence;
+mod settings;
+mod steps;
+mod target;
+mod test_case;
+mod test_env;
+
+use std::{future::Future, path::PathBuf, sync::LazyLock, time::Duration};
+
+use tokio::runtime::{Builder, Runtime};
+
+pub(crate) use canary::{CANARY, traces};
+pub(crate) use operator::Operator;
+pub(crate) use quiescence::{Bystander, calls, timed, wait_write, write_method};
+pub(crate) use settings::{SCALE, say, setting};
+pub(crate) use steps::{entry, is_guarded, metric};
+pub(crate) use target::Target;
+pub(crate) use test_case::{Scene, at_each_api, at_each_api_on, condition};
+pub(crate) use test_env::{ACCOUNT, BRISK_DELETION, NAMESPACE, Stage};
+
+/// How long anything may take that must happen. Far beyond what it takes: a machine may be busy.
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+/// How soon something that cannot be waited for is looked at again, at least and at most. In between
+/// a look comes after a tenth of the time that has passed: many tests look side by side, and each look
+/// costs the API server as much as what is waited for.
+const POLL: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(200)];
+
+/// One runtime for all tests, because they share clients and servers, which belong to a runtime.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("a runtime starts")
+});
+
+/// Runs a test.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    RUNTIME.block_on(test);
+}
+
+/// Looks until `look` gives something.
+///
+/// # Panics
+/// When it does not before the deadline, with what `describe` says then.
+#[expect(
+    clippy::panic,
+    reason = "a test ends at the first thing that is not as it should be"
+)]
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let started = tokio::time::Instant::now();
+    loop {
+        match look().await {
+            Ok(found) => return found,
+            Err(state) if started.elapsed() > DEADLINE => panic!("{what}: not in time. {state}"),
+            Err(_) => tokio::time::sleep((started.elapsed() / 10).clamp(POLL[0], POLL[1])).await,
+        }
+    }
+}
+
+/// The root of the checkout.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
