@@ -1,5 +1,5 @@
-//! What every integration test uses: a stage with a cluster, the providers and the operator, and a
-//! scene of its own on it.
+//! What every integration test stands on. A [`TestEnv`] is a cluster, the simulated providers and the operator; a
+//! [`TestCase`] is one test's namespace and provider account in it.
 
 mod canary;
 mod cluster_pool;
@@ -23,14 +23,13 @@ pub(crate) use quiescence::{Bystander, calls, timed, wait_write, write_method};
 pub(crate) use settings::{SCALE, say, setting};
 pub(crate) use steps::{entry, is_guarded, metric};
 pub(crate) use target::Target;
-pub(crate) use test_case::{Scene, at_each_api, at_each_api_on, condition};
-pub(crate) use test_env::{ACCOUNT, BRISK_DELETION, NAMESPACE, Stage};
+pub(crate) use test_case::{TestCase, at_each_api, at_each_api_on, condition};
+pub(crate) use test_env::{ACCOUNT, DELETION_TIMEOUT, NAMESPACE, TestEnv};
 
-/// How long anything may take that must happen. Far beyond what it takes: a machine may be busy.
+/// How long a test waits for what must happen. Far longer than that takes: a machine may be busy.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
-/// How soon something that cannot be waited for is looked at again, at least and at most. In between
-/// a look comes after a tenth of the time that has passed: many tests look side by side, and each look
-/// costs the API server as much as what is waited for.
+/// The shortest and the longest pause between two polls. In between, the pause is a tenth of the time waited so far:
+/// many tests poll side by side, and a poll costs the API server as much as what the test waits for.
 const POLL: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(200)];
 
 /// One runtime for all tests, because they share clients and servers, which belong to a runtime.
@@ -47,10 +46,10 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     RUNTIME.block_on(test);
 }
 
-/// Looks until `look` gives something.
+/// Polls until `look` gives a value.
 ///
 /// # Panics
-/// When it does not before the deadline, with what `describe` says then.
+/// When it gives none before [`DEADLINE`], with the last error of `look`.
 #[expect(
     clippy::panic,
     reason = "a test ends at the first thing that is not as it should be"

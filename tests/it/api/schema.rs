@@ -14,7 +14,7 @@ mod sources;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::harness::{Scene, Stage, Target, root, run};
+use crate::harness::{Target, TestCase, TestEnv, root, run};
 
 /// A reference to a credential that does not exist, so that no provider is asked.
 fn credential() -> Value {
@@ -38,9 +38,9 @@ fn template(name: &str, template: &str) -> Value {
     json!({"name": name, "template": template, "secretRef": {"name": "none"}})
 }
 
-/// A scene for objects that no provider hears of.
-async fn scene() -> Scene<'static> {
-    Scene::new(Stage::shared().await, Target::BasetenTeam).await
+/// A test case for objects that no provider hears of.
+async fn case() -> TestCase<'static> {
+    TestCase::new(TestEnv::shared().await, Target::BasetenTeam).await
 }
 
 /// A spec for a provider with these entries.
@@ -62,7 +62,7 @@ fn with_source(fields: &Value) -> Value {
 }
 
 /// Asks the API server whether it would take an object; else its message.
-async fn offer(scene: &Scene<'_>, name: &str, spec: &Value) -> Result<(), String> {
+async fn offer(case: &TestCase<'_>, name: &str, spec: &Value) -> Result<(), String> {
     let object = json!({
         "apiVersion": "providersecrets.dev/v1alpha1",
         "kind": "ProviderSecret",
@@ -70,7 +70,7 @@ async fn offer(scene: &Scene<'_>, name: &str, spec: &Value) -> Result<(), String
         "spec": spec,
     });
     let parameters = PatchParams::apply("test").force().dry_run();
-    let (objects, patch) = (scene.objects(), Patch::Apply(&object));
+    let (objects, patch) = (case.objects(), Patch::Apply(&object));
     message(objects.patch(name, &parameters, &patch).await)
 }
 
@@ -152,17 +152,17 @@ fn names_and_versions_are_those_of_the_conventions() {
 #[test]
 fn an_object_that_no_operator_has_seen_does_not_look_current() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let spec = spec("baseten", &json!({}));
         let object = json!({
             "apiVersion": "providersecrets.dev/v1alpha1",
             "kind": "ProviderSecret",
-            "metadata": {"name": "unseen", "namespace": scene.namespace},
+            "metadata": {"name": "unseen", "namespace": case.namespace},
             "spec": spec,
         });
         // The API server's answer to the creation, before anybody else can see the object.
         let create = ["create", "-f", "-", "-o", "jsonpath={.status}"];
-        let cluster = &scene.stage.cluster;
+        let cluster = &case.env.cluster;
         let output = cluster
             .kubectl_output(&create, Some(&object.to_string()))
             .await;
@@ -170,22 +170,21 @@ fn an_object_that_no_operator_has_seen_does_not_look_current() {
         assert!(output.success, "{}", output.stderr);
         assert_eq!(output.stdout, r#"{"observedGeneration":-1}"#);
         // Nothing else is filled in: a GitOps tool would report it as a difference for ever.
-        let stored = scene
+        let stored = case
             .kubectl(&["get", "psec", "unseen", "-o", "jsonpath={.spec}"])
             .await;
         assert_eq!(serde_json::from_str::<Value>(&stored).expect("JSON"), spec);
-        scene.wait_reason("unseen", "CredentialNotFound").await;
-        scene.finish().await;
+        case.wait_reason("unseen", "CredentialNotFound").await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn every_kind_of_the_category_is_listed_by_it() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let spec = spec("baseten", &json!({}));
-        scene
-            .apply("listed", spec)
+        case.apply("listed", spec)
             .await
             .expect("an object is applied");
         for name in [
@@ -195,10 +194,10 @@ fn every_kind_of_the_category_is_listed_by_it() {
             "providersecret",
         ] {
             assert!(
-                scene.kubectl(&["get", name]).await.contains("listed"),
+                case.kubectl(&["get", name]).await.contains("listed"),
                 "{name}"
             );
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }

@@ -10,19 +10,19 @@ use futures::future::join_all;
 use self::lifecycle::{Killed, Life, Reference};
 use crate::{
     faults::call_log::{Crash, Variant},
-    harness::{SCALE, Stage, Target, run, say, setting},
+    harness::{SCALE, Target, TestEnv, run, say, setting},
 };
 
-/// The operator of the stage itself has nothing to do.
+/// The operator of the environment itself has nothing to do.
 const NOBODY: &str = "--watch-namespaces=nobody-lives-here";
 
 /// Cases: L-01, L-04
 #[test]
 fn a_process_killed_at_any_call_changes_nothing_in_the_end() {
     run(async {
-        let stage = Stage::fresh(&[NOBODY]).await;
+        let env = TestEnv::fresh(&[NOBODY]).await;
         let lanes = Target::ALL.into_iter().enumerate();
-        let plans = join_all(lanes.map(|(lane, target)| lane_of(&stage, target, lane))).await;
+        let plans = join_all(lanes.map(|(lane, target)| lane_of(&env, target, lane))).await;
         let plans: usize = plans.into_iter().sum();
         say(&format!("killed: {plans} plans"));
     });
@@ -30,8 +30,8 @@ fn a_process_killed_at_any_call_changes_nothing_in_the_end() {
 
 /// Kills at some calls, others in each lane, so that every kind of call is met on both sides; with a
 /// larger scale at every call.
-async fn lane_of(stage: &Stage, target: Target, lane: usize) -> usize {
-    let undisturbed = Life::new(stage, target, &[]).await.live(None).await;
+async fn lane_of(env: &TestEnv, target: Target, lane: usize) -> usize {
+    let undisturbed = Life::new(env, target, &[]).await.live(None).await;
     let Killed { calls, .. } = undisturbed;
     let reference = Reference::from(undisturbed);
     let is_everything = setting(SCALE).is_some();
@@ -41,7 +41,7 @@ async fn lane_of(stage: &Stage, target: Target, lane: usize) -> usize {
         for (side, variant) in sides.into_iter().enumerate() {
             if is_everything || (call + lane).is_multiple_of(4) && (call + lane) / 4 % 2 == side {
                 let crash = Crash { call, variant };
-                Life::new(stage, target, &[crash])
+                Life::new(env, target, &[crash])
                     .await
                     .live(Some(&reference))
                     .await;

@@ -6,18 +6,18 @@ use futures::future::join_all;
 use provider_secrets::api::ProviderSecret;
 use simulator::Access;
 
-use crate::harness::{Bystander, CANARY, Scene, Stage, Target, calls, condition, run, timed};
+use crate::harness::{Bystander, CANARY, Target, TestCase, TestEnv, calls, condition, run, timed};
 
 /// What issue and design promise from a change to the provider.
 const SOON: Duration = Duration::from_secs(1);
 
-/// A scene with a source and an object that is synced.
-async fn synced(stage: &Stage, target: Target) -> Scene<'_> {
-    let scene = Scene::new(stage, target).await;
-    scene.secret("source", &[("a", &scene.value("a"))]).await;
-    scene.object("synced", &[("A_KEY", "source", "a")]).await;
-    scene.wait_ready("synced").await;
-    scene
+/// A test case with a source and an object that is synced.
+async fn synced(env: &TestEnv, target: Target) -> TestCase<'_> {
+    let case = TestCase::new(env, target).await;
+    case.secret("source", &[("a", &case.value("a"))]).await;
+    case.object("synced", &[("A_KEY", "source", "a")]).await;
+    case.wait_ready("synced").await;
+    case
 }
 
 fn assert_stalled(object: &ProviderSecret) {
@@ -33,39 +33,39 @@ fn assert_stalled(object: &ProviderSecret) {
 #[test]
 fn a_missing_credential_or_key_calls_nobody_and_heals_within_a_second() {
     run(async {
-        let stage = Stage::shared().await;
-        let bystander = Bystander::new(stage).await;
-        let scenes = join_all(Target::ALL.map(async |target| {
-            let scene = Scene::new(stage, target).await;
-            scene.delete_secret("credential").await;
-            scene.secret("source", &[("a", &scene.value("a"))]).await;
-            scene.object("waits", &[("A_KEY", "source", "a")]).await;
-            let object = scene.wait_reason("waits", "CredentialNotFound").await;
+        let env = TestEnv::shared().await;
+        let bystander = Bystander::new(env).await;
+        let test_cases = join_all(Target::ALL.map(async |target| {
+            let case = TestCase::new(env, target).await;
+            case.delete_secret("credential").await;
+            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.object("waits", &[("A_KEY", "source", "a")]).await;
+            let object = case.wait_reason("waits", "CredentialNotFound").await;
             assert!(condition(&object, "Reconciling").is_some(), "{target:?}");
             let entry = &object.status.as_ref().expect("a status").entries[0];
             assert_eq!((&*entry.name, entry.digest.as_ref()), ("A_KEY", None));
-            scene.secret("credential", &[("other", &scene.key)]).await;
-            let object = scene.wait_reason("waits", "CredentialKeyMissing").await;
+            case.secret("credential", &[("other", &case.key)]).await;
+            let object = case.wait_reason("waits", "CredentialKeyMissing").await;
             assert!(condition(&object, "Reconciling").is_some(), "{target:?}");
-            scene
+            case
         }))
         .await;
         bystander.rotate().await;
         let mut latencies = Vec::new();
-        for scene in scenes {
+        for case in test_cases {
             assert_eq!(
-                scene.account.requests().len(),
+                case.account.requests().len(),
                 0,
                 "{:?} was called",
-                scene.target
+                case.target
             );
-            let latency = timed(&scene, async {
-                scene.secret("credential", &[("api-key", &scene.key)]).await;
+            let latency = timed(&case, async {
+                case.secret("credential", &[("api-key", &case.key)]).await;
             });
             latencies.push(latency.await);
-            scene.wait_ready("waits").await;
-            scene.wait_held(&[("A_KEY", &scene.value("a"))]).await;
-            scene.finish().await;
+            case.wait_ready("waits").await;
+            case.wait_held(&[("A_KEY", &case.value("a"))]).await;
+            case.finish().await;
         }
         latencies.sort();
         assert!(latencies[latencies.len() / 2] < SOON, "{latencies:?}");
@@ -76,16 +76,16 @@ fn a_missing_credential_or_key_calls_nobody_and_heals_within_a_second() {
 #[test]
 fn a_credential_that_goes_away_stops_the_calls_and_keeps_the_record() {
     run(async {
-        let scene = synced(Stage::shared().await, Target::PrimeIntellect).await;
-        let before = scene.account.requests().len();
-        scene.delete_secret("credential").await;
-        let object = scene.wait_reason("synced", "CredentialNotFound").await;
+        let case = synced(TestEnv::shared().await, Target::PrimeIntellect).await;
+        let before = case.account.requests().len();
+        case.delete_secret("credential").await;
+        let object = case.wait_reason("synced", "CredentialNotFound").await;
         let entry = &object.status.as_ref().expect("a status").entries[0];
         assert!(entry.digest.is_some(), "{entry:#?}");
-        scene.secret("credential", &[("api-key", &scene.key)]).await;
-        scene.wait_ready("synced").await;
-        assert_eq!(scene.account.requests().len(), before);
-        scene.finish().await;
+        case.secret("credential", &[("api-key", &case.key)]).await;
+        case.wait_ready("synced").await;
+        assert_eq!(case.account.requests().len(), before);
+        case.finish().await;
     });
 }
 
@@ -111,42 +111,42 @@ fn a_key_that_no_header_may_hold_is_never_sent() {
         long.into_bytes(),
     ];
     run(async {
-        let stage = Stage::shared().await;
-        let bystander = Bystander::new(stage).await;
-        let scenes = join_all(Target::ALL.map(async |target| {
-            let scene = Scene::new(stage, target).await;
-            scene.secret("source", &[("a", &scene.value("a"))]).await;
+        let env = TestEnv::shared().await;
+        let bystander = Bystander::new(env).await;
+        let test_cases = join_all(Target::ALL.map(async |target| {
+            let case = TestCase::new(env, target).await;
+            case.secret("source", &[("a", &case.value("a"))]).await;
             for (number, key) in cases.iter().enumerate() {
                 let data = BTreeMap::from([("api-key", key.as_slice())]);
-                scene.binary_secret("credential", &data).await;
+                case.binary_secret("credential", &data).await;
                 let name = format!("unusable-{number}");
-                scene.object(&name, &[("A_KEY", "source", "a")]).await;
-                assert_stalled(&scene.wait_reason(&name, "CredentialInvalid").await);
+                case.object(&name, &[("A_KEY", "source", "a")]).await;
+                assert_stalled(&case.wait_reason(&name, "CredentialInvalid").await);
                 if number + 1 < cases.len() {
                     // A name has one owner.
-                    scene.kubectl(&["delete", "psec", &name]).await;
+                    case.kubectl(&["delete", "psec", &name]).await;
                 }
             }
-            scene
+            case
         }))
         .await;
         bystander.rotate().await;
         // Nobody has such a key, so look at everything that came in at all.
-        let strangers = stage.simulator().requests();
-        let strangers = strangers.iter().filter(|request| request.account.is_none());
+        let unknown = env.simulator().requests();
+        let unknown = unknown.iter().filter(|request| request.account.is_none());
         assert_eq!(
-            strangers.map(simulator::Exchange::line).collect::<Vec<_>>(),
+            unknown.map(simulator::Exchange::line).collect::<Vec<_>>(),
             Vec::<String>::new()
         );
-        for scene in scenes {
-            assert_eq!(scene.account.requests().len(), 0, "{:?}", scene.target);
+        for case in test_cases {
+            assert_eq!(case.account.requests().len(), 0, "{:?}", case.target);
             let last = format!("unusable-{}", cases.len() - 1);
             // What `echo` leaves behind is forgiven.
-            let key = format!("{}\n", scene.key);
-            scene.secret("credential", &[("api-key", &key)]).await;
-            scene.wait_ready(&last).await;
-            scene.wait_held(&[("A_KEY", &scene.value("a"))]).await;
-            scene.finish().await;
+            let key = format!("{}\n", case.key);
+            case.secret("credential", &[("api-key", &key)]).await;
+            case.wait_ready(&last).await;
+            case.wait_held(&[("A_KEY", &case.value("a"))]).await;
+            case.finish().await;
         }
         bystander.finish().await;
     });
@@ -156,16 +156,15 @@ fn a_key_that_no_header_may_hold_is_never_sent() {
 #[test]
 fn a_revoked_key_stalls_until_a_new_one_is_there_and_is_then_never_sent_again() {
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let scene = synced(stage, target).await;
-            scene
-                .account
-                .revoke_key(&scene.key)
+            let case = synced(env, target).await;
+            case.account
+                .revoke_key(&case.key)
                 .expect("a key is revoked");
-            let rotated = scene.value("rotated");
-            scene.secret("source", &[("a", &rotated)]).await;
-            let object = scene.wait_reason("synced", "AuthenticationFailed").await;
+            let rotated = case.value("rotated");
+            case.secret("source", &[("a", &rotated)]).await;
+            let object = case.wait_reason("synced", "AuthenticationFailed").await;
             assert_stalled(&object);
             let ready = condition(&object, "Ready").expect("Ready");
             assert!(
@@ -173,22 +172,22 @@ fn a_revoked_key_stalls_until_a_new_one_is_there_and_is_then_never_sent_again() 
                 "{}",
                 ready.message
             );
-            let new = format!("{}-new", scene.key);
-            scene.account.add_key(&*new).expect("a key is added");
-            let before = scene.account.requests().len();
-            let latency = timed(&scene, async {
-                scene.secret("credential", &[("api-key", &new)]).await;
+            let new = format!("{}-new", case.key);
+            case.account.add_key(&*new).expect("a key is added");
+            let before = case.account.requests().len();
+            let latency = timed(&case, async {
+                case.secret("credential", &[("api-key", &new)]).await;
             });
             let latency = latency.await;
-            scene.wait_ready("synced").await;
-            scene.wait_held(&[("A_KEY", &rotated)]).await;
+            case.wait_ready("synced").await;
+            case.wait_held(&[("A_KEY", &rotated)]).await;
             assert!(latency < SOON, "{target:?} {latency:?}");
-            let later = &scene.account.requests()[before..];
+            let later = &case.account.requests()[before..];
             assert!(
                 later.iter().all(|request| request.key == Some(1)),
                 "{target:?} {later:#?}"
             );
-            scene.finish().await;
+            case.finish().await;
         }))
         .await;
     });
@@ -198,30 +197,29 @@ fn a_revoked_key_stalls_until_a_new_one_is_there_and_is_then_never_sent_again() 
 #[test]
 fn a_key_that_is_replaced_before_it_is_revoked_is_never_missed() {
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let scene = synced(stage, target).await;
-            let new = format!("{}-new", scene.key);
-            scene.account.add_key(&*new).expect("a key is added");
-            let version = scene.secret("credential", &[("api-key", &new)]).await;
+            let case = synced(env, target).await;
+            let new = format!("{}-new", case.key);
+            case.account.add_key(&*new).expect("a key is added");
+            let version = case.secret("credential", &[("api-key", &new)]).await;
             let has_read = |object: &ProviderSecret| {
                 let sources = &object.status.as_ref().expect("a status").sources;
                 sources
                     .iter()
                     .any(|source| source.resource_version == version)
             };
-            scene.wait("synced", "on the new key", has_read).await;
-            scene
-                .account
-                .revoke_key(&scene.key)
+            case.wait("synced", "on the new key", has_read).await;
+            case.account
+                .revoke_key(&case.key)
                 .expect("a key is revoked");
-            let rotated = scene.value("rotated");
-            scene.secret("source", &[("a", &rotated)]).await;
-            scene.wait_held(&[("A_KEY", &rotated)]).await;
-            scene.wait_ready("synced").await;
-            let events = scene.kubectl(&["get", "events", "-o", "json"]).await;
+            let rotated = case.value("rotated");
+            case.secret("source", &[("a", &rotated)]).await;
+            case.wait_held(&[("A_KEY", &rotated)]).await;
+            case.wait_ready("synced").await;
+            let events = case.kubectl(&["get", "events", "-o", "json"]).await;
             assert!(!events.contains("AuthenticationFailed"), "{target:?}");
-            scene.finish().await;
+            case.finish().await;
         }))
         .await;
     });
@@ -231,29 +229,25 @@ fn a_key_that_is_replaced_before_it_is_revoked_is_never_missed() {
 #[test]
 fn a_key_that_may_only_read_stalls_and_heals_with_its_replacement() {
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let scene = Scene::new(stage, target).await;
-            scene
-                .account
-                .set_access(&scene.key, Access::ReadOnly)
+            let case = TestCase::new(env, target).await;
+            case.account
+                .set_access(&case.key, Access::ReadOnly)
                 .expect("a key is limited");
-            scene.secret("source", &[("a", &scene.value("a"))]).await;
-            scene.object("reads", &[("A_KEY", "source", "a")]).await;
-            assert_stalled(&scene.wait_reason("reads", "PermissionDenied").await);
-            let new = format!("{}-new", scene.key);
-            scene.account.add_key(&*new).expect("a key is added");
-            scene.secret("credential", &[("api-key", &new)]).await;
-            scene.wait_ready("reads").await;
-            scene.wait_held(&[("A_KEY", &scene.value("a"))]).await;
+            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.object("reads", &[("A_KEY", "source", "a")]).await;
+            assert_stalled(&case.wait_reason("reads", "PermissionDenied").await);
+            let new = format!("{}-new", case.key);
+            case.account.add_key(&*new).expect("a key is added");
+            case.secret("credential", &[("api-key", &new)]).await;
+            case.wait_ready("reads").await;
+            case.wait_held(&[("A_KEY", &case.value("a"))]).await;
             assert!(
-                scene
-                    .writes()
-                    .iter()
-                    .all(|line| !line.starts_with("DELETE")),
+                case.writes().iter().all(|line| !line.starts_with("DELETE")),
                 "{target:?}"
             );
-            scene.finish().await;
+            case.finish().await;
         }))
         .await;
     });
@@ -262,29 +256,29 @@ fn a_key_that_may_only_read_stalls_and_heals_with_its_replacement() {
 #[test]
 fn a_credential_is_read_once_however_many_objects_name_it_and_only_in_its_namespace() {
     run(async {
-        let stage = Stage::shared().await;
-        let (scene, other) = (
-            Scene::new(stage, Target::BasetenTeam).await,
-            Scene::new(stage, Target::BasetenTeam).await,
+        let env = TestEnv::shared().await;
+        let (case, other) = (
+            TestCase::new(env, Target::BasetenTeam).await,
+            TestCase::new(env, Target::BasetenTeam).await,
         );
-        scene.secret("source", &[("a", &scene.value("a"))]).await;
+        case.secret("source", &[("a", &case.value("a"))]).await;
         let names: Vec<String> = (0..10).map(|number| format!("many-{number}")).collect();
         join_all(names.iter().map(async |name| {
             let entry = name.to_uppercase();
-            scene.object(name, &[(&entry, "source", "a")]).await;
-            scene.wait_ready(name).await;
+            case.object(name, &[(&entry, "source", "a")]).await;
+            case.wait_ready(name).await;
         }))
         .await;
-        let reads = async |scene: &Scene<'_>| {
-            let mut calls = calls(stage, &scene.namespace).await;
+        let reads = async |case: &TestCase<'_>| {
+            let mut calls = calls(env, &case.namespace).await;
             calls.retain(|call| call.resource == "secrets" && call.name == "credential");
             calls.len()
         };
-        assert_eq!(reads(&scene).await, 1);
+        assert_eq!(reads(&case).await, 1);
         // A new version is read once more, by all.
-        let new = format!("{}-new", scene.key);
-        scene.account.add_key(&*new).expect("a key is added");
-        let version = scene.secret("credential", &[("api-key", &new)]).await;
+        let new = format!("{}-new", case.key);
+        case.account.add_key(&*new).expect("a key is added");
+        let version = case.secret("credential", &[("api-key", &new)]).await;
         let has_read = |object: &ProviderSecret| {
             let sources = &object.status.as_ref().expect("a status").sources;
             sources
@@ -292,12 +286,12 @@ fn a_credential_is_read_once_however_many_objects_name_it_and_only_in_its_namesp
                 .any(|source| source.resource_version == version)
         };
         for name in &names {
-            scene.wait(name, "on the new key", has_read).await;
+            case.wait(name, "on the new key", has_read).await;
         }
-        assert_eq!(reads(&scene).await, 2);
+        assert_eq!(reads(&case).await, 2);
         // The Secret of the same name next door has no reader.
         assert_eq!(reads(&other).await, 0);
-        scene.finish().await;
+        case.finish().await;
         other.finish().await;
     });
 }

@@ -7,10 +7,10 @@ use futures::future::join_all;
 use provider_secrets::api::ProviderSecret;
 use serde_json::{Value, json};
 
-use crate::harness::{Scene, Stage, Target, at_each_api, at_each_api_on, run};
+use crate::harness::{Target, TestCase, TestEnv, at_each_api, at_each_api_on, run};
 
-async fn at_each_brisk_api(play: impl AsyncFn(Scene<'static>)) {
-    at_each_api_on(Stage::brisk().await, play).await;
+async fn at_each_api_verifying(play: impl AsyncFn(TestCase<'static>)) {
+    at_each_api_on(TestEnv::verifying().await, play).await;
 }
 
 /// What the digests of an object were made with.
@@ -20,74 +20,72 @@ fn fingerprint(object: &ProviderSecret) -> String {
 }
 
 /// Waits until an object has followed its key, and is synced.
-async fn wait_followed(scene: &Scene<'_>, name: &str, before: &str) -> ProviderSecret {
-    scene
-        .wait(name, "under the new key", |object| {
-            fingerprint(object) != before
-        })
-        .await;
-    scene.wait_ready(name).await
+async fn wait_followed(case: &TestCase<'_>, name: &str, before: &str) -> ProviderSecret {
+    case.wait(name, "under the new key", |object| {
+        fingerprint(object) != before
+    })
+    .await;
+    case.wait_ready(name).await
 }
 
 /// Cases: C-21
 #[test]
 fn a_key_rotated_in_its_secret_costs_no_write() {
-    run(at_each_brisk_api(async |scene| {
-        let one = scene.synced("keyed", &json!({})).await;
-        let before = fingerprint(&scene.get("keyed").await);
-        let writes = scene.writes();
-        let key = scene.further_key();
-        scene.secret("credential", &[("api-key", &key)]).await;
-        wait_followed(&scene, "keyed", &before).await;
-        assert_eq!(scene.writes(), writes, "{:?}", scene.target);
-        scene
-            .account
-            .revoke_key(&scene.key)
+    run(at_each_api_verifying(async |case| {
+        let one = case.synced("keyed", &json!({})).await;
+        let before = fingerprint(&case.get("keyed").await);
+        let writes = case.writes();
+        let key = case.further_key();
+        case.secret("credential", &[("api-key", &key)]).await;
+        wait_followed(&case, "keyed", &before).await;
+        assert_eq!(case.writes(), writes, "{:?}", case.target);
+        case.account
+            .revoke_key(&case.key)
             .expect("the old one goes");
         // No call with the old key after the new one was read.
-        let known = scene.account.requests().len();
-        let two = scene.value("two");
-        scene.secret("source", &[("a", &two)]).await;
-        scene.wait_held(&[("A_KEY", &two)]).await;
-        scene.wait_ready("keyed").await;
-        assert_eq!(scene.writes().len(), writes.len() + 1, "{:?}", scene.target);
-        let requests = scene.account.requests();
+        let known = case.account.requests().len();
+        let two = case.value("two");
+        case.secret("source", &[("a", &two)]).await;
+        case.wait_held(&[("A_KEY", &two)]).await;
+        case.wait_ready("keyed").await;
+        assert_eq!(case.writes().len(), writes.len() + 1, "{:?}", case.target);
+        let requests = case.account.requests();
         assert!(
             requests[known..]
                 .iter()
                 .all(|request| request.key == Some(1))
         );
         assert_ne!(one, two);
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
 /// Cases: C-21
 #[test]
 fn the_old_key_revoked_first_heals_with_the_new_one() {
-    run(at_each_brisk_api(async |scene| {
-        scene.synced("keyed", &json!({})).await;
-        scene.account.revoke_key(&scene.key).expect("it is revoked");
-        scene.secret("source", &[("a", &scene.value("two"))]).await;
-        scene.wait_reason("keyed", "AuthenticationFailed").await;
-        let key = scene.further_key();
-        scene.secret("credential", &[("api-key", &key)]).await;
-        scene.wait_held(&[("A_KEY", &scene.value("two"))]).await;
-        let object = scene.wait_ready("keyed").await;
+    run(at_each_api_verifying(async |case| {
+        case.synced("keyed", &json!({})).await;
+        case.account.revoke_key(&case.key).expect("it is revoked");
+        case.secret("source", &[("a", &case.value("two"))]).await;
+        case.wait_reason("keyed", "AuthenticationFailed").await;
+        let key = case.further_key();
+        case.secret("credential", &[("api-key", &key)]).await;
+        case.wait_held(&[("A_KEY", &case.value("two"))]).await;
+        let object = case.wait_ready("keyed").await;
         assert!(crate::harness::condition(&object, "Stalled").is_none());
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
 /// Cases: C-21
 #[test]
 fn another_reference_to_another_key_costs_no_write() {
-    run(at_each_brisk_api(async |scene| {
-        scene.synced("keyed", &json!({})).await;
-        let before = fingerprint(&scene.get("keyed").await);
-        let writes = scene.writes();
-        scene.secret("next", &[("key", &scene.further_key())]).await;
-        let mut spec = scene.spec(&[("A_KEY", "source", "a")], &json!({}));
+    run(at_each_api_verifying(async |case| {
+        case.synced("keyed", &json!({})).await;
+        let before = fingerprint(&case.get("keyed").await);
+        let writes = case.writes();
+        case.secret("next", &[("key", &case.further_key())]).await;
+        let mut spec = case.spec(&[("A_KEY", "source", "a")], &json!({}));
         for member in spec["provider"]
             .as_object_mut()
             .expect("an object")
@@ -95,70 +93,70 @@ fn another_reference_to_another_key_costs_no_write() {
         {
             member["apiKeySecretRef"] = json!({"name": "next", "key": "key"});
         }
-        scene.apply("keyed", spec).await.expect("it is applied");
-        wait_followed(&scene, "keyed", &before).await;
-        assert_eq!(scene.writes(), writes, "{:?}", scene.target);
-        scene.finish().await;
+        case.apply("keyed", spec).await.expect("it is applied");
+        wait_followed(&case, "keyed", &before).await;
+        assert_eq!(case.writes(), writes, "{:?}", case.target);
+        case.finish().await;
     }));
 }
 
 /// Cases: C-21
 #[test]
 fn a_key_of_fifty_objects_costs_no_write() {
-    run(at_each_api(async |scene| {
-        scene.secret("source", &[("a", &scene.value("a"))]).await;
+    run(at_each_api(async |case| {
+        case.secret("source", &[("a", &case.value("a"))]).await;
         let names: Vec<String> = (0..50).map(|number| format!("many-{number:02}")).collect();
         for name in &names {
             let entry = name.to_uppercase().replace('-', "_");
-            let mut spec = scene.spec(&[(&entry, "source", "a")], &json!({}));
-            if scene.target == Target::Pipecat {
+            let mut spec = case.spec(&[(&entry, "source", "a")], &json!({}));
+            if case.target == Target::Pipecat {
                 spec["provider"]["pipecat"]["setName"] = name.as_str().into();
             }
-            scene.apply(name, spec).await.expect("it is applied");
+            case.apply(name, spec).await.expect("it is applied");
         }
         for name in &names {
-            scene.wait_ready(name).await;
+            case.wait_ready(name).await;
         }
-        let before = fingerprint(&scene.get("many-00").await);
-        let (writes, listings) = (scene.writes(), scene.listings());
-        let key = scene.further_key();
-        scene.secret("credential", &[("api-key", &key)]).await;
+        let before = fingerprint(&case.get("many-00").await);
+        let (writes, listings) = (case.writes(), case.listings());
+        let key = case.further_key();
+        case.secret("credential", &[("api-key", &key)]).await;
         for name in &names {
-            wait_followed(&scene, name, &before).await;
+            wait_followed(&case, name, &before).await;
         }
-        assert_eq!(scene.writes(), writes, "{:?}", scene.target);
-        let listed = scene.listings() - listings;
+        assert_eq!(case.writes(), writes, "{:?}", case.target);
+        let listed = case.listings() - listings;
         assert!(
             listed <= 2,
             "{:?}: {listed} listings for one key",
-            scene.target
+            case.target
         );
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
 /// Cases: C-21
 #[test]
 fn with_a_key_and_a_source_that_change_together_only_that_entry_is_written() {
-    run(at_each_brisk_api(async |scene| {
-        let (a, b) = (scene.value("a"), scene.value("b"));
-        scene.secret("source", &[("a", &a)]).await;
-        scene.secret("other", &[("b", &b)]).await;
+    run(at_each_api_verifying(async |case| {
+        let (a, b) = (case.value("a"), case.value("b"));
+        case.secret("source", &[("a", &a)]).await;
+        case.secret("other", &[("b", &b)]).await;
         let data = [("A_KEY", "source", "a"), ("B_KEY", "other", "b")];
-        scene.put("keyed", &data, &json!({})).await;
-        scene.wait_ready("keyed").await;
-        let before = fingerprint(&scene.get("keyed").await);
-        let writes = scene.writes().len();
-        let (key, two) = (scene.further_key(), scene.value("two"));
+        case.put("keyed", &data, &json!({})).await;
+        case.wait_ready("keyed").await;
+        let before = fingerprint(&case.get("keyed").await);
+        let writes = case.writes().len();
+        let (key, two) = (case.further_key(), case.value("two"));
         let (rotated, rekeyed) = ([("b", two.as_str())], [("api-key", key.as_str())]);
         futures::future::join(
-            scene.secret("other", &rotated),
-            scene.secret("credential", &rekeyed),
+            case.secret("other", &rotated),
+            case.secret("credential", &rekeyed),
         )
         .await;
-        scene.wait_held(&[("A_KEY", &a), ("B_KEY", &two)]).await;
-        wait_followed(&scene, "keyed", &before).await;
-        let written = scene.account.writes();
+        case.wait_held(&[("A_KEY", &a), ("B_KEY", &two)]).await;
+        wait_followed(&case, "keyed", &before).await;
+        let written = case.account.writes();
         let written: Vec<Value> = written[writes..]
             .iter()
             .map(|write| {
@@ -169,9 +167,9 @@ fn with_a_key_and_a_source_that_change_together_only_that_entry_is_written() {
                     .unwrap_or_default()
             })
             .collect();
-        assert_eq!(written.len(), 1, "{:?} {written:?}", scene.target);
+        assert_eq!(written.len(), 1, "{:?} {written:?}", case.target);
         assert!(written[0].to_string().contains(&two), "{written:?}");
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
@@ -179,58 +177,54 @@ fn with_a_key_and_a_source_that_change_together_only_that_entry_is_written() {
 #[test]
 fn a_key_rotated_while_the_operator_is_down_costs_no_write() {
     run(async {
-        let mut stage = Stage::fresh(&[]).await;
+        let mut env = TestEnv::fresh(&[]).await;
         let mut parked = Vec::new();
         for target in Target::ALL {
-            let scene = Scene::new(&stage, target).await;
-            let (a, b) = (scene.value("a"), scene.value("b"));
-            scene.secret("source", &[("a", &a)]).await;
-            scene.secret("other", &[("b", &b)]).await;
+            let case = TestCase::new(&env, target).await;
+            let (a, b) = (case.value("a"), case.value("b"));
+            case.secret("source", &[("a", &a)]).await;
+            case.secret("other", &[("b", &b)]).await;
             let data = [("A_KEY", "source", "a"), ("B_KEY", "other", "b")];
-            scene
-                .put("keyed", &data, &json!({"deletionPolicy": "Delete"}))
+            case.put("keyed", &data, &json!({"deletionPolicy": "Delete"}))
                 .await;
-            scene.wait_ready("keyed").await;
-            let before = fingerprint(&scene.get("keyed").await);
-            let writes = scene.writes();
-            parked.push((target, scene.parts(), before, writes));
+            case.wait_ready("keyed").await;
+            let before = fingerprint(&case.get("keyed").await);
+            let writes = case.writes();
+            parked.push((target, case.identity(), before, writes));
         }
-        assert!(stage.operator.terminate().await.success());
-        for (number, (target, parts, ..)) in parked.iter().enumerate() {
-            let scene = Scene::again(&stage, *target, parts);
-            scene
-                .secret("credential", &[("api-key", &scene.further_key())])
+        assert!(env.operator.terminate().await.success());
+        for (number, (target, identity, ..)) in parked.iter().enumerate() {
+            let case = TestCase::resume(&env, *target, identity);
+            case.secret("credential", &[("api-key", &case.further_key())])
                 .await;
-            scene
-                .account
-                .revoke_key(&scene.key)
+            case.account
+                .revoke_key(&case.key)
                 .expect("the old one goes");
             if number % 2 == 0 {
-                scene.secret("other", &[("b", &scene.value("two"))]).await;
+                case.secret("other", &[("b", &case.value("two"))]).await;
             }
         }
-        stage.restart(&[]).await;
+        env.restart(&[]).await;
         let plays = parked.iter().enumerate();
         join_all(
-            plays.map(async |(number, (target, parts, before, writes))| {
-                let scene = Scene::again(&stage, *target, parts);
-                wait_followed(&scene, "keyed", before).await;
+            plays.map(async |(number, (target, identity, before, writes))| {
+                let case = TestCase::resume(&env, *target, identity);
+                wait_followed(&case, "keyed", before).await;
                 let value = if number % 2 == 0 { "two" } else { "b" };
-                scene
-                    .wait_held(&[("A_KEY", &scene.value("a")), ("B_KEY", &scene.value(value))])
+                case.wait_held(&[("A_KEY", &case.value("a")), ("B_KEY", &case.value(value))])
                     .await;
                 let news = usize::from(number % 2 == 0);
                 assert_eq!(
-                    scene.writes().len(),
+                    case.writes().len(),
                     writes.len() + news,
                     "{target:?} {:?}",
-                    scene.writes()
+                    case.writes()
                 );
                 // What was written under the old key can still be deleted.
-                scene.delete("keyed").await;
-                scene.wait_gone("keyed").await;
-                scene.assert_held(&[]);
-                scene.finish().await;
+                case.delete("keyed").await;
+                case.wait_gone("keyed").await;
+                case.assert_held(&[]);
+                case.finish().await;
             }),
         )
         .await;

@@ -11,12 +11,12 @@ use provider_secrets::api::ProviderSecret;
 use serde_json::Value;
 use simulator::Fault;
 
-use crate::harness::{Bystander, Scene, Stage, Target, condition, run, until};
+use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, until};
 
 /// The events about an object, oldest first.
-async fn events(scene: &Scene<'_>, object: &str) -> Vec<Value> {
+async fn events(case: &TestCase<'_>, object: &str) -> Vec<Value> {
     let arguments = ["get", "events.events.k8s.io", "-o", "json"];
-    let list: Value = serde_json::from_str(&scene.kubectl(&arguments).await).expect("JSON");
+    let list: Value = serde_json::from_str(&case.kubectl(&arguments).await).expect("JSON");
     let mut events = list["items"].as_array().expect("a list").clone();
     events.retain(|event| event["regarding"]["name"] == object);
     events.sort_by_key(|event| event["eventTime"].as_str().map(str::to_owned));
@@ -24,9 +24,9 @@ async fn events(scene: &Scene<'_>, object: &str) -> Vec<Value> {
 }
 
 /// Waits until there are so many events about an object.
-async fn wait_events(scene: &Scene<'_>, object: &str, count: usize) -> Vec<Value> {
+async fn wait_events(case: &TestCase<'_>, object: &str, count: usize) -> Vec<Value> {
     until("the events are there", async || {
-        let events = events(scene, object).await;
+        let events = events(case, object).await;
         if events.len() >= count {
             Ok(events)
         } else {
@@ -52,32 +52,30 @@ fn reasons(events: &[Value]) -> Vec<(&str, &str)> {
 #[test]
 fn events_tell_of_transitions_and_of_nothing_else() {
     run(async {
-        let stage = Stage::shared().await;
-        let bystander = Bystander::new(stage).await;
-        let scene = Scene::new(stage, Target::BasetenTeam).await;
-        scene.object("told", &[("A_KEY", "source", "a")]).await;
-        scene.wait_reason("told", "SecretNotFound").await;
-        scene.secret("source", &[("a", &scene.value("0"))]).await;
-        scene.wait_ready("told").await;
-        wait_events(&scene, "told", 2).await;
+        let env = TestEnv::shared().await;
+        let bystander = Bystander::new(env).await;
+        let case = TestCase::new(env, Target::BasetenTeam).await;
+        case.object("told", &[("A_KEY", "source", "a")]).await;
+        case.wait_reason("told", "SecretNotFound").await;
+        case.secret("source", &[("a", &case.value("0"))]).await;
+        case.wait_ready("told").await;
+        wait_events(&case, "told", 2).await;
         // A metadata edit, a label on the object and a spec that asks for the same are no news.
-        scene
-            .kubectl(&["label", "secret", "source", "team=a"])
-            .await;
-        scene.kubectl(&["annotate", "psec", "told", "note=a"]).await;
-        scene.secret("source", &[("a", &scene.value("1"))]).await;
-        scene.wait_held(&[("A_KEY", &scene.value("1"))]).await;
-        wait_events(&scene, "told", 3).await;
+        case.kubectl(&["label", "secret", "source", "team=a"]).await;
+        case.kubectl(&["annotate", "psec", "told", "note=a"]).await;
+        case.secret("source", &[("a", &case.value("1"))]).await;
+        case.wait_held(&[("A_KEY", &case.value("1"))]).await;
+        wait_events(&case, "told", 3).await;
         // A failure that repeats is one event.
-        scene.account.add_fault(Fault::status(500).times(3));
-        let before = scene.account.requests().len();
-        scene.secret("source", &[("a", &scene.value("2"))]).await;
-        scene.wait_held(&[("A_KEY", &scene.value("2"))]).await;
-        scene.wait_ready("told").await;
-        assert_eq!(scene.account.requests().len(), before + 4);
-        wait_events(&scene, "told", 5).await;
+        case.account.add_fault(Fault::status(500).times(3));
+        let before = case.account.requests().len();
+        case.secret("source", &[("a", &case.value("2"))]).await;
+        case.wait_held(&[("A_KEY", &case.value("2"))]).await;
+        case.wait_ready("told").await;
+        assert_eq!(case.account.requests().len(), before + 4);
+        wait_events(&case, "told", 5).await;
         bystander.rotate().await;
-        let events = events(&scene, "told").await;
+        let events = events(&case, "told").await;
         let wanted = [
             ("Warning", "SecretNotFound"),
             ("Normal", "Synced"),
@@ -86,7 +84,7 @@ fn events_tell_of_transitions_and_of_nothing_else() {
             ("Normal", "Synced"),
         ];
         assert_eq!(reasons(&events), wanted);
-        let object = scene.objects().get("told").await.expect("the object");
+        let object = case.objects().get("told").await.expect("the object");
         for event in &events {
             assert_eq!(
                 event["reportingController"],
@@ -109,7 +107,7 @@ fn events_tell_of_transitions_and_of_nothing_else() {
                 "{event:#}"
             );
         }
-        scene.finish().await;
+        case.finish().await;
         bystander.finish().await;
     });
 }
@@ -118,19 +116,18 @@ fn events_tell_of_transitions_and_of_nothing_else() {
 #[test]
 fn the_series_of_an_object_live_as_long_as_it_does() {
     run(async {
-        let stage = Stage::shared().await;
-        let scene = Scene::new(stage, Target::Braintrust).await;
-        scene.secret("source", &[("a", &scene.value("a"))]).await;
-        scene
-            .object(
-                "counted",
-                &[("A_KEY", "source", "a"), ("B_KEY", "source", "b")],
-            )
-            .await;
-        scene.wait_reason("counted", "KeyNotFound").await;
-        let labels = format!("{{namespace=\"{}\",name=\"counted\"", scene.namespace);
+        let env = TestEnv::shared().await;
+        let case = TestCase::new(env, Target::Braintrust).await;
+        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.object(
+            "counted",
+            &[("A_KEY", "source", "a"), ("B_KEY", "source", "b")],
+        )
+        .await;
+        case.wait_reason("counted", "KeyNotFound").await;
+        let labels = format!("{{namespace=\"{}\",name=\"counted\"", case.namespace);
         let series = async || -> Vec<String> {
-            let (status, text) = stage.operator.get("/metrics").await;
+            let (status, text) = env.operator.get("/metrics").await;
             assert_eq!(status, 200);
             text.lines()
                 .filter(|line| line.contains(&labels))
@@ -148,13 +145,12 @@ fn the_series_of_an_object_live_as_long_as_it_does() {
             }
         })
         .await;
-        scene
-            .secret(
-                "source",
-                &[("a", &scene.value("a")), ("b", &scene.value("b"))],
-            )
-            .await;
-        scene.wait_ready("counted").await;
+        case.secret(
+            "source",
+            &[("a", &case.value("a")), ("b", &case.value("b"))],
+        )
+        .await;
+        case.wait_ready("counted").await;
         until("it is ready", async || {
             let lines = series().await;
             let is_there = ready(&lines, "provider=\"Braintrust\",reason=\"Synced\"} 1");
@@ -166,7 +162,7 @@ fn the_series_of_an_object_live_as_long_as_it_does() {
             }
         })
         .await;
-        let text = stage.operator.get("/metrics").await.1;
+        let text = env.operator.get("/metrics").await.1;
         for name in ["A_KEY", "B_KEY", "source", "credential"] {
             assert!(
                 !text.contains(&format!("\"{name}\"")),
@@ -174,8 +170,7 @@ fn the_series_of_an_object_live_as_long_as_it_does() {
             );
         }
         let delete = kube::api::DeleteParams::default();
-        scene
-            .objects()
+        case.objects()
             .delete("counted", &delete)
             .await
             .expect("the object is deleted");
@@ -188,7 +183,7 @@ fn the_series_of_an_object_live_as_long_as_it_does() {
             }
         })
         .await;
-        scene.finish_leaving(&["A_KEY", "B_KEY"]).await;
+        case.finish_leaving(&["A_KEY", "B_KEY"]).await;
     });
 }
 
@@ -196,11 +191,11 @@ fn the_series_of_an_object_live_as_long_as_it_does() {
 #[test]
 fn probes_answer_and_metrics_have_their_names() {
     run(async {
-        let stage = Stage::shared().await;
-        let bystander = Bystander::new(stage).await;
-        assert_eq!(stage.operator.get("/healthz").await.0, 200);
-        assert_eq!(stage.operator.get("/readyz").await.0, 200);
-        let (status, text) = stage.operator.get("/metrics").await;
+        let env = TestEnv::shared().await;
+        let bystander = Bystander::new(env).await;
+        assert_eq!(env.operator.get("/healthz").await.0, 200);
+        assert_eq!(env.operator.get("/readyz").await.0, 200);
+        let (status, text) = env.operator.get("/metrics").await;
         assert_eq!(status, 200);
         for name in [
             "provider_secrets_build_info{version=",
@@ -216,7 +211,7 @@ fn probes_answer_and_metrics_have_their_names() {
         }
         // Nothing acts on a request.
         for path in ["/", "/debug", "/reload", "/metrics/../healthz"] {
-            assert_eq!(stage.operator.get(path).await.0, 404, "{path}");
+            assert_eq!(env.operator.get(path).await.0, 404, "{path}");
         }
         bystander.finish().await;
     });
@@ -226,16 +221,16 @@ fn probes_answer_and_metrics_have_their_names() {
 #[test]
 fn each_log_line_is_one_json_object_and_others_are_capped_whatever_rust_log_says() {
     run(async {
-        let stage = Stage::shared().await;
-        let scene = Scene::new(stage, Target::Pipecat).await;
-        scene.secret("source", &[("a", &scene.value("a"))]).await;
-        scene.object("logged", &[("A_KEY", "source", "a")]).await;
-        let object: ProviderSecret = scene.wait_ready("logged").await;
+        let env = TestEnv::shared().await;
+        let case = TestCase::new(env, Target::Pipecat).await;
+        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.object("logged", &[("A_KEY", "source", "a")]).await;
+        let object: ProviderSecret = case.wait_ready("logged").await;
         assert!(condition(&object, "Ready").is_some());
         // Status is written before the line about it.
-        let told = format!("\"namespace\":\"{}\"", scene.namespace);
+        let told = format!("\"namespace\":\"{}\"", case.namespace);
         let log = until("a line tells of the object", async || {
-            let log = stage.operator.log();
+            let log = env.operator.log();
             if log.contains(&told) {
                 Ok(log)
             } else {
@@ -261,6 +256,6 @@ fn each_log_line_is_one_json_object_and_others_are_capped_whatever_rust_log_says
         }
         // RUST_LOG asked for everything, and our own lines are there.
         assert!(levels.contains("debug"), "{levels:?}");
-        scene.finish().await;
+        case.finish().await;
     });
 }

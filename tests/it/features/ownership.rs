@@ -7,22 +7,20 @@ mod policy; // what is foreign and conflictPolicy Fail
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::harness::{Scene, Stage, Target, at_each_api_on, condition, entry, run};
+use crate::harness::{Target, TestCase, TestEnv, at_each_api_on, condition, entry, run};
 
-/// Plays at each API on the stage that verifies every second: flapping would show.
-async fn at_each_brisk_api(play: impl AsyncFn(Scene<'static>)) {
-    at_each_api_on(Stage::brisk().await, play).await;
+/// Plays at each API on the environment that verifies every second: flapping would show.
+async fn at_each_api_verifying(play: impl AsyncFn(TestCase<'static>)) {
+    at_each_api_on(TestEnv::verifying().await, play).await;
 }
 
 /// A second object with the same name at the provider and a value of its own, which must lose.
-async fn rival(scene: &Scene<'_>, name: &str) -> String {
-    scene.next_second().await;
-    let rival = scene.value("rival");
-    scene.secret("rival", &[("a", &rival)]).await;
-    scene
-        .put(name, &[("A_KEY", "rival", "a")], &json!({}))
-        .await;
-    let object = scene.wait_reason(name, "Conflict").await;
+async fn rival(case: &TestCase<'_>, name: &str) -> String {
+    case.next_second().await;
+    let rival = case.value("rival");
+    case.secret("rival", &[("a", &rival)]).await;
+    case.put(name, &[("A_KEY", "rival", "a")], &json!({})).await;
+    let object = case.wait_reason(name, "Conflict").await;
     assert!(
         condition(&object, "Stalled").is_some(),
         "{:#?}",
@@ -37,8 +35,8 @@ async fn rival(scene: &Scene<'_>, name: &str) -> String {
 }
 
 /// What `Ready` says of an object.
-async fn message(scene: &Scene<'_>, name: &str) -> String {
-    let object = scene.get(name).await;
+async fn message(case: &TestCase<'_>, name: &str) -> String {
+    let object = case.get(name).await;
     condition(&object, "Ready")
         .expect("a condition")
         .message
@@ -48,53 +46,53 @@ async fn message(scene: &Scene<'_>, name: &str) -> String {
 /// Cases: M-01
 #[test]
 fn the_older_of_two_objects_in_one_namespace_owns_and_is_named() {
-    run(at_each_brisk_api(async |scene| {
-        let one = scene.synced("owner", &json!({})).await;
-        let before = scene.writes();
-        rival(&scene, "younger").await;
-        assert!(message(&scene, "younger").await.contains("owner"));
-        assert_eq!(scene.writes(), before);
-        scene.assert_held(&[("A_KEY", &one)]);
+    run(at_each_api_verifying(async |case| {
+        let one = case.synced("owner", &json!({})).await;
+        let before = case.writes();
+        rival(&case, "younger").await;
+        assert!(message(&case, "younger").await.contains("owner"));
+        assert_eq!(case.writes(), before);
+        case.assert_held(&[("A_KEY", &one)]);
         // The loser's news are none for the provider, the owner's are.
-        scene.secret("rival", &[("a", &scene.value("again"))]).await;
-        let two = scene.value("two");
-        scene.secret("source", &[("a", &two)]).await;
-        scene.wait_held(&[("A_KEY", &two)]).await;
-        scene.wait_ready("owner").await;
-        scene.wait_reason("younger", "Conflict").await;
-        assert_eq!(scene.writes().len(), before.len() + 1, "{:?}", scene.target);
-        scene.finish().await;
+        case.secret("rival", &[("a", &case.value("again"))]).await;
+        let two = case.value("two");
+        case.secret("source", &[("a", &two)]).await;
+        case.wait_held(&[("A_KEY", &two)]).await;
+        case.wait_ready("owner").await;
+        case.wait_reason("younger", "Conflict").await;
+        assert_eq!(case.writes().len(), before.len() + 1, "{:?}", case.target);
+        case.finish().await;
     }));
 }
 
 /// Cases: M-02
 #[test]
 fn an_object_of_another_namespace_owns_too_and_is_not_named() {
-    run(at_each_brisk_api(async |scene| {
-        let one = scene.synced("secretive", &json!({})).await;
-        let other = scene.beside(&scene.account, &scene.key).await;
-        let before = scene.writes();
+    run(at_each_api_verifying(async |case| {
+        let one = case.synced("secretive", &json!({})).await;
+        let other = case.with_account(&case.account, &case.key).await;
+        let before = case.writes();
         // M-08: another Secret with the same key is the same account.
         rival(&other, "younger").await;
         let message = message(&other, "younger").await;
-        for name in ["secretive", &*scene.namespace] {
+        for name in ["secretive", &*case.namespace] {
             assert!(!message.contains(name), "{message}");
         }
-        assert_eq!(scene.writes(), before);
-        scene.assert_held(&[("A_KEY", &one)]);
+        assert_eq!(case.writes(), before);
+        case.assert_held(&[("A_KEY", &one)]);
         other.finish().await;
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
 /// Cases: M-01, M-08
 #[test]
 fn a_key_named_by_two_secrets_is_one_account() {
-    run(at_each_brisk_api(async |scene| {
-        scene.synced("owner", &json!({})).await;
-        scene.next_second().await;
-        scene.secret("same-key", &[("other", &scene.key)]).await;
-        let mut spec = scene.spec(&[("A_KEY", "source", "a")], &json!({}));
+    run(at_each_api_verifying(async |case| {
+        case.synced("owner", &json!({})).await;
+        case.next_second().await;
+        case.secret("same-key", &[("other", &case.key)]).await;
+        let mut spec = case.spec(&[("A_KEY", "source", "a")], &json!({}));
         for member in spec["provider"]
             .as_object_mut()
             .expect("an object")
@@ -102,52 +100,52 @@ fn a_key_named_by_two_secrets_is_one_account() {
         {
             member["apiKeySecretRef"] = json!({"name": "same-key", "key": "other"});
         }
-        scene.apply("younger", spec).await.expect("it is applied");
-        scene.wait_reason("younger", "Conflict").await;
-        assert_eq!(scene.writes().len(), 1, "{:?}", scene.target);
-        scene.finish().await;
+        case.apply("younger", spec).await.expect("it is applied");
+        case.wait_reason("younger", "Conflict").await;
+        assert_eq!(case.writes().len(), 1, "{:?}", case.target);
+        case.finish().await;
     }));
 }
 
 /// Cases: M-02
 #[test]
 fn two_keys_of_one_team_user_or_organization_are_one_scope() {
-    run(at_each_brisk_api(async |scene| {
+    run(at_each_api_verifying(async |case| {
         // Pipecat says of no key whose it is; a workspace of several teams does not either.
-        if matches!(scene.target, Target::Pipecat | Target::BasetenWorkspace) {
+        if matches!(case.target, Target::Pipecat | Target::BasetenWorkspace) {
             return;
         }
-        let one = scene.synced("owner", &json!({})).await;
-        let key = scene.further_key();
-        let other = scene.beside(&scene.account, &key).await;
-        let before = scene.writes();
+        let one = case.synced("owner", &json!({})).await;
+        let key = case.further_key();
+        let other = case.with_account(&case.account, &key).await;
+        let before = case.writes();
         rival(&other, "younger").await;
-        assert_eq!(scene.writes(), before, "{:?}", scene.target);
-        scene.assert_held(&[("A_KEY", &one)]);
+        assert_eq!(case.writes(), before, "{:?}", case.target);
+        case.assert_held(&[("A_KEY", &one)]);
         other.finish().await;
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
 /// Cases: M-02
 #[test]
 fn a_team_that_is_named_and_not_opened_is_not_kept_from_others() {
-    run(at_each_brisk_api(async |scene| {
-        if scene.target == Target::Pipecat {
+    run(at_each_api_verifying(async |case| {
+        if case.target == Target::Pipecat {
             return;
         }
         // Older, with a key that no provider knows: it claims, and nothing was acknowledged.
-        let wrong = scene
-            .beside(&scene.account, &format!("{}-wrong", scene.key))
+        let wrong = case
+            .with_account(&case.account, &format!("{}-wrong", case.key))
             .await;
         wrong.secret("source", &[("a", &wrong.value("a"))]).await;
         wrong
             .put("claims", &[("A_KEY", "source", "a")], &json!({}))
             .await;
         wrong.wait_reason("claims", "AuthenticationFailed").await;
-        scene.next_second().await;
-        let one = scene.synced("younger", &json!({})).await;
-        scene.assert_held(&[("A_KEY", &one)]);
+        case.next_second().await;
+        let one = case.synced("younger", &json!({})).await;
+        case.assert_held(&[("A_KEY", &one)]);
         let object = wrong.get("claims").await;
         wrong
             .objects()
@@ -155,7 +153,7 @@ fn a_team_that_is_named_and_not_opened_is_not_kept_from_others() {
             .await
             .expect("it goes");
         drop(object);
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
@@ -163,27 +161,25 @@ fn a_team_that_is_named_and_not_opened_is_not_kept_from_others() {
 #[test]
 fn names_that_fold_together_are_one_name_at_baseten() {
     run(async {
-        let stage = Stage::brisk().await;
+        let env = TestEnv::verifying().await;
         join_all(
             [Target::BasetenTeam, Target::BasetenWorkspace].map(async |target| {
-                let scene = Scene::new(stage, target).await;
-                let (a, b) = (scene.value("a"), scene.value("b"));
-                scene.secret("source", &[("a", &a), ("b", &b)]).await;
-                scene
-                    .put("owner", &[("hf_token", "source", "a")], &json!({}))
+                let case = TestCase::new(env, target).await;
+                let (a, b) = (case.value("a"), case.value("b"));
+                case.secret("source", &[("a", &a), ("b", &b)]).await;
+                case.put("owner", &[("hf_token", "source", "a")], &json!({}))
                     .await;
-                scene.wait_ready("owner").await;
-                scene.next_second().await;
+                case.wait_ready("owner").await;
+                case.next_second().await;
                 for (number, name) in ["hf-token", "hf.token"].into_iter().enumerate() {
                     let object = format!("younger-{number}");
-                    scene
-                        .put(&object, &[(name, "source", "b")], &json!({}))
+                    case.put(&object, &[(name, "source", "b")], &json!({}))
                         .await;
-                    scene.wait_reason(&object, "Conflict").await;
+                    case.wait_reason(&object, "Conflict").await;
                 }
-                assert_eq!(scene.writes().len(), 1);
-                scene.assert_held(&[("hf_token", &a)]);
-                scene.finish().await;
+                assert_eq!(case.writes().len(), 1);
+                case.assert_held(&[("hf_token", &a)]);
+                case.finish().await;
             }),
         )
         .await;
@@ -194,57 +190,55 @@ fn names_that_fold_together_are_one_name_at_baseten() {
 #[test]
 fn a_set_has_one_owner_whatever_the_keys() {
     run(async {
-        let scene = Scene::new(Stage::brisk().await, Target::Pipecat).await;
-        let one = scene.synced("owner", &json!({})).await;
-        scene.next_second().await;
-        scene
-            .put("younger", &[("B_KEY", "source", "a")], &json!({}))
+        let case = TestCase::new(TestEnv::verifying().await, Target::Pipecat).await;
+        let one = case.synced("owner", &json!({})).await;
+        case.next_second().await;
+        case.put("younger", &[("B_KEY", "source", "a")], &json!({}))
             .await;
-        scene.wait_reason("younger", "Conflict").await;
-        scene.assert_held(&[("A_KEY", &one)]);
-        assert_eq!(scene.writes().len(), 1);
-        scene.finish().await;
+        case.wait_reason("younger", "Conflict").await;
+        case.assert_held(&[("A_KEY", &one)]);
+        assert_eq!(case.writes().len(), 1);
+        case.finish().await;
     });
 }
 
 /// Cases: M-01
 #[test]
 fn only_the_name_that_two_want_is_refused() {
-    run(at_each_brisk_api(async |scene| {
-        if scene.target == Target::Pipecat {
+    run(at_each_api_verifying(async |case| {
+        if case.target == Target::Pipecat {
             return;
         }
-        let one = scene.synced("owner", &json!({})).await;
-        scene.next_second().await;
+        let one = case.synced("owner", &json!({})).await;
+        case.next_second().await;
         let data = [("A_KEY", "source", "a"), ("B_KEY", "source", "a")];
-        scene.put("younger", &data, &json!({})).await;
-        let object = scene.wait_reason("younger", "Conflict").await;
+        case.put("younger", &data, &json!({})).await;
+        let object = case.wait_reason("younger", "Conflict").await;
         assert!(
             entry(&object, "B_KEY").digest.is_some(),
             "{:?}",
-            scene.target
+            case.target
         );
-        scene.assert_held(&[("A_KEY", &one), ("B_KEY", &one)]);
-        scene.finish().await;
+        case.assert_held(&[("A_KEY", &one), ("B_KEY", &one)]);
+        case.finish().await;
     }));
 }
 
 /// Cases: M-01
 #[test]
 fn ten_objects_made_at_once_have_one_owner_and_nobody_flaps() {
-    run(at_each_brisk_api(async |scene| {
-        scene.secret("source", &[("a", &scene.value("a"))]).await;
+    run(at_each_api_verifying(async |case| {
+        case.secret("source", &[("a", &case.value("a"))]).await;
         let names: Vec<String> = (0..10).map(|number| format!("one-of-{number}")).collect();
         join_all(names.iter().map(async |name| {
-            scene
-                .put(name, &[("A_KEY", "source", "a")], &json!({}))
+            case.put(name, &[("A_KEY", "source", "a")], &json!({}))
                 .await;
         }))
         .await;
         let owners = crate::harness::until("one owns and nine do not", async || {
             let (mut ready, mut refused) = (Vec::new(), 0);
             for name in &names {
-                let object = scene.get(name).await;
+                let object = case.get(name).await;
                 match condition(&object, "Ready") {
                     Some(one) if one.status == "True" => ready.push(object),
                     Some(one) if one.reason == "Conflict" => refused += 1,
@@ -263,12 +257,12 @@ fn ten_objects_made_at_once_have_one_owner_and_nobody_flaps() {
             .as_ref()
             .map(|time| time.0);
         for name in &names {
-            let other = scene.get(name).await.metadata.creation_timestamp;
+            let other = case.get(name).await.metadata.creation_timestamp;
             assert!(
                 other.map(|time| time.0) >= oldest,
                 "the owner is the oldest"
             );
         }
-        scene.finish().await;
+        case.finish().await;
     }));
 }

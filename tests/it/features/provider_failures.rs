@@ -9,7 +9,7 @@ use futures::future::join_all;
 use provider_secrets::api::{EntryState, ProviderSecret};
 use simulator::{Action, Answer, Fault};
 
-use crate::harness::{Bystander, Scene, Stage, Target, condition, run, write_method};
+use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, write_method};
 
 /// In which condition an object is while a fault lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ enum State {
 }
 
 /// An answer that quotes value and key in every place and form.
-fn quoting(scene: &Scene<'_>, status: u16, content_type: &str) -> Fault {
-    let (value, key) = (scene.value("rotated"), &scene.key);
+fn quoting(case: &TestCase<'_>, status: u16, content_type: &str) -> Fault {
+    let (value, key) = (case.value("rotated"), &case.key);
     let body = serde_json::json!({
         "error": format!("cannot take {value} from {key}"),
         "detail": [{"msg": STANDARD.encode(&value), "input": value}],
@@ -39,25 +39,23 @@ fn quoting(scene: &Scene<'_>, status: u16, content_type: &str) -> Fault {
         .header("x-request-id", &value)
 }
 
-/// A scene whose object `target` is synced with the value `first`.
-async fn synced(stage: &Stage, target: Target) -> Scene<'_> {
-    let scene = Scene::new(stage, target).await;
-    scene
-        .secret("source", &[("a", &scene.value("first"))])
-        .await;
-    scene.object("target", &[("A_KEY", "source", "a")]).await;
-    scene.wait_ready("target").await;
-    scene
+/// A test case whose object `target` is synced with the value `first`.
+async fn synced(env: &TestEnv, target: Target) -> TestCase<'_> {
+    let case = TestCase::new(env, target).await;
+    case.secret("source", &[("a", &case.value("first"))]).await;
+    case.object("target", &[("A_KEY", "source", "a")]).await;
+    case.wait_ready("target").await;
+    case
 }
 
 /// Rotates under a fault, checks what status says, takes the fault away and heals by the next
 /// rotation, and another key where the account is closed.
-async fn suffers(scene: &Scene<'_>, fault: Fault, state: State, reason: &str) -> ProviderSecret {
-    let what = format!("{:?} {:?}", scene.target, fault.action);
-    scene.account.add_fault(fault);
-    let value = scene.value("rotated");
-    let rotated = scene.secret("source", &[("a", &value)]).await;
-    let object = scene.wait_reason("target", reason).await;
+async fn suffers(case: &TestCase<'_>, fault: Fault, state: State, reason: &str) -> ProviderSecret {
+    let what = format!("{:?} {:?}", case.target, fault.action);
+    case.account.add_fault(fault);
+    let value = case.value("rotated");
+    let rotated = case.secret("source", &[("a", &value)]).await;
+    let object = case.wait_reason("target", reason).await;
     let is_stalled = condition(&object, "Stalled").is_some();
     let is_right = match state {
         State::Reconciling => !is_stalled,
@@ -68,26 +66,25 @@ async fn suffers(scene: &Scene<'_>, fault: Fault, state: State, reason: &str) ->
     let entry = &object.status.as_ref().expect("a status").entries[0];
     assert_ne!(entry.state, EntryState::Synced, "{what}");
     assert_eq!(entry.digest, None, "{what}: nobody knows what is there");
-    scene.account.clear_faults();
+    case.account.clear_faults();
     // Never the value of a time before: the provider may hold that one already.
-    let healed = scene.value(&format!("healed-{rotated}"));
-    scene.secret("source", &[("a", &healed)]).await;
+    let healed = case.value(&format!("healed-{rotated}"));
+    case.secret("source", &[("a", &healed)]).await;
     let fingerprint = |object: &ProviderSecret| {
         let status = object.status.as_ref();
         status.and_then(|status| status.key_fingerprint.clone())
     };
     let is_closed = closes_account(reason);
     if is_closed {
-        scene.replace_key().await;
+        case.replace_key().await;
     }
-    scene.wait_held(&[("A_KEY", &healed)]).await;
+    case.wait_held(&[("A_KEY", &healed)]).await;
     let before = fingerprint(&object);
-    scene
-        .wait("target", "ready, under the new key", |object| {
-            let is_ready = condition(object, "Ready").is_some_and(|ready| ready.status == "True");
-            is_ready && (!is_closed || fingerprint(object) != before)
-        })
-        .await
+    case.wait("target", "ready, under the new key", |object| {
+        let is_ready = condition(object, "Ready").is_some_and(|ready| ready.status == "True");
+        is_ready && (!is_closed || fingerprint(object) != before)
+    })
+    .await
 }
 
 /// Whether an answer of this kind keeps the account from being called for a while. A change of the
@@ -116,21 +113,21 @@ fn each_status_has_its_condition_and_reason_and_heals_with_the_next_change() {
         (504, State::Reconciling, "ProviderUnavailable"),
     ];
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let scene = synced(stage, target).await;
+            let case = synced(env, target).await;
             for (status, state, reason) in table {
-                let fault = quoting(&scene, status, "application/json").forever();
-                suffers(&scene, fault, state, reason).await;
+                let fault = quoting(&case, status, "application/json").forever();
+                suffers(&case, fault, state, reason).await;
             }
             // A conflict is a person's to solve, but at Pipecat it is another write under way.
             let (expected, reason) = match target {
                 Target::Pipecat => (State::Reconciling, "ProviderUnavailable"),
                 _ => (State::Stalled, "Rejected"),
             };
-            let fault = quoting(&scene, 409, "application/json").forever();
-            suffers(&scene, fault, expected, reason).await;
-            scene.finish().await;
+            let fault = quoting(&case, 409, "application/json").forever();
+            suffers(&case, fault, expected, reason).await;
+            case.finish().await;
         }))
         .await;
     });
@@ -146,18 +143,16 @@ fn a_first_sync_that_is_refused_says_so_and_heals() {
         (500, State::Reconciling, "ProviderUnavailable"),
     ];
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
             for (status, state, reason) in table {
-                let scene = Scene::new(stage, target).await;
-                scene
-                    .account
-                    .add_fault(quoting(&scene, status, "text/plain").forever());
-                scene
-                    .secret("source", &[("a", &scene.value("rotated"))])
+                let case = TestCase::new(env, target).await;
+                case.account
+                    .add_fault(quoting(&case, status, "text/plain").forever());
+                case.secret("source", &[("a", &case.value("rotated"))])
                     .await;
-                scene.object("first", &[("A_KEY", "source", "a")]).await;
-                let object = scene.wait_reason("first", reason).await;
+                case.object("first", &[("A_KEY", "source", "a")]).await;
+                let object = case.wait_reason("first", reason).await;
                 let is_stalled = condition(&object, "Stalled").is_some();
                 assert_eq!(is_stalled, state == State::Stalled, "{target:?} {status}");
                 let entry = &object.status.as_ref().expect("a status").entries[0];
@@ -165,15 +160,15 @@ fn a_first_sync_that_is_refused_says_so_and_heals() {
                     (&*entry.name, entry.reason.as_deref()),
                     ("A_KEY", Some(reason))
                 );
-                scene.account.clear_faults();
-                let healed = scene.value("healed");
-                scene.secret("source", &[("a", &healed)]).await;
+                case.account.clear_faults();
+                let healed = case.value("healed");
+                case.secret("source", &[("a", &healed)]).await;
                 if closes_account(reason) {
-                    scene.replace_key().await;
+                    case.replace_key().await;
                 }
-                scene.wait_held(&[("A_KEY", &healed)]).await;
-                scene.wait_ready("first").await;
-                scene.finish().await;
+                case.wait_held(&[("A_KEY", &healed)]).await;
+                case.wait_ready("first").await;
+                case.finish().await;
             }
         }))
         .await;
@@ -184,42 +179,41 @@ fn a_first_sync_that_is_refused_says_so_and_heals() {
 #[test]
 fn what_passes_by_itself_heals_by_itself_with_one_more_write() {
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let scene = synced(stage, target).await;
+            let case = synced(env, target).await;
             for action in [
-                quoting(&scene, 500, "text/html").action,
-                quoting(&scene, 502, "text/html").action,
-                quoting(&scene, 503, "text/html").action,
-                quoting(&scene, 504, "text/html").action,
-                quoting(&scene, 429, "application/json").action,
+                quoting(&case, 500, "text/html").action,
+                quoting(&case, 502, "text/html").action,
+                quoting(&case, 503, "text/html").action,
+                quoting(&case, 504, "text/html").action,
+                quoting(&case, 429, "application/json").action,
                 Action::CutBeforeEffect,
                 Action::CutAfterEffect,
                 Action::TruncateBody,
             ] {
-                let before = scene.writes().len();
+                let before = case.writes().len();
                 let what = format!("{target:?} {action:?}");
-                scene
-                    .account
+                case.account
                     .add_fault(Fault::new(action).method(write_method(target)));
-                let value = scene.value(&before.to_string());
-                scene.secret("source", &[("a", &value)]).await;
-                scene.wait_held(&[("A_KEY", &value)]).await;
+                let value = case.value(&before.to_string());
+                case.secret("source", &[("a", &value)]).await;
+                case.wait_held(&[("A_KEY", &value)]).await;
                 let is_current = |object: &ProviderSecret| {
-                    scene.account.faults().is_empty()
-                        && scene.writes().len() > before + 1
+                    case.account.faults().is_empty()
+                        && case.writes().len() > before + 1
                         && condition(object, "Ready").is_some_and(|ready| ready.status == "True")
                 };
                 // Pipecat does not send a body that could be cut short and matter.
-                scene.wait("target", &what, is_current).await;
+                case.wait("target", &what, is_current).await;
                 assert_eq!(
-                    scene.writes().len(),
+                    case.writes().len(),
                     before + 2,
                     "{what}: {:?}",
-                    scene.writes()
+                    case.writes()
                 );
             }
-            scene.finish().await;
+            case.finish().await;
         }))
         .await;
     });
@@ -228,40 +222,38 @@ fn what_passes_by_itself_heals_by_itself_with_one_more_write() {
 #[test]
 fn one_entry_that_fails_does_not_stop_the_others() {
     run(async {
-        let stage = Stage::shared().await;
-        let bystander = Bystander::new(stage).await;
+        let env = TestEnv::shared().await;
+        let bystander = Bystander::new(env).await;
         // Pipecat writes all entries in one request.
         let each = Target::ALL
             .into_iter()
             .filter(|target| *target != Target::Pipecat);
         join_all(each.map(async |target| {
-            let scene = Scene::new(stage, target).await;
-            let value = scene.value("rotated");
-            scene.secret("source", &[("a", &value)]).await;
-            let fault = quoting(&scene, 422, "application/json").method(write_method_first(target));
-            scene.account.add_fault(fault.skip(1));
+            let case = TestCase::new(env, target).await;
+            let value = case.value("rotated");
+            case.secret("source", &[("a", &value)]).await;
+            let fault = quoting(&case, 422, "application/json").method(write_method_first(target));
+            case.account.add_fault(fault.skip(1));
             let data = [
                 ("A_KEY", "source", "a"),
                 ("B_KEY", "source", "a"),
                 ("C_KEY", "source", "a"),
             ];
-            scene.object("three", &data).await;
-            let object = scene.wait_reason("three", "Rejected").await;
+            case.object("three", &data).await;
+            let object = case.wait_reason("three", "Rejected").await;
             assert!(condition(&object, "Stalled").is_some(), "{target:?}");
             let entries = &object.status.as_ref().expect("a status").entries;
             let states: Vec<EntryState> = entries.iter().map(|entry| entry.state).collect();
             let wanted = [EntryState::Synced, EntryState::Failed, EntryState::Synced];
             assert_eq!(states, wanted, "{target:?}");
-            scene
-                .wait_held(&[("A_KEY", &value), ("C_KEY", &value)])
+            case.wait_held(&[("A_KEY", &value), ("C_KEY", &value)])
                 .await;
-            let healed = scene.value("healed");
-            scene.secret("source", &[("a", &healed)]).await;
-            scene
-                .wait_held(&[("A_KEY", &healed), ("B_KEY", &healed), ("C_KEY", &healed)])
+            let healed = case.value("healed");
+            case.secret("source", &[("a", &healed)]).await;
+            case.wait_held(&[("A_KEY", &healed), ("B_KEY", &healed), ("C_KEY", &healed)])
                 .await;
-            scene.wait_ready("three").await;
-            scene.finish().await;
+            case.wait_ready("three").await;
+            case.finish().await;
         }))
         .await;
         bystander.rotate().await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use provider_secrets::api::{EntryState, ProviderSecret};
 
-use crate::harness::{Bystander, Scene, Stage, Target, condition, run, timed};
+use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, timed};
 
 /// What issue and design promise from a change to the provider.
 const SOON: Duration = Duration::from_secs(1);
@@ -43,40 +43,38 @@ pub(super) fn assert_waits(object: &ProviderSecret) {
 #[test]
 fn a_missing_secret_or_key_calls_nobody_and_heals_within_a_second() {
     run(async {
-        let stage = Stage::shared().await;
-        let bystander = Bystander::new(stage).await;
-        let scenes = join_all(Target::ALL.map(async |target| {
-            let scene = Scene::new(stage, target).await;
-            scene.object("waits", &[("A_KEY", "source", "a")]).await;
-            assert_waits(&scene.wait_reason("waits", "SecretNotFound").await);
-            scene
-                .secret("source", &[("b", &scene.value("other"))])
-                .await;
-            let object = scene.wait_reason("waits", "KeyNotFound").await;
+        let env = TestEnv::shared().await;
+        let bystander = Bystander::new(env).await;
+        let test_cases = join_all(Target::ALL.map(async |target| {
+            let case = TestCase::new(env, target).await;
+            case.object("waits", &[("A_KEY", "source", "a")]).await;
+            assert_waits(&case.wait_reason("waits", "SecretNotFound").await);
+            case.secret("source", &[("b", &case.value("other"))]).await;
+            let object = case.wait_reason("waits", "KeyNotFound").await;
             assert_waits(&object);
             let ready = condition(&object, "Ready").expect("Ready");
             assert!(ready.message.contains("source"), "{}", ready.message);
-            scene
+            case
         }))
         .await;
         bystander.rotate().await;
         let mut latencies = Vec::new();
-        for scene in scenes {
-            let paths: Vec<String> = scene
+        for case in test_cases {
+            let paths: Vec<String> = case
                 .account
                 .requests()
                 .iter()
                 .map(simulator::Exchange::line)
                 .collect();
-            assert_eq!(paths, Vec::<String>::new(), "{:?} was called", scene.target);
-            let value = scene.value("a");
-            let latency = timed(&scene, async {
-                scene.secret("source", &[("a", &value)]).await;
+            assert_eq!(paths, Vec::<String>::new(), "{:?} was called", case.target);
+            let value = case.value("a");
+            let latency = timed(&case, async {
+                case.secret("source", &[("a", &value)]).await;
             });
             latencies.push(latency.await);
-            scene.wait_ready("waits").await;
-            scene.wait_held(&[("A_KEY", &value)]).await;
-            scene.finish().await;
+            case.wait_ready("waits").await;
+            case.wait_held(&[("A_KEY", &value)]).await;
+            case.finish().await;
         }
         latencies.sort();
         assert!(latencies[latencies.len() / 2] < SOON, "{latencies:?}");
@@ -87,32 +85,31 @@ fn a_missing_secret_or_key_calls_nobody_and_heals_within_a_second() {
 #[test]
 fn one_failing_entry_does_not_stop_the_others_and_status_names_each() {
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let scene = Scene::new(stage, target).await;
-            let (one, two) = (scene.value("one"), scene.value("two"));
-            scene.secret("source", &[("a", &one), ("d", &two)]).await;
+            let case = TestCase::new(env, target).await;
+            let (one, two) = (case.value("one"), case.value("two"));
+            case.secret("source", &[("a", &one), ("d", &two)]).await;
             let data = [
                 ("A_KEY", "source", "a"),
                 ("B_KEY", "absent", "b"),
                 ("C_KEY", "source", "absent"),
                 ("D_KEY", "source", "d"),
             ];
-            scene.object("partly", &data).await;
+            case.object("partly", &data).await;
             let is_half = |object: &ProviderSecret| summary(object) == Some("2/4");
-            let object = scene.wait("partly", "half synced", is_half).await;
+            let object = case.wait("partly", "half synced", is_half).await;
             assert_waits(&object);
-            scene.wait_held(&[("A_KEY", &one), ("D_KEY", &two)]).await;
+            case.wait_held(&[("A_KEY", &one), ("D_KEY", &two)]).await;
             assert_eq!(entry(&object, "A_KEY"), (EntryState::Synced, None));
             assert_eq!(entry(&object, "B_KEY").1, Some("SecretNotFound"));
             assert_eq!(entry(&object, "C_KEY").1, Some("KeyNotFound"));
             assert_eq!(entry(&object, "D_KEY"), (EntryState::Synced, None));
-            let before = scene.writes().len();
-            scene.secret("absent", &[("b", &one)]).await;
-            scene
-                .secret("source", &[("a", &one), ("d", &two), ("absent", &two)])
+            let before = case.writes().len();
+            case.secret("absent", &[("b", &one)]).await;
+            case.secret("source", &[("a", &one), ("d", &two), ("absent", &two)])
                 .await;
-            let object = scene.wait_ready("partly").await;
+            let object = case.wait_ready("partly").await;
             assert_eq!(summary(&object), Some("4/4"));
             let all = [
                 ("A_KEY", &*one),
@@ -120,9 +117,9 @@ fn one_failing_entry_does_not_stop_the_others_and_status_names_each() {
                 ("C_KEY", &two),
                 ("D_KEY", &two),
             ];
-            scene.wait_held(&all).await;
-            assert!(scene.writes().len() <= before + 2, "{:?}", scene.writes());
-            scene.finish().await;
+            case.wait_held(&all).await;
+            assert!(case.writes().len() <= before + 2, "{:?}", case.writes());
+            case.finish().await;
         }))
         .await;
     });
@@ -132,39 +129,39 @@ fn one_failing_entry_does_not_stop_the_others_and_status_names_each() {
 #[test]
 fn a_source_that_goes_away_deletes_nothing_and_comes_back_without_a_write() {
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let scene = Scene::new(stage, target).await;
-            let (one, two) = (scene.value("one"), scene.value("two"));
-            scene.secret("first", &[("a", &one)]).await;
-            scene.secret("second", &[("b", &two), ("c", &two)]).await;
+            let case = TestCase::new(env, target).await;
+            let (one, two) = (case.value("one"), case.value("two"));
+            case.secret("first", &[("a", &one)]).await;
+            case.secret("second", &[("b", &two), ("c", &two)]).await;
             let data = [("A_KEY", "first", "a"), ("B_KEY", "second", "b")];
-            scene.object("keeps", &data).await;
-            scene.wait_ready("keeps").await;
-            let writes = scene.writes();
-            scene.delete_secret("first").await;
-            let object = scene.wait_reason("keeps", "SecretNotFound").await;
+            case.object("keeps", &data).await;
+            case.wait_ready("keeps").await;
+            let writes = case.writes();
+            case.delete_secret("first").await;
+            let object = case.wait_reason("keeps", "SecretNotFound").await;
             assert_waits(&object);
             assert_eq!(entry(&object, "B_KEY"), (EntryState::Synced, None));
             // A key that goes is no other case.
-            scene.secret("second", &[("c", &two)]).await;
+            case.secret("second", &[("c", &two)]).await;
             let both = |object: &ProviderSecret| summary(object) == Some("0/2");
-            let object = scene.wait("keeps", "without its sources", both).await;
+            let object = case.wait("keeps", "without its sources", both).await;
             assert_eq!(entry(&object, "A_KEY").1, Some("SecretNotFound"));
             assert_eq!(entry(&object, "B_KEY").1, Some("KeyNotFound"));
-            scene.wait_held(&[("A_KEY", &one), ("B_KEY", &two)]).await;
-            scene.secret("second", &[("b", &two), ("c", &two)]).await;
-            scene.secret("first", &[("a", &one)]).await;
-            scene.wait_ready("keeps").await;
-            assert_eq!(scene.writes(), writes, "{target:?}");
+            case.wait_held(&[("A_KEY", &one), ("B_KEY", &two)]).await;
+            case.secret("second", &[("b", &two), ("c", &two)]).await;
+            case.secret("first", &[("a", &one)]).await;
+            case.wait_ready("keeps").await;
+            assert_eq!(case.writes(), writes, "{target:?}");
             // And another value is written as ever.
-            scene.delete_secret("first").await;
-            scene.wait_reason("keeps", "SecretNotFound").await;
-            scene.secret("first", &[("a", &two)]).await;
-            scene.wait_held(&[("A_KEY", &two), ("B_KEY", &two)]).await;
-            scene.wait_ready("keeps").await;
-            assert_eq!(scene.writes().len(), writes.len() + 1, "{target:?}");
-            scene.finish().await;
+            case.delete_secret("first").await;
+            case.wait_reason("keeps", "SecretNotFound").await;
+            case.secret("first", &[("a", &two)]).await;
+            case.wait_held(&[("A_KEY", &two), ("B_KEY", &two)]).await;
+            case.wait_ready("keeps").await;
+            assert_eq!(case.writes().len(), writes.len() + 1, "{target:?}");
+            case.finish().await;
         }))
         .await;
     });
@@ -174,24 +171,24 @@ fn a_source_that_goes_away_deletes_nothing_and_comes_back_without_a_write() {
 #[test]
 fn a_secret_of_another_namespace_is_no_source() {
     run(async {
-        let stage = Stage::shared().await;
-        let (scene, other) = (
-            Scene::new(stage, Target::Braintrust).await,
-            Scene::new(stage, Target::Braintrust).await,
+        let env = TestEnv::shared().await;
+        let (case, other) = (
+            TestCase::new(env, Target::Braintrust).await,
+            TestCase::new(env, Target::Braintrust).await,
         );
         other.secret("source", &[("a", &other.value("a"))]).await;
-        scene.object("narrow", &[("A_KEY", "source", "a")]).await;
-        scene.wait_reason("narrow", "SecretNotFound").await;
-        let calls = crate::harness::calls(stage, &other.namespace).await;
+        case.object("narrow", &[("A_KEY", "source", "a")]).await;
+        case.wait_reason("narrow", "SecretNotFound").await;
+        let calls = crate::harness::calls(env, &other.namespace).await;
         assert!(
             calls.iter().all(|call| call.resource != "secrets"),
             "{calls:#?}"
         );
         assert_eq!(
-            scene.account.requests().len() + other.account.requests().len(),
+            case.account.requests().len() + other.account.requests().len(),
             0
         );
-        scene.finish().await;
+        case.finish().await;
         other.finish().await;
     });
 }

@@ -7,17 +7,17 @@ use provider_secrets::api::{FLUX_REQUESTED_AT, SYNC_REQUESTED_AT};
 use serde_json::json;
 use simulator::Fault;
 
-use crate::harness::{Scene, Stage, Target, at_each_api, condition, run, until};
+use crate::harness::{Target, TestCase, TestEnv, at_each_api, condition, run, until};
 
 /// The request that was acted on last.
-async fn handled(scene: &Scene<'_>, name: &str) -> Option<String> {
-    let status = scene.get(name).await.status;
+async fn handled(case: &TestCase<'_>, name: &str) -> Option<String> {
+    let status = case.get(name).await.status;
     status.and_then(|status| status.last_handled_sync_request)
 }
 
-async fn wait_handled(scene: &Scene<'_>, name: &str, token: &str) {
+async fn wait_handled(case: &TestCase<'_>, name: &str, token: &str) {
     until("the request was acted on", async || {
-        let handled = handled(scene, name).await;
+        let handled = handled(case, name).await;
         (handled.as_deref() == Some(token))
             .then_some(())
             .ok_or_else(|| format!("{handled:?}"))
@@ -27,9 +27,9 @@ async fn wait_handled(scene: &Scene<'_>, name: &str, token: &str) {
 
 #[test]
 fn both_annotations_ask_for_a_listing_and_are_echoed() {
-    run(at_each_api(async |scene| {
-        scene.synced("asked", &json!({})).await;
-        let writes = scene.writes();
+    run(at_each_api(async |case| {
+        case.synced("asked", &json!({})).await;
+        let writes = case.writes();
         // The later in the order of their texts counts.
         let tokens = [
             (SYNC_REQUESTED_AT, "2026-01-01T00:00:00Z"),
@@ -37,49 +37,39 @@ fn both_annotations_ask_for_a_listing_and_are_echoed() {
             (SYNC_REQUESTED_AT, "2026-01-03T00:00:00Z"),
         ];
         for (annotation, token) in tokens {
-            let before = scene.listings();
-            scene.annotate("asked", annotation, token).await;
-            wait_handled(&scene, "asked", token).await;
-            scene.wait_ready("asked").await;
-            let listed = scene.listings() - before;
-            assert!((1..=2).contains(&listed), "{:?}: {listed}", scene.target);
+            let before = case.listings();
+            case.annotate("asked", annotation, token).await;
+            wait_handled(&case, "asked", token).await;
+            case.wait_ready("asked").await;
+            let listed = case.listings() - before;
+            assert!((1..=2).contains(&listed), "{:?}: {listed}", case.target);
         }
         // The same again is no request.
-        let (requests, version) = (
-            scene.account.requests().len(),
-            handled(&scene, "asked").await,
-        );
-        scene
-            .annotate("asked", SYNC_REQUESTED_AT, tokens[2].1)
-            .await;
-        scene.annotate("asked", "example.com/note", "1").await;
-        assert_eq!(
-            scene.account.requests().len(),
-            requests,
-            "{:?}",
-            scene.target
-        );
-        assert_eq!(handled(&scene, "asked").await, version);
-        assert_eq!(scene.writes(), writes, "what is in sync is not written");
-        scene.finish().await;
+        let (requests, version) = (case.account.requests().len(), handled(&case, "asked").await);
+        case.annotate("asked", SYNC_REQUESTED_AT, tokens[2].1).await;
+        case.annotate("asked", "example.com/note", "1").await;
+        assert_eq!(case.account.requests().len(), requests, "{:?}", case.target);
+        assert_eq!(handled(&case, "asked").await, version);
+        assert_eq!(case.writes(), writes, "what is in sync is not written");
+        case.finish().await;
     }));
 }
 
 #[test]
 fn a_request_finds_drift_at_once() {
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         join_all(
             [Target::PrimeIntellect, Target::Braintrust].map(async |target| {
-                let scene = Scene::new(stage, target).await;
-                let one = scene.synced("asked", &json!({})).await;
-                scene.foreign_write("A_KEY", "theirs");
-                scene.request_sync("asked").await;
-                scene.wait_held(&[("A_KEY", &one)]).await;
-                scene.wait_ready("asked").await;
-                assert_eq!(scene.writes().len(), 2, "{target:?}");
-                scene.wait_event("DriftDetected").await;
-                scene.finish().await;
+                let case = TestCase::new(env, target).await;
+                let one = case.synced("asked", &json!({})).await;
+                case.foreign_write("A_KEY", "theirs");
+                case.request_sync("asked").await;
+                case.wait_held(&[("A_KEY", &one)]).await;
+                case.wait_ready("asked").await;
+                assert_eq!(case.writes().len(), 2, "{target:?}");
+                case.wait_event("DriftDetected").await;
+                case.finish().await;
             }),
         )
         .await;
@@ -89,119 +79,112 @@ fn a_request_finds_drift_at_once() {
 /// Cases: B-14
 #[test]
 fn a_request_wakes_an_object_that_waits_for_hours() {
-    run(at_each_api(async |scene| {
-        scene.account.add_fault(Fault::status(422).forever());
-        scene.secret("source", &[("a", &scene.value("a"))]).await;
-        scene
-            .put("asked", &[("A_KEY", "source", "a")], &json!({}))
+    run(at_each_api(async |case| {
+        case.account.add_fault(Fault::status(422).forever());
+        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.put("asked", &[("A_KEY", "source", "a")], &json!({}))
             .await;
         until("it stalls", async || {
-            let object = scene.get("asked").await;
+            let object = case.get("asked").await;
             condition(&object, "Stalled")
                 .map(drop)
                 .ok_or_else(|| format!("{:#?}", object.status))
         })
         .await;
-        scene.account.clear_faults();
+        case.account.clear_faults();
         let asked = Instant::now();
-        scene.request_sync("asked").await;
-        scene.wait_ready("asked").await;
+        case.request_sync("asked").await;
+        case.wait_ready("asked").await;
         assert!(
             asked.elapsed() < Duration::from_secs(10),
             "{:?}",
             asked.elapsed()
         );
-        scene.assert_held(&[("A_KEY", &scene.value("a"))]);
-        scene.finish().await;
+        case.assert_held(&[("A_KEY", &case.value("a"))]);
+        case.finish().await;
     }));
 }
 
 /// Cases: B-14
 #[test]
 fn a_spec_that_is_put_right_is_acted_on_at_once() {
-    run(at_each_api(async |scene| {
-        scene.synced("asked", &json!({})).await;
-        let before = scene.writes().len();
-        scene
-            .put("asked", &[("A_KEY", "source", "missing")], &json!({}))
+    run(at_each_api(async |case| {
+        case.synced("asked", &json!({})).await;
+        let before = case.writes().len();
+        case.put("asked", &[("A_KEY", "source", "missing")], &json!({}))
             .await;
-        let object = scene
+        let object = case
             .wait("asked", "not ready", |object| {
                 condition(object, "Ready").is_some_and(|ready| ready.status != "True")
             })
             .await;
         assert!(object.status.is_some());
         let reverted = Instant::now();
-        scene
-            .put("asked", &[("A_KEY", "source", "a")], &json!({}))
+        case.put("asked", &[("A_KEY", "source", "a")], &json!({}))
             .await;
-        scene.wait_ready("asked").await;
+        case.wait_ready("asked").await;
         assert!(
             reverted.elapsed() < Duration::from_secs(5),
             "{:?}",
             reverted.elapsed()
         );
-        assert_eq!(scene.writes().len(), before, "{:?}", scene.target);
-        scene.finish().await;
+        assert_eq!(case.writes().len(), before, "{:?}", case.target);
+        case.finish().await;
     }));
 }
 
 #[test]
 fn a_request_waits_for_the_end_of_a_suspension() {
-    run(at_each_api(async |scene| {
-        scene.synced("asked", &json!({})).await;
+    run(at_each_api(async |case| {
+        case.synced("asked", &json!({})).await;
         let suspend = |suspend: bool| json!({"spec": {"suspend": suspend}});
-        scene
-            .patch("asked", suspend(true))
+        case.patch("asked", suspend(true))
             .await
             .expect("it is suspended");
-        scene.wait_reason("asked", "Suspended").await;
-        let before = scene.account.requests().len();
-        scene
-            .annotate("asked", SYNC_REQUESTED_AT, "while-suspended")
+        case.wait_reason("asked", "Suspended").await;
+        let before = case.account.requests().len();
+        case.annotate("asked", SYNC_REQUESTED_AT, "while-suspended")
             .await;
         // A change that is acted on behind the request.
         let patch = json!({"spec": {"deletionPolicy": "Retain"}});
-        scene
-            .patch("asked", patch)
+        case.patch("asked", patch)
             .await
             .expect("the policy is named");
-        scene.wait_reason("asked", "Suspended").await;
-        assert_eq!(scene.account.requests().len(), before, "{:?}", scene.target);
-        assert_eq!(handled(&scene, "asked").await, None);
-        scene
-            .patch("asked", suspend(false))
+        case.wait_reason("asked", "Suspended").await;
+        assert_eq!(case.account.requests().len(), before, "{:?}", case.target);
+        assert_eq!(handled(&case, "asked").await, None);
+        case.patch("asked", suspend(false))
             .await
             .expect("it is resumed");
-        wait_handled(&scene, "asked", "while-suspended").await;
-        scene.wait_ready("asked").await;
-        scene.finish().await;
+        wait_handled(&case, "asked", "while-suspended").await;
+        case.wait_ready("asked").await;
+        case.finish().await;
     }));
 }
 
 /// Cases: B-16
 #[test]
 fn a_hostile_request_is_an_opaque_token() {
-    run(at_each_api(async |scene| {
-        scene.synced("asked", &json!({})).await;
+    run(at_each_api(async |case| {
+        case.synced("asked", &json!({})).await;
         let escapes = "\u{1b}[31m\r\n{{ user }}%s${HOME}\"\\\u{202e}é";
         let hostile = escapes.repeat(100);
         let token: String = hostile.chars().take(1024).collect();
-        scene.annotate("asked", SYNC_REQUESTED_AT, &hostile).await;
-        wait_handled(&scene, "asked", &token).await;
-        scene.wait_ready("asked").await;
+        case.annotate("asked", SYNC_REQUESTED_AT, &hostile).await;
+        wait_handled(&case, "asked", &token).await;
+        case.wait_ready("asked").await;
         // It is echoed cut, and not taken for a new one each time.
-        let requests = scene.account.requests().len();
-        scene.secret("source", &[("a", &scene.value("two"))]).await;
-        scene.wait_held(&[("A_KEY", &scene.value("two"))]).await;
-        scene.wait_ready("asked").await;
-        let listed = scene.account.requests().len() - requests;
+        let requests = case.account.requests().len();
+        case.secret("source", &[("a", &case.value("two"))]).await;
+        case.wait_held(&[("A_KEY", &case.value("two"))]).await;
+        case.wait_ready("asked").await;
+        let listed = case.account.requests().len() - requests;
         assert!(
             listed <= 2,
             "{:?}: {listed} requests for one write",
-            scene.target
+            case.target
         );
-        assert!(!scene.stage.operator.log().contains("\u{1b}[31m"));
-        scene.finish().await;
+        assert!(!case.env.operator.log().contains("\u{1b}[31m"));
+        case.finish().await;
     }));
 }

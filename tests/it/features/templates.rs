@@ -7,27 +7,27 @@ use provider_secrets::api::{EntryState, ProviderSecret};
 use serde_json::{Value, json};
 
 use super::sources::{assert_waits, entry, summary};
-use crate::harness::{Bystander, Scene, Stage, Target, at_each_api, condition, run};
+use crate::harness::{Bystander, Target, TestCase, TestEnv, at_each_api, condition, run};
 
 /// An entry with a template over the Secret `source`.
 fn template(name: &str, text: &str) -> Value {
     json!({"name": name, "template": text, "secretRef": {"name": "source"}})
 }
 
-async fn apply(scene: &Scene<'_>, data: &[Value]) {
-    let spec = json!({"provider": scene.provider(), "data": data});
-    let applied = scene.apply("templates", spec).await;
+async fn apply(case: &TestCase<'_>, data: &[Value]) {
+    let spec = json!({"provider": case.provider(), "data": data});
+    let applied = case.apply("templates", spec).await;
     applied.expect("an object is applied");
 }
 
 #[test]
 fn a_template_is_rendered_sent_and_rendered_again_when_a_key_of_it_changes() {
-    run(at_each_api(async |scene| {
-        let user = scene.value("user");
+    run(at_each_api(async |case| {
+        let user = case.value("user");
         let secret = async |password: &str, other: &str| {
-            let password = format!("{}/@{password}", scene.value("p"));
+            let password = format!("{}/@{password}", case.value("p"));
             let data = [("user", &*user), ("pass-word", &password), ("other", other)];
-            scene.secret("source", &data).await;
+            case.secret("source", &data).await;
             format!(
                 "postgres://{user}:{}@db/app",
                 password.replace('/', "%2F").replace('@', "%40")
@@ -35,33 +35,32 @@ fn a_template_is_rendered_sent_and_rendered_again_when_a_key_of_it_changes() {
         };
         let url = secret("one", "a").await;
         let text = r#"postgres://{{ user }}:{{ secret["pass-word"] | urlencode }}@db/app"#;
-        apply(&scene, &[template("DATABASE_URL", text)]).await;
-        scene.wait_ready("templates").await;
-        scene.wait_held(&[("DATABASE_URL", &url)]).await;
+        apply(&case, &[template("DATABASE_URL", text)]).await;
+        case.wait_ready("templates").await;
+        case.wait_held(&[("DATABASE_URL", &url)]).await;
         let url = secret("two", "a").await;
-        scene.wait_held(&[("DATABASE_URL", &url)]).await;
-        scene.wait_ready("templates").await;
-        let writes = scene.writes().len();
+        case.wait_held(&[("DATABASE_URL", &url)]).await;
+        case.wait_ready("templates").await;
+        let writes = case.writes().len();
         // A key that is not in it changes nothing, and neither do other words for the same text.
         secret("two", "b").await;
         let same = format!("{text}{{# the same #}}");
-        apply(&scene, &[template("DATABASE_URL", &same)]).await;
-        scene.wait_ready("templates").await;
-        assert_eq!(scene.writes().len(), writes, "{:?}", scene.target);
+        apply(&case, &[template("DATABASE_URL", &same)]).await;
+        case.wait_ready("templates").await;
+        assert_eq!(case.writes().len(), writes, "{:?}", case.target);
         // A template that changes is a change.
-        apply(&scene, &[template("DATABASE_URL", &format!("{text}?a"))]).await;
-        scene
-            .wait_held(&[("DATABASE_URL", &format!("{url}?a"))])
+        apply(&case, &[template("DATABASE_URL", &format!("{text}?a"))]).await;
+        case.wait_held(&[("DATABASE_URL", &format!("{url}?a"))])
             .await;
-        scene.wait_ready("templates").await;
-        scene.finish().await;
+        case.wait_ready("templates").await;
+        case.finish().await;
     }));
 }
 
 /// Cases: C-11, H-06
 #[test]
 fn template_like_text_in_values_and_around_them_is_literal() {
-    run(at_each_api(async |scene| {
+    run(at_each_api(async |case| {
         let odd = [
             "{{ other }}",
             "{% if x %}{% endif %}",
@@ -74,7 +73,7 @@ fn template_like_text_in_values_and_around_them_is_literal() {
         ];
         let values: Vec<String> = odd
             .iter()
-            .map(|odd| format!("{odd}{}{odd}", scene.value("a")))
+            .map(|odd| format!("{odd}{}{odd}", case.value("a")))
             .collect();
         let keys: Vec<String> = (0..odd.len()).map(|index| format!("K{index}")).collect();
         let data: Vec<(&str, &str)> = keys
@@ -82,13 +81,13 @@ fn template_like_text_in_values_and_around_them_is_literal() {
             .map(String::as_str)
             .zip(values.iter().map(String::as_str))
             .collect();
-        scene.secret("source", &data).await;
+        case.secret("source", &data).await;
         let entries: Vec<Value> = keys
             .iter()
             .map(|key| template(key, &format!("  ${{X}} {{{{ {key} }}}}<'&'>\n\n")))
             .collect();
-        apply(&scene, &entries).await;
-        scene.wait_ready("templates").await;
+        apply(&case, &entries).await;
+        case.wait_ready("templates").await;
         let made: Vec<String> = values
             .iter()
             .map(|value| format!("  ${{X}} {value}<'&'>\n\n"))
@@ -98,52 +97,48 @@ fn template_like_text_in_values_and_around_them_is_literal() {
             .map(String::as_str)
             .zip(made.iter().map(String::as_str))
             .collect();
-        scene.wait_held(&wanted).await;
-        scene.finish().await;
+        case.wait_held(&wanted).await;
+        case.finish().await;
     }));
 }
 
 #[test]
 fn a_key_that_a_template_misses_is_waited_for() {
-    run(at_each_api(async |scene| {
-        let (user, later) = (scene.value("user"), scene.value("later"));
+    run(at_each_api(async |case| {
+        let (user, later) = (case.value("user"), case.value("later"));
         let entries = [
             template("WAITS", "{{ user }}:{{ later }}"),
             template("HAS_DEFAULT", "{{ user }}:{{ port | default('5432') }}"),
         ];
-        apply(&scene, &entries).await;
-        assert_waits(&scene.wait_reason("templates", "SecretNotFound").await);
-        assert_eq!(scene.account.requests().len(), 0, "{:?}", scene.target);
-        scene.secret("source", &[("user", &user)]).await;
-        let object = scene.wait_reason("templates", "KeyNotFound").await;
+        apply(&case, &entries).await;
+        assert_waits(&case.wait_reason("templates", "SecretNotFound").await);
+        assert_eq!(case.account.requests().len(), 0, "{:?}", case.target);
+        case.secret("source", &[("user", &user)]).await;
+        let object = case.wait_reason("templates", "KeyNotFound").await;
         assert_waits(&object);
         let ready = condition(&object, "Ready").expect("Ready");
         let words = "Secret source has no key later. Entry WAITS waits for it.";
         assert_eq!(ready.message, words);
         assert_eq!(entry(&object, "HAS_DEFAULT"), (EntryState::Synced, None));
         let other = format!("{user}:5432");
-        scene.wait_held(&[("HAS_DEFAULT", &other)]).await;
-        scene
-            .secret("source", &[("user", &user), ("later", &later)])
+        case.wait_held(&[("HAS_DEFAULT", &other)]).await;
+        case.secret("source", &[("user", &user), ("later", &later)])
             .await;
-        scene.wait_ready("templates").await;
+        case.wait_ready("templates").await;
         let made = format!("{user}:{later}");
-        scene
-            .wait_held(&[("HAS_DEFAULT", &other), ("WAITS", &made)])
+        case.wait_held(&[("HAS_DEFAULT", &other), ("WAITS", &made)])
             .await;
         // A key that goes away deletes nothing, and its return writes nothing.
-        let writes = scene.writes();
-        scene.secret("source", &[("user", &user)]).await;
-        scene.wait_reason("templates", "KeyNotFound").await;
-        scene
-            .secret("source", &[("user", &user), ("later", &later)])
+        let writes = case.writes();
+        case.secret("source", &[("user", &user)]).await;
+        case.wait_reason("templates", "KeyNotFound").await;
+        case.secret("source", &[("user", &user), ("later", &later)])
             .await;
-        scene.wait_ready("templates").await;
-        scene
-            .wait_held(&[("HAS_DEFAULT", &other), ("WAITS", &made)])
+        case.wait_ready("templates").await;
+        case.wait_held(&[("HAS_DEFAULT", &other), ("WAITS", &made)])
             .await;
-        assert_eq!(scene.writes(), writes, "{:?}", scene.target);
-        scene.finish().await;
+        assert_eq!(case.writes(), writes, "{:?}", case.target);
+        case.finish().await;
     }));
 }
 
@@ -176,36 +171,36 @@ fn what_a_template_may_not_hold_is_refused_before_any_call() {
         ),
     ];
     run(async {
-        let stage = Stage::shared().await;
-        let bystander = Bystander::new(stage).await;
-        let scene = Scene::new(stage, Target::PrimeIntellect).await;
+        let env = TestEnv::shared().await;
+        let bystander = Bystander::new(env).await;
+        let case = TestCase::new(env, Target::PrimeIntellect).await;
         // The Secret is missing too: what a person must change comes first.
         for (text, words) in refused {
-            apply(&scene, &[template("BAD", &format!("line one\n{text}"))]).await;
+            apply(&case, &[template("BAD", &format!("line one\n{text}"))]).await;
             let said = format!("The template of entry BAD is not valid in line 2: {words}.");
             let is_said = |object: &ProviderSecret| {
                 condition(object, "Stalled").is_some_and(|stalled| {
                     stalled.reason == "InvalidTemplate" && stalled.message == said
                 })
             };
-            let object = scene.wait("templates", &said, is_said).await;
+            let object = case.wait("templates", &said, is_said).await;
             assert_eq!(entry(&object, "BAD").1, Some("InvalidTemplate"));
         }
         bystander.rotate().await;
-        assert_eq!(scene.account.requests().len(), 0);
+        assert_eq!(case.account.requests().len(), 0);
         // Others go on without it.
-        let user = scene.value("user");
-        scene.secret("source", &[("user", &user)]).await;
+        let user = case.value("user");
+        case.secret("source", &[("user", &user)]).await;
         apply(
-            &scene,
+            &case,
             &[template("BAD", "{{ user"), template("GOOD", "{{ user }}")],
         )
         .await;
         let is_half = |object: &ProviderSecret| summary(object) == Some("1/2");
-        let object = scene.wait("templates", "half synced", is_half).await;
+        let object = case.wait("templates", "half synced", is_half).await;
         assert!(condition(&object, "Stalled").is_some());
-        scene.wait_held(&[("GOOD", &user)]).await;
-        scene.finish().await;
+        case.wait_held(&[("GOOD", &user)]).await;
+        case.finish().await;
         bystander.finish().await;
     });
 }
@@ -213,11 +208,11 @@ fn what_a_template_may_not_hold_is_refused_before_any_call() {
 /// Cases: C-10
 #[test]
 fn what_a_template_cannot_send_names_the_key_and_not_the_bytes() {
-    run(at_each_api(async |scene| {
-        let good = scene.value("good");
+    run(at_each_api(async |case| {
+        let good = case.value("good");
         let bytes = [b"\xff\xfe", good.as_bytes()].concat();
         let data = BTreeMap::from([("good", good.as_bytes()), ("bin-ary", &*bytes)]);
-        scene.binary_secret("source", &data).await;
+        case.binary_secret("source", &data).await;
         let cases = [
             (
                 "{{ secret['bin-ary'] }}",
@@ -237,7 +232,7 @@ fn what_a_template_cannot_send_names_the_key_and_not_the_bytes() {
         ];
         for (text, reason, words) in cases {
             apply(
-                &scene,
+                &case,
                 &[template("BAD", text), template("GOOD", "{{ good }}")],
             )
             .await;
@@ -245,11 +240,11 @@ fn what_a_template_cannot_send_names_the_key_and_not_the_bytes() {
                 condition(object, "Stalled")
                     .is_some_and(|it| it.reason == reason && it.message.starts_with(words))
             };
-            let object = scene.wait("templates", words, is_said).await;
+            let object = case.wait("templates", words, is_said).await;
             assert_eq!(entry(&object, "GOOD"), (EntryState::Synced, None));
         }
-        scene.wait_held(&[("GOOD", &good)]).await;
-        scene.finish().await;
+        case.wait_held(&[("GOOD", &good)]).await;
+        case.finish().await;
     }));
 }
 
@@ -257,36 +252,35 @@ fn what_a_template_cannot_send_names_the_key_and_not_the_bytes() {
 #[test]
 fn a_template_that_makes_too_much_is_refused() {
     run(async {
-        let scene = Scene::new(Stage::shared().await, Target::BasetenTeam).await;
-        let mut large = scene.value("large");
+        let case = TestCase::new(TestEnv::shared().await, Target::BasetenTeam).await;
+        let mut large = case.value("large");
         large.extend(std::iter::repeat_n('x', 500 * 1024 - large.len()));
-        scene.secret("source", &[("large", &large)]).await;
+        case.secret("source", &[("large", &large)]).await;
         let whole = "{{ large }}{{ large }}";
         apply(
-            &scene,
+            &case,
             &[
                 template("BAD", &format!("{whole}{whole}")),
                 template("GOOD", whole),
             ],
         )
         .await;
-        let object = scene.wait_reason("templates", "ValueTooLarge").await;
+        let object = case.wait_reason("templates", "ValueTooLarge").await;
         let stalled = condition(&object, "Stalled").expect("Stalled");
         let words = "The template of entry BAD makes a text of more than 1 MiB.";
         assert_eq!(stalled.message, words);
-        scene.wait_held(&[("GOOD", &large.repeat(2))]).await;
-        scene.finish().await;
+        case.wait_held(&[("GOOD", &large.repeat(2))]).await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn a_template_makes_a_file() {
     run(async {
-        let scene = Scene::new(Stage::shared().await, Target::PrimeIntellect).await;
-        let value = scene.value("a");
+        let case = TestCase::new(TestEnv::shared().await, Target::PrimeIntellect).await;
+        let value = case.value("a");
         let large = "x".repeat(48 * 1024);
-        scene
-            .secret("source", &[("a", &value), ("large", &large)])
+        case.secret("source", &[("a", &value), ("large", &large)])
             .await;
         let file = |name: &str, text: &str| {
             let mut entry = template(name, text);
@@ -298,14 +292,14 @@ fn a_template_makes_a_file() {
             file("FULL", "{{ large }}"),
             file("OVER", "{{ large }}."),
         ];
-        apply(&scene, &entries).await;
-        let object = scene.wait_reason("templates", "ValueTooLarge").await;
+        apply(&case, &entries).await;
+        let object = case.wait_reason("templates", "ValueTooLarge").await;
         assert_eq!(entry(&object, "OVER").1, Some("ValueTooLarge"));
         let (made, full) = (
             STANDARD.encode(format!("[key]\nis = {value}\n")),
             STANDARD.encode(large),
         );
-        scene.wait_held(&[("FILE", &made), ("FULL", &full)]).await;
-        scene.finish().await;
+        case.wait_held(&[("FILE", &made), ("FULL", &full)]).await;
+        case.finish().await;
     });
 }

@@ -6,7 +6,7 @@ use cluster::Cluster;
 use provider_secrets::api::Reason;
 use simulator::{Simulator, baseten, braintrust, pipecat, prime_intellect};
 
-use crate::harness::{Stage, root, run};
+use crate::harness::{TestEnv, root, run};
 
 /// What a user has in the environment, and what the simulated accounts take.
 const KEYS: [(&str, &str); 4] = [
@@ -104,8 +104,8 @@ fn add_accounts(simulator: &Simulator) {
 #[test]
 fn every_command_block_of_the_readme_works() {
     run(async {
-        let stage = Stage::own(&[]).await;
-        add_accounts(stage.simulator());
+        let env = TestEnv::dedicated(&[]).await;
+        add_accounts(env.simulator());
         let mut played = BTreeMap::new();
         for block in blocks(&readme()) {
             *played.entry(block.heading.clone()).or_insert(0) += 1;
@@ -119,12 +119,12 @@ fn every_command_block_of_the_readme_works() {
                     let cluster = Cluster::start().await.expect("the cluster starts");
                     play(&cluster, &block).await;
                 }
-                _ => play(&stage.cluster, &block).await,
+                _ => play(&env.cluster, &block).await,
             }
         }
         assert_eq!(played["Install"], 2);
         assert_eq!(played["60 seconds with each provider"], 5);
-        let held = stage
+        let held = env
             .simulator()
             .account(simulator::Provider::Braintrust, "readme")
             .expect("an account");

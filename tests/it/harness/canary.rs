@@ -1,4 +1,4 @@
-//! The canary: a mark in every value and API key of the tests, looked for wherever it must not be.
+//! The canary: a mark in every value and API key of the tests, which no output may contain.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 

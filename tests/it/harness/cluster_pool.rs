@@ -1,5 +1,5 @@
-//! What a stage stands on: a prepared cluster, which a later stage may use again. Starting a control
-//! plane costs more than most tests.
+//! A pool of prepared clusters: a later environment uses one again, because starting a control plane costs more than
+//! most tests.
 
 use std::{
     ops::Deref,
@@ -18,38 +18,37 @@ use kube::{
 use provider_secrets::api::ProviderSecret;
 use serde_json::json;
 
-/// Those that are ready for a stage.
+/// Clusters that no environment uses.
 static IDLE: Mutex<Vec<Prepared>> = Mutex::new(Vec::new());
 
 /// A cluster with the CustomResourceDefinition and the chart's rules.
 pub(super) struct Prepared {
     pub(super) cluster: Cluster,
-    /// Of the operator's ServiceAccount.
+    /// The kubeconfig of the operator's ServiceAccount.
     pub(super) kubeconfig: PathBuf,
 }
 
-/// A prepared cluster in the hands of one stage.
-pub(crate) struct Ground {
+/// A prepared cluster in use by one environment.
+pub(crate) struct PooledCluster {
     prepared: Option<Prepared>,
-    /// Whether a later stage may have it.
-    is_lent: bool,
-    /// Since when; the watches of a stage before may be recorded later than they ended.
+    /// Whether it goes back to the pool.
+    is_pooled: bool,
+    /// When this environment got it: the API server records the watches of the one before with a delay.
     since: Timestamp,
 }
 
-impl Ground {
-    /// One that ends with its stage.
-    pub(super) fn own(prepared: Prepared) -> Self {
+impl PooledCluster {
+    /// A cluster that ends with its environment.
+    pub(super) fn dedicated(prepared: Prepared) -> Self {
         Self {
             prepared: Some(prepared),
-            is_lent: false,
+            is_pooled: false,
             since: Timestamp::MIN,
         }
     }
 
-    /// One that another stage may have had before, without anything of that, or else what `prepare`
-    /// makes.
-    pub(super) async fn lent(prepare: impl Future<Output = Prepared>) -> Self {
+    /// A cluster of the pool, cleared, or the one that `prepare` makes.
+    pub(super) async fn pooled(prepare: impl Future<Output = Prepared>) -> Self {
         let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let prepared = if let Some(prepared) = idle {
             clear(&prepared.cluster).await;
@@ -59,7 +58,7 @@ impl Ground {
         };
         Self {
             prepared: Some(prepared),
-            is_lent: true,
+            is_pooled: true,
             since: Timestamp::now(),
         }
     }
@@ -73,7 +72,7 @@ impl Ground {
         &self.prepared().kubeconfig
     }
 
-    /// The calls that the API server has recorded for this stage.
+    /// The calls that the API server has recorded for this environment.
     pub(crate) fn calls(&self) -> Vec<Arc<AuditEvent>> {
         let mut calls = self.audit().expect("there is an audit log");
         calls.retain(|call| call.request_received >= self.since);
@@ -81,7 +80,7 @@ impl Ground {
     }
 }
 
-impl Deref for Ground {
+impl Deref for PooledCluster {
     type Target = Cluster;
 
     fn deref(&self) -> &Cluster {
@@ -89,10 +88,10 @@ impl Deref for Ground {
     }
 }
 
-impl Drop for Ground {
+impl Drop for PooledCluster {
     fn drop(&mut self) {
-        // What a failed test leaves, nobody knows.
-        if self.is_lent && !panicking() {
+        // A failed test leaves the cluster in an unknown state.
+        if self.is_pooled && !panicking() {
             let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
             idle.extend(self.prepared.take());
         }
@@ -100,7 +99,7 @@ impl Drop for Ground {
 }
 
 /// Removes what an operator would act on. Namespaces stay: without controllers they cannot go, and
-/// no two scenes have one of the same name.
+/// no two test cases have one of the same name.
 async fn clear(cluster: &Cluster) {
     let client = cluster.client();
     let all = ListParams::default();

@@ -17,14 +17,14 @@ use tokio::{
 
 use super::until;
 
-/// The operator to run; what measures sets its release build here first.
+/// The operator to run. The benchmark sets its release build here first.
 pub(crate) static BINARY: OnceLock<PathBuf> = OnceLock::new();
 
 fn binary() -> &'static Path {
     BINARY.get_or_init(|| env!("CARGO_BIN_EXE_provider-secrets").into())
 }
 
-/// A running operator; it ends with this value.
+/// A running operator, killed on drop.
 pub(crate) struct Operator {
     process: Guarded,
     address: SocketAddr,
@@ -58,7 +58,7 @@ impl Operator {
             .args(&endpoints)
             .args(flags)
             .env("KUBECONFIG", kubeconfig)
-            // What a user may set must not lift the cap on kube's own targets.
+            // RUST_LOG must not lift the cap on kube's own targets.
             .env(
                 "RUST_LOG",
                 "trace,kube_client::client=trace,hyper=trace,reqwest=trace",

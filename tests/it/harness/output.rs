@@ -1,5 +1,5 @@
-//! What the operator shows: its objects, events, metrics and log, as a support bundle collects them.
-//! Nothing of a value or an API key is in any of it.
+//! The operator's output: objects, events, metrics and log, as a support bundle collects them. None of it contains a
+//! value or an API key.
 
 use std::{
     collections::HashMap,
@@ -15,12 +15,12 @@ use provider_secrets::api::ProviderSecret;
 use ring::digest;
 use serde_json::Value;
 
-use super::{CANARY, Scene, traces};
+use super::{CANARY, TestCase, traces};
 
-/// Of how many values digests are looked for: each costs a search of everything.
+/// The number of values whose digests are searched for: each costs a search of the whole output.
 const DIGESTED: usize = 4;
 
-/// What URLs have in them, and the paths of the providers' APIs.
+/// Parts of URLs, and the paths of the providers' APIs.
 const URLS: [&str; 6] = [
     "://",
     "/v1/secrets",
@@ -30,11 +30,11 @@ const URLS: [&str; 6] = [
     "?limit",
 ];
 
-/// Looks through all of it. What kubectl prints is made of the objects and the events.
-pub(super) async fn check(scene: &Scene<'_>, objects: &[ProviderSecret]) {
-    let events: Api<Event> = Api::namespaced(scene.stage.client.clone(), &scene.namespace);
+/// Searches all of it. kubectl prints nothing but objects and events.
+pub(super) async fn check(case: &TestCase<'_>, objects: &[ProviderSecret]) {
+    let events: Api<Event> = Api::namespaced(case.env.client.clone(), &case.namespace);
     let events = events.list(&ListParams::default()).await;
-    let log = unread_log(scene);
+    let log = unread_log(case);
     for line in log.lines() {
         assert_eq!(wrong(line), None, "{line}");
     }
@@ -44,10 +44,10 @@ pub(super) async fn check(scene: &Scene<'_>, objects: &[ProviderSecret]) {
             "events",
             serde_json::to_string(&events.expect("events are listed").items).expect("JSON"),
         ),
-        ("metrics", scene.stage.operator.get("/metrics").await.1),
+        ("metrics", case.env.operator.get("/metrics").await.1),
         ("log", log),
     ];
-    let digests = digests(scene).await;
+    let digests = digests(case).await;
     for (what, text) in shown {
         assert_eq!(
             traces(&text),
@@ -59,16 +59,13 @@ pub(super) async fn check(scene: &Scene<'_>, objects: &[ProviderSecret]) {
             "the beginning of a value is in the {what}"
         );
         let digest = digests.iter().find(|digest| text.contains(*digest));
-        assert_eq!(
-            digest, None,
-            "a digest that anybody can make is in the {what}"
-        );
+        assert_eq!(digest, None, "a digest without a key is in the {what}");
     }
 }
 
-/// The digests of values that need no key, in the ways they are usually written.
-async fn digests(scene: &Scene<'_>) -> Vec<String> {
-    let secrets = scene.secrets().list(&ListParams::default()).await;
+/// The unkeyed digests of values in the usual encodings.
+async fn digests(case: &TestCase<'_>) -> Vec<String> {
+    let secrets = case.secrets().list(&ListParams::default()).await;
     let secrets = secrets.expect("Secrets are listed").items.into_iter();
     let values = secrets.flat_map(|secret| secret.data.unwrap_or_default().into_values());
     values
@@ -77,7 +74,7 @@ async fn digests(scene: &Scene<'_>) -> Vec<String> {
         .collect()
 }
 
-/// The digests of one value; of each the first 16 bytes, to which ours is cut.
+/// The digests of one value, each cut to 15 bytes: the operator cuts its own to 16.
 pub(crate) fn plain_digests(value: &[u8]) -> Vec<String> {
     let algorithms = [
         &digest::SHA1_FOR_LEGACY_USE_ONLY,
@@ -94,8 +91,8 @@ pub(crate) fn plain_digests(value: &[u8]) -> Vec<String> {
     written.collect()
 }
 
-/// What is wrong with a line of the log: it is one JSON object, with nothing in it that a terminal acts
-/// on, and no URL, of which the path may name a secret and the query anything.
+/// What is wrong with a line of the log: it must be one JSON object without control characters, and without a URL,
+/// whose path may name a secret.
 fn wrong(line: &str) -> Option<&'static str> {
     if line.chars().any(char::is_control) {
         return Some("it has control characters");
@@ -108,12 +105,11 @@ fn wrong(line: &str) -> Option<&'static str> {
     texts.into_iter().any(is_url).then_some("it has a URL")
 }
 
-/// What was logged since this was last asked: on a stage that many tests share the whole log would be
-/// searched again and again.
-fn unread_log(scene: &Scene<'_>) -> String {
+/// The log since the last call: in a shared environment each test would search the whole log again.
+fn unread_log(case: &TestCase<'_>) -> String {
     static READ: Mutex<Option<HashMap<PathBuf, u64>>> = Mutex::new(None);
-    let path = scene.stage.operator.process().log_path().to_owned();
-    let mut read = READ.lock().expect("nobody panicked");
+    let path = case.env.operator.process().log_path().to_owned();
+    let mut read = READ.lock().expect("the lock is not poisoned");
     let offset = read
         .get_or_insert_default()
         .entry(path.clone())
@@ -122,7 +118,7 @@ fn unread_log(scene: &Scene<'_>) -> String {
     file.seek(SeekFrom::Start(*offset)).expect("it is a file");
     let mut news = Vec::new();
     file.read_to_end(&mut news).expect("the log is read");
-    // Half a line is read again.
+    // The next call reads an incomplete line again.
     let whole = news
         .iter()
         .rposition(|byte| *byte == b'\n')
@@ -134,15 +130,14 @@ fn unread_log(scene: &Scene<'_>) -> String {
 
 #[test]
 fn a_line_that_shows_too_much_is_found() {
-    let fine =
-        r#"{"ts":"2026-11-21T12:00:00Z","msg":"told \u001b[31m \n","operation":"list","count":1}"#;
+    let fine = r#"{"ts":"2026-11-21T12:00:00Z","msg":"listed \u001b[31m \n","operation":"list","count":1}"#;
     assert_eq!(wrong(fine), None);
     for line in [
         "text",
         "[]",
         "{\"msg\":\"\u{1b}[31m\"}",
         r#"{"msg":"GET https://host/path"}"#,
-        r#"{"msg":"told","path":"/api/v1/secrets/name"}"#,
+        r#"{"msg":"listed","path":"/api/v1/secrets/name"}"#,
     ] {
         assert!(wrong(line).is_some(), "{line}");
     }

@@ -1,4 +1,4 @@
-//! How to see that nothing happens without sleeping: a bystander, and the operator's own calls.
+//! How a test sees without sleeping that nothing happens: a bystander, and the operator's own calls.
 
 use std::{
     sync::{
@@ -13,61 +13,60 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{DEADLINE, Scene, Stage, Target, until};
+use super::{DEADLINE, Target, TestCase, TestEnv, until};
 
-/// An object on an account of its own. When its rotation has arrived, the operator has also seen
-/// everything that happened before it.
+/// An object with its own account. Once its rotation has arrived, the operator has seen everything that happened
+/// before.
 pub(crate) struct Bystander<'a> {
-    scene: Scene<'a>,
+    case: TestCase<'a>,
     rotations: Mutex<u32>,
 }
 
 impl<'a> Bystander<'a> {
-    /// Makes one and waits until it is synced.
-    pub(crate) async fn new(stage: &'a Stage) -> Self {
-        let scene = Scene::new(stage, Target::BasetenTeam).await;
-        scene.secret("source", &[("a", &scene.value("0"))]).await;
-        scene
-            .object("bystander", &[("BYSTANDER", "source", "a")])
+    /// Applies it and waits until it is synced.
+    pub(crate) async fn new(env: &'a TestEnv) -> Self {
+        let case = TestCase::new(env, Target::BasetenTeam).await;
+        case.secret("source", &[("a", &case.value("0"))]).await;
+        case.object("bystander", &[("BYSTANDER", "source", "a")])
             .await;
-        scene.wait_ready("bystander").await;
+        case.wait_ready("bystander").await;
         Self {
-            scene,
+            case,
             rotations: Mutex::new(0),
         }
     }
 
-    /// Rotates it twice, one after the other; the longer of the two times from the API server's
-    /// answer until the provider heard of it.
+    /// Rotates it twice, one after the other, and returns the longer time from the API server's answer to the
+    /// provider's first request.
     pub(crate) async fn rotate(&self) -> Duration {
         let mut rotations = self.rotations.lock().await;
         let mut longest = Duration::ZERO;
         for _ in 0..2 {
             *rotations += 1;
-            let value = self.scene.value(&rotations.to_string());
-            let heard = timed(&self.scene, async {
-                self.scene.secret("source", &[("a", &value)]).await;
+            let value = self.case.value(&rotations.to_string());
+            let heard = timed(&self.case, async {
+                self.case.secret("source", &[("a", &value)]).await;
             });
             longest = longest.max(heard.await);
-            self.scene.wait_held(&[("BYSTANDER", &value)]).await;
-            self.scene.wait_ready("bystander").await;
+            self.case.wait_held(&[("BYSTANDER", &value)]).await;
+            self.case.wait_ready("bystander").await;
         }
         longest
     }
 
-    /// As [`Scene::finish`].
+    /// As [`TestCase::finish`].
     pub(crate) async fn finish(self) {
-        self.scene.finish().await;
+        self.case.finish().await;
     }
 }
 
-/// How long after the end of `news` the provider heard of this scene's account.
-pub(crate) async fn timed(scene: &Scene<'_>, news: impl Future<Output = ()>) -> Duration {
+/// The time from the end of `news` to the first request of this test case's account.
+pub(crate) async fn timed(case: &TestCase<'_>, news: impl Future<Output = ()>) -> Duration {
     let before = Instant::now();
     news.await;
     let after = Instant::now();
     let heard = until("the provider hears of it", async || {
-        let requests = scene.account.requests();
+        let requests = case.account.requests();
         let first = requests.iter().find(|request| request.started >= before);
         first
             .map(|request| request.started)
@@ -77,14 +76,14 @@ pub(crate) async fn timed(scene: &Scene<'_>, news: impl Future<Output = ()>) -> 
 }
 
 /// The operator's completed calls to the API server about a namespace, in the order of their ends.
-pub(crate) async fn calls(stage: &Stage, namespace: &str) -> Vec<Arc<AuditEvent>> {
+pub(crate) async fn calls(env: &TestEnv, namespace: &str) -> Vec<Arc<AuditEvent>> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    // A call of our own behind which there can be none of before.
+    // The audit log is in order: what comes before this call in it happened before.
     let marker = format!("marker-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let api: Api<ConfigMap> = Api::namespaced(stage.client.clone(), namespace);
+    let api: Api<ConfigMap> = Api::namespaced(env.client.clone(), namespace);
     api.get_opt(&marker).await.expect("the marker is asked for");
     let is_marker = |event: &AuditEvent| event.name == marker && event.namespace == namespace;
-    let mut events = stage
+    let mut events = env
         .cluster
         // The newest are at the end.
         .wait_for_audit(DEADLINE, |events| {
@@ -92,7 +91,7 @@ pub(crate) async fn calls(stage: &Stage, namespace: &str) -> Vec<Arc<AuditEvent>
         })
         .await
         .expect("the audit log has the marker");
-    let user = Stage::user();
+    let user = TestEnv::user();
     events.retain(|event| {
         event.user == user
             && event.namespace == namespace
@@ -101,18 +100,16 @@ pub(crate) async fn calls(stage: &Stage, namespace: &str) -> Vec<Arc<AuditEvent>
     events
 }
 
-/// Waits until this account has been sent more than `before` writes; the last may be under way.
-pub(crate) async fn wait_write(scene: &Scene<'_>, before: usize) {
-    until("a write is under way", async || {
-        match scene.writes().len() {
-            count if count > before => Ok(()),
-            count => Err(format!("{count} writes")),
-        }
+/// Waits until this account got more than `before` writes; the last may be in flight.
+pub(crate) async fn wait_write(case: &TestCase<'_>, before: usize) {
+    until("a write is under way", async || match case.writes().len() {
+        count if count > before => Ok(()),
+        count => Err(format!("{count} writes")),
     })
     .await;
 }
 
-/// How a secret that is there is written again.
+/// The method that updates an existing secret.
 pub(crate) fn write_method(target: Target) -> &'static str {
     match target {
         Target::BasetenWorkspace | Target::BasetenTeam => "POST",

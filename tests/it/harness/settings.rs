@@ -1,8 +1,8 @@
-//! What whoever runs the tests may set, and what they are told.
+//! The settings of a test run, and output that a passing test shows.
 
 use std::{env, io::Write as _};
 
-/// How much is tried of what there is too much of: 1 is every day's.
+/// A factor for the number of generated plans; the default is 1.
 pub(crate) const SCALE: &str = "PROVIDER_SECRETS_TEST_SCALE";
 
 /// A setting.
@@ -14,7 +14,7 @@ pub(crate) fn setting(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
-/// Says something also where the test passes: the test harness holds back what is printed.
+/// Prints also when the test passes: libtest captures what a passing test prints.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! What the tests of deletion, ownership, drift, keys and requests do again and again on a scene.
+//! The steps that many tests have in common.
 
 use std::{
     collections::BTreeMap,
@@ -13,10 +13,10 @@ use kube::{
 use provider_secrets::api::{EntryStatus, FINALIZER, ProviderSecret, SYNC_REQUESTED_AT};
 use serde_json::{Value, json};
 
-use super::{Scene, Stage, Target, until};
+use super::{Target, TestCase, TestEnv, until};
 
-impl Scene<'_> {
-    /// The scope of this scene's names as the simulator knows it.
+impl TestCase<'_> {
+    /// The scope of this test case's secrets, as the simulator calls it.
     pub(crate) fn scope(&self) -> Option<String> {
         match self.target {
             Target::BasetenTeam => Some(self.team()),
@@ -25,7 +25,7 @@ impl Scene<'_> {
         }
     }
 
-    /// A spec whose `data` are (remote name, Secret, key), with the fields of `more`.
+    /// A spec with these entries (remote name, Secret, key) and the fields of `more`.
     pub(crate) fn spec(&self, data: &[(&str, &str, &str)], more: &Value) -> Value {
         let entry = |(entry, secret, key): &(&str, &str, &str)| json!({"name": entry, "secretKeyRef": {"name": secret, "key": key}});
         let data: Vec<Value> = data.iter().map(entry).collect();
@@ -36,15 +36,15 @@ impl Scene<'_> {
         spec
     }
 
-    /// Applies an object; see [`Scene::spec`].
+    /// Applies an object with the spec of [`TestCase::spec`].
     pub(crate) async fn put(&self, name: &str, data: &[(&str, &str, &str)], more: &Value) {
         self.apply(name, self.spec(data, more))
             .await
             .expect("an object is applied");
     }
 
-    /// Makes the Secret `source` and an object with the entry `A_KEY`, waits until it is synced, and
-    /// gives the value.
+    /// Applies the Secret `source` and an object with the entry `A_KEY`, waits until it is synced, and
+    /// returns the value.
     pub(crate) async fn synced(&self, name: &str, more: &Value) -> String {
         let one = self.value("one");
         self.secret("source", &[("a", &one)]).await;
@@ -58,8 +58,7 @@ impl Scene<'_> {
         self.objects().get(name).await.expect("the object is there")
     }
 
-    /// Waits for the next second: of two objects that are made in one second the uid decides which is
-    /// the older.
+    /// Waits for the next second: the uid decides which of two objects of one second is the older.
     pub(crate) async fn next_second(&self) {
         let now = jiff::Timestamp::now();
         let rest = 1_000_000_000 - now.subsec_nanosecond();
@@ -67,7 +66,7 @@ impl Scene<'_> {
         tokio::time::sleep(rest + std::time::Duration::from_millis(20)).await;
     }
 
-    /// Asks for the deletion of an object.
+    /// Deletes an object, without waiting until it is gone.
     pub(crate) async fn delete(&self, name: &str) {
         let parameters = DeleteParams::default();
         let deleted = self.objects().delete(name, &parameters).await;
@@ -94,7 +93,7 @@ impl Scene<'_> {
             .expect("an object is annotated");
     }
 
-    /// Asks for a sync and waits until it was acted on.
+    /// Requests a sync and waits until the operator has handled it.
     pub(crate) async fn request_sync(&self, name: &str) -> ProviderSecret {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let token = format!("request-{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -106,8 +105,7 @@ impl Scene<'_> {
         .await
     }
 
-    /// Writes status as a user could who has the right to; the fields of `status` replace those
-    /// that are there.
+    /// Merges `status` into the status, as a user with the right to write status could.
     pub(crate) async fn forge(&self, name: &str, status: &Value) {
         let patch = Patch::Merge(json!({"status": status}));
         let parameters = PatchParams::default();
@@ -115,9 +113,9 @@ impl Scene<'_> {
         forged.expect("status is written");
     }
 
-    /// The notes of all events with this reason, one for each time.
+    /// The notes of all events with this reason, a note for each occurrence.
     pub(crate) async fn events(&self, reason: &str) -> Vec<String> {
-        let api: Api<Event> = Api::namespaced(self.stage.client.clone(), &self.namespace);
+        let api: Api<Event> = Api::namespaced(self.env.client.clone(), &self.namespace);
         let events = api.list(&ListParams::default()).await;
         let mut notes = Vec::new();
         for event in events.expect("events are listed") {
@@ -130,7 +128,7 @@ impl Scene<'_> {
         notes
     }
 
-    /// Waits for an event with this reason; its note.
+    /// Waits for an event with this reason and returns its note.
     pub(crate) async fn wait_event(&self, reason: &str) -> String {
         until(&format!("an event {reason}"), async || {
             let events = self.events(reason).await;
@@ -142,57 +140,56 @@ impl Scene<'_> {
         .await
     }
 
-    /// Writes a value as somebody else would.
+    /// Writes a value at the provider as another client.
     pub(crate) fn foreign_write(&self, name: &str, value: &str) {
         let written = self
             .account
             .foreign_write(self.scope().as_deref(), name, value);
-        written.expect("somebody else writes");
+        written.expect("another client writes");
     }
 
-    /// Deletes a name as somebody else would.
+    /// Deletes a name at the provider as another client.
     pub(crate) fn foreign_delete(&self, name: &str) {
         let deleted = self.account.foreign_delete(self.scope().as_deref(), name);
         deleted.expect("it was there");
     }
 
-    /// Writes a secret as somebody else would. That it stays as it is, is looked at in the end.
-    pub(crate) fn stranger(&self, name: &str) -> String {
-        self.stranger_in(self.scope().as_deref(), name)
+    /// Writes a secret at the provider as another client. [`TestCase::finish`] checks that it stays as it is.
+    pub(crate) fn foreign_secret(&self, name: &str) -> String {
+        self.foreign_secret_in(self.scope().as_deref(), name)
     }
 
-    /// The same in another scope.
-    pub(crate) fn stranger_in(&self, scope: Option<&str>, name: &str) -> String {
+    /// As [`Self::foreign_secret`], in another scope.
+    pub(crate) fn foreign_secret_in(&self, scope: Option<&str>, name: &str) -> String {
         let value = self.value("foreign");
         self.account
             .foreign_write(scope, name, &value)
-            .expect("somebody else writes");
-        let stranger = (scope.map(str::to_owned), name.to_owned());
-        self.strangers
+            .expect("another client writes");
+        let secret = (scope.map(str::to_owned), name.to_owned());
+        self.foreign_secrets
             .lock()
-            .expect("nobody panicked")
-            .insert(stranger, value.clone());
+            .expect("the lock is not poisoned")
+            .insert(secret, value.clone());
         value
     }
 
-    /// What somebody else wrote may be changed or gone from now on.
-    pub(crate) fn forget_stranger(&self, name: &str) {
-        let stranger = (self.scope(), name.to_owned());
-        self.strangers
+    /// Lets the operator change or delete a foreign secret from now on.
+    pub(crate) fn release_foreign_secret(&self, name: &str) {
+        let secret = (self.scope(), name.to_owned());
+        self.foreign_secrets
             .lock()
-            .expect("nobody panicked")
-            .remove(&stranger);
+            .expect("the lock is not poisoned")
+            .remove(&secret);
     }
 
-    /// Deletions that the provider was sent, by path.
+    /// The deletions that the provider got, by method and path.
     pub(crate) fn deletions(&self) -> Vec<String> {
         let mut lines = self.writes();
         lines.retain(|line| line.starts_with("DELETE "));
         lines
     }
 
-    /// How often the account was listed. A page of nothing, with which Braintrust's list ends, is
-    /// not a listing of its own.
+    /// How often the account was listed. The empty page that ends Braintrust's list is no listing of its own.
     pub(crate) fn listings(&self) -> usize {
         let line = match self.target {
             Target::BasetenWorkspace | Target::Pipecat => "GET /v1/secrets",
@@ -208,16 +205,16 @@ impl Scene<'_> {
         listings.count()
     }
 
-    /// The names and values that the provider holds in this scene's scope, for a comparison.
+    /// Asserts the names and values that the provider holds in this test case's scope.
     pub(crate) fn assert_held(&self, wanted: &[(&str, &str)]) {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let wanted: BTreeMap<String, String> = wanted.iter().map(owned).collect();
         assert_eq!(self.held(), wanted, "{:?}", self.target);
     }
 
-    /// Marks this scene's namespace as being deleted.
+    /// Deletes this test case's namespace. Without a namespace controller it stays terminating.
     pub(crate) async fn delete_namespace(&self) {
-        let namespaces: Api<Namespace> = Api::all(self.stage.client.clone());
+        let namespaces: Api<Namespace> = Api::all(self.env.client.clone());
         namespaces
             .delete(&self.namespace, &DeleteParams::default())
             .await
@@ -231,16 +228,16 @@ pub(crate) fn is_guarded(object: &ProviderSecret) -> bool {
     finalizers.into_iter().any(|name| name == FINALIZER)
 }
 
-/// What status says of an entry.
+/// The status of an entry.
 pub(crate) fn entry<'a>(object: &'a ProviderSecret, name: &str) -> &'a EntryStatus {
     let mut entries = object.status.iter().flat_map(|status| &status.entries);
     let found = entries.find(|entry| entry.name == name);
     found.expect("status has the entry")
 }
 
-/// The sum of the series of a metric that have all of these texts in their labels.
-pub(crate) async fn metric(stage: &Stage, name: &str, labels: &[&str]) -> u64 {
-    let (_, metrics) = stage.operator.get("/metrics").await;
+/// The sum of a metric's series whose labels contain all of these texts.
+pub(crate) async fn metric(env: &TestEnv, name: &str, labels: &[&str]) -> u64 {
+    let (_, metrics) = env.operator.get("/metrics").await;
     let series = metrics.lines().filter_map(|line| {
         let (series, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
         let is_it = labels.iter().all(|label| series.contains(label));

@@ -1,4 +1,4 @@
-//! A scene: one test's own namespace and provider account on a stage.
+//! A test case: one test's namespace and provider account in an environment.
 
 use std::{
     collections::BTreeMap,
@@ -17,62 +17,60 @@ use provider_secrets::api::{Condition, ProviderSecret};
 use serde_json::{Value, json};
 use simulator::{Account, Exchange};
 
-use super::{CANARY, Stage, Target, invariants, until};
+use super::{CANARY, Target, TestEnv, invariants, until};
 
-/// How the lines of requests call the team of a scene at Baseten. Its id is the account's own: no two
-/// organizations have a team of one id.
+/// Stands for the Baseten team of a test case in the lines of requests: its id differs in each account.
 const TEAM: &str = "{team}";
 
-/// One test's own namespace, with an account at the provider and its API key in the Secret
-/// `credential`, key `api-key`.
-pub(crate) struct Scene<'a> {
-    pub(crate) stage: &'a Stage,
+/// One test's namespace, with an account at the provider and its API key in the Secret `credential`, key `api-key`.
+pub(crate) struct TestCase<'a> {
+    pub(crate) env: &'a TestEnv,
     pub(crate) target: Target,
     pub(crate) namespace: String,
     pub(crate) account: Account,
     pub(crate) key: String,
-    /// What somebody else wrote at the provider, by scope and name.
-    pub(crate) strangers: Mutex<Strangers>,
-    /// The namespace whose account this scene uses, where it has none of its own.
+    /// The values of other clients at the provider, which must stay, by scope and name.
+    pub(crate) foreign_secrets: Mutex<ForeignSecrets>,
+    /// The namespace whose account this test case uses, where it has none of its own.
     pub(crate) shares: Option<String>,
 }
 
 /// Values by scope and name.
-pub(crate) type Strangers = BTreeMap<(Option<String>, String), String>;
+pub(crate) type ForeignSecrets = BTreeMap<(Option<String>, String), String>;
 
-impl<'a> Scene<'a> {
-    /// Sets the scene.
-    pub(crate) async fn new(stage: &'a Stage, target: Target) -> Self {
-        Self::within(stage, target, &fresh_names().0).await
+impl<'a> TestCase<'a> {
+    /// Creates a namespace and an account.
+    pub(crate) async fn new(env: &'a TestEnv, target: Target) -> Self {
+        Self::in_namespace(env, target, &fresh_names().0).await
     }
 
-    /// Sets the scene in a namespace of this name, which is made unless it is there.
-    pub(crate) async fn within(stage: &'a Stage, target: Target, namespace: &str) -> Self {
+    /// As [`Self::new`], in a namespace of this name, which may exist.
+    pub(crate) async fn in_namespace(env: &'a TestEnv, target: Target, namespace: &str) -> Self {
         let namespace = namespace.to_owned();
         let key = format!("{CANARY}-key-of-{namespace}");
-        let account = target.account(stage.simulator(), &namespace, &key);
+        let account = target.account(env.simulator(), &namespace, &key);
         Self {
-            stage,
+            env,
             target,
             namespace,
             account,
             key,
-            strangers: Mutex::default(),
+            foreign_secrets: Mutex::default(),
             shares: None,
         }
         .open()
         .await
     }
 
-    /// A scene in another namespace with an account and a key that are there.
-    pub(crate) async fn beside(&self, account: &Account, key: &str) -> Scene<'a> {
-        Scene {
-            stage: self.stage,
+    /// A test case in another namespace with an existing account and key.
+    pub(crate) async fn with_account(&self, account: &Account, key: &str) -> TestCase<'a> {
+        TestCase {
+            env: self.env,
             target: self.target,
             namespace: fresh_names().0,
             account: account.clone(),
             key: key.to_owned(),
-            strangers: Mutex::default(),
+            foreign_secrets: Mutex::default(),
             shares: Some(self.namespace.clone()),
         }
         .open()
@@ -88,19 +86,19 @@ impl<'a> Scene<'a> {
         key
     }
 
-    /// Makes the namespace and the credential.
+    /// Creates the namespace and the Secret of the API key.
     async fn open(self) -> Self {
-        let scene = self;
+        let case = self;
         let namespace: Namespace =
-            serde_json::from_value(json!({"metadata": {"name": scene.namespace}}))
+            serde_json::from_value(json!({"metadata": {"name": case.namespace}}))
                 .expect("a namespace");
-        let namespaces: Api<Namespace> = Api::all(scene.stage.client.clone());
+        let namespaces: Api<Namespace> = Api::all(case.env.client.clone());
         match namespaces.create(&PostParams::default(), &namespace).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             made => drop(made.expect("a namespace is made")),
         }
-        scene.secret("credential", &[("api-key", &scene.key)]).await;
-        scene
+        case.secret("credential", &[("api-key", &case.key)]).await;
+        case
     }
 
     /// The id of the default team at Baseten.
@@ -113,8 +111,7 @@ impl<'a> Scene<'a> {
         format!("{CANARY}-{}-{text}", self.namespace)
     }
 
-    /// Replaces the API key by one that the operator has not seen: what it has learned of the account
-    /// under the key before is no matter any more.
+    /// Replaces the API key by one that the operator has not seen, so that it starts without any state of the account.
     pub(crate) async fn replace_key(&self) {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let key = format!("{}-{}", self.key, COUNT.fetch_add(1, Ordering::Relaxed));
@@ -122,17 +119,17 @@ impl<'a> Scene<'a> {
         self.secret("credential", &[("api-key", &key)]).await;
     }
 
-    /// `spec.provider` for this scene's account.
+    /// `spec.provider` for this test case's account.
     pub(crate) fn provider(&self) -> Value {
         self.target.provider_spec(self.account.name())
     }
 
-    /// Names and values that the provider holds for this scene.
+    /// The names and values in this test case's scope at the provider.
     pub(crate) fn held(&self) -> BTreeMap<String, String> {
         self.account.values(self.scope().as_deref())
     }
 
-    /// Requests that wrote something at the provider, by method and path.
+    /// The requests that wrote at the provider, by method and path.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.account
             .writes()
@@ -141,35 +138,35 @@ impl<'a> Scene<'a> {
             .collect()
     }
 
-    /// Method and path of a request, with a name for this scene's team that is the same in all.
+    /// Method and path of a request, with [`TEAM`] for the id of this test case's team.
     pub(crate) fn line(&self, request: &Exchange) -> String {
         request.line().replace(&self.team(), TEAM)
     }
 
-    /// The id of this scene's team at Baseten.
+    /// The id of this test case's team at Baseten.
     pub(crate) fn team(&self) -> String {
         Target::team(self.account.name())
     }
 
-    /// The same scene on a stage that changed meanwhile: its namespace, account and key.
-    pub(crate) fn again(
-        stage: &'a Stage,
+    /// The test case of this identity, after a change of the environment.
+    pub(crate) fn resume(
+        env: &'a TestEnv,
         target: Target,
         (namespace, account, key): &(String, Account, String),
     ) -> Self {
         Self {
-            stage,
+            env,
             target,
             namespace: namespace.clone(),
             account: account.clone(),
             key: key.clone(),
-            strangers: Mutex::default(),
+            foreign_secrets: Mutex::default(),
             shares: None,
         }
     }
 
-    /// What [`Scene::again`] needs.
-    pub(crate) fn parts(&self) -> (String, Account, String) {
+    /// Namespace, account and key, for [`TestCase::resume`].
+    pub(crate) fn identity(&self) -> (String, Account, String) {
         (
             self.namespace.clone(),
             self.account.clone(),
@@ -192,7 +189,7 @@ impl<'a> Scene<'a> {
         .await;
     }
 
-    /// Makes or replaces a Secret with text values; its version afterwards.
+    /// Applies a Secret with text values and returns its resourceVersion.
     pub(crate) async fn secret(&self, name: &str, data: &[(&str, &str)]) -> String {
         let data: BTreeMap<&str, &[u8]> = data
             .iter()
@@ -201,7 +198,7 @@ impl<'a> Scene<'a> {
         self.binary_secret(name, &data).await
     }
 
-    /// Makes or replaces a Secret with values of any bytes; its version afterwards.
+    /// Applies a Secret with values of any bytes and returns its resourceVersion.
     pub(crate) async fn binary_secret(&self, name: &str, data: &BTreeMap<&str, &[u8]>) -> String {
         let data: BTreeMap<String, k8s_openapi::ByteString> = data
             .iter()
@@ -234,12 +231,12 @@ impl<'a> Scene<'a> {
 
     /// The Secrets of this namespace.
     pub(crate) fn secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.stage.client.clone(), &self.namespace)
+        Api::namespaced(self.env.client.clone(), &self.namespace)
     }
 
     /// The objects of this namespace.
     pub(crate) fn objects(&self) -> Api<ProviderSecret> {
-        Api::namespaced(self.stage.client.clone(), &self.namespace)
+        Api::namespaced(self.env.client.clone(), &self.namespace)
     }
 
     /// Applies an object whose `data` are (remote name, Secret, key).
@@ -291,7 +288,7 @@ impl<'a> Scene<'a> {
         .await
     }
 
-    /// Waits until an object is as wanted, having been acted on in its newest generation.
+    /// Waits until an object is as expected and its status is of the newest generation.
     pub(crate) async fn wait(
         &self,
         name: &str,
@@ -319,17 +316,17 @@ impl<'a> Scene<'a> {
         object
     }
 
-    /// Runs kubectl in this namespace as the administrator; its standard output.
+    /// Runs kubectl in this namespace as the administrator and returns its standard output.
     pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
         let arguments = [&["--namespace", self.namespace.as_str()], arguments].concat();
-        self.stage.kubectl(&arguments, None).await
+        self.env.kubectl(&arguments, None).await
     }
 
-    /// Runs kubectl in this namespace, which must fail; its standard error.
+    /// Runs kubectl in this namespace, which must fail, and returns its standard error.
     pub(crate) async fn kubectl_refused(&self, arguments: &[&str], stdin: Option<&str>) -> String {
         let arguments = [&["--namespace", self.namespace.as_str()], arguments].concat();
         let output = self
-            .stage
+            .env
             .cluster
             .kubectl_output(&arguments, stdin)
             .await
@@ -342,7 +339,7 @@ impl<'a> Scene<'a> {
         output.stderr
     }
 
-    /// The columns that `kubectl get psec` shows of an object, its name and age left out.
+    /// The columns of `kubectl get psec` for an object, without name and age.
     pub(crate) async fn columns(&self, name: &str) -> Vec<String> {
         let table = self.kubectl(&["get", "psec", name]).await;
         let mut lines = table.lines().map(str::split_whitespace);
@@ -369,34 +366,33 @@ impl<'a> Scene<'a> {
         cells[1..cells.len() - 1].to_vec()
     }
 
-    /// Ends the test: checks what must hold whatever the test did, and that nothing is at the
-    /// provider that no object wants.
+    /// Ends the test: checks the invariants, and that the provider holds no secret of ours that no object names.
     pub(crate) async fn finish(self) {
         invariants::check(&self, &[]).await;
     }
 
-    /// The same where the test left these names at the provider on purpose.
+    /// As [`Self::finish`], where the test left these names at the provider on purpose.
     pub(crate) async fn finish_leaving(self, names: &[&str]) {
         invariants::check(&self, names).await;
     }
 }
 
-/// The names of a namespace and of a key that no other test has.
+/// Names of a namespace and of a key that no other test uses.
 fn fresh_names() -> (String, String) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    (format!("scene-{number}"), format!("{CANARY}-key-{number}"))
+    (format!("case-{number}"), format!("{CANARY}-key-{number}"))
 }
 
-/// Plays a test at each of the five upstream APIs, side by side on the shared stage.
-pub(crate) async fn at_each_api(play: impl AsyncFn(Scene<'static>)) {
-    at_each_api_on(Stage::shared().await, play).await;
+/// Runs a test at each of the five upstream APIs, side by side in the shared environment.
+pub(crate) async fn at_each_api(play: impl AsyncFn(TestCase<'static>)) {
+    at_each_api_on(TestEnv::shared().await, play).await;
 }
 
-/// The same on another stage.
-pub(crate) async fn at_each_api_on<'a>(stage: &'a Stage, play: impl AsyncFn(Scene<'a>)) {
+/// As [`at_each_api`], in another environment.
+pub(crate) async fn at_each_api_on<'a>(env: &'a TestEnv, play: impl AsyncFn(TestCase<'a>)) {
     let play = &play;
-    let plays = Target::ALL.map(async |target| play(Scene::new(stage, target).await).await);
+    let plays = Target::ALL.map(async |target| play(TestCase::new(env, target).await).await);
     futures::future::join_all(plays).await;
 }
 
@@ -410,8 +406,8 @@ pub(crate) fn condition<'a>(object: &'a ProviderSecret, kind: &str) -> Option<&'
         .find(|condition| condition.r#type == kind)
 }
 
-/// Exactly one of the three conditions is True, but for what is suspended; each speaks of the
-/// generation that status does.
+/// Asserts that exactly one of the three conditions is True, at most one while suspended, and that each has the
+/// generation of the status.
 pub(super) fn check_conditions(object: &ProviderSecret) {
     let Some(status) = &object.status else { return };
     if status.conditions.is_empty() {

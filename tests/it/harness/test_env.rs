@@ -1,5 +1,5 @@
-//! A stage: a cluster with the CustomResourceDefinition, the simulated providers, and the operator
-//! as the ServiceAccount of the chart with the rules of the chart.
+//! The test environment: a cluster with the CustomResourceDefinition, the simulated providers, and the operator as the
+//! chart's ServiceAccount with the chart's rules.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     Operator,
-    cluster_pool::{Ground, Prepared},
+    cluster_pool::{PooledCluster, Prepared},
     root, until,
 };
 
@@ -22,71 +22,71 @@ use super::{
 pub(crate) const NAMESPACE: &str = "provider-secrets-system";
 pub(crate) const ACCOUNT: &str = "provider-secrets";
 
-/// After which time the operator of the brisk stage lets a deleted object go, whatever is left.
-pub(crate) const BRISK_DELETION: Duration = Duration::from_secs(15);
+/// The `--deletion-timeout` of [`TestEnv::verifying`].
+pub(crate) const DELETION_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Everything a test needs around itself.
-pub(crate) struct Stage {
-    // Dropped first: after it nobody acts on the cluster.
+/// A cluster, the simulated providers and the operator.
+pub(crate) struct TestEnv {
+    // Dropped first: without the operator nothing acts on the cluster.
     pub(crate) operator: Operator,
-    pub(crate) cluster: Ground,
+    pub(crate) cluster: PooledCluster,
     pub(crate) client: Client,
     pub(crate) served: Served,
-    /// How often this stage's operator verifies, where that is so often that a test can wait for it.
-    pub(crate) brisk: Option<Duration>,
+    /// The operator's `--verify-interval`, where it is short enough for a test to wait for it.
+    pub(crate) verify_interval: Option<Duration>,
 }
 
-impl Stage {
-    /// The stage that most tests share, each with a namespace and provider accounts of its own.
+impl TestEnv {
+    /// The environment that most tests share. Each has its own namespace and provider accounts.
     pub(crate) async fn shared() -> &'static Self {
-        static SHARED: OnceCell<Stage> = OnceCell::const_new();
+        static SHARED: OnceCell<TestEnv> = OnceCell::const_new();
         SHARED.get_or_init(|| Self::fresh(&[])).await
     }
 
-    /// The stage that tests of verification and deletion share: its operator verifies every second,
-    /// and lets a deleted object go after [`BRISK_DELETION`].
-    pub(crate) async fn brisk() -> &'static Self {
-        static BRISK: OnceCell<Stage> = OnceCell::const_new();
-        BRISK.get_or_init(Self::fresh_brisk).await
+    /// The environment that tests of verification and deletion share: its operator verifies every second, and
+    /// gives up a deletion after [`DELETION_TIMEOUT`].
+    pub(crate) async fn verifying() -> &'static Self {
+        static VERIFYING: OnceCell<TestEnv> = OnceCell::const_new();
+        VERIFYING.get_or_init(Self::fresh_verifying).await
     }
 
-    /// The same for one test, of so many objects that the operator has no events left for others.
-    pub(crate) async fn fresh_brisk() -> Self {
-        let timeout = format!("--deletion-timeout={}s", BRISK_DELETION.as_secs());
-        let mut stage = Self::fresh(&["--verify-interval=1s", &timeout]).await;
-        stage.brisk = Some(Duration::from_secs(1));
-        stage
+    /// As [`Self::verifying`], for one test alone: its many objects use up the operator's event budget.
+    pub(crate) async fn fresh_verifying() -> Self {
+        let timeout = format!("--deletion-timeout={}s", DELETION_TIMEOUT.as_secs());
+        let mut env = Self::fresh(&["--verify-interval=1s", &timeout]).await;
+        env.verify_interval = Some(Duration::from_secs(1));
+        env
     }
 
-    /// A stage for one test that restarts the operator or gives it `flags`.
+    /// An environment on a pooled cluster, for one test that restarts the operator or gives it `flags`.
     pub(crate) async fn fresh(flags: &[&str]) -> Self {
         let prepare = Box::pin(async {
             let cluster = Cluster::start().await.expect("the cluster starts");
             whole(cluster).await
         });
-        Self::ready(Ground::lent(prepare).await, flags).await
+        Self::ready(PooledCluster::pooled(prepare).await, flags).await
     }
 
-    /// A stage for one test that changes the cluster itself, or what belongs to no namespace.
-    pub(crate) async fn own(flags: &[&str]) -> Self {
+    /// An environment on a cluster of its own, for one test that changes the cluster or cluster-scoped objects.
+    pub(crate) async fn dedicated(flags: &[&str]) -> Self {
         let cluster = Cluster::start().await.expect("the cluster starts");
         Self::on(cluster, flags).await
     }
 
-    /// A stage on a cluster that is there.
+    /// An environment on a running cluster.
     pub(crate) async fn on(cluster: Cluster, flags: &[&str]) -> Self {
-        Self::ready(Ground::own(whole(cluster).await), flags).await
+        Self::ready(PooledCluster::dedicated(whole(cluster).await), flags).await
     }
 
-    async fn ready(ground: Ground, flags: &[&str]) -> Self {
-        let stage = Self::launch(ground, flags).await;
-        stage.operator.wait_until_ready().await;
-        stage
+    async fn ready(cluster: PooledCluster, flags: &[&str]) -> Self {
+        let env = Self::launch(cluster, flags).await;
+        env.operator.wait_until_ready().await;
+        env
     }
 
-    /// A stage whose operator watches these namespaces, with the chart's Roles in those of them that
-    /// are `present`; they are made. Nobody waits until it is ready.
-    pub(crate) async fn within(watched: &[&str], present: &[&str]) -> Self {
+    /// An environment whose operator watches the namespaces `watched`. Creates those in `present` with the chart's Roles.
+    /// Does not wait for the operator to be ready.
+    pub(crate) async fn watching(watched: &[&str], present: &[&str]) -> Self {
         let cluster = Cluster::start().await.expect("the cluster starts");
         let mut rules = rules(&cluster, &roles(present)).await;
         for name in present {
@@ -95,13 +95,13 @@ impl Stage {
         }
         let prepared = prepare(cluster, &rules).await;
         let flag = format!("--watch-namespaces={}", watched.join(","));
-        Self::launch(Ground::own(prepared), &[&flag]).await
+        Self::launch(PooledCluster::dedicated(prepared), &[&flag]).await
     }
 
-    /// Gives the operator the chart's Roles in more namespaces, which are there.
+    /// Grants the operator the chart's Roles in further, existing namespaces.
     pub(crate) async fn grant(&self, namespaces: &[&str]) {
         let rules = rules(&self.cluster, &roles(namespaces)).await;
-        // Also where a test has changed one.
+        // Takes back what a test has changed in them.
         let apply = [
             "apply",
             "--server-side",
@@ -129,7 +129,7 @@ impl Stage {
         .await;
     }
 
-    async fn launch(cluster: Ground, flags: &[&str]) -> Self {
+    async fn launch(cluster: PooledCluster, flags: &[&str]) -> Self {
         let client = cluster.client();
         let served = Simulator::new()
             .serve()
@@ -142,7 +142,7 @@ impl Stage {
             cluster,
             client,
             served,
-            brisk: None,
+            verify_interval: None,
         }
     }
 
@@ -156,37 +156,37 @@ impl Stage {
         self.cluster.operator_kubeconfig()
     }
 
-    /// A further operator as the same ServiceAccount, once it is ready.
+    /// Starts a further operator as the same ServiceAccount and waits until it is ready.
     pub(crate) async fn further(&self, flags: &[&str]) -> Operator {
         let operator = self.further_unready(flags).await;
         operator.wait_until_ready().await;
         operator
     }
 
-    /// A further operator as the same ServiceAccount, as soon as it listens.
+    /// As [`Self::further`], without waiting until it is ready.
     pub(crate) async fn further_unready(&self, flags: &[&str]) -> Operator {
         let log = log(&self.cluster);
         Operator::launch(self.kubeconfig(), |of| self.served.url(of), log, flags).await
     }
 
-    /// Starts another operator in the place of the one before, which must have ended.
+    /// Starts an operator after the one before, which must have ended.
     pub(crate) async fn restart(&mut self, flags: &[&str]) {
         self.operator = self.further(flags).await;
     }
 
-    /// The user that the API server's audit log shows for the operator.
+    /// The operator's user name in the API server's audit log.
     pub(crate) fn user() -> String {
         format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}")
     }
 }
 
-/// What is rendered of the chart for an operator of the whole cluster.
+/// The chart's templates for an operator of the whole cluster.
 const CLUSTER: [&str; 2] = [
     "--show-only=templates/clusterrole.yaml",
     "--show-only=templates/clusterrolebinding.yaml",
 ];
 
-/// What is rendered of the chart for an operator of these namespaces.
+/// The chart's templates for an operator of these namespaces.
 fn roles(namespaces: &[&str]) -> [String; 2] {
     let namespaces = namespaces.join(",");
     [

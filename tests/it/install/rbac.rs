@@ -5,17 +5,17 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, json};
 use simulator::{Action, Fault};
 
-use crate::harness::{DEADLINE, Scene, Stage, Target, run, traces, until, wait_write};
+use crate::harness::{DEADLINE, Target, TestCase, TestEnv, run, traces, until, wait_write};
 
 /// API group, resource with its subresource, and verb.
 type Right = (String, String, String);
 
 /// The rights that the chart's ClusterRole grants, or its Role in a namespace.
-async fn granted(stage: &Stage, namespace: Option<&str>) -> BTreeSet<Right> {
+async fn granted(env: &TestEnv, namespace: Option<&str>) -> BTreeSet<Right> {
     let kind = namespace.map_or("clusterrole", |_| "role");
     let mut get = vec!["get", kind, "provider-secrets", "-o", "json"];
     get.extend(namespace.into_iter().flat_map(|name| ["-n", name]));
-    let role: Value = serde_json::from_str(&stage.kubectl(&get, None).await).expect("JSON");
+    let role: Value = serde_json::from_str(&env.kubectl(&get, None).await).expect("JSON");
     let texts = |rule: &Value, field: &str| -> Vec<String> {
         serde_json::from_value(rule[field].clone()).expect("a list of texts")
     };
@@ -33,11 +33,11 @@ async fn granted(stage: &Stage, namespace: Option<&str>) -> BTreeSet<Right> {
 }
 
 /// The rights that the API server saw the operator use, anywhere or in a namespace.
-fn used(stage: &Stage, namespace: Option<&str>) -> BTreeSet<Right> {
-    let calls = stage.cluster.calls();
+fn used(env: &TestEnv, namespace: Option<&str>) -> BTreeSet<Right> {
+    let calls = env.cluster.calls();
     calls
         .iter()
-        .filter(|call| call.user == Stage::user() && !call.resource.is_empty())
+        .filter(|call| call.user == TestEnv::user() && !call.resource.is_empty())
         .filter(|call| namespace.is_none_or(|namespace| call.namespace == namespace))
         .map(|call| {
             let resource = match call.subresource.as_str() {
@@ -50,30 +50,28 @@ fn used(stage: &Stage, namespace: Option<&str>) -> BTreeSet<Right> {
 }
 
 /// Has the operator do everything that takes a right.
-async fn play(scene: &Scene<'_>) {
-    scene.secret("source", &[("a", &scene.value("one"))]).await;
-    scene.object("object", &[("A_KEY", "source", "a")]).await;
-    scene.wait_ready("object").await;
+async fn play(case: &TestCase<'_>) {
+    case.secret("source", &[("a", &case.value("one"))]).await;
+    case.object("object", &[("A_KEY", "source", "a")]).await;
+    case.wait_ready("object").await;
     // An object that changes while it is written is read again.
-    let before = scene.writes().len();
+    let before = case.writes().len();
     let delay = Duration::from_secs(1);
-    scene
-        .account
+    case.account
         .add_fault(Fault::new(Action::Handle).delay(delay).method("POST"));
-    let two = scene.value("two");
-    scene.secret("source", &[("a", &two)]).await;
-    wait_write(scene, before).await;
+    let two = case.value("two");
+    case.secret("source", &[("a", &two)]).await;
+    wait_write(case, before).await;
     let note = json!({"metadata": {"annotations": {"note": "changed meanwhile"}}});
-    scene
-        .patch("object", note)
+    case.patch("object", note)
         .await
         .expect("an annotation is written");
-    scene.wait_held(&[("A_KEY", &two)]).await;
+    case.wait_held(&[("A_KEY", &two)]).await;
     // Under Delete the object has a finalizer.
     let spec = json!({"spec": {"deletionPolicy": "Delete"}});
-    scene.patch("object", spec).await.expect("a policy is set");
+    case.patch("object", spec).await.expect("a policy is set");
     until("the finalizer is there", async || {
-        let object = scene.objects().get("object").await.expect("an object");
+        let object = case.objects().get("object").await.expect("an object");
         let finalizers = object.metadata.finalizers.unwrap_or_default();
         (!finalizers.is_empty())
             .then_some(())
@@ -84,20 +82,20 @@ async fn play(scene: &Scene<'_>) {
 
 /// Deletes the object while no operator runs, and its API key: for one that has never used the key,
 /// that raises the question whether the namespace goes too.
-async fn leave(scene: &Scene<'_>) {
-    scene.delete_secret("credential").await;
+async fn leave(case: &TestCase<'_>) {
+    case.delete_secret("credential").await;
     let kubectl = ["delete", "psec", "object", "--wait=false"];
-    scene.kubectl(&kubectl).await;
+    case.kubectl(&kubectl).await;
 }
 
-/// Another operator after the one of the stage, which ends.
+/// Another operator after the one of the environment, which ends.
 /// Waits until the rights that are granted and those that are used are the same.
-async fn wait_used(stage: &Stage, namespace: Option<&str>) {
-    let granted = granted(stage, namespace).await;
+async fn wait_used(env: &TestEnv, namespace: Option<&str>) {
+    let granted = granted(env, namespace).await;
     until(
         &format!("all of {granted:?} is used, within {DEADLINE:?}"),
         async || {
-            let used = used(stage, namespace);
+            let used = used(env, namespace);
             if used == granted {
                 Ok(())
             } else {
@@ -112,15 +110,15 @@ async fn wait_used(stage: &Stage, namespace: Option<&str>) {
 #[test]
 fn every_right_of_the_chart_is_used_and_no_other() {
     run(async {
-        let stage = Stage::fresh(&[]).await;
-        let scene = Scene::new(&stage, Target::BasetenTeam).await;
-        play(&scene).await;
-        assert!(stage.operator.terminate().await.success());
-        leave(&scene).await;
-        let again = stage.further(&[]).await;
-        wait_used(&stage, None).await;
+        let env = TestEnv::fresh(&[]).await;
+        let case = TestCase::new(&env, Target::BasetenTeam).await;
+        play(&case).await;
+        assert!(env.operator.terminate().await.success());
+        leave(&case).await;
+        let again = env.further(&[]).await;
+        wait_used(&env, None).await;
         assert_eq!(traces(&again.log()), Vec::<String>::new());
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
@@ -128,27 +126,27 @@ fn every_right_of_the_chart_is_used_and_no_other() {
 fn every_right_of_a_role_is_used_and_none_in_another_namespace() {
     run(async {
         let names = ["one", "two"];
-        let stage = Stage::within(&names, &names).await;
-        stage.operator.wait_until_ready().await;
-        let mut scenes = Vec::new();
+        let env = TestEnv::watching(&names, &names).await;
+        env.operator.wait_until_ready().await;
+        let mut test_cases = Vec::new();
         for name in names {
-            let scene = Scene::within(&stage, Target::BasetenTeam, name).await;
-            play(&scene).await;
-            scenes.push(scene);
+            let case = TestCase::in_namespace(&env, Target::BasetenTeam, name).await;
+            play(&case).await;
+            test_cases.push(case);
         }
-        assert!(stage.operator.terminate().await.success());
-        for scene in &scenes {
-            leave(scene).await;
+        assert!(env.operator.terminate().await.success());
+        for case in &test_cases {
+            leave(case).await;
         }
-        let again = stage.further(&["--watch-namespaces=one,two"]).await;
-        for scene in scenes {
-            wait_used(&stage, Some(&scene.namespace)).await;
-            scene.finish().await;
+        let again = env.further(&["--watch-namespaces=one,two"]).await;
+        for case in test_cases {
+            wait_used(&env, Some(&case.namespace)).await;
+            case.finish().await;
         }
         assert_eq!(traces(&again.log()), Vec::<String>::new());
-        let calls = stage.cluster.calls().into_iter();
+        let calls = env.cluster.calls().into_iter();
         let elsewhere: Vec<_> = calls
-            .filter(|call| call.user == Stage::user() && !call.resource.is_empty())
+            .filter(|call| call.user == TestEnv::user() && !call.resource.is_empty())
             .filter(|call| !names.contains(&call.namespace.as_str()))
             .collect();
         assert!(elsewhere.is_empty(), "{elsewhere:#?}");

@@ -2,20 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::{assert_refused, entry, offer, scene, spec, with_data, with_source};
+use super::{assert_refused, case, entry, offer, spec, with_data, with_source};
 use crate::harness::run;
 
 #[test]
 fn something_must_be_sent() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let mut nothing = spec("baseten", &json!({}));
         nothing.as_object_mut().expect("a spec").remove("data");
         let words = "name what to send: give data, dataFrom or both";
-        assert_refused("nothing", offer(&scene, "object", &nothing).await, &[words]);
+        assert_refused("nothing", offer(&case, "object", &nothing).await, &[words]);
         nothing["dataFrom"] = json!([{"secretRef": {"name": "none"}}]);
-        assert_eq!(offer(&scene, "object", &nothing).await, Ok(()));
-        scene.finish().await;
+        assert_eq!(offer(&case, "object", &nothing).await, Ok(()));
+        case.finish().await;
     });
 }
 
@@ -23,11 +23,11 @@ fn something_must_be_sent() {
 #[test]
 fn a_name_is_plain_and_bounded() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let just = "A".repeat(255);
         for good in ["A", "a", "0", "_a", "A_b-9.c", "a..b", &just] {
             let spec = with_data("baseten", &json!([entry(good)]));
-            assert_eq!(offer(&scene, "object", &spec).await, Ok(()), "{good:?}");
+            assert_eq!(offer(&case, "object", &spec).await, Ok(()), "{good:?}");
         }
         let long = "A".repeat(256);
         let bad = [
@@ -56,7 +56,7 @@ fn a_name_is_plain_and_bounded() {
         ];
         for name in bad {
             let spec = with_data("baseten", &json!([entry(name)]));
-            let offered = offer(&scene, "object", &spec).await;
+            let offered = offer(&case, "object", &spec).await;
             assert_refused(&format!("{name:?}"), offered, &["spec.data[0].name"]);
         }
         let nameless = with_data(
@@ -65,10 +65,10 @@ fn a_name_is_plain_and_bounded() {
         );
         assert_refused(
             "no name",
-            offer(&scene, "object", &nameless).await,
+            offer(&case, "object", &nameless).await,
             &["name"],
         );
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
@@ -76,7 +76,7 @@ fn a_name_is_plain_and_bounded() {
 #[test]
 fn each_provider_has_rules_of_its_own_for_names() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let prime = "PrimeIntellect names start with an upper-case letter";
         let pipecat = "Pipecat key names hold letters, digits, - and _ only";
         let (just, over) = ("A".repeat(64), "A".repeat(65));
@@ -103,13 +103,13 @@ fn each_provider_has_rules_of_its_own_for_names() {
         ];
         for (member, name, refusal) in cases {
             let spec = with_data(member, &json!([entry("GOOD"), entry(name)]));
-            let offered = offer(&scene, "object", &spec).await;
+            let offered = offer(&case, "object", &spec).await;
             match refusal {
                 None => assert_eq!(offered, Ok(()), "{member} {name}"),
                 Some(words) => assert_refused(&format!("{member} {name}"), offered, &[words]),
             }
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
@@ -117,10 +117,10 @@ fn each_provider_has_rules_of_its_own_for_names() {
 #[test]
 fn a_name_is_given_once() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let data = json!([entry("TWICE"), entry("ONCE"), entry("TWICE")]);
         let twice = with_data("baseten", &data);
-        let offered = offer(&scene, "object", &twice).await;
+        let offered = offer(&case, "object", &twice).await;
         assert_refused("server-side apply", offered, &["spec.data", "TWICE"]);
         let object = json!({
             "apiVersion": "providersecrets.dev/v1alpha1",
@@ -128,14 +128,14 @@ fn a_name_is_given_once() {
             "metadata": {"name": "twice"},
             "spec": twice,
         });
-        let created = scene
+        let created = case
             .kubectl_refused(&["create", "-f", "-"], Some(&object.to_string()))
             .await;
         assert!(
             created.contains("Duplicate value") && created.contains("spec.data[2]"),
             "{created}"
         );
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
@@ -143,7 +143,7 @@ fn a_name_is_given_once() {
 #[test]
 fn references_are_names_of_this_namespace() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let (just, over) = ("a".repeat(253), "a".repeat(254));
         let names = [
             "", "..", "UPPER", "a/b", "a_b", "-a", "a-", "a..b", "a\n", &over,
@@ -162,43 +162,43 @@ fn references_are_names_of_this_namespace() {
             spec
         };
         let good = refer(&just, &just);
-        assert_eq!(offer(&scene, "object", &entries(&good)).await, Ok(()));
-        assert_eq!(offer(&scene, "object", &credentials(&good)).await, Ok(()));
+        assert_eq!(offer(&case, "object", &entries(&good)).await, Ok(()));
+        assert_eq!(offer(&case, "object", &credentials(&good)).await, Ok(()));
         for name in names {
             let reference = refer(name, "a");
-            let offered = offer(&scene, "object", &entries(&reference)).await;
+            let offered = offer(&case, "object", &entries(&reference)).await;
             assert_refused(name, offered, &["spec.data[0].secretKeyRef.name"]);
-            let offered = offer(&scene, "object", &credentials(&reference)).await;
+            let offered = offer(&case, "object", &credentials(&reference)).await;
             assert_refused(
                 name,
                 offered,
                 &["spec.provider.baseten.apiKeySecretRef.name"],
             );
             let source = with_source(&json!({"secretRef": {"name": name}}));
-            let offered = offer(&scene, "object", &source).await;
+            let offered = offer(&case, "object", &source).await;
             assert_refused(name, offered, &["spec.dataFrom[0].secretRef.name"]);
         }
         for key in keys {
             let reference = refer("a", key);
-            let offered = offer(&scene, "object", &entries(&reference)).await;
+            let offered = offer(&case, "object", &entries(&reference)).await;
             assert_refused(key, offered, &["spec.data[0].secretKeyRef.key"]);
-            let offered = offer(&scene, "object", &credentials(&reference)).await;
+            let offered = offer(&case, "object", &credentials(&reference)).await;
             assert_refused(key, offered, &["spec.provider.baseten.apiKeySecretRef.key"]);
         }
         for missing in [json!({}), json!({"name": "a"}), json!({"key": "a"})] {
-            let offered = offer(&scene, "object", &entries(&missing)).await;
+            let offered = offer(&case, "object", &entries(&missing)).await;
             assert_refused(
                 "half a reference",
                 offered,
                 &["secretKeyRef", "Required value"],
             );
-            let offered = offer(&scene, "object", &credentials(&missing)).await;
+            let offered = offer(&case, "object", &credentials(&missing)).await;
             assert_refused(
                 "half a reference",
                 offered,
                 &["apiKeySecretRef", "Required value"],
             );
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }

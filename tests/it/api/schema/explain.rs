@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::harness::{Scene, Stage, Target, run, until};
+use crate::harness::{Target, TestCase, TestEnv, run, until};
 
 /// Calls `visit` for every field of a schema, with its path.
 fn walk(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
@@ -76,7 +76,7 @@ fn every_text_and_list_has_a_bound() {
 #[test]
 fn kubectl_explain_reads_well() {
     run(async {
-        let scene = Scene::new(Stage::shared().await, Target::BasetenTeam).await;
+        let case = TestCase::new(TestEnv::shared().await, Target::BasetenTeam).await;
         let cases = [
             (
                 "psec",
@@ -110,7 +110,7 @@ fn kubectl_explain_reads_well() {
         ];
         for (path, words) in cases {
             // The API server publishes a new definition's documentation a moment after it serves it.
-            let cluster = &scene.stage.cluster;
+            let cluster = &case.env.cluster;
             let text = until(&format!("{path} is explained"), async || {
                 let output = cluster.kubectl_output(&["explain", path], None).await;
                 let output = output.map_err(|error| error.to_string())?;
@@ -129,9 +129,7 @@ fn kubectl_explain_reads_well() {
             assert!(!text.contains("<no description>"), "{path}: {text}");
             assert!(!text.contains("Auto-generated"), "{path}: {text}");
         }
-        let all = scene
-            .kubectl(&["explain", "psec.spec", "--recursive"])
-            .await;
+        let all = case.kubectl(&["explain", "psec.spec", "--recursive"]).await;
         for field in [
             "apiKeySecretRef",
             "setName",
@@ -143,6 +141,6 @@ fn kubectl_explain_reads_well() {
         ] {
             assert!(all.contains(field), "{field} is not in {all}");
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{assert_refused, entry, message, offer, scene, spec};
+use super::{assert_refused, case, entry, message, offer, spec};
 use crate::harness::run;
 
 fn with(image_pull: &Value, fields: &Value) -> Value {
@@ -19,7 +19,7 @@ fn config() -> Value {
 #[test]
 fn it_has_one_source() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let key = json!({"name": "none", "key": "auth"});
         let secret = json!({"name": "none"});
         for good in [
@@ -29,7 +29,7 @@ fn it_has_one_source() {
             json!({"secretKeyRef": key, "host": "localhost:5000"}),
         ] {
             assert_eq!(
-                offer(&scene, "object", &with(&good, &json!({}))).await,
+                offer(&case, "object", &with(&good, &json!({}))).await,
                 Ok(())
             );
         }
@@ -53,19 +53,19 @@ fn it_has_one_source() {
             (json!({"secretRef": secret, "host": ""}), "host"),
         ];
         for (bad, words) in cases {
-            let result = offer(&scene, "object", &with(&bad, &json!({}))).await;
+            let result = offer(&case, "object", &with(&bad, &json!({}))).await;
             assert_refused(&bad.to_string(), result, &[words]);
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn it_stands_alone() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let plain = with(&config(), &json!({"replaceImagePullSecret": "Recreate"}));
-        assert_eq!(offer(&scene, "object", &plain).await, Ok(()));
+        assert_eq!(offer(&case, "object", &plain).await, Ok(()));
         let cases: [(&str, Value, &str); 3] = [
             (
                 "data",
@@ -86,30 +86,30 @@ fn it_stands_alone() {
         for (field, value, words) in cases {
             let mut spec = plain.clone();
             spec[field] = value;
-            assert_refused(field, offer(&scene, "object", &spec).await, &[words]);
+            assert_refused(field, offer(&case, "object", &spec).await, &[words]);
         }
         let alone = spec("pipecat", &json!({"replaceImagePullSecret": "Never"}));
-        let result = offer(&scene, "object", &alone).await;
+        let result = offer(&case, "object", &alone).await;
         assert_refused(
             "replace",
             result,
             &["replaceImagePullSecret is for an image pull secret"],
         );
         let unknown = with(&config(), &json!({"replaceImagePullSecret": "Always"}));
-        let result = offer(&scene, "object", &unknown).await;
+        let result = offer(&case, "object", &unknown).await;
         assert_refused("unknown", result, &["Always"]);
         let mut nothing = spec("pipecat", &json!({}));
         nothing.as_object_mut().expect("a spec").remove("data");
-        let result = offer(&scene, "object", &nothing).await;
+        let result = offer(&case, "object", &nothing).await;
         assert_refused("nothing", result, &["name what to send"]);
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn whether_it_is_one_cannot_change_and_its_source_can() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let image_pull = with(&config(), &json!({}));
         let keys = spec("pipecat", &json!({}));
         let cannot = "whether imagePullSecret is given cannot change";
@@ -117,10 +117,10 @@ fn whether_it_is_one_cannot_change_and_its_source_can() {
             ("given", &image_pull, &keys),
             ("taken-away", &keys, &image_pull),
         ] {
-            scene.apply(name, first.clone()).await.expect("applied");
-            let result = message(scene.apply(name, second.clone()).await);
+            case.apply(name, first.clone()).await.expect("applied");
+            let result = message(case.apply(name, second.clone()).await);
             assert_refused(name, result, &[cannot]);
-            scene.apply(name, first.clone()).await.expect("no change");
+            case.apply(name, first.clone()).await.expect("no change");
         }
         let nulled = json!({"spec": {
             "provider": {"pipecat": {"imagePullSecret": null}},
@@ -128,13 +128,13 @@ fn whether_it_is_one_cannot_change_and_its_source_can() {
         }});
         assert_refused(
             "nulled",
-            message(scene.patch("given", nulled).await),
+            message(case.patch("given", nulled).await),
             &[cannot],
         );
         let source = json!({"host": "ghcr.io", "secretKeyRef": {"name": "other", "key": "auth"}});
         let fields = json!({"replaceImagePullSecret": "Recreate"});
-        let changed = scene.apply("given", with(&source, &fields)).await;
+        let changed = case.apply("given", with(&source, &fields)).await;
         changed.expect("the source changes");
-        scene.finish().await;
+        case.finish().await;
     });
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{assert_refused, entry, message, offer, scene, spec, template};
+use super::{assert_refused, case, entry, message, offer, spec, template};
 use crate::harness::run;
 
 /// As many entries of a provider as asked for, each as large as it may be.
@@ -30,20 +30,19 @@ fn entries(member: &str, count: usize) -> Vec<Value> {
 #[test]
 fn five_hundred_entries_are_accepted_changed_and_not_written_twice() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         for member in ["baseten", "primeIntellect", "pipecat", "braintrust"] {
             let name = format!("many-{}", member.to_lowercase());
             let mut spec = spec(member, &json!({}));
             spec["data"] = entries(member, 500).into();
-            scene
-                .apply(&name, spec.clone())
+            case.apply(&name, spec.clone())
                 .await
                 .expect("500 entries are accepted");
-            let before = scene.wait_reason(&name, "CredentialNotFound").await;
+            let before = case.wait_reason(&name, "CredentialNotFound").await;
             let status = before.status.as_ref().expect("there is a status");
             assert_eq!(status.summary.as_deref(), Some("0/500"), "{member}");
             // The transition rules run over all entries.
-            let again = scene
+            let again = case
                 .apply(&name, spec.clone())
                 .await
                 .expect("500 entries are compared");
@@ -53,40 +52,40 @@ fn five_hundred_entries_are_accepted_changed_and_not_written_twice() {
             );
             assert_eq!(again.metadata.generation, Some(1));
             spec["data"][499]["secretKeyRef"]["key"] = "other".into();
-            let changed = scene
+            let changed = case
                 .apply(&name, spec.clone())
                 .await
                 .expect("one entry changes");
             assert_eq!(changed.metadata.generation, Some(2));
             spec["data"] = entries(member, 501).into();
-            let result = message(scene.apply(&name, spec).await);
+            let result = message(case.apply(&name, spec).await);
             assert_refused(
                 member,
                 result,
                 &["spec.data", "must have at most 500 items"],
             );
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn at_most_sixteen_bulk_sources() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let mut spec = spec("baseten", &json!({}));
         let sources =
             |count: usize| Value::from(vec![json!({"secretRef": {"name": "none"}}); count]);
         spec["dataFrom"] = sources(16);
-        assert_eq!(offer(&scene, "object", &spec).await, Ok(()));
+        assert_eq!(offer(&case, "object", &spec).await, Ok(()));
         spec["dataFrom"] = sources(17);
-        let offered = offer(&scene, "object", &spec).await;
+        let offered = offer(&case, "object", &spec).await;
         assert_refused(
             "17",
             offered,
             &["spec.dataFrom", "must have at most 16 items"],
         );
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
@@ -94,7 +93,7 @@ fn at_most_sixteen_bulk_sources() {
 #[test]
 fn unknown_fields_are_refused_and_never_stored() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let namespace = || Value::from("kube-system");
         let url = || Value::from("https://example.com");
         let paths: [(&str, Value); 9] = [
@@ -116,16 +115,16 @@ fn unknown_fields_are_refused_and_never_stored() {
             let (parent, field) = path.rsplit_once('/').expect("a path");
             let parent = spec.pointer_mut(parent).expect("the parent is there");
             parent[field] = value;
-            assert_refused(path, offer(&scene, "object", &spec).await, &[field]);
+            assert_refused(path, offer(&case, "object", &spec).await, &[field]);
             let name = format!("unknown-{number}");
             let object = json!({
                 "apiVersion": "providersecrets.dev/v1alpha1",
                 "kind": "ProviderSecret",
-                "metadata": {"name": name, "namespace": scene.namespace},
+                "metadata": {"name": name, "namespace": case.namespace},
                 "spec": spec,
             });
             let object = object.to_string();
-            let strict = scene
+            let strict = case
                 .kubectl_refused(&["create", "-f", "-"], Some(&object))
                 .await;
             let words = format!(
@@ -145,7 +144,7 @@ fn unknown_fields_are_refused_and_never_stored() {
                 "-o",
                 "jsonpath={.spec}",
             ];
-            let cluster = &scene.stage.cluster;
+            let cluster = &case.env.cluster;
             let pruned = cluster
                 .kubectl_output(&create, Some(&object))
                 .await
@@ -156,14 +155,14 @@ fn unknown_fields_are_refused_and_never_stored() {
                 plain
             );
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn a_wrong_type_is_refused_by_its_path() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let cases = [
             ("/suspend", Value::from("yes")),
             ("/suspend", 1.into()),
@@ -181,8 +180,8 @@ fn a_wrong_type_is_refused_by_its_path() {
             spec["suspend"] = false.into();
             *spec.pointer_mut(path).expect("the field is there") = value;
             let field = path.rsplit('/').next().unwrap_or(path);
-            assert_refused(path, offer(&scene, "object", &spec).await, &[field]);
+            assert_refused(path, offer(&case, "object", &spec).await, &[field]);
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }

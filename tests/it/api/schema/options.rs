@@ -2,22 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::{assert_refused, entry, message, offer, scene, with_data, with_source};
+use super::{assert_refused, case, entry, message, offer, with_data, with_source};
 use crate::harness::run;
 
 /// Offers an entry with these options of a provider in an object for `member`.
 async fn offered(member: &str, options: &str, cases: Vec<(Value, Option<&str>)>) {
-    let scene = scene().await;
+    let case = case().await;
     for (fields, refusal) in cases {
         let mut entry = entry("A_KEY");
         entry[options] = fields.clone();
-        let offered = offer(&scene, "object", &with_data(member, &json!([entry]))).await;
+        let offered = offer(&case, "object", &with_data(member, &json!([entry]))).await;
         match refusal {
             None => assert_eq!(offered, Ok(()), "{member} {fields}"),
             Some(words) => assert_refused(&format!("{member} {fields}"), offered, &[words]),
         }
     }
-    scene.finish().await;
+    case.finish().await;
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn options_of_prime_intellect_have_bounds() {
 #[test]
 fn whether_an_entry_is_a_file_cannot_change() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let file = |is_file: Value| {
             let mut entry = entry("A_KEY");
             entry["primeIntellect"] = json!({"isFile": is_file});
@@ -91,16 +91,14 @@ fn whether_an_entry_is_a_file_cannot_change() {
             ("text", &no, [&yes, &yes], &absent),
             ("unsaid", &absent, [&yes, &yes], &no),
         ] {
-            scene
-                .apply(name, first.clone())
+            case.apply(name, first.clone())
                 .await
                 .expect("an object is applied");
             for other in others {
-                let result = message(scene.apply(name, other.clone()).await);
+                let result = message(case.apply(name, other.clone()).await);
                 assert_refused(name, result, &[words]);
             }
-            scene
-                .apply(name, same.clone())
+            case.apply(name, same.clone())
                 .await
                 .expect("the same is no change");
         }
@@ -111,15 +109,15 @@ fn whether_an_entry_is_a_file_cannot_change() {
             .as_array_mut()
             .expect("entries")
             .insert(0, entry("ANOTHER"));
-        scene.apply("file", more).await.expect("an entry is added");
-        scene.finish().await;
+        case.apply("file", more).await.expect("an entry is added");
+        case.finish().await;
     });
 }
 
 #[test]
 fn bulk_sources_have_bounds() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let text = |length: usize| "a".repeat(length);
         let many = |count: usize, length: usize| vec![text(length); count];
         let cases = [
@@ -166,12 +164,12 @@ fn bulk_sources_have_bounds() {
             ),
         ];
         for (fields, refusal) in cases {
-            let offered = offer(&scene, "object", &with_source(&fields)).await;
+            let offered = offer(&case, "object", &with_source(&fields)).await;
             match refusal {
                 None => assert_eq!(offered, Ok(()), "{fields}"),
                 Some(path) => assert_refused(&fields.to_string(), offered, &[path]),
             }
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }

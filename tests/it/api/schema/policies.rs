@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{assert_refused, offer, scene, spec};
+use super::{assert_refused, case, offer, spec};
 use crate::harness::run;
 
 /// Cases: B-07
 #[test]
 fn intervals_are_between_a_minute_and_a_week() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let good = [
             "1m", "60s", "10m", "1h30m", "1h0m1s", "168h", "10080m", "604800s",
         ];
@@ -41,21 +41,21 @@ fn intervals_are_between_a_minute_and_a_week() {
             for text in good {
                 let mut spec = spec("baseten", &json!({}));
                 spec[field] = text.into();
-                assert_eq!(offer(&scene, "good", &spec).await, Ok(()), "{field} {text}");
+                assert_eq!(offer(&case, "good", &spec).await, Ok(()), "{field} {text}");
             }
             for value in &bad {
                 let mut spec = spec("baseten", &json!({}));
                 spec[field] = value.clone();
-                let offered = offer(&scene, "bad", &spec).await;
+                let offered = offer(&case, "bad", &spec).await;
                 assert_refused(&format!("{field} {value}"), offered, &[field]);
             }
             let mut spec = spec("baseten", &json!({}));
             spec[field] = "59s".into();
-            let offered = offer(&scene, "bad", &spec).await;
+            let offered = offer(&case, "bad", &spec).await;
             let words = format!("{field} must be between 1m and 168h");
             assert_refused("59s", offered, &[&words]);
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
@@ -63,7 +63,7 @@ fn intervals_are_between_a_minute_and_a_week() {
 #[test]
 fn policies_are_what_they_may_be() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         for (field, good, bad) in [
             ("deletionPolicy", ["Retain", "Delete"], "Orphan"),
             ("conflictPolicy", ["Overwrite", "Fail"], "Adopt"),
@@ -71,35 +71,34 @@ fn policies_are_what_they_may_be() {
             for word in good {
                 let mut spec = spec("baseten", &json!({}));
                 spec[field] = word.into();
-                assert_eq!(offer(&scene, "good", &spec).await, Ok(()), "{field} {word}");
+                assert_eq!(offer(&case, "good", &spec).await, Ok(()), "{field} {word}");
                 // As they are written, and not otherwise.
                 spec[field] = word.to_lowercase().into();
-                let offered = offer(&scene, "bad", &spec).await;
+                let offered = offer(&case, "bad", &spec).await;
                 assert_refused(word, offered, &[field, "Unsupported value", word]);
             }
             let mut spec = spec("baseten", &json!({}));
             spec[field] = bad.into();
-            let offered = offer(&scene, "bad", &spec).await;
+            let offered = offer(&case, "bad", &spec).await;
             assert_refused(
                 bad,
                 offered,
                 &[field, "Unsupported value", good[0], good[1]],
             );
             spec[field] = true.into();
-            let offered = offer(&scene, "bad", &spec).await;
+            let offered = offer(&case, "bad", &spec).await;
             assert_refused("true", offered, &[field]);
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn policies_and_intervals_can_change() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let mut spec = spec("baseten", &json!({}));
-        scene
-            .apply("object", spec.clone())
+        case.apply("object", spec.clone())
             .await
             .expect("it is applied");
         for (field, value) in [
@@ -110,9 +109,9 @@ fn policies_and_intervals_can_change() {
             ("deletionPolicy", "Retain"),
         ] {
             spec[field] = value.into();
-            let applied = scene.apply("object", spec.clone()).await;
+            let applied = case.apply("object", spec.clone()).await;
             applied.expect("it may change");
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }

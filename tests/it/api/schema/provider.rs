@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{assert_refused, credential, message, offer, scene, spec};
-use crate::harness::{Scene, Stage, Target, run};
+use super::{assert_refused, case, credential, message, offer, spec};
+use crate::harness::{Target, TestCase, TestEnv, run};
 
 const MEMBERS: [&str; 4] = ["baseten", "primeIntellect", "pipecat", "braintrust"];
 const EXACTLY_ONE: &str = "give exactly one of baseten, primeIntellect, pipecat and braintrust";
@@ -17,18 +17,18 @@ fn member() -> Value {
 #[test]
 fn exactly_one_provider_is_given() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let data = &spec("baseten", &json!({}))["data"];
         let none = json!({"provider": {}, "data": data});
-        assert_refused("none", offer(&scene, "object", &none).await, &[EXACTLY_ONE]);
+        assert_refused("none", offer(&case, "object", &none).await, &[EXACTLY_ONE]);
         for (index, first) in MEMBERS.iter().enumerate() {
-            offer(&scene, "object", &spec(first, &json!({})))
+            offer(&case, "object", &spec(first, &json!({})))
                 .await
                 .expect(first);
             for second in &MEMBERS[index + 1..] {
                 let provider = json!({*first: member(), *second: member()});
                 let both = json!({"provider": provider, "data": data});
-                let result = offer(&scene, "object", &both).await;
+                let result = offer(&case, "object", &both).await;
                 assert_refused(&format!("{first} and {second}"), result, &[EXACTLY_ONE]);
             }
         }
@@ -36,28 +36,28 @@ fn exactly_one_provider_is_given() {
             json!({"data": data}),
             json!({"provider": null, "data": data}),
         ] {
-            let result = offer(&scene, "object", &missing).await;
+            let result = offer(&case, "object", &missing).await;
             assert_refused("no provider", result, &["spec.provider"]);
         }
         let unknown = json!({"provider": {"acme": member()}, "data": data});
-        let result = offer(&scene, "object", &unknown).await;
+        let result = offer(&case, "object", &unknown).await;
         assert_refused("acme", result, &["acme"]);
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn a_member_that_is_null_is_absent() {
     run(async {
-        let scene = Scene::new(Stage::shared().await, Target::Pipecat).await;
-        let one = scene.value("one");
-        scene.secret("source", &[("a", &one)]).await;
-        let mut provider = scene.provider();
+        let case = TestCase::new(TestEnv::shared().await, Target::Pipecat).await;
+        let one = case.value("one");
+        case.secret("source", &[("a", &one)]).await;
+        let mut provider = case.provider();
         provider["baseten"] = Value::Null;
         let object = json!({
             "apiVersion": "providersecrets.dev/v1alpha1",
             "kind": "ProviderSecret",
-            "metadata": {"name": "nulled", "namespace": scene.namespace},
+            "metadata": {"name": "nulled", "namespace": case.namespace},
             "spec": {
                 "provider": provider,
                 "data": [{"name": "A_KEY", "secretKeyRef": {"name": "source", "key": "a"}}],
@@ -65,20 +65,17 @@ fn a_member_that_is_null_is_absent() {
         });
         let object = object.to_string();
         let create = ["create", "-f", "-"];
-        scene.stage.kubectl(&create, Some(&object)).await;
-        scene.wait_ready("nulled").await;
-        scene.wait_held(&[("A_KEY", &one)]).await;
+        case.env.kubectl(&create, Some(&object)).await;
+        case.wait_ready("nulled").await;
+        case.wait_held(&[("A_KEY", &one)]).await;
         // The null does not open the way to another provider.
         let swap = json!({"spec": {"provider": {"baseten": member(), "pipecat": null}}});
-        let result = message(scene.patch("nulled", swap).await);
+        let result = message(case.patch("nulled", swap).await);
         assert_refused("swap", result, &[CANNOT_CHANGE]);
         // Nor does it stand in the way of anything else.
         let patch = json!({"spec": {"provider": {"baseten": null, "braintrust": null}}});
-        scene
-            .patch("nulled", patch)
-            .await
-            .expect("nulls are absent");
-        scene.finish().await;
+        case.patch("nulled", patch).await.expect("nulls are absent");
+        case.finish().await;
     });
 }
 
@@ -86,28 +83,27 @@ fn a_member_that_is_null_is_absent() {
 #[test]
 fn the_provider_cannot_be_swapped_nor_swapped_back() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         for from in MEMBERS {
             let name = format!("swap-{}", from.to_lowercase());
-            let applied = scene.apply(&name, spec(from, &json!({}))).await;
+            let applied = case.apply(&name, spec(from, &json!({}))).await;
             applied.expect("an object is applied");
             for to in MEMBERS.into_iter().filter(|to| *to != from) {
                 let swap = json!({"spec": {"provider": {from: null, to: member()}}});
-                let result = message(scene.patch(&name, swap).await);
+                let result = message(case.patch(&name, swap).await);
                 assert_refused(&format!("{from} to {to}"), result, &[CANNOT_CHANGE]);
-                let whole = message(scene.apply(&name, spec(to, &json!({}))).await);
+                let whole = message(case.apply(&name, spec(to, &json!({}))).await);
                 assert_refused(&format!("{from} to {to}"), whole, &[CANNOT_CHANGE]);
                 let added = json!({"spec": {"provider": {to: member()}}});
-                let result = message(scene.patch(&name, added).await);
+                let result = message(case.patch(&name, added).await);
                 assert_refused(&format!("{to} beside {from}"), result, &[EXACTLY_ONE]);
             }
             let back = json!({"spec": {"provider": {from: {"apiKeySecretRef": {"key": "b"}}}}});
-            scene
-                .patch(&name, back)
+            case.patch(&name, back)
                 .await
                 .expect("the key reference changes");
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
@@ -115,10 +111,9 @@ fn the_provider_cannot_be_swapped_nor_swapped_back() {
 #[test]
 fn a_swap_there_and_back_does_not_reset_what_is_immutable() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let before = spec("baseten", &json!({"teamId": "one"}));
-        scene
-            .apply("fixed", before.clone())
+        case.apply("fixed", before.clone())
             .await
             .expect("an object is applied");
         let steps = [
@@ -129,7 +124,7 @@ fn a_swap_there_and_back_does_not_reset_what_is_immutable() {
             json!({"spec": {"provider": {"braintrust": null, "baseten": {"teamId": "two"}}}}),
         ];
         for step in steps {
-            let result = message(scene.patch("fixed", step.clone()).await);
+            let result = message(case.patch("fixed", step.clone()).await);
             assert_refused(&step.to_string(), result, &["spec"]);
         }
         let object = json!({
@@ -138,16 +133,16 @@ fn a_swap_there_and_back_does_not_reset_what_is_immutable() {
             "metadata": {"name": "fixed"},
         });
         let object = object.to_string();
-        let replaced = scene.kubectl_refused(&["replace", "-f", "-"], Some(&object));
+        let replaced = case.kubectl_refused(&["replace", "-f", "-"], Some(&object));
         let replaced = replaced.await;
         assert!(replaced.contains("spec: Required value"), "{replaced}");
-        let stored = scene
+        let stored = case
             .kubectl(&["get", "psec", "fixed", "-o", "jsonpath={.spec}"])
             .await;
         assert_eq!(
             serde_json::from_str::<Value>(&stored).expect("JSON"),
             before
         );
-        scene.finish().await;
+        case.finish().await;
     });
 }

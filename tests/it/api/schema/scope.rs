@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{assert_refused, message, offer, scene, spec};
+use super::{assert_refused, case, message, offer, spec};
 use crate::harness::run;
 
 /// Every scope field with two good values.
@@ -22,18 +22,16 @@ const FIELDS: [(&str, &str, [&str; 2]); 9] = [
 #[test]
 fn a_scope_field_cannot_be_set_changed_or_taken_away() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         for (member, field, [one, two]) in FIELDS {
             let with = |value: &str| spec(member, &json!({field: value}));
             let without = spec(member, &json!({}));
             let name = |state: &str| format!("{member}-{field}-{state}").to_lowercase();
             let (given, absent) = (name("given"), name("absent"));
-            scene
-                .apply(&given, with(one))
+            case.apply(&given, with(one))
                 .await
                 .expect("an object is applied");
-            scene
-                .apply(&absent, without.clone())
+            case.apply(&absent, without.clone())
                 .await
                 .expect("an object is applied");
             let cases: [(&str, &str, Value); 3] = [
@@ -43,47 +41,43 @@ fn a_scope_field_cannot_be_set_changed_or_taken_away() {
             ];
             for (what, name, next) in cases {
                 let what = format!("{member}.{field} {what}");
-                let result = message(scene.apply(name, next).await);
+                let result = message(case.apply(name, next).await);
                 assert_refused(&what, result, &[field, "cannot change", "create a new"]);
             }
             let nulled = json!({"spec": {"provider": {member: {field: null}}}});
-            let result = message(scene.patch(&given, nulled).await);
+            let result = message(case.patch(&given, nulled).await);
             assert_refused(
                 &format!("{member}.{field} nulled"),
                 result,
                 &["cannot change"],
             );
-            scene
-                .apply(&given, with(one))
+            case.apply(&given, with(one))
                 .await
                 .expect("the same again is no change");
-            scene
-                .apply(&absent, without)
+            case.apply(&absent, without)
                 .await
                 .expect("the same again is no change");
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn the_reference_to_the_api_key_can_change() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         for member in ["baseten", "primeIntellect", "pipecat", "braintrust"] {
             let name = format!("mutable-{}", member.to_lowercase());
             let mut spec = spec(member, &json!({}));
-            scene
-                .apply(&name, spec.clone())
+            case.apply(&name, spec.clone())
                 .await
                 .expect("an object is applied");
             spec["provider"][member]["apiKeySecretRef"] = json!({"name": "other", "key": "other"});
-            scene
-                .apply(&name, spec)
+            case.apply(&name, spec)
                 .await
                 .expect("the reference changes");
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
@@ -91,7 +85,7 @@ fn the_reference_to_the_api_key_can_change() {
 #[test]
 fn scope_fields_have_bounds_and_no_way_out_of_a_path() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let long = |length: usize| "a".repeat(length);
         let cases: [(&str, &str, Vec<String>, Vec<String>); 5] = [
             (
@@ -135,12 +129,12 @@ fn scope_fields_have_bounds_and_no_way_out_of_a_path() {
         ];
         for (member, field, good, bad) in cases {
             for value in good {
-                let offered = offer(&scene, "object", &spec(member, &json!({field: value}))).await;
+                let offered = offer(&case, "object", &spec(member, &json!({field: value}))).await;
                 assert_eq!(offered, Ok(()), "{member}.{field} {value:?}");
             }
             let always = ["", ".", "..", "a/b", "a\n", "a\u{0}", "a b", "a%2fb", "ä"];
             for value in always.map(str::to_owned).into_iter().chain(bad) {
-                let offered = offer(&scene, "object", &spec(member, &json!({field: value}))).await;
+                let offered = offer(&case, "object", &spec(member, &json!({field: value}))).await;
                 let path = format!("spec.provider.{member}.{field}");
                 assert_refused(&format!("{path} {value:?}"), offered, &[&path]);
             }
@@ -149,22 +143,22 @@ fn scope_fields_have_bounds_and_no_way_out_of_a_path() {
         let (just, over) = (long(255), long(256));
         for value in ["", "a\n", "a\u{1}", &over] {
             let spec = spec("braintrust", &json!({"orgName": value}));
-            let offered = offer(&scene, "object", &spec);
+            let offered = offer(&case, "object", &spec);
             let path = "spec.provider.braintrust.orgName";
             assert_refused(&format!("{path} {value:?}"), offered.await, &[path]);
         }
         for value in ["Ünïcode & Söhne", &just] {
             let spec = spec("braintrust", &json!({"orgName": value}));
-            assert_eq!(offer(&scene, "object", &spec).await, Ok(()), "{value:?}");
+            assert_eq!(offer(&case, "object", &spec).await, Ok(()), "{value:?}");
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn an_object_whose_name_is_no_set_name_must_give_one() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let plain = spec("pipecat", &json!({}));
         let named = spec("pipecat", &json!({"setName": "agents"}));
         for (name, is_set_name) in [
@@ -175,8 +169,8 @@ fn an_object_whose_name_is_no_set_name_must_give_one() {
             ("a".repeat(64), false),
             ("a".repeat(253), false),
         ] {
-            assert_eq!(offer(&scene, &name, &named).await, Ok(()), "{name}");
-            let offered = offer(&scene, &name, &plain).await;
+            assert_eq!(offer(&case, &name, &named).await, Ok(()), "{name}");
+            let offered = offer(&case, &name, &plain).await;
             if is_set_name {
                 assert_eq!(offered, Ok(()), "{name}");
             } else {
@@ -185,10 +179,10 @@ fn an_object_whose_name_is_no_set_name_must_give_one() {
             }
             // Other providers do not care.
             assert_eq!(
-                offer(&scene, &name, &spec("baseten", &json!({}))).await,
+                offer(&case, &name, &spec("baseten", &json!({}))).await,
                 Ok(())
             );
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{assert_refused, entry, message, offer, scene, template, with_data};
+use super::{assert_refused, case, entry, message, offer, template, with_data};
 use crate::harness::run;
 
 /// The entry with these fields added.
@@ -16,7 +16,7 @@ fn with(mut entry: Value, fields: &Value) -> Value {
 #[test]
 fn an_entry_has_exactly_one_source() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let one = "give each entry one source: secretKeyRef for a key as it is, or template with secretRef for a text made of keys";
         let both = "template and secretRef belong together: give both, or secretKeyRef alone";
         let reference = json!({"name": "none"});
@@ -54,50 +54,50 @@ fn an_entry_has_exactly_one_source() {
         ];
         for (entry, refusals) in cases {
             let spec = with_data("baseten", &json!([super::entry("GOOD"), entry]));
-            let offered = offer(&scene, "object", &spec).await;
+            let offered = offer(&case, "object", &spec).await;
             if refusals.is_empty() {
                 assert_eq!(offered, Ok(()), "{entry}");
             } else {
                 assert_refused(&entry.to_string(), offered, &refusals);
             }
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn a_template_has_4_kibibytes_at_most() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         let offered = async |length: usize| {
             let entry = template("A", &"a".repeat(length));
-            offer(&scene, "object", &with_data("baseten", &json!([entry]))).await
+            offer(&case, "object", &with_data("baseten", &json!([entry]))).await
         };
         assert_eq!(offered(4096).await, Ok(()));
         for length in [0, 4097] {
             let refused = offered(length).await;
             assert_refused("its length", refused, &["spec.data[0].template"]);
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn a_source_changes_from_one_kind_to_the_other() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         for entry in [entry("A"), template("A", "{{ a }}"), entry("A")] {
-            let applied = scene.apply("changes", with_data("baseten", &json!([entry])));
+            let applied = case.apply("changes", with_data("baseten", &json!([entry])));
             applied.await.expect("the other source is applied");
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn five_hundred_templates_are_accepted_and_compared() {
     run(async {
-        let scene = scene().await;
+        let case = case().await;
         for member in ["baseten", "primeIntellect", "pipecat", "braintrust"] {
             let name = format!("templates-{}", member.to_lowercase());
             let data = |text: &str| -> Value {
@@ -105,10 +105,10 @@ fn five_hundred_templates_are_accepted_and_compared() {
                 (0..500).map(number).collect::<Vec<Value>>().into()
             };
             for text in [&"{{ a }}".repeat(200), "{{ b }}"] {
-                let applied = scene.apply(&name, with_data(member, &data(text))).await;
+                let applied = case.apply(&name, with_data(member, &data(text))).await;
                 assert_eq!(message(applied), Ok(()), "{member}");
             }
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::recording_proxies::{Doors, Passenger};
 use crate::{
     faults::call_log::{Crash, Ledger},
-    harness::{Operator, Scene, Stage, Target, condition, traces, until},
+    harness::{Operator, Target, TestCase, TestEnv, condition, traces, until},
 };
 
 /// What somebody else keeps at the provider, beside the object's own names.
@@ -20,7 +20,7 @@ const FOREIGN: &str = "FOREIGN_KEY";
 
 /// An object named `target`, its provider account, and the incarnations of its operator.
 pub(super) struct Life<'a> {
-    scene: Scene<'a>,
+    case: TestCase<'a>,
     ledger: Ledger,
     client: Client,
     operator: Option<(Operator, Doors)>,
@@ -49,19 +49,19 @@ impl From<Killed> for Reference {
 
 impl<'a> Life<'a> {
     /// Before the operator is born.
-    pub(super) async fn new(stage: &'a Stage, target: Target, crashes: &[Crash]) -> Self {
-        let scene = Scene::new(stage, target).await;
-        scene.foreign_write(FOREIGN, "foreign");
+    pub(super) async fn new(env: &'a TestEnv, target: Target, crashes: &[Crash]) -> Self {
+        let case = TestCase::new(env, target).await;
+        case.foreign_write(FOREIGN, "foreign");
         let ledger = Ledger::new();
         ledger.arm(crashes);
-        let kubeconfig = Kubeconfig::read_from(stage.kubeconfig()).expect("a kubeconfig");
+        let kubeconfig = Kubeconfig::read_from(env.kubeconfig()).expect("a kubeconfig");
         let config =
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         let client = Client::try_from(config.expect("a configuration")).expect("a client");
         let crashes: Vec<String> = crashes.iter().map(Crash::to_string).collect();
         let plan = format!("{target:?}/{}", crashes.join("+"));
         Self {
-            scene,
+            case,
             ledger,
             client,
             operator: None,
@@ -73,24 +73,24 @@ impl<'a> Life<'a> {
     /// From the creation of the object to its end, with what must be so after each step.
     pub(super) async fn live(mut self, reference: Option<&Reference>) -> Killed {
         let delete = json!({"deletionPolicy": "Delete"});
-        let [one, two] = ["one", "two"].map(|text| self.scene.value(text));
-        let version = self.scene.secret("source", &[("a", &one)]).await;
+        let [one, two] = ["one", "two"].map(|text| self.case.value(text));
+        let version = self.case.secret("source", &[("a", &one)]).await;
         let data = [("A_KEY", "source", "a")];
-        self.scene.put("target", &data, &delete).await;
+        self.case.put("target", &data, &delete).await;
         self.settle_with("A_KEY", &one, &version).await;
 
-        let version = self.scene.secret("source", &[("a", &two)]).await;
+        let version = self.case.secret("source", &[("a", &two)]).await;
         self.settle_with("A_KEY", &two, &version).await;
 
         let data = [("B_KEY", "source", "a")];
-        self.scene.put("target", &data, &delete).await;
+        self.case.put("target", &data, &delete).await;
         self.settle_with("B_KEY", &two, &version).await;
 
-        self.scene.delete("target").await;
-        self.settle("it is gone", async |scene| {
-            let object = scene.objects().get_opt("target").await;
+        self.case.delete("target").await;
+        self.settle("it is gone", async |case| {
+            let object = case.objects().get_opt("target").await;
             match object.map_err(|error| error.to_string())? {
-                None => holds(scene, &[]),
+                None => holds(case, &[]),
                 Some(object) => Err(format!("{:#?}", object.status)),
             }
         })
@@ -101,11 +101,11 @@ impl<'a> Life<'a> {
     /// Waits until the object is synced and the provider holds this and what is foreign.
     async fn settle_with(&mut self, name: &str, value: &str, version: &str) {
         let what = format!("{name} is synced");
-        self.settle(&what, async |scene| {
-            let object = scene.objects().get("target").await;
+        self.settle(&what, async |case| {
+            let object = case.objects().get("target").await;
             let object = object.map_err(|error| error.to_string())?;
             is_synced(&object, name, version)?;
-            holds(scene, &[(name, value)])
+            holds(case, &[(name, value)])
         })
         .await;
     }
@@ -114,7 +114,7 @@ impl<'a> Life<'a> {
     async fn settle(
         &mut self,
         what: &str,
-        is_done: impl AsyncFn(&Scene<'a>) -> Result<(), String>,
+        is_done: impl AsyncFn(&TestCase<'a>) -> Result<(), String>,
     ) {
         let what = format!("{}: {what}", self.plan);
         loop {
@@ -125,7 +125,7 @@ impl<'a> Life<'a> {
                 biased;
                 () = self.ledger.dies() => true,
                 () = until(&what, async || {
-                    is_done(&self.scene).await.map_err(|state| {
+                    is_done(&self.case).await.map_err(|state| {
                         format!("{state}\n{}", self.ledger.lines().join("\n"))
                     })
                 }) => false,
@@ -141,17 +141,17 @@ impl<'a> Life<'a> {
 
     async fn give_birth(&mut self) {
         let incarnation = self.ledger.birth();
-        let (ledger, stage) = (self.ledger.clone(), self.scene.stage);
+        let (ledger, env) = (self.ledger.clone(), self.case.env);
         let passenger = Passenger {
             ledger,
             incarnation,
         };
-        let provider = self.scene.account.provider();
-        let doors = Doors::open(&passenger, self.client.clone(), &stage.served, provider).await;
-        let namespace = &self.scene.namespace;
+        let provider = self.case.account.provider();
+        let doors = Doors::open(&passenger, self.client.clone(), &env.served, provider).await;
+        let namespace = &self.case.namespace;
         let file = |kind| {
             let name = format!("{namespace}-{incarnation}.{kind}");
-            stage.cluster.directory().join(name)
+            env.cluster.directory().join(name)
         };
         let kubeconfig = json!({
             "apiVersion": "v1",
@@ -168,7 +168,7 @@ impl<'a> Life<'a> {
             if of == provider {
                 door.clone()
             } else {
-                stage.served.url(of)
+                env.served.url(of)
             }
         };
         let flag = format!("--watch-namespaces={namespace}");
@@ -184,7 +184,7 @@ impl<'a> Life<'a> {
         assert_eq!(self.ledger.unspent(), 0, "{plan}: nobody died\n{lines}");
         let accepted =
             |write: &&simulator::Exchange| write.status().is_some_and(|status| status < 300);
-        let writes = self.scene.account.writes().iter().filter(accepted).count();
+        let writes = self.case.account.writes().iter().filter(accepted).count();
         if let Some(reference) = reference {
             let most = reference.writes + 1;
             assert!(writes <= most, "{plan}: {writes} writes\n{lines}");
@@ -197,7 +197,7 @@ impl<'a> Life<'a> {
         if let Some((operator, _doors)) = self.operator {
             operator.kill().await;
         }
-        self.scene.finish().await;
+        self.case.finish().await;
         Killed { calls, writes }
     }
 }
@@ -222,13 +222,13 @@ fn is_synced(object: &ProviderSecret, name: &str, version: &str) -> Result<(), S
 }
 
 /// Whether the provider holds this, what is foreign, and nothing else.
-fn holds(scene: &Scene<'_>, wanted: &[(&str, &str)]) -> Result<(), String> {
+fn holds(case: &TestCase<'_>, wanted: &[(&str, &str)]) -> Result<(), String> {
     let foreign = [(FOREIGN, "foreign")];
     let wanted = wanted.iter().chain(&foreign);
     let wanted: BTreeMap<String, String> = wanted
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let held = scene.held();
+    let held = case.held();
     if held == wanted {
         Ok(())
     } else {

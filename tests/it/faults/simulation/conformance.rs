@@ -14,7 +14,7 @@ use provider_secrets::api::ProviderSecret;
 use serde_json::{Value, json};
 
 use super::world::{World, simulate};
-use crate::harness::{Stage, Target, run};
+use crate::harness::{Target, TestEnv, run};
 
 const FINALIZER: &str = "providersecrets.dev/cleanup";
 const NAMESPACE: &str = "conformance";
@@ -26,14 +26,14 @@ fn the_api_server_in_memory_answers_as_the_real_one() {
         transcript(world.client()).await
     });
     run(async {
-        let stage = Stage::fresh(&[]).await;
-        assert!(stage.operator.terminate().await.success());
+        let env = TestEnv::fresh(&[]).await;
+        assert!(env.operator.terminate().await.success());
         let namespace = json!({"metadata": {"name": NAMESPACE}});
         let namespace: Namespace = serde_json::from_value(namespace).expect("a namespace");
-        let namespaces: Api<Namespace> = Api::all(stage.client.clone());
+        let namespaces: Api<Namespace> = Api::all(env.client.clone());
         let made = namespaces.create(&PostParams::default(), &namespace).await;
         made.expect("a namespace is made");
-        assert_eq!(memory, transcript(stage.client.clone()).await);
+        assert_eq!(memory, transcript(env.client.clone()).await);
     });
 }
 

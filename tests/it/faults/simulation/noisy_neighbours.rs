@@ -21,7 +21,7 @@ use crate::{faults::call_log::Ledger, harness::Target};
 const SAMPLES: usize = 50;
 
 /// Two tenants with an account each, and the operator.
-struct Stage {
+struct Neighbours {
     store: Arc<Store>,
     noisy: Account,
     quiet: Account,
@@ -29,7 +29,7 @@ struct Stage {
     process: JoinHandle<()>,
 }
 
-impl Stage {
+impl Neighbours {
     /// The provider is slow for the noisy one, so that what it does lasts.
     fn new(slow: Duration) -> Self {
         let simulator = Simulator::new();
@@ -49,7 +49,7 @@ impl Stage {
         let ledger = Ledger::new();
         let client = server::client(&store, &ledger, ledger.birth());
         let process = operate(client, transport(&simulator));
-        let stage = Self {
+        let neighbours = Self {
             store,
             noisy,
             quiet,
@@ -57,10 +57,10 @@ impl Stage {
             process,
         };
         for tenant in ["noisy", "quiet"] {
-            stage.rotate(tenant, "0");
-            stage.object(tenant, 0);
+            neighbours.rotate(tenant, "0");
+            neighbours.object(tenant, 0);
         }
-        stage
+        neighbours
     }
 
     /// An object of a tenant with an entry of its own.
@@ -115,20 +115,20 @@ impl Stage {
 fn a_thousand_objects_of_one_tenant_do_not_slow_another() {
     const OBJECTS: usize = 1000;
     simulate(async {
-        let stage = Stage::new(Duration::from_millis(200));
+        let neighbours = Neighbours::new(Duration::from_millis(200));
         sleep(Duration::from_mins(1)).await;
-        let alone = stage.time("alone").await;
+        let alone = neighbours.time("alone").await;
         for number in 1..OBJECTS {
-            stage.object("noisy", number);
+            neighbours.object("noisy", number);
         }
-        let beside = stage.time("beside").await;
-        let done = stage.noisy.values(None).len();
+        let beside = neighbours.time("beside").await;
+        let done = neighbours.noisy.values(None).len();
         assert!(done < OBJECTS, "the crowd was there all the time");
         let worst = |times: &[Duration]| *times.last().expect("a time");
         assert!(worst(&beside) <= 2 * worst(&alone), "{alone:?} {beside:?}");
         sleep(Duration::from_mins(5)).await;
-        assert_eq!(stage.noisy.values(None).len(), OBJECTS);
-        stage.end().await;
+        assert_eq!(neighbours.noisy.values(None).len(), OBJECTS);
+        neighbours.end().await;
     });
 }
 
@@ -138,31 +138,31 @@ fn a_secret_that_changes_100_times_a_second_is_written_at_the_speed_of_answers()
     /// How long a write takes, at least.
     const LATENCY: Duration = Duration::from_millis(200);
     simulate(async {
-        let stage = Stage::new(LATENCY);
+        let neighbours = Neighbours::new(LATENCY);
         sleep(Duration::from_mins(1)).await;
-        let alone = stage.time("alone").await;
-        let (before, began) = (stage.noisy.writes().len(), Instant::now());
+        let alone = neighbours.time("alone").await;
+        let (before, began) = (neighbours.noisy.writes().len(), Instant::now());
         let beside = {
             let storm = async {
                 for number in 0_u32.. {
-                    stage.rotate("noisy", &number.to_string());
+                    neighbours.rotate("noisy", &number.to_string());
                     sleep(Duration::from_millis(10)).await;
                 }
             };
             tokio::select! {
                 () = storm => Vec::new(),
-                times = stage.time("beside") => times,
+                times = neighbours.time("beside") => times,
             }
         };
         // One after the other, and not one for each change.
-        let writes = stage.noisy.writes().len() - before;
+        let writes = neighbours.noisy.writes().len() - before;
         let most = began.elapsed().as_millis() / LATENCY.as_millis() + 1;
         assert!(writes > 10 && writes as u128 <= most, "{writes} {most}");
         let worst = |times: &[Duration]| *times.last().expect("a time");
         assert!(worst(&beside) <= 2 * worst(&alone), "{alone:?} {beside:?}");
-        stage.rotate("noisy", "last");
+        neighbours.rotate("noisy", "last");
         sleep(Duration::from_secs(10)).await;
-        assert_eq!(stage.noisy.values(None)["KEY_0"], "value-last");
-        stage.end().await;
+        assert_eq!(neighbours.noisy.values(None)["KEY_0"], "value-last");
+        neighbours.end().await;
     });
 }

@@ -4,16 +4,16 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use simulator::Fault;
 
-use super::{at_each_api_on_brisk, delete};
-use crate::harness::{Scene, Target, at_each_api, run};
+use super::{at_each_api_verifying, delete};
+use crate::harness::{Target, TestCase, at_each_api, run};
 
 /// The name of what somebody else wrote to the same account.
 const VICTIM: &str = "VICTIM_KEY";
 
 /// The entry that says of the victim, rightly in all that the provider shows, that this object
 /// wrote it.
-fn claim(scene: &Scene<'_>, name: &str) -> Value {
-    let held = &scene.account.held(scene.scope().as_deref())[VICTIM];
+fn claim(case: &TestCase<'_>, name: &str) -> Value {
+    let held = &case.account.held(case.scope().as_deref())[VICTIM];
     let mut entry = json!({
         "name": name,
         "state": "Synced",
@@ -24,7 +24,7 @@ fn claim(scene: &Scene<'_>, name: &str) -> Value {
     if let Some(id) = &held.id {
         entry["remoteId"] = id.as_str().into();
     }
-    let version = match scene.target {
+    let version = match case.target {
         Target::BasetenWorkspace | Target::BasetenTeam => Some(held.created),
         Target::PrimeIntellect | Target::Braintrust => Some(held.updated),
         Target::Pipecat => None,
@@ -36,8 +36,8 @@ fn claim(scene: &Scene<'_>, name: &str) -> Value {
 }
 
 /// What status says of the entries now.
-async fn entries(scene: &Scene<'_>, name: &str) -> Vec<Value> {
-    let status = scene.get(name).await.status.expect("a status");
+async fn entries(case: &TestCase<'_>, name: &str) -> Vec<Value> {
+    let status = case.get(name).await.status.expect("a status");
     let entries = status.entries.iter();
     entries
         .map(|entry| serde_json::to_value(entry).expect("JSON"))
@@ -45,128 +45,123 @@ async fn entries(scene: &Scene<'_>, name: &str) -> Vec<Value> {
 }
 
 /// Adds an entry to status.
-async fn forge(scene: &Scene<'_>, forged: Value) {
-    let mut entries = entries(scene, "forged").await;
+async fn forge(case: &TestCase<'_>, forged: Value) {
+    let mut entries = entries(case, "forged").await;
     entries.retain(|entry| entry["name"] != forged["name"]);
     entries.push(forged);
-    scene.forge("forged", &json!({"entries": entries})).await;
+    case.forge("forged", &json!({"entries": entries})).await;
 }
 
 /// Cases: A-19
 #[test]
 fn an_entry_that_names_another_secret_deletes_nothing_with_the_object() {
-    run(at_each_api_on_brisk(async |scene| {
-        scene.synced("forged", &delete()).await;
-        scene.stranger(VICTIM);
-        forge(&scene, claim(&scene, VICTIM)).await;
-        scene.delete("forged").await;
-        scene.wait_gone("forged").await;
+    run(at_each_api_verifying(async |case| {
+        case.synced("forged", &delete()).await;
+        case.foreign_secret(VICTIM);
+        forge(&case, claim(&case, VICTIM)).await;
+        case.delete("forged").await;
+        case.wait_gone("forged").await;
         // Ours went, and theirs is looked at in the end.
-        assert!(!scene.held().contains_key("A_KEY"));
-        scene.finish().await;
+        assert!(!case.held().contains_key("A_KEY"));
+        case.finish().await;
     }));
 }
 
 /// Cases: A-19
 #[test]
 fn an_entry_that_names_another_secret_deletes_nothing_as_unwanted() {
-    run(at_each_api_on_brisk(async |scene| {
-        scene.synced("forged", &delete()).await;
-        scene.stranger(VICTIM);
-        forge(&scene, claim(&scene, VICTIM)).await;
-        scene.request_sync("forged").await;
-        scene.wait_ready("forged").await;
-        scene.finish().await;
+    run(at_each_api_verifying(async |case| {
+        case.synced("forged", &delete()).await;
+        case.foreign_secret(VICTIM);
+        forge(&case, claim(&case, VICTIM)).await;
+        case.request_sync("forged").await;
+        case.wait_ready("forged").await;
+        case.finish().await;
     }));
 }
 
 /// Cases: A-19
 #[test]
 fn an_entry_that_claims_to_be_half_created_deletes_nothing() {
-    run(at_each_api_on_brisk(async |scene| {
-        scene.synced("forged", &delete()).await;
-        scene.stranger(VICTIM);
+    run(at_each_api_verifying(async |case| {
+        case.synced("forged", &delete()).await;
+        case.foreign_secret(VICTIM);
         let pending = json!({"name": VICTIM, "state": "Pending", "found": "Absent"});
-        forge(&scene, pending).await;
-        scene.delete("forged").await;
-        scene.wait_gone("forged").await;
-        assert!(!scene.held().contains_key("A_KEY"));
-        scene.finish().await;
+        forge(&case, pending).await;
+        case.delete("forged").await;
+        case.wait_gone("forged").await;
+        assert!(!case.held().contains_key("A_KEY"));
+        case.finish().await;
     }));
 }
 
 /// Cases: A-19
 #[test]
 fn our_name_with_the_id_of_another_secret_deletes_only_ours_or_nothing() {
-    run(at_each_api_on_brisk(async |scene| {
-        scene.synced("forged", &delete()).await;
-        scene.stranger(VICTIM);
-        forge(&scene, claim(&scene, "A_KEY")).await;
-        scene.delete("forged").await;
-        scene.wait_gone("forged").await;
-        scene.finish_leaving(&["A_KEY"]).await;
+    run(at_each_api_verifying(async |case| {
+        case.synced("forged", &delete()).await;
+        case.foreign_secret(VICTIM);
+        forge(&case, claim(&case, "A_KEY")).await;
+        case.delete("forged").await;
+        case.wait_gone("forged").await;
+        case.finish_leaving(&["A_KEY"]).await;
     }));
 }
 
 /// Cases: A-19
 #[test]
 fn our_name_with_the_id_of_another_secret_writes_only_ours() {
-    run(at_each_api_on_brisk(async |scene| {
-        scene.synced("forged", &json!({})).await;
-        scene.stranger(VICTIM);
-        forge(&scene, claim(&scene, "A_KEY")).await;
-        let rotated = scene.value("rotated");
-        scene.secret("source", &[("a", &rotated)]).await;
+    run(at_each_api_verifying(async |case| {
+        case.synced("forged", &json!({})).await;
+        case.foreign_secret(VICTIM);
+        forge(&case, claim(&case, "A_KEY")).await;
+        let rotated = case.value("rotated");
+        case.secret("source", &[("a", &rotated)]).await;
         crate::harness::until("our own has the value", async || {
-            let held = scene.held();
+            let held = case.held();
             (held.get("A_KEY") == Some(&rotated))
                 .then_some(())
-                .ok_or_else(|| format!("{:?} {held:?}", scene.target))
+                .ok_or_else(|| format!("{:?} {held:?}", case.target))
         })
         .await;
-        scene.wait_ready("forged").await;
-        scene.finish().await;
+        case.wait_ready("forged").await;
+        case.finish().await;
     }));
 }
 
 /// Cases: A-19
 #[test]
 fn under_fail_a_forged_record_adopts_nothing() {
-    run(at_each_api_on_brisk(async |scene| {
-        scene.stranger(VICTIM);
-        scene.secret("source", &[("a", &scene.value("a"))]).await;
+    run(at_each_api_verifying(async |case| {
+        case.foreign_secret(VICTIM);
+        case.secret("source", &[("a", &case.value("a"))]).await;
         let more = json!({"conflictPolicy": "Fail"});
-        scene.put("forged", &[(VICTIM, "source", "a")], &more).await;
-        scene.wait_reason("forged", "Conflict").await;
+        case.put("forged", &[(VICTIM, "source", "a")], &more).await;
+        case.wait_reason("forged", "Conflict").await;
         for forged in [
-            claim(&scene, VICTIM),
+            claim(&case, VICTIM),
             json!({"name": VICTIM, "state": "Pending", "found": "Absent"}),
             json!({"name": VICTIM, "state": "Pending", "found": "NoSet"}),
         ] {
-            scene.forge("forged", &json!({"entries": [forged]})).await;
-            scene.request_sync("forged").await;
-            scene.wait_reason("forged", "Conflict").await;
+            case.forge("forged", &json!({"entries": [forged]})).await;
+            case.request_sync("forged").await;
+            case.wait_reason("forged", "Conflict").await;
         }
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
 /// Cases: A-19
 #[test]
 fn a_forged_ready_is_found_out() {
-    run(at_each_api(async |scene| {
-        scene.account.add_fault(Fault::status(503).forever());
-        let value = scene.value("a");
-        let version = scene.secret("source", &[("a", &value)]).await;
-        scene
-            .put("forged", &[("A_KEY", "source", "a")], &json!({}))
+    run(at_each_api(async |case| {
+        case.account.add_fault(Fault::status(503).forever());
+        let value = case.value("a");
+        let version = case.secret("source", &[("a", &value)]).await;
+        case.put("forged", &[("A_KEY", "source", "a")], &json!({}))
             .await;
-        let object = scene.wait_reason("forged", "ProviderUnavailable").await;
-        let credential = scene
-            .secrets()
-            .get("credential")
-            .await
-            .expect("it is there");
+        let object = case.wait_reason("forged", "ProviderUnavailable").await;
+        let credential = case.secrets().get("credential").await.expect("it is there");
         let now = Timestamp::from_second(Timestamp::now().as_second()).expect("a time");
         let ready = json!({
             "observedGeneration": object.metadata.generation,
@@ -181,27 +176,27 @@ fn a_forged_ready_is_found_out() {
             ],
             "entries": [{"name": "A_KEY", "state": "Synced", "digest": "AAAA", "lastWriteTime": now}],
         });
-        scene.forge("forged", &ready).await;
-        scene.wait_reason("forged", "ProviderUnavailable").await;
-        scene.account.clear_faults();
-        scene.wait_held(&[("A_KEY", &value)]).await;
-        scene.wait_ready("forged").await;
-        scene.finish().await;
+        case.forge("forged", &ready).await;
+        case.wait_reason("forged", "ProviderUnavailable").await;
+        case.account.clear_faults();
+        case.wait_held(&[("A_KEY", &value)]).await;
+        case.wait_ready("forged").await;
+        case.finish().await;
     }));
 }
 
 /// Cases: A-19
 #[test]
 fn a_forged_digest_hides_no_rotation() {
-    run(at_each_api(async |scene| {
-        scene.synced("forged", &json!({})).await;
-        let mut entries = entries(&scene, "forged").await;
+    run(at_each_api(async |case| {
+        case.synced("forged", &json!({})).await;
+        let mut entries = entries(&case, "forged").await;
         entries[0]["digest"] = "AAAA".into();
-        scene.forge("forged", &json!({"entries": entries})).await;
-        let rotated = scene.value("rotated");
-        scene.secret("source", &[("a", &rotated)]).await;
-        scene.wait_held(&[("A_KEY", &rotated)]).await;
-        scene.wait_ready("forged").await;
-        scene.finish().await;
+        case.forge("forged", &json!({"entries": entries})).await;
+        let rotated = case.value("rotated");
+        case.secret("source", &[("a", &rotated)]).await;
+        case.wait_held(&[("A_KEY", &rotated)]).await;
+        case.wait_ready("forged").await;
+        case.finish().await;
     }));
 }

@@ -3,79 +3,71 @@
 use serde_json::json;
 use simulator::{Action, Fault};
 
-use super::{at_each_api_on_brisk, delete};
-use crate::harness::{Scene, Target, at_each_api, run, until};
+use super::{at_each_api_verifying, delete};
+use crate::harness::{Target, TestCase, at_each_api, run, until};
 
 /// Cases: D-13
 #[test]
 fn what_replaced_ours_under_the_same_name_is_left_alone() {
-    run(at_each_api(async |scene| {
+    run(at_each_api(async |case| {
         // A set shows no ids and no times: what has our key's name is taken for ours.
-        if scene.target == Target::Pipecat {
+        if case.target == Target::Pipecat {
             return;
         }
-        scene.synced("gone", &delete()).await;
-        scene.foreign_delete("A_KEY");
-        scene.stranger("A_KEY");
-        scene.delete("gone").await;
-        scene.wait_gone("gone").await;
-        scene.finish().await;
+        case.synced("gone", &delete()).await;
+        case.foreign_delete("A_KEY");
+        case.foreign_secret("A_KEY");
+        case.delete("gone").await;
+        case.wait_gone("gone").await;
+        case.finish().await;
     }));
 }
 
 #[test]
 fn what_is_foreign_when_it_is_deleted_before_its_first_write_stays() {
-    run(at_each_api(async |scene| {
-        scene.stranger("A_KEY");
+    run(at_each_api(async |case| {
+        case.foreign_secret("A_KEY");
         // It is there already, so that it is written as what is there.
-        let method = crate::harness::write_method(scene.target);
-        scene
-            .account
+        let method = crate::harness::write_method(case.target);
+        case.account
             .add_fault(Fault::status(503).method(method).forever());
-        scene.secret("source", &[("a", &scene.value("a"))]).await;
-        scene
-            .put("gone", &[("A_KEY", "source", "a")], &delete())
+        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.put("gone", &[("A_KEY", "source", "a")], &delete())
             .await;
         until("a write was tried", async || {
-            let tried = !scene.writes().is_empty();
+            let tried = !case.writes().is_empty();
             tried.then_some(()).ok_or_else(|| "none".to_owned())
         })
         .await;
-        scene.delete("gone").await;
-        scene.wait_gone("gone").await;
-        assert_eq!(
-            scene.deletions(),
-            Vec::<String>::new(),
-            "{:?}",
-            scene.target
-        );
-        scene.finish().await;
+        case.delete("gone").await;
+        case.wait_gone("gone").await;
+        assert_eq!(case.deletions(), Vec::<String>::new(), "{:?}", case.target);
+        case.finish().await;
     }));
 }
 
 #[test]
 fn a_first_write_of_unknown_outcome_is_cleaned_up_when_the_name_was_free() {
-    run(at_each_api_on_brisk(async |scene| {
-        unknown(&scene).await;
-        scene.delete("gone").await;
-        scene.account.clear_faults();
-        scene.wait_gone("gone").await;
-        scene.assert_held(&[]);
-        assert!(scene.events("DeletionSkipped").await.is_empty());
-        scene.finish().await;
+    run(at_each_api_verifying(async |case| {
+        unknown(&case).await;
+        case.delete("gone").await;
+        case.account.clear_faults();
+        case.wait_gone("gone").await;
+        case.assert_held(&[]);
+        assert!(case.events("DeletionSkipped").await.is_empty());
+        case.finish().await;
     }));
 }
 
 /// An object whose first write had its effect and no answer.
-async fn unknown(scene: &Scene<'_>) {
-    let method = first_write(scene.target);
+async fn unknown(case: &TestCase<'_>) {
+    let method = first_write(case.target);
     let fault = Fault::new(Action::CutAfterEffect).method(method).forever();
-    scene.account.add_fault(fault);
-    scene.secret("source", &[("a", &scene.value("a"))]).await;
-    scene
-        .put("gone", &[("A_KEY", "source", "a")], &delete())
+    case.account.add_fault(fault);
+    case.secret("source", &[("a", &case.value("a"))]).await;
+    case.put("gone", &[("A_KEY", "source", "a")], &delete())
         .await;
-    scene.wait_held(&[("A_KEY", &scene.value("a"))]).await;
+    case.wait_held(&[("A_KEY", &case.value("a"))]).await;
 }
 
 /// How a name that is not there is written.
@@ -89,63 +81,60 @@ fn first_write(target: Target) -> &'static str {
 /// Cases: D-15
 #[test]
 fn a_name_that_another_object_claims_is_handed_over_without_a_deletion() {
-    run(at_each_api_on_brisk(async |scene| {
-        scene.synced("owner", &delete()).await;
-        scene.next_second().await;
-        let heir = scene.value("heir");
-        scene.secret("other", &[("a", &heir)]).await;
-        scene
-            .put("heir", &[("A_KEY", "other", "a")], &delete())
+    run(at_each_api_verifying(async |case| {
+        case.synced("owner", &delete()).await;
+        case.next_second().await;
+        let heir = case.value("heir");
+        case.secret("other", &[("a", &heir)]).await;
+        case.put("heir", &[("A_KEY", "other", "a")], &delete())
             .await;
-        scene.wait_reason("heir", "Conflict").await;
-        let before = scene.writes().len();
-        scene.delete("owner").await;
-        scene.wait_gone("owner").await;
-        scene.wait_held(&[("A_KEY", &heir)]).await;
-        scene.wait_ready("heir").await;
-        let writes = scene.writes();
-        assert_eq!(writes.len(), before + 1, "{:?} {writes:?}", scene.target);
-        assert_eq!(scene.deletions(), Vec::<String>::new());
+        case.wait_reason("heir", "Conflict").await;
+        let before = case.writes().len();
+        case.delete("owner").await;
+        case.wait_gone("owner").await;
+        case.wait_held(&[("A_KEY", &heir)]).await;
+        case.wait_ready("heir").await;
+        let writes = case.writes();
+        assert_eq!(writes.len(), before + 1, "{:?} {writes:?}", case.target);
+        assert_eq!(case.deletions(), Vec::<String>::new());
         // It is the heir's now, and goes with it.
-        scene.delete("heir").await;
-        scene.wait_gone("heir").await;
-        scene.assert_held(&[]);
-        scene.finish().await;
+        case.delete("heir").await;
+        case.wait_gone("heir").await;
+        case.assert_held(&[]);
+        case.finish().await;
     }));
 }
 
 #[test]
 fn the_younger_of_two_that_claim_a_name_takes_nothing_with_it() {
-    run(at_each_api_on_brisk(async |scene| {
-        let one = scene.synced("owner", &delete()).await;
-        scene.next_second().await;
-        scene
-            .put("younger", &[("A_KEY", "source", "a")], &delete())
+    run(at_each_api_verifying(async |case| {
+        let one = case.synced("owner", &delete()).await;
+        case.next_second().await;
+        case.put("younger", &[("A_KEY", "source", "a")], &delete())
             .await;
-        scene.wait_reason("younger", "Conflict").await;
-        let before = scene.writes();
-        scene.delete("younger").await;
-        scene.wait_gone("younger").await;
-        assert_eq!(scene.writes(), before);
-        scene.assert_held(&[("A_KEY", &one)]);
-        scene.finish().await;
+        case.wait_reason("younger", "Conflict").await;
+        let before = case.writes();
+        case.delete("younger").await;
+        case.wait_gone("younger").await;
+        assert_eq!(case.writes(), before);
+        case.assert_held(&[("A_KEY", &one)]);
+        case.finish().await;
     }));
 }
 
 /// Cases: A-16
 #[test]
 fn deleted_and_made_anew_under_the_same_name_is_another_object() {
-    run(at_each_api_on_brisk(async |scene| {
-        scene.synced("anew", &delete()).await;
-        scene.delete("anew").await;
-        scene.wait_gone("anew").await;
-        let two = scene.value("two");
-        scene.secret("source", &[("a", &two)]).await;
-        scene
-            .put("anew", &[("B_KEY", "source", "a")], &json!({}))
+    run(at_each_api_verifying(async |case| {
+        case.synced("anew", &delete()).await;
+        case.delete("anew").await;
+        case.wait_gone("anew").await;
+        let two = case.value("two");
+        case.secret("source", &[("a", &two)]).await;
+        case.put("anew", &[("B_KEY", "source", "a")], &json!({}))
             .await;
-        scene.wait_ready("anew").await;
-        scene.assert_held(&[("B_KEY", &two)]);
-        scene.finish().await;
+        case.wait_ready("anew").await;
+        case.assert_held(&[("B_KEY", &two)]);
+        case.finish().await;
     }));
 }

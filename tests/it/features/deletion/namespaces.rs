@@ -7,7 +7,7 @@ use futures::{StreamExt as _, future::join_all, stream};
 use simulator::Fault;
 
 use super::delete;
-use crate::harness::{BRISK_DELETION, Scene, Stage, Target, run, until};
+use crate::harness::{DELETION_TIMEOUT, Target, TestCase, TestEnv, run, until};
 
 /// How many namespaces go.
 const RUNS: usize = 100;
@@ -52,29 +52,29 @@ fn plans() -> Vec<Plan> {
 }
 
 /// Plays one run; how long the object took to go.
-async fn play<'a>(stage: &'a Stage, plan: &Plan) -> (Duration, Scene<'a>) {
-    let scene = Scene::new(stage, Target::ALL[plan.number % Target::ALL.len()]).await;
-    scene.synced("gone", &delete()).await;
+async fn play<'a>(env: &'a TestEnv, plan: &Plan) -> (Duration, TestCase<'a>) {
+    let case = TestCase::new(env, Target::ALL[plan.number % Target::ALL.len()]).await;
+    case.synced("gone", &delete()).await;
     match plan.weather {
         Weather::Up => {}
-        Weather::Down => scene.account.add_fault(Fault::status(503).forever()),
-        Weather::Refusing => scene
+        Weather::Down => case.account.add_fault(Fault::status(503).forever()),
+        Weather::Refusing => case
             .account
             .add_fault(Fault::status(409).method("DELETE").forever()),
     }
-    scene.delete_namespace().await;
+    case.delete_namespace().await;
     let began = Instant::now();
     for what in plan.order {
         match what {
-            "object" => scene.delete("gone").await,
-            secret => scene.delete_secret(secret).await,
+            "object" => case.delete("gone").await,
+            secret => case.delete_secret(secret).await,
         }
     }
-    let bound = BRISK_DELETION + Duration::from_secs(10);
-    scene.wait_gone("gone").await;
+    let bound = DELETION_TIMEOUT + Duration::from_secs(10);
+    case.wait_gone("gone").await;
     let took = began.elapsed();
     assert!(took < bound, "{plan:?}: {took:?}");
-    let held = scene.held();
+    let held = case.held();
     let is_left = match plan.weather {
         // The operator had the key, so it can do without the Secret.
         Weather::Up => false,
@@ -84,15 +84,14 @@ async fn play<'a>(stage: &'a Stage, plan: &Plan) -> (Duration, Scene<'a>) {
         !held.is_empty(),
         is_left,
         "{plan:?} {:?}: {held:?} {:?}",
-        scene.target,
-        scene
-            .account
+        case.target,
+        case.account
             .writes()
             .iter()
             .map(|write| (write.line(), write.outcome))
             .collect::<Vec<_>>()
     );
-    (took, scene)
+    (took, case)
 }
 
 /// Cases: D-06
@@ -100,15 +99,15 @@ async fn play<'a>(stage: &'a Stage, plan: &Plan) -> (Duration, Scene<'a>) {
 fn a_hundred_namespaces_go_in_random_orders_within_the_bound() {
     println!("seed {SEED:#x}");
     run(async {
-        let stage = &Stage::fresh_brisk().await;
+        let env = &TestEnv::fresh_verifying().await;
         let plans = plans();
         let running = stream::iter(&plans)
-            .map(async |plan| (plan, play(stage, plan).await))
+            .map(async |plan| (plan, play(env, plan).await))
             .buffer_unordered(AT_ONCE);
         let played: Vec<_> = running.collect().await;
         let mut longest = Duration::ZERO;
         let mut longest_up = Duration::ZERO;
-        for (plan, (took, scene)) in played {
+        for (plan, (took, case)) in played {
             longest = longest.max(took);
             if plan.weather == Weather::Up {
                 longest_up = longest_up.max(took);
@@ -120,15 +119,15 @@ fn a_hundred_namespaces_go_in_random_orders_within_the_bound() {
                 &["A_KEY"]
             };
             if plan.number < 5 {
-                scene.finish_leaving(left).await;
+                case.finish_leaving(left).await;
             } else {
-                scene.account.clear_faults();
+                case.account.clear_faults();
             }
         }
         println!(
-            "longest {longest:?}, with the provider up {longest_up:?}, bound {BRISK_DELETION:?}"
+            "longest {longest:?}, with the provider up {longest_up:?}, bound {DELETION_TIMEOUT:?}"
         );
-        let log = stage.operator.log();
+        let log = env.operator.log();
         let told = log.lines().filter(|line| line.contains("DeletionSkipped"));
         let down = plans.iter().filter(|plan| plan.weather != Weather::Up);
         assert!(told.count() >= down.count(), "what is left is told");
@@ -142,25 +141,25 @@ fn the_namespace_controller_ends_a_namespace_whatever_goes_first() {
         let builder = Cluster::builder().controllers(&["namespace-controller"]);
         let cluster = builder.start().await.expect("the cluster starts");
         // With the usual timeout: that the key is gone and the namespace with it is enough.
-        let stage = Stage::on(cluster, &[]).await;
-        let stage = &stage;
-        let scenes = join_all((0..10).map(async |number| {
-            let scene = Scene::new(stage, Target::ALL[number % Target::ALL.len()]).await;
-            scene.synced("gone", &delete()).await;
-            scene
+        let env = TestEnv::on(cluster, &[]).await;
+        let env = &env;
+        let test_cases = join_all((0..10).map(async |number| {
+            let case = TestCase::new(env, Target::ALL[number % Target::ALL.len()]).await;
+            case.synced("gone", &delete()).await;
+            case
         }))
         .await;
-        join_all(scenes.iter().enumerate().map(async |(number, scene)| {
+        join_all(test_cases.iter().enumerate().map(async |(number, case)| {
             let is_down = number >= 5;
             if is_down {
-                scene.account.revoke_key(&scene.key).expect("it is revoked");
+                case.account.revoke_key(&case.key).expect("it is revoked");
             }
             let began = Instant::now();
-            scene.delete_namespace().await;
+            case.delete_namespace().await;
             let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> =
-                kube::Api::all(stage.client.clone());
+                kube::Api::all(env.client.clone());
             until("the namespace is gone", async || {
-                match namespaces.get_opt(&scene.namespace).await {
+                match namespaces.get_opt(&case.namespace).await {
                     Ok(None) => Ok(()),
                     Ok(Some(namespace)) => Err(format!("{:?}", namespace.status)),
                     Err(error) => Err(error.to_string()),
@@ -169,10 +168,10 @@ fn the_namespace_controller_ends_a_namespace_whatever_goes_first() {
             .await;
             println!(
                 "{:?}, provider refusing: {is_down}: {:?}",
-                scene.target,
+                case.target,
                 began.elapsed()
             );
-            assert_eq!(scene.held().is_empty(), !is_down, "{:?}", scene.target);
+            assert_eq!(case.held().is_empty(), !is_down, "{:?}", case.target);
         }))
         .await;
     });

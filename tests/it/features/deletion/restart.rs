@@ -4,38 +4,38 @@ use futures::future::join_all;
 use simulator::{Action, Fault};
 
 use super::delete;
-use crate::harness::{Scene, Stage, Target, is_guarded, run};
+use crate::harness::{Target, TestCase, TestEnv, is_guarded, run};
 
 /// Cases: L-02
 #[test]
 fn what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
     run(async {
-        let stage = Stage::fresh(&[]).await;
-        let mut scenes = Vec::new();
+        let env = TestEnv::fresh(&[]).await;
+        let mut test_cases = Vec::new();
         for target in Target::ALL {
-            let scene = Scene::new(&stage, target).await;
-            scene.synced("gone", &delete()).await;
+            let case = TestCase::new(&env, target).await;
+            case.synced("gone", &delete()).await;
             // The other's first write arrives, and nobody hears the answer.
-            scene.secret("other", &[("b", &scene.value("b"))]).await;
-            scenes.push(scene);
+            case.secret("other", &[("b", &case.value("b"))]).await;
+            test_cases.push(case);
         }
-        join_all(scenes.iter().map(async |scene| {
-            let method = match scene.target {
+        join_all(test_cases.iter().map(async |case| {
+            let method = match case.target {
                 Target::Pipecat | Target::Braintrust => "PUT",
                 _ => "POST",
             };
             let fault = Fault::new(Action::HangAfterEffect).method(method);
-            scene.account.add_fault(fault.forever());
-            let mut spec = scene.spec(&[("B_KEY", "other", "b")], &delete());
-            if scene.target == Target::Pipecat {
+            case.account.add_fault(fault.forever());
+            let mut spec = case.spec(&[("B_KEY", "other", "b")], &delete());
+            if case.target == Target::Pipecat {
                 spec["provider"]["pipecat"]["setName"] = "crashed".into();
             }
-            scene.apply("crashed", spec).await.expect("it is applied");
+            case.apply("crashed", spec).await.expect("it is applied");
             crate::harness::until("the write arrived", async || {
-                let crashed = (scene.target == Target::Pipecat).then(|| "crashed".to_owned());
-                let held = scene
+                let crashed = (case.target == Target::Pipecat).then(|| "crashed".to_owned());
+                let held = case
                     .account
-                    .held(crashed.or_else(|| scene.scope()).as_deref());
+                    .held(crashed.or_else(|| case.scope()).as_deref());
                 held.contains_key("B_KEY")
                     .then_some(())
                     .ok_or_else(|| format!("{held:?}"))
@@ -43,25 +43,25 @@ fn what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
             .await;
         }))
         .await;
-        stage.operator.kill().await;
-        for scene in &scenes {
-            scene.account.clear_faults();
-            scene.delete("gone").await;
-            scene.delete("crashed").await;
+        env.operator.kill().await;
+        for case in &test_cases {
+            case.account.clear_faults();
+            case.delete("gone").await;
+            case.delete("crashed").await;
         }
-        let next = stage.further(&[]).await;
-        join_all(scenes.iter().map(async |scene| {
-            scene.wait_gone("gone").await;
-            scene.wait_gone("crashed").await;
-            scene.assert_held(&[]);
-            let everything = scene.account.values(None);
-            assert!(everything.is_empty(), "{:?} {everything:?}", scene.target);
-            assert!(scene.events("DeletionSkipped").await.is_empty());
+        let next = env.further(&[]).await;
+        join_all(test_cases.iter().map(async |case| {
+            case.wait_gone("gone").await;
+            case.wait_gone("crashed").await;
+            case.assert_held(&[]);
+            let everything = case.account.values(None);
+            assert!(everything.is_empty(), "{:?} {everything:?}", case.target);
+            assert!(case.events("DeletionSkipped").await.is_empty());
         }))
         .await;
         assert!(next.terminate().await.success());
-        for scene in scenes {
-            scene.finish().await;
+        for case in test_cases {
+            case.finish().await;
         }
     });
 }
@@ -70,33 +70,33 @@ fn what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
 #[test]
 fn a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_once_more() {
     run(async {
-        let stage = Stage::fresh(&[]).await;
-        let scenes = join_all(Target::ALL.map(async |target| {
-            let scene = Scene::new(&stage, target).await;
-            scene.synced("gone", &delete()).await;
+        let env = TestEnv::fresh(&[]).await;
+        let test_cases = join_all(Target::ALL.map(async |target| {
+            let case = TestCase::new(&env, target).await;
+            case.synced("gone", &delete()).await;
             let fault = Fault::new(Action::HangAfterEffect).method("DELETE");
-            scene.account.add_fault(fault.forever());
-            scene.delete("gone").await;
-            scene.wait_held(&[]).await;
-            scene
+            case.account.add_fault(fault.forever());
+            case.delete("gone").await;
+            case.wait_held(&[]).await;
+            case
         }))
         .await;
-        stage.operator.kill().await;
-        for scene in &scenes {
-            assert!(is_guarded(&scene.get("gone").await), "{:?}", scene.target);
-            scene.account.clear_faults();
+        env.operator.kill().await;
+        for case in &test_cases {
+            assert!(is_guarded(&case.get("gone").await), "{:?}", case.target);
+            case.account.clear_faults();
         }
-        let next = stage.further(&[]).await;
-        for scene in &scenes {
-            scene.wait_gone("gone").await;
-            scene.assert_held(&[]);
+        let next = env.further(&[]).await;
+        for case in &test_cases {
+            case.wait_gone("gone").await;
+            case.assert_held(&[]);
             // Whether it is looked for first is up to the provider.
-            assert!(scene.deletions().len() <= 2, "{:?}", scene.deletions());
-            assert!(scene.events("DeletionSkipped").await.is_empty());
+            assert!(case.deletions().len() <= 2, "{:?}", case.deletions());
+            assert!(case.events("DeletionSkipped").await.is_empty());
         }
         assert!(next.terminate().await.success());
-        for scene in scenes {
-            scene.finish().await;
+        for case in test_cases {
+            case.finish().await;
         }
     });
 }
@@ -105,36 +105,36 @@ fn a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_once_mor
 #[test]
 fn a_credential_that_is_gone_after_a_restart_is_waited_for() {
     run(async {
-        let mut stage = Stage::fresh(&["--deletion-timeout=10s"]).await;
+        let mut env = TestEnv::fresh(&["--deletion-timeout=10s"]).await;
         let mut parked = Vec::new();
         for target in Target::ALL {
-            let scene = Scene::new(&stage, target).await;
-            scene.synced("gone", &delete()).await;
-            parked.push((target, scene.parts()));
+            let case = TestCase::new(&env, target).await;
+            case.synced("gone", &delete()).await;
+            parked.push((target, case.identity()));
         }
-        stage.operator.kill().await;
-        for (target, parts) in &parked {
-            let scene = Scene::again(&stage, *target, parts);
-            scene.delete_secret("credential").await;
-            scene.delete("gone").await;
+        env.operator.kill().await;
+        for (target, identity) in &parked {
+            let case = TestCase::resume(&env, *target, identity);
+            case.delete_secret("credential").await;
+            case.delete("gone").await;
         }
-        stage.restart(&["--deletion-timeout=10s"]).await;
+        env.restart(&["--deletion-timeout=10s"]).await;
         let plays = parked.into_iter().enumerate();
-        join_all(plays.map(async |(number, (target, parts))| {
-            let scene = Scene::again(&stage, target, &parts);
-            let stays = scene.value("one");
+        join_all(plays.map(async |(number, (target, identity))| {
+            let case = TestCase::resume(&env, target, &identity);
+            let stays = case.value("one");
             if number % 2 == 0 {
                 // It comes back in time.
-                scene.secret("credential", &[("api-key", &scene.key)]).await;
-                scene.wait_gone("gone").await;
-                scene.assert_held(&[]);
-                scene.finish().await;
+                case.secret("credential", &[("api-key", &case.key)]).await;
+                case.wait_gone("gone").await;
+                case.assert_held(&[]);
+                case.finish().await;
             } else {
-                scene.wait_gone("gone").await;
-                scene.assert_held(&[("A_KEY", &stays)]);
-                let note = scene.wait_event("DeletionSkipped").await;
+                case.wait_gone("gone").await;
+                case.assert_held(&[("A_KEY", &stays)]);
+                let note = case.wait_event("DeletionSkipped").await;
                 assert!(note.contains("A_KEY"), "{note}");
-                scene.finish_leaving(&["A_KEY"]).await;
+                case.finish_leaving(&["A_KEY"]).await;
             }
         }))
         .await;

@@ -5,100 +5,100 @@ use std::collections::BTreeMap;
 use simulator::{NewKey, baseten, pipecat};
 
 use super::delete;
-use crate::harness::{Scene, Stage, Target, run};
+use crate::harness::{Target, TestCase, TestEnv, run};
 
-async fn pipecat() -> Scene<'static> {
-    Scene::new(Stage::brisk().await, Target::Pipecat).await
+async fn pipecat() -> TestCase<'static> {
+    TestCase::new(TestEnv::verifying().await, Target::Pipecat).await
 }
 
 #[test]
 fn of_a_set_that_was_there_only_our_keys_go() {
     run(async {
-        let scene = pipecat().await;
-        let theirs = scene.stranger("THEIR_KEY");
-        scene.synced("gone", &delete()).await;
-        scene.delete("gone").await;
-        scene.wait_gone("gone").await;
-        scene.assert_held(&[("THEIR_KEY", &theirs)]);
-        assert_eq!(scene.deletions(), ["DELETE /v1/secrets/agents/A_KEY"]);
-        scene.finish().await;
+        let case = pipecat().await;
+        let theirs = case.foreign_secret("THEIR_KEY");
+        case.synced("gone", &delete()).await;
+        case.delete("gone").await;
+        case.wait_gone("gone").await;
+        case.assert_held(&[("THEIR_KEY", &theirs)]);
+        assert_eq!(case.deletions(), ["DELETE /v1/secrets/agents/A_KEY"]);
+        case.finish().await;
     });
 }
 
 #[test]
 fn a_set_that_we_made_goes_with_its_last_key() {
     run(async {
-        let scene = pipecat().await;
-        scene.synced("gone", &delete()).await;
-        scene.delete("gone").await;
-        scene.wait_gone("gone").await;
-        let sets = scene.stage.simulator().pipecat().sets(&scene.account);
+        let case = pipecat().await;
+        case.synced("gone", &delete()).await;
+        case.delete("gone").await;
+        case.wait_gone("gone").await;
+        let sets = case.env.simulator().pipecat().sets(&case.account);
         assert_eq!(sets, BTreeMap::new());
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn a_set_that_we_made_stays_with_the_key_of_somebody_else() {
     run(async {
-        let scene = pipecat().await;
-        scene.synced("gone", &delete()).await;
-        let theirs = scene.stranger("THEIR_KEY");
-        scene.delete("gone").await;
-        scene.wait_gone("gone").await;
-        scene.assert_held(&[("THEIR_KEY", &theirs)]);
-        scene.finish().await;
+        let case = pipecat().await;
+        case.synced("gone", &delete()).await;
+        let theirs = case.foreign_secret("THEIR_KEY");
+        case.delete("gone").await;
+        case.wait_gone("gone").await;
+        case.assert_held(&[("THEIR_KEY", &theirs)]);
+        case.finish().await;
     });
 }
 
 #[test]
 fn a_set_that_was_there_and_is_empty_in_the_end_stays() {
     run(async {
-        let scene = pipecat().await;
-        scene.stranger("THEIR_KEY");
-        scene.synced("gone", &delete()).await;
-        scene.forget_stranger("THEIR_KEY");
-        scene.foreign_delete("THEIR_KEY");
-        scene.delete("gone").await;
-        scene.wait_gone("gone").await;
-        let sets = scene.stage.simulator().pipecat().sets(&scene.account);
+        let case = pipecat().await;
+        case.foreign_secret("THEIR_KEY");
+        case.synced("gone", &delete()).await;
+        case.release_foreign_secret("THEIR_KEY");
+        case.foreign_delete("THEIR_KEY");
+        case.delete("gone").await;
+        case.wait_gone("gone").await;
+        let sets = case.env.simulator().pipecat().sets(&case.account);
         assert!(sets.contains_key("agents"), "{sets:?}");
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
 #[test]
 fn a_set_that_vanishes_with_its_last_key_is_no_trouble() {
     run(async {
-        let scene = pipecat().await;
-        let pipecat = scene.stage.simulator().pipecat();
-        pipecat.set_variants(&scene.account, |variants| {
+        let case = pipecat().await;
+        let pipecat = case.env.simulator().pipecat();
+        pipecat.set_variants(&case.account, |variants| {
             variants.emptied_set = pipecat::EmptiedSet::Vanishes;
         });
-        scene.synced("gone", &delete()).await;
-        scene.delete("gone").await;
-        scene.wait_gone("gone").await;
-        assert!(scene.events("DeletionSkipped").await.is_empty());
-        scene.finish().await;
+        case.synced("gone", &delete()).await;
+        case.delete("gone").await;
+        case.wait_gone("gone").await;
+        assert!(case.events("DeletionSkipped").await.is_empty());
+        case.finish().await;
     });
 }
 
-/// An account at Baseten whose key writes to a team that is not the default team; the scene has it
+/// An account at Baseten whose key writes to a team that is not the default team; the test case has it
 /// as its credential.
-async fn two_teams(number: u32) -> Scene<'static> {
-    let stage = Stage::brisk().await;
-    let scene = Scene::new(stage, Target::BasetenWorkspace).await;
+async fn two_teams(number: u32) -> TestCase<'static> {
+    let env = TestEnv::verifying().await;
+    let case = TestCase::new(env, Target::BasetenWorkspace).await;
     let key = NewKey {
         primary_team: Some("primary".to_owned()),
-        ..NewKey::new(format!("{}-primary", scene.key))
+        ..NewKey::new(format!("{}-primary", case.key))
     };
-    let new = baseten::NewAccount::new(format!("{}-{number}", scene.namespace), key.clone())
+    let new = baseten::NewAccount::new(format!("{}-{number}", case.namespace), key.clone())
         .team("default", "default")
         .team("primary", "ours")
         .team("third", "theirs");
-    let account = stage.simulator().baseten().add_account(new);
+    let account = env.simulator().baseten().add_account(new);
     let account = account.expect("an account is added");
-    let mut own = scene.beside(&account, &key.key).await;
+    let mut own = case.with_account(&account, &key.key).await;
     own.shares = None;
     own
 }
@@ -106,56 +106,56 @@ async fn two_teams(number: u32) -> Scene<'static> {
 #[test]
 fn at_baseten_the_team_that_was_written_to_is_the_one_that_loses_the_secret() {
     run(async {
-        let scene = two_teams(0).await;
+        let case = two_teams(0).await;
         let theirs = [Some("default"), Some("third")];
         for team in theirs {
-            scene.stranger_in(team, "A_KEY");
+            case.foreign_secret_in(team, "A_KEY");
         }
-        scene.synced("gone", &delete()).await;
-        assert_eq!(scene.account.values(Some("primary")).len(), 1);
-        scene.delete("gone").await;
-        scene.wait_gone("gone").await;
-        assert_eq!(scene.account.values(Some("primary")), BTreeMap::new());
-        scene.finish().await;
+        case.synced("gone", &delete()).await;
+        assert_eq!(case.account.values(Some("primary")).len(), 1);
+        case.delete("gone").await;
+        case.wait_gone("gone").await;
+        assert_eq!(case.account.values(Some("primary")), BTreeMap::new());
+        case.finish().await;
     });
 }
 
 #[test]
 fn at_baseten_without_team_names_and_ids_nothing_foreign_is_deleted() {
     run(async {
-        let scene = two_teams(1).await;
-        let baseten = scene.stage.simulator().baseten();
-        baseten.set_variants(&scene.account, |variants| {
+        let case = two_teams(1).await;
+        let baseten = case.env.simulator().baseten();
+        baseten.set_variants(&case.account, |variants| {
             variants.team_name = false;
             variants.id = false;
         });
-        scene.stranger_in(Some("default"), "A_KEY");
-        scene.synced("gone", &delete()).await;
-        scene.delete("gone").await;
-        scene.wait_gone("gone").await;
-        let note = scene.wait_event("DeletionSkipped").await;
+        case.foreign_secret_in(Some("default"), "A_KEY");
+        case.synced("gone", &delete()).await;
+        case.delete("gone").await;
+        case.wait_gone("gone").await;
+        let note = case.wait_event("DeletionSkipped").await;
         assert!(note.contains("A_KEY"), "{note}");
-        scene.finish_leaving(&["A_KEY"]).await;
+        case.finish_leaving(&["A_KEY"]).await;
     });
 }
 
 #[test]
 fn at_baseten_without_team_names_a_name_that_only_we_have_is_not_deleted_elsewhere() {
     run(async {
-        let scene = two_teams(2).await;
-        let baseten = scene.stage.simulator().baseten();
-        baseten.set_variants(&scene.account, |variants| variants.team_name = false);
-        scene.stranger_in(Some("default"), "B_KEY");
-        scene.synced("gone", &delete()).await;
-        scene.delete("gone").await;
-        scene.wait_gone("gone").await;
+        let case = two_teams(2).await;
+        let baseten = case.env.simulator().baseten();
+        baseten.set_variants(&case.account, |variants| variants.team_name = false);
+        case.foreign_secret_in(Some("default"), "B_KEY");
+        case.synced("gone", &delete()).await;
+        case.delete("gone").await;
+        case.wait_gone("gone").await;
         // A deletion by name goes to the default team, which has no such name: it is left in the
         // primary team or gone, and what is left is told.
-        let left = scene.account.values(Some("primary"));
+        let left = case.account.values(Some("primary"));
         if !left.is_empty() {
-            let note = scene.wait_event("DeletionSkipped").await;
+            let note = case.wait_event("DeletionSkipped").await;
             assert!(note.contains("A_KEY"), "{note}");
         }
-        scene.finish_leaving(&["A_KEY"]).await;
+        case.finish_leaving(&["A_KEY"]).await;
     });
 }

@@ -3,39 +3,39 @@
 use provider_secrets::api::ProviderSecret;
 use serde_json::json;
 
-use super::at_each_brisk_api;
-use crate::harness::{Scene, Stage, Target, condition, run, until};
+use super::at_each_api_verifying;
+use crate::harness::{Target, TestCase, TestEnv, condition, run, until};
 
 /// Another account at the same provider. At Baseten a team belongs to one organization, so that
 /// another key does not open it.
-async fn other(target: Target) -> Scene<'static> {
-    let stage = Stage::brisk().await;
-    let scene = Scene::new(stage, target).await;
+async fn other(target: Target) -> TestCase<'static> {
+    let env = TestEnv::verifying().await;
+    let case = TestCase::new(env, target).await;
     if target != Target::BasetenTeam {
-        return scene;
+        return case;
     }
-    let key = format!("{}-other", scene.key);
-    let new = simulator::baseten::NewAccount::new(format!("{}-other", scene.namespace), &*key);
-    let account = stage
+    let key = format!("{}-other", case.key);
+    let new = simulator::baseten::NewAccount::new(format!("{}-other", case.namespace), &*key);
+    let account = env
         .simulator()
         .baseten()
         .add_account(new.team("team9", "nine"));
-    let mut own = scene
-        .beside(&account.expect("an account is added"), &key)
+    let mut own = case
+        .with_account(&account.expect("an account is added"), &key)
         .await;
     own.shares = None;
     own
 }
 
 /// Waits until the object says that a person must act.
-async fn wait_stalled(scene: &Scene<'_>, name: &str) -> ProviderSecret {
+async fn wait_stalled(case: &TestCase<'_>, name: &str) -> ProviderSecret {
     // A team that the key does not open is not found; all others open something else.
-    let reason = if scene.target == Target::BasetenTeam {
+    let reason = if case.target == Target::BasetenTeam {
         "TargetNotFound"
     } else {
         "AccountChanged"
     };
-    let object = scene.wait_reason(name, reason).await;
+    let object = case.wait_reason(name, reason).await;
     assert!(
         condition(&object, "Stalled").is_some(),
         "{:#?}",
@@ -47,100 +47,100 @@ async fn wait_stalled(scene: &Scene<'_>, name: &str) -> ProviderSecret {
 /// Cases: C-22
 #[test]
 fn a_key_of_another_account_moves_nothing_and_the_old_one_heals() {
-    run(at_each_brisk_api(async |scene| {
-        let one = scene.synced("keyed", &json!({})).await;
-        let other = other(scene.target).await;
-        let writes = scene.writes();
-        scene.secret("credential", &[("api-key", &other.key)]).await;
-        wait_stalled(&scene, "keyed").await;
+    run(at_each_api_verifying(async |case| {
+        let one = case.synced("keyed", &json!({})).await;
+        let other = other(case.target).await;
+        let writes = case.writes();
+        case.secret("credential", &[("api-key", &other.key)]).await;
+        wait_stalled(&case, "keyed").await;
         // A rotation does not move it either.
-        let two = scene.value("two");
-        scene.secret("source", &[("a", &two)]).await;
+        let two = case.value("two");
+        case.secret("source", &[("a", &two)]).await;
         until("status knows the new source", async || {
-            let object = scene.get("keyed").await;
+            let object = case.get("keyed").await;
             let stalled = condition(&object, "Stalled").map(|one| one.reason.clone());
             stalled.ok_or_else(|| "not stalled".to_owned())
         })
         .await;
-        wait_stalled(&scene, "keyed").await;
-        assert_eq!(scene.writes(), writes, "{:?}", scene.target);
-        assert_eq!(other.writes(), Vec::<String>::new(), "{:?}", scene.target);
-        scene.assert_held(&[("A_KEY", &one)]);
-        scene.secret("credential", &[("api-key", &scene.key)]).await;
-        scene.wait_held(&[("A_KEY", &two)]).await;
-        scene.wait_ready("keyed").await;
-        assert_eq!(scene.writes().len(), writes.len() + 1, "{:?}", scene.target);
-        assert_eq!(other.writes(), Vec::<String>::new(), "{:?}", scene.target);
+        wait_stalled(&case, "keyed").await;
+        assert_eq!(case.writes(), writes, "{:?}", case.target);
+        assert_eq!(other.writes(), Vec::<String>::new(), "{:?}", case.target);
+        case.assert_held(&[("A_KEY", &one)]);
+        case.secret("credential", &[("api-key", &case.key)]).await;
+        case.wait_held(&[("A_KEY", &two)]).await;
+        case.wait_ready("keyed").await;
+        assert_eq!(case.writes().len(), writes.len() + 1, "{:?}", case.target);
+        assert_eq!(other.writes(), Vec::<String>::new(), "{:?}", case.target);
         other.finish().await;
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
 /// Cases: C-22
 #[test]
 fn the_old_key_comes_back_with_nothing_changed_and_nothing_is_written() {
-    run(at_each_brisk_api(async |scene| {
-        scene.synced("keyed", &json!({})).await;
-        let other = other(scene.target).await;
-        let writes = scene.writes();
-        scene.secret("credential", &[("api-key", &other.key)]).await;
-        wait_stalled(&scene, "keyed").await;
-        scene.secret("credential", &[("api-key", &scene.key)]).await;
-        scene.wait_ready("keyed").await;
-        let told = scene.events("DriftDetected").await;
-        assert_eq!(scene.writes(), writes, "{:?} {told:?}", scene.target);
+    run(at_each_api_verifying(async |case| {
+        case.synced("keyed", &json!({})).await;
+        let other = other(case.target).await;
+        let writes = case.writes();
+        case.secret("credential", &[("api-key", &other.key)]).await;
+        wait_stalled(&case, "keyed").await;
+        case.secret("credential", &[("api-key", &case.key)]).await;
+        case.wait_ready("keyed").await;
+        let told = case.events("DriftDetected").await;
+        assert_eq!(case.writes(), writes, "{:?} {told:?}", case.target);
         other.finish().await;
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
 /// Cases: C-22
 #[test]
 fn the_new_account_is_taken_when_a_sync_is_requested() {
-    run(at_each_brisk_api(async |scene| {
-        if scene.target == Target::BasetenTeam {
+    run(at_each_api_verifying(async |case| {
+        if case.target == Target::BasetenTeam {
             return;
         }
-        let one = scene.synced("keyed", &json!({})).await;
-        let other = other(scene.target).await;
-        let writes = scene.writes();
-        scene.secret("credential", &[("api-key", &other.key)]).await;
-        wait_stalled(&scene, "keyed").await;
-        scene.request_sync("keyed").await;
-        scene.wait_ready("keyed").await;
+        let one = case.synced("keyed", &json!({})).await;
+        let other = other(case.target).await;
+        let writes = case.writes();
+        case.secret("credential", &[("api-key", &other.key)]).await;
+        wait_stalled(&case, "keyed").await;
+        case.request_sync("keyed").await;
+        case.wait_ready("keyed").await;
         other.assert_held(&[("A_KEY", &one)]);
-        assert_eq!(scene.writes(), writes, "{:?}", scene.target);
+        assert_eq!(case.writes(), writes, "{:?}", case.target);
         // What is in the old account stays there.
-        scene.assert_held(&[("A_KEY", &one)]);
-        assert_eq!(other.writes().len(), 1, "{:?}", scene.target);
+        case.assert_held(&[("A_KEY", &one)]);
+        assert_eq!(other.writes().len(), 1, "{:?}", case.target);
         other.finish_leaving(&["A_KEY"]).await;
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
 /// Cases: C-22
 #[test]
 fn a_key_of_another_account_deletes_nothing_in_it() {
-    run(at_each_brisk_api(async |scene| {
+    run(at_each_api_verifying(async |case| {
         let delete = json!({"deletionPolicy": "Delete"});
-        let one = scene.synced("keyed", &delete).await;
-        let other = other(scene.target).await;
-        match scene.target {
-            Target::BasetenTeam => other.stranger_in(Some("team9"), "A_KEY"),
+        let one = case.synced("keyed", &delete).await;
+        let other = other(case.target).await;
+        match case.target {
+            Target::BasetenTeam => other.foreign_secret_in(Some("team9"), "A_KEY"),
             // A set shows names only: one with the same key in it cannot be told from ours.
-            Target::Pipecat => other.stranger("OTHER_KEY"),
-            _ => other.stranger("A_KEY"),
+            Target::Pipecat => other.foreign_secret("OTHER_KEY"),
+            _ => other.foreign_secret("A_KEY"),
         };
-        scene.secret("credential", &[("api-key", &other.key)]).await;
-        wait_stalled(&scene, "keyed").await;
-        scene.delete("keyed").await;
+        case.secret("credential", &[("api-key", &other.key)]).await;
+        wait_stalled(&case, "keyed").await;
+        case.delete("keyed").await;
         // Until the end of its time: it cannot be done.
-        scene.wait_gone("keyed").await;
-        let note = scene.wait_event("DeletionSkipped").await;
+        case.wait_gone("keyed").await;
+        let note = case.wait_event("DeletionSkipped").await;
         assert!(note.contains("A_KEY"), "{note}");
-        assert_eq!(other.writes(), Vec::<String>::new(), "{:?}", scene.target);
-        scene.assert_held(&[("A_KEY", &one)]);
+        assert_eq!(other.writes(), Vec::<String>::new(), "{:?}", case.target);
+        case.assert_held(&[("A_KEY", &one)]);
         other.finish().await;
-        scene.finish_leaving(&["A_KEY"]).await;
+        case.finish_leaving(&["A_KEY"]).await;
     }));
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use simulator::{Account, Exchange};
 
 use super::one_entry;
-use crate::harness::{Operator, Scene, Stage, Target, calls, run, until};
+use crate::harness::{Operator, Target, TestCase, TestEnv, calls, run, until};
 
 /// Passes over objects so far that ended in nothing to do, and all passes.
 async fn passes(operator: &Operator) -> (u64, u64) {
@@ -27,28 +27,28 @@ async fn passes(operator: &Operator) -> (u64, u64) {
     (unchanged, all)
 }
 
-/// A scene whose stage may change meanwhile.
+/// A test case whose environment may change meanwhile.
 struct Parked {
     target: Target,
-    parts: (String, Account, String),
+    identity: (String, Account, String),
     requests: usize,
 }
 
 impl Parked {
-    fn new(scene: &Scene<'_>) -> Self {
+    fn new(case: &TestCase<'_>) -> Self {
         Self {
-            target: scene.target,
-            parts: scene.parts(),
-            requests: scene.account.requests().len(),
+            target: case.target,
+            identity: case.identity(),
+            requests: case.account.requests().len(),
         }
     }
 
-    fn resume<'a>(&self, stage: &'a Stage) -> Scene<'a> {
-        Scene::again(stage, self.target, &self.parts)
+    fn resume<'a>(&self, env: &'a TestEnv) -> TestCase<'a> {
+        TestCase::resume(env, self.target, &self.identity)
     }
 
     fn new_requests(&self) -> Vec<String> {
-        let requests = self.parts.1.requests();
+        let requests = self.identity.1.requests();
         requests[self.requests..]
             .iter()
             .map(Exchange::line)
@@ -68,19 +68,19 @@ fn is_source_read(event: &AuditEvent) -> bool {
 #[test]
 fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
     run(async {
-        let mut stage = Stage::fresh(&[]).await;
+        let mut env = TestEnv::fresh(&[]).await;
         let mut parked = Vec::new();
         for target in Target::ALL {
-            let scene = Scene::new(&stage, target).await;
-            one_entry(&scene).await;
-            parked.push(Parked::new(&scene));
+            let case = TestCase::new(&env, target).await;
+            one_entry(&case).await;
+            parked.push(Parked::new(&case));
         }
-        assert!(stage.operator.terminate().await.success());
+        assert!(env.operator.terminate().await.success());
         let restarted = Timestamp::now();
-        stage.restart(&[]).await;
+        env.restart(&[]).await;
         // Each object is looked at once after a start.
         until("every object was looked at", async || {
-            let (unchanged, all) = passes(&stage.operator).await;
+            let (unchanged, all) = passes(&env.operator).await;
             assert_eq!(unchanged, all, "a pass found something to do");
             if all >= 5 {
                 Ok(())
@@ -98,7 +98,7 @@ fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
             );
         }
         for parked in &parked {
-            let calls = calls(&stage, &parked.parts.0).await;
+            let calls = calls(&env, &parked.identity.0).await;
             let since = calls
                 .iter()
                 .filter(|call| call.request_received >= restarted);
@@ -108,18 +108,18 @@ fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
             assert!(moved.is_empty(), "{:?}: {moved:#?}", parked.target);
         }
         for parked in parked {
-            let scene = parked.resume(&stage);
-            let rotated = scene.value("rotated");
-            scene.secret("source", &[("a", &rotated)]).await;
-            scene.wait_held(&[("A_KEY", &rotated)]).await;
-            scene.wait_ready("life").await;
-            let calls = calls(&stage, &scene.namespace).await;
+            let case = parked.resume(&env);
+            let rotated = case.value("rotated");
+            case.secret("source", &[("a", &rotated)]).await;
+            case.wait_held(&[("A_KEY", &rotated)]).await;
+            case.wait_ready("life").await;
+            let calls = calls(&env, &case.namespace).await;
             let since = calls
                 .iter()
                 .filter(|call| call.request_received >= restarted);
             let reads = since.filter(|call| is_source_read(call)).count();
             assert_eq!(reads, 1, "a rotated source is read once");
-            scene.finish().await;
+            case.finish().await;
         }
     });
 }
@@ -127,31 +127,31 @@ fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
 #[test]
 fn what_changed_while_the_operator_was_away_is_sent_when_it_is_back() {
     run(async {
-        let mut stage = Stage::fresh(&[]).await;
+        let mut env = TestEnv::fresh(&[]).await;
         let mut parked = Vec::new();
         for target in Target::ALL {
-            let scene = Scene::new(&stage, target).await;
-            one_entry(&scene).await;
-            parked.push(Parked::new(&scene));
+            let case = TestCase::new(&env, target).await;
+            one_entry(&case).await;
+            parked.push(Parked::new(&case));
         }
-        assert!(stage.operator.terminate().await.success());
+        assert!(env.operator.terminate().await.success());
         for parked in &parked {
-            let scene = parked.resume(&stage);
-            scene.secret("source", &[("a", &scene.value("away"))]).await;
+            let case = parked.resume(&env);
+            case.secret("source", &[("a", &case.value("away"))]).await;
         }
-        stage.restart(&[]).await;
+        env.restart(&[]).await;
         for parked in parked {
             let before = parked.requests;
-            let scene = parked.resume(&stage);
-            scene.wait_held(&[("A_KEY", &scene.value("away"))]).await;
-            scene.wait_ready("life").await;
-            let requests = scene.account.requests();
+            let case = parked.resume(&env);
+            case.wait_held(&[("A_KEY", &case.value("away"))]).await;
+            case.wait_ready("life").await;
+            let requests = case.account.requests();
             let writes = requests[before..]
                 .iter()
                 .filter(|request| request.is_write())
                 .count();
-            assert_eq!(writes, 1, "{:?}", scene.target);
-            scene.finish().await;
+            assert_eq!(writes, 1, "{:?}", case.target);
+            case.finish().await;
         }
     });
 }
@@ -160,18 +160,18 @@ fn what_changed_while_the_operator_was_away_is_sent_when_it_is_back() {
 #[test]
 fn what_has_lost_its_status_is_taken_again_and_nothing_is_made_twice() {
     run(async {
-        let mut stage = Stage::fresh(&[]).await;
+        let mut env = TestEnv::fresh(&[]).await;
         let mut parked = Vec::new();
         for target in Target::ALL {
-            let scene = Scene::new(&stage, target).await;
-            one_entry(&scene).await;
-            let held = scene.account.held(scene.scope().as_deref());
-            parked.push((Parked::new(&scene), held["A_KEY"].id.clone()));
+            let case = TestCase::new(&env, target).await;
+            one_entry(&case).await;
+            let held = case.account.held(case.scope().as_deref());
+            parked.push((Parked::new(&case), held["A_KEY"].id.clone()));
         }
-        assert!(stage.operator.terminate().await.success());
+        assert!(env.operator.terminate().await.success());
         for (parked, _) in &parked {
             // As a backup that is restored without the subresource.
-            let scene = parked.resume(&stage);
+            let case = parked.resume(&env);
             let nothing = json!([{"op": "remove", "path": "/status"}]);
             let arguments = [
                 "patch",
@@ -181,22 +181,22 @@ fn what_has_lost_its_status_is_taken_again_and_nothing_is_made_twice() {
                 "--type=json",
             ];
             let patch = format!("--patch={nothing}");
-            scene.kubectl(&[&arguments[..], &[&patch]].concat()).await;
-            let status = scene.get("life").await.status.unwrap_or_default();
+            case.kubectl(&[&arguments[..], &[&patch]].concat()).await;
+            let status = case.get("life").await.status.unwrap_or_default();
             assert!(status.entries.is_empty() && status.conditions.is_empty());
         }
-        stage.restart(&[]).await;
+        env.restart(&[]).await;
         for (parked, id) in parked {
-            let scene = parked.resume(&stage);
-            let one = scene.value("one");
-            scene.wait_ready("life").await;
-            scene.assert_held(&[("A_KEY", &one)]);
-            let held = scene.account.held(scene.scope().as_deref());
-            assert_eq!(held["A_KEY"].id, id, "{:?}", scene.target);
-            let writes = scene.account.requests().split_off(parked.requests);
+            let case = parked.resume(&env);
+            let one = case.value("one");
+            case.wait_ready("life").await;
+            case.assert_held(&[("A_KEY", &one)]);
+            let held = case.account.held(case.scope().as_deref());
+            assert_eq!(held["A_KEY"].id, id, "{:?}", case.target);
+            let writes = case.account.requests().split_off(parked.requests);
             let writes = writes.iter().filter(|request| request.is_write()).count();
-            assert_eq!(writes, 1, "{:?}", scene.target);
-            scene.finish().await;
+            assert_eq!(writes, 1, "{:?}", case.target);
+            case.finish().await;
         }
     });
 }

@@ -4,26 +4,25 @@ use std::time::Duration;
 
 use simulator::{Action, Fault};
 
-use crate::harness::{Scene, Stage, Target, run, wait_write};
+use crate::harness::{Target, TestCase, TestEnv, run, wait_write};
 
 /// Cases
 #[test]
 fn an_outage_of_the_api_server_loses_no_rotation_and_writes_nothing_else() {
     run(async {
-        let stage = Stage::own(&[]).await;
-        let (mut scenes, mut writes) = (Vec::new(), Vec::new());
+        let env = TestEnv::dedicated(&[]).await;
+        let (mut test_cases, mut writes) = (Vec::new(), Vec::new());
         for target in Target::ALL {
-            let scene = Scene::new(&stage, target).await;
-            scene.secret("source", &[("a", &scene.value("a"))]).await;
-            scene.object("synced", &[("A_KEY", "source", "a")]).await;
-            scene.wait_ready("synced").await;
-            writes.push(scene.writes().len());
-            scenes.push(scene);
+            let case = TestCase::new(&env, target).await;
+            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.object("synced", &[("A_KEY", "source", "a")]).await;
+            case.wait_ready("synced").await;
+            writes.push(case.writes().len());
+            test_cases.push(case);
         }
-        let rotated = &scenes[0];
+        let rotated = &test_cases[0];
         // A restart, and a rotation as soon as it is over.
-        stage
-            .cluster
+        env.cluster
             .restart_api_server()
             .await
             .expect("the API server restarts");
@@ -31,13 +30,11 @@ fn an_outage_of_the_api_server_loses_no_rotation_and_writes_nothing_else() {
         // A rotation just before the server goes.
         let value = rotated.value("before");
         rotated.secret("source", &[("a", &value)]).await;
-        stage
-            .cluster
+        env.cluster
             .kill_api_server()
             .await
             .expect("the API server is killed");
-        stage
-            .cluster
+        env.cluster
             .start_api_server()
             .await
             .expect("the API server starts");
@@ -52,14 +49,12 @@ fn an_outage_of_the_api_server_loses_no_rotation_and_writes_nothing_else() {
         let value = rotated.value("still");
         rotated.secret("source", &[("a", &value)]).await;
         wait_write(rotated, before).await;
-        stage
-            .cluster
+        env.cluster
             .pause_api_server()
             .expect("the API server stands still");
         // Longer than the operator waits for an answer.
         tokio::time::sleep(Duration::from_secs(15)).await;
-        stage
-            .cluster
+        env.cluster
             .resume_api_server()
             .expect("the API server goes on");
         rotated.wait_held(&[("A_KEY", &value)]).await;
@@ -70,20 +65,20 @@ fn an_outage_of_the_api_server_loses_no_rotation_and_writes_nothing_else() {
         };
         rotated.wait("synced", "synced", is_synced).await;
         rotate(rotated, "after").await;
-        for (scene, writes) in scenes.iter().zip(&writes).skip(1) {
-            assert_eq!(scene.writes().len(), *writes, "{:?}", scene.target);
+        for (case, writes) in test_cases.iter().zip(&writes).skip(1) {
+            assert_eq!(case.writes().len(), *writes, "{:?}", case.target);
         }
-        stage.operator.wait_until_ready().await;
-        assert!(!stage.operator.log().contains("panicked"));
-        for scene in scenes {
-            scene.finish().await;
+        env.operator.wait_until_ready().await;
+        assert!(!env.operator.log().contains("panicked"));
+        for case in test_cases {
+            case.finish().await;
         }
     });
 }
 
-async fn rotate(scene: &Scene<'_>, text: &str) {
-    let value = scene.value(text);
-    scene.secret("source", &[("a", &value)]).await;
-    scene.wait_held(&[("A_KEY", &value)]).await;
-    scene.wait_ready("synced").await;
+async fn rotate(case: &TestCase<'_>, text: &str) {
+    let value = case.value(text);
+    case.secret("source", &[("a", &value)]).await;
+    case.wait_held(&[("A_KEY", &value)]).await;
+    case.wait_ready("synced").await;
 }

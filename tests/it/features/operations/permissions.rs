@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::wait_events;
-use crate::harness::{Bystander, Operator, Scene, Stage, Target, run, until};
+use crate::harness::{Bystander, Operator, Target, TestCase, TestEnv, run, until};
 
 const DEFINITION: &str = "customresourcedefinition/providersecrets.providersecrets.dev";
 const ROLE: &str = "clusterrole/provider-secrets";
 
-async fn get(stage: &Stage, what: &str) -> Value {
-    let output = stage.kubectl(&["get", what, "-o", "json"], None).await;
+async fn get(env: &TestEnv, what: &str) -> Value {
+    let output = env.kubectl(&["get", what, "-o", "json"], None).await;
     let mut object: Value = serde_json::from_str(&output).expect("JSON");
     for field in [
         "resourceVersion",
@@ -26,9 +26,9 @@ async fn get(stage: &Stage, what: &str) -> Value {
     object
 }
 
-async fn kubectl(stage: &Stage, arguments: &[&str], object: Option<&Value>) {
+async fn kubectl(env: &TestEnv, arguments: &[&str], object: Option<&Value>) {
     let text = object.map(Value::to_string);
-    stage.kubectl(arguments, text.as_deref()).await;
+    env.kubectl(arguments, text.as_deref()).await;
 }
 
 /// The role without the rules for a resource.
@@ -58,29 +58,28 @@ async fn wait_not_ready(operator: &Operator, words: &[&str]) {
 #[test]
 fn readiness_names_what_is_missing_and_comes_back_without_a_restart() {
     run(async {
-        let stage = Stage::own(&[]).await;
-        let role = get(&stage, ROLE).await;
-        let definition = get(&stage, DEFINITION).await;
+        let env = TestEnv::dedicated(&[]).await;
+        let role = get(&env, ROLE).await;
+        let definition = get(&env, DEFINITION).await;
 
         // Events may not be written: nobody is hurt.
         kubectl(
-            &stage,
+            &env,
             &["replace", "-f", "-"],
             Some(&without(&role, "events")),
         )
         .await;
-        let scene = Scene::new(&stage, Target::Braintrust).await;
-        scene.secret("source", &[("a", &scene.value("a"))]).await;
+        let case = TestCase::new(&env, Target::Braintrust).await;
+        case.secret("source", &[("a", &case.value("a"))]).await;
         until("events are refused", async || {
-            scene.object("quiet", &[("A_KEY", "source", "a")]).await;
-            scene.wait_ready("quiet").await;
-            let metrics = stage.operator.get("/metrics").await.1;
+            case.object("quiet", &[("A_KEY", "source", "a")]).await;
+            case.wait_ready("quiet").await;
+            let metrics = env.operator.get("/metrics").await.1;
             let dropped = "provider_secrets_events_dropped_total ";
             match metrics.lines().find_map(|line| line.strip_prefix(dropped)) {
                 Some(count) if count != "0" => Ok(()),
                 other => {
-                    scene
-                        .objects()
+                    case.objects()
                         .delete("quiet", &kube::api::DeleteParams::default())
                         .await
                         .ok();
@@ -92,36 +91,36 @@ fn readiness_names_what_is_missing_and_comes_back_without_a_restart() {
 
         // Secrets may not be listed.
         kubectl(
-            &stage,
+            &env,
             &["replace", "-f", "-"],
             Some(&without(&role, "secrets")),
         )
         .await;
-        let blind = stage.further_unready(&[]).await;
+        let blind = env.further_unready(&[]).await;
         wait_not_ready(&blind, &["secrets", "list and watch"]).await;
-        kubectl(&stage, &["replace", "-f", "-"], Some(&role)).await;
+        kubectl(&env, &["replace", "-f", "-"], Some(&role)).await;
         blind.wait_until_ready().await;
         assert!(blind.terminate().await.success());
 
         // The definition goes while it runs, and is not there when it starts.
-        kubectl(&stage, &["delete", DEFINITION], None).await;
+        kubectl(&env, &["delete", DEFINITION], None).await;
         wait_not_ready(
-            &stage.operator,
+            &env.operator,
             &["providersecrets", "CustomResourceDefinition"],
         )
         .await;
-        let early = stage.further_unready(&[]).await;
+        let early = env.further_unready(&[]).await;
         wait_not_ready(&early, &["providersecrets", "CustomResourceDefinition"]).await;
-        kubectl(&stage, &["create", "-f", "-"], Some(&definition)).await;
+        kubectl(&env, &["create", "-f", "-"], Some(&definition)).await;
         early.wait_until_ready().await;
         assert!(early.terminate().await.success());
-        stage.operator.wait_until_ready().await;
-        let value = scene.value("b");
-        scene.secret("source", &[("a", &value)]).await;
-        scene.object("again", &[("A_KEY", "source", "a")]).await;
-        scene.wait_ready("again").await;
-        scene.wait_held(&[("A_KEY", &value)]).await;
-        scene.finish().await;
+        env.operator.wait_until_ready().await;
+        let value = case.value("b");
+        case.secret("source", &[("a", &value)]).await;
+        case.object("again", &[("A_KEY", "source", "a")]).await;
+        case.wait_ready("again").await;
+        case.wait_held(&[("A_KEY", &value)]).await;
+        case.finish().await;
     });
 }
 
@@ -129,18 +128,18 @@ fn readiness_names_what_is_missing_and_comes_back_without_a_restart() {
 #[test]
 fn an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
     run(async {
-        let stage = Stage::own(&[]).await;
-        let bystander = Bystander::new(&stage).await;
-        let scene = Scene::new(&stage, Target::BasetenTeam).await;
-        let definition = get(&stage, DEFINITION).await;
+        let env = TestEnv::dedicated(&[]).await;
+        let bystander = Bystander::new(&env).await;
+        let case = TestCase::new(&env, Target::BasetenTeam).await;
+        let definition = get(&env, DEFINITION).await;
         let mut relaxed = definition.clone();
         let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
         relaxed["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = anything;
-        kubectl(&stage, &["replace", "-f", "-"], Some(&relaxed)).await;
+        kubectl(&env, &["replace", "-f", "-"], Some(&relaxed)).await;
         let junk = [
             (
                 "data",
-                json!({"provider": scene.provider(), "data": "not a list"}),
+                json!({"provider": case.provider(), "data": "not a list"}),
             ),
             ("nothing", json!("not an object")),
             (
@@ -152,12 +151,12 @@ fn an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
             let object = json!({
                 "apiVersion": "providersecrets.dev/v1alpha1",
                 "kind": "ProviderSecret",
-                "metadata": {"name": name, "namespace": scene.namespace},
+                "metadata": {"name": name, "namespace": case.namespace},
                 "spec": spec,
             });
             let text = object.to_string();
             until("the relaxed schema holds", async || {
-                let create = stage
+                let create = env
                     .cluster
                     .kubectl_output(&["create", "-f", "-"], Some(&text));
                 let output = create.await.expect("kubectl runs");
@@ -169,20 +168,20 @@ fn an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
             })
             .await;
         }
-        kubectl(&stage, &["replace", "-f", "-"], Some(&definition)).await;
+        kubectl(&env, &["replace", "-f", "-"], Some(&definition)).await;
         for (name, _) in &junk {
-            let events = wait_events(&scene, name, 1).await;
+            let events = wait_events(&case, name, 1).await;
             assert_eq!(events[0]["type"], "Warning");
             assert_eq!(events[0]["reason"], "InvalidSpec");
         }
-        let metrics = stage.operator.get("/metrics").await.1;
+        let metrics = env.operator.get("/metrics").await.1;
         let counted = metrics.lines().find_map(|line| {
             line.strip_prefix("provider_secrets_undecodable_objects_total ")?
                 .parse::<usize>()
                 .ok()
         });
         assert!(counted >= Some(junk.len()), "{counted:?}");
-        let log = stage.operator.log();
+        let log = env.operator.log();
         for (name, _) in &junk {
             let named = format!("\"name\":\"{name}\"");
             let is_told =
@@ -194,18 +193,13 @@ fn an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
         }
         bystander.rotate().await;
         // Also from the start on.
-        assert!(stage.operator.terminate().await.success());
-        let again = stage.further(&[]).await;
+        assert!(env.operator.terminate().await.success());
+        let again = env.further(&[]).await;
         bystander.rotate().await;
         assert!(again.terminate().await.success());
         for (name, _) in &junk {
-            kubectl(
-                &stage,
-                &["delete", "psec", name, "-n", &scene.namespace],
-                None,
-            )
-            .await;
+            kubectl(&env, &["delete", "psec", name, "-n", &case.namespace], None).await;
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }

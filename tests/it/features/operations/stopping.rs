@@ -6,49 +6,48 @@ use futures::future::join_all;
 use simulator::{Action, Fault};
 use tokio::time::Instant;
 
-use crate::harness::{Scene, Stage, Target, condition, run, wait_write};
+use crate::harness::{Target, TestCase, TestEnv, condition, run, wait_write};
 
 /// Cases: L-05
 #[test]
 fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
     run(async {
-        let stage = Stage::fresh(&[]).await;
+        let env = TestEnv::fresh(&[]).await;
         // A write that takes two seconds ends, and status tells of it.
-        let scenes = join_all(Target::ALL.map(async |target| {
-            let scene = Scene::new(&stage, target).await;
+        let test_cases = join_all(Target::ALL.map(async |target| {
+            let case = TestCase::new(&env, target).await;
             for method in ["POST", "PUT"] {
                 let slow = Fault::new(Action::Handle)
                     .delay(Duration::from_secs(2))
                     .method(method);
-                scene.account.add_fault(slow);
+                case.account.add_fault(slow);
             }
-            scene.secret("source", &[("a", &scene.value("a"))]).await;
-            scene.object("slow", &[("A_KEY", "source", "a")]).await;
-            wait_write(&scene, 0).await;
-            scene
+            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.object("slow", &[("A_KEY", "source", "a")]).await;
+            wait_write(&case, 0).await;
+            case
         }))
         .await;
-        let status = stage.operator.terminate().await;
+        let status = env.operator.terminate().await;
         assert_eq!(status.code(), Some(0));
-        for scene in &scenes {
+        for case in &test_cases {
             assert_eq!(
-                scene.held().get("A_KEY"),
-                Some(&scene.value("a")),
+                case.held().get("A_KEY"),
+                Some(&case.value("a")),
                 "{:?}",
-                scene.target
+                case.target
             );
-            let object = scene.wait_ready("slow").await;
+            let object = case.wait_ready("slow").await;
             assert!(condition(&object, "Stalled").is_none());
         }
         // A call that hangs is left.
-        let operator = stage.further(&[]).await;
-        let scene = Scene::new(&stage, Target::Pipecat).await;
-        scene
-            .account
+        let operator = env.further(&[]).await;
+        let case = TestCase::new(&env, Target::Pipecat).await;
+        case.account
             .add_fault(Fault::new(Action::Hang).method("PUT").forever());
-        scene.secret("source", &[("a", &scene.value("a"))]).await;
-        scene.object("hangs", &[("A_KEY", "source", "a")]).await;
-        wait_write(&scene, 0).await;
+        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.object("hangs", &[("A_KEY", "source", "a")]).await;
+        wait_write(&case, 0).await;
         let since = Instant::now();
         let status = operator.terminate().await;
         assert_eq!(status.code(), Some(0));
@@ -58,9 +57,9 @@ fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
             since.elapsed()
         );
         // At rest it is quick.
-        scene.account.clear_faults();
-        let operator = stage.further(&[]).await;
-        scene.wait_ready("hangs").await;
+        case.account.clear_faults();
+        let operator = env.further(&[]).await;
+        case.wait_ready("hangs").await;
         let since = Instant::now();
         assert_eq!(operator.terminate().await.code(), Some(0));
         assert!(
@@ -68,8 +67,8 @@ fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
             "{:?}",
             since.elapsed()
         );
-        for scene in scenes.into_iter().chain([scene]) {
-            scene.finish().await;
+        for case in test_cases.into_iter().chain([case]) {
+            case.finish().await;
         }
     });
 }

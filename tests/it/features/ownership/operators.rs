@@ -4,7 +4,7 @@ use futures::future::join_all;
 use provider_secrets::api::ProviderSecret;
 use serde_json::json;
 
-use crate::harness::{Operator, Scene, Stage, Target, condition, run, until};
+use crate::harness::{Operator, Target, TestCase, TestEnv, condition, run, until};
 
 /// How often the source is rotated.
 const ROTATIONS: usize = 3;
@@ -23,13 +23,13 @@ async fn passes(operator: &Operator) -> u64 {
 
 /// Waits until all objects are synced with their newest values, and nothing has been written for two
 /// seconds, by an operator that retries after one.
-async fn settled(scenes: &[Scene<'_>]) {
+async fn settled(test_cases: &[TestCase<'_>]) {
     let state = async || {
         let mut state = Vec::new();
-        for scene in scenes {
-            let object = scene.get("shared").await;
+        for case in test_cases {
+            let object = case.get("shared").await;
             let version = object.metadata.resource_version.clone();
-            state.push((scene.writes().len(), version, is_settled(&object)));
+            state.push((case.writes().len(), version, is_settled(&object)));
         }
         state
     };
@@ -52,55 +52,54 @@ fn is_settled(object: &ProviderSecret) -> bool {
 #[test]
 fn two_operators_agree_and_come_to_rest() {
     run(async {
-        let stage = Stage::fresh(&[]).await;
-        let second = stage.further(&[]).await;
-        let scenes = join_all(Target::ALL.map(async |target| {
-            let scene = Scene::new(&stage, target).await;
-            scene
-                .synced("shared", &json!({"deletionPolicy": "Delete"}))
+        let env = TestEnv::fresh(&[]).await;
+        let second = env.further(&[]).await;
+        let test_cases = join_all(Target::ALL.map(async |target| {
+            let case = TestCase::new(&env, target).await;
+            case.synced("shared", &json!({"deletionPolicy": "Delete"}))
                 .await;
-            scene
+            case
         }))
         .await;
-        settled(&scenes).await;
-        for scene in &scenes {
-            let held = scene.account.held(scene.scope().as_deref());
-            assert_eq!(held.len(), 1, "{:?}: {held:?}", scene.target);
+        settled(&test_cases).await;
+        for case in &test_cases {
+            let held = case.account.held(case.scope().as_deref());
+            assert_eq!(held.len(), 1, "{:?}: {held:?}", case.target);
         }
         for number in 0..ROTATIONS {
-            join_all(scenes.iter().map(async |scene| {
-                let value = scene.value(&number.to_string());
-                scene.secret("source", &[("a", &value)]).await;
-                scene.wait_held(&[("A_KEY", &value)]).await;
+            join_all(test_cases.iter().map(async |case| {
+                let value = case.value(&number.to_string());
+                case.secret("source", &[("a", &value)]).await;
+                case.wait_held(&[("A_KEY", &value)]).await;
             }))
             .await;
         }
-        settled(&scenes).await;
+        settled(&test_cases).await;
         let last = ROTATIONS - 1;
-        for scene in &scenes {
-            scene.assert_held(&[("A_KEY", &scene.value(&last.to_string()))]);
-            let writes = scene.writes();
+        for case in &test_cases {
+            case.assert_held(&[("A_KEY", &case.value(&last.to_string()))]);
+            let writes = case.writes();
             // Each of them once, and once more where the one found the status of the other.
             assert!(
                 writes.len() <= 4 * (ROTATIONS + 1),
                 "{:?}: {writes:#?}",
-                scene.target
+                case.target
             );
         }
-        let (first, other) = (passes(&stage.operator).await, passes(&second).await);
+        let (first, other) = (passes(&env.operator).await, passes(&second).await);
         assert!(
             first > 0 && other > 0,
             "both worked: {first} and {other} passes"
         );
-        join_all(scenes.iter().map(async |scene| {
-            scene.delete("shared").await;
-            scene.wait_gone("shared").await;
-            scene.assert_held(&[]);
+        join_all(test_cases.iter().map(async |case| {
+            case.delete("shared").await;
+            case.wait_gone("shared").await;
+            case.assert_held(&[]);
         }))
         .await;
         assert!(second.terminate().await.success());
-        for scene in scenes {
-            scene.finish().await;
+        for case in test_cases {
+            case.finish().await;
         }
     });
 }

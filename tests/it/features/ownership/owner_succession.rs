@@ -2,28 +2,23 @@
 
 use serde_json::{Value, json};
 
-use super::{at_each_brisk_api, rival};
+use super::{at_each_api_verifying, rival};
 use crate::harness::run;
 
 /// What happens to the owner.
 async fn inherits(policy: Value) {
-    at_each_brisk_api(async |scene| {
-        scene.synced("owner", &policy).await;
-        let rival = rival(&scene, "heir").await;
-        let before = scene.writes().len();
-        scene.delete("owner").await;
-        scene.wait_gone("owner").await;
-        scene.wait_held(&[("A_KEY", &rival)]).await;
-        scene.wait_ready("heir").await;
-        let writes = scene.writes();
-        assert_eq!(writes.len(), before + 1, "{:?} {writes:?}", scene.target);
-        assert_eq!(
-            scene.deletions(),
-            Vec::<String>::new(),
-            "{:?}",
-            scene.target
-        );
-        scene.finish().await;
+    at_each_api_verifying(async |case| {
+        case.synced("owner", &policy).await;
+        let rival = rival(&case, "heir").await;
+        let before = case.writes().len();
+        case.delete("owner").await;
+        case.wait_gone("owner").await;
+        case.wait_held(&[("A_KEY", &rival)]).await;
+        case.wait_ready("heir").await;
+        let writes = case.writes();
+        assert_eq!(writes.len(), before + 1, "{:?} {writes:?}", case.target);
+        assert_eq!(case.deletions(), Vec::<String>::new(), "{:?}", case.target);
+        case.finish().await;
     })
     .await;
 }
@@ -43,64 +38,55 @@ fn the_heir_writes_exactly_once_under_delete_and_nothing_is_deleted() {
 /// Cases: M-03
 #[test]
 fn a_name_that_the_owner_gives_up_goes_to_the_next() {
-    run(at_each_brisk_api(async |scene| {
-        let (a, b) = (scene.value("a"), scene.value("b"));
-        scene.secret("source", &[("a", &a), ("b", &b)]).await;
+    run(at_each_api_verifying(async |case| {
+        let (a, b) = (case.value("a"), case.value("b"));
+        case.secret("source", &[("a", &a), ("b", &b)]).await;
         let delete = json!({"deletionPolicy": "Delete"});
         let both = [("A_KEY", "source", "a"), ("B_KEY", "source", "b")];
-        scene.put("owner", &both, &delete).await;
-        scene.wait_ready("owner").await;
-        let rival = rival(&scene, "heir").await;
-        scene
-            .put("owner", &[("B_KEY", "source", "b")], &delete)
+        case.put("owner", &both, &delete).await;
+        case.wait_ready("owner").await;
+        let rival = rival(&case, "heir").await;
+        case.put("owner", &[("B_KEY", "source", "b")], &delete)
             .await;
-        scene.wait_ready("owner").await;
-        if scene.target == crate::harness::Target::Pipecat {
+        case.wait_ready("owner").await;
+        if case.target == crate::harness::Target::Pipecat {
             // The set is still the owner's, and the heir's claim is on the whole of it.
-            scene.wait_reason("heir", "Conflict").await;
-            scene.assert_held(&[("A_KEY", &a), ("B_KEY", &b)]);
+            case.wait_reason("heir", "Conflict").await;
+            case.assert_held(&[("A_KEY", &a), ("B_KEY", &b)]);
         } else {
-            scene.wait_held(&[("A_KEY", &rival), ("B_KEY", &b)]).await;
-            scene.wait_ready("heir").await;
-            assert_eq!(
-                scene.deletions(),
-                Vec::<String>::new(),
-                "{:?}",
-                scene.target
-            );
+            case.wait_held(&[("A_KEY", &rival), ("B_KEY", &b)]).await;
+            case.wait_ready("heir").await;
+            assert_eq!(case.deletions(), Vec::<String>::new(), "{:?}", case.target);
         }
-        scene.finish().await;
+        case.finish().await;
     }));
 }
 
 /// Cases: M-03
 #[test]
 fn a_suspended_owner_keeps_its_names() {
-    run(at_each_brisk_api(async |scene| {
-        let one = scene.synced("owner", &json!({})).await;
+    run(at_each_api_verifying(async |case| {
+        let one = case.synced("owner", &json!({})).await;
         let suspend = json!({"spec": {"suspend": true}});
-        scene
-            .patch("owner", suspend)
-            .await
-            .expect("it is suspended");
-        scene.wait_reason("owner", "Suspended").await;
-        rival(&scene, "younger").await;
-        scene.assert_held(&[("A_KEY", &one)]);
-        scene.finish().await;
+        case.patch("owner", suspend).await.expect("it is suspended");
+        case.wait_reason("owner", "Suspended").await;
+        rival(&case, "younger").await;
+        case.assert_held(&[("A_KEY", &one)]);
+        case.finish().await;
     }));
 }
 
 /// Cases: M-03
 #[test]
 fn an_owner_that_cannot_sync_keeps_its_names() {
-    run(at_each_brisk_api(async |scene| {
-        let one = scene.synced("owner", &json!({})).await;
-        scene.delete_secret("source").await;
-        scene.wait_reason("owner", "SecretNotFound").await;
-        rival(&scene, "younger").await;
-        scene.assert_held(&[("A_KEY", &one)]);
-        scene.secret("source", &[("a", &one)]).await;
-        scene.wait_ready("owner").await;
-        scene.finish().await;
+    run(at_each_api_verifying(async |case| {
+        let one = case.synced("owner", &json!({})).await;
+        case.delete_secret("source").await;
+        case.wait_reason("owner", "SecretNotFound").await;
+        rival(&case, "younger").await;
+        case.assert_held(&[("A_KEY", &one)]);
+        case.secret("source", &[("a", &one)]).await;
+        case.wait_ready("owner").await;
+        case.finish().await;
     }));
 }

@@ -3,14 +3,14 @@
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::harness::{Bystander, CANARY, Scene, Stage, at_each_api, condition, run};
+use crate::harness::{Bystander, CANARY, TestCase, TestEnv, at_each_api, condition, run};
 
 /// Applies a Secret as given.
-async fn apply_secret(scene: &Scene<'_>, name: &str, fields: Value) {
+async fn apply_secret(case: &TestCase<'_>, name: &str, fields: Value) {
     let mut secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}});
     let object = secret.as_object_mut().expect("an object");
     object.extend(fields.as_object().expect("fields").clone());
-    let (secrets, parameters) = (scene.secrets(), PatchParams::apply("test").force());
+    let (secrets, parameters) = (case.secrets(), PatchParams::apply("test").force());
     let applied = secrets
         .patch(name, &parameters, &Patch::Apply(&secret))
         .await;
@@ -21,19 +21,19 @@ async fn apply_secret(scene: &Scene<'_>, name: &str, fields: Value) {
 #[test]
 fn a_secret_with_power_over_the_cluster_is_not_sent() {
     run(async {
-        let bystander = Bystander::new(Stage::shared().await).await;
-        at_each_api(async |scene| {
-            let value = scene.value("token");
+        let bystander = Bystander::new(TestEnv::shared().await).await;
+        at_each_api(async |case| {
+            let value = case.value("token");
             let kinds = ["bootstrap.kubernetes.io/token", "helm.sh/release.v1"];
             for (number, kind) in kinds.into_iter().enumerate() {
                 let name = format!("power-{number}");
                 let fields = json!({"type": kind, "stringData": {"TOKEN": value}});
-                apply_secret(&scene, &name, fields).await;
+                apply_secret(&case, &name, fields).await;
             }
             // Of a ServiceAccount that is not there, the API server takes none but deletes it.
             let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}});
-            let create = ["create", "--namespace", &scene.namespace, "-f", "-"];
-            let cluster = &scene.stage.cluster;
+            let create = ["create", "--namespace", &case.namespace, "-f", "-"];
+            let cluster = &case.env.cluster;
             let made = cluster.kubectl_output(&create, Some(&account.to_string())).await;
             assert!(made.expect("kubectl runs").success);
             let fields = json!({
@@ -41,7 +41,7 @@ fn a_secret_with_power_over_the_cluster_is_not_sent() {
                 "type": "kubernetes.io/service-account-token",
                 "stringData": {"TOKEN": value},
             });
-            apply_secret(&scene, "power-2", fields).await;
+            apply_secret(&case, "power-2", fields).await;
             for number in 0..3 {
                 let secret = format!("power-{number}");
                 let sources = [
@@ -50,18 +50,18 @@ fn a_secret_with_power_over_the_cluster_is_not_sent() {
                     json!({"dataFrom": [{"secretRef": {"name": secret}}]}),
                 ];
                 for (index, mut spec) in sources.into_iter().enumerate() {
-                    spec["provider"] = scene.provider();
+                    spec["provider"] = case.provider();
                     let name = format!("power-{number}-{index}");
-                    scene.apply(&name, spec).await.expect("an object is applied");
-                    let object = scene.wait_reason(&name, "SourceRefused").await;
+                    case.apply(&name, spec).await.expect("an object is applied");
+                    let object = case.wait_reason(&name, "SourceRefused").await;
                     let stalled = condition(&object, "Stalled").expect("Stalled");
                     assert!(stalled.message.contains(&secret), "{}", stalled.message);
                     // A name has one owner.
-                    scene.kubectl(&["delete", "psec", &name]).await;
+                    case.kubectl(&["delete", "psec", &name]).await;
                 }
             }
-            assert_eq!(scene.account.writes().len(), 0, "{:?}", scene.target);
-            scene.finish().await;
+            assert_eq!(case.account.writes().len(), 0, "{:?}", case.target);
+            case.finish().await;
         })
         .await;
         bystander.finish().await;
@@ -71,7 +71,7 @@ fn a_secret_with_power_over_the_cluster_is_not_sent() {
 /// Cases: B-11
 #[test]
 fn the_secret_of_the_api_key_is_not_sent_in_any_way() {
-    run(at_each_api(async |scene| {
+    run(at_each_api(async |case| {
         let own = json!({"name": "credential", "key": "api-key"});
         let whole = json!({"name": "credential"});
         let template = "{{ secret['api-key'] }}";
@@ -81,28 +81,28 @@ fn the_secret_of_the_api_key_is_not_sent_in_any_way() {
             json!({"dataFrom": [{"secretRef": whole}]}),
         ];
         for mut spec in specs {
-            spec["provider"] = scene.provider();
-            scene.apply("own", spec).await.expect("it is applied");
-            let object = scene.wait_reason("own", "SourceRefused").await;
+            spec["provider"] = case.provider();
+            case.apply("own", spec).await.expect("it is applied");
+            let object = case.wait_reason("own", "SourceRefused").await;
             let stalled = condition(&object, "Stalled").expect("Stalled");
             let words = "Secret credential holds the API key";
             assert!(stalled.message.contains(words), "{}", stalled.message);
         }
-        assert_eq!(scene.writes().len(), 0, "{:?}", scene.target);
+        assert_eq!(case.writes().len(), 0, "{:?}", case.target);
         // The right source heals it.
-        scene.synced("own", &json!({})).await;
-        scene.finish().await;
+        case.synced("own", &json!({})).await;
+        case.finish().await;
     }));
 }
 
 /// Cases: C-27, S-05
 #[test]
 fn annotations_of_a_secret_are_never_read_or_shown() {
-    run(at_each_api(async |scene| {
+    run(at_each_api(async |case| {
         // What kubectl apply leaves behind: another value than the Secret has now.
         let last = json!({"data": {"a": format!("{CANARY}-old")}}).to_string();
         let name = "kubectl.kubernetes.io/last-applied-configuration";
-        let value = scene.value("a");
+        let value = case.value("a");
         let fields = json!({
             "metadata": {
                 "name": "source",
@@ -111,18 +111,18 @@ fn annotations_of_a_secret_are_never_read_or_shown() {
             },
             "stringData": {"a": value},
         });
-        apply_secret(&scene, "source", fields).await;
-        scene.object("plain", &[("A_KEY", "source", "a")]).await;
-        scene.wait_ready("plain").await;
-        scene.wait_held(&[("A_KEY", &value)]).await;
+        apply_secret(&case, "source", fields).await;
+        case.object("plain", &[("A_KEY", "source", "a")]).await;
+        case.wait_ready("plain").await;
+        case.wait_held(&[("A_KEY", &value)]).await;
         // It is seen again, with nothing new but another annotation.
-        let writes = scene.writes();
+        let writes = case.writes();
         let note = format!("example.com/note={CANARY}-other");
         let annotate = ["annotate", "secret", "source", "--overwrite", &note];
-        scene.kubectl(&annotate).await;
-        scene.request_sync("plain").await;
-        assert_eq!(scene.writes(), writes, "{:?}", scene.target);
+        case.kubectl(&annotate).await;
+        case.request_sync("plain").await;
+        assert_eq!(case.writes(), writes, "{:?}", case.target);
         // The canary of the annotation is looked for in everything that the operator shows.
-        scene.finish().await;
+        case.finish().await;
     }));
 }

@@ -8,7 +8,7 @@ use provider_secrets::api::EntryState;
 use serde_json::{Value, json};
 
 use super::entry;
-use crate::harness::{CANARY, Scene, Stage, Target, condition, run};
+use crate::harness::{CANARY, Target, TestCase, TestEnv, condition, run};
 
 /// Values that somebody once trimmed, escaped, expanded or took for something else.
 const ODD: [&str; 17] = [
@@ -35,9 +35,9 @@ const ODD: [&str; 17] = [
 #[test]
 fn odd_values_arrive_byte_for_byte() {
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let scene = Scene::new(stage, target).await;
+            let case = TestCase::new(env, target).await;
             let values: Vec<String> = ODD
                 .iter()
                 .map(|odd| format!("{odd}{CANARY}{odd}"))
@@ -51,15 +51,15 @@ fn odd_values_arrive_byte_for_byte() {
                     .map(String::as_str)
                     .zip(values.iter().map(String::as_str))
             };
-            scene.secret("source", &pairs().collect::<Vec<_>>()).await;
+            case.secret("source", &pairs().collect::<Vec<_>>()).await;
             let data: Vec<_> = names
                 .iter()
                 .map(|name| (&**name, "source", &**name))
                 .collect();
-            scene.object("odd", &data).await;
-            scene.wait_ready("odd").await;
-            scene.wait_held(&pairs().collect::<Vec<_>>()).await;
-            scene.finish().await;
+            case.object("odd", &data).await;
+            case.wait_ready("odd").await;
+            case.wait_held(&pairs().collect::<Vec<_>>()).await;
+            case.finish().await;
         }))
         .await;
     });
@@ -76,36 +76,34 @@ fn a_value_that_cannot_be_sent_stalls_alone() {
         (b"\xc0\xaf", "InvalidEncoding"),
     ];
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let scene = Scene::new(stage, target).await;
-            let good = scene.value("good");
+            let case = TestCase::new(env, target).await;
+            let good = case.value("good");
             for (bytes, reason) in cases {
                 let data = BTreeMap::from([("bad", bytes), ("good", good.as_bytes())]);
-                scene.binary_secret("source", &data).await;
-                scene
-                    .object(
-                        "alone",
-                        &[("BAD", "source", "bad"), ("GOOD", "source", "good")],
-                    )
-                    .await;
-                let object = scene.wait_reason("alone", reason).await;
+                case.binary_secret("source", &data).await;
+                case.object(
+                    "alone",
+                    &[("BAD", "source", "bad"), ("GOOD", "source", "good")],
+                )
+                .await;
+                let object = case.wait_reason("alone", reason).await;
                 assert!(
                     condition(&object, "Stalled").is_some(),
                     "{target:?} {bytes:?}"
                 );
                 assert_eq!(entry(&object, "BAD").1, Some(reason));
                 assert_eq!(entry(&object, "GOOD"), (EntryState::Synced, None));
-                scene.wait_held(&[("GOOD", &good)]).await;
+                case.wait_held(&[("GOOD", &good)]).await;
             }
             // The good one was written once, however often the bad one changed.
-            assert_eq!(scene.writes().len(), 1, "{target:?} {:?}", scene.writes());
-            scene
-                .secret("source", &[("bad", &good), ("good", &good)])
+            assert_eq!(case.writes().len(), 1, "{target:?} {:?}", case.writes());
+            case.secret("source", &[("bad", &good), ("good", &good)])
                 .await;
-            scene.wait_ready("alone").await;
-            scene.wait_held(&[("BAD", &good), ("GOOD", &good)]).await;
-            scene.finish().await;
+            case.wait_ready("alone").await;
+            case.wait_held(&[("BAD", &good), ("GOOD", &good)]).await;
+            case.finish().await;
         }))
         .await;
     });
@@ -123,35 +121,34 @@ fn file(name: &str, key: &str) -> Value {
 #[test]
 fn a_file_at_prime_intellect_may_hold_any_bytes_up_to_its_limit() {
     run(async {
-        let scene = Scene::new(Stage::shared().await, Target::PrimeIntellect).await;
+        let case = TestCase::new(TestEnv::shared().await, Target::PrimeIntellect).await;
         let bytes: Vec<u8> = (0..=255).collect();
         // 64 KiB in base64, and three bytes more.
         let (full, over) = (vec![0xa5; 48 * 1024], vec![0xa5; 48 * 1024 + 1]);
         let mut data: BTreeMap<&str, &[u8]> = [("bytes", &*bytes), ("full", &full)].into();
         data.insert("over", &over);
-        scene.binary_secret("source", &data).await;
+        case.binary_secret("source", &data).await;
         let entries = [
             file("BYTES", "bytes"),
             file("FULL", "full"),
             file("OVER", "over"),
         ];
-        let spec = json!({"provider": scene.provider(), "data": entries});
-        scene
-            .apply("files", spec)
+        let spec = json!({"provider": case.provider(), "data": entries});
+        case.apply("files", spec)
             .await
             .expect("an object is applied");
-        let object = scene.wait_reason("files", "ValueTooLarge").await;
+        let object = case.wait_reason("files", "ValueTooLarge").await;
         assert!(condition(&object, "Stalled").is_some());
         assert_eq!(entry(&object, "OVER").1, Some("ValueTooLarge"));
         let (bytes, full) = (STANDARD.encode(bytes), STANDARD.encode(full));
-        scene.wait_held(&[("BYTES", &bytes), ("FULL", &full)]).await;
-        let secrets = scene
-            .stage
+        case.wait_held(&[("BYTES", &bytes), ("FULL", &full)]).await;
+        let secrets = case
+            .env
             .simulator()
             .prime_intellect()
-            .secrets(&scene.account, None);
+            .secrets(&case.account, None);
         assert!(secrets.iter().all(|secret| secret.is_file));
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
@@ -159,27 +156,27 @@ fn a_file_at_prime_intellect_may_hold_any_bytes_up_to_its_limit() {
 #[test]
 fn a_value_nearly_as_large_as_a_secret_arrives_whole() {
     run(async {
-        let stage = Stage::shared().await;
+        let env = TestEnv::shared().await;
         // One after the other: each is held by the API server, the operator and the simulator.
         for target in Target::ALL {
-            let scene = Scene::new(stage, target).await;
-            let mut value = scene.value("large");
+            let case = TestCase::new(env, target).await;
+            let mut value = case.value("large");
             value.extend(std::iter::repeat_n('x', 1023 * 1024 - value.len()));
             // Applied as JSON, where the server keeps no second copy in an annotation.
-            scene.secret("source", &[("a", &value)]).await;
-            scene.object("large", &[("A_KEY", "source", "a")]).await;
-            scene.wait_ready("large").await;
+            case.secret("source", &[("a", &value)]).await;
+            case.object("large", &[("A_KEY", "source", "a")]).await;
+            case.wait_ready("large").await;
             assert!(
-                scene.held().get("A_KEY") == Some(&value),
+                case.held().get("A_KEY") == Some(&value),
                 "{target:?}: not as it was"
             );
             // All that a Secret may hold: more than the simulator takes in one request.
             value.extend(std::iter::repeat_n('x', 1024));
-            scene.secret("source", &[("a", &value)]).await;
-            let object = scene.wait_reason("large", "ValueTooLarge").await;
+            case.secret("source", &[("a", &value)]).await;
+            let object = case.wait_reason("large", "ValueTooLarge").await;
             let stalled = condition(&object, "Stalled").expect("Stalled");
             assert!(stalled.message.contains("larger than the provider takes"));
-            scene.finish().await;
+            case.finish().await;
         }
     });
 }

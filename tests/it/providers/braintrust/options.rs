@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{held, make_by_hand, scene_with};
+use super::{case_with, held, make_by_hand};
 use crate::{
     harness::run,
     providers::{entry, requests, spec},
@@ -38,21 +38,20 @@ fn managed_options_replace_what_is_there_and_the_others_stay() {
     ];
     run(async {
         for (options, kind, metadata) in cases {
-            let (scene, value) = scene_with(|_| {}).await;
-            let before = make_by_hand(&scene).await;
+            let (case, value) = case_with(|_| {}).await;
+            let before = make_by_hand(&case).await;
             let data = json!([managed(options.clone())]);
-            scene
-                .apply("managed", spec(&scene, &data))
+            case.apply("managed", spec(&case, &data))
                 .await
                 .expect("applied");
-            scene.wait_ready("managed").await;
-            let after = held(&scene, "TOKEN");
+            case.wait_ready("managed").await;
+            let after = held(&case, "TOKEN");
             assert_eq!(after.secret.as_ref(), Some(&value), "{options}");
             assert_eq!(after.kind.as_deref(), Some(kind), "{options}");
             assert_eq!(after.metadata, metadata.or(before.metadata), "{options}");
             assert_eq!(after.id, before.id, "{options}");
-            assert!(requests(&scene, "POST").is_empty());
-            scene.finish().await;
+            assert!(requests(&case, "POST").is_empty());
+            case.finish().await;
         }
     });
 }
@@ -60,7 +59,7 @@ fn managed_options_replace_what_is_there_and_the_others_stay() {
 #[test]
 fn a_change_of_options_alone_is_one_write_and_removed_metadata_is_gone() {
     run(async {
-        let (scene, value) = scene_with(|_| {}).await;
+        let (case, value) = case_with(|_| {}).await;
         let steps = [
             json!({"type": "openai", "metadata": {"a": "1", "b": {"c": "2"}}}),
             json!({"type": "openai", "metadata": {"a": "1"}}),
@@ -69,41 +68,38 @@ fn a_change_of_options_alone_is_one_write_and_removed_metadata_is_gone() {
         ];
         for (number, options) in steps.iter().enumerate() {
             let data = json!([managed(options.clone()), entry("OTHER")]);
-            scene
-                .apply("options", spec(&scene, &data))
+            case.apply("options", spec(&case, &data))
                 .await
                 .expect("applied");
-            scene.wait_ready("options").await;
-            let held = held(&scene, "TOKEN");
+            case.wait_ready("options").await;
+            let held = held(&case, "TOKEN");
             assert_eq!(held.kind.as_deref(), options["type"].as_str());
             assert_eq!(
                 held.metadata.as_ref(),
                 Some(&options["metadata"]),
                 "{}",
-                scene
-                    .kubectl(&[
-                        "get",
-                        "psec",
-                        "options",
-                        "-o",
-                        "yaml",
-                        "--show-managed-fields"
-                    ])
-                    .await
+                case.kubectl(&[
+                    "get",
+                    "psec",
+                    "options",
+                    "-o",
+                    "yaml",
+                    "--show-managed-fields"
+                ])
+                .await
             );
             assert_eq!(held.secret.as_ref(), Some(&value));
             // Two at first, one for each change.
-            assert_eq!(scene.writes().len(), 2 + number);
+            assert_eq!(case.writes().len(), 2 + number);
         }
         // What is no longer managed stays as it is.
         let data = json!([entry("TOKEN"), entry("OTHER")]);
-        scene
-            .apply("options", spec(&scene, &data))
+        case.apply("options", spec(&case, &data))
             .await
             .expect("applied");
-        scene.wait_ready("options").await;
-        assert_eq!(held(&scene, "TOKEN").kind.as_deref(), Some("azure"));
-        assert!(requests(&scene, "POST").is_empty());
-        scene.finish().await;
+        case.wait_ready("options").await;
+        assert_eq!(held(&case, "TOKEN").kind.as_deref(), Some("azure"));
+        assert!(requests(&case, "POST").is_empty());
+        case.finish().await;
     });
 }

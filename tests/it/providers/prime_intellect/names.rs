@@ -9,8 +9,8 @@ use simulator::{
 };
 
 use crate::{
-    harness::{Scene, Target, condition, run, until},
-    providers::{bodies, entry, requests, scene, spec},
+    harness::{Target, TestCase, condition, run, until},
+    providers::{bodies, case, entry, requests, spec},
 };
 
 const DUPLICATES: [Duplicate; 4] = [
@@ -27,18 +27,18 @@ const REFUSED: [Duplicate; 3] = [
 /// How long a request is held up so that somebody comes in between.
 const MEANWHILE: Duration = Duration::from_millis(700);
 
-/// A scene whose vendor answers a duplicate so.
-async fn scene_with(duplicate: Duplicate) -> Scene<'static> {
-    let scene = scene(Target::PrimeIntellect).await;
-    let vendor = scene.stage.simulator().prime_intellect();
-    vendor.set_variants(&scene.account, |variants| variants.duplicate = duplicate);
-    scene
+/// A test case whose vendor answers a duplicate so.
+async fn case_with(duplicate: Duplicate) -> TestCase<'static> {
+    let case = case(Target::PrimeIntellect).await;
+    let vendor = case.env.simulator().prime_intellect();
+    vendor.set_variants(&case.account, |variants| variants.duplicate = duplicate);
+    case
 }
 
 /// How many secrets of a name there are.
-fn count(scene: &Scene<'_>, name: &str) -> usize {
-    let vendor = scene.stage.simulator().prime_intellect();
-    let secrets = vendor.secrets(&scene.account, None);
+fn count(case: &TestCase<'_>, name: &str) -> usize {
+    let vendor = case.env.simulator().prime_intellect();
+    let secrets = vendor.secrets(&case.account, None);
     secrets.iter().filter(|secret| secret.name == name).count()
 }
 
@@ -47,20 +47,19 @@ fn count(scene: &Scene<'_>, name: &str) -> usize {
 fn what_is_there_is_changed_by_its_id_and_never_created_again() {
     run(async {
         for duplicate in DUPLICATES {
-            let scene = scene_with(duplicate).await;
-            scene
-                .account
+            let case = case_with(duplicate).await;
+            case.account
                 .foreign_write(None, "TOKEN", "foreign")
                 .expect("written");
-            let id = scene.account.held(None)["TOKEN"].id.clone().expect("an id");
-            let value = scene.value("one");
-            scene.secret("source", &[("a", &value)]).await;
-            scene.object("taken", &[("TOKEN", "source", "a")]).await;
-            scene.wait_ready("taken").await;
-            assert_eq!(scene.writes(), [format!("PATCH /api/v1/secrets/{id}")]);
-            scene.wait_held(&[("TOKEN", &value)]).await;
-            assert_eq!(count(&scene, "TOKEN"), 1);
-            scene.finish().await;
+            let id = case.account.held(None)["TOKEN"].id.clone().expect("an id");
+            let value = case.value("one");
+            case.secret("source", &[("a", &value)]).await;
+            case.object("taken", &[("TOKEN", "source", "a")]).await;
+            case.wait_ready("taken").await;
+            assert_eq!(case.writes(), [format!("PATCH /api/v1/secrets/{id}")]);
+            case.wait_held(&[("TOKEN", &value)]).await;
+            assert_eq!(count(&case, "TOKEN"), 1);
+            case.finish().await;
         }
     });
 }
@@ -74,37 +73,34 @@ fn it_is_found_behind_the_first_hundred_however_they_are_counted() {
             CountField::TotalCountCamel,
             CountField::Absent,
         ] {
-            let scene = scene_with(Duplicate::Silent).await;
-            let vendor = scene.stage.simulator().prime_intellect();
-            vendor.set_variants(&scene.account, |variants| variants.count_field = field);
+            let case = case_with(Duplicate::Silent).await;
+            let vendor = case.env.simulator().prime_intellect();
+            vendor.set_variants(&case.account, |variants| variants.count_field = field);
             for number in 0..250 {
                 let name = format!("OTHER_{number}");
-                scene
-                    .account
+                case.account
                     .foreign_write(None, &name, "foreign")
                     .expect("written");
             }
-            scene
-                .account
+            case.account
                 .foreign_write(None, "TOKEN", "foreign")
                 .expect("written");
-            let value = scene.value("one");
-            scene.secret("source", &[("a", &value)]).await;
-            scene
-                .object("far", &[("TOKEN", "source", "a"), ("NEW", "source", "a")])
+            let value = case.value("one");
+            case.secret("source", &[("a", &value)]).await;
+            case.object("far", &[("TOKEN", "source", "a"), ("NEW", "source", "a")])
                 .await;
-            scene.wait_ready("far").await;
-            assert_eq!(bodies(&scene, "POST").len(), 1, "{field:?}");
-            assert_eq!(bodies(&scene, "PATCH").len(), 1, "{field:?}");
-            assert_eq!((count(&scene, "TOKEN"), count(&scene, "NEW")), (1, 1));
-            assert_eq!(scene.held()["TOKEN"], value);
-            let others = scene.held();
+            case.wait_ready("far").await;
+            assert_eq!(bodies(&case, "POST").len(), 1, "{field:?}");
+            assert_eq!(bodies(&case, "PATCH").len(), 1, "{field:?}");
+            assert_eq!((count(&case, "TOKEN"), count(&case, "NEW")), (1, 1));
+            assert_eq!(case.held()["TOKEN"], value);
+            let others = case.held();
             assert!(
                 others
                     .iter()
                     .all(|(name, value)| !name.starts_with("OTHER") || value == "foreign")
             );
-            scene.finish().await;
+            case.finish().await;
         }
     });
 }
@@ -114,15 +110,14 @@ fn it_is_found_behind_the_first_hundred_however_they_are_counted() {
 fn a_name_that_somebody_else_creates_meanwhile_is_changed() {
     run(async {
         for duplicate in REFUSED {
-            let scene = scene_with(duplicate).await;
-            scene
-                .account
+            let case = case_with(duplicate).await;
+            case.account
                 .add_fault(Fault::new(Action::Handle).method("POST").delay(MEANWHILE));
-            let value = scene.value("one");
-            scene.secret("source", &[("a", &value)]).await;
-            scene.object("late", &[("TOKEN", "source", "a")]).await;
+            let value = case.value("one");
+            case.secret("source", &[("a", &value)]).await;
+            case.object("late", &[("TOKEN", "source", "a")]).await;
             until("the creation is on its way", async || {
-                let posts = requests(&scene, "POST");
+                let posts = requests(&case, "POST");
                 if posts.is_empty() {
                     Err("no POST".to_owned())
                 } else {
@@ -130,15 +125,14 @@ fn a_name_that_somebody_else_creates_meanwhile_is_changed() {
                 }
             })
             .await;
-            scene
-                .account
+            case.account
                 .foreign_write(None, "TOKEN", "foreign")
                 .expect("written");
-            scene.wait_held(&[("TOKEN", &value)]).await;
-            scene.wait_ready("late").await;
-            assert_eq!(bodies(&scene, "POST").len(), 1, "{duplicate:?}");
-            assert_eq!(bodies(&scene, "PATCH").len(), 1, "{duplicate:?}");
-            scene.finish().await;
+            case.wait_held(&[("TOKEN", &value)]).await;
+            case.wait_ready("late").await;
+            assert_eq!(bodies(&case, "POST").len(), 1, "{duplicate:?}");
+            assert_eq!(bodies(&case, "PATCH").len(), 1, "{duplicate:?}");
+            case.finish().await;
         }
     });
 }
@@ -147,15 +141,14 @@ fn a_name_that_somebody_else_creates_meanwhile_is_changed() {
 #[test]
 fn two_of_one_name_are_told_and_neither_is_touched() {
     run(async {
-        let scene = scene_with(Duplicate::Silent).await;
-        scene
-            .account
+        let case = case_with(Duplicate::Silent).await;
+        case.account
             .add_fault(Fault::new(Action::Handle).method("POST").delay(MEANWHILE));
-        let value = scene.value("one");
-        scene.secret("source", &[("a", &value)]).await;
-        scene.object("first", &[("TOKEN", "source", "a")]).await;
+        let value = case.value("one");
+        case.secret("source", &[("a", &value)]).await;
+        case.object("first", &[("TOKEN", "source", "a")]).await;
         until("the creation is on its way", async || {
-            let posts = requests(&scene, "POST");
+            let posts = requests(&case, "POST");
             if posts.is_empty() {
                 Err("no POST".to_owned())
             } else {
@@ -163,34 +156,33 @@ fn two_of_one_name_are_told_and_neither_is_touched() {
             }
         })
         .await;
-        scene
-            .account
+        case.account
             .foreign_write(None, "TOKEN", "foreign")
             .expect("written");
-        scene.wait_ready("first").await;
-        assert_eq!(count(&scene, "TOKEN"), 2);
-        scene.finish().await;
+        case.wait_ready("first").await;
+        assert_eq!(count(&case, "TOKEN"), 2);
+        case.finish().await;
     });
 }
 
 /// Objects that all want one name; the odd ones use `odd`. One of them gets it, the others are told.
-async fn six_at_once(scene: &Scene<'_>, odd: &str) {
-    scene.account.set_latency(Duration::from_millis(50));
+async fn six_at_once(case: &TestCase<'_>, odd: &str) {
+    case.account.set_latency(Duration::from_millis(50));
     let names = (0..6).map(|number| (number, format!("twin-{number}")));
     let names: Vec<(usize, String)> = names.collect();
     for (number, name) in &names {
-        let mut spec = spec(scene, &json!([entry("TOKEN")]));
+        let mut spec = spec(case, &json!([entry("TOKEN")]));
         if number % 2 == 1 {
             spec["provider"]["primeIntellect"]["apiKeySecretRef"]["name"] = odd.into();
         }
-        scene.apply(name, spec).await.expect("applied");
+        case.apply(name, spec).await.expect("applied");
     }
-    let value = scene.value("one");
-    scene.secret("source", &[("a", &value)]).await;
+    let value = case.value("one");
+    case.secret("source", &[("a", &value)]).await;
     until("one of them has it, and the others are told", async || {
         let mut reasons = Vec::new();
         for (_, name) in &names {
-            let object = scene.objects().get(name).await;
+            let object = case.objects().get(name).await;
             let object = object.map_err(|error| error.to_string())?;
             let ready = condition(&object, "Ready").map(|ready| ready.reason.clone());
             reasons.push(ready.unwrap_or_default());
@@ -203,18 +195,18 @@ async fn six_at_once(scene: &Scene<'_>, odd: &str) {
         }
     })
     .await;
-    scene.wait_held(&[("TOKEN", &value)]).await;
-    assert_eq!(count(scene, "TOKEN"), 1);
+    case.wait_held(&[("TOKEN", &value)]).await;
+    assert_eq!(count(case, "TOKEN"), 1);
 }
 
 #[test]
 fn objects_that_want_one_name_at_once_create_it_once() {
     run(async {
         for duplicate in DUPLICATES {
-            let scene = scene_with(duplicate).await;
-            six_at_once(&scene, "credential").await;
-            assert_eq!(bodies(&scene, "POST").len(), 1, "{duplicate:?}");
-            scene.finish().await;
+            let case = case_with(duplicate).await;
+            six_at_once(&case, "credential").await;
+            assert_eq!(bodies(&case, "POST").len(), 1, "{duplicate:?}");
+            case.finish().await;
         }
     });
 }
@@ -224,15 +216,14 @@ fn objects_that_want_one_name_at_once_create_it_once() {
 fn two_keys_of_one_user_make_no_duplicate_of_what_the_vendor_refuses_to_double() {
     run(async {
         for duplicate in REFUSED {
-            let scene = scene_with(duplicate).await;
-            let other = format!("{}-other", scene.key);
-            scene
-                .account
+            let case = case_with(duplicate).await;
+            let other = format!("{}-other", case.key);
+            case.account
                 .add_key(other.as_str())
                 .expect("a key is added");
-            scene.secret("other", &[("api-key", &other)]).await;
-            six_at_once(&scene, "other").await;
-            scene.finish().await;
+            case.secret("other", &[("api-key", &other)]).await;
+            six_at_once(&case, "other").await;
+            case.finish().await;
         }
     });
 }
@@ -242,20 +233,17 @@ fn two_keys_of_one_user_make_no_duplicate_of_what_the_vendor_refuses_to_double()
 fn a_secret_deleted_by_hand_is_created_again_by_the_next_write() {
     run(async {
         for duplicate in DUPLICATES {
-            let scene = scene_with(duplicate).await;
-            let (value, rotated) = (scene.value("one"), scene.value("two"));
-            scene.secret("source", &[("a", &value)]).await;
-            scene.object("gone", &[("TOKEN", "source", "a")]).await;
-            scene.wait_ready("gone").await;
-            scene
-                .account
-                .foreign_delete(None, "TOKEN")
-                .expect("deleted");
-            scene.secret("source", &[("a", &rotated)]).await;
-            scene.wait_held(&[("TOKEN", &rotated)]).await;
-            scene.wait_ready("gone").await;
-            assert_eq!(count(&scene, "TOKEN"), 1);
-            scene.finish().await;
+            let case = case_with(duplicate).await;
+            let (value, rotated) = (case.value("one"), case.value("two"));
+            case.secret("source", &[("a", &value)]).await;
+            case.object("gone", &[("TOKEN", "source", "a")]).await;
+            case.wait_ready("gone").await;
+            case.account.foreign_delete(None, "TOKEN").expect("deleted");
+            case.secret("source", &[("a", &rotated)]).await;
+            case.wait_held(&[("TOKEN", &rotated)]).await;
+            case.wait_ready("gone").await;
+            assert_eq!(count(&case, "TOKEN"), 1);
+            case.finish().await;
         }
     });
 }

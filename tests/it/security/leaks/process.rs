@@ -8,7 +8,7 @@ use std::{
 
 use simulator::{Action, Fault};
 
-use crate::harness::{CANARY, Operator, Scene, Stage, Target, run, until, wait_write};
+use crate::harness::{CANARY, Operator, Target, TestCase, TestEnv, run, until, wait_write};
 
 /// How much is read at once.
 const WINDOW: usize = 1024 * 1024;
@@ -63,25 +63,25 @@ fn places(text: &[u8], wanted: &[u8]) -> Vec<usize> {
 #[test]
 fn no_copy_of_a_value_stays_in_the_memory_of_the_operator() {
     run(async {
-        let stage = Stage::fresh(&[]).await;
+        let env = TestEnv::fresh(&[]).await;
         for target in Target::ALL {
-            let scene = Scene::new(&stage, target).await;
+            let case = TestCase::new(&env, target).await;
             let mark = format!("NowhereElseThan{target:?}");
             // Of many lines, as certificates are, so that JSON makes another text of it.
             let value = format!("{CANARY} {mark}\n").repeat(400);
             let slow = Fault::new(Action::Handle).delay(Duration::from_secs(3));
             for method in ["POST", "PUT"] {
-                scene.account.add_fault(slow.clone().method(method));
+                case.account.add_fault(slow.clone().method(method));
             }
-            scene.secret("source", &[("a", &value)]).await;
-            scene.object("object", &[("A_KEY", "source", "a")]).await;
-            wait_write(&scene, 0).await;
-            let needed = found(&stage.operator, &mark);
+            case.secret("source", &[("a", &value)]).await;
+            case.object("object", &[("A_KEY", "source", "a")]).await;
+            wait_write(&case, 0).await;
+            let needed = found(&env.operator, &mark);
             assert!(!needed.is_empty(), "it is not found where it is");
-            scene.wait_ready("object").await;
-            scene.assert_held(&[("A_KEY", &value)]);
+            case.wait_ready("object").await;
+            case.assert_held(&[("A_KEY", &value)]);
             until("it is gone", async || {
-                let found = found(&stage.operator, &mark);
+                let found = found(&env.operator, &mark);
                 let first = found.first().cloned().unwrap_or_default();
                 found
                     .is_empty()
@@ -89,7 +89,7 @@ fn no_copy_of_a_value_stays_in_the_memory_of_the_operator() {
                     .ok_or_else(|| format!("{target:?}: {}, {first}", found.len()))
             })
             .await;
-            scene.finish().await;
+            case.finish().await;
         }
     });
 }

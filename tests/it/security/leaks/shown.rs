@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use simulator::{Action, Answer, Fault};
 
 use crate::harness::{
-    CANARY, Scene, Stage, at_each_api, at_each_api_on, output::plain_digests, run, traces, until,
+    CANARY, TestCase, TestEnv, at_each_api, at_each_api_on, output::plain_digests, run, traces,
+    until,
 };
 
 /// Of a length that nothing else here has, and its MD5 and CRC-32.
@@ -35,48 +36,48 @@ fn walk(value: &Value, see: &mut impl FnMut(&str)) {
     }
 }
 
-/// The lines of the log about this scene.
-fn lines(scene: &Scene<'_>) -> Vec<Value> {
-    let log = scene.stage.operator.log();
+/// The lines of the log about this test case.
+fn lines(case: &TestCase<'_>) -> Vec<Value> {
+    let log = case.env.operator.log();
     let whole = log.rfind('\n').map_or("", |end| &log[..end]);
     let lines = whole
         .lines()
         .map(|line| serde_json::from_str(line).expect("a line is JSON"));
     lines
-        .filter(|line: &Value| line["namespace"] == *scene.namespace)
+        .filter(|line: &Value| line["namespace"] == *case.namespace)
         .collect()
 }
 
 /// Waits until the first pass has come to its end: a request before that would be answered by it.
-async fn wait_told(scene: &Scene<'_>, object: &str) {
+async fn wait_told(case: &TestCase<'_>, object: &str) {
     let is_told = |object: &ProviderSecret| {
         let status = object.status.as_ref();
         status.is_some_and(|status| !status.conditions.is_empty())
     };
-    scene.wait(object, "told of", is_told).await;
+    case.wait(object, "told of", is_told).await;
 }
 
 /// Cases: S-06, S-11
 #[test]
 fn no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
-    let told = async |scene: Scene<'_>| {
+    let told = async |case: TestCase<'_>| {
         let value = format!("{CANARY}{}", "v".repeat(LENGTH - CANARY.len()));
         // Once refused and once written, so that there is something to tell.
-        scene.account.add_fault(Fault::status(422).times(1));
-        scene.secret("source", &[("a", &value)]).await;
-        scene.object("told", &[("A_KEY", "source", "a")]).await;
-        wait_told(&scene, "told").await;
-        scene.request_sync("told").await;
-        scene.wait_ready("told").await;
-        scene.wait_event("Synced").await;
+        case.account.add_fault(Fault::status(422).times(1));
+        case.secret("source", &[("a", &value)]).await;
+        case.object("told", &[("A_KEY", "source", "a")]).await;
+        wait_told(&case, "told").await;
+        case.request_sync("told").await;
+        case.wait_ready("told").await;
+        case.wait_event("Synced").await;
 
         let bundle = [
-            scene.kubectl(&["get", "psec,events", "-o", "yaml"]).await,
-            scene.kubectl(&["get", "psec,events", "-o", "wide"]).await,
-            scene.kubectl(&["describe", "psec,events,secrets"]).await,
-            scene.stage.operator.get("/metrics").await.1,
-            scene.stage.operator.get("/readyz").await.1,
-            lines(&scene).iter().map(Value::to_string).collect(),
+            case.kubectl(&["get", "psec,events", "-o", "yaml"]).await,
+            case.kubectl(&["get", "psec,events", "-o", "wide"]).await,
+            case.kubectl(&["describe", "psec,events,secrets"]).await,
+            case.env.operator.get("/metrics").await.1,
+            case.env.operator.get("/readyz").await.1,
+            lines(&case).iter().map(Value::to_string).collect(),
         ];
         for text in &bundle {
             assert_eq!(traces(text), Vec::<String>::new(), "{text}");
@@ -89,13 +90,13 @@ fn no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
                 assert!(!text.contains(&digest), "{digest} is in {text}");
             }
         }
-        let object = serde_json::to_value(scene.get("told").await).expect("JSON");
-        let events = scene.kubectl(&["get", "events", "-o", "json"]).await;
+        let object = serde_json::to_value(case.get("told").await).expect("JSON");
+        let events = case.kubectl(&["get", "events", "-o", "json"]).await;
         let events: Value = serde_json::from_str(&events).expect("JSON");
         let mut seen = 0;
         for shown in [object["status"].clone(), events]
             .iter()
-            .chain(&lines(&scene))
+            .chain(&lines(&case))
         {
             walk(shown, &mut |text| {
                 seen += 1;
@@ -106,16 +107,16 @@ fn no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
             });
         }
         assert!(seen >= 5, "{seen} texts and numbers");
-        scene.finish().await;
+        case.finish().await;
     };
-    // Of the events on a stage that many share, some are dropped.
-    run(async { at_each_api_on(&Stage::fresh(&[]).await, told).await });
+    // Of the events on an environment that many share, some are dropped.
+    run(async { at_each_api_on(&TestEnv::fresh(&[]).await, told).await });
 }
 
 /// Cases: S-04, S-09
 #[test]
 fn hostile_texts_and_urls_stay_out_of_the_log() {
-    run(at_each_api(async |scene| {
+    run(at_each_api(async |case| {
         let hostile =
             "\u{1b}[31mred\u{1b}[0m\r\n{\"level\":\"error\",\"msg\":\"f0rged\"}\n\u{7}\u{9b}";
         let answer = Answer {
@@ -123,26 +124,25 @@ fn hostile_texts_and_urls_stay_out_of_the_log() {
             headers: [("x-request-id".to_owned(), "%1b[31m".to_owned())].into(),
             body: json!({"message": hostile, "detail": hostile}).to_string(),
         };
-        scene
-            .account
+        case.account
             .add_fault(Fault::new(Action::Answer(answer)).times(1));
-        scene.secret("source", &[("a", hostile)]).await;
+        case.secret("source", &[("a", hostile)]).await;
         let template = format!("{{{{ secret['{hostile}'] }}}}");
         let spec = json!({
-            "provider": scene.provider(),
+            "provider": case.provider(),
             "data": [{"name": "A_KEY", "template": template, "secretRef": {"name": "source"}}],
         });
         // The API server takes it, or it never comes to the operator.
-        let _ = scene.apply("hostile", spec).await;
-        scene.object("hostile", &[("A_KEY", "source", "a")]).await;
-        scene.annotate("hostile", "example.com/note", hostile).await;
-        wait_told(&scene, "hostile").await;
-        scene.request_sync("hostile").await;
-        scene.wait_ready("hostile").await;
-        scene.assert_held(&[("A_KEY", hostile)]);
+        let _ = case.apply("hostile", spec).await;
+        case.object("hostile", &[("A_KEY", "source", "a")]).await;
+        case.annotate("hostile", "example.com/note", hostile).await;
+        wait_told(&case, "hostile").await;
+        case.request_sync("hostile").await;
+        case.wait_ready("hostile").await;
+        case.assert_held(&[("A_KEY", hostile)]);
         // What was asked of the provider is told in our own words, and that is all.
         let told = until("a call is told", async || {
-            let log = scene.stage.operator.log();
+            let log = case.env.operator.log();
             let told = log
                 .lines()
                 .filter(|line| line.contains("provider answered"));
@@ -174,8 +174,8 @@ fn hostile_texts_and_urls_stay_out_of_the_log() {
                 "{line}"
             );
         }
-        assert!(!scene.stage.operator.log().contains("f0rged"));
+        assert!(!case.env.operator.log().contains("f0rged"));
         // Every line of the log is looked at now.
-        scene.finish().await;
+        case.finish().await;
     }));
 }
