@@ -1,4 +1,4 @@
-//! The ledger: every call of the operator to the outside in its order, and where it dies.
+//! The call log: every call of the operator to the outside in its order, and where it dies.
 //!
 //! What the operator does at once is written down at once: under a paused clock on one thread a run
 //! is repeatable, so the number of a call names the same call in every run.
@@ -14,7 +14,7 @@ use std::{
 use tokio::{sync::watch, time::sleep};
 
 /// Where an incarnation of the operator dies: at its call with this number, counted from 1 since
-/// the ledger was armed or since the crash before.
+/// the call log was armed or since the crash before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crash {
     pub(crate) call: usize,
@@ -60,14 +60,14 @@ pub(crate) enum Effect {
     Send,
 }
 
-/// Written by every incarnation; clones mean the same ledger.
+/// Written by every incarnation; clones mean the same call log.
 #[derive(Clone)]
-pub(crate) struct Ledger(Arc<Shared>);
+pub(crate) struct CallLog(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
     /// Moves with each write and each event.
-    moved: watch::Sender<u64>,
+    changed: watch::Sender<u64>,
     /// The incarnation that is alive.
     alive: watch::Sender<Option<u64>>,
 }
@@ -75,34 +75,34 @@ struct Shared {
 #[derive(Default)]
 struct State {
     lines: Vec<String>,
-    born: u64,
+    incarnations: u64,
     crashes: VecDeque<Crash>,
-    /// The calls since the ledger was armed or since the last crash; none before it is armed.
+    /// The calls since the call log was armed or since the last crash; none before it is armed.
     counted: Option<Vec<Effect>>,
 }
 
-impl Ledger {
+impl CallLog {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
-            moved: watch::Sender::new(0),
+            changed: watch::Sender::new(0),
             alive: watch::Sender::new(None),
         }))
     }
 
     /// A new incarnation lives.
-    pub(crate) fn birth(&self) -> u64 {
+    pub(crate) fn start_incarnation(&self) -> u64 {
         let mut state = self.lock();
-        state.born += 1;
-        let born = state.born;
-        state.lines.push(format!("-- incarnation {born}"));
+        state.incarnations += 1;
+        let incarnations = state.incarnations;
+        state.lines.push(format!("-- incarnation {incarnations}"));
         drop(state);
-        self.0.alive.send_replace(Some(born));
-        born
+        self.0.alive.send_replace(Some(incarnations));
+        incarnations
     }
 
     /// Nothing that the living incarnation still does has any effect.
-    pub(crate) fn death(&self) {
+    pub(crate) fn end_incarnation(&self) {
         self.0.alive.send_replace(None);
     }
 
@@ -113,17 +113,17 @@ impl Ledger {
         state.counted = Some(Vec::new());
     }
 
-    /// How many calls there were since the ledger was armed or since the last crash.
+    /// How many calls there were since the call log was armed or since the last crash.
     pub(crate) fn counted(&self) -> usize {
         self.lock().counted.as_ref().map_or(0, Vec::len)
     }
 
     /// Crashes that have not happened.
-    pub(crate) fn unspent(&self) -> usize {
+    pub(crate) fn pending_crashes(&self) -> usize {
         self.lock().crashes.len()
     }
 
-    /// The calls up to the last write, since the ledger was armed or since the last crash: at each
+    /// The calls up to the last write, since the call log was armed or since the last crash: at each
     /// of them a crash could matter.
     pub(crate) fn calls(&self) -> Vec<Effect> {
         let mut calls = self.lock().counted.clone().unwrap_or_default();
@@ -141,33 +141,33 @@ impl Ledger {
         effect: Effect,
         call: impl Future<Output = T> + Send + 'static,
     ) -> T {
-        self.living(incarnation).await;
+        self.ensure_alive(incarnation).await;
         let crash = self.enter(&line, effect);
         if crash == Some(Variant::Before) {
             return self.crash(&line).await;
         }
         if crash == Some(Variant::Late) {
-            let ledger = self.clone();
+            let call_log = self.clone();
             tokio::spawn(async move {
                 sleep(LATE).await;
                 drop(call.await);
-                ledger.moved();
+                call_log.record_change();
             });
             return self.crash(&line).await;
         }
         let answer = call.await;
         if effect != Effect::Read {
-            self.moved();
+            self.record_change();
         }
         if crash == Some(Variant::After) {
             return self.crash(&line).await;
         }
-        self.living(incarnation).await;
+        self.ensure_alive(incarnation).await;
         answer
     }
 
     /// Never returns to the dead.
-    pub(crate) async fn living(&self, incarnation: u64) {
+    pub(crate) async fn ensure_alive(&self, incarnation: u64) {
         if *self.0.alive.borrow() != Some(incarnation) {
             pending::<()>().await;
         }
@@ -179,16 +179,16 @@ impl Ledger {
     }
 
     /// Something outside has changed.
-    pub(crate) fn moved(&self) {
-        self.0.moved.send_modify(|count| *count += 1);
+    pub(crate) fn record_change(&self) {
+        self.0.changed.send_modify(|count| *count += 1);
     }
 
-    pub(crate) fn moves(&self) -> watch::Receiver<u64> {
-        self.0.moved.subscribe()
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
     }
 
     /// Resolves when the living incarnation dies.
-    pub(crate) async fn dies(&self) {
+    pub(crate) async fn ended(&self) {
         let mut alive = self.0.alive.subscribe();
         let _ = alive.wait_for(Option::is_none).await;
     }
@@ -215,7 +215,7 @@ impl Ledger {
             state.lines.push(format!("-- crash at {line}"));
             state.counted = Some(Vec::new());
         }
-        self.death();
+        self.end_incarnation();
         pending().await
     }
 

@@ -1,38 +1,38 @@
 //! The operator as a process, killed at its calls to the outside: the crash matrix against a real
 //! API server (reliability.md 1.4, T1, level B). The binary is the one that people run; its calls go
-//! through doors that the test holds, so it needs no fail points.
+//! through proxies that the test holds, so it needs no fail points.
 
 mod lifecycle;
 mod recording_proxies;
 
 use futures::future::join_all;
 
-use self::lifecycle::{Killed, Life, Reference};
+use self::lifecycle::{Lifecycle, Outcome, Reference};
 use crate::{
     faults::call_log::{Crash, Variant},
     harness::{SCALE, Target, TestEnv, run, say, setting},
 };
 
 /// The operator of the environment itself has nothing to do.
-const NOBODY: &str = "--watch-namespaces=nobody-lives-here";
+const IDLE: &str = "--watch-namespaces=no-such-namespace";
 
 /// Cases: L-01, L-04
 #[test]
 fn a_process_killed_at_any_call_changes_nothing_in_the_end() {
     run(async {
-        let env = TestEnv::fresh(&[NOBODY]).await;
+        let env = TestEnv::fresh(&[IDLE]).await;
         let lanes = Target::ALL.into_iter().enumerate();
         let plans = join_all(lanes.map(|(lane, target)| lane_of(&env, target, lane))).await;
         let plans: usize = plans.into_iter().sum();
-        say(&format!("killed: {plans} plans"));
+        say(&format!("process_crash: {plans} plans"));
     });
 }
 
 /// Kills at some calls, others in each lane, so that every kind of call is met on both sides; with a
 /// larger scale at every call.
 async fn lane_of(env: &TestEnv, target: Target, lane: usize) -> usize {
-    let undisturbed = Life::new(env, target, &[]).await.live(None).await;
-    let Killed { calls, .. } = undisturbed;
+    let undisturbed = Lifecycle::new(env, target, &[]).await.run(None).await;
+    let Outcome { calls, .. } = undisturbed;
     let reference = Reference::from(undisturbed);
     let is_everything = setting(SCALE).is_some();
     let mut plans = 0;
@@ -41,14 +41,16 @@ async fn lane_of(env: &TestEnv, target: Target, lane: usize) -> usize {
         for (side, variant) in sides.into_iter().enumerate() {
             if is_everything || (call + lane).is_multiple_of(4) && (call + lane) / 4 % 2 == side {
                 let crash = Crash { call, variant };
-                Life::new(env, target, &[crash])
+                Lifecycle::new(env, target, &[crash])
                     .await
-                    .live(Some(&reference))
+                    .run(Some(&reference))
                     .await;
                 plans += 1;
             }
         }
     }
-    say(&format!("killed: {target:?}: {calls} calls, {plans} plans"));
+    say(&format!(
+        "process_crash: {target:?}: {calls} calls, {plans} plans"
+    ));
     plans
 }

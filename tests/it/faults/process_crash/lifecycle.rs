@@ -9,9 +9,9 @@ use kube::{
 use provider_secrets::api::{EntryState, ProviderSecret};
 use serde_json::json;
 
-use super::recording_proxies::{Doors, Passenger};
+use super::recording_proxies::{Caller, RecordingProxies};
 use crate::{
-    faults::call_log::{Crash, Ledger},
+    faults::call_log::{CallLog, Crash},
     harness::{Operator, Target, TestCase, TestEnv, condition, traces, until},
 };
 
@@ -19,17 +19,17 @@ use crate::{
 const FOREIGN: &str = "FOREIGN_KEY";
 
 /// An object named `target`, its provider account, and the incarnations of its operator.
-pub(super) struct Life<'a> {
+pub(super) struct Lifecycle<'a> {
     case: TestCase<'a>,
-    ledger: Ledger,
+    call_log: CallLog,
     client: Client,
-    operator: Option<(Operator, Doors)>,
+    operator: Option<(Operator, RecordingProxies)>,
     logs: Vec<PathBuf>,
     plan: String,
 }
 
 /// What came of a life.
-pub(super) struct Killed {
+pub(super) struct Outcome {
     /// Calls of the operator that were counted.
     pub(super) calls: usize,
     /// Writes and deletes that the provider accepted.
@@ -41,19 +41,19 @@ pub(super) struct Reference {
     writes: usize,
 }
 
-impl From<Killed> for Reference {
-    fn from(Killed { writes, .. }: Killed) -> Self {
+impl From<Outcome> for Reference {
+    fn from(Outcome { writes, .. }: Outcome) -> Self {
         Self { writes }
     }
 }
 
-impl<'a> Life<'a> {
+impl<'a> Lifecycle<'a> {
     /// Before the operator is born.
     pub(super) async fn new(env: &'a TestEnv, target: Target, crashes: &[Crash]) -> Self {
         let case = TestCase::new(env, target).await;
         case.foreign_write(FOREIGN, "foreign");
-        let ledger = Ledger::new();
-        ledger.arm(crashes);
+        let call_log = CallLog::new();
+        call_log.arm(crashes);
         let kubeconfig = Kubeconfig::read_from(env.kubeconfig()).expect("a kubeconfig");
         let config =
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
@@ -62,7 +62,7 @@ impl<'a> Life<'a> {
         let plan = format!("{target:?}/{}", crashes.join("+"));
         Self {
             case,
-            ledger,
+            call_log,
             client,
             operator: None,
             logs: Vec::new(),
@@ -71,7 +71,7 @@ impl<'a> Life<'a> {
     }
 
     /// From the creation of the object to its end, with what must be so after each step.
-    pub(super) async fn live(mut self, reference: Option<&Reference>) -> Killed {
+    pub(super) async fn run(mut self, reference: Option<&Reference>) -> Outcome {
         let delete = json!({"deletionPolicy": "Delete"});
         let [one, two] = ["one", "two"].map(|text| self.case.value(text));
         let version = self.case.secret("source", &[("a", &one)]).await;
@@ -119,35 +119,36 @@ impl<'a> Life<'a> {
         let what = format!("{}: {what}", self.plan);
         loop {
             if self.operator.is_none() {
-                self.give_birth().await;
+                self.start_operator().await;
             }
             let is_dead = tokio::select! {
                 biased;
-                () = self.ledger.dies() => true,
+                () = self.call_log.ended() => true,
                 () = until(&what, async || {
                     is_done(&self.case).await.map_err(|state| {
-                        format!("{state}\n{}", self.ledger.lines().join("\n"))
+                        format!("{state}\n{}", self.call_log.lines().join("\n"))
                     })
                 }) => false,
             };
             if !is_dead {
                 break;
             }
-            if let Some((operator, _doors)) = self.operator.take() {
+            if let Some((operator, _proxies)) = self.operator.take() {
                 operator.kill().await;
             }
         }
     }
 
-    async fn give_birth(&mut self) {
-        let incarnation = self.ledger.birth();
-        let (ledger, env) = (self.ledger.clone(), self.case.env);
-        let passenger = Passenger {
-            ledger,
+    async fn start_operator(&mut self) {
+        let incarnation = self.call_log.start_incarnation();
+        let (call_log, env) = (self.call_log.clone(), self.case.env);
+        let caller = Caller {
+            call_log,
             incarnation,
         };
         let provider = self.case.account.provider();
-        let doors = Doors::open(&passenger, self.client.clone(), &env.served, provider).await;
+        let proxies =
+            RecordingProxies::open(&caller, self.client.clone(), &env.served, provider).await;
         let namespace = &self.case.namespace;
         let file = |kind| {
             let name = format!("{namespace}-{incarnation}.{kind}");
@@ -156,17 +157,17 @@ impl<'a> Life<'a> {
         let kubeconfig = json!({
             "apiVersion": "v1",
             "kind": "Config",
-            "current-context": "door",
-            "clusters": [{"name": "door", "cluster": {"server": format!("http://{}", doors.kubernetes)}}],
-            "users": [{"name": "door", "user": {}}],
-            "contexts": [{"name": "door", "context": {"cluster": "door", "user": "door"}}],
+            "current-context": "proxy",
+            "clusters": [{"name": "proxy", "cluster": {"server": format!("http://{}", proxies.kubernetes)}}],
+            "users": [{"name": "proxy", "user": {}}],
+            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
         });
         let path = file("kubeconfig");
         std::fs::write(&path, kubeconfig.to_string()).expect("a file is written");
-        let door = format!("http://{}", doors.provider);
+        let proxy = format!("http://{}", proxies.provider);
         let url = |of| {
             if of == provider {
-                door.clone()
+                proxy.clone()
             } else {
                 env.served.url(of)
             }
@@ -174,14 +175,18 @@ impl<'a> Life<'a> {
         let flag = format!("--watch-namespaces={namespace}");
         let operator = Operator::launch(&path, url, file("log"), &[&flag]).await;
         self.logs.push(operator.process().log_path().to_owned());
-        self.operator = Some((operator, doors));
+        self.operator = Some((operator, proxies));
     }
 
     /// Nothing leaked, no write too many, and the crash happened.
-    async fn end(self, reference: Option<&Reference>) -> Killed {
+    async fn end(self, reference: Option<&Reference>) -> Outcome {
         let Self { plan, logs, .. } = &self;
-        let lines = self.ledger.lines().join("\n");
-        assert_eq!(self.ledger.unspent(), 0, "{plan}: nobody died\n{lines}");
+        let lines = self.call_log.lines().join("\n");
+        assert_eq!(
+            self.call_log.pending_crashes(),
+            0,
+            "{plan}: the crash did not happen\n{lines}"
+        );
         let accepted =
             |write: &&simulator::Exchange| write.status().is_some_and(|status| status < 300);
         let writes = self.case.account.writes().iter().filter(accepted).count();
@@ -193,12 +198,12 @@ impl<'a> Life<'a> {
             let log = std::fs::read_to_string(log).expect("a log");
             assert_eq!(traces(&log), Vec::<String>::new(), "{plan}");
         }
-        let calls = self.ledger.counted();
-        if let Some((operator, _doors)) = self.operator {
+        let calls = self.call_log.counted();
+        if let Some((operator, _proxies)) = self.operator {
             operator.kill().await;
         }
         self.case.finish().await;
-        Killed { calls, writes }
+        Outcome { calls, writes }
     }
 }
 
@@ -222,14 +227,14 @@ fn is_synced(object: &ProviderSecret, name: &str, version: &str) -> Result<(), S
 }
 
 /// Whether the provider holds this, what is foreign, and nothing else.
-fn holds(case: &TestCase<'_>, wanted: &[(&str, &str)]) -> Result<(), String> {
+fn holds(case: &TestCase<'_>, expected: &[(&str, &str)]) -> Result<(), String> {
     let foreign = [(FOREIGN, "foreign")];
-    let wanted = wanted.iter().chain(&foreign);
-    let wanted: BTreeMap<String, String> = wanted
+    let expected = expected.iter().chain(&foreign);
+    let expected: BTreeMap<String, String> = expected
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
     let held = case.held();
-    if held == wanted {
+    if held == expected {
         Ok(())
     } else {
         Err(format!("the provider holds {held:?}"))

@@ -1,4 +1,4 @@
-//! The doors through which an incarnation of the operator reaches the outside: one to the API
+//! The proxies through which an incarnation of the operator reaches the outside: one to the API
 //! server, one to the provider. Behind them every call is written down, and none has an effect after
 //! its caller's death.
 
@@ -15,16 +15,16 @@ use kube::Client;
 use simulator::{Provider, Served};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::faults::call_log::{Effect, Ledger};
+use crate::faults::call_log::{CallLog, Effect};
 
 /// Open as long as this lives.
-pub(super) struct Doors {
+pub(super) struct RecordingProxies {
     pub(super) kubernetes: SocketAddr,
     pub(super) provider: SocketAddr,
     servers: [JoinHandle<()>; 2],
 }
 
-impl Drop for Doors {
+impl Drop for RecordingProxies {
     fn drop(&mut self) {
         self.servers.iter().for_each(JoinHandle::abort);
     }
@@ -32,48 +32,50 @@ impl Drop for Doors {
 
 /// Who goes through.
 #[derive(Clone)]
-pub(super) struct Passenger {
-    pub(super) ledger: Ledger,
+pub(super) struct Caller {
+    pub(super) call_log: CallLog,
     pub(super) incarnation: u64,
 }
 
-impl Passenger {
+impl Caller {
     async fn call(
         &self,
         line: String,
         effect: Effect,
         call: impl Future<Output = Response> + Send + 'static,
     ) -> Response {
-        self.ledger.call(self.incarnation, line, effect, call).await
+        self.call_log
+            .call(self.incarnation, line, effect, call)
+            .await
     }
 }
 
-impl Doors {
+impl RecordingProxies {
     /// Opens both. `client` is the operator's own ServiceAccount.
     pub(super) async fn open(
-        passenger: &Passenger,
+        caller: &Caller,
         client: Client,
         served: &Served,
         provider: Provider,
     ) -> Self {
         let to_kubernetes = {
-            let passenger = passenger.clone();
-            move |request| kubernetes(passenger.clone(), client.clone(), request)
+            let caller = caller.clone();
+            move |request| kubernetes(caller.clone(), client.clone(), request)
         };
         let to_provider = {
-            let (passenger, simulator) = (passenger.clone(), served.simulator().clone());
+            let (caller, simulator) = (caller.clone(), served.simulator().clone());
             let host = served.address(provider).to_string();
             let host = HeaderValue::try_from(host).expect("an address");
             move |mut request: Request| {
                 request.headers_mut().insert(header::HOST, host.clone());
-                let (passenger, simulator) = (passenger.clone(), simulator.clone());
+                let (caller, simulator) = (caller.clone(), simulator.clone());
                 async move {
                     let (line, effect) = to_a_provider(provider, &request);
                     let call = async move {
                         let answer = simulator.call(provider, request).await;
                         answer.unwrap_or_else(|_| StatusCode::BAD_GATEWAY.into_response())
                     };
-                    passenger.call(line, effect, call).await
+                    caller.call(line, effect, call).await
                 }
             }
         };
@@ -96,7 +98,7 @@ async fn serve(router: Router) -> (SocketAddr, JoinHandle<()>) {
     (address, server)
 }
 
-async fn kubernetes(passenger: Passenger, client: Client, request: Request) -> Response {
+async fn kubernetes(caller: Caller, client: Client, request: Request) -> Response {
     let counted = to_kubernetes(&request);
     let call = async move {
         let (mut head, body) = request.into_parts();
@@ -110,10 +112,10 @@ async fn kubernetes(passenger: Passenger, client: Client, request: Request) -> R
         }
     };
     if let Some((line, effect)) = counted {
-        return passenger.call(line, effect, call).await;
+        return caller.call(line, effect, call).await;
     }
     // Lists, watches and events: which of them happen when is not the operator's choice alone.
-    passenger.ledger.living(passenger.incarnation).await;
+    caller.call_log.ensure_alive(caller.incarnation).await;
     call.await
 }
 

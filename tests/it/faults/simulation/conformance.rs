@@ -83,7 +83,7 @@ fn plain(object: &DynamicObject) -> Value {
     json!({
         "generation": object.metadata.generation,
         "finalizers": object.metadata.finalizers,
-        "isLeaving": object.metadata.deletion_timestamp.is_some(),
+        "isDeleting": object.metadata.deletion_timestamp.is_some(),
         "suspend": object.data["spec"]["suspend"],
         "status": object.data["status"],
     })

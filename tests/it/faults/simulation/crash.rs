@@ -131,8 +131,8 @@ impl Matrix {
     fn note(&mut self, plan: &Plan, run: &Run, reference: &Run) {
         self.plans += 1;
         let mut faults = oracle::compare(plan, run, reference);
-        if run.unspent > 0 {
-            faults.push(format!("{} crashes did not happen", run.unspent));
+        if run.pending_crashes > 0 {
+            faults.push(format!("{} crashes did not happen", run.pending_crashes));
         }
         if !faults.is_empty() {
             self.failed.push(format!(

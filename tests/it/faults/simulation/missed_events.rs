@@ -21,56 +21,56 @@ const OTHER: &str = "example.com/other";
 
 /// How the operator hears of it.
 #[derive(Clone, Copy, Debug)]
-enum Told {
+enum Delivery {
     /// Step by step.
-    Later,
+    StepByStep,
     /// By a list of what is left.
     Relisted,
 }
 
-async fn tell(world: &mut World, told: Told) {
-    world.watches(match told {
-        Told::Later => Store::release,
-        Told::Relisted => Store::expire,
+async fn deliver(world: &mut World, delivery: Delivery) {
+    world.watches(match delivery {
+        Delivery::StepByStep => Store::release,
+        Delivery::Relisted => Store::expire,
     });
     world.quiet().await;
 }
 
 #[rstest]
-#[case(Told::Later)]
-#[case(Told::Relisted)]
-fn a_rotation_and_back_again_writes_nothing(#[case] told: Told) {
+#[case(Delivery::StepByStep)]
+#[case(Delivery::Relisted)]
+fn a_rotation_and_back_again_writes_nothing(#[case] delivery: Delivery) {
     at_each(async |world| {
         synced(world).await;
         world.watches(Store::hold);
         world.source(&[("a", "a2"), ("b", "b1")]);
         world.source(&[("a", "a1"), ("b", "b1")]);
-        tell(world, told).await;
+        deliver(world, delivery).await;
         assert_eq!(world.held()["A_KEY"], value("a1"));
         assert_eq!(writes(world, "A_KEY"), 1);
     });
 }
 
 #[rstest]
-#[case(Told::Later)]
-#[case(Told::Relisted)]
-fn many_rotations_write_the_last_value_only(#[case] told: Told) {
+#[case(Delivery::StepByStep)]
+#[case(Delivery::Relisted)]
+fn many_rotations_write_the_last_value_only(#[case] delivery: Delivery) {
     at_each(async |world| {
         synced(world).await;
         world.watches(Store::hold);
         for text in ["a2", "a3", "a4", "a5"] {
             world.source(&[("a", text), ("b", "b1")]);
         }
-        tell(world, told).await;
+        deliver(world, delivery).await;
         assert_eq!(world.held()["A_KEY"], value("a5"));
         assert_eq!(writes(world, "A_KEY"), 2);
     });
 }
 
 #[rstest]
-#[case(Told::Later)]
-#[case(Told::Relisted)]
-fn an_entry_that_comes_and_goes_is_written_at_most_once(#[case] told: Told) {
+#[case(Delivery::StepByStep)]
+#[case(Delivery::Relisted)]
+fn an_entry_that_comes_and_goes_is_written_at_most_once(#[case] delivery: Delivery) {
     at_each(async |world| {
         synced(world).await;
         world.watches(Store::hold);
@@ -78,7 +78,7 @@ fn an_entry_that_comes_and_goes_is_written_at_most_once(#[case] told: Told) {
         world.entries(&[("A_KEY", "a")]);
         world.spec(&json!({"suspend": true}));
         world.spec(&json!({"suspend": false}));
-        tell(world, told).await;
+        deliver(world, delivery).await;
         let is_set = world.target == Target::Pipecat;
         assert!(writes(world, "B_KEY") <= if is_set { 2 } else { 1 });
         assert!(writes(world, "A_KEY") <= if is_set { 2 } else { 1 });
@@ -86,29 +86,29 @@ fn an_entry_that_comes_and_goes_is_written_at_most_once(#[case] told: Told) {
 }
 
 #[rstest]
-#[case(Told::Later)]
-#[case(Told::Relisted)]
-fn an_object_that_comes_and_goes_leaves_nothing_behind(#[case] told: Told) {
+#[case(Delivery::StepByStep)]
+#[case(Delivery::Relisted)]
+fn an_object_that_comes_and_goes_leaves_nothing_behind(#[case] delivery: Delivery) {
     at_each(async |world| {
         world.watches(Store::hold);
         world.entries(&[("A_KEY", "a")]);
         world.delete();
-        tell(world, told).await;
+        deliver(world, delivery).await;
         assert_eq!(world.object(), None);
     });
 }
 
 #[rstest]
-#[case(Told::Later)]
-#[case(Told::Relisted)]
-fn a_namesake_is_its_own_object(#[case] told: Told) {
+#[case(Delivery::StepByStep)]
+#[case(Delivery::Relisted)]
+fn a_namesake_is_its_own_object(#[case] delivery: Delivery) {
     at_each(async |world| {
         synced(world).await;
         let first = world.object().expect("the object");
         world.watches(Store::hold);
         world.delete();
         world.entries(&[("B_KEY", "b")]);
-        tell(world, told).await;
+        deliver(world, delivery).await;
         let second = world.object().expect("the object");
         assert_ne!(first["metadata"]["uid"], second["metadata"]["uid"]);
         assert_eq!(second["status"]["summary"], "1/1");
@@ -120,9 +120,9 @@ fn a_namesake_is_its_own_object(#[case] told: Told) {
 }
 
 #[rstest]
-#[case(Told::Later)]
-#[case(Told::Relisted)]
-fn a_namesake_that_comes_during_a_pass_does_not_get_its_status(#[case] told: Told) {
+#[case(Delivery::StepByStep)]
+#[case(Delivery::Relisted)]
+fn a_namesake_that_comes_during_a_pass_does_not_get_its_status(#[case] delivery: Delivery) {
     at_each(async |world| {
         synced(world).await;
         // The Secret moves and is seen; of the object nothing is seen, so the pass is the first's.
@@ -133,7 +133,7 @@ fn a_namesake_that_comes_during_a_pass_does_not_get_its_status(#[case] told: Tol
         world.quiet().await;
         let second = world.object().expect("the object");
         assert_eq!(second["status"], json!({"observedGeneration": -1}));
-        tell(world, told).await;
+        deliver(world, delivery).await;
         let second = world.object().expect("the object");
         assert_eq!(second["status"]["entries"][0]["name"], "B_KEY");
         assert_eq!(world.held()["B_KEY"], value("b1"));
@@ -160,7 +160,7 @@ fn a_finalizer_that_meets_those_of_others_is_set_and_they_stay(#[case] before: &
         world.store.release(Resource::ProviderSecrets);
         world.quiet().await;
         // While what it wrote is being deleted, ours comes to another place in the list.
-        world.remotes.slow_down(slow(true, 5, 0));
+        world.remote.slow_down(slow(true, 5, 0));
         world.delete();
         sleep(Duration::from_secs(2)).await;
         world.store.hold(Resource::ProviderSecrets);

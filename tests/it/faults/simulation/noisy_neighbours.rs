@@ -15,7 +15,7 @@ use super::{
     tenant_isolation::{credential, secret, transport},
     world::{operate, simulate},
 };
-use crate::{faults::call_log::Ledger, harness::Target};
+use crate::{faults::call_log::CallLog, harness::Target};
 
 /// Rotations that are timed.
 const SAMPLES: usize = 50;
@@ -25,7 +25,7 @@ struct Neighbours {
     store: Arc<Store>,
     noisy: Account,
     quiet: Account,
-    ledger: Ledger,
+    call_log: CallLog,
     process: JoinHandle<()>,
 }
 
@@ -46,14 +46,14 @@ impl Neighbours {
         };
         let noisy = account("noisy", slow);
         let quiet = account("quiet", Duration::from_millis(20));
-        let ledger = Ledger::new();
-        let client = server::client(&store, &ledger, ledger.birth());
+        let call_log = CallLog::new();
+        let client = server::client(&store, &call_log, call_log.start_incarnation());
         let process = operate(client, transport(&simulator));
         let neighbours = Self {
             store,
             noisy,
             quiet,
-            ledger,
+            call_log,
             process,
         };
         for tenant in ["noisy", "quiet"] {
@@ -104,7 +104,7 @@ impl Neighbours {
     }
 
     async fn end(self) {
-        self.ledger.death();
+        self.call_log.end_incarnation();
         self.process.abort();
         let _ = self.process.await;
     }

@@ -20,16 +20,16 @@ use crate::harness::{CANARY, traces};
 pub(super) struct State {
     pub(super) object: Option<Value>,
     /// Names and values at the provider, in each scope.
-    pub(super) remotes: BTreeMap<String, String>,
+    pub(super) secrets: BTreeMap<String, String>,
 }
 
 /// The state of a world.
 pub(super) fn state(world: &World) -> State {
-    let mut remotes = BTreeMap::new();
+    let mut secrets = BTreeMap::new();
     for scope in world.account.scopes() {
         for (name, value) in world.account.values(scope.as_deref()) {
             let scope = scope.as_deref().unwrap_or_default();
-            remotes.insert(format!("{scope}/{name}"), value);
+            secrets.insert(format!("{scope}/{name}"), value);
         }
     }
     let object = world.object().map(|object| {
@@ -37,11 +37,11 @@ pub(super) fn state(world: &World) -> State {
         json!({
             "generation": metadata["generation"],
             "finalizers": metadata["finalizers"],
-            "isLeaving": !metadata["deletionTimestamp"].is_null(),
+            "isDeleting": !metadata["deletionTimestamp"].is_null(),
             "status": plain(&object["status"]),
         })
     });
-    State { object, remotes }
+    State { object, secrets }
 }
 
 /// Of times, versions and ids only that they are there.
@@ -93,13 +93,13 @@ pub(super) fn faults(world: &World, policy: Policy) -> Vec<String> {
         faults.push("what is foreign was touched".to_owned());
     }
     let object = world.object();
-    let wanted = object
+    let desired = object
         .as_ref()
-        .map(|object| wanted(world, object))
+        .map(|object| desired_entries(world, object))
         .unwrap_or_default();
     let status = object.as_ref().map(|object| &object["status"]);
     if let Some(status) = status {
-        faults.extend(inconsistencies(world, status, &wanted));
+        faults.extend(inconsistencies(world, status, &desired));
     }
     if policy == Policy::Delete {
         for (name, held) in &held {
@@ -113,7 +113,7 @@ pub(super) fn faults(world: &World, policy: Policy) -> Vec<String> {
             });
             // What of another's was overwritten and not acknowledged is left behind.
             let is_left = is_recorded || world.was_foreign(name);
-            if is_ours && !is_left && !wanted.contains_key(name) {
+            if is_ours && !is_left && !desired.contains_key(name) {
                 faults.push(format!("{name} is an orphan"));
             }
         }
@@ -138,7 +138,7 @@ fn fold(world: &World, name: &str) -> String {
 }
 
 /// Remote names that a spec asks for, with their keys.
-fn wanted(world: &World, object: &Value) -> BTreeMap<String, String> {
+fn desired_entries(world: &World, object: &Value) -> BTreeMap<String, String> {
     let data = object["spec"]["data"].as_array();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     data.into_iter()
@@ -154,7 +154,7 @@ fn wanted(world: &World, object: &Value) -> BTreeMap<String, String> {
 fn inconsistencies(
     world: &World,
     status: &Value,
-    wanted: &BTreeMap<String, String>,
+    desired: &BTreeMap<String, String>,
 ) -> Vec<String> {
     let mut faults = Vec::new();
     let conditions = status["conditions"].as_array();
@@ -171,7 +171,7 @@ fn inconsistencies(
             continue;
         }
         let remote = held.get(name);
-        let value = wanted.get(name).and_then(|key| source.get(key));
+        let value = desired.get(name).and_then(|key| source.get(key));
         let is_held = remote.is_some_and(|remote| Some(&remote.value) == value);
         // A suspended object speaks of what was synced before.
         if !is_held && ready["reason"] != "Suspended" {
@@ -187,7 +187,7 @@ fn inconsistencies(
         .filter_map(|entry| entry["name"].as_str())
         .map(|name| fold(world, name))
         .collect();
-    if ready["status"] == "True" && !names.iter().eq(wanted.keys()) {
+    if ready["status"] == "True" && !names.iter().eq(desired.keys()) {
         faults.push(format!("ready with the entries {names:?}"));
     }
     if ready["status"] != "True" && ready["reason"] != "Conflict" {
@@ -208,11 +208,11 @@ pub(super) fn compare(plan: &Plan, run: &Run, reference: &Run) -> Vec<String> {
     }
     let names: BTreeSet<&String> = [&run.end, &run.before, &reference.end]
         .iter()
-        .flat_map(|state| state.remotes.keys())
+        .flat_map(|state| state.secrets.keys())
         .collect();
     for name in names {
         let [is, was, should] =
-            [&run.end, &run.before, &reference.end].map(|state| state.remotes.get(name));
+            [&run.end, &run.before, &reference.end].map(|state| state.secrets.get(name));
         let is_ours = is.is_some_and(|value| value.starts_with(CANARY));
         // What of another's was overwritten, as it was told to, and was not acknowledged, is not
         // taken for ours and not deleted.
@@ -225,10 +225,10 @@ pub(super) fn compare(plan: &Plan, run: &Run, reference: &Run) -> Vec<String> {
     if plan.workload.conflict == Conflict::Fail {
         let foreign = run
             .before
-            .remotes
+            .secrets
             .iter()
             .filter(|(_, value)| !value.starts_with(CANARY));
-        let touched = foreign.filter(|(name, value)| run.end.remotes.get(*name) != Some(*value));
+        let touched = foreign.filter(|(name, value)| run.end.secrets.get(*name) != Some(*value));
         faults.extend(touched.map(|(name, _)| format!("{name} is foreign and was touched")));
     }
     faults.extend(too_many(&run.counts, &reference.counts, &plan.crashes));

@@ -36,7 +36,7 @@ fn rotate(world: &World, text: &str) {
 
 /// Writes of all names at the provider.
 fn all_writes(world: &World) -> usize {
-    world.remotes.counts().values().sum()
+    world.remote.counts().values().sum()
 }
 
 /// Cases: A-04
@@ -52,7 +52,7 @@ fn a_list_that_begins_anew_in_its_middle_makes_nothing_seem_gone() {
         }
         world.entries(&[("A_KEY", "a")]);
         world.quiet().await;
-        let (lines, before) = (world.ledger.lines().len(), all_writes(world));
+        let (lines, before) = (world.call_log.lines().len(), all_writes(world));
         let faults = &world.store.faults;
         let lists = faults.asked("LIST").len();
         // Twice each, in every list that is begun.
@@ -65,7 +65,7 @@ fn a_list_that_begins_anew_in_its_middle_makes_nothing_seem_gone() {
         world.quiet().await;
         // Two lists that end and four that do not, of two pages each.
         assert_eq!(world.store.faults.asked("LIST").len(), lists + 12);
-        let mut moved = world.ledger.lines().split_off(lines);
+        let mut moved = world.call_log.lines().split_off(lines);
         moved.retain(|line| !line.starts_with("GET "));
         assert!(moved.is_empty(), "{moved:#?}");
         // Nor where nothing is known yet.
@@ -149,7 +149,7 @@ fn parted_for_minutes_during_a_rotation_it_writes_nothing_and_heals() {
             there: Duration::from_secs(2),
             back: Duration::ZERO,
         };
-        world.remotes.slow_down(write);
+        world.remote.slow_down(write);
         rotate(world, "a2");
         sleep(Duration::from_secs(1)).await;
         // The write is on its way, and its outcome cannot be recorded any more.
@@ -202,23 +202,28 @@ fn a_write_that_is_carried_out_and_answered_with_500_is_not_done_twice() {
     });
     let lived = lived.into_inner();
     let most = lived.iter().map(|(_, patches, _)| *patches).max();
-    for spoiled in 0..most.expect("an API") {
+    for failed_patch in 0..most.expect("an API") {
         at_each(async |world| {
             let of = |(target, ..): &&(Target, usize, usize)| *target == world.target;
             let (_, patches, writes) = lived.iter().find(of).expect("it lived");
-            if spoiled >= *patches {
+            if failed_patch >= *patches {
                 return;
             }
             let faults = &world.store.faults;
             // Those before it are as they should be.
-            faults.add(self::patches, Does::Work, spoiled);
+            faults.add(self::patches, Does::Work, failed_patch);
             let done = Does::Answer {
                 code: 500,
                 is_done: true,
             };
             faults.add(self::patches, done, 1);
             live(world).await;
-            assert_eq!(all_writes(world), *writes, "{:?} {spoiled}", world.target);
+            assert_eq!(
+                all_writes(world),
+                *writes,
+                "{:?} {failed_patch}",
+                world.target
+            );
         });
     }
 }

@@ -27,7 +27,7 @@ fn a_panic_in_one_pass_ends_that_pass_and_nothing_else() {
             world.apply("other", &json!({"data": data(&[("B_KEY", "b")])}));
             world.quiet().await;
         }
-        world.remotes.set_panicking(true);
+        world.remote.set_panicking(true);
         let cut = CUT.to_string();
         world.source(&[("a", &cut), ("b", "b1")]);
         sleep(Duration::from_secs(10)).await;
@@ -38,13 +38,13 @@ fn a_panic_in_one_pass_ends_that_pass_and_nothing_else() {
         }
         assert_eq!(world.held()["A_KEY"], value("a1"), "{:?}", world.target);
         // It is tried again with each news, and without any only after a while.
-        let panics = world.remotes.panics();
+        let panics = world.remote.panics();
         assert!(
             (1..=4).contains(&panics),
             "{:?}: {panics} panics",
             world.target
         );
-        world.remotes.set_panicking(false);
+        world.remote.set_panicking(false);
         world.quiet().await;
         assert_eq!(world.held()["A_KEY"], value(&cut), "{:?}", world.target);
         assert_eq!(writes(world, "A_KEY"), 2, "{:?}", world.target);

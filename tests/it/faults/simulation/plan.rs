@@ -31,7 +31,7 @@ pub(super) struct Run {
     /// Calls after the last crash at which one more could matter.
     pub(super) calls: Vec<Effect>,
     /// Crashes that did not happen, because there were not so many calls.
-    pub(super) unspent: usize,
+    pub(super) pending_crashes: usize,
     /// What is wrong whatever the reference is.
     pub(super) faults: Vec<String>,
     /// Everything that the operator did.
@@ -61,31 +61,31 @@ impl Plan {
 
     async fn play(&self) -> Run {
         let (mut world, mut faults) = (World::new(self.target), Vec::new());
-        self.steps(&mut world, self.workload.setup(), &mut faults)
+        self.perform(&mut world, self.workload.setup(), &mut faults)
             .await;
-        self.steps(&mut world, &[Step::Settle], &mut faults).await;
+        self.perform(&mut world, &[Step::Settle], &mut faults).await;
         let before = oracle::state(&world);
-        world.ledger.arm(&self.crashes);
-        self.steps(&mut world, self.workload.act(), &mut faults)
+        world.call_log.arm(&self.crashes);
+        self.perform(&mut world, self.workload.steps(), &mut faults)
             .await;
-        let calls = world.ledger.calls();
+        let calls = world.call_log.calls();
         let end = oracle::state(&world);
         faults.extend(world.rest(self.policy, REST).await);
-        let (unspent, lines) = (world.ledger.unspent(), world.ledger.lines());
-        let counts = world.remotes.counts();
+        let (pending_crashes, lines) = (world.call_log.pending_crashes(), world.call_log.lines());
+        let counts = world.remote.counts();
         world.down().await;
         Run {
             before,
             end,
             counts,
             calls,
-            unspent,
+            pending_crashes,
             faults,
             lines,
         }
     }
 
-    async fn steps(&self, world: &mut World, steps: &[Step], faults: &mut Vec<String>) {
+    async fn perform(&self, world: &mut World, steps: &[Step], faults: &mut Vec<String>) {
         for step in steps {
             match step {
                 Step::Down => world.down().await,
@@ -105,7 +105,7 @@ impl Plan {
                         }
                     }
                 },
-                _ => step.act(world, self.policy, self.workload.conflict),
+                _ => step.perform(world, self.policy, self.workload.conflict),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The simulated providers as the operator's transport, behind the ledger.
+//! The simulated providers as the operator's transport, behind the call log.
 
 mod quirk;
 
@@ -18,9 +18,9 @@ use simulator::{Account, Provider, Simulator};
 use tokio::time::sleep;
 use tower::{service_fn, util::BoxCloneSyncService};
 
-pub(super) use self::quirk::Habit;
-use self::quirk::{Habits, answer};
-use crate::faults::call_log::{Effect, Ledger};
+pub(super) use self::quirk::Quirk;
+use self::quirk::{QuirkState, answer};
+use crate::faults::call_log::{CallLog, Effect};
 
 /// A character of two bytes.
 pub(super) const CUT: char = 'é';
@@ -30,7 +30,7 @@ pub(super) type Counts = BTreeMap<String, usize>;
 
 /// One account and what was written to it.
 #[derive(Clone)]
-pub(super) struct Remotes {
+pub(super) struct RemoteAccount {
     simulator: Simulator,
     account: Account,
     tally: Arc<Mutex<Tally>>,
@@ -53,12 +53,12 @@ struct Tally {
     /// Names by id, also of what is gone.
     names: BTreeMap<String, String>,
     slow: Vec<Slow>,
-    habits: Habits,
+    quirks: QuirkState,
     is_panicking: bool,
     panics: usize,
 }
 
-impl Remotes {
+impl RemoteAccount {
     pub(super) fn new(simulator: Simulator, account: Account) -> Self {
         Self {
             simulator,
@@ -78,9 +78,9 @@ impl Remotes {
         self.lock().slow.push(slow);
     }
 
-    /// Gives the provider a habit from now on.
-    pub(super) fn takes_to(&self, habit: Habit) {
-        self.lock().habits.habit = Some(habit);
+    /// Gives the provider a quirk from now on.
+    pub(super) fn set_quirk(&self, quirk: Quirk) {
+        self.lock().quirks.quirk = Some(quirk);
     }
 
     /// From here on, or no longer, a write of a value with [`CUT`] in it ends in a panic that quotes what
@@ -95,17 +95,17 @@ impl Remotes {
     }
 
     /// The transport of an incarnation of the operator.
-    pub(super) fn transport(&self, ledger: &Ledger, incarnation: u64) -> Transport {
-        let (remotes, ledger) = (self.clone(), ledger.clone());
+    pub(super) fn transport(&self, call_log: &CallLog, incarnation: u64) -> Transport {
+        let (remote, call_log) = (self.clone(), call_log.clone());
         BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
-            let (remotes, ledger) = (remotes.clone(), ledger.clone());
-            async move { remotes.exchange(&ledger, incarnation, request).await }
+            let (remote, call_log) = (remote.clone(), call_log.clone());
+            async move { remote.exchange(&call_log, incarnation, request).await }
         }))
     }
 
     async fn exchange(
         &self,
-        ledger: &Ledger,
+        call_log: &CallLog,
         incarnation: u64,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, TransportError> {
@@ -121,17 +121,17 @@ impl Remotes {
             self.panic(&request);
         }
         let effect = if is_read { Effect::Read } else { Effect::Send };
-        let request = self.lock().habits.taken(request);
+        let request = self.lock().quirks.transform_request(request);
         let name = self.name(&request);
         let line = format!("{} {provider} {name}", request.method());
-        let remotes = self.clone();
+        let remote = self.clone();
         let call = async move {
-            let slow = remotes.slow(!is_read);
-            if is_read && let Some(past) = remotes.lock().habits.past(&request) {
-                return Ok(past);
+            let slow = remote.slow(!is_read);
+            if is_read && let Some(stale) = remote.lock().quirks.stale_answer(&request) {
+                return Ok(stale);
             }
-            remotes.look_before(provider, is_read).await;
-            let simulator = remotes.simulator.clone();
+            remote.snapshot_before_write(provider, is_read).await;
+            let simulator = remote.simulator.clone();
             let done = match slow {
                 Some(Slow { there, .. }) => {
                     let arrives = tokio::spawn(async move {
@@ -146,28 +146,28 @@ impl Remotes {
             if !is_read {
                 let is_refused = !done.status().is_success();
                 let counted = if is_refused { name + ", refused" } else { name };
-                *remotes.lock().counts.entry(counted).or_default() += 1;
+                *remote.lock().counts.entry(counted).or_default() += 1;
             }
             sleep(slow.map_or(Duration::ZERO, |slow| slow.back)).await;
-            let now = remotes.simulator.now().to_string();
-            Ok(remotes.lock().habits.shown(is_read, done, &now))
+            let now = remote.simulator.now().to_string();
+            Ok(remote.lock().quirks.transform_answer(is_read, done, &now))
         };
-        ledger.call(incarnation, line, effect, call).await
+        call_log.call(incarnation, line, effect, call).await
     }
 
     /// Keeps what a write is about to change, for as long as it is still shown.
-    async fn look_before(&self, provider: Provider, is_read: bool) {
-        let known = self.lock().habits.known();
+    async fn snapshot_before_write(&self, provider: Provider, is_read: bool) {
+        let known = self.lock().quirks.known_reads();
         if is_read || known.is_empty() {
             return;
         }
         let mut shown = BTreeMap::new();
         for (uri, parts) in known {
             let request = Request::from_parts(parts, Bytes::new());
-            let past = answer(&self.simulator, provider, request).await;
-            shown.insert(uri, past.expect("the simulator answers"));
+            let before = answer(&self.simulator, provider, request).await;
+            shown.insert(uri, before.expect("the simulator answers"));
         }
-        self.lock().habits.remember(shown);
+        self.lock().quirks.remember(shown);
     }
 
     fn panic(&self, request: &Request<Bytes>) {

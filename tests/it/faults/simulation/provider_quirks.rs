@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{
-    provider::Habit,
+    provider::Quirk,
     races::{at_each, writes},
     store::Resource,
     world::{World, data, simulate, value},
@@ -19,11 +19,11 @@ const LAG: Duration = Duration::from_secs(10);
 /// As long as the lag, and a bit.
 const SHOWN: Duration = Duration::from_secs(12);
 
-/// Some hours with a provider that has a habit: how many writes it carried out, and the condition
+/// Some hours with a provider that has a quirk: how many writes it carried out, and the condition
 /// that is True then.
-async fn lives_with(habit: Habit, name: &str, target: Target) -> (usize, Value) {
+async fn run_with_quirk(quirk: Quirk, name: &str, target: Target) -> (usize, Value) {
     let mut world = World::new(target);
-    world.remotes.takes_to(habit);
+    world.remote.set_quirk(quirk);
     world.source(&[("a", "a1"), ("b", "b1")]);
     world.up();
     world.entries(&[(name, "a")]);
@@ -36,9 +36,9 @@ async fn lives_with(habit: Habit, name: &str, target: Target) -> (usize, Value) 
     sleep(Duration::from_mins(75)).await;
     let (writes, refused) = (count(true), count(false));
     sleep(Duration::from_mins(75)).await;
-    assert_eq!(count(true), writes, "{habit:?} {target:?}: a write loop");
+    assert_eq!(count(true), writes, "{quirk:?} {target:?}: a write loop");
     // What is refused is tried about once an hour.
-    assert!(count(false) <= refused + 3, "{habit:?} {target:?}");
+    assert!(count(false) <= refused + 3, "{quirk:?} {target:?}");
     let object = world.object().expect("the object");
     let conditions = object["status"]["conditions"].as_array().cloned();
     let mut conditions = conditions.unwrap_or_default().into_iter();
@@ -52,7 +52,8 @@ async fn lives_with(habit: Habit, name: &str, target: Target) -> (usize, Value) 
 fn a_provider_that_changes_names_is_no_reason_to_write_for_ever() {
     for target in Target::ALL {
         simulate(async {
-            let (writes, condition) = lives_with(Habit::Squeezes, "A__KEY", target).await;
+            let (writes, condition) =
+                run_with_quirk(Quirk::CollapsesUnderscores, "A__KEY", target).await;
             assert!((1..=4).contains(&writes), "{target:?}: {writes} writes");
             assert_eq!(condition["type"], "Stalled", "{target:?} {condition}");
         });
@@ -64,15 +65,16 @@ fn a_provider_that_changes_names_is_no_reason_to_write_for_ever() {
 fn times_that_move_by_themselves_are_no_reason_to_write_for_ever() {
     for target in Target::ALL {
         simulate(async {
-            let (writes, condition) = lives_with(Habit::Touches, "A_KEY", target).await;
+            let (writes, condition) =
+                run_with_quirk(Quirk::TouchesTimestamps, "A_KEY", target).await;
             // Pipecat shows no times.
-            let wanted = match target {
+            let expected = match target {
                 Target::Pipecat => (1, "Ready", "Synced"),
                 _ => (4, "Stalled", "Contended"),
             };
             let reason = condition["reason"].as_str().expect("a reason");
             let kind = condition["type"].as_str().expect("a type");
-            assert_eq!((writes, kind, reason), wanted, "{target:?} {condition}");
+            assert_eq!((writes, kind, reason), expected, "{target:?} {condition}");
         });
     }
 }
@@ -85,16 +87,16 @@ fn at_each_that_lags(play: impl AsyncFn(&mut World) + Copy) {
         world.quiet().await;
         world.request_sync("first");
         world.quiet().await;
-        world.remotes.takes_to(Habit::Lags(LAG));
+        world.remote.set_quirk(Quirk::Lags(LAG));
         world.request_sync("second");
         world.quiet().await;
         play(world).await;
     });
 }
 
-/// Reads of the provider since the ledger had so many lines.
+/// Reads of the provider since the call log had so many lines.
 fn reads(world: &World, known: usize) -> usize {
-    let lines = world.ledger.lines().split_off(known);
+    let lines = world.call_log.lines().split_off(known);
     let provider = format!("GET {} ", world.account.provider());
     lines
         .iter()
@@ -106,7 +108,7 @@ fn reads(world: &World, known: usize) -> usize {
 #[test]
 fn what_a_listing_does_not_show_yet_is_not_created_again() {
     at_each_that_lags(async |world| {
-        let (known, before) = (world.ledger.lines().len(), writes(world, "B_KEY"));
+        let (known, before) = (world.call_log.lines().len(), writes(world, "B_KEY"));
         world.entries(&[("B_KEY", "b"), ("A_KEY", "a")]);
         for token in ["a", "b", "c", "d"] {
             sleep(Duration::from_secs(2)).await;

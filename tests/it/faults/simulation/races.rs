@@ -22,7 +22,7 @@ pub(super) fn at_each(play: impl AsyncFn(&mut World) + Copy) {
             world.up();
             play(&mut world).await;
             let faults = world.rest(Policy::Retain, REST).await;
-            let lines = world.ledger.lines();
+            let lines = world.call_log.lines();
             assert!(faults.is_empty(), "{target:?} {faults:#?} {lines:#?}");
             world.down().await;
         });
@@ -53,7 +53,7 @@ pub(super) fn writes(world: &World, name: &str) -> usize {
         name
     };
     world
-        .remotes
+        .remote
         .counts()
         .get(counted)
         .copied()
@@ -64,7 +64,7 @@ pub(super) fn writes(world: &World, name: &str) -> usize {
 fn an_answer_that_comes_after_newer_news_does_not_hide_it() {
     at_each(async |world| {
         synced(world).await;
-        world.remotes.slow_down(slow(true, 0, 20));
+        world.remote.slow_down(slow(true, 0, 20));
         world.source(&[("a", "a2"), ("b", "b1")]);
         sleep(Duration::from_secs(10)).await;
         assert_eq!(world.held()["A_KEY"], value("a2"));
@@ -79,7 +79,7 @@ fn an_answer_that_comes_after_newer_news_does_not_hide_it() {
 fn a_write_whose_answer_comes_too_late_is_made_once_more() {
     at_each(async |world| {
         synced(world).await;
-        world.remotes.slow_down(slow(true, 0, 40));
+        world.remote.slow_down(slow(true, 0, 40));
         world.source(&[("a", "a2"), ("b", "b1")]);
         world.quiet().await;
         assert_eq!(world.held()["A_KEY"], value("a2"));
@@ -108,10 +108,10 @@ fn there_and_back_at_once_costs_two_writes_at_most() {
 fn a_listing_that_began_before_a_write_of_another_object_creates_nothing_twice() {
     at_each(async |world| {
         // The first object creates slowly, the second lists meanwhile, and its listing ends last.
-        world.remotes.slow_down(slow(true, 4, 0));
+        world.remote.slow_down(slow(true, 4, 0));
         world.entries(&[("A_KEY", "a")]);
         sleep(Duration::from_secs(1)).await;
-        world.remotes.slow_down(slow(false, 0, 8));
+        world.remote.slow_down(slow(false, 0, 8));
         world.apply("other", &json!({"data": data(&[("A_KEY", "a")])}));
         world.quiet().await;
         assert_eq!(world.held()["A_KEY"], value("a1"));
@@ -120,7 +120,7 @@ fn a_listing_that_began_before_a_write_of_another_object_creates_nothing_twice()
             .writes()
             .into_iter()
             .filter(|write| write.line() == "POST /api/v1/secrets/");
-        assert!(created.count() <= 1, "{:?}", world.ledger.lines());
+        assert!(created.count() <= 1, "{:?}", world.call_log.lines());
     });
 }
 
@@ -129,7 +129,7 @@ fn a_store_that_lags_behind_our_own_status_writes_costs_nothing() {
     at_each(async |world| {
         synced(world).await;
         world.store.hold(Resource::ProviderSecrets);
-        let known = world.ledger.lines().len();
+        let known = world.call_log.lines().len();
         for text in ["a2", "a3", "a4"] {
             world.source(&[("a", text), ("b", "b1")]);
             world.quiet().await;
@@ -137,7 +137,7 @@ fn a_store_that_lags_behind_our_own_status_writes_costs_nothing() {
         }
         world.store.release(Resource::ProviderSecrets);
         world.quiet().await;
-        let lines = world.ledger.lines().split_off(known);
+        let lines = world.call_log.lines().split_off(known);
         assert_eq!(writes(world, "A_KEY"), 4, "{:?} {lines:#?}", world.target);
         let of = |what: &str| lines.iter().filter(|line| line.starts_with(what)).count();
         // A conflict would cost a read; each rotation costs the write-ahead and the outcome.
@@ -156,7 +156,7 @@ fn a_write_that_arrives_after_a_newer_one_does_not_stay() {
     at_each(async |world| {
         synced(world).await;
         // Longer than the operator waits for an answer.
-        world.remotes.slow_down(slow(true, 45, 0));
+        world.remote.slow_down(slow(true, 45, 0));
         world.source(&[("a", "a2"), ("b", "b1")]);
         sleep(Duration::from_secs(10)).await;
         world.source(&[("a", "a3"), ("b", "b1")]);
@@ -167,7 +167,7 @@ fn a_write_that_arrives_after_a_newer_one_does_not_stay() {
 fn a_write_of_the_dead_that_arrives_after_a_newer_one_does_not_stay() {
     at_each(async |world| {
         synced(world).await;
-        world.remotes.slow_down(slow(true, 5, 0));
+        world.remote.slow_down(slow(true, 5, 0));
         world.source(&[("a", "a2"), ("b", "b1")]);
         sleep(Duration::from_secs(1)).await;
         world.down().await;

@@ -88,7 +88,7 @@ impl Asked {
         self.is_collection() && watch.is_some_and(|watch| watch != "false")
     }
 
-    /// How the ledger calls it.
+    /// How the call log calls it.
     pub(super) fn line(&self) -> String {
         let name = self.name.as_deref().unwrap_or_default();
         let part = if self.is_status { "/status" } else { "" };

@@ -74,7 +74,7 @@ fn play(target: Target, operations: &[Operation]) -> Vec<String> {
         }
         let last = play.end().await;
         let faults = world.rest(Policy::Retain, 3 * REST).await;
-        let (end, lines) = (oracle::state(&world), world.ledger.lines());
+        let (end, lines) = (oracle::state(&world), world.call_log.lines());
         world.down().await;
         (faults, end, last, lines)
     });
@@ -106,9 +106,9 @@ fn differences(end: &State, fresh: &State) -> Vec<String> {
     if is != should {
         differences.push(format!("the object is\n{is:#}\nand fresh\n{should:#}"));
     }
-    for (name, value) in &fresh.remotes {
-        if end.remotes.get(name) != Some(value) {
-            let is = end.remotes.get(name);
+    for (name, value) in &fresh.secrets {
+        if end.secrets.get(name) != Some(value) {
+            let is = end.secrets.get(name);
             differences.push(format!("{name} is {is:?} and fresh {value:?}"));
         }
     }

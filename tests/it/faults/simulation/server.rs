@@ -23,7 +23,7 @@ use super::{
     request::Asked,
     store::{Part, Resource, Store},
 };
-use crate::faults::call_log::{Effect, Ledger};
+use crate::faults::call_log::{CallLog, Effect};
 
 /// How long one way takes.
 const WAY: Duration = Duration::from_millis(1);
@@ -31,12 +31,12 @@ const WAY: Duration = Duration::from_millis(1);
 const WATCH: u64 = 300;
 
 /// A client for an incarnation of the operator.
-pub(super) fn client(store: &Arc<Store>, ledger: &Ledger, incarnation: u64) -> Client {
-    let (store, ledger) = (Arc::clone(store), ledger.clone());
+pub(super) fn client(store: &Arc<Store>, call_log: &CallLog, incarnation: u64) -> Client {
+    let (store, call_log) = (Arc::clone(store), call_log.clone());
     let service = service_fn(move |request: Request<kube::client::Body>| {
-        let (store, ledger) = (Arc::clone(&store), ledger.clone());
+        let (store, call_log) = (Arc::clone(&store), call_log.clone());
         async move {
-            ledger.living(incarnation).await;
+            call_log.ensure_alive(incarnation).await;
             let answer = match Asked::read(request).await {
                 Ok(asked) => match store.faults.of(&asked) {
                     Some(Does::Hang) => {
@@ -47,7 +47,7 @@ pub(super) fn client(store: &Arc<Store>, ledger: &Ledger, incarnation: u64) -> C
                         sleep(2 * WAY).await;
                         return Ok(busy(seconds));
                     }
-                    fault => answer(store, ledger, incarnation, asked, fault).await,
+                    fault => answer(store, call_log, incarnation, asked, fault).await,
                 },
                 Err(refusal) => Err(refusal),
             };
@@ -71,7 +71,7 @@ fn busy(seconds: u64) -> Response<Body> {
 
 async fn answer(
     store: Arc<Store>,
-    ledger: Ledger,
+    call_log: CallLog,
     incarnation: u64,
     asked: Asked,
     fault: Option<Does>,
@@ -79,7 +79,7 @@ async fn answer(
     let refusal = move |is_done| fault.map_or(Ok(()), |fault| fault.refusal(is_done));
     if asked.is_collection() {
         sleep(WAY).await;
-        ledger.living(incarnation).await;
+        call_log.ensure_alive(incarnation).await;
         refusal(false)?;
         return if asked.is_watch() {
             Ok(watch(store, &asked))
@@ -92,7 +92,7 @@ async fn answer(
         sleep(WAY).await;
         refusal(false)?;
         let done = write(&store, &asked);
-        ledger.moved();
+        call_log.record_change();
         return Ok(respond(StatusCode::CREATED, Body::from(done?.to_string())));
     }
     let effect = if asked.method == "GET" {
@@ -111,7 +111,7 @@ async fn answer(
         refusal(true)?;
         done
     };
-    let done = ledger.call(incarnation, line, effect, call).await?;
+    let done = call_log.call(incarnation, line, effect, call).await?;
     Ok(respond(StatusCode::OK, Body::from(done.to_string())))
 }
 

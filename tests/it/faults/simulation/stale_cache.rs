@@ -64,18 +64,18 @@ fn a_cache_that_lives_in_the_past_deletes_nothing(
                 let mut world = history(target).await;
                 let (held, requests) = (world.held(), world.account.requests().len());
                 for resource in stale {
-                    world.store.show_past(*resource, version);
+                    world.store.serve_stale(*resource, version);
                 }
                 world.up();
                 sleep(Duration::from_mins(12)).await;
-                let lines = world.ledger.lines();
+                let lines = world.call_log.lines();
                 let requests = world.account.requests().split_off(requests);
                 let deletions = requests
                     .iter()
                     .filter(|request| request.line().starts_with("DELETE"));
                 assert_eq!(deletions.count(), 0, "{target:?} {version} {lines:#?}");
                 assert_eq!(world.held(), held, "{target:?} {version} {lines:#?}");
-                world.store.show_present();
+                world.store.serve_current();
                 let faults = world.rest(Policy::Delete, REST).await;
                 assert!(faults.is_empty(), "{target:?} {version} {faults:#?}");
                 assert_eq!(world.held(), held, "{target:?} {version}");

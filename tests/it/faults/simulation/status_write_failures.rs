@@ -37,7 +37,7 @@ fn while_status_cannot_be_written_the_provider_is_written_to_at_most_once(
             world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
             world.quiet().await;
         }
-        let (before, kept) = (world.remotes.counts(), world.held());
+        let (before, kept) = (world.remote.counts(), world.held());
         world
             .store
             .faults
@@ -52,7 +52,7 @@ fn while_status_cannot_be_written_the_provider_is_written_to_at_most_once(
         let (calls, tries) = (world.account.requests().len(), faults.asked("PATCH").len());
         sleep(Duration::from_hours(1)).await;
         // A creation under Retain is recorded with its outcome only: once.
-        for (name, count) in world.remotes.counts() {
+        for (name, count) in world.remote.counts() {
             let known = before.get(&name).copied().unwrap_or_default();
             // What is gone is asked for again with every try, as its end cannot be recorded.
             let more = match (world.target, change) {

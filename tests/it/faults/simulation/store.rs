@@ -63,7 +63,7 @@ struct State {
     compacted: BTreeMap<Resource, u64>,
     held: BTreeSet<Resource>,
     /// Resources that lists and watches show as they were at a version.
-    past: BTreeMap<Resource, u64>,
+    stale_at: BTreeMap<Resource, u64>,
     pages: BTreeMap<String, (u64, Vec<Value>)>,
 }
 
@@ -144,25 +144,25 @@ impl Store {
     ) -> Result<Value, Refusal> {
         let mut state = self.lock();
         let old = state.objects.get(id).cloned().ok_or_else(Refusal::gone)?;
-        let mut wanted = old.clone();
-        change(&mut wanted)?;
+        let mut updated = old.clone();
+        change(&mut updated)?;
         let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
-        if !version(&wanted).is_null() && version(&wanted) != version(&old) {
+        if !version(&updated).is_null() && version(&updated) != version(&old) {
             return Err(Refusal::conflict());
         }
         let new = match part {
             Part::Status => {
                 let mut new = old.clone();
-                set(&mut new, "status", wanted["status"].take());
+                set(&mut new, "status", updated["status"].take());
                 new
             }
-            Part::Main => changed_main(id.0, &old, wanted)?,
+            Part::Main => changed_main(id.0, &old, updated)?,
         };
         if new == old {
             return Ok(old);
         }
-        let is_leaving = !new["metadata"]["deletionTimestamp"].is_null();
-        if is_leaving && finalizers(&new).is_empty() {
+        let is_deleting = !new["metadata"]["deletionTimestamp"].is_null();
+        if is_deleting && finalizers(&new).is_empty() {
             return Ok(self.remove(&mut state, id, new));
         }
         Ok(self.store(&mut state, id, new, "MODIFIED"))
@@ -204,7 +204,7 @@ impl Store {
         {
             return Err(Refusal::expired());
         }
-        let last = state.past.get(&resource).copied().unwrap_or(u64::MAX);
+        let last = state.stale_at.get(&resource).copied().unwrap_or(u64::MAX);
         let is_next = |change: &&Change| {
             change.resource == resource && change.version > version && change.version <= last
         };

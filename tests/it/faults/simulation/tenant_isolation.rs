@@ -18,7 +18,7 @@ use super::{
     store::{Part, Resource, Store},
     world::{operate, simulate},
 };
-use crate::{faults::call_log::Ledger, harness::Target};
+use crate::{faults::call_log::CallLog, harness::Target};
 
 const TENANTS: [&str; 2] = ["tenant-one", "tenant-two"];
 const OBJECTS: usize = 2;
@@ -123,7 +123,7 @@ fn each_of_thousands_of_calls_has_the_key_of_its_tenant_and_never_an_old_one() {
     simulate(async {
         let simulator = Simulator::new();
         let store = Arc::new(Store::new());
-        let ledger = Ledger::new();
+        let call_log = CallLog::new();
         let accounts = TENANTS.map(|tenant| {
             let key = format!("first-key-of-{tenant}");
             let account = Target::BasetenWorkspace.account(&simulator, tenant, &key);
@@ -131,7 +131,7 @@ fn each_of_thousands_of_calls_has_the_key_of_its_tenant_and_never_an_old_one() {
             settle(&store, tenant, &key);
             account
         });
-        let client = server::client(&store, &ledger, ledger.birth());
+        let client = server::client(&store, &call_log, call_log.start_incarnation());
         let process = operate(client, transport(&simulator));
         let mut changed = [0; 2];
         for rotation in 1..=ROTATIONS {
@@ -171,7 +171,7 @@ fn each_of_thousands_of_calls_has_the_key_of_its_tenant_and_never_an_old_one() {
             unknown.filter(|request| request.account.is_none()).count(),
             0
         );
-        ledger.death();
+        call_log.end_incarnation();
         process.abort();
     });
 }

@@ -57,14 +57,14 @@ pub(super) enum End {
     Fewer,
 }
 
-/// What the user does. Crashes happen during `act` only.
+/// What the user does. Crashes happen during `steps` only.
 #[derive(Clone, Debug)]
 pub(super) struct Workload {
     pub(super) name: &'static str,
     pub(super) conflict: Conflict,
     pub(super) end: End,
     setup: &'static [Step],
-    act: &'static [Step],
+    steps: &'static [Step],
 }
 
 impl Workload {
@@ -72,15 +72,15 @@ impl Workload {
         self.setup
     }
 
-    pub(super) const fn act(&self) -> &'static [Step] {
-        self.act
+    pub(super) const fn steps(&self) -> &'static [Step] {
+        self.steps
     }
 
     /// Whether what a dead operator sent, and what comes in after its successor's work, is put right.
     /// Nobody can if the successor found it absent and let it go; nor if nothing was recorded before
     /// a first write, and the source changes.
     pub(super) fn is_healed(&self, policy: Policy) -> bool {
-        let mut after_work = self.act.iter().skip_while(|step| !matches!(step, Work));
+        let mut after_work = self.steps.iter().skip_while(|step| !matches!(step, Work));
         let (is_recorded, is_deleting) = match policy {
             Policy::Retain => (self.setup.contains(&Settle), false),
             Policy::Delete => (true, true),
@@ -101,13 +101,13 @@ const A: Step = Entries(&[("A_KEY", "a")]);
 const B: Step = Entries(&[("B_KEY", "b")]);
 const AB: Step = Entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
 
-const fn workload(name: &'static str, setup: &'static [Step], act: &'static [Step]) -> Workload {
+const fn workload(name: &'static str, setup: &'static [Step], steps: &'static [Step]) -> Workload {
     Workload {
         name,
         conflict: Conflict::Overwrite,
         end: End::Same,
         setup,
-        act,
+        steps,
     }
 }
 
@@ -224,7 +224,7 @@ pub(super) fn all(target: Target) -> Vec<Workload> {
 
 impl Step {
     /// Does what is not about time.
-    pub(super) fn act(&self, world: &World, policy: Policy, conflict: Conflict) {
+    pub(super) fn perform(&self, world: &World, policy: Policy, conflict: Conflict) {
         match self {
             Source(data) => world.source(data),
             Entries(entries) => {

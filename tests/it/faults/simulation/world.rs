@@ -29,12 +29,12 @@ use tokio::{
 pub(super) use self::user::{SOURCE, data, value};
 use super::{
     oracle,
-    provider::Remotes,
+    provider::RemoteAccount,
     server,
     store::{Resource, Store},
     workload::Policy,
 };
-use crate::faults::call_log::Ledger;
+use crate::faults::call_log::CallLog;
 use crate::harness::{CANARY, Target};
 
 const NAMESPACE: &str = "team";
@@ -52,9 +52,9 @@ const RESTLESS: Duration = Duration::from_hours(12);
 pub(super) struct World {
     pub(super) target: Target,
     pub(super) store: Arc<Store>,
-    pub(super) ledger: Ledger,
+    pub(super) call_log: CallLog,
     pub(super) account: Account,
-    pub(super) remotes: Remotes,
+    pub(super) remote: RemoteAccount,
     /// Names that somebody else has ever written.
     foreign: RefCell<BTreeSet<String>>,
     process: Option<JoinHandle<()>>,
@@ -89,7 +89,7 @@ pub(super) fn operate(client: Client, transport: Transport) -> JoinHandle<()> {
         verify_interval: Duration::from_mins(10),
         deletion_timeout: Duration::from_mins(15),
         metrics_per_resource: false,
-        reporter: "memory".to_owned(),
+        reporter: "simulation".to_owned(),
     };
     tokio::spawn(async move {
         let (health, stop) = (Health::default(), pending());
@@ -116,8 +116,8 @@ impl World {
         let world = Self {
             target,
             store: Arc::new(Store::new()),
-            ledger: Ledger::new(),
-            remotes: Remotes::new(simulator, account.clone()),
+            call_log: CallLog::new(),
+            remote: RemoteAccount::new(simulator, account.clone()),
             account,
             foreign: RefCell::default(),
             process: None,
@@ -135,20 +135,24 @@ impl World {
         if self.process.is_some() {
             return;
         }
-        let incarnation = self.ledger.birth();
-        let client = server::client(&self.store, &self.ledger, incarnation);
-        let transport = self.remotes.transport(&self.ledger, incarnation);
+        let incarnation = self.call_log.start_incarnation();
+        let client = server::client(&self.store, &self.call_log, incarnation);
+        let transport = self.remote.transport(&self.call_log, incarnation);
         self.process = Some(operate(client, transport));
     }
 
     /// A client for somebody who takes the operator's place.
     pub(super) fn client(&self) -> Client {
-        server::client(&self.store, &self.ledger, self.ledger.birth())
+        server::client(
+            &self.store,
+            &self.call_log,
+            self.call_log.start_incarnation(),
+        )
     }
 
     /// Ends it wherever it is.
     pub(super) async fn down(&mut self) {
-        self.ledger.death();
+        self.call_log.end_incarnation();
         if let Some(process) = self.process.take() {
             process.abort();
             let _ = process.await;
@@ -161,9 +165,9 @@ impl World {
 
     /// Lets time pass until nothing was written for a while, or the operator died.
     pub(super) async fn quiet(&mut self) -> Ended {
-        let (ledger, started) = (self.ledger.clone(), Instant::now());
+        let (call_log, started) = (self.call_log.clone(), Instant::now());
         let quiet = async {
-            let mut moves = ledger.moves();
+            let mut moves = call_log.changes();
             while timeout(QUIET, moves.changed()).await.is_ok() {
                 if started.elapsed() > RESTLESS {
                     return Ended::Restless;
@@ -176,7 +180,7 @@ impl World {
         }
         let ended = tokio::select! {
             biased;
-            () = ledger.dies() => Ended::Crashed,
+            () = call_log.ended() => Ended::Crashed,
             ended = quiet => ended,
         };
         if ended == Ended::Crashed {
@@ -197,7 +201,7 @@ impl World {
         if ended == Ended::Restless {
             faults.push("it does not come to rest".to_owned());
         }
-        let moves = self.ledger.moves();
+        let moves = self.call_log.changes();
         sleep(rest).await;
         if moves.has_changed().unwrap_or(true) {
             faults.push("something moves that was at rest".to_owned());

@@ -10,31 +10,31 @@ use serde_json::Value;
 use simulator::{ConnectionCut, Provider, Simulator};
 use tokio::time::Instant;
 
-/// A habit.
+/// A quirk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::faults::simulation) enum Habit {
+pub(in crate::faults::simulation) enum Quirk {
     /// It stores names with one line for two that follow each other.
-    Squeezes,
+    CollapsesUnderscores,
     /// Whatever is read has just been changed.
-    Touches,
+    TouchesTimestamps,
     /// What is read is what was there so long ago.
     Lags(Duration),
 }
 
-/// What is remembered for a habit.
+/// What is remembered for a quirk.
 #[derive(Default)]
-pub(super) struct Habits {
-    pub(super) habit: Option<Habit>,
+pub(super) struct QuirkState {
+    pub(super) quirk: Option<Quirk>,
     /// What has been read, to be read again before a write.
     known: BTreeMap<String, Parts>,
     /// What it was before each write.
-    past: Vec<(Instant, BTreeMap<String, Response<Bytes>>)>,
+    history: Vec<(Instant, BTreeMap<String, Response<Bytes>>)>,
 }
 
-impl Habits {
+impl QuirkState {
     /// A request as the provider takes it.
-    pub(super) fn taken(&self, request: Request<Bytes>) -> Request<Bytes> {
-        if self.habit != Some(Habit::Squeezes) || request.method() == Method::GET {
+    pub(super) fn transform_request(&self, request: Request<Bytes>) -> Request<Bytes> {
+        if self.quirk != Some(Quirk::CollapsesUnderscores) || request.method() == Method::GET {
             return request;
         }
         request.map(|body| {
@@ -47,13 +47,13 @@ impl Habits {
     }
 
     /// An answer as the provider shows it.
-    pub(super) fn shown(
+    pub(super) fn transform_answer(
         &self,
         is_read: bool,
         answer: Response<Bytes>,
         now: &str,
     ) -> Response<Bytes> {
-        if self.habit != Some(Habit::Touches) || !is_read {
+        if self.quirk != Some(Quirk::TouchesTimestamps) || !is_read {
             return answer;
         }
         let mut answer = answer.map(|body| {
@@ -68,23 +68,23 @@ impl Habits {
     }
 
     /// What of the past is to be shown instead of the present.
-    pub(super) fn past(&mut self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
-        let Some(Habit::Lags(lag)) = self.habit else {
+    pub(super) fn stale_answer(&mut self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+        let Some(Quirk::Lags(lag)) = self.quirk else {
             return None;
         };
         let uri = request.uri().to_string();
         let mut parts = Request::builder().uri(&uri).body(()).ok()?.into_parts().0;
         parts.headers = request.headers().clone();
         self.known.insert(uri.clone(), parts);
-        self.past.retain(|(at, _)| at.elapsed() < lag);
-        self.past
+        self.history.retain(|(at, _)| at.elapsed() < lag);
+        self.history
             .iter()
             .find_map(|(_, shown)| shown.get(&uri))
             .cloned()
     }
 
     /// The reads that a write will change.
-    pub(super) fn known(&self) -> Vec<(String, Parts)> {
+    pub(super) fn known_reads(&self) -> Vec<(String, Parts)> {
         let known = self.known.iter();
         known
             .map(|(uri, parts)| (uri.clone(), parts.clone()))
@@ -93,7 +93,7 @@ impl Habits {
 
     /// What they were before it.
     pub(super) fn remember(&mut self, shown: BTreeMap<String, Response<Bytes>>) {
-        self.past.push((Instant::now(), shown));
+        self.history.push((Instant::now(), shown));
     }
 }
 

@@ -84,19 +84,19 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
 
 /// What the user wants in the end.
 #[derive(Clone)]
-pub(super) struct Wanted {
+pub(super) struct DesiredState {
     texts: BTreeMap<&'static str, String>,
     names: [bool; 3],
 }
 
-impl Wanted {
+impl DesiredState {
     /// Makes it so, at once.
     pub(super) fn install(&self, world: &World) {
         let texts = self.texts.iter().map(|(key, text)| (*key, text.as_str()));
         world.source(&texts.collect::<Vec<_>>());
         let all = NAMES.iter().zip(KEYS).zip(self.names);
         let entries: Vec<(&str, &str)> = all
-            .filter(|(_, is_wanted)| *is_wanted)
+            .filter(|(_, is_desired)| *is_desired)
             .map(|((name, key), _)| (*name, key))
             .collect();
         world.spec(&json!({"data": data(&entries), "suspend": false}));
@@ -106,7 +106,7 @@ impl Wanted {
 /// A sequence that is played.
 pub(super) struct Play<'a> {
     world: &'a mut World,
-    wanted: Wanted,
+    desired: DesiredState,
     /// Whether somebody else wrote what only a new value puts right.
     is_foreign: bool,
 }
@@ -115,7 +115,7 @@ impl<'a> Play<'a> {
     pub(super) fn new(world: &'a mut World) -> Self {
         Self {
             world,
-            wanted: Wanted {
+            desired: DesiredState {
                 texts: KEYS.map(|key| (key, "0".to_owned())).into(),
                 names: [true, false, false],
             },
@@ -124,7 +124,7 @@ impl<'a> Play<'a> {
     }
 
     pub(super) fn begin(&mut self) {
-        self.wanted.install(self.world);
+        self.desired.install(self.world);
         self.world.up();
     }
 
@@ -132,24 +132,24 @@ impl<'a> Play<'a> {
         match &operation.what {
             What::Rotate(key, text) => {
                 match text {
-                    Some(text) => self.wanted.texts.insert(KEYS[*key], text.to_string()),
-                    None => self.wanted.texts.remove(KEYS[*key]),
+                    Some(text) => self.desired.texts.insert(KEYS[*key], text.to_string()),
+                    None => self.desired.texts.remove(KEYS[*key]),
                 };
                 let texts = self
-                    .wanted
+                    .desired
                     .texts
                     .iter()
                     .map(|(key, text)| (*key, text.as_str()));
                 self.world.source(&texts.collect::<Vec<_>>());
             }
             What::Entries(names) => {
-                self.wanted.names = *names;
-                self.wanted.install(self.world);
+                self.desired.names = *names;
+                self.desired.install(self.world);
             }
             What::Suspend(is_suspended) => self.world.spec(&json!({"suspend": is_suspended})),
             What::Anew => {
                 self.world.delete();
-                self.wanted.install(self.world);
+                self.desired.install(self.world);
             }
             What::Foreign(name, goes) => {
                 self.is_foreign = true;
@@ -182,7 +182,7 @@ impl<'a> Play<'a> {
             What::CrashAt(call, is_done) => {
                 let variant = Variant::BOTH[usize::from(*is_done)];
                 let call = *call;
-                self.world.ledger.arm(&[Crash { call, variant }]);
+                self.world.call_log.arm(&[Crash { call, variant }]);
             }
         }
         sleep(operation.then).await;
@@ -191,27 +191,27 @@ impl<'a> Play<'a> {
 
     /// Lets the successor of a dead operator come.
     async fn revive(&mut self) {
-        if !self.world.ledger.is_alive() {
+        if !self.world.call_log.is_alive() {
             self.world.down().await;
             self.world.up();
         }
     }
 
     /// Everything that disturbs ends, and everything that is wanted can be had.
-    pub(super) async fn end(mut self) -> Wanted {
+    pub(super) async fn end(mut self) -> DesiredState {
         self.world.account.clear_faults();
         self.world.store.faults.clear();
-        self.world.ledger.arm(&[]);
+        self.world.call_log.arm(&[]);
         self.world.watches(Store::release);
         self.revive().await;
-        let mut wanted = self.wanted;
+        let mut desired = self.desired;
         for key in KEYS {
-            let text = wanted.texts.entry(key).or_insert_with(|| "9".to_owned());
+            let text = desired.texts.entry(key).or_insert_with(|| "9".to_owned());
             if self.is_foreign {
                 text.push_str("-anew");
             }
         }
-        wanted.install(self.world);
-        wanted
+        desired.install(self.world);
+        desired
     }
 }

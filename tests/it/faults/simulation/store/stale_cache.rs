@@ -17,13 +17,13 @@ impl Store {
     }
 
     /// Lists and watches of a resource end at a version.
-    pub(in crate::faults::simulation) fn show_past(&self, resource: Resource, version: u64) {
-        self.lock().past.insert(resource, version);
+    pub(in crate::faults::simulation) fn serve_stale(&self, resource: Resource, version: u64) {
+        self.lock().stale_at.insert(resource, version);
     }
 
     /// Watches go on from there, step by step.
-    pub(in crate::faults::simulation) fn show_present(&self) {
-        self.lock().past.clear();
+    pub(in crate::faults::simulation) fn serve_current(&self) {
+        self.lock().stale_at.clear();
         self.changed.send_modify(|count| *count += 1);
     }
 
@@ -31,7 +31,7 @@ impl Store {
     pub(super) fn shown(&self, resource: Resource, namespace: Option<&str>) -> (u64, Vec<Value>) {
         let present = self.list(resource, namespace);
         let state = self.lock();
-        let Some(last) = state.past.get(&resource) else {
+        let Some(last) = state.stale_at.get(&resource) else {
             return (state.version, present);
         };
         let mut shown = BTreeMap::new();

@@ -136,9 +136,9 @@ impl World {
     }
 
     /// Holds, releases or expires what the operator watches.
-    pub(in crate::faults::simulation) fn watches(&self, act: impl Fn(&Store, Resource)) {
+    pub(in crate::faults::simulation) fn watches(&self, action: impl Fn(&Store, Resource)) {
         for resource in [Resource::ProviderSecrets, Resource::Secrets] {
-            act(&self.store, resource);
+            action(&self.store, resource);
         }
     }
 
