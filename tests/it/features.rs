@@ -2,7 +2,7 @@
 
 mod credentials; // API keys that are missing, refused, replaced
 mod deletion; // what goes away, and what becomes of it at the provider
-mod drift; // what somebody else does at a provider
+mod drift; // changes by other clients at a provider
 mod key_rotation; // API keys that are rotated, and keys of other accounts
 mod lifecycle; // create, rotate, add, remove, suspend, restart, for each of the five APIs
 mod namespaces; // the operator of some namespaces: nothing elsewhere, Roles only

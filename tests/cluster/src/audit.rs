@@ -104,7 +104,7 @@ struct Status {
     code: u16,
 }
 
-/// The log, which only grows: each line is read once, however often somebody looks.
+/// The log, which only grows: each line is read once, however often a test looks.
 #[derive(Debug)]
 pub(crate) struct Log {
     path: PathBuf,

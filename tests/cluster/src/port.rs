@@ -1,10 +1,10 @@
-//! Loopback ports that nobody else gets.
+//! Loopback ports that no other process gets.
 //!
 //! Asking the kernel for a free port, closing it and starting a server on it
 //! is a race, and an API server that restarts loses its port for a moment.
 //! So the port stays bound, without listening, for as long as this value lives.
 //! Linux lets a server with `SO_REUSEADDR` (all Go servers) listen beside it,
-//! and gives the port to nobody who asks for any free one.
+//! and gives the port to no process that asks for any free one.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

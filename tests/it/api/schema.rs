@@ -160,7 +160,7 @@ fn an_object_that_no_operator_has_seen_does_not_look_current() {
             "metadata": {"name": "unseen", "namespace": case.namespace},
             "spec": spec,
         });
-        // The API server's answer to the creation, before anybody else can see the object.
+        // The API server's answer to the creation, before any other client can see the object.
         let create = ["create", "-f", "-", "-o", "jsonpath={.status}"];
         let cluster = &case.env.cluster;
         let output = cluster

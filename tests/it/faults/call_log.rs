@@ -1,7 +1,6 @@
-//! The call log: every call of the operator to the outside in its order, and where it dies.
+//! The call log: every call of the operator to the API server and the providers in order, and the crashes between them.
 //!
-//! What the operator does at once is written down at once: under a paused clock on one thread a run
-//! is repeatable, so the number of a call names the same call in every run.
+//! Under a paused clock on one thread a run is repeatable: the number of a call names the same call in every run.
 
 use std::{
     collections::VecDeque,
@@ -13,26 +12,26 @@ use std::{
 
 use tokio::{sync::watch, time::sleep};
 
-/// Where an incarnation of the operator dies: at its call with this number, counted from 1 since
-/// the call log was armed or since the crash before.
+/// Where an incarnation of the operator crashes: at the call with this number, counted from 1 since the call log was
+/// armed or since the crash before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crash {
     pub(crate) call: usize,
     pub(crate) variant: Variant,
 }
 
-/// On which side of the call's effect it dies.
+/// Whether the crash comes before or after the call's effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
-    /// Nothing happened.
+    /// The call has no effect.
     Before,
-    /// It happened, and the answer was lost.
+    /// The call has its effect, and the answer is lost.
     After,
-    /// It was on its way, and happens while the successor is at work.
+    /// The call is in flight and has its effect while the next incarnation runs.
     Late,
 }
 
-/// How long what the dead have sent is still on its way.
+/// How long a call is in flight after the crash of its incarnation.
 const LATE: Duration = Duration::from_millis(10);
 
 impl Variant {
@@ -54,21 +53,21 @@ impl fmt::Display for Crash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Read,
-    /// A write at the API server, which takes no late ones: they are fenced.
+    /// A write at the API server, which refuses late ones by their resourceVersion.
     Record,
-    /// A write at a provider, which takes them.
+    /// A write at a provider, which takes late ones.
     Send,
 }
 
-/// Written by every incarnation; clones mean the same call log.
+/// The log of all incarnations. Clones share it.
 #[derive(Clone)]
 pub(crate) struct CallLog(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// Moves with each write and each event.
+    /// Counts writes and events.
     changed: watch::Sender<u64>,
-    /// The incarnation that is alive.
+    /// The running incarnation.
     alive: watch::Sender<Option<u64>>,
 }
 
@@ -90,35 +89,35 @@ impl CallLog {
         }))
     }
 
-    /// A new incarnation lives.
+    /// Starts a new incarnation and returns its number.
     pub(crate) fn start_incarnation(&self) -> u64 {
         let mut state = self.lock();
         state.incarnations += 1;
-        let incarnations = state.incarnations;
-        state.lines.push(format!("-- incarnation {incarnations}"));
+        let incarnation = state.incarnations;
+        state.lines.push(format!("-- incarnation {incarnation}"));
         drop(state);
-        self.0.alive.send_replace(Some(incarnations));
-        incarnations
+        self.0.alive.send_replace(Some(incarnation));
+        incarnation
     }
 
-    /// Nothing that the living incarnation still does has any effect.
+    /// Ends the running incarnation: no further call of it has an effect.
     pub(crate) fn end_incarnation(&self) {
         self.0.alive.send_replace(None);
     }
 
-    /// From here on calls are counted, and crashes happen.
+    /// Starts to count calls and to crash.
     pub(crate) fn arm(&self, crashes: &[Crash]) {
         let mut state = self.lock();
         state.crashes = crashes.iter().copied().collect();
         state.counted = Some(Vec::new());
     }
 
-    /// How many calls there were since the call log was armed or since the last crash.
+    /// The number of calls since the log was armed or since the last crash.
     pub(crate) fn counted(&self) -> usize {
         self.lock().counted.as_ref().map_or(0, Vec::len)
     }
 
-    /// Crashes that have not happened.
+    /// The number of crashes that have not happened.
     pub(crate) fn pending_crashes(&self) -> usize {
         self.lock().crashes.len()
     }
@@ -133,7 +132,7 @@ impl CallLog {
         calls
     }
 
-    /// One call: written down, done, answered; or the end of the incarnation.
+    /// Logs a call, carries it out and returns the answer, or crashes.
     pub(crate) async fn call<T>(
         &self,
         incarnation: u64,
@@ -166,19 +165,19 @@ impl CallLog {
         answer
     }
 
-    /// Never returns to the dead.
+    /// Returns only to the running incarnation, and never to a former one.
     pub(crate) async fn ensure_alive(&self, incarnation: u64) {
         if *self.0.alive.borrow() != Some(incarnation) {
             pending::<()>().await;
         }
     }
 
-    /// Whether an incarnation lives.
+    /// Whether an incarnation runs.
     pub(crate) fn is_alive(&self) -> bool {
         self.0.alive.borrow().is_some()
     }
 
-    /// Something outside has changed.
+    /// Counts a change at the API server or a provider.
     pub(crate) fn record_change(&self) {
         self.0.changed.send_modify(|count| *count += 1);
     }
@@ -187,13 +186,13 @@ impl CallLog {
         self.0.changed.subscribe()
     }
 
-    /// Resolves when the living incarnation dies.
+    /// Resolves when the running incarnation ends.
     pub(crate) async fn ended(&self) {
         let mut alive = self.0.alive.subscribe();
         let _ = alive.wait_for(Option::is_none).await;
     }
 
-    /// Everything, for somebody who looks for a fault.
+    /// The whole log, for the message of a failed assertion.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lock().lines.clone()
     }

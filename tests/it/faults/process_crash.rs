@@ -1,6 +1,5 @@
-//! The operator as a process, killed at its calls to the outside: the crash matrix against a real
-//! API server (reliability.md 1.4, T1, level B). The binary is the one that people run; its calls go
-//! through proxies that the test holds, so it needs no fail points.
+//! The crash matrix against a real API server: the test kills the operator's process at its calls. The binary is the
+//! released one, without fail points, because its calls go through proxies of the test.
 
 mod lifecycle;
 mod recording_proxies;
@@ -13,7 +12,7 @@ use crate::{
     harness::{SCALE, Target, TestEnv, run, say, setting},
 };
 
-/// The operator of the environment itself has nothing to do.
+/// The operator of the environment itself does nothing.
 const IDLE: &str = "--watch-namespaces=no-such-namespace";
 
 /// Cases: L-01, L-04
@@ -28,8 +27,8 @@ fn a_process_killed_at_any_call_changes_nothing_in_the_end() {
     });
 }
 
-/// Kills at some calls, others in each lane, so that every kind of call is met on both sides; with a
-/// larger scale at every call.
+/// Kills at some calls, at others in each lane, so that all lanes together cover every kind of call before and after
+/// its effect. A larger scale kills at every call.
 async fn lane_of(env: &TestEnv, target: Target, lane: usize) -> usize {
     let undisturbed = Lifecycle::new(env, target, &[]).await.run(None).await;
     let Outcome { calls, .. } = undisturbed;

@@ -1,12 +1,11 @@
-//! The whole controller in process, under simulated time, between an in-memory API server and the
-//! simulated providers: what a machine can die of, and orders of events that a real cluster shows
-//! once in a year. Thousands of runs take seconds.
+//! The whole controller in process, under simulated time, between an in-memory API server and the simulated providers:
+//! crashes at every call, and orders of events that a real cluster shows once in a year. Thousands of runs take seconds.
 //!
 //! # Layout
 //! - `store`, `refusal`, `request`, `server`: the API server
-//! - `provider`: every call of the operator to the outside, and where it dies
-//! - `world`: one of each, and what users do
-//! - `workload`, `plan`, `oracle`: what is played, and what must be so in the end
+//! - `provider`: the provider account, behind the call log
+//! - `world`: an API server, an account and an operator, and what users do
+//! - `workload`, `plan`, `oracle`: what a run does, and what must hold at its end
 
 mod conformance;
 mod crash;

@@ -131,7 +131,7 @@ fn a_key_that_no_header_may_hold_is_never_sent() {
         }))
         .await;
         bystander.rotate().await;
-        // Nobody has such a key, so look at everything that came in at all.
+        // No account has such a key, so search all requests.
         let unknown = env.simulator().requests();
         let unknown = unknown.iter().filter(|request| request.account.is_none());
         assert_eq!(

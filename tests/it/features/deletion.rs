@@ -2,11 +2,11 @@
 
 mod blocked; // the provider or the credential is not there
 mod entries; // entries that go away while the object stays
-mod forged; // a status that somebody else wrote
+mod forged; // a status that a user wrote
 mod identity; // only what is ours is deleted
 mod namespaces; // everything goes at once, in any order
 mod released; // by force, and with no operator there
-mod restart; // while nobody looks
+mod restart; // while no operator runs
 mod sets; // Pipecat's sets, Baseten's teams
 
 use serde_json::{Value, json};
@@ -139,7 +139,7 @@ fn a_foreign_finalizer_stays_and_the_cleanup_is_done_once() {
             Some(vec!["example.com/theirs".to_owned()])
         );
         case.assert_held(&[]);
-        // Somebody writes the name anew: it is not the object's any more, whatever wakes it.
+        // Another client writes the name anew: it is not the object's any more, whatever causes a reconcile.
         let requests = case.account.requests().len();
         case.foreign_secret("A_KEY");
         case.annotate("gone", "example.com/note", "1").await;
@@ -186,13 +186,13 @@ fn a_suspended_object_is_cleaned_up_all_the_same() {
 fn a_policy_that_flips_ends_as_the_last_one_says() {
     run(at_each_api_verifying(async |case| {
         let one = case.synced("flips", &delete()).await;
-        let guarded = async |policy: &str, is_wanted: bool| {
+        let guarded = async |policy: &str, is_expected: bool| {
             let patch = json!({"spec": {"deletionPolicy": policy}});
             case.patch("flips", patch)
                 .await
                 .expect("the policy changes");
             case.wait("flips", "guarded as its policy says", |object| {
-                is_guarded(object) == is_wanted
+                is_guarded(object) == is_expected
             })
             .await;
         };

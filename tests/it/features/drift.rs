@@ -1,4 +1,4 @@
-//! What somebody else does at the provider is found and mended, and nothing else is (P-35, P-36).
+//! Drift: the operator finds and repairs what other clients change at the provider, and nothing else.
 
 mod brake; // another writer who does not stop
 mod listings; // what a listing may not prove
@@ -14,7 +14,7 @@ use crate::harness::{Target, TestCase, TestEnv, at_each_api_on, entry, metric, r
 /// How long after a write its absence is believed (design.md 4).
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// Where somebody else's write of a value can be seen.
+/// Whether the provider shows that another client wrote a value.
 const SHOWN: [Target; 2] = [Target::PrimeIntellect, Target::Braintrust];
 
 async fn at_each_api_verifying(play: impl AsyncFn(TestCase<'static>)) {
@@ -93,7 +93,7 @@ fn what_was_changed_by_hand_is_written_again_within_the_interval() {
             let case = TestCase::new(env, target).await;
             let one = case.synced("kept", &json!({})).await;
             let before = drifts(&case, "changed").await;
-            case.foreign_write("A_KEY", "somebody else's");
+            case.foreign_write("A_KEY", "foreign");
             let changed = Instant::now();
             case.wait_held(&[("A_KEY", &one)]).await;
             assert!(

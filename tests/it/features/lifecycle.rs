@@ -14,7 +14,7 @@ fn writes_whole_sets(case: &TestCase<'_>) -> bool {
     case.target == Target::Pipecat
 }
 
-/// Applies the object `life` with the entry `A_KEY` and waits for it; the value that was sent.
+/// Applies the object `lifecycle` with the entry `A_KEY` and waits for it; the value that was sent.
 async fn one_entry(case: &TestCase<'_>) -> String {
     one_entry_named(case, "A_KEY").await
 }
@@ -22,8 +22,8 @@ async fn one_entry(case: &TestCase<'_>) -> String {
 async fn one_entry_named(case: &TestCase<'_>, name: &str) -> String {
     let (one, two) = (case.value("one"), case.value("two"));
     case.secret("source", &[("a", &one), ("b", &two)]).await;
-    case.object("life", &[(name, "source", "a")]).await;
-    case.wait_ready("life").await;
+    case.object("lifecycle", &[(name, "source", "a")]).await;
+    case.wait_ready("lifecycle").await;
     one
 }
 
@@ -37,7 +37,8 @@ async fn rotate(case: &TestCase<'_>, data: &[(&str, &str)]) -> ProviderSecret {
             .filter(is_newest)
             .any(|source| source.name == "source")
     };
-    case.wait("life", "of the newest Secret", is_acted_on).await
+    case.wait("lifecycle", "of the newest Secret", is_acted_on)
+        .await
 }
 
 /// Method and path of every request but the first `known`, with `{id}` for the provider's ids.
@@ -93,7 +94,7 @@ fn a_new_object_costs_the_fewest_requests_and_is_shown_as_synced() {
     run(at_each_api(async |case| {
         // A name that no other test writes: a listing begun before a write of a name is not believed.
         let one = one_entry_named(&case, "NEW_KEY").await;
-        let wanted: &[&str] = match case.target {
+        let expected: &[&str] = match case.target {
             Target::BasetenWorkspace => &["POST /v1/secrets"],
             Target::BasetenTeam => &["POST /v1/teams/{team}/secrets"],
             Target::PrimeIntellect => &["GET /api/v1/secrets/", "POST /api/v1/secrets/"],
@@ -104,13 +105,13 @@ fn a_new_object_costs_the_fewest_requests_and_is_shown_as_synced() {
             ],
             Target::Braintrust => &["GET /v1/ai_secret", "PUT /v1/ai_secret"],
         };
-        assert_eq!(lines(&case, 0), wanted);
+        assert_eq!(lines(&case, 0), expected);
         assert_eq!(
             newest_body(&case),
             first_body(case.target, &[("NEW_KEY", &one)])
         );
         case.wait_held(&[("NEW_KEY", &one)]).await;
-        let columns = case.columns("life").await;
+        let columns = case.columns("lifecycle").await;
         let provider = case.target.provider();
         assert_eq!(columns[..4], [provider, "True", "Synced", "1/1"]);
         assert!(
@@ -152,19 +153,22 @@ fn a_rotated_value_replaces_the_old_one_under_the_same_id_in_one_write() {
         let (two, entries) = (case.value("two"), [("A_KEY", rotated.as_str())]);
         let object = rotate(&case, &[("a", &rotated), ("b", &two)]).await;
         case.wait_held(&entries).await;
-        let wanted: &[&str] = match case.target {
+        let expected: &[&str] = match case.target {
             Target::BasetenWorkspace => &["POST /v1/secrets"],
             Target::BasetenTeam => &["POST /v1/teams/{team}/secrets"],
             Target::PrimeIntellect => &["PATCH /api/v1/secrets/{id}"],
             Target::Pipecat => &["PUT /v1/secrets/agents", "GET /v1/secrets/agents"],
             Target::Braintrust => &["PATCH /v1/ai_secret/{id}"],
         };
-        assert_eq!(lines(&case, known), wanted);
+        assert_eq!(lines(&case, known), expected);
         assert_eq!(newest_body(&case), next_body(case.target, &entries));
         assert_eq!(identity(&case, "A_KEY"), before);
         let status = object.status.expect("there is a status");
         assert_eq!(status.entries[0].remote_id, before);
-        assert_eq!(case.columns("life").await[1..4], ["True", "Synced", "1/1"]);
+        assert_eq!(
+            case.columns("lifecycle").await[1..4],
+            ["True", "Synced", "1/1"]
+        );
         case.finish().await;
     }));
 }
@@ -176,12 +180,12 @@ fn an_added_entry_is_the_only_one_written_but_in_a_set() {
         let two = case.value("two");
         let known = case.account.requests().len();
         case.object(
-            "life",
+            "lifecycle",
             &[("A_KEY", "source", "a"), ("B_ADDED_KEY", "source", "b")],
         )
         .await;
-        case.wait_ready("life").await;
-        let wanted: &[&str] = match case.target {
+        case.wait_ready("lifecycle").await;
+        let expected: &[&str] = match case.target {
             Target::BasetenWorkspace => &["POST /v1/secrets"],
             Target::BasetenTeam => &["POST /v1/teams/{team}/secrets"],
             Target::PrimeIntellect => &["GET /api/v1/secrets/", "POST /api/v1/secrets/"],
@@ -193,13 +197,16 @@ fn an_added_entry_is_the_only_one_written_but_in_a_set() {
                 "PUT /v1/ai_secret",
             ],
         };
-        assert_eq!(lines(&case, known), wanted);
+        assert_eq!(lines(&case, known), expected);
         let entries = [("A_KEY", one.as_str()), ("B_ADDED_KEY", two.as_str())];
         assert_eq!(newest_body(&case), first_body(case.target, &entries));
         assert_eq!(case.held().len(), 2);
         let times = case.account.held(case.scope().as_deref())["A_KEY"].writes;
         assert_eq!(times, if writes_whole_sets(&case) { 2 } else { 1 });
-        assert_eq!(case.columns("life").await[1..4], ["True", "Synced", "2/2"]);
+        assert_eq!(
+            case.columns("lifecycle").await[1..4],
+            ["True", "Synced", "2/2"]
+        );
         case.finish().await;
     }));
 }
@@ -209,11 +216,11 @@ fn one_rotated_key_of_two_is_the_only_one_written_but_in_a_set() {
     run(at_each_api(async |case| {
         let one = one_entry(&case).await;
         case.object(
-            "life",
+            "lifecycle",
             &[("A_KEY", "source", "a"), ("B_KEY", "source", "b")],
         )
         .await;
-        case.wait_ready("life").await;
+        case.wait_ready("lifecycle").await;
         let before = case.writes().len();
         let rotated = case.value("rotated");
         rotate(&case, &[("a", &one), ("b", &rotated)]).await;
@@ -230,14 +237,14 @@ fn an_entry_removed_from_spec_leaves_status_and_stays_at_the_provider() {
     run(at_each_api(async |case| {
         let (one, two) = (one_entry(&case).await, case.value("two"));
         case.object(
-            "life",
+            "lifecycle",
             &[("A_KEY", "source", "a"), ("B_KEY", "source", "b")],
         )
         .await;
-        case.wait_ready("life").await;
+        case.wait_ready("lifecycle").await;
         let before = case.writes();
-        case.object("life", &[("B_KEY", "source", "b")]).await;
-        let object = case.wait_ready("life").await;
+        case.object("lifecycle", &[("B_KEY", "source", "b")]).await;
+        let object = case.wait_ready("lifecycle").await;
         let status = object.status.expect("there is a status");
         let names: Vec<&str> = status
             .entries
@@ -247,7 +254,10 @@ fn an_entry_removed_from_spec_leaves_status_and_stays_at_the_provider() {
         assert_eq!(names, ["B_KEY"]);
         assert_eq!(case.writes(), before);
         case.wait_held(&[("A_KEY", &one), ("B_KEY", &two)]).await;
-        assert_eq!(case.columns("life").await[1..4], ["True", "Synced", "1/1"]);
+        assert_eq!(
+            case.columns("lifecycle").await[1..4],
+            ["True", "Synced", "1/1"]
+        );
         // What is forgotten is not written when its source changes, and what is kept is.
         let rotated = case.value("rotated");
         case.secret("source", &[("a", &rotated), ("b", &rotated)])
@@ -256,7 +266,7 @@ fn an_entry_removed_from_spec_leaves_status_and_stays_at_the_provider() {
             .await;
         // Given back, it is an update of what is there.
         case.object(
-            "life",
+            "lifecycle",
             &[("A_KEY", "source", "a"), ("B_KEY", "source", "b")],
         )
         .await;

@@ -1,5 +1,5 @@
 //! The operator of some namespaces: nothing happens in another one, Roles are all it needs, and a
-//! namespace that may not be read holds up nobody.
+//! namespace that may not be read holds up no other.
 
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ fn an_object_of_another_namespace_is_left_alone() {
         let watched = TestCase::in_namespace(&env, Target::Braintrust, "watched").await;
         make(&watched, "one").await;
         wait_synced(&watched, "one").await;
-        // What wakes an object that is watched.
+        // What causes a reconcile of an object that is watched.
         elsewhere
             .secret("source", &[("a", &elsewhere.value("two"))])
             .await;
@@ -260,7 +260,7 @@ fn where_secrets_may_not_be_read_only_the_objects_there_say_so() {
         let refused = calls.iter().filter(|call| call.code == 403).count();
         assert!((1..=20).contains(&refused), "{refused} calls were refused");
 
-        // The next try is with the right again, and so is what is told.
+        // The next try has the right again, and its report is correct again.
         env.grant(&["open", "shut"]).await;
         wait_synced(&shut, "two").await;
         assert_eq!(shut.writes().len(), writes.len() + 1);

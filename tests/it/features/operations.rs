@@ -55,36 +55,37 @@ fn events_tell_of_transitions_and_of_nothing_else() {
         let env = TestEnv::shared().await;
         let bystander = Bystander::new(env).await;
         let case = TestCase::new(env, Target::BasetenTeam).await;
-        case.object("told", &[("A_KEY", "source", "a")]).await;
-        case.wait_reason("told", "SecretNotFound").await;
+        case.object("reported", &[("A_KEY", "source", "a")]).await;
+        case.wait_reason("reported", "SecretNotFound").await;
         case.secret("source", &[("a", &case.value("0"))]).await;
-        case.wait_ready("told").await;
-        wait_events(&case, "told", 2).await;
+        case.wait_ready("reported").await;
+        wait_events(&case, "reported", 2).await;
         // A metadata edit, a label on the object and a spec that asks for the same are no news.
         case.kubectl(&["label", "secret", "source", "team=a"]).await;
-        case.kubectl(&["annotate", "psec", "told", "note=a"]).await;
+        case.kubectl(&["annotate", "psec", "reported", "note=a"])
+            .await;
         case.secret("source", &[("a", &case.value("1"))]).await;
         case.wait_held(&[("A_KEY", &case.value("1"))]).await;
-        wait_events(&case, "told", 3).await;
+        wait_events(&case, "reported", 3).await;
         // A failure that repeats is one event.
         case.account.add_fault(Fault::status(500).times(3));
         let before = case.account.requests().len();
         case.secret("source", &[("a", &case.value("2"))]).await;
         case.wait_held(&[("A_KEY", &case.value("2"))]).await;
-        case.wait_ready("told").await;
+        case.wait_ready("reported").await;
         assert_eq!(case.account.requests().len(), before + 4);
-        wait_events(&case, "told", 5).await;
+        wait_events(&case, "reported", 5).await;
         bystander.rotate().await;
-        let events = events(&case, "told").await;
-        let wanted = [
+        let events = events(&case, "reported").await;
+        let expected = [
             ("Warning", "SecretNotFound"),
             ("Normal", "Synced"),
             ("Normal", "Synced"),
             ("Warning", "ProviderUnavailable"),
             ("Normal", "Synced"),
         ];
-        assert_eq!(reasons(&events), wanted);
-        let object = case.objects().get("told").await.expect("the object");
+        assert_eq!(reasons(&events), expected);
+        let object = case.objects().get("reported").await.expect("the object");
         for event in &events {
             assert_eq!(
                 event["reportingController"],
@@ -228,10 +229,10 @@ fn each_log_line_is_one_json_object_and_others_are_capped_whatever_rust_log_says
         let object: ProviderSecret = case.wait_ready("logged").await;
         assert!(condition(&object, "Ready").is_some());
         // Status is written before the line about it.
-        let told = format!("\"namespace\":\"{}\"", case.namespace);
-        let log = until("a line tells of the object", async || {
+        let field = format!("\"namespace\":\"{}\"", case.namespace);
+        let log = until("a line names the object", async || {
             let log = env.operator.log();
-            if log.contains(&told) {
+            if log.contains(&field) {
                 Ok(log)
             } else {
                 Err("none does".to_owned())

@@ -2,7 +2,7 @@
 //! of the five APIs.
 
 mod answers; // answers that are no answers: cut, strange, large, elsewhere
-mod pace; // how often a provider in trouble is called, and who else notices
+mod pace; // how often a failing provider is called, and that others do not notice
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::future::join_all;
@@ -65,7 +65,7 @@ async fn suffers(case: &TestCase<'_>, fault: Fault, state: State, reason: &str) 
     assert!(is_right, "{what}: {:#?}", object.status);
     let entry = &object.status.as_ref().expect("a status").entries[0];
     assert_ne!(entry.state, EntryState::Synced, "{what}");
-    assert_eq!(entry.digest, None, "{what}: nobody knows what is there");
+    assert_eq!(entry.digest, None, "{what}: what is there is unknown");
     case.account.clear_faults();
     // Never the value of a time before: the provider may hold that one already.
     let healed = case.value(&format!("healed-{rotated}"));
@@ -244,8 +244,8 @@ fn one_entry_that_fails_does_not_stop_the_others() {
             assert!(condition(&object, "Stalled").is_some(), "{target:?}");
             let entries = &object.status.as_ref().expect("a status").entries;
             let states: Vec<EntryState> = entries.iter().map(|entry| entry.state).collect();
-            let wanted = [EntryState::Synced, EntryState::Failed, EntryState::Synced];
-            assert_eq!(states, wanted, "{target:?}");
+            let expected = [EntryState::Synced, EntryState::Failed, EntryState::Synced];
+            assert_eq!(states, expected, "{target:?}");
             case.wait_held(&[("A_KEY", &value), ("C_KEY", &value)])
                 .await;
             let healed = case.value("healed");

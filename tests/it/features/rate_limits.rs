@@ -1,5 +1,5 @@
-//! What all objects of an account share: pauses, the breaker, outages, and the places that all
-//! accounts share. What takes hours is tested in process, under a clock that jumps.
+//! The limits that all objects of an account share: pauses, the breaker, outages, and the calls in flight of all
+//! accounts. What takes hours is tested in process, under simulated time.
 
 mod hours; // breaker and outage, in simulated hours
 mod process; // one account's objects in process

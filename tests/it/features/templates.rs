@@ -92,12 +92,12 @@ fn template_like_text_in_values_and_around_them_is_literal() {
             .iter()
             .map(|value| format!("  ${{X}} {value}<'&'>\n\n"))
             .collect();
-        let wanted: Vec<(&str, &str)> = keys
+        let expected: Vec<(&str, &str)> = keys
             .iter()
             .map(String::as_str)
             .zip(made.iter().map(String::as_str))
             .collect();
-        case.wait_held(&wanted).await;
+        case.wait_held(&expected).await;
         case.finish().await;
     }));
 }

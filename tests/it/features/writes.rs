@@ -69,8 +69,8 @@ fn one_key_of_fifty_that_rotates_costs_one_write_of_that_key() {
             let before = case.account.requests().len();
             let rotated = values(37, "rotated");
             secret(&rotated).await;
-            let wanted: Vec<_> = rotated.iter().map(|(key, value)| (&**key, &**value)).collect();
-            case.wait_held(&wanted).await;
+            let expected: Vec<_> = rotated.iter().map(|(key, value)| (&**key, &**value)).collect();
+            case.wait_held(&expected).await;
             case.wait_ready("fifty").await;
             bystander.rotate().await;
             let requests = case.account.requests();

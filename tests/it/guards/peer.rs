@@ -226,7 +226,7 @@ fn eso_3_4_one_failing_key_stops_no_other() {
         case.put("partly", &data, &json!({})).await;
         case.wait_held(&[("B_KEY", &value)]).await;
         let object = case
-            .wait("partly", "told", |object| {
+            .wait("partly", "reported", |object| {
                 object.status.as_ref().is_some_and(|status| {
                     status
                         .entries

@@ -206,10 +206,10 @@ impl TestCase<'_> {
     }
 
     /// Asserts the names and values that the provider holds in this test case's scope.
-    pub(crate) fn assert_held(&self, wanted: &[(&str, &str)]) {
+    pub(crate) fn assert_held(&self, expected: &[(&str, &str)]) {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let wanted: BTreeMap<String, String> = wanted.iter().map(owned).collect();
-        assert_eq!(self.held(), wanted, "{:?}", self.target);
+        let expected: BTreeMap<String, String> = expected.iter().map(owned).collect();
+        assert_eq!(self.held(), expected, "{:?}", self.target);
     }
 
     /// Deletes this test case's namespace. Without a namespace controller it stays terminating.

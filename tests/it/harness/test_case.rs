@@ -175,12 +175,12 @@ impl<'a> TestCase<'a> {
     }
 
     /// Waits until the provider holds exactly these.
-    pub(crate) async fn wait_held(&self, wanted: &[(&str, &str)]) {
+    pub(crate) async fn wait_held(&self, expected: &[(&str, &str)]) {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let wanted: BTreeMap<String, String> = wanted.iter().map(owned).collect();
+        let expected: BTreeMap<String, String> = expected.iter().map(owned).collect();
         until("the provider holds the values", async || {
             let held = self.held();
-            if held == wanted {
+            if held == expected {
                 Ok(())
             } else {
                 Err(format!("{:?}: it holds {held:?}", self.target))
@@ -293,7 +293,7 @@ impl<'a> TestCase<'a> {
         &self,
         name: &str,
         what: &str,
-        is_wanted: impl Fn(&ProviderSecret) -> bool,
+        is_expected: impl Fn(&ProviderSecret) -> bool,
     ) -> ProviderSecret {
         let object = until(&format!("{name} is {what}"), async || {
             let object = self
@@ -305,7 +305,7 @@ impl<'a> TestCase<'a> {
                 .status
                 .as_ref()
                 .and_then(|status| status.observed_generation);
-            if observed == object.metadata.generation && is_wanted(&object) {
+            if observed == object.metadata.generation && is_expected(&object) {
                 Ok(object)
             } else {
                 Err(format!("{:#?}", object.status))

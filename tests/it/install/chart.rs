@@ -1,4 +1,4 @@
-//! The Helm chart: what it renders, what its schema refuses, and its life on a real API server.
+//! The Helm chart: what it renders, what its schema refuses, and its lifecycle on a real API server.
 
 mod release;
 mod render;

@@ -90,7 +90,7 @@ fn the_help_of_run_names_every_flag_and_its_variable() {
         Some(flag.split([' ', '=']).next().unwrap_or(flag).to_owned())
     });
     let flags: Vec<String> = flags.collect();
-    for wanted in [
+    for expected in [
         "metrics-bind-address",
         "health-probe-bind-address",
         "max-concurrent-reconciles",
@@ -99,8 +99,8 @@ fn the_help_of_run_names_every_flag_and_its_variable() {
         "endpoint",
     ] {
         assert!(
-            flags.iter().any(|flag| flag == wanted),
-            "--{wanted} is not in {flags:?}"
+            flags.iter().any(|flag| flag == expected),
+            "--{expected} is not in {flags:?}"
         );
     }
     for flag in flags.iter().filter(|flag| *flag != "pod-name") {

@@ -87,7 +87,7 @@ fn a_pending_set_is_not_ready_and_not_written_again() {
         .await;
         let object = case.wait_reason("pending", "Progressing").await;
         assert_eq!(condition(&object, "Ready").expect("Ready").status, "False");
-        // Somebody else's write settles the set.
+        // A write of another client settles the set.
         vary(&case, |variants| variants.ready_after = Duration::ZERO);
         case.account
             .foreign_write(Some("agents"), "OTHER", "foreign")

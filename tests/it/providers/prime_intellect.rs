@@ -1,4 +1,4 @@
-//! PrimeIntellect: teams in three places, answers without data, files, and what a refusal quotes.
+//! PrimeIntellect: three ways to name a team, answers without data, files, and what a refusal quotes.
 
 mod names;
 

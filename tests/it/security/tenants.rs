@@ -5,8 +5,8 @@ use simulator::Exchange;
 
 use crate::harness::{TestCase, TestEnv, at_each_api_on, run};
 
-/// What an object of a tenant does in its life, with names that the other has too.
-async fn lives(case: &TestCase<'_>) {
+/// The lifecycle of an object of a tenant, with names that the other has too.
+async fn lifecycle(case: &TestCase<'_>) {
     case.synced("same", &json!({"deletionPolicy": "Delete"}))
         .await;
     for text in ["two", "three"] {
@@ -27,7 +27,7 @@ fn what_is_sent_has_no_credential_but_the_key_of_its_account_and_only_its_values
         let env = TestEnv::verifying().await;
         at_each_api_on(env, async |one| {
             let two = TestCase::new(env, one.target).await;
-            tokio::join!(lives(&one), lives(&two));
+            tokio::join!(lifecycle(&one), lifecycle(&two));
             for (case, other) in [(&one, &two), (&two, &one)] {
                 let requests = case.account.requests();
                 assert!(requests.iter().any(Exchange::is_write));

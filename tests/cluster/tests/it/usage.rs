@@ -1,4 +1,4 @@
-//! What a test does with a cluster: act as somebody, and count calls.
+//! What a test does with a cluster: act as a user, and count calls.
 
 use cluster::Stage;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};

@@ -109,9 +109,9 @@ impl Place<'_> {
     /// What the listing shows under a name, in any spelling that is the same to the provider.
     pub(crate) async fn found(&self, name: &str) -> Result<Vec<Remote>, Failure> {
         let fold = self.provider.rules().fold;
-        let wanted = fold(self.provider.listed_name(name));
+        let expected = fold(self.provider.listed_name(name));
         let mut listed = self.listed().await?;
-        listed.retain(|remote| fold(&remote.name) == wanted);
+        listed.retain(|remote| fold(&remote.name) == expected);
         Ok(listed)
     }
 
@@ -126,17 +126,17 @@ impl Place<'_> {
     }
 
     /// Looks until there are so many of a name: a listing may come late.
-    pub(crate) async fn expect(&self, name: &str, wanted: usize) -> Result<(), Failure> {
+    pub(crate) async fn expect(&self, name: &str, expected: usize) -> Result<(), Failure> {
         let mut count = 0;
         for _ in 0..LOOKS {
             count = self.count(name).await?;
-            if count == wanted {
+            if count == expected {
                 return Ok(());
             }
             sleep(LOOK).await;
         }
         Err(Failure::new(format!(
-            "there are {count} of the name where {wanted} were expected"
+            "there are {count} of the name where {expected} were expected"
         )))
     }
 

@@ -135,7 +135,7 @@ fn unknown_fields_are_refused_and_never_stored() {
                     .replace('/', ".")
             );
             assert!(strict.contains(&words), "{words:?} is not in {strict}");
-            // Somebody who asks for no validation is not heard either.
+            // The API server refuses it also where the client asks for no validation.
             let create = [
                 "create",
                 "--validate=false",

@@ -1,4 +1,4 @@
-//! One life of an object, from its creation to its end, under an operator that may be killed in it.
+//! The lifecycle of one object, from creation to deletion, under an operator that the test may kill.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -15,10 +15,10 @@ use crate::{
     harness::{Operator, Target, TestCase, TestEnv, condition, traces, until},
 };
 
-/// What somebody else keeps at the provider, beside the object's own names.
+/// A secret of another client in the same account.
 const FOREIGN: &str = "FOREIGN_KEY";
 
-/// An object named `target`, its provider account, and the incarnations of its operator.
+/// An object named `target`, its provider account, and the incarnations of the operator.
 pub(super) struct Lifecycle<'a> {
     case: TestCase<'a>,
     call_log: CallLog,
@@ -28,15 +28,15 @@ pub(super) struct Lifecycle<'a> {
     plan: String,
 }
 
-/// What came of a life.
+/// The outcome of a lifecycle.
 pub(super) struct Outcome {
-    /// Calls of the operator that were counted.
+    /// The number of counted calls of the operator.
     pub(super) calls: usize,
     /// Writes and deletes that the provider accepted.
     writes: usize,
 }
 
-/// What came of a life in which nobody died.
+/// The outcome of a lifecycle without a crash.
 pub(super) struct Reference {
     writes: usize,
 }
@@ -48,7 +48,7 @@ impl From<Outcome> for Reference {
 }
 
 impl<'a> Lifecycle<'a> {
-    /// Before the operator is born.
+    /// Makes the account, without an operator.
     pub(super) async fn new(env: &'a TestEnv, target: Target, crashes: &[Crash]) -> Self {
         let case = TestCase::new(env, target).await;
         case.foreign_write(FOREIGN, "foreign");
@@ -70,7 +70,7 @@ impl<'a> Lifecycle<'a> {
         }
     }
 
-    /// From the creation of the object to its end, with what must be so after each step.
+    /// Runs all steps and checks the result of each.
     pub(super) async fn run(mut self, reference: Option<&Reference>) -> Outcome {
         let delete = json!({"deletionPolicy": "Delete"});
         let [one, two] = ["one", "two"].map(|text| self.case.value(text));
@@ -98,7 +98,7 @@ impl<'a> Lifecycle<'a> {
         self.end(reference).await
     }
 
-    /// Waits until the object is synced and the provider holds this and what is foreign.
+    /// Waits until the object is synced and the provider holds this entry and the foreign one.
     async fn settle_with(&mut self, name: &str, value: &str, version: &str) {
         let what = format!("{name} is synced");
         self.settle(&what, async |case| {
@@ -110,7 +110,7 @@ impl<'a> Lifecycle<'a> {
         .await;
     }
 
-    /// Waits, with as many incarnations of the operator as it takes.
+    /// Waits until `is_done`, and starts a further incarnation of the operator after a crash.
     async fn settle(
         &mut self,
         what: &str,
@@ -178,7 +178,7 @@ impl<'a> Lifecycle<'a> {
         self.operator = Some((operator, proxies));
     }
 
-    /// Nothing leaked, no write too many, and the crash happened.
+    /// Asserts that nothing leaked, that no write is one too many, and that the crash happened.
     async fn end(self, reference: Option<&Reference>) -> Outcome {
         let Self { plan, logs, .. } = &self;
         let lines = self.call_log.lines().join("\n");
@@ -226,7 +226,7 @@ fn is_synced(object: &ProviderSecret, name: &str, version: &str) -> Result<(), S
     }
 }
 
-/// Whether the provider holds this, what is foreign, and nothing else.
+/// Whether the provider holds these, the foreign one, and nothing else.
 fn holds(case: &TestCase<'_>, expected: &[(&str, &str)]) -> Result<(), String> {
     let foreign = [(FOREIGN, "foreign")];
     let expected = expected.iter().chain(&foreign);

@@ -1,6 +1,5 @@
-//! The proxies through which an incarnation of the operator reaches the outside: one to the API
-//! server, one to the provider. Behind them every call is written down, and none has an effect after
-//! its caller's death.
+//! The proxies between an incarnation of the operator and the API server and provider. They log every call and carry
+//! out none after the end of its incarnation.
 
 use std::{future::Future, net::SocketAddr};
 
@@ -17,7 +16,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::faults::call_log::{CallLog, Effect};
 
-/// Open as long as this lives.
+/// Two proxies, closed on drop.
 pub(super) struct RecordingProxies {
     pub(super) kubernetes: SocketAddr,
     pub(super) provider: SocketAddr,
@@ -30,7 +29,7 @@ impl Drop for RecordingProxies {
     }
 }
 
-/// Who goes through.
+/// The incarnation whose calls go through the proxies.
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) call_log: CallLog,
@@ -51,7 +50,7 @@ impl Caller {
 }
 
 impl RecordingProxies {
-    /// Opens both. `client` is the operator's own ServiceAccount.
+    /// Opens both. `client` is of the operator's ServiceAccount.
     pub(super) async fn open(
         caller: &Caller,
         client: Client,
@@ -102,7 +101,7 @@ async fn kubernetes(caller: Caller, client: Client, request: Request) -> Respons
     let counted = to_kubernetes(&request);
     let call = async move {
         let (mut head, body) = request.into_parts();
-        // The client has its own.
+        // The client sets its own.
         head.headers.remove(header::HOST);
         let body = whole(body).await;
         let request = axum::http::Request::from_parts(head, kube::client::Body::from(body));
@@ -114,7 +113,7 @@ async fn kubernetes(caller: Caller, client: Client, request: Request) -> Respons
     if let Some((line, effect)) = counted {
         return caller.call(line, effect, call).await;
     }
-    // Lists, watches and events: which of them happen when is not the operator's choice alone.
+    // Lists, watches and events are not counted: their number differs from run to run.
     caller.call_log.ensure_alive(caller.incarnation).await;
     call.await
 }

@@ -20,8 +20,8 @@ const FINALIZER: &str = "providersecrets.dev/cleanup";
 const NAMESPACE: &str = "conformance";
 
 #[test]
-fn the_api_server_in_memory_answers_as_the_real_one() {
-    let memory = simulate(async {
+fn the_simulated_api_server_answers_as_the_real_one() {
+    let simulated = simulate(async {
         let world = World::new(Target::BasetenTeam);
         transcript(world.client()).await
     });
@@ -33,7 +33,7 @@ fn the_api_server_in_memory_answers_as_the_real_one() {
         let namespaces: Api<Namespace> = Api::all(env.client.clone());
         let made = namespaces.create(&PostParams::default(), &namespace).await;
         made.expect("a namespace is made");
-        assert_eq!(memory, transcript(env.client.clone()).await);
+        assert_eq!(simulated, transcript(env.client.clone()).await);
     });
 }
 
@@ -108,12 +108,12 @@ async fn transcript(client: Client) -> Vec<String> {
     let (parameters, began) = (WatchParams::default(), began.expect("a version"));
     let watch = objects.watch(&parameters, &began).await.expect("a watch");
     let is_left = |event: &kube::Result<_>| !matches!(event, Ok(WatchEvent::Deleted(_)));
-    let told: Vec<WatchEvent<DynamicObject>> = watch
+    let events: Vec<WatchEvent<DynamicObject>> = watch
         .take_while(|event| ready(is_left(event)))
         .try_collect()
         .await
         .expect("events");
-    for event in told {
+    for event in events {
         let (kind, object) = match event {
             WatchEvent::Added(object) => ("added", object),
             WatchEvent::Modified(object) => ("modified", object),

@@ -1,5 +1,5 @@
-//! The crash matrix: the operator dies at each of its calls, before the effect or with the answer
-//! lost or yet to come, and its successor ends where nobody died (reliability.md 1.4, T1).
+//! The crash matrix: the operator crashes at each of its calls, before the effect or with the answer lost or in flight,
+//! and the next incarnation ends in the same state as a run without a crash.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! What happens while nobody looks: watches are held, things come and go, and then the operator
-//! sees it all at once, or only what is left of it (reliability.md 1.4, T3).
+//! Events that the operator misses: watches stand still while objects come and go, and then show every step at once, or
+//! only what is left.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use crate::harness::Target;
 const THEIRS: &str = "example.com/theirs";
 const OTHER: &str = "example.com/other";
 
-/// How the operator hears of it.
+/// How the operator gets the missed events.
 #[derive(Clone, Copy, Debug)]
 enum Delivery {
-    /// Step by step.
+    /// The watch shows every step.
     StepByStep,
-    /// By a list of what is left.
+    /// A list shows what is left.
     Relisted,
 }
 
@@ -122,10 +122,10 @@ fn a_namesake_is_its_own_object(#[case] delivery: Delivery) {
 #[rstest]
 #[case(Delivery::StepByStep)]
 #[case(Delivery::Relisted)]
-fn a_namesake_that_comes_during_a_pass_does_not_get_its_status(#[case] delivery: Delivery) {
+fn a_namesake_that_comes_during_a_reconcile_does_not_get_its_status(#[case] delivery: Delivery) {
     at_each(async |world| {
         synced(world).await;
-        // The Secret moves and is seen; of the object nothing is seen, so the pass is the first's.
+        // The Secret moves and is seen; of the object nothing is seen, so the reconcile is the first's.
         world.store.hold(Resource::ProviderSecrets);
         world.delete();
         world.entries(&[("B_KEY", "b")]);

@@ -1,4 +1,4 @@
-//! A tenant who does too much of something, and another who does not notice.
+//! A tenant with very many objects or changes, and another tenant, whom it does not slow down.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

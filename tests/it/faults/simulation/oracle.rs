@@ -1,4 +1,4 @@
-//! What must be so in the end.
+//! What must hold at the end of a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,7 +111,7 @@ pub(super) fn faults(world: &World, policy: Policy) -> Vec<String> {
                     .filter_map(|entry| entry["name"].as_str())
                     .any(|recorded| fold(world, recorded) == *name)
             });
-            // What of another's was overwritten and not acknowledged is left behind.
+            // A foreign secret that the operator overwrote without an acknowledgement is left behind.
             let is_left = is_recorded || world.was_foreign(name);
             if is_ours && !is_left && !desired.contains_key(name) {
                 faults.push(format!("{name} is an orphan"));
@@ -128,7 +128,7 @@ fn held(world: &World) -> BTreeMap<String, Held> {
         .collect()
 }
 
-/// At Baseten `-` and `_` are one (providers.md 1.2).
+/// At Baseten `-` and `_` are the same.
 fn fold(world: &World, name: &str) -> String {
     if world.account.provider() == Provider::Baseten {
         name.replace('-', "_")
@@ -196,7 +196,7 @@ fn inconsistencies(
     faults
 }
 
-/// What is wrong with a run, compared with one in which nobody died.
+/// What is wrong with a run, compared with one without a crash.
 pub(super) fn compare(plan: &Plan, run: &Run, reference: &Run) -> Vec<String> {
     let (end, mut faults) = (plan.workload.end, run.faults.clone());
     if run.end.object != reference.end.object {
@@ -214,8 +214,8 @@ pub(super) fn compare(plan: &Plan, run: &Run, reference: &Run) -> Vec<String> {
         let [is, was, should] =
             [&run.end, &run.before, &reference.end].map(|state| state.secrets.get(name));
         let is_ours = is.is_some_and(|value| value.starts_with(CANARY));
-        // What of another's was overwritten, as it was told to, and was not acknowledged, is not
-        // taken for ours and not deleted.
+        // A foreign secret that the operator overwrote without an acknowledgement does not count as ours and is not
+        // deleted.
         let is_left = is_ours && was.is_some_and(|value| !value.starts_with(CANARY));
         let is_right = is == should || end == End::Fewer && (is == was || is_left);
         if !is_right {

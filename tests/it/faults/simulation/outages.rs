@@ -1,5 +1,4 @@
-//! An API server that is away, silent or busy for as long as it likes (reliability.md A-04 to
-//!
+//! An API server that is unreachable, silent or overloaded.
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::harness::Target;
 
-/// More than a page of a list.
+/// More objects than a page of a list holds.
 const MANY: usize = 150;
 
 /// Waits until the provider holds a text under A_KEY, and how long that took.
@@ -158,9 +157,9 @@ fn parted_for_minutes_during_a_rotation_it_writes_nothing_and_heals() {
         sleep(Duration::from_secs(10)).await;
         assert_eq!(world.held()["A_KEY"], value("a2"));
         let before = all_writes(world);
-        // What is wanted changes, and somebody else writes at the provider.
+        // The source changes, and another client writes at the provider.
         world.source(&[("a", "a3"), ("b", "b2")]);
-        world.foreign_write("B_KEY", "somebody else's");
+        world.foreign_write("B_KEY", "foreign");
         sleep(Duration::from_mins(10)).await;
         assert_eq!(all_writes(world), before);
         world.store.faults.clear();
@@ -172,7 +171,7 @@ fn parted_for_minutes_during_a_rotation_it_writes_nothing_and_heals() {
 
 /// What is done in the test of writes whose answer is wrong: a rotation, an entry more, an entry
 /// less, and the end.
-async fn live(world: &mut World) {
+async fn lifecycle(world: &mut World) {
     world.spec(&json!({"deletionPolicy": "Delete"}));
     world.entries(&[("A_KEY", "a")]);
     world.quiet().await;
@@ -191,21 +190,21 @@ async fn live(world: &mut World) {
 /// Cases: A-09
 #[test]
 fn a_write_that_is_carried_out_and_answered_with_500_is_not_done_twice() {
-    // The calls of a life without faults, by target.
-    let lived = std::cell::RefCell::new(Vec::new());
+    // The calls of a lifecycle without faults, by target.
+    let undisturbed = std::cell::RefCell::new(Vec::new());
     at_each(async |world| {
-        live(world).await;
+        lifecycle(world).await;
         let patches = world.store.faults.asked("PATCH").len();
-        lived
+        undisturbed
             .borrow_mut()
             .push((world.target, patches, all_writes(world)));
     });
-    let lived = lived.into_inner();
-    let most = lived.iter().map(|(_, patches, _)| *patches).max();
+    let undisturbed = undisturbed.into_inner();
+    let most = undisturbed.iter().map(|(_, patches, _)| *patches).max();
     for failed_patch in 0..most.expect("an API") {
         at_each(async |world| {
             let of = |(target, ..): &&(Target, usize, usize)| *target == world.target;
-            let (_, patches, writes) = lived.iter().find(of).expect("it lived");
+            let (_, patches, writes) = undisturbed.iter().find(of).expect("it undisturbed");
             if failed_patch >= *patches {
                 return;
             }
@@ -217,7 +216,7 @@ fn a_write_that_is_carried_out_and_answered_with_500_is_not_done_twice() {
                 is_done: true,
             };
             faults.add(self::patches, done, 1);
-            live(world).await;
+            lifecycle(world).await;
             assert_eq!(
                 all_writes(world),
                 *writes,
@@ -235,7 +234,7 @@ fn an_api_server_that_asks_for_patience_gets_it() {
         synced(world).await;
         let faults = &world.store.faults;
         faults.always(anything, Does::Busy(5));
-        // The rotation is told of, and the watch is to be opened anew.
+        // The watch has shown the rotation and has to start anew.
         rotate(world, "a2");
         sleep(Duration::from_secs(1)).await;
         world.watches(Store::expire);

@@ -1,4 +1,4 @@
-//! A panic in the middle of a pass, with a value at hand.
+//! A panic in the middle of a reconcile that holds a value.
 
 use std::{process::Command, time::Duration};
 
@@ -18,7 +18,7 @@ const LOGGED: &str = "PROVIDER_SECRETS_TEST_LOGGED";
 
 /// Cases: L-12
 #[test]
-fn a_panic_in_one_pass_ends_that_pass_and_nothing_else() {
+fn a_panic_in_one_reconcile_ends_that_reconcile_and_nothing_else() {
     at_each(async |world| {
         synced(world).await;
         // A set of Pipecat has one owner.
@@ -58,7 +58,7 @@ fn a_panic_shows_where_it_was_and_nothing_of_what_it_had_at_hand() {
         "faults::simulation::panics::a_panic_shows_where_it_was_and_nothing_of_what_it_had_at_hand";
     if setting(LOGGED).is_some() {
         telemetry::init("trace", telemetry::Format::Json).expect("logging starts");
-        return a_panic_in_one_pass_ends_that_pass_and_nothing_else();
+        return a_panic_in_one_reconcile_ends_that_reconcile_and_nothing_else();
     }
     let program = std::env::current_exe().expect("this is a program");
     let ended = Command::new(program)
@@ -67,14 +67,14 @@ fn a_panic_shows_where_it_was_and_nothing_of_what_it_had_at_hand() {
         .env("RUST_BACKTRACE", "full")
         .output()
         .expect("it runs");
-    let told = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success(), "{told}");
-    assert_eq!(traces(&told), Vec::<String>::new());
+    let log = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{log}");
+    assert_eq!(traces(&log), Vec::<String>::new());
     assert_eq!(
         traces(&String::from_utf8_lossy(&ended.stdout)),
         Vec::<String>::new()
     );
-    let lines = told
+    let lines = log
         .lines()
         .map(|line| serde_json::from_str(line).expect("a line is JSON"));
     let of = |message: &'static str| {

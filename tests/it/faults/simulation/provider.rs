@@ -36,14 +36,14 @@ pub(super) struct RemoteAccount {
     tally: Arc<Mutex<Tally>>,
 }
 
-/// Makes one exchange slow. Unlike a fault of the simulator this is the network's doing: a request
-/// that has left arrives also when nobody waits for its answer any more.
+/// Makes one exchange slow. Unlike a fault of the simulator this is the network's doing: a request in flight arrives
+/// even after its caller has given up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slow {
     pub(super) is_write: bool,
-    /// How long the request is on its way.
+    /// The time to the provider.
     pub(super) there: Duration,
-    /// How long the answer is.
+    /// The time back.
     pub(super) back: Duration,
 }
 
@@ -78,7 +78,7 @@ impl RemoteAccount {
         self.lock().slow.push(slow);
     }
 
-    /// Gives the provider a quirk from now on.
+    /// Gives the provider a quirk.
     pub(super) fn set_quirk(&self, quirk: Quirk) {
         self.lock().quirks.quirk = Some(quirk);
     }
@@ -155,7 +155,7 @@ impl RemoteAccount {
         call_log.call(incarnation, line, effect, call).await
     }
 
-    /// Keeps what a write is about to change, for as long as it is still shown.
+    /// Records the reads that a write is about to change.
     async fn snapshot_before_write(&self, provider: Provider, is_read: bool) {
         let known = self.lock().quirks.known_reads();
         if is_read || known.is_empty() {

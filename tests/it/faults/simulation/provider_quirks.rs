@@ -19,8 +19,8 @@ const LAG: Duration = Duration::from_secs(10);
 /// As long as the lag, and a bit.
 const SHOWN: Duration = Duration::from_secs(12);
 
-/// Some hours with a provider that has a quirk: how many writes it carried out, and the condition
-/// that is True then.
+/// Runs for some hours against a provider with a quirk. Returns the number of accepted writes, and the condition that
+/// is True at the end.
 async fn run_with_quirk(quirk: Quirk, name: &str, target: Target) -> (usize, Value) {
     let mut world = World::new(target);
     world.remote.set_quirk(quirk);

@@ -1,4 +1,4 @@
-//! Orders of calls and answers that a real cluster shows once in a year (reliability.md 1.4, T2).
+//! Orders of calls and answers that a real cluster shows once in a year.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::harness::Target;
 
-/// Plays a race at each API, in a world where the operator runs.
+/// Runs `play` at each API, in a world where the operator runs.
 pub(super) fn at_each(play: impl AsyncFn(&mut World) + Copy) {
     for target in Target::ALL {
         simulate(async {

@@ -28,7 +28,7 @@ impl Refusal {
         Self::new(410, "Expired", "too old resource version")
     }
 
-    /// Of somebody who has no reason that the operator should know.
+    /// A refusal whose reason the operator does not look at.
     pub(super) fn of(code: u16) -> Self {
         let (reason, message) = match code {
             403 => (

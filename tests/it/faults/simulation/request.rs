@@ -14,7 +14,7 @@ pub(super) struct Asked {
     pub(super) name: Option<String>,
     pub(super) is_status: bool,
     query: Vec<(String, String)>,
-    /// Whether only metadata is wanted.
+    /// Whether it asks for metadata only.
     pub(super) is_partial: bool,
     pub(super) content_type: String,
     pub(super) body: Value,
@@ -88,7 +88,7 @@ impl Asked {
         self.is_collection() && watch.is_some_and(|watch| watch != "false")
     }
 
-    /// How the call log calls it.
+    /// Its line in the call log.
     pub(super) fn line(&self) -> String {
         let name = self.name.as_deref().unwrap_or_default();
         let part = if self.is_status { "/status" } else { "" };

@@ -1,6 +1,5 @@
-//! Generated sequences: edits, foreign writes, failures and crashes in any order and at any pace.
-//! When they stop, the operator must end where a fresh install with the last spec ends, and rest
-//! (reliability.md 1.4, T4 and T5).
+//! Generated sequences: edits, foreign writes, failures and crashes in any order and at any pace. When they stop, the
+//! operator must end in the state of a fresh install with the last spec, and rest.
 
 mod failure;
 mod operation;
@@ -99,7 +98,7 @@ fn play(target: Target, operations: &[Operation]) -> Vec<String> {
     faults
 }
 
-/// What differs from a fresh install: nothing, but for what is retained of the past.
+/// What differs from a fresh install, apart from secrets that the operator retains.
 fn differences(end: &State, fresh: &State) -> Vec<String> {
     let mut differences = Vec::new();
     let (is, should) = (timeless(end), timeless(fresh));
@@ -115,20 +114,20 @@ fn differences(end: &State, fresh: &State) -> Vec<String> {
     differences
 }
 
-/// An object without its past: digests hold its uid, generations count its edits, and whose secrets
-/// they are is known once there was one.
+/// An object without its history: digests depend on the uid, generations count edits, and the scope is known since the
+/// first write.
 fn timeless(state: &State) -> Value {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(fields) => {
-                for past in [
+                for field in [
                     "generation",
                     "observedGeneration",
                     "digest",
                     "lastSyncTime",
                     "scope",
                 ] {
-                    fields.remove(past);
+                    fields.remove(field);
                 }
                 fields.values_mut().for_each(strip);
             }

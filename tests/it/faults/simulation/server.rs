@@ -2,7 +2,7 @@
 //!
 //! It does what the operator relies on as the real one does, and refuses everything else, so that a
 //! new kind of call is noticed. Each call takes a little time, before its effect and after it: a
-//! watch may tell of a write before the writer has its answer.
+//! watch may show a write before the writer has its answer.
 
 pub(super) mod faults;
 
@@ -87,7 +87,7 @@ async fn answer(
             list(&store, &asked)
         };
     }
-    // Events are told beside the work: whether they arrive changes nothing.
+    // Events are not counted: whether they arrive changes nothing.
     if asked.resource == Resource::Events {
         sleep(WAY).await;
         refusal(false)?;

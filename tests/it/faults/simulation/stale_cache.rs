@@ -1,5 +1,4 @@
-//! A cache that lives in the past: a successor is shown, for minutes, what was there at some time of
-//! a history (reliability.md A-15).
+//! A stale cache: for minutes after its start the operator sees the state of some former time.
 
 use std::time::Duration;
 
@@ -40,7 +39,7 @@ async fn history(target: Target) -> World {
 
 /// Cases: A-15
 #[rstest]
-fn a_cache_that_lives_in_the_past_deletes_nothing(
+fn a_stale_cache_deletes_nothing(
     #[values(
         &[Resource::ProviderSecrets, Resource::Secrets],
         &[Resource::Secrets]

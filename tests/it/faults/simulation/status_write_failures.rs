@@ -1,5 +1,4 @@
-//! An API server that shows everything and takes no writes: etcd is full, or a webhook refuses them
-//! (reliability.md ).
+//! An API server that answers reads and takes no writes: etcd is full, or a webhook refuses them.
 
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use super::{
 };
 use crate::harness::Target;
 
-/// A change that is wanted while nothing can be written.
+/// What the user changes while status cannot be written.
 #[derive(Clone, Copy, Debug)]
 enum Change {
     Creation,

@@ -1,4 +1,4 @@
-//! Two tenants of one provider whose calls come by turns: each goes out with its own key.
+//! Two tenants of one provider whose calls alternate: each goes out with its own key.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -135,7 +135,7 @@ fn each_of_thousands_of_calls_has_the_key_of_its_tenant_and_never_an_old_one() {
         let process = operate(client, transport(&simulator));
         let mut changed = [0; 2];
         for rotation in 1..=ROTATIONS {
-            // The one in the middle of its passes, the other between them.
+            // The one in the middle of its reconciles, the other between them.
             let pauses = [Duration::from_millis(100), Duration::from_secs(30)];
             for (index, tenant) in TENANTS.into_iter().enumerate() {
                 if rotation == ROTATIONS / 2 {
@@ -143,7 +143,7 @@ fn each_of_thousands_of_calls_has_the_key_of_its_tenant_and_never_an_old_one() {
                     let key = format!("second-key-of-{tenant}");
                     accounts[index].add_key(&*key).expect("a second key");
                     credential(&store, tenant, &key);
-                    // What is under way may end, and what is told is heard of.
+                    // Calls in flight may end, and the watch shows the change.
                     sleep(Duration::from_secs(5)).await;
                     changed[index] = simulator.requests().last().map_or(0, |last| last.sequence);
                 }
@@ -165,7 +165,7 @@ fn each_of_thousands_of_calls_has_the_key_of_its_tenant_and_never_an_old_one() {
             assert!(values.values().all(|value| value.starts_with(&last)));
         }
         assert!(total >= 6_000, "{total} calls");
-        // Nobody's key was none.
+        // Every request had a known key.
         let unknown = simulator.requests().into_iter();
         assert_eq!(
             unknown.filter(|request| request.account.is_none()).count(),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::world::{World, data};
 use crate::harness::Target;
 
-/// What becomes of the provider's secrets of an object that is deleted or names fewer of them.
+/// The object's `deletionPolicy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Policy {
     Retain,
@@ -22,7 +22,7 @@ impl Policy {
     }
 }
 
-/// What becomes of a name that somebody else has at the provider.
+/// The object's `conflictPolicy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Conflict {
     Overwrite,
@@ -38,7 +38,7 @@ pub(super) enum Step {
     Entries(&'static [(&'static str, &'static str)]),
     Suspend(bool),
     Delete,
-    /// Somebody else writes a name.
+    /// Another client writes a name.
     Foreign(&'static str),
     /// The operator ends.
     Down,
@@ -53,7 +53,7 @@ pub(super) enum Step {
 pub(super) enum End {
     /// As without a crash.
     Same,
-    /// As without a crash, but what was no longer wanted after it was not written.
+    /// As without a crash, without the names that the user took back before the next incarnation wrote them.
     Fewer,
 }
 
@@ -76,9 +76,9 @@ impl Workload {
         self.steps
     }
 
-    /// Whether what a dead operator sent, and what comes in after its successor's work, is put right.
-    /// Nobody can if the successor found it absent and let it go; nor if nothing was recorded before
-    /// a first write, and the source changes.
+    /// Whether the operator repairs a write of its former incarnation that arrives after the work of the next one. It
+    /// cannot if that one found the name absent and dropped its record, nor if nothing was recorded before a first
+    /// write and the source changes.
     pub(super) fn is_healed(&self, policy: Policy) -> bool {
         let mut after_work = self.steps.iter().skip_while(|step| !matches!(step, Work));
         let (is_recorded, is_deleting) = match policy {

@@ -1,5 +1,4 @@
-//! A world of its own for one run: the API server, a provider account, and at most one living
-//! incarnation of the operator.
+//! The world of one run: an API server, a provider account, and at most one running incarnation of the operator.
 
 mod user;
 
@@ -40,11 +39,11 @@ use crate::harness::{CANARY, Target};
 const NAMESPACE: &str = "team";
 /// The provider account.
 const ACCOUNT: &str = "account";
-/// What somebody else keeps at the provider, in the same scope.
+/// A secret of another client in the same scope.
 const FOREIGN: &str = "FOREIGN_KEY";
 /// Longer than any wait of the operator that ends in a write when nothing fails any more.
 pub(super) const QUIET: Duration = Duration::from_mins(6);
-/// How long nothing may move then: a bit longer than the operator's own sweep takes.
+/// How long nothing may change then: a bit longer than the operator's sweep takes.
 pub(super) const REST: Duration = Duration::from_mins(12);
 /// Nothing takes so long to come to rest.
 const RESTLESS: Duration = Duration::from_hours(12);
@@ -55,7 +54,7 @@ pub(super) struct World {
     pub(super) call_log: CallLog,
     pub(super) account: Account,
     pub(super) remote: RemoteAccount,
-    /// Names that somebody else has ever written.
+    /// Names that another client has ever written.
     foreign: RefCell<BTreeSet<String>>,
     process: Option<JoinHandle<()>>,
 }
@@ -141,7 +140,7 @@ impl World {
         self.process = Some(operate(client, transport));
     }
 
-    /// A client for somebody who takes the operator's place.
+    /// A client in place of the operator.
     pub(super) fn client(&self) -> Client {
         server::client(
             &self.store,
@@ -150,20 +149,20 @@ impl World {
         )
     }
 
-    /// Ends it wherever it is.
+    /// Ends the running incarnation, whatever it does.
     pub(super) async fn down(&mut self) {
         self.call_log.end_incarnation();
         if let Some(process) = self.process.take() {
             process.abort();
             let _ = process.await;
-            // Its passes are tasks, which are told to end when it does.
+            // Its reconciles are tasks, which end after it.
             for _ in 0..3 {
                 yield_now().await;
             }
         }
     }
 
-    /// Lets time pass until nothing was written for a while, or the operator died.
+    /// Waits until nothing was written for [`QUIET`], or the operator crashed.
     pub(super) async fn quiet(&mut self) -> Ended {
         let (call_log, started) = (self.call_log.clone(), Instant::now());
         let quiet = async {
@@ -189,8 +188,7 @@ impl World {
         ended
     }
 
-    /// Lets time pass until the operator rests, and then for a while in which nothing may move;
-    /// what is wrong then.
+    /// Waits until the operator is at rest, and then for `rest`, in which nothing may change. Returns what is wrong.
     pub(super) async fn rest(&mut self, policy: Policy, rest: Duration) -> Vec<String> {
         let mut faults = Vec::new();
         let mut ended = self.quiet().await;

@@ -12,7 +12,7 @@ use crate::harness::{
     until,
 };
 
-/// Waits until the object says that its deletion is blocked; the message.
+/// Waits until the object reports that its deletion is blocked, and returns the message.
 async fn blocked(case: &TestCase<'_>, name: &str) -> String {
     until("the deletion is blocked", async || {
         let object = case.objects().get_opt(name).await;
@@ -21,10 +21,10 @@ async fn blocked(case: &TestCase<'_>, name: &str) -> String {
             let calls = calls
                 .iter()
                 .map(|call| format!("{} {} {}", call.verb, call.request_uri, call.code));
-            let told: Vec<String> = calls.collect();
+            let details: Vec<String> = calls.collect();
             let (skipped, writes) = (case.events("DeletionSkipped").await, case.writes());
-            let told = (told, skipped, writes);
-            return Err(format!("{:?}: it is gone. {told:#?}", case.target));
+            let details = (details, skipped, writes);
+            return Err(format!("{:?}: it is gone. {details:#?}", case.target));
         };
         let ready = condition(&object, "Ready").filter(|ready| ready.reason == "DeletionBlocked");
         match ready {

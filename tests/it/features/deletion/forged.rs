@@ -1,4 +1,4 @@
-//! whoever may write status must not get a way to delete, change or adopt what he may not.
+//! a user who may write status gets no way to delete, change or adopt foreign secrets.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use simulator::Fault;
 use super::{at_each_api_verifying, delete};
 use crate::harness::{Target, TestCase, at_each_api, run};
 
-/// The name of what somebody else wrote to the same account.
+/// The name of a foreign secret in the same account.
 const VICTIM: &str = "VICTIM_KEY";
 
 /// The entry that says of the victim, rightly in all that the provider shows, that this object

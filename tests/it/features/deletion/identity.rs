@@ -1,4 +1,4 @@
-//! Only what is ours is deleted: names that are somebody else's now, were before, or become so.
+//! The operator deletes only what it wrote: names that are foreign now, were before, or become foreign.
 
 use serde_json::json;
 use simulator::{Action, Fault};

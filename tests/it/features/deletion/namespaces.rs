@@ -128,9 +128,9 @@ fn a_hundred_namespaces_go_in_random_orders_within_the_bound() {
             "longest {longest:?}, with the provider up {longest_up:?}, bound {DELETION_TIMEOUT:?}"
         );
         let log = env.operator.log();
-        let told = log.lines().filter(|line| line.contains("DeletionSkipped"));
+        let reported = log.lines().filter(|line| line.contains("DeletionSkipped"));
         let down = plans.iter().filter(|plan| plan.weather != Weather::Up);
-        assert!(told.count() >= down.count(), "what is left is told");
+        assert!(reported.count() >= down.count(), "what is left is reported");
     });
 }
 

@@ -79,7 +79,7 @@ fn what_is_gone_by_force_is_left_at_the_provider_and_nobody_guesses() {
 fn a_namespace_that_is_going_refuses_events_and_the_finalizer_goes_all_the_same() {
     run(at_each_api_verifying(async |case| {
         case.synced("gone", &delete()).await;
-        // It is sent beside the pass.
+        // It is sent outside of the reconcile.
         case.wait_event("Synced").await;
         let known = calls(case.env, &case.namespace).await.len();
         case.account.add_fault(Fault::status(503).forever());
@@ -210,7 +210,7 @@ fn without_an_operator_only_what_is_under_delete_waits_for_one() {
             case.wait_gone("stays").await;
             case.assert_held(&[]);
         }
-        // And what is set to Retain in time waits for nobody.
+        // An object that is set to Retain in time does not wait.
         let (case, one) = &test_cases[0];
         case.synced("free", &delete()).await;
         let retain = json!({"spec": {"deletionPolicy": "Retain"}});

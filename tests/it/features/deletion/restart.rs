@@ -15,7 +15,7 @@ fn what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
         for target in Target::ALL {
             let case = TestCase::new(&env, target).await;
             case.synced("gone", &delete()).await;
-            // The other's first write arrives, and nobody hears the answer.
+            // The other's first write arrives, and its answer is lost.
             case.secret("other", &[("b", &case.value("b"))]).await;
             test_cases.push(case);
         }

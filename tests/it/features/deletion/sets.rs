@@ -150,7 +150,7 @@ fn at_baseten_without_team_names_a_name_that_only_we_have_is_not_deleted_elsewhe
         case.delete("gone").await;
         case.wait_gone("gone").await;
         // A deletion by name goes to the default team, which has no such name: it is left in the
-        // primary team or gone, and what is left is told.
+        // primary team or gone, and what is left is reported.
         let left = case.account.values(Some("primary"));
         if !left.is_empty() {
             let note = case.wait_event("DeletionSkipped").await;

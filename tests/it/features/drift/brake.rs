@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{SHOWN, entry};
 use crate::harness::{TestCase, TestEnv, condition, run};
 
-/// Changes the value as somebody else would, and waits until it is ours again.
+/// Changes the value as another client, and waits until it is ours again.
 async fn contend(case: &TestCase<'_>, ours: &str) {
     case.foreign_write("A_KEY", "theirs");
     case.wait_held(&[("A_KEY", ours)]).await;
@@ -31,7 +31,7 @@ fn a_second_writer_is_outdone_three_times_and_then_reported() {
             assert_eq!(case.writes().len(), 4, "{target:?}");
             case.wait_event("Contended").await;
             assert_eq!(case.events("Contended").await.len(), 1);
-            // Somebody looked into it.
+            // A user has solved the conflict.
             case.release_foreign_secret("A_KEY");
             case.request_sync("contended").await;
             case.wait_held(&[("A_KEY", &one)]).await;

@@ -1,4 +1,4 @@
-//! C-22: a valid key, and of somebody else's account.
+//! C-22: a valid key of another account.
 
 use provider_secrets::api::ProviderSecret;
 use serde_json::json;
@@ -27,7 +27,7 @@ async fn other(target: Target) -> TestCase<'static> {
     own
 }
 
-/// Waits until the object says that a person must act.
+/// Waits until the object is stalled.
 async fn wait_stalled(case: &TestCase<'_>, name: &str) -> ProviderSecret {
     // A team that the key does not open is not found; all others open something else.
     let reason = if case.target == Target::BasetenTeam {
@@ -87,8 +87,8 @@ fn the_old_key_comes_back_with_nothing_changed_and_nothing_is_written() {
         wait_stalled(&case, "keyed").await;
         case.secret("credential", &[("api-key", &case.key)]).await;
         case.wait_ready("keyed").await;
-        let told = case.events("DriftDetected").await;
-        assert_eq!(case.writes(), writes, "{:?} {told:?}", case.target);
+        let events = case.events("DriftDetected").await;
+        assert_eq!(case.writes(), writes, "{:?} {events:?}", case.target);
         other.finish().await;
         case.finish().await;
     }));

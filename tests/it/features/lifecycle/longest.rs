@@ -26,7 +26,7 @@ fn the_longest_names_overflow_nothing() {
             case.secret(&source, &[(&key, &one)]).await;
             assert!(is_guarded(&case.wait_ready(&object).await));
             case.assert_held(&[("A_KEY", &one)]);
-            // It is told, with the whole name in what it is about.
+            // The event has the whole name in its `regarding`.
             case.wait_event("Synced").await;
             case.wait_event("SecretNotFound").await;
             let events = case.kubectl(&["get", "events", "-o", "json"]).await;

@@ -1,5 +1,4 @@
-//! A restarted operator believes what status says: it writes nothing and reads no source Secret
-//! until something moves.
+//! A restarted operator relies on status: it writes nothing and reads no source Secret until something changes.
 
 use cluster::AuditEvent;
 use jiff::Timestamp;
@@ -9,8 +8,8 @@ use simulator::{Account, Exchange};
 use super::one_entry;
 use crate::harness::{Operator, Target, TestCase, TestEnv, calls, run, until};
 
-/// Passes over objects so far that ended in nothing to do, and all passes.
-async fn passes(operator: &Operator) -> (u64, u64) {
+/// The reconciles that found nothing to do, and all reconciles.
+async fn reconciles(operator: &Operator) -> (u64, u64) {
     let (_, metrics) = operator.get("/metrics").await;
     let (mut unchanged, mut all) = (0, 0);
     for line in metrics.lines() {
@@ -80,12 +79,12 @@ fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
         env.restart(&[]).await;
         // Each object is looked at once after a start.
         until("every object was looked at", async || {
-            let (unchanged, all) = passes(&env.operator).await;
-            assert_eq!(unchanged, all, "a pass found something to do");
+            let (unchanged, all) = reconciles(&env.operator).await;
+            assert_eq!(unchanged, all, "a reconcile found something to do");
             if all >= 5 {
                 Ok(())
             } else {
-                Err(format!("{all} passes"))
+                Err(format!("{all} reconciles"))
             }
         })
         .await;
@@ -112,7 +111,7 @@ fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
             let rotated = case.value("rotated");
             case.secret("source", &[("a", &rotated)]).await;
             case.wait_held(&[("A_KEY", &rotated)]).await;
-            case.wait_ready("life").await;
+            case.wait_ready("lifecycle").await;
             let calls = calls(&env, &case.namespace).await;
             let since = calls
                 .iter()
@@ -144,7 +143,7 @@ fn what_changed_while_the_operator_was_away_is_sent_when_it_is_back() {
             let before = parked.requests;
             let case = parked.resume(&env);
             case.wait_held(&[("A_KEY", &case.value("away"))]).await;
-            case.wait_ready("life").await;
+            case.wait_ready("lifecycle").await;
             let requests = case.account.requests();
             let writes = requests[before..]
                 .iter()
@@ -176,20 +175,20 @@ fn what_has_lost_its_status_is_taken_again_and_nothing_is_made_twice() {
             let arguments = [
                 "patch",
                 "psec",
-                "life",
+                "lifecycle",
                 "--subresource=status",
                 "--type=json",
             ];
             let patch = format!("--patch={nothing}");
             case.kubectl(&[&arguments[..], &[&patch]].concat()).await;
-            let status = case.get("life").await.status.unwrap_or_default();
+            let status = case.get("lifecycle").await.status.unwrap_or_default();
             assert!(status.entries.is_empty() && status.conditions.is_empty());
         }
         env.restart(&[]).await;
         for (parked, id) in parked {
             let case = parked.resume(&env);
             let one = case.value("one");
-            case.wait_ready("life").await;
+            case.wait_ready("lifecycle").await;
             case.assert_held(&[("A_KEY", &one)]);
             let held = case.account.held(case.scope().as_deref());
             assert_eq!(held["A_KEY"].id, id, "{:?}", case.target);

@@ -62,7 +62,7 @@ fn readiness_names_what_is_missing_and_comes_back_without_a_restart() {
         let role = get(&env, ROLE).await;
         let definition = get(&env, DEFINITION).await;
 
-        // Events may not be written: nobody is hurt.
+        // Events may not be written: no object is affected.
         kubectl(
             &env,
             &["replace", "-f", "-"],
@@ -126,7 +126,7 @@ fn readiness_names_what_is_missing_and_comes_back_without_a_restart() {
 
 /// Cases: B-08, B-09
 #[test]
-fn an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
+fn an_object_that_does_not_decode_is_reported_and_stops_no_other() {
     run(async {
         let env = TestEnv::dedicated(&[]).await;
         let bystander = Bystander::new(&env).await;
@@ -184,11 +184,11 @@ fn an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
         let log = env.operator.log();
         for (name, _) in &junk {
             let named = format!("\"name\":\"{name}\"");
-            let is_told =
+            let is_reported =
                 |line: &&str| line.contains("\"level\":\"error\"") && line.contains(&named);
             assert!(
-                log.lines().any(|line| is_told(&line)),
-                "the log does not tell of {name}"
+                log.lines().any(|line| is_reported(&line)),
+                "the log does not name {name}"
             );
         }
         bystander.rotate().await;

@@ -9,8 +9,8 @@ use crate::harness::{Operator, Target, TestCase, TestEnv, condition, run, until}
 /// How often the source is rotated.
 const ROTATIONS: usize = 3;
 
-/// How many passes an operator has made.
-async fn passes(operator: &Operator) -> u64 {
+/// The number of reconciles of an operator.
+async fn reconciles(operator: &Operator) -> u64 {
     let metrics = operator.get("/metrics").await.1;
     let counts = metrics.lines().filter_map(|line| {
         let (_, count) = line
@@ -86,10 +86,10 @@ fn two_operators_agree_and_come_to_rest() {
                 case.target
             );
         }
-        let (first, other) = (passes(&env.operator).await, passes(&second).await);
+        let (first, other) = (reconciles(&env.operator).await, reconciles(&second).await);
         assert!(
             first > 0 && other > 0,
-            "both worked: {first} and {other} passes"
+            "both worked: {first} and {other} reconciles"
         );
         join_all(test_cases.iter().map(async |case| {
             case.delete("shared").await;

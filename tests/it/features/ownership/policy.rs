@@ -12,7 +12,7 @@ fn fail() -> Value {
     json!({"conflictPolicy": "Fail"})
 }
 
-/// An object under Fail whose name is somebody else's.
+/// An object under Fail whose name is foreign.
 async fn refused(case: &TestCase<'_>) {
     case.foreign_secret("A_KEY");
     case.secret("source", &[("a", &case.value("a"))]).await;

@@ -1,4 +1,4 @@
-//! How often a provider in trouble is called, and that nobody else notices.
+//! How often the operator calls a failing provider, and that other accounts do not notice.
 
 use std::time::Duration;
 
@@ -163,14 +163,14 @@ fn a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
         for (case, other, ..) in &all {
             // ... nor the same name in another account waits for them.
             let value = other.value("a");
-            // A team is one scope whoever writes to it, and all teams of the tests have one id.
+            // A team is one scope for all keys, and all teams of the tests have one id.
             let name = if case.target == Target::BasetenTeam {
                 "OTHER_KEY"
             } else {
                 "A_KEY"
             };
-            other.object("passes", &[(name, "source", "a")]).await;
-            other.wait_reason("passes", "SecretNotFound").await;
+            other.object("unaffected", &[(name, "source", "a")]).await;
+            other.wait_reason("unaffected", "SecretNotFound").await;
             let latency = timed(other, async {
                 other.secret("source", &[("a", &value)]).await;
             });
@@ -180,7 +180,7 @@ fn a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
                 "{:?}: {latency:?}",
                 case.target
             );
-            other.wait_ready("passes").await;
+            other.wait_ready("unaffected").await;
             let is_early = case
                 .account
                 .requests()
@@ -192,12 +192,12 @@ fn a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
             // What hangs goes on to hang until the deadline of a call; the next call does not.
             case.account.clear_faults();
             let value = case.value("a");
-            let wanted: Vec<_> = entries.iter().map(|entry| (&**entry, &*value)).collect();
-            case.wait_held(&wanted).await;
+            let expected: Vec<_> = entries.iter().map(|entry| (&**entry, &*value)).collect();
+            case.wait_held(&expected).await;
             case.wait_ready("a-key").await;
             let (target, took) = (case.target, since.elapsed());
             assert!(took < Duration::from_secs(45), "{target:?} {took:?}");
-            // Events are sent off the path of the pass.
+            // Events are sent outside of the reconcile.
             until("an event tells of the deadline", async || {
                 let events = case.kubectl(&["get", "events", "-o", "json"]).await;
                 let is_told = events.contains("\"reason\": \"Timeout\"");

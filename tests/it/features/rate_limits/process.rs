@@ -1,5 +1,5 @@
 //! The objects of one account in process: the real session, access and provider over the simulator,
-//! and in the place of the controller a task for each object that does what a pass does.
+//! and in place of the controller a task for each object that does what a reconcile does.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use tokio::{
 use tower::{ServiceExt, service_fn, util::BoxCloneSyncService};
 
 /// Calls in flight of all accounts, and of one.
-const PLACES: (usize, usize) = (28, 8);
+const MAX_CALLS: (usize, usize) = (28, 8);
 const KEY: &str = "key";
 
 /// The simulated account, and the operator's view of it.
@@ -43,8 +43,8 @@ impl Process {
         let account = simulator.baseten().add_account(account).expect("added");
         account.set_latency(Duration::from_millis(50));
         let metrics = Metrics::default();
-        let (wake, mut woken) = mpsc::unbounded_channel();
-        let allocator = Allocator::new(PLACES.0, PLACES.1, wake, metrics.clone());
+        let (requeue, mut requeued) = mpsc::unbounded_channel();
+        let allocator = Allocator::new(MAX_CALLS.0, MAX_CALLS.1, requeue, metrics.clone());
         let flag = "baseten=http://127.0.0.1:1".parse().expect("a flag");
         let http = Http::new(transport(&simulator), metrics);
         let accounts = Accounts::new(http, Endpoints::new([flag]), allocator);
@@ -68,7 +68,7 @@ impl Process {
         let mut tasks = JoinSet::new();
         let notifies = objects.clone();
         tokio::spawn(async move {
-            while let Some(name) = woken.recv().await {
+            while let Some(name) = requeued.recv().await {
                 notifies[&name].notify_one();
             }
         });
@@ -139,7 +139,7 @@ async fn object(
     account: Arc<Account>,
     spec: Arc<ProviderSecretSpec>,
     name: ObjectName,
-    woken: Arc<Notify>,
+    requeued: Arc<Notify>,
 ) {
     let choice = spec.provider.choice().expect("a choice");
     let provider = account.provider(choice, &name.1);
@@ -148,7 +148,7 @@ async fn object(
     let began = Instant::now();
     loop {
         let Admission::Now(permit) = account.access.admit(&name) else {
-            woken.notified().await;
+            requeued.notified().await;
             continue;
         };
         let write = Write {
@@ -163,14 +163,14 @@ async fn object(
         }
         let is_held = account.access.hold(&name).is_some();
         drop(permit);
-        // The object's own back-off: see the controller's memo.
+        // The object's own backoff, as in the controller.
         let own = if began.elapsed() < Duration::from_hours(1) {
             Duration::from_mins(5).mul_f64(1.0 + fastrand::f64())
         } else {
             Duration::from_hours(1)
         };
         tokio::select! {
-            () = woken.notified() => {}
+            () = requeued.notified() => {}
             () = sleep(own), if !is_held => {}
         }
     }

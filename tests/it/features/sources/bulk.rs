@@ -47,14 +47,14 @@ fn keys_are_chosen_named_and_overridden_as_the_spec_says() {
             apply(&case, json!([source]), data).await;
             let object = case.wait_ready("bulk").await;
             assert_eq!(summary(&object), Some("5/5"));
-            let wanted = [
+            let expected = [
                 ("APP_API_KEY", &*values[1]),
                 ("APP_DB_PASSWORD", &values[0]),
                 ("APP_OTHER", &own),
                 ("APP_TLS_CRT", &values[2]),
                 ("APP_V2_TOKEN", &values[3]),
             ];
-            case.wait_held(&wanted).await;
+            case.wait_held(&expected).await;
             case.finish().await;
         }))
         .await;

@@ -1,4 +1,4 @@
-//! The newline that `echo` leaves at the end of a value: sent, and told of once.
+//! The newline that `echo` leaves at the end of a value: sent, with one warning.
 
 use futures::future::join_all;
 use kube::api::{Patch, PatchParams};
@@ -94,7 +94,7 @@ fn a_trailing_newline_is_sent_and_warned_of_once() {
         let more = [data.as_slice(), &[("OTHER", "other", "a")]].concat();
         case.object("newline", &more).await;
         case.wait_ready("newline").await;
-        // A new value of one entry is told of, and the other is not repeated.
+        // A new value of one entry is warned of, and the other warning is not repeated.
         let three = line("three");
         secret(&three, &two).await;
         let held = [held.as_slice(), &[("OTHER", &plain)]].concat();

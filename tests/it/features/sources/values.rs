@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::entry;
 use crate::harness::{CANARY, Target, TestCase, TestEnv, condition, run};
 
-/// Values that somebody once trimmed, escaped, expanded or took for something else.
+/// Values that programs are known to trim, escape, expand or misread.
 const ODD: [&str; 17] = [
     "ends in a newline\n",
     "two\r\nlines\r\n",

@@ -1,4 +1,4 @@
-//! The life of a release: installed, upgraded, uninstalled, taken over from kubectl.
+//! The lifecycle of a release: installed, upgraded, uninstalled, taken over from kubectl.
 
 use cluster::{Cluster, Output};
 
@@ -87,7 +87,7 @@ async fn a_release_comes_changes_and_goes() {
         .kubectl(&["wait", "--for=delete", DEFINITION, "--timeout=60s"])
         .await;
 
-    // What kubectl installed is left alone unless Helm is told to take it over.
+    // What kubectl installed is left alone unless Helm has to take it over.
     let definitions = root().join("crds").display().to_string();
     release
         .kubectl(&["apply", "--filename", &definitions])

@@ -44,15 +44,15 @@ async fn a_role_in_each_namespace_has_the_rules_of_the_cluster_role() {
 }
 
 #[tokio::test]
-async fn the_operator_is_told_its_namespaces() {
+async fn the_operator_gets_its_namespaces_as_a_flag() {
     let flag = "--watch-namespaces=";
     let objects = render(&[]).await;
     let is_flag = |argument: &&str| argument.starts_with(flag);
     assert_eq!(arguments_of(&objects).into_iter().find(is_flag), None);
     let objects = render(&[TWO, "--set=rbac.create=false"]).await;
     assert!(!has(&objects, "Role") && !has(&objects, "RoleBinding"));
-    let told = arguments_of(&objects).into_iter().find(is_flag);
-    assert_eq!(told, Some("--watch-namespaces=one,two"));
+    let flags = arguments_of(&objects).into_iter().find(is_flag);
+    assert_eq!(flags, Some("--watch-namespaces=one,two"));
 }
 
 #[tokio::test]

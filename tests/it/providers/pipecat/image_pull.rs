@@ -273,7 +273,7 @@ fn it_is_ready_when_the_list_says_so() {
             .set_variants(&case.account, |variants| {
                 variants.ready_after = Duration::ZERO;
             });
-        // Somebody else's write settles the set.
+        // A write of another client settles the set.
         case.account
             .foreign_write(Some("agents"), "secretValue", "foreign")
             .expect("written");

@@ -24,7 +24,7 @@ const REFUSED: [Duplicate; 3] = [
     Duplicate::BadRequest,
     Duplicate::Unprocessable,
 ];
-/// How long a request is held up so that somebody comes in between.
+/// How long a request is held up, for another client to write in between.
 const MEANWHILE: Duration = Duration::from_millis(700);
 
 /// A test case whose vendor answers a duplicate so.
@@ -165,7 +165,7 @@ fn two_of_one_name_are_told_and_neither_is_touched() {
     });
 }
 
-/// Objects that all want one name; the odd ones use `odd`. One of them gets it, the others are told.
+/// Six objects with one name; the odd ones use the key `odd`. One of them gets it, the others report the conflict.
 async fn six_at_once(case: &TestCase<'_>, odd: &str) {
     case.account.set_latency(Duration::from_millis(50));
     let names = (0..6).map(|number| (number, format!("twin-{number}")));
@@ -179,21 +179,24 @@ async fn six_at_once(case: &TestCase<'_>, odd: &str) {
     }
     let value = case.value("one");
     case.secret("source", &[("a", &value)]).await;
-    until("one of them has it, and the others are told", async || {
-        let mut reasons = Vec::new();
-        for (_, name) in &names {
-            let object = case.objects().get(name).await;
-            let object = object.map_err(|error| error.to_string())?;
-            let ready = condition(&object, "Ready").map(|ready| ready.reason.clone());
-            reasons.push(ready.unwrap_or_default());
-        }
-        reasons.sort();
-        if reasons[..5].iter().all(|reason| reason == "Conflict") && reasons[5] == "Synced" {
-            Ok(())
-        } else {
-            Err(format!("{reasons:?}"))
-        }
-    })
+    until(
+        "one of them has it, and the others report the conflict",
+        async || {
+            let mut reasons = Vec::new();
+            for (_, name) in &names {
+                let object = case.objects().get(name).await;
+                let object = object.map_err(|error| error.to_string())?;
+                let ready = condition(&object, "Ready").map(|ready| ready.reason.clone());
+                reasons.push(ready.unwrap_or_default());
+            }
+            reasons.sort();
+            if reasons[..5].iter().all(|reason| reason == "Conflict") && reasons[5] == "Synced" {
+                Ok(())
+            } else {
+                Err(format!("{reasons:?}"))
+            }
+        },
+    )
     .await;
     case.wait_held(&[("TOKEN", &value)]).await;
     assert_eq!(count(case, "TOKEN"), 1);

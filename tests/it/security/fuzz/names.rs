@@ -103,7 +103,7 @@ fn check(kind: ProviderKind, name: &str) {
     }
     // By name where the provider deletes by name, and as the whole last segment.
     let segments: Vec<&str> = calls[1].path_segments().expect("a path").collect();
-    let wanted: (&[&str], &str) = match kind {
+    let expected: (&[&str], &str) = match kind {
         ProviderKind::Baseten => (&["base", "v1", "secrets"], name),
         ProviderKind::PrimeIntellect => (&["base", "api", "v1", "secrets"], "an-id"),
         ProviderKind::Pipecat => (&["base", "v1", "secrets", "a-set"], name),
@@ -112,7 +112,7 @@ fn check(kind: ProviderKind, name: &str) {
     let (last, before) = segments.split_last().expect("a segment");
     assert_eq!(
         (before, decoded(last).as_slice()),
-        (wanted.0, wanted.1.as_bytes())
+        (expected.0, expected.1.as_bytes())
     );
     assert!(calls[1].query().is_none() && calls[1].fragment().is_none());
 }
@@ -150,7 +150,7 @@ fn hostile_names_are_one_segment_or_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What passes the pattern of the schema, and what does not.
+    /// Names that the pattern of the schema accepts, and names that it refuses.
     /// Cases: B-02, H-11
     #[test]
     fn a_name_is_one_segment_or_refused(

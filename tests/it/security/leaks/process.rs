@@ -38,7 +38,7 @@ fn found(operator: &Operator, mark: &str) -> Vec<String> {
             let read = memory
                 .read_at(&mut window[..length], start)
                 .unwrap_or_default();
-            for at in places(&window[..read], mark.as_bytes()) {
+            for at in occurrences(&window[..read], mark.as_bytes()) {
                 let around = &window[at.saturating_sub(100)..read.min(at + 100)];
                 found.push(format!("{area}: {}", around.escape_ascii()));
             }
@@ -47,16 +47,16 @@ fn found(operator: &Operator, mark: &str) -> Vec<String> {
     found
 }
 
-fn places(text: &[u8], wanted: &[u8]) -> Vec<usize> {
-    let (mut places, mut at) = (Vec::new(), 0);
-    while let Some(next) = text[at..].iter().position(|byte| *byte == wanted[0]) {
+fn occurrences(text: &[u8], mark: &[u8]) -> Vec<usize> {
+    let (mut occurrences, mut at) = (Vec::new(), 0);
+    while let Some(next) = text[at..].iter().position(|byte| *byte == mark[0]) {
         at += next;
-        if text[at..].starts_with(wanted) {
-            places.push(at);
+        if text[at..].starts_with(mark) {
+            occurrences.push(at);
         }
         at += 1;
     }
-    places
+    occurrences
 }
 
 /// Cases: S-10

@@ -48,27 +48,27 @@ fn lines(case: &TestCase<'_>) -> Vec<Value> {
         .collect()
 }
 
-/// Waits until the first pass has come to its end: a request before that would be answered by it.
-async fn wait_told(case: &TestCase<'_>, object: &str) {
-    let is_told = |object: &ProviderSecret| {
+/// Waits for the end of the first reconcile: it would answer an earlier request.
+async fn wait_reported(case: &TestCase<'_>, object: &str) {
+    let is_reported = |object: &ProviderSecret| {
         let status = object.status.as_ref();
         status.is_some_and(|status| !status.conditions.is_empty())
     };
-    case.wait(object, "told of", is_told).await;
+    case.wait(object, "reported", is_reported).await;
 }
 
 /// Cases: S-06, S-11
 #[test]
 fn no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
-    let told = async |case: TestCase<'_>| {
+    let reported = async |case: TestCase<'_>| {
         let value = format!("{CANARY}{}", "v".repeat(LENGTH - CANARY.len()));
-        // Once refused and once written, so that there is something to tell.
+        // Once refused and once written, so that there is something to report.
         case.account.add_fault(Fault::status(422).times(1));
         case.secret("source", &[("a", &value)]).await;
-        case.object("told", &[("A_KEY", "source", "a")]).await;
-        wait_told(&case, "told").await;
-        case.request_sync("told").await;
-        case.wait_ready("told").await;
+        case.object("reported", &[("A_KEY", "source", "a")]).await;
+        wait_reported(&case, "reported").await;
+        case.request_sync("reported").await;
+        case.wait_ready("reported").await;
         case.wait_event("Synced").await;
 
         let bundle = [
@@ -90,7 +90,7 @@ fn no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
                 assert!(!text.contains(&digest), "{digest} is in {text}");
             }
         }
-        let object = serde_json::to_value(case.get("told").await).expect("JSON");
+        let object = serde_json::to_value(case.get("reported").await).expect("JSON");
         let events = case.kubectl(&["get", "events", "-o", "json"]).await;
         let events: Value = serde_json::from_str(&events).expect("JSON");
         let mut seen = 0;
@@ -110,7 +110,7 @@ fn no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
         case.finish().await;
     };
     // Of the events on an environment that many share, some are dropped.
-    run(async { at_each_api_on(&TestEnv::fresh(&[]).await, told).await });
+    run(async { at_each_api_on(&TestEnv::fresh(&[]).await, reported).await });
 }
 
 /// Cases: S-04, S-09
@@ -136,25 +136,25 @@ fn hostile_texts_and_urls_stay_out_of_the_log() {
         let _ = case.apply("hostile", spec).await;
         case.object("hostile", &[("A_KEY", "source", "a")]).await;
         case.annotate("hostile", "example.com/note", hostile).await;
-        wait_told(&case, "hostile").await;
+        wait_reported(&case, "hostile").await;
         case.request_sync("hostile").await;
         case.wait_ready("hostile").await;
         case.assert_held(&[("A_KEY", hostile)]);
-        // What was asked of the provider is told in our own words, and that is all.
-        let told = until("a call is told", async || {
+        // The log names the calls to the provider in our own words, and has nothing else of them.
+        let calls = until("a call is logged", async || {
             let log = case.env.operator.log();
-            let told = log
+            let lines = log
                 .lines()
                 .filter(|line| line.contains("provider answered"));
-            let told: Vec<Value> = told
+            let calls: Vec<Value> = lines
                 .filter_map(|line| serde_json::from_str(line).ok())
                 .collect();
-            (!told.is_empty())
-                .then_some(told)
+            (!calls.is_empty())
+                .then_some(calls)
                 .ok_or_else(|| "none is".to_owned())
         })
         .await;
-        for line in &told {
+        for line in &calls {
             let fields = line.as_object().expect("an object");
             let known = [
                 "ts",

@@ -125,7 +125,7 @@ fn a_type_that_prints_is_found() {
             0,
         ),
         (
-            "#[derive(Debug)]\n#[serde(x)]\n/// Told.\nstruct Held {\n    data: SecretString,\n}",
+            "#[derive(Debug)]\n#[serde(x)]\n/// Held.\nstruct Held {\n    data: SecretString,\n}",
             0,
         ),
     ];

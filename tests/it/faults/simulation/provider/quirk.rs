@@ -1,4 +1,4 @@
-//! What a provider does with what it is given and shows, beyond what its documents say.
+//! Behaviour of providers that their documents do not mention.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,29 +10,29 @@ use serde_json::Value;
 use simulator::{ConnectionCut, Provider, Simulator};
 use tokio::time::Instant;
 
-/// A quirk.
+/// One such behaviour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::faults::simulation) enum Quirk {
-    /// It stores names with one line for two that follow each other.
+    /// Stores names with one underscore for two in a row.
     CollapsesUnderscores,
-    /// Whatever is read has just been changed.
+    /// Shows the current time as the time of every change.
     TouchesTimestamps,
-    /// What is read is what was there so long ago.
+    /// Answers reads with the state of so long ago.
     Lags(Duration),
 }
 
-/// What is remembered for a quirk.
+/// The quirk, and the reads that it has recorded.
 #[derive(Default)]
 pub(super) struct QuirkState {
     pub(super) quirk: Option<Quirk>,
-    /// What has been read, to be read again before a write.
+    /// The reads so far, repeated before each write.
     known: BTreeMap<String, Parts>,
-    /// What it was before each write.
+    /// The answers to them before each write.
     history: Vec<(Instant, BTreeMap<String, Response<Bytes>>)>,
 }
 
 impl QuirkState {
-    /// A request as the provider takes it.
+    /// The request as the provider takes it.
     pub(super) fn transform_request(&self, request: Request<Bytes>) -> Request<Bytes> {
         if self.quirk != Some(Quirk::CollapsesUnderscores) || request.method() == Method::GET {
             return request;
@@ -46,7 +46,7 @@ impl QuirkState {
         })
     }
 
-    /// An answer as the provider shows it.
+    /// The answer as the provider shows it.
     pub(super) fn transform_answer(
         &self,
         is_read: bool,
@@ -67,7 +67,7 @@ impl QuirkState {
         answer
     }
 
-    /// What of the past is to be shown instead of the present.
+    /// The former answer to show in place of the current one.
     pub(super) fn stale_answer(&mut self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
         let Some(Quirk::Lags(lag)) = self.quirk else {
             return None;
@@ -91,13 +91,13 @@ impl QuirkState {
             .collect()
     }
 
-    /// What they were before it.
+    /// Stores the answers before a write.
     pub(super) fn remember(&mut self, shown: BTreeMap<String, Response<Bytes>>) {
         self.history.push((Instant::now(), shown));
     }
 }
 
-/// Has the simulator answer.
+/// Sends a request to the simulator.
 pub(super) async fn answer(
     simulator: &Simulator,
     provider: Provider,
@@ -111,7 +111,7 @@ pub(super) async fn answer(
     Ok(Response::from_parts(head, body))
 }
 
-/// JSON with each text changed, which is told the name of its field.
+/// JSON after `edit` of each text, by the name of its field.
 fn edited(body: Bytes, edit: &mut impl FnMut(&str, &mut String)) -> Bytes {
     match serde_json::from_slice::<Value>(&body) {
         Ok(mut value) => {

@@ -34,20 +34,20 @@ enum What {
     Suspend(bool),
     /// The object is deleted and made anew.
     Anew,
-    /// Somebody else writes a name, or deletes it.
+    /// Another client writes a name, or deletes it.
     Foreign(usize, bool),
     Fault(Failure, bool, u32),
     /// The API server fails so many calls, before or after their effect.
     Unavailable(usize, bool),
-    /// Somebody annotates the object.
+    /// A user annotates the object.
     Annotate,
     /// Watches show nothing, until they show everything or only what is left.
     Hold,
     Release,
     Expire,
-    /// The operator dies, and its successor comes at once.
+    /// The operator crashes, and the next incarnation starts at once.
     Crash,
-    /// It dies at a later call.
+    /// It crashes at a later call.
     CrashAt(usize, bool),
 }
 
@@ -82,7 +82,7 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
     (what, pace).prop_map(|(what, then)| Operation { what, then })
 }
 
-/// What the user wants in the end.
+/// The desired state of the user.
 #[derive(Clone)]
 pub(super) struct DesiredState {
     texts: BTreeMap<&'static str, String>,
@@ -90,7 +90,7 @@ pub(super) struct DesiredState {
 }
 
 impl DesiredState {
-    /// Makes it so, at once.
+    /// Writes it to the API server.
     pub(super) fn install(&self, world: &World) {
         let texts = self.texts.iter().map(|(key, text)| (*key, text.as_str()));
         world.source(&texts.collect::<Vec<_>>());
@@ -107,7 +107,7 @@ impl DesiredState {
 pub(super) struct Play<'a> {
     world: &'a mut World,
     desired: DesiredState,
-    /// Whether somebody else wrote what only a new value puts right.
+    /// Whether another client wrote: only a new value repairs that at every provider.
     is_foreign: bool,
 }
 
@@ -159,7 +159,7 @@ impl<'a> Play<'a> {
                     // Where it is not there nothing is deleted.
                     let _ = self.world.account.foreign_delete(scope, NAMES[*name]);
                 } else {
-                    self.world.foreign_write(NAMES[*name], "somebody else's");
+                    self.world.foreign_write(NAMES[*name], "foreign");
                 }
             }
             What::Fault(failure, of_writes, times) => {
@@ -189,7 +189,7 @@ impl<'a> Play<'a> {
         self.revive().await;
     }
 
-    /// Lets the successor of a dead operator come.
+    /// Starts the next incarnation after a crash.
     async fn revive(&mut self) {
         if !self.world.call_log.is_alive() {
             self.world.down().await;
@@ -197,7 +197,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Everything that disturbs ends, and everything that is wanted can be had.
+    /// Ends all faults and makes every source available.
     pub(super) async fn end(mut self) -> DesiredState {
         self.world.account.clear_faults();
         self.world.store.faults.clear();

@@ -1,5 +1,5 @@
-//! A cache that lives in the past: lists and watches show what was there at a version, while objects
-//! are read and written as they are.
+//! A stale cache of the API server: lists and watches show the state at a version, while reads and writes of one object
+//! see the current one.
 
 use std::collections::BTreeMap;
 

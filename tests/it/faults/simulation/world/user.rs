@@ -1,4 +1,4 @@
-//! What users do, and somebody else at the provider.
+//! What users do, and other clients at the provider.
 
 use std::collections::BTreeMap;
 
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// Somebody else writes at the provider.
+    /// Writes at the provider as another client.
     pub(in crate::faults::simulation) fn foreign_write(&self, name: &str, value: &str) {
         self.account
             .foreign_write(self.scope().as_deref(), name, value)
@@ -150,7 +150,7 @@ impl World {
         self.foreign.borrow_mut().insert(name.to_owned());
     }
 
-    /// Whether a name may hold what somebody else wrote.
+    /// Whether another client has ever written a name.
     pub(in crate::faults::simulation) fn was_foreign(&self, name: &str) -> bool {
         self.foreign.borrow().contains(name)
     }

@@ -89,7 +89,7 @@ fn what_was_deleted_and_could_not_be_created_is_created_later() {
         apply(&case, "busy", &from_regcred()).await;
         allow_recreate(&case, "busy").await;
         case.wait_ready("busy").await;
-        // The refusal passes, the create after the deletion does not.
+        // The refusal ends, and the create after the deletion fails.
         let fault = Fault::status(503).method("PUT").skip(1).times(2);
         case.account.add_fault(fault);
         let two = login(&case, "two").await;
@@ -144,7 +144,7 @@ fn what_somebody_else_made_is_not_deleted() {
         );
         allow_recreate(&case, "taker").await;
         let object = case
-            .wait("taker", "told", |object| {
+            .wait("taker", "reported", |object| {
                 object.metadata.generation == Some(2)
             })
             .await;
