@@ -1,4 +1,4 @@
-//! Where one check works, and what it can see there.
+//! Where one check writes, and what it sees there.
 
 use provider_secrets::{
     http::ProviderError,
@@ -13,14 +13,14 @@ use crate::{
 };
 
 /// Names and, at Pipecat, a set that only one check of one run uses.
-pub(crate) struct Place<'a> {
+pub(crate) struct Sandbox<'a> {
     pub(crate) run: &'a Run,
     pub(crate) provider: Guarded,
     pub(crate) check: String,
     pub(crate) set: String,
 }
 
-impl Place<'_> {
+impl Sandbox<'_> {
     /// A name of this check.
     pub(crate) fn name(&self, suffix: &str) -> String {
         self.run.name(&format!("{}_{suffix}", self.check))
@@ -31,7 +31,7 @@ impl Place<'_> {
         self.write_with(name, value, &Options::default()).await
     }
 
-    /// As [`Place::write`], with managed options.
+    /// As [`Sandbox::write`], with managed options.
     pub(crate) async fn write_with(
         &self,
         name: &str,
