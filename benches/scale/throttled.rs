@@ -52,7 +52,7 @@ pub(super) async fn measure(env: &TestEnv, test_cases: &[TestCase<'_>], objects:
             .iter()
             .find(|request| request.status() == Some(429));
         let ended = refused.and_then(|refused| refused.ended);
-        ended.ok_or_else(|| "nobody was refused".to_owned())
+        ended.ok_or_else(|| "no request was refused".to_owned())
     })
     .await;
     let mut during = Vec::new();

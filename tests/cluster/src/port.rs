@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_port_is_given_to_nobody_else_but_can_be_listened_on() {
+    fn a_reserved_port_goes_to_no_other_process_but_can_be_listened_on() {
         let ports: Vec<Port> = (0..50).map(|_| Port::reserve().unwrap()).collect();
         let numbers: HashSet<u16> = ports.iter().map(Port::number).collect();
         assert_eq!(numbers.len(), ports.len());

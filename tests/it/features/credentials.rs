@@ -31,7 +31,7 @@ fn assert_stalled(object: &ProviderSecret) {
 
 /// Cases: C-19
 #[test]
-fn a_missing_credential_or_key_calls_nobody_and_heals_within_a_second() {
+fn a_missing_credential_or_key_makes_no_call_and_heals_within_a_second() {
     run(async {
         let env = TestEnv::shared().await;
         let bystander = Bystander::new(env).await;
@@ -289,7 +289,7 @@ fn a_credential_is_read_once_however_many_objects_name_it_and_only_in_its_namesp
             case.wait(name, "on the new key", has_read).await;
         }
         assert_eq!(reads(&case).await, 2);
-        // The Secret of the same name next door has no reader.
+        // No object refers to the Secret of the same name in the other namespace.
         assert_eq!(reads(&other).await, 0);
         case.finish().await;
         other.finish().await;

@@ -1,4 +1,4 @@
-//! What goes away here and what becomes of it at the provider (reliability.md 6.6).
+//! Deletion of objects and entries, and what remains at the provider.
 
 mod blocked; // the provider or the credential is not there
 mod entries; // entries that go away while the object stays
@@ -229,7 +229,7 @@ fn the_finalizer_costs_what_the_budget_allows() {
         let of_object: Vec<String> = of_object
             .map(|call| format!("{} {}/{}", call.verb, call.resource, call.subresource))
             .collect();
-        // design.md 9: at most 4 under Delete.
+        // The budget of a deletion: at most 4 writes.
         assert!(of_object.len() <= 4, "{:?}: {of_object:?}", case.target);
         case.finish().await;
     }));

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::harness::{Target, TestCase, TestEnv, at_each_api_on, entry, metric, run};
 
-/// How long after a write its absence is believed (design.md 4).
+/// How long after a write its absence from a listing counts.
 const SETTLED: Duration = Duration::from_secs(30);
 
 /// Whether the provider shows that another client wrote a value.
@@ -34,13 +34,13 @@ async fn drifts(case: &TestCase<'_>, kind: &str) -> u64 {
 
 /// Cases: P-36
 #[test]
-fn what_was_deleted_by_hand_is_written_again_once_and_told_once() {
+fn what_was_deleted_by_hand_is_written_again_and_reported_once() {
     run(at_each_api_verifying(async |case| {
         let one = case.synced("kept", &json!({})).await;
         let before = drifts(&case, "missing").await;
         case.foreign_delete("A_KEY");
         let deleted = Instant::now();
-        // Absence is believed after a while only, and then within an interval and a bound.
+        // Absence counts after a while only, and then within an interval and a bound.
         let note = case.wait_event("DriftDetected").await;
         assert!(
             deleted.elapsed() < SETTLED + Duration::from_secs(10),
@@ -143,7 +143,7 @@ fn what_was_made_anew_by_hand_is_written_again() {
 }
 
 #[test]
-fn our_own_writes_are_never_taken_for_somebody_elses() {
+fn our_own_writes_are_never_taken_for_foreign_ones() {
     run(at_each_api_verifying(async |case| {
         case.synced("rotates", &json!({})).await;
         let mut writes = 1;

@@ -92,7 +92,7 @@ fn next_body(target: Target, entries: &[(&str, &str)]) -> Value {
 #[test]
 fn a_new_object_costs_the_fewest_requests_and_is_shown_as_synced() {
     run(at_each_api(async |case| {
-        // A name that no other test writes: a listing begun before a write of a name is not believed.
+        // A name that no other test writes: a listing begun before a write of a name proves nothing.
         let one = one_entry_named(&case, "NEW_KEY").await;
         let expected: &[&str] = match case.target {
             Target::BasetenWorkspace => &["POST /v1/secrets"],

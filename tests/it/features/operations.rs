@@ -50,7 +50,7 @@ fn reasons(events: &[Value]) -> Vec<(&str, &str)> {
 
 /// Cases: S-07
 #[test]
-fn events_tell_of_transitions_and_of_nothing_else() {
+fn events_report_transitions_and_nothing_else() {
     run(async {
         let env = TestEnv::shared().await;
         let bystander = Bystander::new(env).await;

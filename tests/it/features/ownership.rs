@@ -1,4 +1,4 @@
-//! Whose names they are: several objects, namespaces and keys of one account (reliability.md 6.7).
+//! Ownership of names: several objects, namespaces and keys of one account.
 
 mod operators; // two operators at once
 mod owner_succession; // the owner goes
@@ -226,7 +226,7 @@ fn only_the_name_that_two_want_is_refused() {
 
 /// Cases: M-01
 #[test]
-fn ten_objects_made_at_once_have_one_owner_and_nobody_flaps() {
+fn ten_objects_made_at_once_have_one_owner_and_none_flaps() {
     run(at_each_api_verifying(async |case| {
         case.secret("source", &[("a", &case.value("a"))]).await;
         let names: Vec<String> = (0..10).map(|number| format!("one-of-{number}")).collect();

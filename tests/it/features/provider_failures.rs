@@ -177,7 +177,7 @@ fn a_first_sync_that_is_refused_says_so_and_heals() {
 
 /// Cases: P-10, P-13
 #[test]
-fn what_passes_by_itself_heals_by_itself_with_one_more_write() {
+fn a_transient_failure_heals_by_itself_with_one_more_write() {
     run(async {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {

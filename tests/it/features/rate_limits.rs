@@ -107,7 +107,7 @@ fn fifty_objects_with_one_bad_key_make_one_call() {
 
 /// Cases: C-24
 #[test]
-fn a_key_that_turns_bad_while_it_is_used_makes_no_more_calls_than_were_under_way() {
+fn a_key_that_turns_bad_while_in_use_makes_no_more_calls_than_were_in_flight() {
     run(async {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -138,7 +138,7 @@ fn a_key_that_turns_bad_while_it_is_used_makes_no_more_calls_than_were_under_way
 
 /// Cases: P-09
 #[test]
-fn a_429_pauses_the_whole_account_and_nobody_else() {
+fn a_429_pauses_the_whole_account_and_no_other() {
     const PAUSE: Duration = Duration::from_secs(7);
     run(async {
         let env = TestEnv::shared().await;
@@ -263,7 +263,7 @@ fn one_server_error_costs_one_more_write() {
 }
 
 #[test]
-fn five_accounts_that_hang_leave_a_place_for_the_sixth() {
+fn five_accounts_that_hang_leave_capacity_for_the_sixth() {
     run(async {
         // Each of them would take eight of the slots, which are 32.
         let env = &TestEnv::fresh(&[]).await;

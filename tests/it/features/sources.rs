@@ -1,4 +1,4 @@
-//! Secrets that are missing, change or go away; what is in them is next door.
+//! Secrets that are missing, change or go away; `values` tests what is in them.
 
 mod bulk; // dataFrom
 mod newline; // the newline at the end
@@ -41,7 +41,7 @@ pub(super) fn assert_waits(object: &ProviderSecret) {
 
 /// Cases: C-01, C-04
 #[test]
-fn a_missing_secret_or_key_calls_nobody_and_heals_within_a_second() {
+fn a_missing_secret_or_key_makes_no_call_and_heals_within_a_second() {
     run(async {
         let env = TestEnv::shared().await;
         let bystander = Bystander::new(env).await;

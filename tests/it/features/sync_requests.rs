@@ -78,7 +78,7 @@ fn a_request_finds_drift_at_once() {
 
 /// Cases: B-14
 #[test]
-fn a_request_wakes_an_object_that_waits_for_hours() {
+fn a_request_requeues_an_object_that_waits_for_hours() {
     run(at_each_api(async |case| {
         case.account.add_fault(Fault::status(422).forever());
         case.secret("source", &[("a", &case.value("a"))]).await;

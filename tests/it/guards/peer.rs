@@ -1,5 +1,4 @@
-//! The eight defects of External Secrets Operator that peer-eso.md reproduces, as tests of what is
-//! not so here. The letters are those of its table 3.6.
+//! Defects that were reproduced in External Secrets Operator, as tests that this operator does not have them.
 
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ fn delete() -> serde_json::Value {
 }
 
 #[test]
-fn eso_a_a_delete_carries_the_api_key() {
+fn a_delete_carries_the_api_key() {
     run(at_each_api(async |case| {
         case.synced("gone", &delete()).await;
         case.delete("gone").await;
@@ -36,7 +35,7 @@ fn eso_a_a_delete_carries_the_api_key() {
 }
 
 #[test]
-fn eso_b_two_sources_of_one_object_do_not_delete_each_others_keys() {
+fn two_sources_of_one_object_do_not_delete_each_others_keys() {
     run(at_each_api_verifying(async |case| {
         let (a, b, c) = (case.value("a"), case.value("b"), case.value("c"));
         case.secret("one", &[("A_KEY", &a)]).await;
@@ -59,7 +58,7 @@ fn eso_b_two_sources_of_one_object_do_not_delete_each_others_keys() {
 }
 
 #[test]
-fn eso_c_a_source_that_comes_back_is_synced_without_being_asked() {
+fn a_source_that_comes_back_is_synced_without_being_asked() {
     run(at_each_api(async |case| {
         let one = case.synced("heals", &delete()).await;
         case.delete_secret("source").await;
@@ -80,7 +79,7 @@ fn eso_c_a_source_that_comes_back_is_synced_without_being_asked() {
 }
 
 #[test]
-fn eso_d_fifteen_passes_over_many_references_all_find_them() {
+fn fifteen_reconciles_of_many_references_all_find_them() {
     run(at_each_api(async |case| {
         let names: Vec<String> = (0..6).map(|number| format!("KEY_{number}")).collect();
         for name in &names {
@@ -114,7 +113,7 @@ fn eso_d_fifteen_passes_over_many_references_all_find_them() {
 }
 
 #[test]
-fn eso_e_to_ask_whether_a_name_exists_is_no_push() {
+fn to_ask_whether_a_name_exists_is_no_push() {
     run(at_each_api(async |case| {
         let value = case.value("a");
         case.secret("source", &[("a", &value)]).await;
@@ -143,7 +142,7 @@ fn files(env: &TestEnv) -> usize {
 }
 
 #[test]
-fn eso_f_forty_pushes_do_not_cost_forty_connections() {
+fn forty_pushes_do_not_cost_forty_connections() {
     run(async {
         let env = TestEnv::fresh(&[]).await;
         let case = TestCase::new(&env, Target::Braintrust).await;
@@ -162,7 +161,7 @@ fn eso_f_forty_pushes_do_not_cost_forty_connections() {
 }
 
 #[test]
-fn eso_g_an_endpoint_that_hangs_holds_up_nobody_else() {
+fn an_endpoint_that_hangs_holds_up_no_other() {
     run(async {
         let env = TestEnv::shared().await;
         let bystander = Bystander::new(env).await;
@@ -191,7 +190,7 @@ fn eso_g_an_endpoint_that_hangs_holds_up_nobody_else() {
 }
 
 #[test]
-fn eso_h_a_deleted_object_has_no_series() {
+fn a_deleted_object_has_no_series() {
     run(at_each_api(async |case| {
         case.synced("measured", &delete()).await;
         let label = format!("namespace=\"{}\"", case.namespace);
@@ -218,7 +217,7 @@ fn eso_h_a_deleted_object_has_no_series() {
 }
 
 #[test]
-fn eso_3_4_one_failing_key_stops_no_other() {
+fn one_failing_key_stops_no_other() {
     run(at_each_api(async |case| {
         let value = case.value("a");
         case.secret("source", &[("a", &value)]).await;

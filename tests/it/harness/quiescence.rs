@@ -95,7 +95,7 @@ pub(crate) async fn calls(env: &TestEnv, namespace: &str) -> Vec<Arc<AuditEvent>
     events.retain(|event| {
         event.user == user
             && event.namespace == namespace
-            && event.stage == cluster::Stage::ResponseComplete
+            && event.stage == cluster::AuditStage::ResponseComplete
     });
     events
 }

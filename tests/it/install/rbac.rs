@@ -1,4 +1,4 @@
-//! The rights of the chart: what the operator uses is what it is granted, no verb more and none less.
+//! RBAC of the chart: what the operator uses is what it is granted, no verb more and none less.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,17 +19,17 @@ async fn granted(env: &TestEnv, namespace: Option<&str>) -> BTreeSet<Right> {
     let texts = |rule: &Value, field: &str| -> Vec<String> {
         serde_json::from_value(rule[field].clone()).expect("a list of texts")
     };
-    let mut rights = BTreeSet::new();
+    let mut rules = BTreeSet::new();
     for rule in role["rules"].as_array().expect("rules") {
         for group in texts(rule, "apiGroups") {
             for resource in texts(rule, "resources") {
                 for verb in texts(rule, "verbs") {
-                    rights.insert((group.clone(), resource.clone(), verb));
+                    rules.insert((group.clone(), resource.clone(), verb));
                 }
             }
         }
     }
-    rights
+    rules
 }
 
 /// The rights that the API server saw the operator use, anywhere or in a namespace.

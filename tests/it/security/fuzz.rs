@@ -97,13 +97,13 @@ fn large_bodies_are_bounded() {
 /// A body that begins as a good one and is changed at one place, or cut.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let bodies = nasty::good();
-    let place = any::<prop::sample::Index>();
+    let position = any::<prop::sample::Index>();
     let change = prop::option::of(any::<u8>());
-    (prop::sample::select(bodies), place, change).prop_map(|(mut body, place, change)| {
-        let place = place.index(body.len());
+    (prop::sample::select(bodies), position, change).prop_map(|(mut body, position, change)| {
+        let position = position.index(body.len());
         match change {
-            Some(byte) => body[place] = byte,
-            None => body.truncate(place),
+            Some(byte) => body[position] = byte,
+            None => body.truncate(position),
         }
         body
     })
@@ -139,14 +139,14 @@ proptest! {
     #[test]
     fn damaged_resources_do_no_harm(
         body in prop::sample::select(nasty::resources()),
-        place in any::<prop::sample::Index>(),
+        position in any::<prop::sample::Index>(),
         change in prop::option::of(any::<u8>()),
     ) {
         let mut body = body;
-        let place = place.index(body.len());
+        let position = position.index(body.len());
         match change {
-            Some(byte) => body[place] = byte,
-            None => body.truncate(place),
+            Some(byte) => body[position] = byte,
+            None => body.truncate(position),
         }
         targets::resource(&body);
     }

@@ -30,7 +30,7 @@ pub(super) async fn wrong_key(run: &Run) -> Result<Outcome, Failure> {
         match outcome {
             Err(error) if error.class == Class::Auth => {}
             Err(error) => return Err(error.into()),
-            Ok(()) => return Err(Failure::new("the provider takes a key that nobody has")),
+            Ok(()) => return Err(Failure::new("the provider takes a key of no account")),
         }
     }
     run.sandbox("stranger")?.expect(&name, 0).await?;
@@ -55,7 +55,7 @@ pub(super) async fn wrong_scope(run: &Run) -> Result<Outcome, Failure> {
         }
         Err(error) => Err(error.into()),
         Ok(listed) if listed.remotes.is_empty() => Ok(Outcome::observed("it is empty")),
-        Ok(_) => Err(Failure::new("a scope that nobody has holds secrets")),
+        Ok(_) => Err(Failure::new("a scope of no account holds secrets")),
     }
 }
 
@@ -70,6 +70,6 @@ pub(super) async fn scope(run: &Run) -> Result<Outcome, Failure> {
     match scopes.len() {
         0 => Ok(Outcome::NotOffered),
         1 => Ok(Outcome::Ok),
-        _ => Err(Failure::new("it is told in two ways")),
+        _ => Err(Failure::new("the scopes differ")),
     }
 }

@@ -19,7 +19,7 @@ pub(super) async fn members(run: &Run) -> Result<Outcome, Failure> {
     }
     let sandbox = run.sandbox("members")?;
     if patiently(|| sandbox.provider.members()).await?.is_some() {
-        return Err(Failure::new("a set that nobody made has keys"));
+        return Err(Failure::new("a set that was not made has keys"));
     }
     let (first, second) = (sandbox.name("A"), sandbox.name("B"));
     sandbox
@@ -52,7 +52,7 @@ pub(super) async fn unnamed_keys(run: &Run) -> Result<Outcome, Failure> {
     match keys.unwrap_or_default().len() {
         1 => Ok(Outcome::observed("they are removed")),
         2 => Ok(Outcome::observed("they stay")),
-        _ => Err(Failure::new("the set has keys that nobody wrote")),
+        _ => Err(Failure::new("the set has keys that were not written")),
     }
 }
 
@@ -108,7 +108,7 @@ pub(super) async fn settles(run: &Run) -> Result<Outcome, Failure> {
     let sandbox = run.sandbox("settles")?;
     let name = sandbox.name("A");
     if patiently(|| sandbox.provider.settled()).await? != Settled::Pending {
-        return Err(Failure::new("a set that nobody made is ready"));
+        return Err(Failure::new("a set that was not made is ready"));
     }
     sandbox.send_set(&[(&name, "one")]).await?;
     let at_first = patiently(|| sandbox.provider.settled()).await?;

@@ -66,7 +66,7 @@ impl Api {
                 .pipecat()
                 .add_account(pipecat::NewAccount::new("acme", KEY)),
             Provider::Braintrust => simulator.braintrust().add_account(
-                // Of several organizations the key alone would mean all, which is for people and not for us.
+                // Without a name the key would stand for all of several organizations.
                 self.scope
                     .into_iter()
                     .fold(braintrust::NewAccount::new("acme", KEY), |new, name| {

@@ -150,7 +150,7 @@ fn a_finalizer_that_meets_those_of_others_is_set_and_they_stay(#[case] before: &
         world.spec(&json!({"deletionPolicy": "Delete", "data": data(&[("A_KEY", "a")])}));
         world.finalizers(before);
         world.quiet().await;
-        // Of the object nothing is seen; the value comes, and before its first write the finalizer.
+        // The operator sees no change of the object; the value comes, and before its first write the finalizer.
         world.store.hold(Resource::ProviderSecrets);
         world.finalizers(&[OTHER, THEIRS]);
         world.source(&[("a", "a1"), ("b", "b1")]);
@@ -159,7 +159,7 @@ fn a_finalizer_that_meets_those_of_others_is_set_and_they_stay(#[case] before: &
         assert_eq!(writes(world, "A_KEY"), 1);
         world.store.release(Resource::ProviderSecrets);
         world.quiet().await;
-        // While what it wrote is being deleted, ours comes to another place in the list.
+        // While what it wrote is being deleted, ours moves to another index in the list.
         world.remote.slow_down(slow(true, 5, 0));
         world.delete();
         sleep(Duration::from_secs(2)).await;

@@ -123,7 +123,10 @@ fn a_thousand_objects_of_one_tenant_do_not_slow_another() {
         }
         let beside = neighbours.time("beside").await;
         let done = neighbours.noisy.values(None).len();
-        assert!(done < OBJECTS, "the crowd was there all the time");
+        assert!(
+            done < OBJECTS,
+            "the noisy objects were not all synced before"
+        );
         let worst = |times: &[Duration]| *times.last().expect("a time");
         assert!(worst(&beside) <= 2 * worst(&alone), "{alone:?} {beside:?}");
         sleep(Duration::from_mins(5)).await;

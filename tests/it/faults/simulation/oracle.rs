@@ -44,7 +44,7 @@ pub(super) fn state(world: &World) -> State {
     State { object, secrets }
 }
 
-/// Of times, versions and ids only that they are there.
+/// Keeps only the presence of times, versions and ids.
 fn plain(value: &Value) -> Value {
     const MOVING: [&str; 9] = [
         "lastTransitionTime",
@@ -54,9 +54,9 @@ fn plain(value: &Value) -> Value {
         "remoteId",
         "remoteVersion",
         "seal",
-        // Of who was there before, which another history has otherwise.
+        // Depends on the former secret, which differs between histories.
         "found",
-        // Of the uid too, which another run counts differently.
+        // Depends on the uid, which differs between runs.
         "digest",
     ];
     match value {

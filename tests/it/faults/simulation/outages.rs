@@ -83,7 +83,7 @@ fn a_list_that_begins_anew_in_its_middle_makes_nothing_seem_gone() {
 #[rstest]
 #[case(Drops::Ended)]
 #[case(Drops::Cut)]
-fn watches_that_are_dropped_every_second_tell_everything_and_cost_no_lists(#[case] drops: Drops) {
+fn watches_that_end_every_second_show_everything_and_cost_no_lists(#[case] drops: Drops) {
     at_each(async |world| {
         synced(world).await;
         let faults = &world.store.faults;

@@ -147,7 +147,7 @@ fn a_rotation_of_what_a_listing_does_not_show_yet_is_a_change_of_it() {
 
 /// Cases: P-34
 #[test]
-fn the_version_before_a_write_is_not_somebody_elses() {
+fn the_version_before_a_write_is_not_foreign() {
     at_each_that_lags(async |world| {
         let before = writes(world, "B_KEY");
         world.source(&[("a", "a1"), ("b", "b2")]);
@@ -166,7 +166,7 @@ fn the_version_before_a_write_is_not_somebody_elses() {
 
 /// Cases: P-34
 #[test]
-fn a_successor_that_is_shown_the_past_writes_nothing_again() {
+fn a_restarted_operator_that_sees_a_stale_listing_writes_nothing_again() {
     at_each_that_lags(async |world| {
         let before = writes(world, "A_KEY");
         world.entries(&[("B_KEY", "b"), ("A_KEY", "a")]);
@@ -183,7 +183,7 @@ fn a_successor_that_is_shown_the_past_writes_nothing_again() {
 
 /// Cases: P-34
 #[test]
-fn a_namesake_that_is_shown_the_past_makes_no_second_secret() {
+fn a_namesake_that_sees_a_stale_listing_makes_no_second_secret() {
     at_each_that_lags(async |world| {
         world.entries(&[("B_KEY", "b"), ("A_KEY", "a")]);
         sleep(Duration::from_secs(3)).await;

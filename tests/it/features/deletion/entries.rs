@@ -41,7 +41,7 @@ fn an_entry_removed_under_retain_is_forgotten_for_good() {
         case.put("entries", &[("B_KEY", "source", "b")], &json!({}))
             .await;
         case.wait_ready("entries").await;
-        // design.md 3: a switch to Delete does not reach back.
+        // A switch to Delete does not reach back.
         case.put("entries", &[("B_KEY", "source", "b")], &delete())
             .await;
         case.wait_ready("entries").await;

@@ -84,22 +84,22 @@ fn a_name_that_another_object_claims_is_handed_over_without_a_deletion() {
     run(at_each_api_verifying(async |case| {
         case.synced("owner", &delete()).await;
         case.next_second().await;
-        let heir = case.value("heir");
-        case.secret("other", &[("a", &heir)]).await;
-        case.put("heir", &[("A_KEY", "other", "a")], &delete())
+        let next = case.value("next");
+        case.secret("other", &[("a", &next)]).await;
+        case.put("next", &[("A_KEY", "other", "a")], &delete())
             .await;
-        case.wait_reason("heir", "Conflict").await;
+        case.wait_reason("next", "Conflict").await;
         let before = case.writes().len();
         case.delete("owner").await;
         case.wait_gone("owner").await;
-        case.wait_held(&[("A_KEY", &heir)]).await;
-        case.wait_ready("heir").await;
+        case.wait_held(&[("A_KEY", &next)]).await;
+        case.wait_ready("next").await;
         let writes = case.writes();
         assert_eq!(writes.len(), before + 1, "{:?} {writes:?}", case.target);
         assert_eq!(case.deletions(), Vec::<String>::new());
-        // It is the heir's now, and goes with it.
-        case.delete("heir").await;
-        case.wait_gone("heir").await;
+        // It is the next owner's now, and goes with it.
+        case.delete("next").await;
+        case.wait_gone("next").await;
         case.assert_held(&[]);
         case.finish().await;
     }));

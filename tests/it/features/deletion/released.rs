@@ -22,7 +22,7 @@ async fn strip(case: &TestCase<'_>, name: &str) {
 
 /// Cases: D-11, A-17
 #[test]
-fn what_is_gone_by_force_is_left_at_the_provider_and_nobody_guesses() {
+fn what_is_gone_by_force_is_left_at_the_provider() {
     run(async {
         let env = TestEnv::verifying().await;
         let bystander = Bystander::new(env).await;

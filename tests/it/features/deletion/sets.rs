@@ -39,7 +39,7 @@ fn a_set_that_we_made_goes_with_its_last_key() {
 }
 
 #[test]
-fn a_set_that_we_made_stays_with_the_key_of_somebody_else() {
+fn a_set_that_we_made_stays_with_the_foreign_key_in_it() {
     run(async {
         let case = pipecat().await;
         case.synced("gone", &delete()).await;

@@ -41,7 +41,7 @@ fn failed_cut_and_first_empty_listings_change_nothing() {
         let one = case
             .synced("kept", &json!({"deletionPolicy": "Delete"}))
             .await;
-        // From now on absence would be believed.
+        // From now on absence would count.
         tokio::time::sleep(SETTLED + Duration::from_secs(2)).await;
         let writes = case.writes();
         let empty = Action::Answer(Answer {

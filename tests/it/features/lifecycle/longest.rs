@@ -8,7 +8,7 @@ use crate::harness::{Target, TestCase, TestEnv, is_guarded, run, until};
 #[test]
 fn the_longest_names_overflow_nothing() {
     run(async {
-        // Of the events on an environment that many share, some are dropped.
+        // In a shared environment the operator drops some events.
         let env = &TestEnv::fresh(&[]).await;
         for (number, target) in Target::ALL.into_iter().enumerate() {
             // A namespace is a label of 63 characters, everything else here a domain of 253.

@@ -9,12 +9,12 @@ use crate::harness::run;
 async fn inherits(policy: Value) {
     at_each_api_verifying(async |case| {
         case.synced("owner", &policy).await;
-        let rival = rival(&case, "heir").await;
+        let rival = rival(&case, "next").await;
         let before = case.writes().len();
         case.delete("owner").await;
         case.wait_gone("owner").await;
         case.wait_held(&[("A_KEY", &rival)]).await;
-        case.wait_ready("heir").await;
+        case.wait_ready("next").await;
         let writes = case.writes();
         assert_eq!(writes.len(), before + 1, "{:?} {writes:?}", case.target);
         assert_eq!(case.deletions(), Vec::<String>::new(), "{:?}", case.target);
@@ -25,13 +25,13 @@ async fn inherits(policy: Value) {
 
 /// Cases: M-03
 #[test]
-fn the_heir_writes_exactly_once_under_retain() {
+fn the_next_owner_writes_exactly_once_under_retain() {
     run(inherits(json!({})));
 }
 
 /// Cases: M-03
 #[test]
-fn the_heir_writes_exactly_once_under_delete_and_nothing_is_deleted() {
+fn the_next_owner_writes_exactly_once_under_delete_and_nothing_is_deleted() {
     run(inherits(json!({"deletionPolicy": "Delete"})));
 }
 
@@ -45,17 +45,17 @@ fn a_name_that_the_owner_gives_up_goes_to_the_next() {
         let both = [("A_KEY", "source", "a"), ("B_KEY", "source", "b")];
         case.put("owner", &both, &delete).await;
         case.wait_ready("owner").await;
-        let rival = rival(&case, "heir").await;
+        let rival = rival(&case, "next").await;
         case.put("owner", &[("B_KEY", "source", "b")], &delete)
             .await;
         case.wait_ready("owner").await;
         if case.target == crate::harness::Target::Pipecat {
-            // The set is still the owner's, and the heir's claim is on the whole of it.
-            case.wait_reason("heir", "Conflict").await;
+            // The set is still the owner's, and the next owner's claim is on the whole of it.
+            case.wait_reason("next", "Conflict").await;
             case.assert_held(&[("A_KEY", &a), ("B_KEY", &b)]);
         } else {
             case.wait_held(&[("A_KEY", &rival), ("B_KEY", &b)]).await;
-            case.wait_ready("heir").await;
+            case.wait_ready("next").await;
             assert_eq!(case.deletions(), Vec::<String>::new(), "{:?}", case.target);
         }
         case.finish().await;

@@ -47,7 +47,7 @@ fn under_fail_what_is_foreign_stays_and_a_rotation_changes_nothing() {
 
 /// Cases: P-06
 #[test]
-fn under_fail_a_name_that_somebody_else_creates_meanwhile_is_left_alone() {
+fn under_fail_a_name_that_another_client_creates_meanwhile_is_left_alone() {
     run(async {
         // The only provider that refuses a creation; elsewhere a write takes what is there.
         for duplicate in [

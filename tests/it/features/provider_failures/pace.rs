@@ -57,7 +57,7 @@ fn what_only_a_change_can_heal_is_not_tried_again() {
 
 /// Cases: P-09
 #[test]
-fn nobody_is_called_before_retry_after_is_over() {
+fn no_call_is_made_before_retry_after_is_over() {
     // What is asked for, and the least and the most that is waited.
     let table = [
         ("3", 3.0, 8.0),
@@ -130,7 +130,7 @@ fn a_retry_after_of_any_size_harms_nothing() {
 
 /// Cases: P-16
 #[test]
-fn a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
+fn a_provider_that_hangs_is_given_up_and_holds_up_no_other() {
     run(async {
         let env = &TestEnv::fresh(&[]).await;
         let bystander = Bystander::new(env).await;

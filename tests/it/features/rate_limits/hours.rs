@@ -33,7 +33,7 @@ async fn a_bad_key_of_500_objects_is_tried_twice_a_minute_at_most_until_it_is_go
 
 /// Cases: C-24
 #[tokio::test(start_paused = true)]
-async fn a_key_that_turns_bad_is_tried_by_those_under_way_and_then_as_seldom() {
+async fn a_key_that_turns_bad_is_tried_by_calls_in_flight_and_then_as_seldom() {
     for (pause, most) in [(Duration::ZERO, OF_EACH), (2 * MINUTE, 1)] {
         let mut process = Process::start(500);
         assert!(process.wait_synced(HOUR).await.is_some());
@@ -82,7 +82,7 @@ async fn three_broken_objects_make_at_most_24_calls_each_a_day_after_the_first_h
 
 /// Cases: P-09
 #[tokio::test(start_paused = true)]
-async fn a_pause_ends_in_one_call_and_then_in_as_many_as_there_are_places() {
+async fn a_pause_ends_in_one_call_and_then_in_as_many_as_are_allowed() {
     let mut process = Process::start(100);
     assert!(process.wait_synced(HOUR).await.is_some());
     let fault = Fault::status(429).header("retry-after", "7");

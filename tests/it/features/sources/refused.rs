@@ -30,7 +30,7 @@ fn a_secret_with_power_over_the_cluster_is_not_sent() {
                 let fields = json!({"type": kind, "stringData": {"TOKEN": value}});
                 apply_secret(&case, &name, fields).await;
             }
-            // Of a ServiceAccount that is not there, the API server takes none but deletes it.
+            // The API server deletes the token of a missing ServiceAccount.
             let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}});
             let create = ["create", "--namespace", &case.namespace, "-f", "-"];
             let cluster = &case.env.cluster;

@@ -60,7 +60,7 @@ fn a_status_write_that_meets_another_writer_loses_nothing() {
 
 /// Cases: A-19, H-15
 #[test]
-fn a_status_that_somebody_wrote_by_hand_is_put_right_with_the_next_news() {
+fn a_status_written_by_hand_is_put_right_with_the_next_change() {
     run(async {
         let env = TestEnv::shared().await;
         let bystander = Bystander::new(env).await;
@@ -73,7 +73,7 @@ fn a_status_that_somebody_wrote_by_hand_is_put_right_with_the_next_news() {
                 .last_transition_time;
             let fake = json!({
                 "conditions": [{
-                    "type": "Ready", "status": "True", "reason": "Synced", "message": "Believe me.",
+                    "type": "Ready", "status": "True", "reason": "Synced", "message": "A forged message.",
                     "lastTransitionTime": time, "observedGeneration": waiting.metadata.generation,
                 }],
                 "summary": "9/9",

@@ -189,7 +189,7 @@ fn a_key_holds_the_pair_or_its_base64() {
 }
 
 #[test]
-fn a_secret_that_is_none_for_a_registry_is_told() {
+fn a_secret_that_is_none_for_a_registry_is_reported() {
     run(async {
         let (case, credential) = registry(|_| {}).await;
         let canary = case.value("one");

@@ -44,7 +44,7 @@ fn a_region_is_sent_only_where_it_is_given() {
 }
 
 #[test]
-fn a_set_in_another_region_is_told_and_left_alone() {
+fn a_set_in_another_region_is_reported_and_left_alone() {
     run(async {
         let (case, _) = case_with(|_| {}).await;
         case.account
@@ -70,7 +70,7 @@ fn a_set_in_another_region_is_told_and_left_alone() {
 }
 
 #[test]
-fn an_image_pull_secret_of_the_name_is_told_and_left_alone() {
+fn an_image_pull_secret_of_the_name_is_reported_and_left_alone() {
     run(async {
         let (case, _) = case_with(|_| {}).await;
         by_another(&case).await;

@@ -107,7 +107,7 @@ fn it_is_found_behind_the_first_hundred_however_they_are_counted() {
 
 /// Cases: P-05
 #[test]
-fn a_name_that_somebody_else_creates_meanwhile_is_changed() {
+fn a_name_that_another_client_creates_meanwhile_is_changed() {
     run(async {
         for duplicate in REFUSED {
             let case = case_with(duplicate).await;
@@ -139,7 +139,7 @@ fn a_name_that_somebody_else_creates_meanwhile_is_changed() {
 
 /// Cases: P-37
 #[test]
-fn two_of_one_name_are_told_and_neither_is_touched() {
+fn two_of_one_name_are_reported_and_neither_is_touched() {
     run(async {
         let case = case_with(Duplicate::Silent).await;
         case.account

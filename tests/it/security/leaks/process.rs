@@ -1,4 +1,4 @@
-//! What is in the memory of the operator's process (reliability.md S-10).
+//! The memory of the operator's process (S-10).
 
 use std::{
     fs::{self, File},
@@ -67,7 +67,7 @@ fn no_copy_of_a_value_stays_in_the_memory_of_the_operator() {
         for target in Target::ALL {
             let case = TestCase::new(&env, target).await;
             let mark = format!("NowhereElseThan{target:?}");
-            // Of many lines, as certificates are, so that JSON makes another text of it.
+            // Several lines, like a certificate: JSON escapes them.
             let value = format!("{CANARY} {mark}\n").repeat(400);
             let slow = Fault::new(Action::Handle).delay(Duration::from_secs(3));
             for method in ["POST", "PUT"] {

@@ -10,7 +10,7 @@ use crate::harness::{
     until,
 };
 
-/// Of a length that nothing else here has, and its MD5 and CRC-32.
+/// A length that nothing else here has, and its MD5 and CRC-32.
 const LENGTH: usize = 4801;
 const DIGESTS: [&str; 2] = ["3b9ed525c8c624aaa24867cf44b4ceec", "f2fc861e"];
 
@@ -109,7 +109,7 @@ fn no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
         assert!(seen >= 5, "{seen} texts and numbers");
         case.finish().await;
     };
-    // Of the events on an environment that many share, some are dropped.
+    // In a shared environment the operator drops some events.
     run(async { at_each_api_on(&TestEnv::fresh(&[]).await, reported).await });
 }
 

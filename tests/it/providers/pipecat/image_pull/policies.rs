@@ -58,7 +58,7 @@ fn under_fail_what_exists_is_left_alone() {
 }
 
 #[test]
-fn a_set_of_keys_of_the_name_is_told_and_left_alone() {
+fn a_set_of_keys_of_the_name_is_reported_and_left_alone() {
     run(async {
         let (case, _) = registry(|_| {}).await;
         case.account
@@ -74,7 +74,7 @@ fn a_set_of_keys_of_the_name_is_told_and_left_alone() {
 }
 
 #[test]
-fn a_set_in_another_region_is_told_and_left_alone() {
+fn a_set_in_another_region_is_reported_and_left_alone() {
     run(async {
         let (case, _) = registry(|_| {}).await;
         by_another(&case).await;
@@ -151,7 +151,7 @@ fn another_key_of_the_organization_writes_nothing() {
 }
 
 #[test]
-fn what_somebody_deleted_is_written_again() {
+fn what_another_client_deleted_is_written_again() {
     run(async {
         let env = TestEnv::fresh(&["--verify-interval=1s"]).await;
         let case = TestCase::new(&env, Target::Pipecat).await;
@@ -161,7 +161,7 @@ fn what_somebody_deleted_is_written_again() {
         case.account
             .foreign_delete(None, "agents")
             .expect("deleted");
-        // An absence is believed half a minute after our last write.
+        // An absence counts half a minute after our last write.
         wait_credential(&case, &credential).await;
         case.wait_ready("drifted").await;
         assert_eq!(case.writes(), [PUT; 2]);

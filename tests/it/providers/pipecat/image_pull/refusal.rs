@@ -131,7 +131,7 @@ fn a_crash_between_deletion_and_creation_is_made_good() {
 }
 
 #[test]
-fn what_somebody_else_made_is_not_deleted() {
+fn what_another_client_made_is_not_deleted() {
     run(async {
         let (case, _) = registry(|_| {}).await;
         by_another(&case).await;
