@@ -8,7 +8,7 @@ use tokio::time::sleep_until;
 
 use super::{
     entry,
-    it::harness::{TestCase, TestEnv, until, write_method},
+    it::harness::{TestCase, TestEnv, until},
     percentiles, rotate, say,
 };
 
@@ -34,7 +34,7 @@ pub(super) async fn measure(env: &TestEnv, test_cases: &[TestCase<'_>], objects:
     let fault = Fault::status(429).header("retry-after", &PAUSE.as_secs().to_string());
     paused
         .account
-        .add_fault(fault.method(write_method(paused.target)));
+        .add_fault(fault.method(paused.target.update_method()));
     let value = paused.value("throttled");
     let count = (objects / test_cases.len()).min(WAITING);
     stream::iter(0..count)

@@ -19,11 +19,13 @@ use tokio::runtime::{Builder, Runtime};
 
 pub(crate) use canary::{CANARY, traces};
 pub(crate) use operator::Operator;
-pub(crate) use quiescence::{Bystander, calls, timed, wait_write, write_method};
+pub(crate) use quiescence::{Bystander, calls, timed, wait_write};
 pub(crate) use settings::{SCALE, say, setting};
 pub(crate) use steps::{entry, is_guarded, metric};
 pub(crate) use target::Target;
-pub(crate) use test_case::{TestCase, at_each_api, at_each_api_on, condition};
+pub(crate) use test_case::{
+    TestCase, at_each_api, at_each_api_on, at_each_api_verifying, condition,
+};
 pub(crate) use test_env::{ACCOUNT, DELETION_TIMEOUT, NAMESPACE, TestEnv};
 
 /// How long a test waits for what must happen. Far longer than that takes: a machine may be busy.

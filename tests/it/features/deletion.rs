@@ -11,9 +11,7 @@ mod sets; // Pipecat's sets, Baseten's teams
 
 use serde_json::{Value, json};
 
-use crate::harness::{
-    TestCase, TestEnv, at_each_api, at_each_api_on, calls, is_guarded, run, wait_write,
-};
+use crate::harness::{at_each_api, at_each_api_verifying, calls, is_guarded, run, wait_write};
 
 /// The policy under which everything goes.
 fn delete() -> Value {
@@ -83,10 +81,7 @@ fn deleted_while_its_first_write_is_under_way() {
     run(at_each_api_verifying(async |case| {
         let delay = std::time::Duration::from_secs(2);
         let fault = simulator::Fault::new(simulator::Action::Handle).delay(delay);
-        let method = match case.target {
-            crate::harness::Target::Pipecat | crate::harness::Target::Braintrust => "PUT",
-            _ => "POST",
-        };
+        let method = case.target.create_method();
         case.account.add_fault(fault.method(method));
         case.secret("source", &[("a", &case.value("a"))]).await;
         case.put("gone", &[("A_KEY", "source", "a")], &delete())
@@ -233,9 +228,4 @@ fn the_finalizer_costs_what_the_budget_allows() {
         assert!(of_object.len() <= 4, "{:?}: {of_object:?}", case.target);
         case.finish().await;
     }));
-}
-
-/// Plays at each API on the environment that verifies every second.
-async fn at_each_api_verifying(play: impl AsyncFn(TestCase<'static>)) {
-    at_each_api_on(TestEnv::verifying().await, play).await;
 }

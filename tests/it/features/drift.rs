@@ -9,17 +9,13 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::harness::{Target, TestCase, TestEnv, at_each_api_on, entry, metric, run};
+use crate::harness::{Target, TestCase, TestEnv, at_each_api_verifying, entry, metric, run};
 
 /// How long after a write its absence from a listing counts.
 const SETTLED: Duration = Duration::from_secs(30);
 
 /// Whether the provider shows that another client wrote a value.
 const SHOWN: [Target; 2] = [Target::PrimeIntellect, Target::Braintrust];
-
-async fn at_each_api_verifying(play: impl AsyncFn(TestCase<'static>)) {
-    at_each_api_on(TestEnv::verifying().await, play).await;
-}
 
 async fn drifts(case: &TestCase<'_>, kind: &str) -> u64 {
     let provider = format!("provider=\"{}\"", case.target.provider().to_lowercase());

@@ -7,11 +7,7 @@ use futures::future::join_all;
 use provider_secrets::api::ProviderSecret;
 use serde_json::{Value, json};
 
-use crate::harness::{Target, TestCase, TestEnv, at_each_api, at_each_api_on, run};
-
-async fn at_each_api_verifying(play: impl AsyncFn(TestCase<'static>)) {
-    at_each_api_on(TestEnv::verifying().await, play).await;
-}
+use crate::harness::{Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, run};
 
 /// What the digests of an object were made with.
 fn fingerprint(object: &ProviderSecret) -> String {

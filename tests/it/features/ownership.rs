@@ -7,12 +7,7 @@ mod policy; // what is foreign and conflictPolicy Fail
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::harness::{Target, TestCase, TestEnv, at_each_api_on, condition, entry, run};
-
-/// Plays at each API on the environment that verifies every second: flapping would show.
-async fn at_each_api_verifying(play: impl AsyncFn(TestCase<'static>)) {
-    at_each_api_on(TestEnv::verifying().await, play).await;
-}
+use crate::harness::{Target, TestCase, TestEnv, at_each_api_verifying, condition, entry, run};
 
 /// A second object with the same name at the provider and a value of its own, which must lose.
 async fn rival(case: &TestCase<'_>, name: &str) -> String {

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use provider_secrets::api::{EntryState, ProviderSecret};
 use simulator::{Action, Answer, Fault};
 
-use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, write_method};
+use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run};
 
 /// In which condition an object is while a fault lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +195,7 @@ fn a_transient_failure_heals_by_itself_with_one_more_write() {
                 let before = case.writes().len();
                 let what = format!("{target:?} {action:?}");
                 case.account
-                    .add_fault(Fault::new(action).method(write_method(target)));
+                    .add_fault(Fault::new(action).method(target.update_method()));
                 let value = case.value(&before.to_string());
                 case.secret("source", &[("a", &value)]).await;
                 case.wait_held(&[("A_KEY", &value)]).await;
@@ -232,7 +232,7 @@ fn one_entry_that_fails_does_not_stop_the_others() {
             let case = TestCase::new(env, target).await;
             let value = case.value("rotated");
             case.secret("source", &[("a", &value)]).await;
-            let fault = quoting(&case, 422, "application/json").method(write_method_first(target));
+            let fault = quoting(&case, 422, "application/json").method(target.create_method());
             case.account.add_fault(fault.skip(1));
             let data = [
                 ("A_KEY", "source", "a"),
@@ -259,12 +259,4 @@ fn one_entry_that_fails_does_not_stop_the_others() {
         bystander.rotate().await;
         bystander.finish().await;
     });
-}
-
-/// How a secret is written that is not there.
-fn write_method_first(target: Target) -> &'static str {
-    match target {
-        Target::BasetenWorkspace | Target::BasetenTeam | Target::PrimeIntellect => "POST",
-        Target::Pipecat | Target::Braintrust => "PUT",
-    }
 }

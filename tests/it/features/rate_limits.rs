@@ -13,7 +13,7 @@ use serde_json::json;
 use simulator::{Action, Fault};
 use tokio::time::Instant;
 
-use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, until, write_method};
+use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, until};
 
 /// What issue and design promise from a change to the provider.
 const SOON: Duration = Duration::from_secs(1);
@@ -156,7 +156,7 @@ fn a_429_pauses_the_whole_account_and_no_other() {
             let other = case.wait_ready("other").await;
             let fault = Fault::status(429).header("retry-after", "7");
             let before = case.account.requests().len();
-            case.account.add_fault(fault.method(write_method(target)));
+            case.account.add_fault(fault.method(target.update_method()));
             let version = rotate(&case).await;
             until("it is asked to slow down", async || {
                 let requests = case.account.requests();
@@ -228,7 +228,7 @@ fn four_429_without_a_time_cost_four_calls_and_all_objects_are_released() {
         join_all(Target::ALL.map(async |target| {
             let case = synced(env, target, 20).await;
             let before = case.writes().len();
-            let fault = Fault::status(429).method(write_method(target));
+            let fault = Fault::status(429).method(target.update_method());
             case.account.add_fault(fault.times(4));
             let version = rotate(&case).await;
             for number in 0..20 {
@@ -250,7 +250,7 @@ fn one_server_error_costs_one_more_write() {
             for status in [500, 502, 503, 504] {
                 let case = synced(env, target, 1).await;
                 let before = case.writes().len();
-                let fault = Fault::status(status).method(write_method(target));
+                let fault = Fault::status(status).method(target.update_method());
                 case.account.add_fault(fault);
                 let version = rotate(&case).await;
                 wait_current(&case, 0, &version).await;

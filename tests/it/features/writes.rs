@@ -10,9 +10,7 @@ use provider_secrets::api::{EntryState, ProviderSecret};
 use serde_json::json;
 use simulator::{Action, Fault};
 
-use crate::harness::{
-    Bystander, Target, TestCase, TestEnv, calls, condition, run, wait_write, write_method,
-};
+use crate::harness::{Bystander, Target, TestCase, TestEnv, calls, condition, run, wait_write};
 
 /// A test case whose object `target` is synced with the value `a`.
 async fn synced(env: &TestEnv, target: Target) -> TestCase<'_> {
@@ -184,7 +182,7 @@ fn a_recorded_entry_is_pending_without_a_digest_while_it_is_written() {
             case.account.add_fault(
                 Fault::new(Action::Handle)
                     .delay(delay)
-                    .method(write_method(target)),
+                    .method(target.update_method()),
             );
             case.secret("source", &[("a", &c), ("b", &b)]).await;
             wait_write(&case, before).await;

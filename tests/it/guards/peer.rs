@@ -6,7 +6,7 @@ use serde_json::json;
 use simulator::{Action, Fault};
 
 use crate::harness::{
-    Bystander, Target, TestCase, TestEnv, at_each_api, at_each_api_on, entry, run, until,
+    Bystander, Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, entry, run, until,
 };
 
 fn delete() -> serde_json::Value {
@@ -237,8 +237,4 @@ fn one_failing_key_stops_no_other() {
         assert!(entry(&object, "A_KEY").digest.is_none());
         case.finish().await;
     }));
-}
-
-async fn at_each_api_verifying(play: impl AsyncFn(TestCase<'static>)) {
-    at_each_api_on(TestEnv::verifying().await, play).await;
 }

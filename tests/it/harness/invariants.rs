@@ -10,7 +10,7 @@ use kube::api::{DeleteParams, ListParams};
 use provider_secrets::api::ProviderSecret;
 use simulator::Exchange;
 
-use super::{Target, TestCase, calls, condition, output, test_case::check_conditions};
+use super::{TestCase, calls, condition, output, test_case::check_conditions};
 
 /// For how many verify intervals nothing may change.
 const INTERVALS: u32 = 3;
@@ -38,14 +38,7 @@ async fn objects(case: &TestCase<'_>) -> Vec<ProviderSecret> {
 
 /// The account's key went to this provider only, and to paths of its API only.
 fn only_the_provider_was_asked(case: &TestCase<'_>) {
-    let paths: &[&str] = match case.target {
-        Target::BasetenWorkspace => &["/v1/secrets", "/v1/teams"],
-        // A test may give an object the key of another team.
-        Target::BasetenTeam => &["/v1/teams/"],
-        Target::PrimeIntellect => &["/api/v1/secrets/", "/api/v1/user/whoami"],
-        Target::Pipecat => &["/v1/secrets"],
-        Target::Braintrust => &["/v1/ai_secret"],
-    };
+    let paths = case.target.paths();
     let url = case.env.served.url(case.account.provider());
     for request in case.account.requests() {
         let host = request.header("host").unwrap_or_default();
@@ -91,10 +84,7 @@ fn foreign_secrets_are_untouched(case: &TestCase<'_>) {
 /// Every secret of ours is named by an object or was left on purpose, and every entry that an object calls synced is
 /// there.
 fn remote_is_what_is_expected(case: &TestCase<'_>, objects: &[ProviderSecret], left: &[&str]) {
-    let fold = |name: &str| match case.target {
-        Target::BasetenWorkspace | Target::BasetenTeam => name.replace(['-', '.'], "_"),
-        _ => name.to_owned(),
-    };
+    let fold = |name: &str| case.target.fold(name);
     let mut expected: BTreeMap<String, bool> =
         left.iter().map(|name| (fold(name), false)).collect();
     for object in objects {

@@ -108,12 +108,3 @@ pub(crate) async fn wait_write(case: &TestCase<'_>, before: usize) {
     })
     .await;
 }
-
-/// The method that updates an existing secret.
-pub(crate) fn write_method(target: Target) -> &'static str {
-    match target {
-        Target::BasetenWorkspace | Target::BasetenTeam => "POST",
-        Target::PrimeIntellect | Target::Braintrust => "PATCH",
-        Target::Pipecat => "PUT",
-    }
-}

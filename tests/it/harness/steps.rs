@@ -13,16 +13,12 @@ use kube::{
 use provider_secrets::api::{EntryStatus, FINALIZER, ProviderSecret, SYNC_REQUESTED_AT};
 use serde_json::{Value, json};
 
-use super::{Target, TestCase, TestEnv, until};
+use super::{TestCase, TestEnv, until};
 
 impl TestCase<'_> {
     /// The scope of this test case's secrets, as the simulator calls it.
     pub(crate) fn scope(&self) -> Option<String> {
-        match self.target {
-            Target::BasetenTeam => Some(self.team()),
-            Target::Pipecat => Some(super::target::SET.to_owned()),
-            Target::BasetenWorkspace | Target::PrimeIntellect | Target::Braintrust => None,
-        }
+        self.target.scope(self.account.name())
     }
 
     /// A spec with these entries (remote name, Secret, key) and the fields of `more`.
@@ -191,17 +187,12 @@ impl TestCase<'_> {
 
     /// How often the account was listed. The empty page that ends Braintrust's list is no listing of its own.
     pub(crate) fn listings(&self) -> usize {
-        let line = match self.target {
-            Target::BasetenWorkspace | Target::Pipecat => "GET /v1/secrets",
-            Target::BasetenTeam => "GET /v1/teams/{team}/secrets",
-            Target::PrimeIntellect => "GET /api/v1/secrets/",
-            Target::Braintrust => "GET /v1/ai_secret",
-        };
+        let listing = self.target.listing(&self.team());
         let requests = self.account.requests();
         let is_first_page = |query: Option<&str>| !query.unwrap_or("").contains("starting_after");
-        let listings = requests.iter().filter(|request| {
-            self.line(request) == line && is_first_page(request.query.as_deref())
-        });
+        let listings = requests
+            .iter()
+            .filter(|request| request.line() == listing && is_first_page(request.query.as_deref()));
         listings.count()
     }
 

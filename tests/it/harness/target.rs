@@ -91,6 +91,53 @@ impl Target {
         json!({name: member})
     }
 
+    /// The method that creates a secret that is not there.
+    pub(crate) fn create_method(self) -> &'static str {
+        match self {
+            Self::BasetenWorkspace | Self::BasetenTeam | Self::PrimeIntellect => "POST",
+            Self::Pipecat | Self::Braintrust => "PUT",
+        }
+    }
+
+    /// The method that updates an existing secret.
+    pub(crate) fn update_method(self) -> &'static str {
+        match self {
+            Self::BasetenWorkspace | Self::BasetenTeam => "POST",
+            Self::PrimeIntellect | Self::Braintrust => "PATCH",
+            Self::Pipecat => "PUT",
+        }
+    }
+
+    /// The paths of the API that the operator may call.
+    pub(crate) fn paths(self) -> &'static [&'static str] {
+        match self {
+            Self::BasetenWorkspace => &["/v1/secrets", "/v1/teams"],
+            // A test may give an object the key of another team.
+            Self::BasetenTeam => &["/v1/teams/"],
+            Self::PrimeIntellect => &["/api/v1/secrets/", "/api/v1/user/whoami"],
+            Self::Pipecat => &["/v1/secrets"],
+            Self::Braintrust => &["/v1/ai_secret"],
+        }
+    }
+
+    /// Method and path of a listing, with `team` for the id of the team.
+    pub(crate) fn listing(self, team: &str) -> String {
+        match self {
+            Self::BasetenWorkspace | Self::Pipecat => "GET /v1/secrets".to_owned(),
+            Self::BasetenTeam => format!("GET /v1/teams/{team}/secrets"),
+            Self::PrimeIntellect => "GET /api/v1/secrets/".to_owned(),
+            Self::Braintrust => "GET /v1/ai_secret".to_owned(),
+        }
+    }
+
+    /// A name as the provider compares it.
+    pub(crate) fn fold(self, name: &str) -> String {
+        match self {
+            Self::BasetenWorkspace | Self::BasetenTeam => name.replace(['-', '.'], "_"),
+            Self::PrimeIntellect | Self::Pipecat | Self::Braintrust => name.to_owned(),
+        }
+    }
+
     /// The scope that objects write, as the simulator knows it.
     pub(crate) fn scope(self, account: &str) -> Option<String> {
         match self {

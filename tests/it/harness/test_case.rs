@@ -396,6 +396,11 @@ pub(crate) async fn at_each_api_on<'a>(env: &'a TestEnv, play: impl AsyncFn(Test
     futures::future::join_all(plays).await;
 }
 
+/// As [`at_each_api`], in [`TestEnv::verifying`].
+pub(crate) async fn at_each_api_verifying(play: impl AsyncFn(TestCase<'static>)) {
+    at_each_api_on(TestEnv::verifying().await, play).await;
+}
+
 /// A condition of an object.
 pub(crate) fn condition<'a>(object: &'a ProviderSecret, kind: &str) -> Option<&'a Condition> {
     object

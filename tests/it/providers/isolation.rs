@@ -21,10 +21,7 @@ fn a_hanging_account_does_not_hold_up_the_same_name_of_another() {
     run(async {
         for target in Target::ALL {
             let (hanging, other) = (case(target).await, case(target).await);
-            let method = match target {
-                Target::BasetenWorkspace | Target::BasetenTeam | Target::PrimeIntellect => "POST",
-                Target::Pipecat | Target::Braintrust => "PUT",
-            };
+            let method = target.create_method();
             hanging
                 .account
                 .add_fault(Fault::new(Action::Hang).method(method));

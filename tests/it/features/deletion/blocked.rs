@@ -6,10 +6,10 @@ use provider_secrets::api::DELETION_OVERRIDE;
 use serde_json::json;
 use simulator::Fault;
 
-use super::{at_each_api_verifying, delete};
+use super::delete;
 use crate::harness::{
-    DELETION_TIMEOUT, TestCase, TestEnv, at_each_api, calls, condition, is_guarded, metric, run,
-    until,
+    DELETION_TIMEOUT, TestCase, TestEnv, at_each_api, at_each_api_verifying, calls, condition,
+    is_guarded, metric, run, until,
 };
 
 /// Waits until the object reports that its deletion is blocked, and returns the message.

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{at_each_api_verifying, delete};
-use crate::harness::{TestCase, entry, run};
+use super::delete;
+use crate::harness::{TestCase, at_each_api_verifying, entry, run};
 
 /// An object with two entries that are synced.
 async fn two(case: &TestCase<'_>, policy: &serde_json::Value) -> (String, String) {

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use simulator::Fault;
 
-use super::{at_each_api_verifying, delete};
-use crate::harness::{Target, TestCase, at_each_api, run};
+use super::delete;
+use crate::harness::{Target, TestCase, at_each_api, at_each_api_verifying, run};
 
 /// The name of a foreign secret in the same account.
 const VICTIM: &str = "VICTIM_KEY";

@@ -3,8 +3,8 @@
 use serde_json::json;
 use simulator::{Action, Fault};
 
-use super::{at_each_api_verifying, delete};
-use crate::harness::{Target, TestCase, at_each_api, run, until};
+use super::delete;
+use crate::harness::{Target, TestCase, at_each_api, at_each_api_verifying, run, until};
 
 /// Cases: D-13
 #[test]
@@ -28,7 +28,7 @@ fn what_is_foreign_when_it_is_deleted_before_its_first_write_stays() {
     run(at_each_api(async |case| {
         case.foreign_secret("A_KEY");
         // It is there already, so that it is written as what is there.
-        let method = crate::harness::write_method(case.target);
+        let method = case.target.update_method();
         case.account
             .add_fault(Fault::status(503).method(method).forever());
         case.secret("source", &[("a", &case.value("a"))]).await;
@@ -61,21 +61,13 @@ fn a_first_write_of_unknown_outcome_is_cleaned_up_when_the_name_was_free() {
 
 /// An object whose first write had its effect and no answer.
 async fn unknown(case: &TestCase<'_>) {
-    let method = first_write(case.target);
+    let method = case.target.create_method();
     let fault = Fault::new(Action::CutAfterEffect).method(method).forever();
     case.account.add_fault(fault);
     case.secret("source", &[("a", &case.value("a"))]).await;
     case.put("gone", &[("A_KEY", "source", "a")], &delete())
         .await;
     case.wait_held(&[("A_KEY", &case.value("a"))]).await;
-}
-
-/// How a name that is not there is written.
-fn first_write(target: Target) -> &'static str {
-    match target {
-        Target::BasetenWorkspace | Target::BasetenTeam | Target::PrimeIntellect => "POST",
-        Target::Pipecat | Target::Braintrust => "PUT",
-    }
 }
 
 /// Cases: D-15

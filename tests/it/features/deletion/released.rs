@@ -6,9 +6,10 @@ use kube::api::DeleteParams;
 use serde_json::json;
 use simulator::Fault;
 
-use super::{at_each_api_verifying, delete};
+use super::delete;
 use crate::harness::{
-    Bystander, Target, TestCase, TestEnv, calls, condition, is_guarded, root, run, until,
+    Bystander, Target, TestCase, TestEnv, at_each_api_verifying, calls, condition, is_guarded,
+    root, run, until,
 };
 
 /// How many objects each account has when the definition goes.

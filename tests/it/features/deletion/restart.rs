@@ -20,10 +20,7 @@ fn what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
             test_cases.push(case);
         }
         join_all(test_cases.iter().map(async |case| {
-            let method = match case.target {
-                Target::Pipecat | Target::Braintrust => "PUT",
-                _ => "POST",
-            };
+            let method = case.target.create_method();
             let fault = Fault::new(Action::HangAfterEffect).method(method);
             case.account.add_fault(fault.forever());
             let mut spec = case.spec(&[("B_KEY", "other", "b")], &delete());

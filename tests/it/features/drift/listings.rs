@@ -7,8 +7,8 @@ use futures::future::join_all;
 use serde_json::json;
 use simulator::{Action, Answer, Fault};
 
-use super::{SETTLED, at_each_api_verifying};
-use crate::harness::{Target, TestCase, TestEnv, calls, run, until};
+use super::SETTLED;
+use crate::harness::{Target, TestCase, TestEnv, at_each_api_verifying, calls, run, until};
 
 /// Waits until the account was listed so often since `before`.
 async fn wait_listed(case: &TestCase<'_>, before: usize, times: usize) {

@@ -3,7 +3,7 @@
 use provider_secrets::api::ProviderSecret;
 use serde_json::json;
 
-use super::at_each_api_verifying;
+use crate::harness::at_each_api_verifying;
 use crate::harness::{Target, TestCase, TestEnv, condition, run, until};
 
 /// Another account at the same provider. At Baseten a team belongs to one organization, so that

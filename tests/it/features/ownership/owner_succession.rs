@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{at_each_api_verifying, rival};
-use crate::harness::run;
+use super::rival;
+use crate::harness::{at_each_api_verifying, run};
 
 /// What happens to the owner.
 async fn inherits(policy: Value) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use simulator::{Action, Fault, prime_intellect::Duplicate};
 
-use super::at_each_api_verifying;
+use crate::harness::at_each_api_verifying;
 use crate::harness::{Target, TestCase, TestEnv, condition, entry, run, until, wait_write};
 
 fn fail() -> Value {
@@ -144,10 +144,7 @@ fn under_fail_what_is_ours_is_rotated_like_anything() {
 #[test]
 fn under_fail_a_create_whose_answer_was_lost_is_ours() {
     run(at_each_api_verifying(async |case| {
-        let method = match case.target {
-            Target::Pipecat | Target::Braintrust => "PUT",
-            _ => "POST",
-        };
+        let method = case.target.create_method();
         let fault = Fault::new(Action::CutAfterEffect).method(method).times(2);
         case.account.add_fault(fault);
         case.secret("source", &[("a", &case.value("a"))]).await;
@@ -166,10 +163,7 @@ fn under_fail_a_create_whose_answer_was_lost_is_ours() {
 #[test]
 fn under_fail_a_first_write_that_was_refused_claims_nothing() {
     run(at_each_api_verifying(async |case| {
-        let method = match case.target {
-            Target::Pipecat | Target::Braintrust => "PUT",
-            _ => "POST",
-        };
+        let method = case.target.create_method();
         case.account
             .add_fault(Fault::status(422).method(method).forever());
         case.secret("source", &[("a", &case.value("a"))]).await;

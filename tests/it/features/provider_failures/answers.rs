@@ -7,7 +7,7 @@ use simulator::{Action, Answer, Fault};
 use tokio::net::TcpListener;
 
 use super::{State, quoting, suffers, synced};
-use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, write_method};
+use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run};
 
 /// Cases: P-22
 #[test]
@@ -96,7 +96,7 @@ fn an_answer_that_is_not_understood_is_never_taken_for_success() {
             for (content_type, body) in [("text/html", page), ("application/json", page)] {
                 let fault = quoting(&case, 200, content_type)
                     .body(body)
-                    .method(write_method(target));
+                    .method(target.update_method());
                 suffers(&case, fault.forever(), State::Strange, "UnexpectedResponse").await;
             }
             let fault = quoting(&case, 200, "text/html; charset=utf-8").forever();

@@ -5,7 +5,7 @@ use provider_secrets::api::EntryState;
 use simulator::{Action, Fault};
 
 use super::{count, synced, wait_synced};
-use crate::harness::{Operator, Target, TestEnv, run, traces, until, write_method};
+use crate::harness::{Operator, Target, TestEnv, run, traces, until};
 
 /// Cases: L-01, L-03
 #[test]
@@ -20,7 +20,7 @@ fn a_crash_between_there_and_back_again_leaves_no_stale_value_that_looks_synced(
         for action in [Action::HangAfterEffect, Action::CutAfterEffect] {
             // A → B, and B arrives.
             join_all(test_cases.iter().map(async |case| {
-                let fault = Fault::new(action.clone()).method(write_method(case.target));
+                let fault = Fault::new(action.clone()).method(case.target.update_method());
                 case.account.add_fault(fault.forever());
                 let b = case.value("b");
                 case.secret("source", &[("a", &b)]).await;

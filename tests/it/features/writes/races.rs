@@ -12,9 +12,7 @@ use serde_json::json;
 use simulator::{Action, Fault};
 
 use super::{synced, wait_synced};
-use crate::harness::{
-    Bystander, Target, TestCase, TestEnv, condition, run, wait_write, write_method,
-};
+use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, wait_write};
 
 /// Cases: A-01
 #[test]
@@ -121,7 +119,7 @@ fn an_object_that_is_deleted_during_a_write_leaves_its_namesake_alone() {
             let case = TestCase::new(env, target).await;
             let (a, b) = (case.value("a"), case.value("b"));
             case.secret("source", &[("a", &a), ("b", &b)]).await;
-            let methods = ["POST", write_method(target), "PUT"];
+            let methods = ["POST", target.update_method(), "PUT"];
             for method in methods {
                 let slow = Fault::new(Action::Handle)
                     .delay(Duration::from_secs(1))
