@@ -83,7 +83,7 @@ fn deleted_while_its_first_write_is_under_way() {
         let fault = simulator::Fault::new(simulator::Action::Handle).delay(delay);
         let method = case.target.create_method();
         case.account.add_fault(fault.method(method));
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         case.put("gone", &[("A_KEY", "source", "a")], &delete())
             .await;
         wait_write(&case, 0).await;
@@ -138,7 +138,7 @@ fn a_foreign_finalizer_stays_and_the_cleanup_is_done_once() {
         let requests = case.account.requests().len();
         case.foreign_secret("A_KEY");
         case.annotate("gone", "example.com/note", "1").await;
-        case.secret("source", &[("a", &case.value("b"))]).await;
+        case.source("b").await;
         case.secret("credential", &[("api-key", &case.key), ("other", "x")])
             .await;
         let interval = std::time::Duration::from_secs(3);
@@ -161,7 +161,7 @@ fn a_suspended_object_is_cleaned_up_all_the_same() {
         case.patch("gone", suspend).await.expect("it is suspended");
         case.wait_reason("gone", "Suspended").await;
         let before = case.writes().len();
-        case.secret("source", &[("a", &case.value("b"))]).await;
+        case.source("b").await;
         case.delete("gone").await;
         case.wait_gone("gone").await;
         case.assert_held(&[]);

@@ -62,7 +62,7 @@ fn the_old_key_revoked_first_heals_with_the_new_one() {
     run(at_each_api_verifying(async |case| {
         case.synced("keyed", &json!({})).await;
         case.account.revoke_key(&case.key).expect("it is revoked");
-        case.secret("source", &[("a", &case.value("two"))]).await;
+        case.source("two").await;
         case.wait_reason("keyed", "AuthenticationFailed").await;
         let key = case.further_key();
         case.secret("credential", &[("api-key", &key)]).await;
@@ -100,7 +100,7 @@ fn another_reference_to_another_key_costs_no_write() {
 #[test]
 fn a_key_of_fifty_objects_costs_no_write() {
     run(at_each_api(async |case| {
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         let names: Vec<String> = (0..50).map(|number| format!("many-{number:02}")).collect();
         for name in &names {
             let entry = name.to_uppercase().replace('-', "_");

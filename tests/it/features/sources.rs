@@ -176,7 +176,7 @@ fn a_secret_of_another_namespace_is_no_source() {
             TestCase::new(env, Target::Braintrust).await,
             TestCase::new(env, Target::Braintrust).await,
         );
-        other.secret("source", &[("a", &other.value("a"))]).await;
+        other.source("a").await;
         case.object("narrow", &[("A_KEY", "source", "a")]).await;
         case.wait_reason("narrow", "SecretNotFound").await;
         let calls = crate::harness::calls(env, &other.namespace).await;

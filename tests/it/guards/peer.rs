@@ -167,7 +167,7 @@ fn an_endpoint_that_hangs_holds_up_no_other() {
         let bystander = Bystander::new(env).await;
         let case = TestCase::new(env, Target::Braintrust).await;
         case.account.add_fault(Fault::new(Action::Hang).forever());
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         for number in 0..20 {
             let (name, entry) = (format!("hangs-{number}"), format!("KEY_{number}"));
             case.put(&name, &[(&entry, "source", "a")], &json!({}))

@@ -13,7 +13,7 @@ use kube::{
 use provider_secrets::api::{EntryStatus, FINALIZER, ProviderSecret, SYNC_REQUESTED_AT};
 use serde_json::{Value, json};
 
-use super::{TestCase, TestEnv, until};
+use super::{TestCase, TestEnv, condition, until};
 
 impl TestCase<'_> {
     /// The scope of this test case's secrets, as the simulator calls it.
@@ -39,14 +39,35 @@ impl TestCase<'_> {
             .expect("an object is applied");
     }
 
+    /// Applies the Secret `source` with one value under the key `a` and returns its resourceVersion.
+    pub(crate) async fn source(&self, text: &str) -> String {
+        self.secret("source", &[("a", &self.value(text))]).await
+    }
+
     /// Applies the Secret `source` and an object with the entry `A_KEY`, waits until it is synced, and
     /// returns the value.
     pub(crate) async fn synced(&self, name: &str, more: &Value) -> String {
-        let one = self.value("one");
-        self.secret("source", &[("a", &one)]).await;
+        self.source("one").await;
         self.put(name, &[("A_KEY", "source", "a")], more).await;
         self.wait_ready(name).await;
-        one
+        self.value("one")
+    }
+
+    /// Rotates the entry `A_KEY` of an object and waits until the provider holds the value and the object is ready.
+    pub(crate) async fn rotate(&self, object: &str, text: &str) {
+        self.source(text).await;
+        self.wait_held(&[("A_KEY", &self.value(text))]).await;
+        self.wait_ready(object).await;
+    }
+
+    /// Waits until an object is ready with this resourceVersion of the Secret `source`.
+    pub(crate) async fn wait_current(&self, object: &str, version: &str) -> ProviderSecret {
+        self.wait(object, "ready with the newest source", |object| {
+            let mut sources = object.status.iter().flat_map(|status| &status.sources);
+            sources.any(|source| source.name == "source" && source.resource_version == version)
+                && condition(object, "Ready").is_some_and(|ready| ready.status == "True")
+        })
+        .await
     }
 
     /// An object as it is now.

@@ -44,6 +44,13 @@ impl<'a> TestCase<'a> {
         Self::in_namespace(env, target, &fresh_names().0).await
     }
 
+    /// A test case with an object `target`, synced by [`TestCase::synced`].
+    pub(crate) async fn with_synced_target(env: &'a TestEnv, target: Target) -> Self {
+        let case = Self::new(env, target).await;
+        case.synced("target", &json!({})).await;
+        case
+    }
+
     /// As [`Self::new`], in a namespace of this name, which may exist.
     pub(crate) async fn in_namespace(env: &'a TestEnv, target: Target, namespace: &str) -> Self {
         let namespace = namespace.to_owned();
@@ -239,15 +246,9 @@ impl<'a> TestCase<'a> {
         Api::namespaced(self.env.client.clone(), &self.namespace)
     }
 
-    /// Applies an object whose `data` are (remote name, Secret, key).
+    /// Applies an object with these entries (remote name, Secret, key).
     pub(crate) async fn object(&self, name: &str, data: &[(&str, &str, &str)]) {
-        let data: Vec<Value> = data
-            .iter()
-            .map(|(entry, secret, key)| json!({"name": entry, "secretKeyRef": {"name": secret, "key": key}}))
-            .collect();
-        self.apply(name, json!({"provider": self.provider(), "data": data}))
-            .await
-            .expect("an object is applied");
+        self.put(name, data, &json!({})).await;
     }
 
     /// Applies an object with this spec.

@@ -134,7 +134,7 @@ fn our_name_with_the_id_of_another_secret_writes_only_ours() {
 fn under_fail_a_forged_record_adopts_nothing() {
     run(at_each_api_verifying(async |case| {
         case.foreign_secret(VICTIM);
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         let more = json!({"conflictPolicy": "Fail"});
         case.put("forged", &[(VICTIM, "source", "a")], &more).await;
         case.wait_reason("forged", "Conflict").await;

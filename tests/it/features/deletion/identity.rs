@@ -31,7 +31,7 @@ fn what_is_foreign_when_it_is_deleted_before_its_first_write_stays() {
         let method = case.target.update_method();
         case.account
             .add_fault(Fault::status(503).method(method).forever());
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         case.put("gone", &[("A_KEY", "source", "a")], &delete())
             .await;
         until("a write was tried", async || {
@@ -64,7 +64,7 @@ async fn unknown(case: &TestCase<'_>) {
     let method = case.target.create_method();
     let fault = Fault::new(Action::CutAfterEffect).method(method).forever();
     case.account.add_fault(fault);
-    case.secret("source", &[("a", &case.value("a"))]).await;
+    case.source("a").await;
     case.put("gone", &[("A_KEY", "source", "a")], &delete())
         .await;
     case.wait_held(&[("A_KEY", &case.value("a"))]).await;

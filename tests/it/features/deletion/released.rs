@@ -134,7 +134,7 @@ fn the_definition_goes_with_everything_that_was_written() {
         let env = TestEnv::dedicated(&[]).await;
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(&env, target).await;
-            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.source("a").await;
             for number in 0..OBJECTS {
                 let entry = format!("KEY_{number:02}");
                 let mut spec = case.spec(&[(&entry, "source", "a")], &delete());

@@ -163,7 +163,7 @@ fn coarse(body: &str, digits: usize) -> String {
 #[test]
 fn twenty_objects_of_an_account_are_verified_with_one_listing_for_each_interval() {
     run(at_each_api_verifying(async |case| {
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         let names: Vec<String> = (0..20).map(|number| format!("many-{number:02}")).collect();
         for name in &names {
             let entry = name.to_uppercase().replace('-', "_");

@@ -46,6 +46,11 @@ impl World {
         self.secret(SOURCE, &values.collect());
     }
 
+    /// Replaces the value under the key `a` of the source.
+    pub(in crate::faults::simulation) fn rotate(&self, text: &str) {
+        self.source(&[("a", text), ("b", "b1")]);
+    }
+
     /// Changes an object's spec, or makes the object.
     pub(in crate::faults::simulation) fn apply(&self, name: &str, changes: &Value) {
         let id = id(Resource::ProviderSecrets, name);
