@@ -1,15 +1,14 @@
 //! API keys that are missing, unusable, refused, replaced; and who reads them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use provider_secrets::api::ProviderSecret;
 use simulator::Access;
 
-use crate::harness::{Bystander, CANARY, Target, TestCase, TestEnv, calls, condition, run, timed};
-
-/// What issue and design promise from a change to the provider.
-const SOON: Duration = Duration::from_secs(1);
+use crate::harness::{
+    Bystander, CANARY, SOON, Target, TestCase, TestEnv, calls, condition, run, timed,
+};
 
 fn assert_stalled(object: &ProviderSecret) {
     assert!(

@@ -7,7 +7,9 @@ use futures::future::join_all;
 use provider_secrets::api::ProviderSecret;
 use serde_json::{Value, json};
 
-use crate::harness::{Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, run};
+use crate::harness::{
+    Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, delete_policy, run,
+};
 
 /// What the digests of an object were made with.
 fn fingerprint(object: &ProviderSecret) -> String {
@@ -181,8 +183,7 @@ fn a_key_rotated_while_the_operator_is_down_costs_no_write() {
             case.secret("source", &[("a", &a)]).await;
             case.secret("other", &[("b", &b)]).await;
             let data = [("A_KEY", "source", "a"), ("B_KEY", "other", "b")];
-            case.put("keyed", &data, &json!({"deletionPolicy": "Delete"}))
-                .await;
+            case.put("keyed", &data, &delete_policy()).await;
             case.wait_ready("keyed").await;
             let before = fingerprint(&case.get("keyed").await);
             let writes = case.writes();

@@ -12,10 +12,8 @@ use serde_json::json;
 use simulator::{Action, Fault};
 use tokio::time::Instant;
 
-use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, until};
+use crate::harness::{Bystander, SOON, Target, TestCase, TestEnv, condition, run, until};
 
-/// What issue and design promise from a change to the provider.
-const SOON: Duration = Duration::from_secs(1);
 /// Calls in flight of one account.
 const OF_EACH: usize = 8;
 

@@ -6,15 +6,10 @@ mod refused; // what is not sent anywhere
 mod replaced; // by another of another name, or of the same
 mod values; // what a value may be
 
-use std::time::Duration;
-
 use futures::future::join_all;
 use provider_secrets::api::{EntryState, ProviderSecret};
 
-use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, timed};
-
-/// What issue and design promise from a change to the provider.
-const SOON: Duration = Duration::from_secs(1);
+use crate::harness::{Bystander, SOON, Target, TestCase, TestEnv, condition, run, timed};
 
 /// State and reason of an entry.
 pub(super) fn entry<'a>(object: &'a ProviderSecret, name: &str) -> (EntryState, Option<&'a str>) {

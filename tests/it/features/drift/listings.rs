@@ -8,7 +8,9 @@ use serde_json::json;
 use simulator::{Action, Answer, Fault};
 
 use super::SETTLED;
-use crate::harness::{Target, TestCase, TestEnv, at_each_api_verifying, calls, run, until};
+use crate::harness::{
+    Target, TestCase, TestEnv, at_each_api_verifying, calls, delete_policy, run, until,
+};
 
 /// Waits until the account was listed so often since `before`.
 async fn wait_listed(case: &TestCase<'_>, before: usize, times: usize) {
@@ -38,9 +40,7 @@ fn nothing(target: Target) -> String {
 #[test]
 fn failed_cut_and_first_empty_listings_change_nothing() {
     run(at_each_api_verifying(async |case| {
-        let one = case
-            .synced("kept", &json!({"deletionPolicy": "Delete"}))
-            .await;
+        let one = case.synced("kept", &delete_policy()).await;
         // From now on absence would count.
         tokio::time::sleep(SETTLED + Duration::from_secs(2)).await;
         let writes = case.writes();
