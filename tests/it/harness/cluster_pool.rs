@@ -2,6 +2,7 @@
 //! most tests.
 
 use std::{
+    collections::BTreeSet,
     ops::Deref,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -10,7 +11,10 @@ use std::{
 
 use cluster::{AuditEvent, Cluster};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::{
+    core::v1::{Namespace, Secret},
+    events::v1::Event,
+};
 use kube::{
     Api, ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams},
@@ -98,8 +102,8 @@ impl Drop for PooledCluster {
     }
 }
 
-/// Removes what an operator would act on. Namespaces stay: without controllers they cannot go, and
-/// no two test cases have one of the same name.
+/// Removes what an operator would act on, and the events of the one before. Namespaces stay: without controllers they
+/// cannot go, and no two test cases have one of the same name.
 async fn clear(cluster: &Cluster) {
     let client = cluster.client();
     let all = ListParams::default();
@@ -121,6 +125,16 @@ async fn clear(cluster: &Cluster) {
             .delete_collection(&DeleteParams::default(), &all)
             .await;
         deleted.expect("Secrets are deleted");
+    }
+    let events: Api<Event> = Api::all(client.clone());
+    let events = events.list(&all).await.expect("events are listed");
+    let namespaces: BTreeSet<String> = events.iter().filter_map(Event::namespace).collect();
+    for namespace in namespaces {
+        let events: Api<Event> = Api::namespaced(client.clone(), &namespace);
+        let deleted = events
+            .delete_collection(&DeleteParams::default(), &all)
+            .await;
+        deleted.expect("events are deleted");
     }
 }
 
