@@ -214,3 +214,39 @@ fn every_flag_is_explained() {
         );
     }
 }
+
+#[test]
+fn the_readme_of_the_tests_names_every_room() {
+    let readme = std::fs::read_to_string(root().join("tests/README.md")).expect("a README");
+    let files = |folder: &str| {
+        let entries = std::fs::read_dir(root().join("tests/it").join(folder)).expect("a folder");
+        let paths = entries.map(|entry| entry.expect("the folder is readable").path());
+        paths.filter(|path| path.is_file()).collect::<Vec<_>>()
+    };
+    let mut missing = Vec::new();
+    for room in files("") {
+        let room = room
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        if matches!(room.as_str(), "main" | "harness") {
+            continue;
+        }
+        for test in files(&room) {
+            let test = test
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
+            let name = format!("`{room}/{test}`");
+            if !readme.contains(&name) {
+                missing.push(name);
+            }
+        }
+    }
+    assert!(
+        missing.is_empty(),
+        "tests/README.md does not name {missing:?}"
+    );
+}
