@@ -9,10 +9,9 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{
-    desired::Desired,
-    plan::{Change, Claimed, Planned, locate, may_be_there, taken},
-    route::Route,
-    trouble::Trouble,
+    error::Trouble,
+    plan::{Change, Claimed, Desired, Planned, locate, may_be_there, taken},
+    session::Route,
 };
 use crate::{
     account::{NameLock, Names, Snapshot},
@@ -23,7 +22,7 @@ use crate::{
 
 /// What became of one entry.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// Nothing was to be done.
     Kept,
     /// The provider acknowledged it.
@@ -36,7 +35,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// Why it could not be written.
-    pub(super) fn trouble(self) -> Option<Trouble> {
+    pub(crate) fn trouble(self) -> Option<Trouble> {
         match self {
             Self::Failed(trouble) => Some(trouble),
             Self::Kept | Self::Written(_) | Self::NotTried => None,
@@ -45,25 +44,25 @@ impl Outcome {
 }
 
 /// What became of the plan.
-pub(super) struct Applied {
+pub(crate) struct Applied {
     /// One for each entry, in the order of the plan.
-    pub(super) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<Outcome>,
     /// What ended the pass early.
-    pub(super) trouble: Option<Trouble>,
+    pub(crate) trouble: Option<Trouble>,
 }
 
 /// Carries plans out.
-pub(super) struct Writer<'a> {
-    pub(super) route: &'a Route<'a>,
-    pub(super) names: &'a Names,
-    pub(super) claimed: &'a (dyn Claimed + Sync),
+pub(crate) struct Writer<'a> {
+    pub(crate) route: &'a Route<'a>,
+    pub(crate) names: &'a Names,
+    pub(crate) claimed: &'a (dyn Claimed + Sync),
     /// What becomes of a name that turns out to be somebody else's.
-    pub(super) conflict: ConflictPolicy,
+    pub(crate) conflict: ConflictPolicy,
 }
 
 impl Writer<'_> {
     /// Carries out the plan. `listed` is the listing the plan was made from.
-    pub(super) async fn apply(
+    pub(crate) async fn apply(
         &self,
         desired: &[Desired],
         planned: &[Planned],

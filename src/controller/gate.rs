@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use super::{plan::due, version};
+use super::{cache::Acted, object::is_newer, plan::due};
 use crate::api::{
     DELETION_OVERRIDE, EntryState, FLUX_REQUESTED_AT, ProviderSecret, READY, Reason,
     SYNC_REQUESTED_AT,
@@ -16,18 +16,9 @@ use crate::api::{
 /// Of a longer request only so many characters count; status holds no more.
 const LONGEST_REQUEST: usize = 1024;
 
-/// What a pass acted on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Acted {
-    /// The generation of the spec.
-    pub(super) generation: i64,
-    /// The Secrets that were read and their versions, sorted by name.
-    pub(super) sources: Vec<(String, String)>,
-}
-
 /// What to do with a wake-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(crate) enum Decision {
     /// Nothing to do and nothing to wait for.
     Rest,
     /// Nothing to do before this has passed.
@@ -44,21 +35,21 @@ pub(super) enum Decision {
 
 /// What the memo holds for the decision; nothing of it survives a restart.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Remembered<'a> {
+pub(crate) struct Remembered<'a> {
     /// What the last pass acted on.
-    pub(super) acted: Option<&'a Acted>,
+    pub(crate) acted: Option<&'a Acted>,
     /// When the next try is due.
-    pub(super) next_try: Option<Instant>,
+    pub(crate) next_try: Option<Instant>,
     /// Whether entries must be written because another object wrote them.
-    pub(super) has_spoiled: bool,
+    pub(crate) has_spoiled: bool,
     /// Whether it is time to look at the listing.
-    pub(super) is_unverified: bool,
+    pub(crate) is_unverified: bool,
     /// Whether somebody asked for a pass.
-    pub(super) is_nudged: bool,
+    pub(crate) is_nudged: bool,
 }
 
 /// Decides. `current` gives the version of a Secret, none if it does not exist.
-pub(super) fn decide(
+pub(crate) fn decide(
     object: &ProviderSecret,
     memo: Remembered<'_>,
     (now, clock): (Instant, Timestamp),
@@ -100,7 +91,7 @@ pub(super) fn decide(
 }
 
 /// Decides about an object that is deleted and waits for its cleanup.
-pub(super) fn decide_deletion(
+pub(crate) fn decide_deletion(
     object: &ProviderSecret,
     memo: Remembered<'_>,
     now: Instant,
@@ -119,7 +110,7 @@ pub(super) fn decide_deletion(
 
 /// Whether status alone tells all that was acted on, and the object is at rest: then nothing need be
 /// remembered of it.
-pub(super) fn is_told_by_status(object: &ProviderSecret, acted: &Acted) -> bool {
+pub(crate) fn is_told_by_status(object: &ProviderSecret, acted: &Acted) -> bool {
     is_at_rest(object) && recorded(object).as_ref() == Some(acted)
 }
 
@@ -152,7 +143,7 @@ fn has_news(
             .find(|(of, _)| of == name)
             .map(|(_, version)| version.as_str());
         match (known, current(name)) {
-            (Some(known), Some(seen)) => version::is_newer(&seen, known),
+            (Some(known), Some(seen)) => is_newer(&seen, known),
             (None, None) => false,
             (Some(_), None) | (None, Some(_)) => true,
         }
@@ -161,7 +152,7 @@ fn has_news(
 
 /// The request for a sync that was not acted on yet. Of two annotations the later one in the order
 /// of their texts counts, which for times is the later time.
-pub(super) fn requested(object: &ProviderSecret) -> Option<String> {
+pub(crate) fn requested(object: &ProviderSecret) -> Option<String> {
     let annotations = object.annotations();
     let asked = [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT]
         .into_iter()
@@ -174,7 +165,7 @@ pub(super) fn requested(object: &ProviderSecret) -> Option<String> {
 }
 
 /// Whether an entry is due to be written again.
-pub(super) fn has_due(object: &ProviderSecret, clock: Timestamp) -> bool {
+pub(crate) fn has_due(object: &ProviderSecret, clock: Timestamp) -> bool {
     let interval = object.spec.rewrite_interval();
     let entries = object.status.iter().flat_map(|status| &status.entries);
     entries

@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// 404.
     NotFound,
     /// 403.
@@ -28,15 +28,15 @@ pub(super) enum Failure {
 }
 
 /// A Secret as it is needed: its version and values that are erased when they are dropped.
-pub(super) struct ReadSecret {
-    pub(super) version: String,
+pub(crate) struct ReadSecret {
+    pub(crate) version: String,
     /// The type, such as `Opaque`.
-    pub(super) kind: String,
-    pub(super) data: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    pub(crate) kind: String,
+    pub(crate) data: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
 /// Bounds a call and reduces its error to what decides what happens next.
-pub(super) async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+pub(crate) async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
     match timeout(TIMEOUT, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(kube::Error::Api(status))) => Err(match status.code {
@@ -51,7 +51,7 @@ pub(super) async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> R
 }
 
 /// Reads a Secret.
-pub(super) async fn read_secret(
+pub(crate) async fn read_secret(
     client: &Client,
     namespace: &str,
     name: &str,
@@ -69,7 +69,7 @@ pub(super) async fn read_secret(
 }
 
 /// Whether a namespace is being deleted. One that cannot be read is not.
-pub(super) async fn is_terminating(client: &Client, namespace: &str) -> bool {
+pub(crate) async fn is_terminating(client: &Client, namespace: &str) -> bool {
     let api: Api<Namespace> = Api::all(client.clone());
     match bounded(api.get(namespace)).await {
         Ok(namespace) => namespace.metadata.deletion_timestamp.is_some(),

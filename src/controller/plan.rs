@@ -2,6 +2,7 @@
 
 mod again;
 mod drift;
+mod entry;
 mod locate;
 mod needs;
 mod removal;
@@ -17,15 +18,16 @@ use self::{
     locate::is_listed,
     taken::{foreign, found, shown_set, unfit},
 };
-pub(super) use self::{
+pub(crate) use self::{
     again::{confirm_in, due},
     drift::{Cause, Drift, Evidence, drifted},
+    entry::Desired,
     locate::{Shown, is_marked, is_shown_as_ours, locate},
     needs::{needs_listing, needs_members},
     removal::{Removed, Riddance, is_ours, may_be_there, removals},
     taken::taken,
 };
-use super::{desired::Desired, trouble::Trouble};
+use super::error::Trouble;
 use crate::{
     api::{ConflictPolicy, DeletionPolicy, DriftStatus, EntryState, EntryStatus, Found, Reason},
     provider::{ListingNeed, Remote, Rules, Unit},
@@ -33,7 +35,7 @@ use crate::{
 
 /// What is done about one wanted entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// The provider holds it.
     Keep,
     /// It is written for the first time: the provider is not known to have it.
@@ -46,47 +48,47 @@ pub(super) enum Change {
 
 /// One entry of the plan, in the order of the wanted entries.
 #[derive(Debug)]
-pub(super) struct Planned {
-    pub(super) change: Change,
+pub(crate) struct Planned {
+    pub(crate) change: Change,
     /// The digest of the wanted value, where there is a value.
-    pub(super) digest: Option<String>,
+    pub(crate) digest: Option<String>,
     /// What was recorded of the entry, unless it turned out to be another object's.
-    pub(super) recorded: Option<EntryStatus>,
+    pub(crate) recorded: Option<EntryStatus>,
     /// What the provider showed of the name before its first write.
-    pub(super) found: Option<Found>,
+    pub(crate) found: Option<Found>,
     /// Why it is written although nothing changed here.
-    pub(super) cause: Option<Cause>,
+    pub(crate) cause: Option<Cause>,
     /// The count of repairs, this one included.
-    pub(super) drift: Option<DriftStatus>,
+    pub(crate) drift: Option<DriftStatus>,
 }
 
 /// What the plan is made from, besides the wanted entries.
 #[derive(Clone, Copy)]
-pub(super) struct Inputs<'a> {
+pub(crate) struct Inputs<'a> {
     /// `status.entries`.
-    pub(super) recorded: &'a [EntryStatus],
+    pub(crate) recorded: &'a [EntryStatus],
     /// The account's listing, where it was needed.
-    pub(super) observed: Option<&'a [Remote]>,
+    pub(crate) observed: Option<&'a [Remote]>,
     /// The keys of the set, where they were needed; the inner one is none if there is no set.
-    pub(super) members: Option<&'a Option<Vec<String>>>,
+    pub(crate) members: Option<&'a Option<Vec<String>>>,
     /// The rules of the provider.
-    pub(super) rules: &'a Rules,
+    pub(crate) rules: &'a Rules,
     /// The set that all entries belong to, and its region if the spec names one.
-    pub(super) set: Option<(&'a str, Option<&'a str>)>,
+    pub(crate) set: Option<(&'a str, Option<&'a str>)>,
     /// `spec.deletionPolicy`.
-    pub(super) deletion: DeletionPolicy,
+    pub(crate) deletion: DeletionPolicy,
     /// `spec.conflictPolicy`.
-    pub(super) conflict: ConflictPolicy,
+    pub(crate) conflict: ConflictPolicy,
     /// Entries that are written although their digests are the same, by folded name.
-    pub(super) suspects: &'a BTreeMap<String, Cause>,
+    pub(crate) suspects: &'a BTreeMap<String, Cause>,
     /// Whether somebody asked for a sync: what was given up is tried again.
-    pub(super) is_requested: bool,
+    pub(crate) is_requested: bool,
     /// Now, to be compared with times in status.
-    pub(super) now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// What the objects of the cluster have to say about a folded name.
-pub(super) trait Claimed {
+pub(crate) trait Claimed {
     /// Why the name is another object's; none if it is ours.
     fn lost(&self, folded: &str) -> Option<Trouble>;
     /// Whether another object that lives on claims the name too.
@@ -94,7 +96,7 @@ pub(super) trait Claimed {
 }
 
 /// Makes the plan. `digest` gives the digest of a wanted entry, where it has a value.
-pub(super) fn plan(
+pub(crate) fn plan(
     desired: &[Desired],
     inputs: &Inputs<'_>,
     claimed: &dyn Claimed,
@@ -271,36 +273,36 @@ fn member(
 }
 
 /// Whether the provider has acknowledged a write of the entry.
-pub(super) fn was_written(recorded: &EntryStatus) -> bool {
+pub(crate) fn was_written(recorded: &EntryStatus) -> bool {
     recorded.last_write_time.is_some()
 }
 
 impl Change {
     /// Whether something is sent.
-    pub(super) fn is_write(&self) -> bool {
+    pub(crate) fn is_write(&self) -> bool {
         matches!(self, Self::Create | Self::Update(_))
     }
 }
 
 impl Planned {
     /// What is recorded as attempted before it is written.
-    pub(super) fn attempted(&self) -> Option<String> {
+    pub(crate) fn attempted(&self) -> Option<String> {
         attempted(self.recorded.as_ref(), self.digest.as_deref(), self.cause)
     }
 
     /// What stays recorded as attempted after it was written, or refused without any effect.
-    pub(super) fn unconfirmed(&self) -> Option<String> {
+    pub(crate) fn unconfirmed(&self) -> Option<String> {
         unconfirmed(self.recorded.as_ref(), self.digest.as_deref(), self.cause)
     }
 
     /// Whether this would be the first write of the name.
-    pub(super) fn is_first_write(&self) -> bool {
+    pub(crate) fn is_first_write(&self) -> bool {
         self.change.is_write() && !self.recorded.as_ref().is_some_and(was_written)
     }
 }
 
 /// What is recorded and not wanted.
-pub(super) fn unwanted<'a>(
+pub(crate) fn unwanted<'a>(
     desired: &[Desired],
     recorded: &'a [EntryStatus],
     rules: &Rules,

@@ -1,5 +1,11 @@
 //! Report: writes status, only when it changed, and tells of transitions.
 
+pub(crate) mod conditions;
+pub(crate) mod finalizer;
+pub(crate) mod messages;
+pub(crate) mod status;
+pub(crate) mod warnings;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,16 +16,16 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use self::conditions::{State, Verdict};
 use super::{
-    context::{Context, object_name},
-    dereference::Versions,
+    context::Context,
     events::Importance,
     kubernetes::{Failure, bounded},
-    status::{self, State, Verdict},
+    object::{object_name, slim, time},
+    resolve::dereference::Versions,
 };
 use crate::api::{
-    DELETION_OVERRIDE, EntryStatus, FLUX_REQUESTED_AT, GROUP, ProviderSecret, ProviderSecretStatus,
-    READY, Reason, SYNC_REQUESTED_AT, SourceStatus,
+    EntryStatus, GROUP, ProviderSecret, ProviderSecretStatus, READY, Reason, SourceStatus,
 };
 
 /// How often a status write is tried when others write the object at the same time. Giving up costs
@@ -27,33 +33,33 @@ use crate::api::{
 const TRIES: u32 = 5;
 
 /// What a pass found out.
-pub(super) struct Findings {
-    pub(super) verdict: Verdict,
-    pub(super) provider: Option<&'static str>,
-    pub(super) scope: Option<String>,
-    pub(super) entries: Vec<EntryStatus>,
-    pub(super) sources: Versions,
+pub(crate) struct Findings {
+    pub(crate) verdict: Verdict,
+    pub(crate) provider: Option<&'static str>,
+    pub(crate) scope: Option<String>,
+    pub(crate) entries: Vec<EntryStatus>,
+    pub(crate) sources: Versions,
     /// Entries that the provider acknowledged in this pass.
-    pub(super) written: usize,
+    pub(crate) written: usize,
     /// The request for a sync that was acted on.
-    pub(super) handled: Option<String>,
+    pub(crate) handled: Option<String>,
     /// What the digests were made with, where it is known.
-    pub(super) key_fingerprint: Option<String>,
+    pub(crate) key_fingerprint: Option<String>,
     /// What else is to be told.
-    pub(super) notices: Vec<Notice>,
+    pub(crate) notices: Vec<Notice>,
 }
 
 /// Something that a person is told once.
 #[derive(Clone, Debug)]
-pub(super) struct Notice {
-    pub(super) importance: Importance,
-    pub(super) reason: Reason,
-    pub(super) action: &'static str,
-    pub(super) note: String,
+pub(crate) struct Notice {
+    pub(crate) importance: Importance,
+    pub(crate) reason: Reason,
+    pub(crate) action: &'static str,
+    pub(crate) note: String,
 }
 
 /// The status that says what was found.
-pub(super) fn next_status(
+pub(crate) fn next_status(
     object: &ProviderSecret,
     findings: &Findings,
     now: Timestamp,
@@ -67,13 +73,18 @@ pub(super) fn next_status(
         resource_version: version.clone(),
     });
     ProviderSecretStatus {
-        conditions: status::conditions(&previous.conditions, &findings.verdict, generation, now),
+        conditions: conditions::conditions(
+            &previous.conditions,
+            &findings.verdict,
+            generation,
+            now,
+        ),
         observed_generation: generation,
         provider: findings.provider.map(str::to_owned),
         scope: findings.scope.clone().or(previous.scope),
         summary: Some(status::summary(&entries)),
         last_sync_time: if findings.written > 0 {
-            Some(status::time(now))
+            Some(time(now))
         } else {
             previous.last_sync_time
         },
@@ -94,7 +105,7 @@ pub(super) fn next_status(
 ///
 /// # Errors
 /// [`Failure::NotFound`] when the object is gone, else why status could not be written.
-pub(super) async fn report(
+pub(crate) async fn report(
     context: &Context,
     object: &Arc<ProviderSecret>,
     findings: &Findings,
@@ -111,7 +122,7 @@ pub(super) async fn report(
 ///
 /// # Errors
 /// As [`report`].
-pub(super) async fn write(
+pub(crate) async fn write(
     context: &Context,
     object: &Arc<ProviderSecret>,
     next: &ProviderSecretStatus,
@@ -167,7 +178,7 @@ fn fenced_by_uid(object: &ProviderSecret, next: &ProviderSecretStatus) -> Option
 }
 
 /// Keeps the answer to a write of ours until the watch has caught up with it.
-pub(super) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<ProviderSecret> {
+pub(crate) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<ProviderSecret> {
     slim(&mut answer);
     let answer = Arc::new(answer);
     if answer.metadata.deletion_timestamp.is_some() && answer.finalizers().is_empty() {
@@ -181,15 +192,6 @@ pub(super) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<Pro
     }
     context.wake_all(context.claims.note(&answer));
     answer
-}
-
-/// Drops what no pass reads and what takes most of the memory of an object.
-pub(super) fn slim(object: &mut impl ResourceExt) {
-    object.managed_fields_mut().clear();
-    object.annotations_mut().retain(|key, _| {
-        [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT, DELETION_OVERRIDE].contains(&key.as_str())
-    });
-    object.labels_mut().clear();
 }
 
 /// The status as a merge patch: what is absent is said to be absent.
@@ -215,7 +217,7 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
 }
 
 /// Tells what is to be told, in the log and as events.
-pub(super) fn tell(context: &Context, object: &Arc<ProviderSecret>, notices: &[Notice]) {
+pub(crate) fn tell(context: &Context, object: &Arc<ProviderSecret>, notices: &[Notice]) {
     for notice in notices {
         let (namespace, name) = object_name(&**object);
         let (reason, note) = (notice.reason.as_str(), &notice.note);
@@ -315,7 +317,7 @@ mod tests {
             provider: Some(String::new()),
             scope: Some(String::new()),
             summary: Some(String::new()),
-            last_sync_time: Some(status::time(Timestamp::now())),
+            last_sync_time: Some(time(Timestamp::now())),
             last_handled_sync_request: Some(String::new()),
             key_fingerprint: Some(String::new()),
             sources: Vec::new(),

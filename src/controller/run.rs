@@ -19,16 +19,14 @@ use tokio::{
 };
 
 use super::{
-    claims::Claims,
-    context::{Context, Guarded, Settings, jittered, object_name, object_ref},
+    cache::{Memos, References, SecretVersions},
+    context::{Context, Settings, jittered},
     events::Events,
     gate::has_due,
-    memo::Memos,
-    metrics::StoreStates,
-    pass::pass,
-    references::References,
-    secrets::SecretVersions,
-    watch,
+    object::{Guarded, object_name, object_ref},
+    ownership::Claims,
+    reconcile::pass,
+    watch::{self, StoreStates},
 };
 use crate::{
     account::{Accounts, Allocator, Credentials, ObjectName},

@@ -2,6 +2,7 @@
 //! other (style.md 7.1). Errors are told and dropped; the watcher goes on by itself.
 
 mod merge;
+mod metrics;
 mod source;
 
 use std::{future::ready, sync::Arc};
@@ -18,19 +19,21 @@ use kube::{
     },
 };
 
+pub(crate) use self::metrics::StoreStates;
 use self::{
     merge::Told,
     source::{Source, unfailing},
 };
 use super::{
-    context::{Context, Guarded, object_name, object_ref, secret_names},
+    cache::Relist,
+    context::Context,
     events::Importance,
-    secrets::Relist,
+    object::{Guarded, object_name, object_ref, secret_names},
 };
 use crate::{api::Reason, telemetry::Health};
 
 /// The objects themselves. Fills the store, keeps the index of references and forgets what is gone.
-pub(super) fn objects(
+pub(crate) fn objects(
     context: Arc<Context>,
     client: Client,
     mut writer: Writer<Guarded>,
@@ -125,7 +128,7 @@ fn note(context: &Context, object: &Guarded, before: Option<&Guarded>) {
 }
 
 /// The objects that read a Secret that changed. Secrets are watched as metadata only.
-pub(super) fn readers(
+pub(crate) fn readers(
     context: Arc<Context>,
     client: Client,
     store: Store<Guarded>,

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Outcome, Writer};
 use crate::{
     api::EntryStatus,
-    controller::{desired::Desired, trouble::Trouble},
+    controller::{error::Trouble, plan::Desired},
 };
 
 impl Writer<'_> {
@@ -14,7 +14,7 @@ impl Writer<'_> {
     ///
     /// The record is Pending since before the refused update. If this ends between the two calls, the
     /// next pass finds nothing there and creates it.
-    pub(in crate::controller) async fn recreate(
+    pub(crate) async fn recreate(
         &self,
         entry: &Desired,
         recorded: &EntryStatus,

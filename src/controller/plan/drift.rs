@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{DriftStatus, EntryState, EntryStatus},
-    controller::status::time,
+    controller::object::time,
     provider::{Remote, Rules, Unit},
 };
 
@@ -21,7 +21,7 @@ const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// Why an entry is written although nothing changed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::controller) enum Cause {
+pub(crate) enum Cause {
     /// Somebody else touched it.
     Drift(Drift),
     /// `spec.rewriteInterval` is over.
@@ -34,7 +34,7 @@ pub(in crate::controller) enum Cause {
 
 /// What somebody else did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::controller) enum Drift {
+pub(crate) enum Drift {
     /// Deleted it.
     Missing,
     /// Changed it, or made it anew.
@@ -43,7 +43,7 @@ pub(in crate::controller) enum Drift {
 
 impl Drift {
     /// The metric label.
-    pub(in crate::controller) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Changed => "changed",
@@ -53,7 +53,7 @@ impl Drift {
 
 /// What a listing may prove about one name, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::controller) enum Evidence {
+pub(crate) enum Evidence {
     /// Nothing: it began before our last write ended.
     None,
     /// That something is there, and in which version; not that nothing is.
@@ -64,7 +64,7 @@ pub(in crate::controller) enum Evidence {
 
 /// The entries that somebody else touched. `members` are the keys of the set, where there are sets;
 /// `evidence` says of a folded name what the listing may prove.
-pub(in crate::controller) fn drifted(
+pub(crate) fn drifted(
     recorded: &[EntryStatus],
     remotes: &[Remote],
     members: Option<&Option<Vec<String>>>,
@@ -120,12 +120,12 @@ fn of_member(
 }
 
 /// Whether an entry was written again so often that another writer must be at work.
-pub(super) fn is_contended(drift: Option<&DriftStatus>, now: Timestamp) -> bool {
+pub(crate) fn is_contended(drift: Option<&DriftStatus>, now: Timestamp) -> bool {
     drift.is_some_and(|drift| drift.repairs >= REPAIRS && is_recent(drift, now))
 }
 
 /// The count with one more repair.
-pub(super) fn counted(drift: Option<&DriftStatus>, now: Timestamp) -> DriftStatus {
+pub(crate) fn counted(drift: Option<&DriftStatus>, now: Timestamp) -> DriftStatus {
     match drift {
         Some(drift) if is_recent(drift, now) => DriftStatus {
             repairs: drift.repairs + 1,
@@ -147,7 +147,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::{api::ProviderKind, controller::status::unwritten, provider};
+    use crate::{api::ProviderKind, controller::object::unwritten, provider};
 
     fn written() -> EntryStatus {
         EntryStatus {

@@ -1,13 +1,14 @@
 //! Finding an entry in a listing.
 
+use super::Desired;
 use crate::{
     api::{EntryStatus, Reason},
-    controller::{claims::Mark, desired::Desired, trouble::Trouble},
+    controller::{error::Trouble, ownership::Mark},
     provider::{Form, Remote, Rules},
 };
 
 /// Whether the listing shows the name at all.
-pub(super) fn is_listed(entry: &Desired, remotes: &[Remote], rules: &Rules) -> bool {
+pub(crate) fn is_listed(entry: &Desired, remotes: &[Remote], rules: &Rules) -> bool {
     remotes
         .iter()
         .any(|remote| (rules.fold)(&remote.name) == entry.folded)
@@ -17,7 +18,7 @@ pub(super) fn is_listed(entry: &Desired, remotes: &[Remote], rules: &Rules) -> b
 ///
 /// # Errors
 /// When the provider shows several of the name, or one that cannot become what is wanted.
-pub(in crate::controller) fn locate<'a>(
+pub(crate) fn locate<'a>(
     entry: &Desired,
     remotes: &'a [Remote],
     rules: &Rules,
@@ -56,13 +57,13 @@ pub(in crate::controller) fn locate<'a>(
 
 /// The form of something that cannot be what an object of these rules wrote, because everything
 /// that it writes has another.
-pub(super) fn other_form(remote: &Remote, rules: &Rules) -> Option<Form> {
+pub(crate) fn other_form(remote: &Remote, rules: &Rules) -> Option<Form> {
     let (shown, wanted) = (remote.form?, rules.form?);
     (shown != wanted).then_some(shown)
 }
 
 /// A set of another kind than the wanted one.
-pub(super) fn other_kind(name: &str, form: Form, rules: &Rules) -> Trouble {
+pub(crate) fn other_kind(name: &str, form: Form, rules: &Rules) -> Trouble {
     let is = if form == Form::ImagePull {
         "an image pull secret"
     } else {
@@ -77,7 +78,7 @@ pub(super) fn other_kind(name: &str, form: Form, rules: &Rules) -> Trouble {
 
 /// What a listing says of a recorded entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::controller) enum Shown<'a> {
+pub(crate) enum Shown<'a> {
     /// Nothing of that name.
     Absent,
     /// What we wrote.
@@ -88,7 +89,7 @@ pub(in crate::controller) enum Shown<'a> {
 
 /// Looks for what was recorded. An id must be the same; where there is none, the creation time or
 /// version (at Baseten, whose listing may span teams, one of several may be ours).
-pub(in crate::controller) fn is_shown_as_ours<'a>(
+pub(crate) fn is_shown_as_ours<'a>(
     recorded: &EntryStatus,
     remotes: &'a [Remote],
     rules: &Rules,
@@ -114,12 +115,7 @@ pub(in crate::controller) fn is_shown_as_ours<'a>(
 }
 
 /// Whether a listing shows a secret that another object wrote.
-pub(in crate::controller) fn is_marked(
-    mark: &Mark,
-    folded: &str,
-    remotes: &[Remote],
-    rules: &Rules,
-) -> bool {
+pub(crate) fn is_marked(mark: &Mark, folded: &str, remotes: &[Remote], rules: &Rules) -> bool {
     remotes
         .iter()
         .filter(|remote| (rules.fold)(&remote.name) == folded)
@@ -134,7 +130,7 @@ pub(in crate::controller) fn is_marked(
 
 /// Whether two versions are one instant, as far as the coarser of the two tells: a listing may show
 /// fewer digits than the answer to a write did.
-pub(super) fn same_instant(a: &str, b: &str) -> bool {
+pub(crate) fn same_instant(a: &str, b: &str) -> bool {
     let (Ok(a), Ok(b)) = (a.parse::<jiff::Timestamp>(), b.parse::<jiff::Timestamp>()) else {
         return a == b;
     };
@@ -147,7 +143,7 @@ pub(super) fn same_instant(a: &str, b: &str) -> bool {
 }
 
 /// Whether a version is a time before another.
-pub(super) fn is_earlier(a: &str, b: &str) -> bool {
+pub(crate) fn is_earlier(a: &str, b: &str) -> bool {
     let instant = |text: &str| text.parse::<jiff::Timestamp>().ok();
     matches!((instant(a), instant(b)), (Some(a), Some(b)) if a < b)
 }

@@ -11,7 +11,7 @@ impl Inputs<'_> {
     /// leave alone what is foreign, or to delete later only what is ours.
     ///
     /// Of an image pull secret always: it may refuse updates, and is then replaced only if it is ours.
-    pub(in crate::controller) fn must_know(&self) -> bool {
+    pub(crate) fn must_know(&self) -> bool {
         self.conflict == ConflictPolicy::Fail
             || self.deletion == DeletionPolicy::Delete
             || self.rules.form == Some(Form::ImagePull)
@@ -19,7 +19,7 @@ impl Inputs<'_> {
 }
 
 /// Whether the account's listing must be had before the plan is carried out.
-pub(in crate::controller) fn needs_listing(planned: &[Planned], inputs: &Inputs<'_>) -> bool {
+pub(crate) fn needs_listing(planned: &[Planned], inputs: &Inputs<'_>) -> bool {
     let is_first = |planned: &Planned| planned.is_first_write();
     if inputs.must_know() && planned.iter().any(is_first) {
         return true;
@@ -42,7 +42,7 @@ pub(in crate::controller) fn needs_listing(planned: &[Planned], inputs: &Inputs<
 }
 
 /// Whether the keys of the set must be known before the plan is carried out.
-pub(in crate::controller) fn needs_members(planned: &[Planned], inputs: &Inputs<'_>) -> bool {
+pub(crate) fn needs_members(planned: &[Planned], inputs: &Inputs<'_>) -> bool {
     inputs.rules.unit == Unit::Set
         && inputs.must_know()
         && planned.iter().any(Planned::is_first_write)

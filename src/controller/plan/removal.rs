@@ -8,14 +8,14 @@ use crate::{
 
 /// An entry that is recorded and not wanted, and what is done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::controller) struct Removed {
-    pub(in crate::controller) entry: EntryStatus,
-    pub(in crate::controller) riddance: Riddance,
+pub(crate) struct Removed {
+    pub(crate) entry: EntryStatus,
+    pub(crate) riddance: Riddance,
 }
 
 /// How an entry goes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::controller) enum Riddance {
+pub(crate) enum Riddance {
     /// Its record is dropped and nothing else.
     Forget,
     /// It is deleted at the provider.
@@ -27,7 +27,7 @@ pub(in crate::controller) enum Riddance {
 }
 
 /// Decides about entries that go away.
-pub(in crate::controller) fn removals<'a>(
+pub(crate) fn removals<'a>(
     unwanted: impl IntoIterator<Item = &'a EntryStatus>,
     policy: DeletionPolicy,
     rules: &Rules,
@@ -61,12 +61,12 @@ fn riddance(
 
 /// Whether what is at the provider under this name, if anything is, is what we wrote: a write was
 /// acknowledged, or there was nothing before.
-pub(in crate::controller) fn is_ours(entry: &EntryStatus) -> bool {
+pub(crate) fn is_ours(entry: &EntryStatus) -> bool {
     was_written(entry) || matches!(entry.found, Some(Found::Absent | Found::NoSet))
 }
 
 /// Whether something that we sent may be at the provider.
-pub(in crate::controller) fn may_be_there(entry: &EntryStatus) -> bool {
+pub(crate) fn may_be_there(entry: &EntryStatus) -> bool {
     let was_tried = entry.state == EntryState::Pending || entry.attempted.is_some();
     was_written(entry) || (was_tried && entry.found.is_some())
 }
@@ -79,8 +79,8 @@ mod tests {
     use crate::{
         api::{ProviderKind, Reason},
         controller::{
-            status::{time, unwritten},
-            trouble::Trouble,
+            error::Trouble,
+            object::{time, unwritten},
         },
         provider,
     };

@@ -1,19 +1,19 @@
 //! What is at the provider under a name before its first write, and why it is left alone.
 
 use super::{
-    Inputs,
+    Desired, Inputs,
     locate::{other_form, other_kind},
     was_written,
 };
 use crate::{
     api::{ConflictPolicy, EntryStatus, Found, Reason},
-    controller::{desired::Desired, trouble::Trouble},
+    controller::error::Trouble,
     provider::{Remote, Rules, Unit},
 };
 
 /// What there was before the first write: what was recorded of it, else what is shown now. What was
 /// absent when it was recorded, and is there now, is ours.
-pub(super) fn found(
+pub(crate) fn found(
     recorded: Option<&EntryStatus>,
     shown: Option<bool>,
     absent: Found,
@@ -30,7 +30,7 @@ pub(super) fn found(
 }
 
 /// Why a name that is there and was never ours is left alone.
-pub(super) fn foreign(
+pub(crate) fn foreign(
     entry: &Desired,
     recorded: Option<&EntryStatus>,
     found: Option<Found>,
@@ -58,7 +58,7 @@ pub(super) fn foreign(
 }
 
 /// A name that is somebody else's.
-pub(in crate::controller) fn taken(name: &str, rules: &Rules) -> Trouble {
+pub(crate) fn taken(name: &str, rules: &Rules) -> Trouble {
     let message = format!(
         "{name} exists at {} and was not written by this object. Use another name, delete it there, or set conflictPolicy to Overwrite.",
         rules.kind
@@ -75,14 +75,14 @@ fn has_part(inputs: &Inputs<'_>) -> bool {
 }
 
 /// What the listing shows of the set.
-pub(super) fn shown_set<'a>(inputs: &Inputs<'a>) -> Option<&'a Remote> {
+pub(crate) fn shown_set<'a>(inputs: &Inputs<'a>) -> Option<&'a Remote> {
     let (name, _) = inputs.set?;
     let mut sets = inputs.observed.unwrap_or_default().iter();
     sets.find(|remote| remote.name == name)
 }
 
 /// Why the set that is there cannot become what is wanted.
-pub(super) fn unfit(inputs: &Inputs<'_>) -> Option<Trouble> {
+pub(crate) fn unfit(inputs: &Inputs<'_>) -> Option<Trouble> {
     let ((name, region), set) = (inputs.set?, shown_set(inputs)?);
     let provider = inputs.rules.kind;
     let message = if let Some(form) = other_form(set, inputs.rules) {

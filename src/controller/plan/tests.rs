@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::*;
 use crate::{
     api::{PrimeIntellectOptions, ProviderKind},
-    controller::status::time,
+    controller::object::time,
     provider::{self, Form, Options},
 };
 

@@ -24,7 +24,7 @@ const PATIENCE: u32 = 5;
 
 /// A step of the watch of one namespace.
 #[derive(Clone, Debug)]
-pub(super) enum Step<K> {
+pub(crate) enum Step<K> {
     /// The whole of the namespace.
     Listed(Vec<K>),
     Applied(K),
@@ -38,7 +38,7 @@ pub(super) enum Step<K> {
 
 /// What the watches tell together.
 #[derive(Clone, Debug)]
-pub(super) enum Told<K> {
+pub(crate) enum Told<K> {
     Event(Event<K>),
     /// Everything that was in this namespace has been told, for the first time.
     Whole(Arc<str>),
@@ -46,7 +46,7 @@ pub(super) enum Told<K> {
 
 /// The steps of one watch: a list is collected until it is whole, so that nothing remains of one that
 /// broke off.
-pub(super) fn steps<K, E>(
+pub(crate) fn steps<K, E>(
     events: impl Stream<Item = Result<Event<K>, E>>,
 ) -> impl Stream<Item = Result<Step<K>, E>> {
     let steps = events.scan(Vec::new(), |list, event| {
@@ -71,7 +71,7 @@ pub(super) fn steps<K, E>(
 
 /// Merges the watches of several namespaces. `held` gives what is known of a namespace. It is asked
 /// only after everything told before has been taken, because a stream is asked for more only then.
-pub(super) fn merge<K, S>(
+pub(crate) fn merge<K, S>(
     watches: Vec<(Arc<str>, S)>,
     held: impl Fn(&str) -> Vec<Arc<K>>,
 ) -> impl Stream<Item = Told<K>>

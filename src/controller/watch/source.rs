@@ -12,11 +12,11 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{
-    super::{namespaces::Namespaces, report::slim},
-    merge::{Step, Told, merge, steps},
+use super::merge::{Step, Told, merge, steps};
+use crate::{
+    controller::{namespaces::Namespaces, object::slim},
+    telemetry::Health,
 };
-use crate::telemetry::Health;
 
 /// How long a watch runs before it is opened anew, in seconds. Below the 240 s after which some
 /// load balancers cut a silent connection (style.md 7.10).
@@ -26,18 +26,18 @@ const PAGE: u32 = 100;
 
 /// What a watch is told by and about.
 #[derive(Clone)]
-pub(super) struct Source {
-    pub(super) client: Client,
-    pub(super) health: Health,
+pub(crate) struct Source {
+    pub(crate) client: Client,
+    pub(crate) health: Health,
     /// The name in `/readyz`.
-    pub(super) component: &'static str,
+    pub(crate) component: &'static str,
 }
 
 impl Source {
     /// The events of all `namespaces`; `held` gives what is known of one. Errors are those of the
     /// one watch of everything, which is to be slowed down by [`WatchBackoff`]; a watch of a
     /// namespace is slowed down here, so that one that fails does not slow the others.
-    pub(super) fn events<K>(
+    pub(crate) fn events<K>(
         &self,
         namespaces: &Namespaces,
         held: impl Fn(&str) -> Vec<Arc<K>> + Send + 'static,
@@ -136,7 +136,7 @@ fn what(error: &watcher::Error, place: &str) -> String {
 }
 
 /// Drops the errors of a stream, after which it waits: 0.5 s doubling to 10 s with jitter.
-pub(super) fn unfailing<T>(
+pub(crate) fn unfailing<T>(
     stream: impl Stream<Item = watcher::Result<T>>,
 ) -> impl Stream<Item = T> {
     stream

@@ -1,0 +1,321 @@
+//! One pass over one object: dereference → plan → apply → report.
+
+mod claims;
+mod cleanup;
+mod inputs;
+mod key_rotation;
+mod outcome;
+mod records;
+mod recreate;
+mod remove;
+mod sync;
+mod verify;
+mod write_ahead;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use kube::{ResourceExt, runtime::controller::Action};
+use tokio::time::Instant;
+
+use self::{outcome::Conclusion, records::Records, verify::Verified};
+use super::{
+    cache::Memo,
+    context::Context,
+    error::Trouble,
+    gate::{Decision, Remembered, decide, decide_deletion, requested},
+    kubernetes::Failure,
+    object::object_name,
+    plan,
+    report::{finalizer, messages, status},
+    resolve::{
+        dereference::{self, Versions},
+        desired::{Sources, desired},
+    },
+    session::Route,
+};
+use crate::{
+    account::{Account, Admission},
+    api::{Choice, DeletionPolicy, ProviderSecret},
+    telemetry::PassResult,
+};
+
+/// Runs a pass.
+pub(crate) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (PassResult, Action) {
+    let uid = seen.uid().unwrap_or_default();
+    let namespace = seen.namespace().unwrap_or_default();
+    // Nothing else is listed. This is the second lock, for whatever way there may be around it.
+    if !context.namespaces.contains(&namespace) {
+        return left_alone(context, seen, "its namespace is not watched");
+    }
+    context.secrets.wait_until_complete().await;
+    // It is woken when they are.
+    if !context.secrets.is_whole(&namespace) {
+        return left_alone(context, seen, "the Secrets of its namespace are not listed");
+    }
+    let current = |name: &str| context.secrets.get(&namespace, name);
+    let (object, decision, was_nudged) = context.memos.with(&uid, |memo| {
+        let was_nudged = memo.is_nudged;
+        let (object, decision) = decision(context, memo, seen, current);
+        (object, decision, was_nudged)
+    });
+    let resting = match decision {
+        Decision::Rest => Some(Action::await_change()),
+        Decision::Later(wait) => Some(Action::requeue(wait)),
+        Decision::Settle | Decision::Verify | Decision::Retry | Decision::Go => None,
+    };
+    if let Some(action) = resting {
+        // Whoever is to come back later may wait for its account meanwhile.
+        if decision == Decision::Rest {
+            context.give_on(&uid, &object_name(&*object));
+        }
+        return (PassResult::Unchanged, action);
+    }
+    let versions = object.spec.secret_names().into_iter();
+    let seen = versions
+        .filter_map(|name| Some((name.to_owned(), current(name)?)))
+        .collect();
+    let pass = Pass {
+        context,
+        uid,
+        namespace,
+        requested: requested(&object),
+        object,
+        seen,
+        records: OnceLock::new(),
+    };
+    let ran = if pass.object.metadata.deletion_timestamp.is_some() {
+        pass.clean_up().await
+    } else {
+        pass.run(&decision).await
+    };
+    // Nothing came of it yet, so it is still asked for.
+    if was_nudged && !matches!(&ran, Ok((result, _)) if *result != PassResult::Abandoned) {
+        let memos = &context.memos;
+        memos.with(&pass.uid, |memo| memo.is_nudged = true);
+    }
+    match ran {
+        Ok((result, action)) => (result, action),
+        // The object is gone, perhaps before its watch event forgot it.
+        Err(Failure::NotFound) => {
+            context.give_on(&pass.uid, &object_name(&*pass.object));
+            context.memos.forget(&pass.uid);
+            (PassResult::Abandoned, Action::await_change())
+        }
+        // The next wake-up starts from what status says.
+        Err(_) => {
+            let wait = context.memos.with(&pass.uid, Memo::could_not_record);
+            tracing::warn!(
+                namespace = pass.namespace,
+                name = pass.object.name_any(),
+                "the object could not be written; it is tried again"
+            );
+            (PassResult::Abandoned, Action::requeue(wait))
+        }
+    }
+}
+
+/// Nothing is done about an object, and nothing said of it but to who debugs.
+fn left_alone(context: &Context, seen: &ProviderSecret, why: &str) -> (PassResult, Action) {
+    let (namespace, name) = &object_name(seen);
+    tracing::debug!(namespace, name, "the object is left alone: {why}");
+    context.give_on(&seen.uid().unwrap_or_default(), &object_name(seen));
+    (PassResult::Unchanged, Action::await_change())
+}
+
+/// The newest form of the object, and what to do about it.
+fn decision(
+    context: &Context,
+    memo: &mut Memo,
+    seen: &Arc<ProviderSecret>,
+    current: impl Fn(&str) -> Option<String>,
+) -> (Arc<ProviderSecret>, Decision) {
+    let object = memo.newest(seen);
+    let now = Instant::now();
+    let next_try = memo.due(&object_name(&*object), now);
+    let is_edited = memo.is_edited(&object);
+    let remembered = Remembered {
+        acted: memo.acted.as_ref(),
+        next_try,
+        has_spoiled: memo.spoiled().next().is_some(),
+        is_unverified: memo.verify_at.is_some_and(|due| due <= now),
+        is_nudged: memo.is_nudged || is_edited,
+    };
+    let decision = if object.metadata.deletion_timestamp.is_none() {
+        decide(&object, remembered, (now, crate::clock::now()), current)
+    } else if finalizer::is_present(&object) {
+        decide_deletion(&object, remembered, now, current)
+    } else {
+        Decision::Rest
+    };
+    memo.is_nudged = false;
+    if decision == Decision::Rest && memo.verify_at.is_none() {
+        memo.verify_at = verify::first(context, &object);
+    }
+    (object, decision)
+}
+
+struct Pass<'a> {
+    context: &'a Context,
+    uid: String,
+    namespace: String,
+    object: Arc<ProviderSecret>,
+    /// A request for a sync that was not acted on yet.
+    requested: Option<String>,
+    /// The versions that the watch showed when the pass began.
+    seen: Versions,
+    /// The records that this pass believes, once the account is known.
+    records: OnceLock<Records>,
+}
+
+impl Pass<'_> {
+    async fn run(&self, decision: &Decision) -> Result<(PassResult, Action), Failure> {
+        let Some(choice) = self.object.spec.provider.choice() else {
+            let conclusion = self.nothing_done(messages::no_provider(), Versions::new());
+            return self.conclude(None, conclusion).await;
+        };
+        let (account, mut sources) = match self.account(choice).await {
+            Ok(found) => found,
+            Err((trouble, sources)) => {
+                self.context.give_on(&self.uid, &object_name(&*self.object));
+                return self
+                    .conclude(Some(choice), self.nothing_done(trouble, sources))
+                    .await;
+            }
+        };
+        let name = self.object.name_any();
+        let (_permit, closed) = match self.admitted(&account) {
+            Admission::Now(permit) => (Some(permit), None),
+            Admission::Closed(closure) if *decision == Decision::Go => (None, Some(closure.error)),
+            // Its turn wakes it.
+            Admission::Later | Admission::Closed(_) => {
+                return Ok((PassResult::Abandoned, Action::await_change()));
+            }
+        };
+        let provider = match &closed {
+            None => account.provider(choice, &name),
+            Some(error) => account.closed_provider(choice, &name, error),
+        };
+        let route = Route {
+            account: &account,
+            provider: &*provider,
+            choice,
+            closed,
+        };
+        self.believe(&route);
+        let examined = match decision {
+            Decision::Settle => {
+                let conclusion = self.as_recorded().settle(&*provider, choice).await;
+                return self.conclude(Some(choice), conclusion).await;
+            }
+            Decision::Verify => match self.verify(&route).await {
+                Verified::Done => return Ok((PassResult::Unchanged, Action::await_change())),
+                Verified::Learned(conclusion) => {
+                    return self.conclude(Some(choice), *conclusion).await;
+                }
+                Verified::Drifted(examined) => Some(examined),
+            },
+            Decision::Rest | Decision::Later(_) | Decision::Retry | Decision::Go => None,
+        };
+        let (read, versions) =
+            dereference::sources(self.context, &self.namespace, &self.object.spec).await;
+        sources.extend(versions);
+        sources.sort();
+        sources.dedup_by(|a, b| a.0 == b.0);
+        let conclusion = match desired(&self.object.spec, &name, &read, provider.rules()) {
+            Ok(mut wanted) => {
+                wanted.unread.extend(self.emptied(&read));
+                self.sync(&route, wanted, sources, examined).await?
+            }
+            Err(trouble) => self.nothing_done(trouble, sources),
+        };
+        self.conclude(Some(choice), conclusion).await
+    }
+
+    /// A bulk source without keys deletes nothing: who empties a Secret seldom means to lose what was
+    /// made from it. Under Retain nothing is deleted anyway.
+    fn emptied(&self, read: &Sources) -> Option<Trouble> {
+        let spec = &self.object.spec;
+        let is_empty = |name: &&str| matches!(read.get(*name), Some(Ok(data)) if data.is_empty());
+        let bulk = spec.bulk_sources().iter();
+        let emptied = bulk.map(|source| &*source.secret_ref.name).find(is_empty);
+        let has_written = self.recorded().iter().any(plan::may_be_there);
+        let is_deleting = spec.deletion_policy() == DeletionPolicy::Delete;
+        emptied
+            .filter(|_| is_deleting && has_written)
+            .map(messages::emptied)
+    }
+
+    /// The account that the credential opens, and the version of the credential's Secret.
+    async fn account(
+        &self,
+        choice: Choice<'_>,
+    ) -> Result<(Arc<Account>, Versions), (Trouble, Versions)> {
+        let reference = choice.api_key_secret_ref();
+        let (credential, version) =
+            dereference::credential(self.context, &self.namespace, reference).await;
+        let versions: Versions = version
+            .map(|version| (reference.name.clone(), version))
+            .into_iter()
+            .collect();
+        let account = credential.and_then(|credential| {
+            let account = self.context.accounts.get(choice, &credential);
+            account.map_err(|reason| messages::no_account(reason, choice))
+        });
+        match account {
+            Ok(account) => Ok((account, versions)),
+            Err(trouble) => Err((trouble, versions)),
+        }
+    }
+
+    /// A place among the account's calls in flight. Without one the object is parked: its turn
+    /// wakes it.
+    fn admitted(&self, account: &Arc<Account>) -> Admission {
+        let name = object_name(&*self.object);
+        let generation = self.object.metadata.generation.unwrap_or_default();
+        let before = self.context.memos.with(&self.uid, |memo| {
+            // Now and not when its turn has come, so that all who wait share one listing.
+            memo.wanted_since(generation);
+            memo.use_account(account)
+        });
+        if let Some(before) = before {
+            before.access.forget(&name);
+        }
+        let admission = account.access.admit(&name);
+        if let Admission::Closed(closure) = &admission {
+            self.context
+                .memos
+                .with(&self.uid, |memo| memo.next_try = Some(closure.until));
+        }
+        admission
+    }
+
+    /// How old a listing may be.
+    fn verify_interval(&self) -> Duration {
+        let own = self.object.spec.verify_interval();
+        own.unwrap_or(self.context.verify_interval)
+    }
+
+    /// Nothing has changed since status was written.
+    fn as_recorded(&self) -> Conclusion {
+        let status = self.object.status.clone().unwrap_or_default();
+        let sources = status.sources.into_iter();
+        let sources = sources
+            .map(|source| (source.name, source.resource_version))
+            .collect();
+        Conclusion::of(self.recorded().to_vec(), sources)
+    }
+
+    /// The pass ends before there is a plan: what was recorded stays, and what is wanted and was
+    /// never written is named.
+    fn nothing_done(&self, trouble: Trouble, sources: Versions) -> Conclusion {
+        let (spec, name) = (&self.object.spec, self.object.name_any());
+        let entries = status::untouched(self.recorded(), spec, &name, &trouble);
+        Conclusion::of(entries, sources).with(trouble)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! The next status: pure functions from what a pass saw and did.
+
+use jiff::Timestamp;
+
+use crate::{
+    api::{EntryState, EntryStatus, ProviderSecretSpec, ProviderSecretStatus, Reason},
+    controller::{
+        apply::{Applied, Outcome},
+        error::{Kind, Trouble},
+        object::{time, unwritten},
+        plan::{Change, Planned, is_ours, was_written},
+    },
+    provider::rules,
+};
+
+/// The record of an entry before it is written: nobody knows what the provider holds until it has
+/// answered. None if the entry needs no such record: it was never written, and need not be known
+/// later (`must_know`) whether it was there before.
+pub(crate) fn pending(planned: &Planned, name: &str, must_know: bool) -> Option<EntryStatus> {
+    let is_held = |recorded: &EntryStatus| recorded.digest.is_some() || was_written(recorded);
+    let is_needed = must_know || planned.recorded.as_ref().is_some_and(is_held);
+    let attempted = planned.attempted();
+    // What is tried again was recorded before.
+    let is_said = planned.recorded.as_ref().is_some_and(|recorded| {
+        recorded.digest.is_none()
+            && recorded.attempted.is_some()
+            && recorded.attempted == attempted
+            && recorded.found == planned.found
+    });
+    (planned.change.is_write() && is_needed && !is_said).then(|| EntryStatus {
+        name: name.to_owned(),
+        state: EntryState::Pending,
+        reason: Some(Reason::Progressing.as_str().to_owned()),
+        digest: None,
+        attempted,
+        found: planned.found,
+        drift: planned.drift.clone(),
+        ..planned.recorded.clone().unwrap_or_else(|| unwritten(name))
+    })
+}
+
+/// The record of an entry before it is deleted: if it is wanted again, it must be written again. None
+/// if the record says so already.
+pub(crate) fn leaving(entry: &EntryStatus) -> Option<EntryStatus> {
+    let is_said = entry.state == EntryState::Pending && entry.digest.is_none();
+    (!is_said).then(|| EntryStatus {
+        state: EntryState::Pending,
+        reason: Some(Reason::Progressing.as_str().to_owned()),
+        digest: None,
+        ..entry.clone()
+    })
+}
+
+/// The records of entries that are not wanted now and that a source which could not be read may
+/// still want.
+pub(crate) fn retained(entries: &[EntryStatus], unread: Option<&Trouble>) -> Vec<EntryStatus> {
+    let reason = unread.map(|trouble| trouble.reason.as_str().to_owned());
+    let entries = entries.iter().cloned();
+    entries
+        .map(|entry| EntryStatus {
+            state: EntryState::Failed,
+            reason: reason.clone(),
+            ..entry
+        })
+        .collect()
+}
+
+/// The records of all entries after a pass, in the order of the plan.
+pub(crate) fn entries<'a>(
+    names: impl Iterator<Item = &'a str>,
+    planned: &[Planned],
+    applied: &Applied,
+    now: Timestamp,
+) -> Vec<EntryStatus> {
+    names
+        .zip(planned)
+        .zip(&applied.outcomes)
+        .map(|((name, planned), outcome)| {
+            entry(name, planned, outcome, applied.trouble.as_ref(), now)
+        })
+        .collect()
+}
+
+fn entry(
+    name: &str,
+    planned: &Planned,
+    outcome: &Outcome,
+    of_account: Option<&Trouble>,
+    now: Timestamp,
+) -> EntryStatus {
+    let recorded = EntryStatus {
+        found: planned.found,
+        drift: planned.drift.clone(),
+        ..planned.recorded.clone().unwrap_or_else(|| unwritten(name))
+    };
+    let reason = |reason: Reason| Some(reason.as_str().to_owned());
+    // What was sent may be there now, so the digest of what was there before is void.
+    let after_write = |state| EntryStatus {
+        state,
+        digest: None,
+        ..recorded.clone()
+    };
+    let entry = match outcome {
+        Outcome::Kept => EntryStatus {
+            state: EntryState::Synced,
+            reason: None,
+            ..recorded
+        },
+        Outcome::Written(written) => EntryStatus {
+            state: EntryState::Synced,
+            reason: None,
+            digest: planned.digest.clone(),
+            attempted: planned.unconfirmed(),
+            remote_id: written.id.clone(),
+            remote_version: written.version.clone(),
+            last_write_time: Some(time(now)),
+            ..recorded
+        },
+        Outcome::Failed(trouble) if matches!(planned.change, Change::Refuse(_)) => EntryStatus {
+            state: EntryState::Failed,
+            reason: reason(trouble.reason),
+            // What is foreign today may be gone tomorrow.
+            found: planned
+                .recorded
+                .as_ref()
+                .and_then(|recorded| recorded.found),
+            ..recorded
+        },
+        Outcome::Failed(trouble) if trouble.kind == Kind::UnknownOutcome => EntryStatus {
+            reason: reason(trouble.reason),
+            attempted: planned.attempted(),
+            ..after_write(EntryState::Pending)
+        },
+        // A refused update changed nothing: if the old value comes back, the provider still holds it.
+        Outcome::Failed(trouble) if trouble.reason == Reason::Immutable => {
+            let before = planned.recorded.as_ref();
+            // Ours, and its write was never acknowledged: it stays as it was.
+            let is_unsure = planned.is_first_write() && before.is_some_and(is_ours);
+            EntryStatus {
+                state: if is_unsure {
+                    EntryState::Pending
+                } else {
+                    EntryState::Failed
+                },
+                reason: reason(trouble.reason),
+                found: before.and_then(|before| before.found),
+                ..recorded
+            }
+        }
+        Outcome::Failed(trouble) => EntryStatus {
+            reason: reason(trouble.reason),
+            // A first write that was refused left nothing there: what is there later is not ours.
+            found: planned
+                .found
+                .filter(|_| !planned.is_first_write() || may_have_come(trouble)),
+            attempted: if may_have_come(trouble) {
+                planned.attempted()
+            } else {
+                planned.unconfirmed()
+            },
+            ..after_write(EntryState::Failed)
+        },
+        Outcome::NotTried => EntryStatus {
+            reason: reason(of_account.map_or(Reason::Progressing, |trouble| trouble.reason)),
+            ..after_write(EntryState::Pending)
+        },
+    };
+    EntryStatus {
+        name: name.to_owned(),
+        ..entry
+    }
+}
+
+/// Whether the provider may have carried out what it answered with this trouble.
+fn may_have_come(trouble: &Trouble) -> bool {
+    !matches!(trouble.kind, Kind::Config | Kind::Auth | Kind::Throttled)
+}
+
+/// The records of all entries of a pass that has a plan and carries nothing of it out, for `reason`.
+pub(crate) fn not_carried_out<'a>(
+    names: impl Iterator<Item = &'a str>,
+    planned: &[Planned],
+    reason: Reason,
+) -> Vec<EntryStatus> {
+    names
+        .zip(planned)
+        .map(|(name, planned)| {
+            let recorded = planned.recorded.clone().unwrap_or_else(|| unwritten(name));
+            let (state, reason) = match &planned.change {
+                Change::Keep => (EntryState::Synced, None),
+                Change::Refuse(trouble) => (EntryState::Failed, Some(trouble.reason)),
+                // Nothing was sent: if the old value comes back, the provider still holds it.
+                Change::Create | Change::Update(_) if recorded.digest.is_some() => {
+                    (EntryState::Failed, Some(reason))
+                }
+                Change::Create | Change::Update(_) => (EntryState::Pending, Some(reason)),
+            };
+            let reason = reason.map(|reason| reason.as_str().to_owned());
+            EntryStatus {
+                name: name.to_owned(),
+                state,
+                reason,
+                ..recorded
+            }
+        })
+        .collect()
+}
+
+/// The records after a pass that ended before there was a plan: what was recorded, as it was, and
+/// every explicit entry that was not, with the reason. `object` is the name of the ProviderSecret.
+pub(crate) fn untouched(
+    recorded: &[EntryStatus],
+    spec: &ProviderSecretSpec,
+    object: &str,
+    trouble: &Trouble,
+) -> Vec<EntryStatus> {
+    let reason = Some(trouble.reason.as_str().to_owned());
+    let fold = |name: &str| match spec.provider.choice() {
+        Some(choice) => (rules(choice.kind()).fold)(name),
+        None => name.to_owned(),
+    };
+    let explicit = spec.explicit_names(object);
+    let is_wanted = |name: &str| {
+        !spec.bulk_sources().is_empty() || explicit.iter().any(|wanted| fold(wanted) == fold(name))
+    };
+    let mut entries: Vec<EntryStatus> = recorded
+        .iter()
+        .filter(|entry| is_wanted(&entry.name))
+        .cloned()
+        .collect();
+    // Of too many not all can be named.
+    let named = if trouble.reason == Reason::TooManyEntries {
+        Vec::new()
+    } else {
+        explicit
+    };
+    for name in named {
+        if recorded.iter().all(|entry| fold(&entry.name) != fold(name)) {
+            entries.push(EntryStatus {
+                reason: reason.clone(),
+                ..unwritten(name)
+            });
+        }
+    }
+    entries
+}
+
+/// `3/3`: the wanted entries that are acknowledged.
+pub(crate) fn summary(entries: &[EntryStatus]) -> String {
+    let synced = entries
+        .iter()
+        .filter(|entry| entry.state == EntryState::Synced)
+        .count();
+    format!("{synced}/{}", entries.len())
+}
+
+/// Whether two statuses say the same. The versions of Secrets whose values did not change are
+/// written with the next real change.
+pub(crate) fn is_same(a: &ProviderSecretStatus, b: &ProviderSecretStatus) -> bool {
+    let names = |status: &ProviderSecretStatus| -> Vec<String> {
+        status
+            .sources
+            .iter()
+            .map(|source| source.name.clone())
+            .collect()
+    };
+    names(a) == names(b)
+        && ProviderSecretStatus {
+            sources: Vec::new(),
+            ..a.clone()
+        } == ProviderSecretStatus {
+            sources: Vec::new(),
+            ..b.clone()
+        }
+}
+
+#[cfg(test)]
+mod tests;

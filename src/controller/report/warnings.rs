@@ -1,0 +1,171 @@
+//! Warnings: what works and is probably not meant. They are told as events and change nothing.
+
+use std::collections::BTreeMap;
+
+use super::Notice;
+use crate::{
+    api::{EntryState, ProviderSecretStatus, Reason},
+    controller::{
+        apply::{Applied, Outcome},
+        events::Importance,
+        plan::{Desired, Planned},
+    },
+};
+
+/// Values of one line that were sent with the newline after it: whoever wrote `echo` has one more
+/// character in an API key than meant. One warning for each Secret.
+///
+/// It is told when the provider acknowledges the value, and not again for the version of the Secret
+/// that `recorded`, the status before this pass, says it was acknowledged under. So neither a
+/// restart nor an edit of a Secret's metadata repeats it: both find the value as it was recorded and
+/// send nothing. `versions` are those of the Secrets that were read in this pass.
+pub(crate) fn trailing_newlines(
+    desired: &[Desired],
+    planned: &[Planned],
+    applied: &Applied,
+    recorded: Option<&ProviderSecretStatus>,
+    versions: &[(String, String)],
+) -> Vec<Notice> {
+    let is_same_version = |secret: &str| {
+        let recorded = recorded.into_iter().flat_map(|status| &status.sources);
+        let before = recorded.filter(|source| source.name == secret);
+        let now = versions.iter().find(|(name, _)| name == secret);
+        before
+            .map(|source| &source.resource_version)
+            .any(|before| now.is_some_and(|(_, now)| now == before))
+    };
+    let mut by_secret: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for ((entry, planned), outcome) in desired.iter().zip(planned).zip(&applied.outcomes) {
+        let is_repeated = was_acknowledged(planned) && is_same_version(&entry.secret);
+        if entry.is_line && matches!(outcome, Outcome::Written(_)) && !is_repeated {
+            let names = by_secret.entry(&entry.secret).or_default();
+            names.push(&entry.name);
+        }
+    }
+    let warning = |(secret, names): (&str, Vec<&str>)| Notice {
+        importance: Importance::Warning,
+        reason: Reason::TrailingNewline,
+        action: "Push",
+        note: note(secret, &names),
+    };
+    by_secret.into_iter().map(warning).collect()
+}
+
+/// Whether the provider had acknowledged the entry, also where it failed to apply it later.
+fn was_acknowledged(planned: &Planned) -> bool {
+    planned.recorded.as_ref().is_some_and(|recorded| {
+        recorded.state == EntryState::Synced
+            || recorded.reason.as_deref() == Some(Reason::ProviderFailed.as_str())
+    })
+}
+
+fn note(secret: &str, names: &[&str]) -> String {
+    let others = match names.len() - 1 {
+        0 => String::new(),
+        1 => " So does one more entry of this Secret.".to_owned(),
+        count => format!(" So do {count} more entries of this Secret."),
+    };
+    format!(
+        "The value of entry {} from Secret {secret} is one line and ends in a newline, which is sent as it is.{others} \
+         If it is not meant, make the Secret with kubectl create secret --from-literal, or its file with printf instead of echo; \
+         in a template write |- instead of | in YAML, or use the filter trim.",
+        names.first().unwrap_or(&"")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        controller::{error::Trouble, plan::Change},
+        provider::{Options, Written},
+    };
+
+    fn desired(name: &str, is_line: bool) -> Desired {
+        Desired {
+            name: name.to_owned(),
+            folded: name.to_owned(),
+            options: Options::default(),
+            value: Ok(SecretString::from("value\n")),
+            secret: "db".to_owned(),
+            is_line,
+        }
+    }
+
+    /// What is told of an entry, recorded as `recorded`, when the Secret has version 2.
+    fn told(outcome: Outcome, recorded: Option<(&str, &str)>, version: &str) -> usize {
+        let recorded = recorded.map(|(state, reason)| {
+            serde_json::from_value(json!({"name": "A", "state": state, "reason": reason})).unwrap()
+        });
+        let planned = Planned {
+            found: None,
+            cause: None,
+            drift: None,
+            change: Change::Create,
+            digest: None,
+            recorded,
+        };
+        let applied = Applied {
+            outcomes: vec![outcome],
+            trouble: None,
+        };
+        let status = json!({"sources": [{"name": "db", "resourceVersion": version}]});
+        let status = serde_json::from_value(status).unwrap();
+        let versions = [("db".to_owned(), "2".to_owned())];
+        let desired = [desired("A", true)];
+        trailing_newlines(&desired, &[planned], &applied, Some(&status), &versions).len()
+    }
+
+    #[test]
+    fn c_12_a_version_of_a_secret_is_warned_of_once() {
+        let written = || Outcome::Written(Written::default());
+        assert_eq!(told(written(), None, "2"), 1);
+        assert_eq!(told(written(), Some(("Synced", "")), "1"), 1);
+        // The first try failed, or the object was suspended.
+        assert_eq!(told(written(), Some(("Failed", "Timeout")), "2"), 1);
+        assert_eq!(told(written(), Some(("Pending", "Suspended")), "2"), 1);
+        // Other options, another API key, or a set that failed after it was accepted.
+        assert_eq!(told(written(), Some(("Synced", "")), "2"), 0);
+        assert_eq!(told(written(), Some(("Pending", "ProviderFailed")), "2"), 0);
+        assert_eq!(told(Outcome::Kept, Some(("Synced", "")), "1"), 0);
+        assert_eq!(told(Outcome::NotTried, None, "1"), 0);
+        let failed = Outcome::Failed(Trouble::transient(Reason::Timeout, "Later."));
+        assert_eq!(told(failed, None, "1"), 0);
+    }
+
+    #[test]
+    fn c_12_the_entries_of_one_secret_are_one_warning_that_an_event_can_hold() {
+        let name = |letter: &str| letter.repeat(255);
+        let desired: Vec<Desired> = [("A", true), ("B", false), ("C", true)]
+            .map(|(letter, is_line)| Desired {
+                secret: "s".repeat(253),
+                ..desired(&name(letter), is_line)
+            })
+            .into();
+        let written = || Outcome::Written(Written::default());
+        let planned = || Planned {
+            found: None,
+            cause: None,
+            drift: None,
+            change: Change::Create,
+            digest: None,
+            recorded: None,
+        };
+        let applied = Applied {
+            outcomes: vec![written(), written(), written()],
+            trouble: None,
+        };
+        let planned = [planned(), planned(), planned()];
+        let warnings = trailing_newlines(&desired, &planned, &applied, None, &[]);
+        assert_eq!(warnings.len(), 1);
+        let note = &warnings[0].note;
+        assert!(
+            note.contains(&name("A")) && note.contains("So does one more"),
+            "{note}"
+        );
+        assert!(!note.contains(&name("B")) && note.len() <= 1024, "{note}");
+    }
+}

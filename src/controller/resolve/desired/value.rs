@@ -1,0 +1,139 @@
+//! A value: made of its source, and checked for what the provider takes.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use crate::{
+    api::{EntrySource, Reason},
+    controller::error::Trouble,
+    provider::{Options, Rules},
+    template::{Fault, Renderer, Template},
+};
+
+/// What PrimeIntellect takes of a file, in bytes of base64 (seed: 64KB base64 encoded).
+pub(crate) const MAX_FILE: usize = 64 * 1024;
+
+/// The data of a Secret by key.
+type Data = BTreeMap<String, Zeroizing<Vec<u8>>>;
+
+/// The bytes of a value.
+pub(crate) enum Bytes<'a> {
+    /// Those of a key.
+    Held(&'a [u8]),
+    /// Those that a template made.
+    Made(Zeroizing<Vec<u8>>),
+}
+
+impl Bytes<'_> {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Held(bytes) => bytes,
+            Self::Made(bytes) => bytes,
+        }
+    }
+}
+
+/// The bytes of an entry's value, from the data of its Secret. `data` is asked for after the
+/// template was checked: a template that is wrong need not wait for a Secret.
+pub(crate) fn value_of<'a>(
+    name: &str,
+    source: EntrySource<'_>,
+    renderer: &Renderer,
+    data: Result<&'a Data, Trouble>,
+) -> Result<Bytes<'a>, Trouble> {
+    match source {
+        EntrySource::Key(reference) => match data?.get(&reference.key) {
+            Some(bytes) => Ok(Bytes::Held(bytes)),
+            None => Err(no_key(&reference.name, &reference.key, name)),
+        },
+        EntrySource::Template { template, secret } => {
+            let told = |fault| told(fault, name, &secret.name);
+            let template = Template::new(template).map_err(told)?;
+            let made = renderer.render(&template, data?).map_err(told)?;
+            Ok(Bytes::Made(made))
+        }
+    }
+}
+
+/// A key that is not in its Secret.
+pub(crate) fn no_key(secret: &str, key: &str, entry: &str) -> Trouble {
+    let message = format!("Secret {secret} has no key {key}. Entry {entry} waits for it.");
+    Trouble::waiting(Reason::KeyNotFound, message)
+}
+
+/// Why there is no text, in words for whoever wrote the template.
+fn told(fault: Fault, entry: &str, secret: &str) -> Trouble {
+    let (reason, message) = match fault {
+        Fault::Missing(key) => return no_key(secret, &key, entry),
+        Fault::Invalid { what, line } => {
+            let line = line.map_or_else(String::new, |line| format!(" in line {line}"));
+            (
+                Reason::InvalidTemplate,
+                format!("The template of entry {entry} is not valid{line}: {what}."),
+            )
+        }
+        Fault::NotText(key) => (
+            Reason::InvalidEncoding,
+            format!(
+                "Key {key} of Secret {secret} is not UTF-8 text, and the template of entry {entry} takes text only."
+            ),
+        ),
+        Fault::NotBase64 => (
+            Reason::InvalidEncoding,
+            format!(
+                "The template of entry {entry} decodes what is not the base64 of UTF-8 text. Check the keys of Secret {secret} that it passes to b64decode."
+            ),
+        ),
+        Fault::TooLarge => (
+            Reason::ValueTooLarge,
+            format!("The template of entry {entry} makes a text of more than 1 MiB."),
+        ),
+        Fault::TooMuch => (
+            Reason::ValueTooLarge,
+            format!(
+                "The templates of the object are more work than is allowed, and entry {entry} is beyond that. Use smaller keys or fewer filters, or split the object."
+            ),
+        ),
+    };
+    Trouble::config(reason, message)
+}
+
+/// The value as it goes over the wire, if the provider takes it under this name.
+pub(crate) fn wire_value(
+    name: &str,
+    bytes: &[u8],
+    options: &Options,
+    rules: &Rules,
+) -> Result<SecretString, Trouble> {
+    let provider = rules.kind;
+    (rules.check_name)(name).map_err(|reason| {
+        Trouble::config(
+            reason,
+            format!("{provider} does not take the name {name}. Choose another name."),
+        )
+    })?;
+    if bytes.is_empty() {
+        let message =
+            format!("The value of entry {name} is empty, which {provider} does not take.");
+        return Err(Trouble::config(Reason::EmptyValue, message));
+    }
+    if options.is_file() {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+        if encoded.len() > MAX_FILE {
+            let message = format!(
+                "The file of entry {name} is larger than 64 KB in base64, which is the most {provider} takes."
+            );
+            return Err(Trouble::config(Reason::ValueTooLarge, message));
+        }
+        return Ok(SecretString::from(encoded));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| {
+        let message =
+            format!("The value of entry {name} is not UTF-8 text, and {provider} takes text only.");
+        Trouble::config(Reason::InvalidEncoding, message)
+    })?;
+    Ok(SecretString::from(text))
+}
