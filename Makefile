@@ -148,7 +148,7 @@ crds: ## Write the CustomResourceDefinition anew from the Rust types
 	@echo 'wrote crds/providersecrets.yaml and its copy in the chart' >&2
 
 .PHONY: reliability
-reliability: ## Write docs/reliability.md anew from the names of tests
+reliability: ## Write docs/reliability.md anew from the tests
 	$(need-rust)
 	@WRITE_RELIABILITY=1 $(CARGO) test --quiet --locked --test it -- --exact reliability::the_document_is_that_of_the_tests
 	@echo 'wrote docs/reliability.md' >&2

@@ -31,8 +31,9 @@ mod tests {
 
     use super::*;
 
+    /// Cases: A-23
     #[tokio::test(start_paused = true)]
-    async fn a_23_time_passes_with_tokios_clock_and_does_not_jump() {
+    async fn time_passes_with_tokios_clock_and_does_not_jump() {
         let before = now();
         tokio::time::advance(Duration::from_hours(24)).await;
         let passed = now().duration_since(before);

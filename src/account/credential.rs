@@ -130,8 +130,9 @@ mod tests {
         );
     }
 
+    /// Cases: S-02
     #[test]
-    fn s_02_a_credential_does_not_print_its_key() {
+    fn a_credential_does_not_print_its_key() {
         let credential = Credential::new(b"canary-key").unwrap();
         assert!(!format!("{credential:?}").contains("canary"));
     }

@@ -52,6 +52,7 @@ mod tests {
 
     use super::*;
 
+    /// Cases: B-07
     #[rstest]
     #[case("10m", Some(600))]
     #[case("1h30m", Some(5400))]
@@ -63,7 +64,7 @@ mod tests {
     #[case("-10m", None)]
     #[case("soon", None)]
     #[case("", None)]
-    fn b_07_an_interval_is_read_and_bounded(#[case] text: &str, #[case] seconds: Option<u64>) {
+    fn an_interval_is_read_and_bounded(#[case] text: &str, #[case] seconds: Option<u64>) {
         assert_eq!(interval(text).map(|read| read.as_secs()), seconds);
     }
 }

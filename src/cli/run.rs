@@ -270,8 +270,9 @@ mod tests {
 
     use super::*;
 
+    /// Cases: A-06
     #[tokio::test(start_paused = true)]
-    async fn a_06_a_list_that_is_never_answered_is_given_up() {
+    async fn a_list_that_is_never_answered_is_given_up() {
         // Another test may have done so.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

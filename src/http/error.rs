@@ -161,6 +161,7 @@ mod tests {
 
     use super::*;
 
+    /// Cases: P-01, P-02, P-03, P-07, P-08, P-39
     #[rstest]
     #[case(400, Class::Config, Reason::Rejected)]
     #[case(401, Class::Auth, Reason::AuthenticationFailed)]
@@ -179,11 +180,7 @@ mod tests {
     #[case(501, Class::Config, Reason::Unsupported)]
     #[case(503, Class::Transient, Reason::ProviderUnavailable)]
     #[case(302, Class::Protocol, Reason::UnexpectedResponse)]
-    fn p_01_p_02_p_03_p_07_p_08_p_39_a_status_has_one_class(
-        #[case] status: u16,
-        #[case] class: Class,
-        #[case] reason: Reason,
-    ) {
+    fn a_status_has_one_class(#[case] status: u16, #[case] class: Class, #[case] reason: Reason) {
         let status = StatusCode::from_u16(status).unwrap();
         let error = ProviderError::from_status(status, &HeaderMap::new());
         assert_eq!((error.class, error.reason), (class, reason));

@@ -60,6 +60,7 @@ mod tests {
         retry_after(&headers).map(|wait| wait.as_secs())
     }
 
+    /// Cases: P-11, P-12
     #[rstest]
     #[case("7", Some(7))]
     #[case(" 7 ", Some(7))]
@@ -81,12 +82,13 @@ mod tests {
     #[case("Sat, 31 Feb 2026 12:00:30 GMT", None)]
     #[case("Saturday, 21-Nov-26 12:00:30 GMT", None)]
     #[case("((((((((((((((((((((((((((((((((((", None)]
-    fn p_11_p_12_a_wait_is_read_and_clamped(#[case] value: &str, #[case] seconds: Option<u64>) {
+    fn a_wait_is_read_and_clamped(#[case] value: &str, #[case] seconds: Option<u64>) {
         assert_eq!(parse(value), seconds);
     }
 
+    /// Cases: P-12
     #[test]
-    fn p_12_the_first_of_two_headers_counts() {
+    fn the_first_of_two_headers_counts() {
         let mut headers = HeaderMap::new();
         headers.append(header::RETRY_AFTER, HeaderValue::from_static("3"));
         headers.append(header::RETRY_AFTER, HeaderValue::from_static("600"));
@@ -94,8 +96,9 @@ mod tests {
     }
 
     proptest! {
+        /// Cases: P-12
         #[test]
-        fn p_12_no_value_panics_or_leaves_the_bounds(value in "\\PC{0,64}|[0-9]{0,40}|[A-Za-z]{3}, [0-9]{2} [A-Za-z]{3} [0-9]{4} [0-9:]{8} GMT") {
+        fn no_value_panics_or_leaves_the_bounds(value in "\\PC{0,64}|[0-9]{0,40}|[A-Za-z]{3}, [0-9]{2} [A-Za-z]{3} [0-9]{4} [0-9:]{8} GMT") {
             if let Some(seconds) = parse(&value) {
                 prop_assert!((1..=900).contains(&seconds));
             }

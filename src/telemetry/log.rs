@@ -214,8 +214,9 @@ mod tests {
         }
     }
 
+    /// Cases: S-09
     #[test]
-    fn s_09_a_hostile_text_is_one_escaped_field_of_one_line() {
+    fn a_hostile_text_is_one_escaped_field_of_one_line() {
         let line = written(|sink| {
             let layer = tracing_subscriber::fmt::layer().event_format(Json);
             Box::new(layer.with_writer(move || sink.clone()))
@@ -228,8 +229,9 @@ mod tests {
         assert_eq!(fields["msg"], format!("told {HOSTILE}"));
     }
 
+    /// Cases: S-09
     #[test]
-    fn s_09_a_terminal_that_shows_the_log_is_not_told_what_to_do() {
+    fn a_terminal_that_shows_the_log_is_not_told_what_to_do() {
         let text = written(|sink| {
             let layer = tracing_subscriber::fmt::layer()
                 .with_ansi(false)

@@ -109,8 +109,9 @@ mod tests {
         text.lines().filter(|line| !line.starts_with('#')).count()
     }
 
+    /// Cases: S-08
     #[test]
-    fn s_08_an_object_has_two_series_however_many_there_are() {
+    fn an_object_has_two_series_however_many_there_are() {
         assert_eq!(series(10_000) - series(0), 20_000);
     }
 }

@@ -78,8 +78,9 @@ async fn wait_current(scene: &Scene<'_>, number: usize, version: &str) {
     scene.wait(&name(number), "current", is_current).await;
 }
 
+/// Cases: C-24
 #[test]
-fn c_24_fifty_objects_with_one_bad_key_make_one_call() {
+fn fifty_objects_with_one_bad_key_make_one_call() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -107,8 +108,9 @@ fn c_24_fifty_objects_with_one_bad_key_make_one_call() {
     });
 }
 
+/// Cases: C-24
 #[test]
-fn c_24_a_key_that_turns_bad_while_it_is_used_makes_no_more_calls_than_were_under_way() {
+fn a_key_that_turns_bad_while_it_is_used_makes_no_more_calls_than_were_under_way() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -138,8 +140,9 @@ fn c_24_a_key_that_turns_bad_while_it_is_used_makes_no_more_calls_than_were_unde
     });
 }
 
+/// Cases: P-09
 #[test]
-fn p_09_a_429_pauses_the_whole_account_and_nobody_else() {
+fn a_429_pauses_the_whole_account_and_nobody_else() {
     const PAUSE: Duration = Duration::from_secs(7);
     run(async {
         let stage = Stage::shared().await;
@@ -221,8 +224,9 @@ fn p_09_a_429_pauses_the_whole_account_and_nobody_else() {
     });
 }
 
+/// Cases: P-10
 #[test]
-fn p_10_four_429_without_a_time_cost_four_calls_and_all_objects_are_released() {
+fn four_429_without_a_time_cost_four_calls_and_all_objects_are_released() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -241,8 +245,9 @@ fn p_10_four_429_without_a_time_cost_four_calls_and_all_objects_are_released() {
     });
 }
 
+/// Cases: P-13
 #[test]
-fn p_13_one_server_error_costs_one_more_write() {
+fn one_server_error_costs_one_more_write() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {

@@ -29,8 +29,9 @@ fn assert_stalled(object: &ProviderSecret) {
     assert!(condition(object, "Reconciling").is_none());
 }
 
+/// Cases: C-19
 #[test]
-fn c_19_a_missing_credential_or_key_calls_nobody_and_heals_within_a_second() {
+fn a_missing_credential_or_key_calls_nobody_and_heals_within_a_second() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -88,8 +89,9 @@ fn a_credential_that_goes_away_stops_the_calls_and_keeps_the_record() {
     });
 }
 
+/// Cases: C-20
 #[test]
-fn c_20_a_key_that_no_header_may_hold_is_never_sent() {
+fn a_key_that_no_header_may_hold_is_never_sent() {
     let long = format!("{CANARY}{}", "x".repeat(64 * 1024));
     let mark = CANARY.as_bytes();
     let cases: Vec<Vec<u8>> = vec![
@@ -150,8 +152,9 @@ fn c_20_a_key_that_no_header_may_hold_is_never_sent() {
     });
 }
 
+/// Cases: C-21
 #[test]
-fn c_21_a_revoked_key_stalls_until_a_new_one_is_there_and_is_then_never_sent_again() {
+fn a_revoked_key_stalls_until_a_new_one_is_there_and_is_then_never_sent_again() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -191,8 +194,9 @@ fn c_21_a_revoked_key_stalls_until_a_new_one_is_there_and_is_then_never_sent_aga
     });
 }
 
+/// Cases: C-21
 #[test]
-fn c_21_a_key_that_is_replaced_before_it_is_revoked_is_never_missed() {
+fn a_key_that_is_replaced_before_it_is_revoked_is_never_missed() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -223,8 +227,9 @@ fn c_21_a_key_that_is_replaced_before_it_is_revoked_is_never_missed() {
     });
 }
 
+/// Cases: C-23
 #[test]
-fn c_23_a_key_that_may_only_read_stalls_and_heals_with_its_replacement() {
+fn a_key_that_may_only_read_stalls_and_heals_with_its_replacement() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {

@@ -20,8 +20,9 @@ fn delete() -> Value {
     json!({"deletionPolicy": "Delete"})
 }
 
+/// Cases: D-01
 #[test]
-fn d_01_under_delete_what_was_written_goes_with_the_object() {
+fn under_delete_what_was_written_goes_with_the_object() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("gone", &delete()).await;
         let object = scene.get("gone").await;
@@ -40,8 +41,9 @@ fn d_01_under_delete_what_was_written_goes_with_the_object() {
     }));
 }
 
+/// Cases: D-02
 #[test]
-fn d_02_under_retain_no_provider_is_asked_and_nothing_holds_the_object() {
+fn under_retain_no_provider_is_asked_and_nothing_holds_the_object() {
     run(at_each_api(async |scene| {
         let one = scene.synced("gone", &json!({})).await;
         assert!(!is_guarded(&scene.get("gone").await));
@@ -59,8 +61,9 @@ fn d_02_under_retain_no_provider_is_asked_and_nothing_holds_the_object() {
     }));
 }
 
+/// Cases: D-04
 #[test]
-fn d_04_what_was_never_written_is_let_go_without_a_call() {
+fn what_was_never_written_is_let_go_without_a_call() {
     run(at_each_api(async |scene| {
         // The source is not there, so nothing can have been sent.
         scene
@@ -76,8 +79,9 @@ fn d_04_what_was_never_written_is_let_go_without_a_call() {
     }));
 }
 
+/// Cases: D-10
 #[test]
-fn d_10_deleted_while_its_first_write_is_under_way() {
+fn deleted_while_its_first_write_is_under_way() {
     run(at_each_api_on_brisk(async |scene| {
         let delay = std::time::Duration::from_secs(2);
         let fault = simulator::Fault::new(simulator::Action::Handle).delay(delay);
@@ -99,8 +103,9 @@ fn d_10_deleted_while_its_first_write_is_under_way() {
     }));
 }
 
+/// Cases: D-12
 #[test]
-fn d_12_what_was_deleted_by_hand_is_no_trouble() {
+fn what_was_deleted_by_hand_is_no_trouble() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("gone", &delete()).await;
         scene.foreign_delete("A_KEY");
@@ -112,8 +117,9 @@ fn d_12_what_was_deleted_by_hand_is_no_trouble() {
     }));
 }
 
+/// Cases: A-18
 #[test]
-fn a_18_a_foreign_finalizer_stays_and_the_cleanup_is_done_once() {
+fn a_foreign_finalizer_stays_and_the_cleanup_is_done_once() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("gone", &delete()).await;
         let both = json!(["providersecrets.dev/cleanup", "example.com/theirs"]);
@@ -162,8 +168,9 @@ fn a_18_a_foreign_finalizer_stays_and_the_cleanup_is_done_once() {
     }));
 }
 
+/// Cases: B-12
 #[test]
-fn b_12_a_suspended_object_is_cleaned_up_all_the_same() {
+fn a_suspended_object_is_cleaned_up_all_the_same() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("gone", &delete()).await;
         let suspend = json!({"spec": {"suspend": true}});
@@ -185,8 +192,9 @@ fn b_12_a_suspended_object_is_cleaned_up_all_the_same() {
     }));
 }
 
+/// Cases: B-13
 #[test]
-fn b_13_a_policy_that_flips_ends_as_the_last_one_says() {
+fn a_policy_that_flips_ends_as_the_last_one_says() {
     run(at_each_api_on_brisk(async |scene| {
         let one = scene.synced("flips", &delete()).await;
         let guarded = async |policy: &str, is_wanted: bool| {

@@ -32,8 +32,9 @@ async fn drifts(scene: &Scene<'_>, kind: &str) -> u64 {
     .await
 }
 
+/// Cases: P-36
 #[test]
-fn p_36_what_was_deleted_by_hand_is_written_again_once_and_told_once() {
+fn what_was_deleted_by_hand_is_written_again_once_and_told_once() {
     run(at_each_brisk_api(async |scene| {
         let one = scene.synced("kept", &json!({})).await;
         let before = drifts(&scene, "missing").await;
@@ -62,8 +63,9 @@ fn p_36_what_was_deleted_by_hand_is_written_again_once_and_told_once() {
     }));
 }
 
+/// Cases: P-36
 #[test]
-fn p_36_a_whole_set_that_was_deleted_by_hand_is_written_again() {
+fn a_whole_set_that_was_deleted_by_hand_is_written_again() {
     run(async {
         let scene = Scene::new(Stage::brisk().await, Target::Pipecat).await;
         let (a, b) = (scene.value("a"), scene.value("b"));
@@ -83,8 +85,9 @@ fn p_36_a_whole_set_that_was_deleted_by_hand_is_written_again() {
     });
 }
 
+/// Cases: P-35
 #[test]
-fn p_35_what_was_changed_by_hand_is_written_again_within_the_interval() {
+fn what_was_changed_by_hand_is_written_again_within_the_interval() {
     run(async {
         let stage = Stage::brisk().await;
         join_all(SHOWN.map(async |target| {
@@ -111,8 +114,9 @@ fn p_35_what_was_changed_by_hand_is_written_again_within_the_interval() {
     });
 }
 
+/// Cases: P-35
 #[test]
-fn p_35_what_was_made_anew_by_hand_is_written_again() {
+fn what_was_made_anew_by_hand_is_written_again() {
     run(async {
         let stage = Stage::brisk().await;
         let targets = [

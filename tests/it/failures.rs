@@ -96,9 +96,9 @@ fn closes_account(reason: &str) -> bool {
     ["AuthenticationFailed", "PermissionDenied", "RateLimited"].contains(&reason)
 }
 
+/// Cases: P-01, P-02, P-03, P-07, P-08, P-31, P-32, S-01
 #[test]
-fn p_01_p_02_p_03_p_07_p_08_p_31_p_32_s_01_each_status_has_its_condition_and_reason_and_heals_with_the_next_change()
- {
+fn each_status_has_its_condition_and_reason_and_heals_with_the_next_change() {
     let table = [
         (400, State::Stalled, "Rejected"),
         (401, State::Stalled, "AuthenticationFailed"),
@@ -180,8 +180,9 @@ fn a_first_sync_that_is_refused_says_so_and_heals() {
     });
 }
 
+/// Cases: P-10, P-13
 #[test]
-fn p_10_p_13_what_passes_by_itself_heals_by_itself_with_one_more_write() {
+fn what_passes_by_itself_heals_by_itself_with_one_more_write() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {

@@ -70,8 +70,9 @@ fn scenarios() -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
+/// Cases: P-23, P-25, P-26
 #[test]
-fn p_23_p_25_p_26_nasty_bodies_are_errors_or_sane_and_never_calls_without_end() {
+fn nasty_bodies_are_errors_or_sane_and_never_calls_without_end() {
     let bodies = nasty::bodies();
     for scenario in scenarios() {
         for body in &bodies {
@@ -81,8 +82,9 @@ fn p_23_p_25_p_26_nasty_bodies_are_errors_or_sane_and_never_calls_without_end() 
 }
 
 /// A body of a megabyte takes its time, so these are for the operations that read one.
+/// Cases: P-25, P-26
 #[test]
-fn p_25_p_26_large_bodies_are_bounded() {
+fn large_bodies_are_bounded() {
     // To list, to create and to ask whether it is ready.
     let reads = |scenario: &Vec<u8>| b"acj".contains(&scenario[1]) && scenario.ends_with(b"aaa");
     for scenario in scenarios().filter(reads) {
@@ -110,28 +112,32 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Cases: P-22, P-23
     #[test]
-    fn p_22_p_23_damaged_answers_are_errors_or_sane(
+    fn damaged_answers_are_errors_or_sane(
         head in prop::collection::vec(b'a'..=b'z', 5),
         body in damaged(),
     ) {
         targets::answers(&[head, body].concat());
     }
 
+    /// Cases: P-23, P-26
     #[test]
-    fn p_23_p_26_random_bytes_do_no_harm(input in prop::collection::vec(any::<u8>(), 0..512)) {
+    fn random_bytes_do_no_harm(input in prop::collection::vec(any::<u8>(), 0..512)) {
         for (_, target) in targets::TARGETS {
             target(&input);
         }
     }
 
+    /// Cases: P-12
     #[test]
-    fn p_12_random_waits_do_no_harm(input in "[ -~]{0,40}\n([ -~]{0,40}|[0-9]{1,40})") {
+    fn random_waits_do_no_harm(input in "[ -~]{0,40}\n([ -~]{0,40}|[0-9]{1,40})") {
         targets::retry_after(input.as_bytes());
     }
 
+    /// Cases: B-08
     #[test]
-    fn b_08_damaged_resources_do_no_harm(
+    fn damaged_resources_do_no_harm(
         body in prop::sample::select(nasty::resources()),
         place in any::<prop::sample::Index>(),
         change in prop::option::of(any::<u8>()),

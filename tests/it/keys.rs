@@ -29,8 +29,9 @@ async fn wait_followed(scene: &Scene<'_>, name: &str, before: &str) -> ProviderS
     scene.wait_ready(name).await
 }
 
+/// Cases: C-21
 #[test]
-fn c_21_a_key_rotated_in_its_secret_costs_no_write() {
+fn a_key_rotated_in_its_secret_costs_no_write() {
     run(at_each_brisk_api(async |scene| {
         let one = scene.synced("keyed", &json!({})).await;
         let before = fingerprint(&scene.get("keyed").await);
@@ -61,8 +62,9 @@ fn c_21_a_key_rotated_in_its_secret_costs_no_write() {
     }));
 }
 
+/// Cases: C-21
 #[test]
-fn c_21_the_old_key_revoked_first_heals_with_the_new_one() {
+fn the_old_key_revoked_first_heals_with_the_new_one() {
     run(at_each_brisk_api(async |scene| {
         scene.synced("keyed", &json!({})).await;
         scene.account.revoke_key(&scene.key).expect("it is revoked");
@@ -77,8 +79,9 @@ fn c_21_the_old_key_revoked_first_heals_with_the_new_one() {
     }));
 }
 
+/// Cases: C-21
 #[test]
-fn c_21_another_reference_to_another_key_costs_no_write() {
+fn another_reference_to_another_key_costs_no_write() {
     run(at_each_brisk_api(async |scene| {
         scene.synced("keyed", &json!({})).await;
         let before = fingerprint(&scene.get("keyed").await);
@@ -99,8 +102,9 @@ fn c_21_another_reference_to_another_key_costs_no_write() {
     }));
 }
 
+/// Cases: C-21
 #[test]
-fn c_21_a_key_of_fifty_objects_costs_no_write() {
+fn a_key_of_fifty_objects_costs_no_write() {
     run(at_each_api(async |scene| {
         scene.secret("source", &[("a", &scene.value("a"))]).await;
         let names: Vec<String> = (0..50).map(|number| format!("many-{number:02}")).collect();
@@ -133,8 +137,9 @@ fn c_21_a_key_of_fifty_objects_costs_no_write() {
     }));
 }
 
+/// Cases: C-21
 #[test]
-fn c_21_with_a_key_and_a_source_that_change_together_only_that_entry_is_written() {
+fn with_a_key_and_a_source_that_change_together_only_that_entry_is_written() {
     run(at_each_brisk_api(async |scene| {
         let (a, b) = (scene.value("a"), scene.value("b"));
         scene.secret("source", &[("a", &a)]).await;
@@ -170,8 +175,9 @@ fn c_21_with_a_key_and_a_source_that_change_together_only_that_entry_is_written(
     }));
 }
 
+/// Cases: C-21
 #[test]
-fn c_21_a_key_rotated_while_the_operator_is_down_costs_no_write() {
+fn a_key_rotated_while_the_operator_is_down_costs_no_write() {
     run(async {
         let mut stage = Stage::fresh(&[]).await;
         let mut parked = Vec::new();

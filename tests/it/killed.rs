@@ -16,8 +16,9 @@ use crate::{
 /// The operator of the stage itself has nothing to do.
 const NOBODY: &str = "--watch-namespaces=nobody-lives-here";
 
+/// Cases: L-01, L-04
 #[test]
-fn l_01_l_04_a_process_killed_at_any_call_changes_nothing_in_the_end() {
+fn a_process_killed_at_any_call_changes_nothing_in_the_end() {
     run(async {
         let stage = Stage::fresh(&[NOBODY]).await;
         let lanes = Target::ALL.into_iter().enumerate();

@@ -74,8 +74,9 @@ fn is_secret_read(event: &AuditEvent) -> bool {
 }
 
 /// With rights in the whole cluster, so that it is the flag and nothing else that holds it back.
+/// Cases: H-03
 #[test]
-fn h_03_an_object_of_another_namespace_is_left_alone() {
+fn an_object_of_another_namespace_is_left_alone() {
     run(async {
         let stage = Stage::fresh(&["--watch-namespaces=watched"]).await;
         let elsewhere = Scene::within(&stage, Target::Braintrust, "elsewhere").await;
@@ -220,8 +221,9 @@ fn that_a_secret_is_absent_is_concluded_only_where_secrets_were_listed() {
     });
 }
 
+/// Cases: C-26
 #[test]
-fn c_26_where_secrets_may_not_be_read_only_the_objects_there_say_so() {
+fn where_secrets_may_not_be_read_only_the_objects_there_say_so() {
     run(async {
         let stage = Stage::within(&["open", "shut"], &["open", "shut"]).await;
         stage.operator.wait_until_ready().await;

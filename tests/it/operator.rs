@@ -48,8 +48,9 @@ fn reasons(events: &[Value]) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// Cases: S-07
 #[test]
-fn s_07_events_tell_of_transitions_and_of_nothing_else() {
+fn events_tell_of_transitions_and_of_nothing_else() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -113,8 +114,9 @@ fn s_07_events_tell_of_transitions_and_of_nothing_else() {
     });
 }
 
+/// Cases: S-08
 #[test]
-fn s_08_the_series_of_an_object_live_as_long_as_it_does() {
+fn the_series_of_an_object_live_as_long_as_it_does() {
     run(async {
         let stage = Stage::shared().await;
         let scene = Scene::new(stage, Target::Braintrust).await;
@@ -190,8 +192,9 @@ fn s_08_the_series_of_an_object_live_as_long_as_it_does() {
     });
 }
 
+/// Cases: K-08
 #[test]
-fn k_08_probes_answer_and_metrics_have_their_names() {
+fn probes_answer_and_metrics_have_their_names() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -219,8 +222,9 @@ fn k_08_probes_answer_and_metrics_have_their_names() {
     });
 }
 
+/// Cases: A-13
 #[test]
-fn a_13_each_log_line_is_one_json_object_and_others_are_capped_whatever_rust_log_says() {
+fn each_log_line_is_one_json_object_and_others_are_capped_whatever_rust_log_says() {
     run(async {
         let stage = Stage::shared().await;
         let scene = Scene::new(stage, Target::Pipecat).await;

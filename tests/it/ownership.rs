@@ -45,8 +45,9 @@ async fn message(scene: &Scene<'_>, name: &str) -> String {
         .clone()
 }
 
+/// Cases: M-01
 #[test]
-fn m_01_the_older_of_two_objects_in_one_namespace_owns_and_is_named() {
+fn the_older_of_two_objects_in_one_namespace_owns_and_is_named() {
     run(at_each_brisk_api(async |scene| {
         let one = scene.synced("owner", &json!({})).await;
         let before = scene.writes();
@@ -66,8 +67,9 @@ fn m_01_the_older_of_two_objects_in_one_namespace_owns_and_is_named() {
     }));
 }
 
+/// Cases: M-02
 #[test]
-fn m_02_an_object_of_another_namespace_owns_too_and_is_not_named() {
+fn an_object_of_another_namespace_owns_too_and_is_not_named() {
     run(at_each_brisk_api(async |scene| {
         let one = scene.synced("secretive", &json!({})).await;
         let other = scene.beside(&scene.account, &scene.key).await;
@@ -85,8 +87,9 @@ fn m_02_an_object_of_another_namespace_owns_too_and_is_not_named() {
     }));
 }
 
+/// Cases: M-01, M-08
 #[test]
-fn m_01_m_08_a_key_named_by_two_secrets_is_one_account() {
+fn a_key_named_by_two_secrets_is_one_account() {
     run(at_each_brisk_api(async |scene| {
         scene.synced("owner", &json!({})).await;
         scene.next_second().await;
@@ -106,8 +109,9 @@ fn m_01_m_08_a_key_named_by_two_secrets_is_one_account() {
     }));
 }
 
+/// Cases: M-02
 #[test]
-fn m_02_two_keys_of_one_team_user_or_organization_are_one_scope() {
+fn two_keys_of_one_team_user_or_organization_are_one_scope() {
     run(at_each_brisk_api(async |scene| {
         // Pipecat says of no key whose it is; a workspace of several teams does not either.
         if matches!(scene.target, Target::Pipecat | Target::BasetenWorkspace) {
@@ -125,8 +129,9 @@ fn m_02_two_keys_of_one_team_user_or_organization_are_one_scope() {
     }));
 }
 
+/// Cases: M-02
 #[test]
-fn m_02_a_team_that_is_named_and_not_opened_is_not_kept_from_others() {
+fn a_team_that_is_named_and_not_opened_is_not_kept_from_others() {
     run(at_each_brisk_api(async |scene| {
         if scene.target == Target::Pipecat {
             return;
@@ -154,8 +159,9 @@ fn m_02_a_team_that_is_named_and_not_opened_is_not_kept_from_others() {
     }));
 }
 
+/// Cases: M-05
 #[test]
-fn m_05_names_that_fold_together_are_one_name_at_baseten() {
+fn names_that_fold_together_are_one_name_at_baseten() {
     run(async {
         let stage = Stage::brisk().await;
         join_all(
@@ -184,8 +190,9 @@ fn m_05_names_that_fold_together_are_one_name_at_baseten() {
     });
 }
 
+/// Cases: M-05
 #[test]
-fn m_05_a_set_has_one_owner_whatever_the_keys() {
+fn a_set_has_one_owner_whatever_the_keys() {
     run(async {
         let scene = Scene::new(Stage::brisk().await, Target::Pipecat).await;
         let one = scene.synced("owner", &json!({})).await;
@@ -200,8 +207,9 @@ fn m_05_a_set_has_one_owner_whatever_the_keys() {
     });
 }
 
+/// Cases: M-01
 #[test]
-fn m_01_only_the_name_that_two_want_is_refused() {
+fn only_the_name_that_two_want_is_refused() {
     run(at_each_brisk_api(async |scene| {
         if scene.target == Target::Pipecat {
             return;
@@ -221,8 +229,9 @@ fn m_01_only_the_name_that_two_want_is_refused() {
     }));
 }
 
+/// Cases: M-01
 #[test]
-fn m_01_ten_objects_made_at_once_have_one_owner_and_nobody_flaps() {
+fn ten_objects_made_at_once_have_one_owner_and_nobody_flaps() {
     run(at_each_brisk_api(async |scene| {
         scene.secret("source", &[("a", &scene.value("a"))]).await;
         let names: Vec<String> = (0..10).map(|number| format!("one-of-{number}")).collect();

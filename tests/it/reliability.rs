@@ -1,7 +1,7 @@
 //! `docs/reliability.md`: which test shows which case of the catalogue.
 //!
-//! A test says what it shows in its name: `p_09_…`, or `c_12_c_11_…` where it shows several. What no test shows has a
-//! sentence in `docs/reliability.yaml`. The table is generated from both, and a test holds it to them.
+//! A test says what it shows in a line above its attributes: `/// Cases: P-09, C-11`. What no test shows has a sentence in
+//! `docs/reliability.yaml`. The table is generated from both, and a test holds it to them.
 
 mod scan;
 
@@ -128,13 +128,13 @@ fn document(cases: &BTreeMap<String, Standing>, shown: &Shown) -> Result<String,
 }
 
 const HEAD: &str = "\
-<!-- Generated from the names of tests and docs/reliability.yaml by `make reliability`. -->
+<!-- Generated from the tests and docs/reliability.yaml by `make reliability`. -->
 
 # Reliability
 
-What can go wrong, and which test shows that it does no harm. A test names the cases it shows: `p_09_…` shows P-09. A
-case is *partly* covered where its tests leave something out, *not applicable* where there is nothing here that could fail
-so, and *open* where no test shows it, whether or not it works.
+What can go wrong, and which test shows that it does no harm. A test names the cases it shows in a line above
+it: `/// Cases: P-09`. A case is *partly* covered where its tests leave something out, *not applicable* where there is
+nothing here that could fail so, and *open* where no test shows it, whether or not it works.
 
 | Group | Cases | Covered | Partly | Not applicable | Open |
 |---|---|---|---|---|---|";

@@ -86,8 +86,9 @@ fn a_request_finds_drift_at_once() {
     });
 }
 
+/// Cases: B-14
 #[test]
-fn b_14_a_request_wakes_an_object_that_waits_for_hours() {
+fn a_request_wakes_an_object_that_waits_for_hours() {
     run(at_each_api(async |scene| {
         scene.account.add_fault(Fault::status(422).forever());
         scene.secret("source", &[("a", &scene.value("a"))]).await;
@@ -115,8 +116,9 @@ fn b_14_a_request_wakes_an_object_that_waits_for_hours() {
     }));
 }
 
+/// Cases: B-14
 #[test]
-fn b_14_a_spec_that_is_put_right_is_acted_on_at_once() {
+fn a_spec_that_is_put_right_is_acted_on_at_once() {
     run(at_each_api(async |scene| {
         scene.synced("asked", &json!({})).await;
         let before = scene.writes().len();
@@ -177,8 +179,9 @@ fn a_request_waits_for_the_end_of_a_suspension() {
     }));
 }
 
+/// Cases: B-16
 #[test]
-fn b_16_a_hostile_request_is_an_opaque_token() {
+fn a_hostile_request_is_an_opaque_token() {
     run(at_each_api(async |scene| {
         scene.synced("asked", &json!({})).await;
         let escapes = "\u{1b}[31m\r\n{{ user }}%s${HOME}\"\\\u{202e}é";

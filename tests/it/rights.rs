@@ -108,8 +108,9 @@ async fn wait_used(stage: &Stage, namespace: Option<&str>) {
     .await;
 }
 
+/// Cases: K-03
 #[test]
-fn k_03_every_right_of_the_chart_is_used_and_no_other() {
+fn every_right_of_the_chart_is_used_and_no_other() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         let scene = Scene::new(&stage, Target::BasetenTeam).await;

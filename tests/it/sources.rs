@@ -40,8 +40,9 @@ fn assert_waits(object: &ProviderSecret) {
     assert!(condition(object, "Stalled").is_none());
 }
 
+/// Cases: C-01, C-04
 #[test]
-fn c_01_c_04_a_missing_secret_or_key_calls_nobody_and_heals_within_a_second() {
+fn a_missing_secret_or_key_calls_nobody_and_heals_within_a_second() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -128,8 +129,9 @@ fn one_failing_entry_does_not_stop_the_others_and_status_names_each() {
     });
 }
 
+/// Cases: C-02
 #[test]
-fn c_02_a_source_that_goes_away_deletes_nothing_and_comes_back_without_a_write() {
+fn a_source_that_goes_away_deletes_nothing_and_comes_back_without_a_write() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -169,8 +171,9 @@ fn c_02_a_source_that_goes_away_deletes_nothing_and_comes_back_without_a_write()
     });
 }
 
+/// Cases: H-01
 #[test]
-fn h_01_a_secret_of_another_namespace_is_no_source() {
+fn a_secret_of_another_namespace_is_no_source() {
     run(async {
         let stage = Stage::shared().await;
         let (scene, other) = (

@@ -21,8 +21,9 @@ async fn lives(scene: &Scene<'_>) {
     scene.wait_gone("same").await;
 }
 
+/// Cases: H-09
 #[test]
-fn h_09_what_is_sent_has_no_credential_but_the_key_of_its_account_and_only_its_values() {
+fn what_is_sent_has_no_credential_but_the_key_of_its_account_and_only_its_values() {
     run(async {
         let stage = Stage::brisk().await;
         at_each_api_on(stage, async |one| {

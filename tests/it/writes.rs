@@ -87,8 +87,9 @@ fn one_key_of_fifty_that_rotates_costs_one_write_of_that_key() {
     });
 }
 
+/// Cases: C-16
 #[test]
-fn c_16_a_label_or_annotation_on_a_secret_writes_nothing_anywhere() {
+fn a_label_or_annotation_on_a_secret_writes_nothing_anywhere() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -127,8 +128,9 @@ fn c_16_a_label_or_annotation_on_a_secret_writes_nothing_anywhere() {
     });
 }
 
+/// Cases: C-17, C-18
 #[test]
-fn c_17_c_18_there_and_back_again_ends_where_it_began() {
+fn there_and_back_again_ends_where_it_began() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;

@@ -96,8 +96,9 @@ fn one_object_at_a_time_until_a_write_succeeds_and_again_after_a_minute() {
     assert_eq!(story.room(), Room::All);
 }
 
+/// Cases: P-09
 #[test]
-fn p_09_a_429_pauses_until_retry_after_and_a_fifth_longer_at_most() {
+fn a_429_pauses_until_retry_after_and_a_fifth_longer_at_most() {
     for status in [429, 503] {
         let mut story = Story::proved();
         let change = story.write(Some(&answer(status, Some(7))));
@@ -116,8 +117,9 @@ fn p_09_a_429_pauses_until_retry_after_and_a_fifth_longer_at_most() {
     }
 }
 
+/// Cases: P-10
 #[test]
-fn p_10_a_429_without_a_time_pauses_for_a_second_doubling_to_five_minutes() {
+fn a_429_without_a_time_pauses_for_a_second_doubling_to_five_minutes() {
     let mut longest = Duration::ZERO;
     for _ in 0..50 {
         let mut story = Story::proved();
@@ -155,10 +157,11 @@ fn answers_that_come_together_are_one_reason_to_pause() {
     assert_eq!(story.closed(), closed, "that call was under way before");
 }
 
+/// Cases: C-24
 #[rstest]
 #[case(401)]
 #[case(403)]
-fn c_24_a_refused_key_is_probed_after_a_minute_doubling_to_an_hour(#[case] status: u16) {
+fn a_refused_key_is_probed_after_a_minute_doubling_to_an_hour(#[case] status: u16) {
     let mut story = Story::proved();
     let mut wait = MINUTE;
     for _ in 0..12 {
@@ -212,8 +215,9 @@ fn a_probe_that_tells_nothing_of_the_key_is_not_repeated_at_once() {
     assert_eq!(story.closed(), MINUTE);
 }
 
+/// Cases: P-42
 #[test]
-fn p_42_an_outage_lets_one_object_try_each_minute_until_it_is_over() {
+fn an_outage_lets_one_object_try_each_minute_until_it_is_over() {
     let mut story = Story::proved();
     let since = story.now;
     while story.now < since + HOUR {
@@ -256,8 +260,9 @@ fn a_place_that_was_not_needed_does_not_cost_the_minute() {
     assert_eq!(story.room(), Room::One);
 }
 
+/// Cases: P-13
 #[test]
-fn p_13_a_failure_among_successes_is_no_outage() {
+fn a_failure_among_successes_is_no_outage() {
     let mut story = Story::proved();
     for _ in 0..500 {
         story.write(Some(&answer(500, None)));

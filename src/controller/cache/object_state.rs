@@ -346,8 +346,9 @@ mod tests {
         assert_eq!(memo.due(&name("second"), now), None, "nothing to do");
     }
 
+    /// Cases: P-14
     #[tokio::test(start_paused = true)]
-    async fn p_14_what_fails_for_a_day_is_tried_24_times_after_the_first_hour() {
+    async fn what_fails_for_a_day_is_tried_24_times_after_the_first_hour() {
         let hour = Duration::from_hours(1);
         for _ in 0..20 {
             let (mut memo, began) = (Memo::default(), Instant::now());

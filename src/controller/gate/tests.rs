@@ -141,8 +141,9 @@ fn a_crash_while_entries_were_written_is_not_settling() {
     );
 }
 
+/// Cases: B-16
 #[test]
-fn b_16_a_request_is_an_opaque_token_of_bounded_length() {
+fn a_request_is_an_opaque_token_of_bounded_length() {
     let mut asked = object(1, &status(1, "True", "Synced"));
     let hostile = "\u{1b}[31m\n{{x}}%s".repeat(200);
     asked

@@ -168,6 +168,7 @@ mod tests {
         }
     }
 
+    /// Cases: P-35, P-36
     #[rstest]
     #[case::same(Some(remote("id", "2026-11-21T12:00:00.123456Z")), None)]
     #[case::fewer_digits(Some(remote("id", "2026-11-21T12:00:00.123Z")), None)]
@@ -178,7 +179,7 @@ mod tests {
         Some(Drift::Changed)
     )]
     #[case::missing(None, Some(Drift::Missing))]
-    fn p_35_p_36_a_listing_tells_what_somebody_else_did(
+    fn a_listing_tells_what_somebody_else_did(
         #[case] shown: Option<Remote>,
         #[case] drift: Option<Drift>,
     ) {
@@ -192,8 +193,9 @@ mod tests {
         assert_eq!(drifts(Evidence::Presence).get("A").copied(), seen);
     }
 
+    /// Cases: P-34
     #[test]
-    fn p_34_a_version_before_ours_is_believed_when_it_stays() {
+    fn a_version_before_ours_is_believed_when_it_stays() {
         let rules = provider::rules(ProviderKind::PrimeIntellect);
         let before = [remote("id", "2026-11-21T11:59:59Z")];
         let drifts = |evidence| drifted(&[written()], &before, None, rules, |_, _| evidence);

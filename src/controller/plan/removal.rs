@@ -113,8 +113,9 @@ mod tests {
     proptest! {
         /// Only what was acknowledged, or what was not there before it was sent, is deleted; and
         /// nothing under Retain, and nothing that another object claims.
+        /// Cases: D-04, D-13, D-15
         #[test]
-        fn d_04_d_13_d_15_only_what_is_known_to_be_ours_is_deleted(
+        fn only_what_is_known_to_be_ours_is_deleted(
             is_written in any::<bool>(), is_pending in any::<bool>(), is_tried in any::<bool>(), found in founds(),
             is_delete in any::<bool>(), owns in any::<bool>(), inherits in any::<bool>(),
         ) {

@@ -89,12 +89,13 @@ fn object(namespace: &str) -> Arc<ProviderSecret> {
 }
 
 /// The last case is the control: there is something to do, and the call for it is counted.
+/// Cases: H-03
 #[rstest]
 #[case::not_watched("ml", "web", true, 0)]
 #[case::secrets_not_listed("ml,web", "web", false, 0)]
 #[case::watched("ml,web", "web", true, 1)]
 #[tokio::test]
-async fn h_03_what_is_not_the_operators_business_costs_no_call(
+async fn what_is_not_the_operators_business_costs_no_call(
     #[case] watched: &str,
     #[case] namespace: &str,
     #[case] is_listed: bool,

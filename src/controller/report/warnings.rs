@@ -119,8 +119,9 @@ mod tests {
         trailing_newlines(&desired, &[planned], &applied, Some(&status), &versions).len()
     }
 
+    /// Cases: C-12
     #[test]
-    fn c_12_a_version_of_a_secret_is_warned_of_once() {
+    fn a_version_of_a_secret_is_warned_of_once() {
         let written = || Outcome::Written(Written::default());
         assert_eq!(told(written(), None, "2"), 1);
         assert_eq!(told(written(), Some(("Synced", "")), "1"), 1);
@@ -136,8 +137,9 @@ mod tests {
         assert_eq!(told(failed, None, "1"), 0);
     }
 
+    /// Cases: C-12
     #[test]
-    fn c_12_the_entries_of_one_secret_are_one_warning_that_an_event_can_hold() {
+    fn the_entries_of_one_secret_are_one_warning_that_an_event_can_hold() {
         let name = |letter: &str| letter.repeat(255);
         let desired: Vec<Desired> = [("A", true), ("B", false), ("C", true)]
             .map(|(letter, is_line)| Desired {

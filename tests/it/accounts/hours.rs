@@ -12,8 +12,9 @@ const HOUR: Duration = Duration::from_hours(1);
 /// The API key of the objects.
 const KEY: &str = "key";
 
+/// Cases: C-24
 #[tokio::test(start_paused = true)]
-async fn c_24_a_bad_key_of_500_objects_is_tried_twice_a_minute_at_most_and_used_when_it_is_good() {
+async fn a_bad_key_of_500_objects_is_tried_twice_a_minute_at_most_until_it_is_good() {
     let mut process = Process::start(500);
     process.account.revoke_key(KEY).expect("revoked");
     let began = Instant::now();
@@ -30,8 +31,9 @@ async fn c_24_a_bad_key_of_500_objects_is_tried_twice_a_minute_at_most_and_used_
     assert!(process.most_in_flight() <= OF_EACH);
 }
 
+/// Cases: C-24
 #[tokio::test(start_paused = true)]
-async fn c_24_a_key_that_turns_bad_is_tried_by_those_under_way_and_then_as_seldom() {
+async fn a_key_that_turns_bad_is_tried_by_those_under_way_and_then_as_seldom() {
     for (pause, most) in [(Duration::ZERO, OF_EACH), (2 * MINUTE, 1)] {
         let mut process = Process::start(500);
         assert!(process.wait_synced(HOUR).await.is_some());
@@ -49,8 +51,9 @@ async fn c_24_a_key_that_turns_bad_is_tried_by_those_under_way_and_then_as_seldo
     }
 }
 
+/// Cases: P-42
 #[tokio::test(start_paused = true)]
-async fn p_42_an_outage_of_six_hours_ends_without_a_herd() {
+async fn an_outage_of_six_hours_ends_without_a_herd() {
     let mut process = Process::start(2000);
     process.account.add_fault(Fault::status(503).forever());
     assert_eq!(process.wait_synced(2 * HOUR).await, None);
@@ -65,8 +68,9 @@ async fn p_42_an_outage_of_six_hours_ends_without_a_herd() {
     assert!(process.most_in_flight() <= OF_EACH);
 }
 
+/// Cases: P-14
 #[tokio::test(start_paused = true)]
-async fn p_14_three_broken_objects_make_at_most_24_calls_each_a_day_after_the_first_hour() {
+async fn three_broken_objects_make_at_most_24_calls_each_a_day_after_the_first_hour() {
     let mut process = Process::start(3);
     process.account.add_fault(Fault::status(500).forever());
     assert_eq!(process.wait_synced(HOUR).await, None);
@@ -76,8 +80,9 @@ async fn p_14_three_broken_objects_make_at_most_24_calls_each_a_day_after_the_fi
     assert!((3 * 15..=3 * 24).contains(&all), "{all} calls");
 }
 
+/// Cases: P-09
 #[tokio::test(start_paused = true)]
-async fn p_09_a_pause_ends_in_one_call_and_then_in_as_many_as_there_are_places() {
+async fn a_pause_ends_in_one_call_and_then_in_as_many_as_there_are_places() {
     let mut process = Process::start(100);
     assert!(process.wait_synced(HOUR).await.is_some());
     let fault = Fault::status(429).header("retry-after", "7");

@@ -53,8 +53,9 @@ async fn the_pod_may_do_little() {
     assert_eq!(spec["serviceAccountName"], account["metadata"]["name"]);
 }
 
+/// Cases: K-01
 #[tokio::test]
-async fn k_01_the_operator_has_the_verbs_it_uses_and_no_other() {
+async fn the_operator_has_the_verbs_it_uses_and_no_other() {
     let objects = render(&[]).await;
     let role = find(&objects, "ClusterRole", "provider-secrets");
     let allow = |group: &str, resource: &str, verbs: &[&str]| json!({"apiGroups": [group], "resources": [resource], "verbs": verbs});

@@ -31,8 +31,9 @@ async fn the_api_server_takes_every_object() {
     );
 }
 
+/// Cases: K-05
 #[tokio::test]
-async fn k_05_the_pod_satisfies_the_strictest_pod_security() {
+async fn the_pod_satisfies_the_strictest_pod_security() {
     let cluster = shared_cluster().await;
     let name = "chart-pod-security";
     let levels = json!({
@@ -70,8 +71,9 @@ async fn k_05_the_pod_satisfies_the_strictest_pod_security() {
     );
 }
 
+/// Cases: K-04
 #[tokio::test]
-async fn k_04_the_service_account_cannot_write_a_secret() {
+async fn the_service_account_cannot_write_a_secret() {
     let cluster = shared_cluster().await;
     let name = "chart-rights";
     namespace(cluster, name, &json!({})).await;

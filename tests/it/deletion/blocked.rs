@@ -34,8 +34,9 @@ async fn blocked(scene: &Scene<'_>, name: &str) -> String {
     .await
 }
 
+/// Cases: D-03
 #[test]
-fn d_03_a_provider_that_is_down_blocks_and_the_deletion_is_done_when_it_is_back() {
+fn a_provider_that_is_down_blocks_and_the_deletion_is_done_when_it_is_back() {
     run(at_each_api(async |scene| {
         scene.synced("gone", &delete()).await;
         scene.account.add_fault(Fault::status(503).forever());
@@ -149,8 +150,9 @@ fn the_timeout_lets_an_object_go_and_names_what_is_left() {
     });
 }
 
+/// Cases: D-05
 #[test]
-fn d_05_a_credential_that_is_gone_first_is_remembered_while_the_operator_runs() {
+fn a_credential_that_is_gone_first_is_remembered_while_the_operator_runs() {
     run(at_each_api(async |scene| {
         scene.synced("gone", &delete()).await;
         scene.delete_secret("credential").await;
@@ -162,8 +164,9 @@ fn d_05_a_credential_that_is_gone_first_is_remembered_while_the_operator_runs() 
     }));
 }
 
+/// Cases: D-05, P-02
 #[test]
-fn d_05_p_02_a_refused_credential_keeps_the_object_until_a_good_one_comes() {
+fn a_refused_credential_keeps_the_object_until_a_good_one_comes() {
     run(at_each_api(async |scene| {
         scene.synced("gone", &delete()).await;
         scene.account.revoke_key(&scene.key).expect("it is revoked");
@@ -177,8 +180,9 @@ fn d_05_p_02_a_refused_credential_keeps_the_object_until_a_good_one_comes() {
     }));
 }
 
+/// Cases: D-14
 #[test]
-fn d_14_a_refused_deletion_is_said_and_tried_slowly() {
+fn a_refused_deletion_is_said_and_tried_slowly() {
     run(at_each_api(async |scene| {
         scene.synced("gone", &delete()).await;
         scene
@@ -205,8 +209,9 @@ fn d_14_a_refused_deletion_is_said_and_tried_slowly() {
     }));
 }
 
+/// Cases: P-03
 #[test]
-fn p_03_a_forbidden_deletion_is_never_taken_for_done() {
+fn a_forbidden_deletion_is_never_taken_for_done() {
     run(at_each_api(async |scene| {
         let one = scene.synced("gone", &delete()).await;
         let access = simulator::Access::ReadOnly;

@@ -52,8 +52,9 @@ async fn forge(scene: &Scene<'_>, forged: Value) {
     scene.forge("forged", &json!({"entries": entries})).await;
 }
 
+/// Cases: A-19
 #[test]
-fn a_19_an_entry_that_names_another_secret_deletes_nothing_with_the_object() {
+fn an_entry_that_names_another_secret_deletes_nothing_with_the_object() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("forged", &delete()).await;
         scene.stranger(VICTIM);
@@ -66,8 +67,9 @@ fn a_19_an_entry_that_names_another_secret_deletes_nothing_with_the_object() {
     }));
 }
 
+/// Cases: A-19
 #[test]
-fn a_19_an_entry_that_names_another_secret_deletes_nothing_as_unwanted() {
+fn an_entry_that_names_another_secret_deletes_nothing_as_unwanted() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("forged", &delete()).await;
         scene.stranger(VICTIM);
@@ -78,8 +80,9 @@ fn a_19_an_entry_that_names_another_secret_deletes_nothing_as_unwanted() {
     }));
 }
 
+/// Cases: A-19
 #[test]
-fn a_19_an_entry_that_claims_to_be_half_created_deletes_nothing() {
+fn an_entry_that_claims_to_be_half_created_deletes_nothing() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("forged", &delete()).await;
         scene.stranger(VICTIM);
@@ -92,8 +95,9 @@ fn a_19_an_entry_that_claims_to_be_half_created_deletes_nothing() {
     }));
 }
 
+/// Cases: A-19
 #[test]
-fn a_19_our_name_with_the_id_of_another_secret_deletes_only_ours_or_nothing() {
+fn our_name_with_the_id_of_another_secret_deletes_only_ours_or_nothing() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("forged", &delete()).await;
         scene.stranger(VICTIM);
@@ -104,8 +108,9 @@ fn a_19_our_name_with_the_id_of_another_secret_deletes_only_ours_or_nothing() {
     }));
 }
 
+/// Cases: A-19
 #[test]
-fn a_19_our_name_with_the_id_of_another_secret_writes_only_ours() {
+fn our_name_with_the_id_of_another_secret_writes_only_ours() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("forged", &json!({})).await;
         scene.stranger(VICTIM);
@@ -124,8 +129,9 @@ fn a_19_our_name_with_the_id_of_another_secret_writes_only_ours() {
     }));
 }
 
+/// Cases: A-19
 #[test]
-fn a_19_under_fail_a_forged_record_adopts_nothing() {
+fn under_fail_a_forged_record_adopts_nothing() {
     run(at_each_api_on_brisk(async |scene| {
         scene.stranger(VICTIM);
         scene.secret("source", &[("a", &scene.value("a"))]).await;
@@ -145,8 +151,9 @@ fn a_19_under_fail_a_forged_record_adopts_nothing() {
     }));
 }
 
+/// Cases: A-19
 #[test]
-fn a_19_a_forged_ready_is_found_out() {
+fn a_forged_ready_is_found_out() {
     run(at_each_api(async |scene| {
         scene.account.add_fault(Fault::status(503).forever());
         let value = scene.value("a");
@@ -183,8 +190,9 @@ fn a_19_a_forged_ready_is_found_out() {
     }));
 }
 
+/// Cases: A-19
 #[test]
-fn a_19_a_forged_digest_hides_no_rotation() {
+fn a_forged_digest_hides_no_rotation() {
     run(at_each_api(async |scene| {
         scene.synced("forged", &json!({})).await;
         let mut entries = entries(&scene, "forged").await;

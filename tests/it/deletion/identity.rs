@@ -6,8 +6,9 @@ use simulator::{Action, Fault};
 use super::{at_each_api_on_brisk, delete};
 use crate::support::{Scene, Target, at_each_api, run, until};
 
+/// Cases: D-13
 #[test]
-fn d_13_what_replaced_ours_under_the_same_name_is_left_alone() {
+fn what_replaced_ours_under_the_same_name_is_left_alone() {
     run(at_each_api(async |scene| {
         // A set shows no ids and no times: what has our key's name is taken for ours.
         if scene.target == Target::Pipecat {
@@ -85,8 +86,9 @@ fn first_write(target: Target) -> &'static str {
     }
 }
 
+/// Cases: D-15
 #[test]
-fn d_15_a_name_that_another_object_claims_is_handed_over_without_a_deletion() {
+fn a_name_that_another_object_claims_is_handed_over_without_a_deletion() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("owner", &delete()).await;
         scene.next_second().await;
@@ -130,8 +132,9 @@ fn the_younger_of_two_that_claim_a_name_takes_nothing_with_it() {
     }));
 }
 
+/// Cases: A-16
 #[test]
-fn a_16_deleted_and_made_anew_under_the_same_name_is_another_object() {
+fn deleted_and_made_anew_under_the_same_name_is_another_object() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("anew", &delete()).await;
         scene.delete("anew").await;

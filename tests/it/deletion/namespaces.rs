@@ -95,8 +95,9 @@ async fn play<'a>(stage: &'a Stage, plan: &Plan) -> (Duration, Scene<'a>) {
     (took, scene)
 }
 
+/// Cases: D-06
 #[test]
-fn d_06_a_hundred_namespaces_go_in_random_orders_within_the_bound() {
+fn a_hundred_namespaces_go_in_random_orders_within_the_bound() {
     println!("seed {SEED:#x}");
     run(async {
         let stage = &Stage::fresh_brisk().await;
@@ -134,8 +135,9 @@ fn d_06_a_hundred_namespaces_go_in_random_orders_within_the_bound() {
     });
 }
 
+/// Cases: D-06
 #[test]
-fn d_06_the_namespace_controller_ends_a_namespace_whatever_goes_first() {
+fn the_namespace_controller_ends_a_namespace_whatever_goes_first() {
     run(async {
         let builder = Cluster::builder().controllers(&["namespace-controller"]);
         let cluster = builder.start().await.expect("the cluster starts");

@@ -20,8 +20,9 @@ async fn strip(scene: &Scene<'_>, name: &str) {
     scene.patch(name, patch).await.expect("they are removed");
 }
 
+/// Cases: D-11, A-17
 #[test]
-fn d_11_a_17_what_is_gone_by_force_is_left_at_the_provider_and_nobody_guesses() {
+fn what_is_gone_by_force_is_left_at_the_provider_and_nobody_guesses() {
     run(async {
         let stage = Stage::brisk().await;
         let bystander = Bystander::new(stage).await;
@@ -75,8 +76,9 @@ fn d_11_a_17_what_is_gone_by_force_is_left_at_the_provider_and_nobody_guesses() 
     });
 }
 
+/// Cases: D-07
 #[test]
-fn d_07_a_namespace_that_is_going_refuses_events_and_the_finalizer_goes_all_the_same() {
+fn a_namespace_that_is_going_refuses_events_and_the_finalizer_goes_all_the_same() {
     run(at_each_api_on_brisk(async |scene| {
         scene.synced("gone", &delete()).await;
         // It is sent beside the pass.
@@ -127,8 +129,9 @@ fn d_07_a_namespace_that_is_going_refuses_events_and_the_finalizer_goes_all_the_
     }));
 }
 
+/// Cases: D-08
 #[test]
-fn d_08_the_definition_goes_with_everything_that_was_written() {
+fn the_definition_goes_with_everything_that_was_written() {
     run(async {
         let stage = Stage::own(&[]).await;
         let scenes = join_all(Target::ALL.map(async |target| {
@@ -178,8 +181,9 @@ fn d_08_the_definition_goes_with_everything_that_was_written() {
     });
 }
 
+/// Cases: L-15
 #[test]
-fn l_15_without_an_operator_only_what_is_under_delete_waits_for_one() {
+fn without_an_operator_only_what_is_under_delete_waits_for_one() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         let scenes = join_all(Target::ALL.map(async |target| {

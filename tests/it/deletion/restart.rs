@@ -6,8 +6,9 @@ use simulator::{Action, Fault};
 use super::delete;
 use crate::support::{Scene, Stage, Target, is_guarded, run};
 
+/// Cases: L-02
 #[test]
-fn l_02_what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
+fn what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         let mut scenes = Vec::new();
@@ -65,8 +66,9 @@ fn l_02_what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one
     });
 }
 
+/// Cases: L-04
 #[test]
-fn l_04_a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_once_more() {
+fn a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_once_more() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         let scenes = join_all(Target::ALL.map(async |target| {
@@ -99,8 +101,9 @@ fn l_04_a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_onc
     });
 }
 
+/// Cases: D-05
 #[test]
-fn d_05_a_credential_that_is_gone_after_a_restart_is_waited_for() {
+fn a_credential_that_is_gone_after_a_restart_is_waited_for() {
     run(async {
         let mut stage = Stage::fresh(&["--deletion-timeout=10s"]).await;
         let mut parked = Vec::new();

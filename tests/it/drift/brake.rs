@@ -13,8 +13,9 @@ async fn contend(scene: &Scene<'_>, ours: &str) {
     scene.wait_ready("contended").await;
 }
 
+/// Cases: M-04
 #[test]
-fn m_04_a_second_writer_is_outdone_three_times_and_then_reported() {
+fn a_second_writer_is_outdone_three_times_and_then_reported() {
     run(async {
         let stage = Stage::brisk().await;
         join_all(SHOWN.map(async |target| {
@@ -47,8 +48,9 @@ fn m_04_a_second_writer_is_outdone_three_times_and_then_reported() {
     });
 }
 
+/// Cases: M-04
 #[test]
-fn m_04_a_rotation_is_written_whatever_the_count_of_repairs() {
+fn a_rotation_is_written_whatever_the_count_of_repairs() {
     run(async {
         let stage = Stage::brisk().await;
         join_all(SHOWN.map(async |target| {

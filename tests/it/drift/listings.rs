@@ -34,8 +34,9 @@ fn nothing(target: Target) -> String {
     .to_string()
 }
 
+/// Cases: P-25
 #[test]
-fn p_25_failed_cut_and_first_empty_listings_change_nothing() {
+fn failed_cut_and_first_empty_listings_change_nothing() {
     run(at_each_brisk_api(async |scene| {
         let one = scene
             .synced("kept", &json!({"deletionPolicy": "Delete"}))

@@ -9,8 +9,9 @@ use tokio::net::TcpListener;
 use super::{State, quoting, suffers, synced};
 use crate::support::{Bystander, Scene, Stage, Target, condition, run, write_method};
 
+/// Cases: P-22
 #[test]
-fn p_22_a_cut_connection_leaves_the_outcome_open_and_heals() {
+fn a_cut_connection_leaves_the_outcome_open_and_heals() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -29,8 +30,9 @@ fn p_22_a_cut_connection_leaves_the_outcome_open_and_heals() {
     });
 }
 
+/// Cases: P-15, P-38
 #[test]
-fn p_15_p_38_a_create_whose_answer_is_lost_makes_no_second_secret() {
+fn a_create_whose_answer_is_lost_makes_no_second_secret() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -66,8 +68,9 @@ fn p_15_p_38_a_create_whose_answer_is_lost_makes_no_second_secret() {
     });
 }
 
+/// Cases: P-19, P-23
 #[test]
-fn p_19_p_23_an_answer_that_is_not_understood_is_never_taken_for_success() {
+fn an_answer_that_is_not_understood_is_never_taken_for_success() {
     let page = "<html><body>Please log in</body></html>";
     let large = format!("{{\"padding\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
     let deep = "[".repeat(100_000);
@@ -142,8 +145,9 @@ fn three_strange_answers_in_a_row_are_for_a_person_to_look_at() {
     });
 }
 
+/// Cases: P-20, P-21
 #[test]
-fn p_20_p_21_a_redirect_is_not_followed_anywhere() {
+fn a_redirect_is_not_followed_anywhere() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use super::{quoting, synced};
 use crate::support::{Bystander, Scene, Stage, Target, condition, run, timed, until};
 
+/// Cases: P-01, P-02, P-07, P-08
 #[test]
-fn p_01_p_02_p_07_p_08_what_only_a_change_can_heal_is_not_tried_again() {
+fn what_only_a_change_can_heal_is_not_tried_again() {
     run(async {
         let stage = Stage::shared().await;
         // An object that is tried again and again is the clock: its fourth try is some seconds
@@ -56,8 +57,9 @@ fn p_01_p_02_p_07_p_08_what_only_a_change_can_heal_is_not_tried_again() {
     });
 }
 
+/// Cases: P-09
 #[test]
-fn p_09_nobody_is_called_before_retry_after_is_over() {
+fn nobody_is_called_before_retry_after_is_over() {
     // What is asked for, and the least and the most that is waited.
     let table = [
         ("3", 3.0, 8.0),
@@ -94,8 +96,9 @@ fn p_09_nobody_is_called_before_retry_after_is_over() {
     });
 }
 
+/// Cases: P-12
 #[test]
-fn p_12_a_retry_after_of_any_size_harms_nothing() {
+fn a_retry_after_of_any_size_harms_nothing() {
     run(async {
         let stage = Stage::shared().await;
         let scene = synced(stage, Target::BasetenTeam).await;
@@ -127,8 +130,9 @@ fn p_12_a_retry_after_of_any_size_harms_nothing() {
     });
 }
 
+/// Cases: P-16
 #[test]
-fn p_16_a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
+fn a_provider_that_hangs_is_given_up_and_holds_up_nobody_else() {
     run(async {
         let stage = &Stage::fresh(&[]).await;
         let bystander = Bystander::new(stage).await;

@@ -44,8 +44,9 @@ async fn wait_stalled(scene: &Scene<'_>, name: &str) -> ProviderSecret {
     object
 }
 
+/// Cases: C-22
 #[test]
-fn c_22_a_key_of_another_account_moves_nothing_and_the_old_one_heals() {
+fn a_key_of_another_account_moves_nothing_and_the_old_one_heals() {
     run(at_each_brisk_api(async |scene| {
         let one = scene.synced("keyed", &json!({})).await;
         let other = other(scene.target).await;
@@ -75,8 +76,9 @@ fn c_22_a_key_of_another_account_moves_nothing_and_the_old_one_heals() {
     }));
 }
 
+/// Cases: C-22
 #[test]
-fn c_22_the_old_key_comes_back_with_nothing_changed_and_nothing_is_written() {
+fn the_old_key_comes_back_with_nothing_changed_and_nothing_is_written() {
     run(at_each_brisk_api(async |scene| {
         scene.synced("keyed", &json!({})).await;
         let other = other(scene.target).await;
@@ -92,8 +94,9 @@ fn c_22_the_old_key_comes_back_with_nothing_changed_and_nothing_is_written() {
     }));
 }
 
+/// Cases: C-22
 #[test]
-fn c_22_the_new_account_is_taken_when_a_sync_is_requested() {
+fn the_new_account_is_taken_when_a_sync_is_requested() {
     run(at_each_brisk_api(async |scene| {
         if scene.target == Target::BasetenTeam {
             return;
@@ -115,8 +118,9 @@ fn c_22_the_new_account_is_taken_when_a_sync_is_requested() {
     }));
 }
 
+/// Cases: C-22
 #[test]
-fn c_22_a_key_of_another_account_deletes_nothing_in_it() {
+fn a_key_of_another_account_deletes_nothing_in_it() {
     run(at_each_brisk_api(async |scene| {
         let delete = json!({"deletionPolicy": "Delete"});
         let one = scene.synced("keyed", &delete).await;

@@ -59,8 +59,9 @@ fn places(text: &[u8], wanted: &[u8]) -> Vec<usize> {
     places
 }
 
+/// Cases: S-10
 #[test]
-fn s_10_no_copy_of_a_value_stays_in_the_memory_of_the_operator() {
+fn no_copy_of_a_value_stays_in_the_memory_of_the_operator() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         for target in Target::ALL {

@@ -56,8 +56,9 @@ async fn wait_told(scene: &Scene<'_>, object: &str) {
     scene.wait(object, "told of", is_told).await;
 }
 
+/// Cases: S-06, S-11
 #[test]
-fn s_06_s_11_no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
+fn no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
     let told = async |scene: Scene<'_>| {
         let value = format!("{CANARY}{}", "v".repeat(LENGTH - CANARY.len()));
         // Once refused and once written, so that there is something to tell.
@@ -111,8 +112,9 @@ fn s_06_s_11_no_length_digest_or_beginning_of_a_value_is_in_what_support_collect
     run(async { at_each_api_on(&Stage::fresh(&[]).await, told).await });
 }
 
+/// Cases: S-04, S-09
 #[test]
-fn s_04_s_09_hostile_texts_and_urls_stay_out_of_the_log() {
+fn hostile_texts_and_urls_stay_out_of_the_log() {
     run(at_each_api(async |scene| {
         let hostile =
             "\u{1b}[31mred\u{1b}[0m\r\n{\"level\":\"error\",\"msg\":\"f0rged\"}\n\u{7}\u{9b}";

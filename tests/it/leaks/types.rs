@@ -81,8 +81,9 @@ fn shown(text: &str) -> Vec<String> {
     shown
 }
 
+/// Cases: S-02
 #[test]
-fn s_02_a_type_that_holds_a_value_cannot_be_printed() {
+fn a_type_that_holds_a_value_cannot_be_printed() {
     let (mut all, mut holders) = (Vec::new(), 0);
     sources(&root().join("src"), &mut |text| {
         let types = types(text);

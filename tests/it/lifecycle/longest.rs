@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::support::{Scene, Stage, Target, is_guarded, run, until};
 
+/// Cases: B-15
 #[test]
-fn b_15_the_longest_names_overflow_nothing() {
+fn the_longest_names_overflow_nothing() {
     run(async {
         // Of the events on a stage that many share, some are dropped.
         let stage = &Stage::fresh(&[]).await;

@@ -64,8 +64,9 @@ fn is_source_read(event: &AuditEvent) -> bool {
     event.resource == "secrets" && event.verb == "get" && event.name == "source"
 }
 
+/// Cases: L-10
 #[test]
-fn l_10_a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
+fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
     run(async {
         let mut stage = Stage::fresh(&[]).await;
         let mut parked = Vec::new();
@@ -155,8 +156,9 @@ fn what_changed_while_the_operator_was_away_is_sent_when_it_is_back() {
     });
 }
 
+/// Cases: L-16
 #[test]
-fn l_16_what_has_lost_its_status_is_taken_again_and_nothing_is_made_twice() {
+fn what_has_lost_its_status_is_taken_again_and_nothing_is_made_twice() {
     run(async {
         let mut stage = Stage::fresh(&[]).await;
         let mut parked = Vec::new();

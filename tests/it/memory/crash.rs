@@ -18,13 +18,14 @@ const ONLY: &str = "PROVIDER_SECRETS_TEST_PLAN";
 /// Failures that are shown in full.
 const SHOWN: usize = 5;
 
+/// Cases: L-01, L-02, L-03, L-04
 #[rstest]
 #[case(Target::BasetenWorkspace)]
 #[case(Target::BasetenTeam)]
 #[case(Target::PrimeIntellect)]
 #[case(Target::Pipecat)]
 #[case(Target::Braintrust)]
-fn l_01_l_02_l_03_l_04_a_crash_at_any_call_changes_nothing_in_the_end(#[case] target: Target) {
+fn a_crash_at_any_call_changes_nothing_in_the_end(#[case] target: Target) {
     let started = Instant::now();
     let mut matrix = Matrix::new();
     for policy in Policy::ALL {

@@ -47,8 +47,9 @@ async fn lives_with(habit: Habit, name: &str, target: Target) -> (usize, Value) 
     (writes, condition.expect("one of them is True"))
 }
 
+/// Cases: P-33
 #[test]
-fn p_33_a_provider_that_changes_names_is_no_reason_to_write_for_ever() {
+fn a_provider_that_changes_names_is_no_reason_to_write_for_ever() {
     for target in Target::ALL {
         simulate(async {
             let (writes, condition) = lives_with(Habit::Squeezes, "A__KEY", target).await;
@@ -58,8 +59,9 @@ fn p_33_a_provider_that_changes_names_is_no_reason_to_write_for_ever() {
     }
 }
 
+/// Cases: P-33
 #[test]
-fn p_33_times_that_move_by_themselves_are_no_reason_to_write_for_ever() {
+fn times_that_move_by_themselves_are_no_reason_to_write_for_ever() {
     for target in Target::ALL {
         simulate(async {
             let (writes, condition) = lives_with(Habit::Touches, "A_KEY", target).await;
@@ -100,8 +102,9 @@ fn reads(world: &World, known: usize) -> usize {
         .count()
 }
 
+/// Cases: P-34
 #[test]
-fn p_34_what_a_listing_does_not_show_yet_is_not_created_again() {
+fn what_a_listing_does_not_show_yet_is_not_created_again() {
     at_each_that_lags(async |world| {
         let (known, before) = (world.ledger.lines().len(), writes(world, "B_KEY"));
         world.entries(&[("B_KEY", "b"), ("A_KEY", "a")]);
@@ -125,8 +128,9 @@ fn p_34_what_a_listing_does_not_show_yet_is_not_created_again() {
     });
 }
 
+/// Cases: P-34
 #[test]
-fn p_34_a_rotation_of_what_a_listing_does_not_show_yet_is_a_change_of_it() {
+fn a_rotation_of_what_a_listing_does_not_show_yet_is_a_change_of_it() {
     at_each_that_lags(async |world| {
         let before = writes(world, "A_KEY");
         world.entries(&[("B_KEY", "b"), ("A_KEY", "a")]);
@@ -139,8 +143,9 @@ fn p_34_a_rotation_of_what_a_listing_does_not_show_yet_is_a_change_of_it() {
     });
 }
 
+/// Cases: P-34
 #[test]
-fn p_34_the_version_before_a_write_is_not_somebody_elses() {
+fn the_version_before_a_write_is_not_somebody_elses() {
     at_each_that_lags(async |world| {
         let before = writes(world, "B_KEY");
         world.source(&[("a", "a1"), ("b", "b2")]);
@@ -157,8 +162,9 @@ fn p_34_the_version_before_a_write_is_not_somebody_elses() {
     });
 }
 
+/// Cases: P-34
 #[test]
-fn p_34_a_successor_that_is_shown_the_past_writes_nothing_again() {
+fn a_successor_that_is_shown_the_past_writes_nothing_again() {
     at_each_that_lags(async |world| {
         let before = writes(world, "A_KEY");
         world.entries(&[("B_KEY", "b"), ("A_KEY", "a")]);
@@ -173,8 +179,9 @@ fn p_34_a_successor_that_is_shown_the_past_writes_nothing_again() {
     });
 }
 
+/// Cases: P-34
 #[test]
-fn p_34_a_namesake_that_is_shown_the_past_makes_no_second_secret() {
+fn a_namesake_that_is_shown_the_past_makes_no_second_secret() {
     at_each_that_lags(async |world| {
         world.entries(&[("B_KEY", "b"), ("A_KEY", "a")]);
         sleep(Duration::from_secs(3)).await;

@@ -39,8 +39,9 @@ fn all_writes(world: &World) -> usize {
     world.remotes.counts().values().sum()
 }
 
+/// Cases: A-04
 #[test]
-fn a_04_a_list_that_begins_anew_in_its_middle_makes_nothing_seem_gone() {
+fn a_list_that_begins_anew_in_its_middle_makes_nothing_seem_gone() {
     at_each(async |world| {
         world.spec(&json!({"deletionPolicy": "Delete"}));
         for number in 0..MANY {
@@ -79,12 +80,11 @@ fn a_04_a_list_that_begins_anew_in_its_middle_makes_nothing_seem_gone() {
     });
 }
 
+/// Cases: A-05
 #[rstest]
 #[case(Drops::Ended)]
 #[case(Drops::Cut)]
-fn a_05_watches_that_are_dropped_every_second_tell_everything_and_cost_no_lists(
-    #[case] drops: Drops,
-) {
+fn watches_that_are_dropped_every_second_tell_everything_and_cost_no_lists(#[case] drops: Drops) {
     at_each(async |world| {
         synced(world).await;
         let faults = &world.store.faults;
@@ -111,8 +111,9 @@ fn a_05_watches_that_are_dropped_every_second_tell_everything_and_cost_no_lists(
     });
 }
 
+/// Cases: A-06
 #[test]
-fn a_06_a_watch_that_is_open_and_silent_is_found_out() {
+fn a_watch_that_is_open_and_silent_is_found_out() {
     at_each(async |world| {
         synced(world).await;
         // So that watches have just begun.
@@ -136,8 +137,9 @@ fn a_06_a_watch_that_is_open_and_silent_is_found_out() {
     });
 }
 
+/// Cases: A-08
 #[test]
-fn a_08_parted_for_minutes_during_a_rotation_it_writes_nothing_and_heals() {
+fn parted_for_minutes_during_a_rotation_it_writes_nothing_and_heals() {
     at_each(async |world| {
         synced(world).await;
         world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
@@ -186,8 +188,9 @@ async fn live(world: &mut World) {
     assert!(!world.held().contains_key("B_KEY"));
 }
 
+/// Cases: A-09
 #[test]
-fn a_09_a_write_that_is_carried_out_and_answered_with_500_is_not_done_twice() {
+fn a_write_that_is_carried_out_and_answered_with_500_is_not_done_twice() {
     // The calls of a life without faults, by target.
     let lived = std::cell::RefCell::new(Vec::new());
     at_each(async |world| {
@@ -220,8 +223,9 @@ fn a_09_a_write_that_is_carried_out_and_answered_with_500_is_not_done_twice() {
     }
 }
 
+/// Cases: A-10
 #[test]
-fn a_10_an_api_server_that_asks_for_patience_gets_it() {
+fn an_api_server_that_asks_for_patience_gets_it() {
     at_each(async |world| {
         synced(world).await;
         let faults = &world.store.faults;

@@ -16,8 +16,9 @@ use crate::support::{Target, setting, traces};
 /// Set where this binary runs a test as the operator would: with its log.
 const LOGGED: &str = "PROVIDER_SECRETS_TEST_LOGGED";
 
+/// Cases: L-12
 #[test]
-fn l_12_a_panic_in_one_pass_ends_that_pass_and_nothing_else() {
+fn a_panic_in_one_pass_ends_that_pass_and_nothing_else() {
     at_each(async |world| {
         synced(world).await;
         // A set of Pipecat has one owner.
@@ -50,12 +51,13 @@ fn l_12_a_panic_in_one_pass_ends_that_pass_and_nothing_else() {
     });
 }
 
+/// Cases: S-03
 #[test]
-fn s_03_a_panic_shows_where_it_was_and_nothing_of_what_it_had_at_hand() {
-    let this = "memory::panics::s_03_a_panic_shows_where_it_was_and_nothing_of_what_it_had_at_hand";
+fn a_panic_shows_where_it_was_and_nothing_of_what_it_had_at_hand() {
+    let this = "memory::panics::a_panic_shows_where_it_was_and_nothing_of_what_it_had_at_hand";
     if setting(LOGGED).is_some() {
         telemetry::init("trace", telemetry::Format::Json).expect("logging starts");
-        return l_12_a_panic_in_one_pass_ends_that_pass_and_nothing_else();
+        return a_panic_in_one_pass_ends_that_pass_and_nothing_else();
     }
     let program = std::env::current_exe().expect("this is a program");
     let ended = Command::new(program)

@@ -38,8 +38,9 @@ async fn history(target: Target) -> World {
     world
 }
 
+/// Cases: A-15
 #[rstest]
-fn a_15_a_cache_that_lives_in_the_past_deletes_nothing(
+fn a_cache_that_lives_in_the_past_deletes_nothing(
     #[values(
         &[Resource::ProviderSecrets, Resource::Secrets],
         &[Resource::Secrets]

@@ -87,8 +87,9 @@ fn a_write_whose_answer_comes_too_late_is_made_once_more() {
     });
 }
 
+/// Cases: C-17
 #[test]
-fn c_17_there_and_back_at_once_costs_two_writes_at_most() {
+fn there_and_back_at_once_costs_two_writes_at_most() {
     for pause in [0, 5, 20, 50] {
         at_each(async |world| {
             synced(world).await;

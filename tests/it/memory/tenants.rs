@@ -117,8 +117,9 @@ fn check(account: &Account, other: &str) -> (usize, BTreeMap<usize, Vec<u64>>) {
     (requests.len(), keys)
 }
 
+/// Cases: H-10
 #[test]
-fn h_10_each_of_thousands_of_calls_has_the_key_of_its_tenant_and_never_an_old_one() {
+fn each_of_thousands_of_calls_has_the_key_of_its_tenant_and_never_an_old_one() {
     simulate(async {
         let simulator = Simulator::new();
         let store = Arc::new(Store::new());

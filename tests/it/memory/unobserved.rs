@@ -140,10 +140,11 @@ fn a_namesake_that_comes_during_a_pass_does_not_get_its_status(#[case] told: Tol
     });
 }
 
+/// Cases: A-02
 #[rstest]
 #[case(&[])]
 #[case(&[THEIRS])]
-fn a_02_a_finalizer_that_meets_those_of_others_is_set_and_they_stay(#[case] before: &[&str]) {
+fn a_finalizer_that_meets_those_of_others_is_set_and_they_stay(#[case] before: &[&str]) {
     at_each(async |world| {
         world.source(&[("b", "b1")]);
         world.spec(&json!({"deletionPolicy": "Delete", "data": data(&[("A_KEY", "a")])}));

@@ -23,8 +23,9 @@ enum Change {
     Deletion,
 }
 
+/// Cases
 #[rstest]
-fn a_14_a_20_while_status_cannot_be_written_the_provider_is_written_to_at_most_once(
+fn while_status_cannot_be_written_the_provider_is_written_to_at_most_once(
     #[values(Change::Creation, Change::Rotation, Change::Removal, Change::Deletion)] change: Change,
     #[values("Retain", "Delete")] policy: &str,
     // Full, and refused by a webhook.

@@ -6,8 +6,9 @@ use simulator::{Action, Fault};
 
 use crate::support::{Scene, Stage, Target, run, wait_write};
 
+/// Cases
 #[test]
-fn a_03_a_07_an_outage_of_the_api_server_loses_no_rotation_and_writes_nothing_else() {
+fn an_outage_of_the_api_server_loses_no_rotation_and_writes_nothing_else() {
     run(async {
         let stage = Stage::own(&[]).await;
         let (mut scenes, mut writes) = (Vec::new(), Vec::new());

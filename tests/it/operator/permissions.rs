@@ -54,8 +54,9 @@ async fn wait_not_ready(operator: &Operator, words: &[&str]) {
     assert_eq!(operator.get("/healthz").await.0, 200);
 }
 
+/// Cases, D-08, D-09
 #[test]
-fn a_11_a_22_d_08_d_09_readiness_names_what_is_missing_and_comes_back_without_a_restart() {
+fn readiness_names_what_is_missing_and_comes_back_without_a_restart() {
     run(async {
         let stage = Stage::own(&[]).await;
         let role = get(&stage, ROLE).await;
@@ -124,8 +125,9 @@ fn a_11_a_22_d_08_d_09_readiness_names_what_is_missing_and_comes_back_without_a_
     });
 }
 
+/// Cases: B-08, B-09
 #[test]
-fn b_08_b_09_an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
+fn an_object_that_does_not_decode_is_told_of_and_stops_nobody() {
     run(async {
         let stage = Stage::own(&[]).await;
         let bystander = Bystander::new(&stage).await;

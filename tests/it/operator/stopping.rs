@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use crate::support::{Scene, Stage, Target, condition, run, wait_write};
 
+/// Cases: L-05
 #[test]
-fn l_05_sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
+fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         // A write that takes two seconds ends, and status tells of it.

@@ -43,8 +43,9 @@ fn kubeconfig(stage: &Stage, token: &Path) -> PathBuf {
     path
 }
 
+/// Cases: A-12
 #[test]
-fn a_12_a_token_that_is_replaced_is_read_again() {
+fn a_token_that_is_replaced_is_read_again() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         assert!(stage.operator.terminate().await.success());

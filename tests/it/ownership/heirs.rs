@@ -28,18 +28,21 @@ async fn inherits(policy: Value) {
     .await;
 }
 
+/// Cases: M-03
 #[test]
-fn m_03_the_heir_writes_exactly_once_under_retain() {
+fn the_heir_writes_exactly_once_under_retain() {
     run(inherits(json!({})));
 }
 
+/// Cases: M-03
 #[test]
-fn m_03_the_heir_writes_exactly_once_under_delete_and_nothing_is_deleted() {
+fn the_heir_writes_exactly_once_under_delete_and_nothing_is_deleted() {
     run(inherits(json!({"deletionPolicy": "Delete"})));
 }
 
+/// Cases: M-03
 #[test]
-fn m_03_a_name_that_the_owner_gives_up_goes_to_the_next() {
+fn a_name_that_the_owner_gives_up_goes_to_the_next() {
     run(at_each_brisk_api(async |scene| {
         let (a, b) = (scene.value("a"), scene.value("b"));
         scene.secret("source", &[("a", &a), ("b", &b)]).await;
@@ -70,8 +73,9 @@ fn m_03_a_name_that_the_owner_gives_up_goes_to_the_next() {
     }));
 }
 
+/// Cases: M-03
 #[test]
-fn m_03_a_suspended_owner_keeps_its_names() {
+fn a_suspended_owner_keeps_its_names() {
     run(at_each_brisk_api(async |scene| {
         let one = scene.synced("owner", &json!({})).await;
         let suspend = json!({"spec": {"suspend": true}});
@@ -86,8 +90,9 @@ fn m_03_a_suspended_owner_keeps_its_names() {
     }));
 }
 
+/// Cases: M-03
 #[test]
-fn m_03_an_owner_that_cannot_sync_keeps_its_names() {
+fn an_owner_that_cannot_sync_keeps_its_names() {
     run(at_each_brisk_api(async |scene| {
         let one = scene.synced("owner", &json!({})).await;
         scene.delete_secret("source").await;

@@ -48,8 +48,9 @@ fn is_settled(object: &ProviderSecret) -> bool {
     condition(object, "Ready").is_some_and(|ready| ready.status == "True")
 }
 
+/// Cases: M-07, L-08
 #[test]
-fn m_07_l_08_two_operators_agree_and_come_to_rest() {
+fn two_operators_agree_and_come_to_rest() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         let second = stage.further(&[]).await;

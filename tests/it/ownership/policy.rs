@@ -24,8 +24,9 @@ async fn refused(scene: &Scene<'_>) {
     assert_eq!(scene.writes(), Vec::<String>::new(), "{:?}", scene.target);
 }
 
+/// Cases: M-06, P-06
 #[test]
-fn m_06_p_06_under_fail_what_is_foreign_stays_and_a_rotation_changes_nothing() {
+fn under_fail_what_is_foreign_stays_and_a_rotation_changes_nothing() {
     run(at_each_brisk_api(async |scene| {
         refused(&scene).await;
         scene.secret("source", &[("a", &scene.value("b"))]).await;
@@ -46,8 +47,9 @@ fn m_06_p_06_under_fail_what_is_foreign_stays_and_a_rotation_changes_nothing() {
     }));
 }
 
+/// Cases: P-06
 #[test]
-fn p_06_under_fail_a_name_that_somebody_else_creates_meanwhile_is_left_alone() {
+fn under_fail_a_name_that_somebody_else_creates_meanwhile_is_left_alone() {
     run(async {
         // The only provider that refuses a creation; elsewhere a write takes what is there.
         for duplicate in [
@@ -76,8 +78,9 @@ fn p_06_under_fail_a_name_that_somebody_else_creates_meanwhile_is_left_alone() {
     });
 }
 
+/// Cases: M-06
 #[test]
-fn m_06_under_fail_a_name_that_becomes_free_is_created_when_a_sync_is_requested() {
+fn under_fail_a_name_that_becomes_free_is_created_when_a_sync_is_requested() {
     run(at_each_brisk_api(async |scene| {
         refused(&scene).await;
         scene.forget_stranger("A_KEY");
@@ -97,8 +100,9 @@ fn m_06_under_fail_a_name_that_becomes_free_is_created_when_a_sync_is_requested(
     }));
 }
 
+/// Cases: M-06
 #[test]
-fn m_06_overwrite_takes_what_is_there() {
+fn overwrite_takes_what_is_there() {
     run(at_each_brisk_api(async |scene| {
         scene.stranger("A_KEY");
         scene.forget_stranger("A_KEY");
@@ -109,8 +113,9 @@ fn m_06_overwrite_takes_what_is_there() {
     }));
 }
 
+/// Cases: M-06
 #[test]
-fn m_06_a_change_to_overwrite_takes_what_fail_refused() {
+fn a_change_to_overwrite_takes_what_fail_refused() {
     run(at_each_brisk_api(async |scene| {
         refused(&scene).await;
         scene.forget_stranger("A_KEY");
@@ -125,8 +130,9 @@ fn m_06_a_change_to_overwrite_takes_what_fail_refused() {
     }));
 }
 
+/// Cases: M-06
 #[test]
-fn m_06_under_fail_what_is_ours_is_rotated_like_anything() {
+fn under_fail_what_is_ours_is_rotated_like_anything() {
     run(at_each_brisk_api(async |scene| {
         scene.synced("careful", &fail()).await;
         let two = scene.value("two");
@@ -139,8 +145,9 @@ fn m_06_under_fail_what_is_ours_is_rotated_like_anything() {
     }));
 }
 
+/// Cases: M-06
 #[test]
-fn m_06_under_fail_a_create_whose_answer_was_lost_is_ours() {
+fn under_fail_a_create_whose_answer_was_lost_is_ours() {
     run(at_each_brisk_api(async |scene| {
         let method = match scene.target {
             Target::Pipecat | Target::Braintrust => "PUT",
@@ -161,8 +168,9 @@ fn m_06_under_fail_a_create_whose_answer_was_lost_is_ours() {
     }));
 }
 
+/// Cases: M-06
 #[test]
-fn m_06_under_fail_a_first_write_that_was_refused_claims_nothing() {
+fn under_fail_a_first_write_that_was_refused_claims_nothing() {
     run(at_each_brisk_api(async |scene| {
         let method = match scene.target {
             Target::Pipecat | Target::Braintrust => "PUT",

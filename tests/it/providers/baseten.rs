@@ -16,8 +16,9 @@ fn spec_from(scene: &Scene<'_>, sources: &[&str]) -> Value {
     json!({"provider": scene.provider(), "dataFrom": sources.collect::<Vec<_>>()})
 }
 
+/// Cases: C-14, M-05
 #[test]
-fn c_14_m_05_two_names_that_fold_together_are_refused_before_any_write() {
+fn two_names_that_fold_together_are_refused_before_any_write() {
     run(async {
         for target in BOTH {
             let scene = scene(target).await;
@@ -88,8 +89,9 @@ fn an_explicit_entry_wins_over_a_bulk_one_that_folds_to_its_name() {
     });
 }
 
+/// Cases: M-05
 #[test]
-fn m_05_another_spelling_of_a_name_is_the_same_secret() {
+fn another_spelling_of_a_name_is_the_same_secret() {
     run(async {
         for (target, spelling) in BOTH.into_iter().zip([Spelling::First, Spelling::Last]) {
             let scene = scene(target).await;
@@ -151,8 +153,9 @@ fn the_same_name_in_another_team_is_left_alone() {
     });
 }
 
+/// Cases: P-24
 #[test]
-fn p_24_answers_without_the_newer_fields_are_understood() {
+fn answers_without_the_newer_fields_are_understood() {
     run(async {
         for target in BOTH {
             let scene = scene(target).await;
@@ -178,8 +181,9 @@ fn p_24_answers_without_the_newer_fields_are_understood() {
     });
 }
 
+/// Cases: M-06
 #[test]
-fn m_06_what_is_there_already_is_overwritten_and_keeps_its_id() {
+fn what_is_there_already_is_overwritten_and_keeps_its_id() {
     run(async {
         for target in BOTH {
             let scene = scene(target).await;

@@ -75,8 +75,9 @@ fn an_existing_secret_is_really_changed_and_keeps_what_is_not_managed() {
     });
 }
 
+/// Cases: P-24
 #[test]
-fn p_24_an_old_server_without_the_time_of_the_secret_will_do() {
+fn an_old_server_without_the_time_of_the_secret_will_do() {
     run(async {
         let (scene, _) = scene_with(|variants| variants.secret_updated_at_absent = true).await;
         scene.object("old", &[("TOKEN", "source", "a")]).await;
@@ -147,8 +148,9 @@ fn the_organization_is_named_wherever_it_can_be() {
     });
 }
 
+/// Cases: P-25
 #[test]
-fn p_25_an_existing_secret_is_found_behind_the_first_hundred() {
+fn an_existing_secret_is_found_behind_the_first_hundred() {
     run(async {
         let (scene, value) = scene_with(|_| {}).await;
         // The newest come first, so the oldest is on the last page.
@@ -176,8 +178,9 @@ fn p_25_an_existing_secret_is_found_behind_the_first_hundred() {
     });
 }
 
+/// Cases: P-04, P-36
 #[test]
-fn p_04_p_36_a_secret_deleted_by_hand_is_made_again_by_the_next_write() {
+fn a_secret_deleted_by_hand_is_made_again_by_the_next_write() {
     run(async {
         for missing in [MissingId::NotFound, MissingId::BadRequest] {
             let (scene, _) = scene_with(|variants| variants.missing_id = missing).await;

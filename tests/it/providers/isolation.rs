@@ -15,8 +15,9 @@ fn spec_in(scene: &Scene<'_>, team: &str) -> Value {
     spec
 }
 
+/// Cases: P-16
 #[test]
-fn p_16_a_hanging_account_does_not_hold_up_the_same_name_of_another() {
+fn a_hanging_account_does_not_hold_up_the_same_name_of_another() {
     run(async {
         for target in Target::ALL {
             let (hanging, other) = (scene(target).await, scene(target).await);

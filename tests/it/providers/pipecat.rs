@@ -192,8 +192,9 @@ fn a_rotation_of_a_pending_set_arrives_when_it_is_taken() {
     });
 }
 
+/// Cases: M-01
 #[test]
-fn m_01_a_set_has_one_owner_however_many_objects_want_it() {
+fn a_set_has_one_owner_however_many_objects_want_it() {
     run(async {
         let (scene, value) = scene_with(|_| {}).await;
         scene.account.set_latency(Duration::from_millis(100));

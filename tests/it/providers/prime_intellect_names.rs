@@ -40,8 +40,9 @@ fn count(scene: &Scene<'_>, name: &str) -> usize {
     secrets.iter().filter(|secret| secret.name == name).count()
 }
 
+/// Cases: M-06
 #[test]
-fn m_06_what_is_there_is_changed_by_its_id_and_never_created_again() {
+fn what_is_there_is_changed_by_its_id_and_never_created_again() {
     run(async {
         for duplicate in DUPLICATES {
             let scene = scene_with(duplicate).await;
@@ -62,8 +63,9 @@ fn m_06_what_is_there_is_changed_by_its_id_and_never_created_again() {
     });
 }
 
+/// Cases: P-25
 #[test]
-fn p_25_it_is_found_behind_the_first_hundred_however_they_are_counted() {
+fn it_is_found_behind_the_first_hundred_however_they_are_counted() {
     run(async {
         for field in [
             CountField::TotalCount,
@@ -105,8 +107,9 @@ fn p_25_it_is_found_behind_the_first_hundred_however_they_are_counted() {
     });
 }
 
+/// Cases: P-05
 #[test]
-fn p_05_a_name_that_somebody_else_creates_meanwhile_is_changed() {
+fn a_name_that_somebody_else_creates_meanwhile_is_changed() {
     run(async {
         for duplicate in REFUSED {
             let scene = scene_with(duplicate).await;
@@ -138,8 +141,9 @@ fn p_05_a_name_that_somebody_else_creates_meanwhile_is_changed() {
     });
 }
 
+/// Cases: P-37
 #[test]
-fn p_37_two_of_one_name_are_told_and_neither_is_touched() {
+fn two_of_one_name_are_told_and_neither_is_touched() {
     run(async {
         let scene = scene_with(Duplicate::Silent).await;
         scene
@@ -213,8 +217,9 @@ fn objects_that_want_one_name_at_once_create_it_once() {
     });
 }
 
+/// Cases: M-08
 #[test]
-fn m_08_two_keys_of_one_user_make_no_duplicate_of_what_the_vendor_refuses_to_double() {
+fn two_keys_of_one_user_make_no_duplicate_of_what_the_vendor_refuses_to_double() {
     run(async {
         for duplicate in REFUSED {
             let scene = scene_with(duplicate).await;
@@ -230,8 +235,9 @@ fn m_08_two_keys_of_one_user_make_no_duplicate_of_what_the_vendor_refuses_to_dou
     });
 }
 
+/// Cases: P-04, P-36
 #[test]
-fn p_04_p_36_a_secret_deleted_by_hand_is_created_again_by_the_next_write() {
+fn a_secret_deleted_by_hand_is_created_again_by_the_next_write() {
     run(async {
         for duplicate in DUPLICATES {
             let scene = scene_with(duplicate).await;

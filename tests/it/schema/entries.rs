@@ -19,8 +19,9 @@ fn something_must_be_sent() {
     });
 }
 
+/// Cases: B-02
 #[test]
-fn b_02_a_name_is_plain_and_bounded() {
+fn a_name_is_plain_and_bounded() {
     run(async {
         let scene = scene().await;
         let just = "A".repeat(255);
@@ -71,8 +72,9 @@ fn b_02_a_name_is_plain_and_bounded() {
     });
 }
 
+/// Cases: C-14
 #[test]
-fn c_14_each_provider_has_rules_of_its_own_for_names() {
+fn each_provider_has_rules_of_its_own_for_names() {
     run(async {
         let scene = scene().await;
         let prime = "PrimeIntellect names start with an upper-case letter";
@@ -111,8 +113,9 @@ fn c_14_each_provider_has_rules_of_its_own_for_names() {
     });
 }
 
+/// Cases: B-06
 #[test]
-fn b_06_a_name_is_given_once() {
+fn a_name_is_given_once() {
     run(async {
         let scene = scene().await;
         let data = json!([entry("TWICE"), entry("ONCE"), entry("TWICE")]);
@@ -136,8 +139,9 @@ fn b_06_a_name_is_given_once() {
     });
 }
 
+/// Cases: H-01
 #[test]
-fn h_01_references_are_names_of_this_namespace() {
+fn references_are_names_of_this_namespace() {
     run(async {
         let scene = scene().await;
         let (just, over) = ("a".repeat(253), "a".repeat(254));

@@ -26,8 +26,9 @@ fn entries(member: &str, count: usize) -> Vec<Value> {
     (0..count).map(largest).collect()
 }
 
+/// Cases: B-10
 #[test]
-fn b_10_five_hundred_entries_are_accepted_changed_and_not_written_twice() {
+fn five_hundred_entries_are_accepted_changed_and_not_written_twice() {
     run(async {
         let scene = scene().await;
         for member in ["baseten", "primeIntellect", "pipecat", "braintrust"] {
@@ -89,8 +90,9 @@ fn at_most_sixteen_bulk_sources() {
     });
 }
 
+/// Cases: H-01, H-07
 #[test]
-fn h_01_h_07_unknown_fields_are_refused_and_never_stored() {
+fn unknown_fields_are_refused_and_never_stored() {
     run(async {
         let scene = scene().await;
         let namespace = || Value::from("kube-system");

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::{assert_refused, offer, scene, spec};
 use crate::support::run;
 
+/// Cases: B-07
 #[test]
-fn b_07_intervals_are_between_a_minute_and_a_week() {
+fn intervals_are_between_a_minute_and_a_week() {
     run(async {
         let scene = scene().await;
         let good = [
@@ -58,8 +59,9 @@ fn b_07_intervals_are_between_a_minute_and_a_week() {
     });
 }
 
+/// Cases: B-07
 #[test]
-fn b_07_policies_are_what_they_may_be() {
+fn policies_are_what_they_may_be() {
     run(async {
         let scene = scene().await;
         for (field, good, bad) in [

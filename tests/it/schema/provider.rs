@@ -13,8 +13,9 @@ fn member() -> Value {
     json!({"apiKeySecretRef": credential()})
 }
 
+/// Cases: B-01, B-03
 #[test]
-fn b_01_b_03_exactly_one_provider_is_given() {
+fn exactly_one_provider_is_given() {
     run(async {
         let scene = scene().await;
         let data = &spec("baseten", &json!({}))["data"];
@@ -81,8 +82,9 @@ fn a_member_that_is_null_is_absent() {
     });
 }
 
+/// Cases: B-04
 #[test]
-fn b_04_the_provider_cannot_be_swapped_nor_swapped_back() {
+fn the_provider_cannot_be_swapped_nor_swapped_back() {
     run(async {
         let scene = scene().await;
         for from in MEMBERS {
@@ -109,8 +111,9 @@ fn b_04_the_provider_cannot_be_swapped_nor_swapped_back() {
     });
 }
 
+/// Cases: B-05
 #[test]
-fn b_05_a_swap_there_and_back_does_not_reset_what_is_immutable() {
+fn a_swap_there_and_back_does_not_reset_what_is_immutable() {
     run(async {
         let scene = scene().await;
         let before = spec("baseten", &json!({"teamId": "one"}));

@@ -18,8 +18,9 @@ const FIELDS: [(&str, &str, [&str; 2]); 9] = [
     ("braintrust", "endpoint", ["default", "eu"]),
 ];
 
+/// Cases: B-04
 #[test]
-fn b_04_a_scope_field_cannot_be_set_changed_or_taken_away() {
+fn a_scope_field_cannot_be_set_changed_or_taken_away() {
     run(async {
         let scene = scene().await;
         for (member, field, [one, two]) in FIELDS {
@@ -86,8 +87,9 @@ fn the_reference_to_the_api_key_can_change() {
     });
 }
 
+/// Cases: B-02, H-07, H-11
 #[test]
-fn b_02_h_07_h_11_scope_fields_have_bounds_and_no_way_out_of_a_path() {
+fn scope_fields_have_bounds_and_no_way_out_of_a_path() {
     run(async {
         let scene = scene().await;
         let long = |length: usize| "a".repeat(length);

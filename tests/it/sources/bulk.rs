@@ -62,8 +62,9 @@ fn keys_are_chosen_named_and_overridden_as_the_spec_says() {
     });
 }
 
+/// Cases: C-13, C-14
 #[test]
-fn c_13_c_14_what_cannot_be_decided_is_refused_before_any_write() {
+fn what_cannot_be_decided_is_refused_before_any_write() {
     let from = |name: &str| json!({"secretRef": {"name": name}});
     let cases = [
         ("Conflict", json!([from("one"), from("two")])),
@@ -114,8 +115,9 @@ fn c_13_c_14_what_cannot_be_decided_is_refused_before_any_write() {
     });
 }
 
+/// Cases: C-14
 #[test]
-fn c_14_a_key_that_is_no_name_at_the_provider_stalls_alone_until_it_is_mapped() {
+fn a_key_that_is_no_name_at_the_provider_stalls_alone_until_it_is_mapped() {
     run(at_each_api(async |scene| {
         let (one, two) = (scene.value("one"), scene.value("two"));
         scene
@@ -142,8 +144,9 @@ fn c_14_a_key_that_is_no_name_at_the_provider_stalls_alone_until_it_is_mapped() 
     }));
 }
 
+/// Cases: C-14
 #[test]
-fn c_14_names_that_baseten_takes_for_one_are_refused_before_any_write() {
+fn names_that_baseten_takes_for_one_are_refused_before_any_write() {
     run(async {
         let scene = Scene::new(Stage::shared().await, Target::BasetenTeam).await;
         let value = scene.value("a");
@@ -158,8 +161,9 @@ fn c_14_names_that_baseten_takes_for_one_are_refused_before_any_write() {
     });
 }
 
+/// Cases: C-04, C-05
 #[test]
-fn c_04_c_05_keys_come_and_go_and_nothing_is_deleted() {
+fn keys_come_and_go_and_nothing_is_deleted() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -207,8 +211,9 @@ fn c_04_c_05_keys_come_and_go_and_nothing_is_deleted() {
     });
 }
 
+/// Cases: C-13
 #[test]
-fn c_13_five_hundred_entries_are_written() {
+fn five_hundred_entries_are_written() {
     run(async {
         let stage = Stage::shared().await;
         for target in [Target::Pipecat, Target::PrimeIntellect] {

@@ -45,8 +45,9 @@ async fn wait_warnings(scene: &Scene<'_>, object: &str, count: usize) -> Vec<Str
     .await
 }
 
+/// Cases: C-12
 #[test]
-fn c_12_a_trailing_newline_is_sent_and_warned_of_once() {
+fn a_trailing_newline_is_sent_and_warned_of_once() {
     run(at_each_api(async |scene| {
         let line = |text: &str| format!("{}\n", scene.value(text));
         let pem = format!(
@@ -106,8 +107,9 @@ fn c_12_a_trailing_newline_is_sent_and_warned_of_once() {
     }));
 }
 
+/// Cases: C-12
 #[test]
-fn c_12_a_newline_of_a_bulk_source_or_a_template_is_warned_of_and_that_of_a_file_is_not() {
+fn a_newline_of_a_bulk_source_or_a_template_is_warned_of_and_that_of_a_file_is_not() {
     run(async {
         let scene = Scene::new(Stage::shared().await, Target::PrimeIntellect).await;
         let line = format!("{}\n", scene.value("a"));
@@ -140,8 +142,9 @@ fn c_12_a_newline_of_a_bulk_source_or_a_template_is_warned_of_and_that_of_a_file
     });
 }
 
+/// Cases: C-12
 #[test]
-fn c_12_a_restart_reads_nothing_and_repeats_no_warning() {
+fn a_restart_reads_nothing_and_repeats_no_warning() {
     run(async {
         let mut stage = Stage::fresh(&[]).await;
         let targets = [Target::BasetenTeam, Target::Pipecat];

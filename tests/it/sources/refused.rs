@@ -17,8 +17,9 @@ async fn apply_secret(scene: &Scene<'_>, name: &str, fields: Value) {
     applied.expect("a Secret is applied");
 }
 
+/// Cases: C-25, H-04
 #[test]
-fn c_25_h_04_a_secret_with_power_over_the_cluster_is_not_sent() {
+fn a_secret_with_power_over_the_cluster_is_not_sent() {
     run(async {
         let bystander = Bystander::new(Stage::shared().await).await;
         at_each_api(async |scene| {
@@ -67,8 +68,9 @@ fn c_25_h_04_a_secret_with_power_over_the_cluster_is_not_sent() {
     });
 }
 
+/// Cases: B-11
 #[test]
-fn b_11_the_secret_of_the_api_key_is_not_sent_in_any_way() {
+fn the_secret_of_the_api_key_is_not_sent_in_any_way() {
     run(at_each_api(async |scene| {
         let own = json!({"name": "credential", "key": "api-key"});
         let whole = json!({"name": "credential"});
@@ -93,8 +95,9 @@ fn b_11_the_secret_of_the_api_key_is_not_sent_in_any_way() {
     }));
 }
 
+/// Cases: C-27, S-05
 #[test]
-fn c_27_s_05_annotations_of_a_secret_are_never_read_or_shown() {
+fn annotations_of_a_secret_are_never_read_or_shown() {
     run(at_each_api(async |scene| {
         // What kubectl apply leaves behind: another value than the Secret has now.
         let last = json!({"data": {"a": format!("{CANARY}-old")}}).to_string();

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use crate::support::{Scene, at_each_api, run};
 
+/// Cases: C-03
 #[test]
-fn c_03_a_source_that_is_renamed_keeps_what_was_sent_and_is_followed() {
+fn a_source_that_is_renamed_keeps_what_was_sent_and_is_followed() {
     run(at_each_api(async |scene| {
         let one = scene.synced("follows", &json!({})).await;
         let scope = scene.scope();
@@ -50,8 +51,9 @@ async fn immutable(scene: &Scene<'_>, value: &str) -> String {
     made.expect("a Secret is made").metadata.uid.expect("a uid")
 }
 
+/// Cases: C-15
 #[test]
-fn c_15_an_immutable_secret_that_is_replaced_is_sent_once() {
+fn an_immutable_secret_that_is_replaced_is_sent_once() {
     run(at_each_api(async |scene| {
         let (one, two) = (scene.value("one"), scene.value("two"));
         let first = immutable(&scene, &one).await;

@@ -58,8 +58,9 @@ fn a_template_is_rendered_sent_and_rendered_again_when_a_key_of_it_changes() {
     }));
 }
 
+/// Cases: C-11, H-06
 #[test]
-fn c_11_h_06_template_like_text_in_values_and_around_them_is_literal() {
+fn template_like_text_in_values_and_around_them_is_literal() {
     run(at_each_api(async |scene| {
         let odd = [
             "{{ other }}",
@@ -209,8 +210,9 @@ fn what_a_template_may_not_hold_is_refused_before_any_call() {
     });
 }
 
+/// Cases: C-10
 #[test]
-fn c_10_what_a_template_cannot_send_names_the_key_and_not_the_bytes() {
+fn what_a_template_cannot_send_names_the_key_and_not_the_bytes() {
     run(at_each_api(async |scene| {
         let good = scene.value("good");
         let bytes = [b"\xff\xfe", good.as_bytes()].concat();
@@ -251,8 +253,9 @@ fn c_10_what_a_template_cannot_send_names_the_key_and_not_the_bytes() {
     }));
 }
 
+/// Cases: C-08
 #[test]
-fn c_08_a_template_that_makes_too_much_is_refused() {
+fn a_template_that_makes_too_much_is_refused() {
     run(async {
         let scene = Scene::new(Stage::shared().await, Target::BasetenTeam).await;
         let mut large = scene.value("large");

@@ -31,8 +31,9 @@ const ODD: [&str; 17] = [
     "x",
 ];
 
+/// Cases: C-11, H-06, H-08, H-12
 #[test]
-fn c_11_h_06_h_08_h_12_odd_values_arrive_byte_for_byte() {
+fn odd_values_arrive_byte_for_byte() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {
@@ -64,8 +65,9 @@ fn c_11_h_06_h_08_h_12_odd_values_arrive_byte_for_byte() {
     });
 }
 
+/// Cases: C-06, C-10
 #[test]
-fn c_06_c_10_a_value_that_cannot_be_sent_stalls_alone() {
+fn a_value_that_cannot_be_sent_stalls_alone() {
     let cases: [(&[u8], &str); 5] = [
         (b"", "EmptyValue"),
         (b"\xff\xfe", "InvalidEncoding"),
@@ -117,8 +119,9 @@ fn file(name: &str, key: &str) -> Value {
     })
 }
 
+/// Cases: C-08, C-10
 #[test]
-fn c_08_c_10_a_file_at_prime_intellect_may_hold_any_bytes_up_to_its_limit() {
+fn a_file_at_prime_intellect_may_hold_any_bytes_up_to_its_limit() {
     run(async {
         let scene = Scene::new(Stage::shared().await, Target::PrimeIntellect).await;
         let bytes: Vec<u8> = (0..=255).collect();
@@ -152,8 +155,9 @@ fn c_08_c_10_a_file_at_prime_intellect_may_hold_any_bytes_up_to_its_limit() {
     });
 }
 
+/// Cases: C-08
 #[test]
-fn c_08_a_value_nearly_as_large_as_a_secret_arrives_whole() {
+fn a_value_nearly_as_large_as_a_secret_arrives_whole() {
     run(async {
         let stage = Stage::shared().await;
         // One after the other: each is held by the API server, the operator and the simulator.

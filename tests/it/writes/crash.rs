@@ -7,8 +7,9 @@ use simulator::{Action, Fault};
 use super::{count, synced, wait_synced};
 use crate::support::{Operator, Stage, Target, run, traces, until, write_method};
 
+/// Cases: L-01, L-03
 #[test]
-fn l_01_l_03_a_crash_between_there_and_back_again_leaves_no_stale_value_that_looks_synced() {
+fn a_crash_between_there_and_back_again_leaves_no_stale_value_that_looks_synced() {
     run(async {
         let stage = Stage::fresh(&[]).await;
         let mut scenes = Vec::new();

@@ -14,8 +14,9 @@ use simulator::{Action, Fault};
 use super::{synced, wait_synced};
 use crate::support::{Bystander, Scene, Stage, Target, condition, run, wait_write, write_method};
 
+/// Cases: A-01
 #[test]
-fn a_01_a_status_write_that_meets_another_writer_loses_nothing() {
+fn a_status_write_that_meets_another_writer_loses_nothing() {
     run(async {
         let stage = Stage::shared().await;
         join_all(
@@ -56,8 +57,9 @@ fn a_01_a_status_write_that_meets_another_writer_loses_nothing() {
     });
 }
 
+/// Cases: A-19, H-15
 #[test]
-fn a_19_h_15_a_status_that_somebody_wrote_by_hand_is_put_right_with_the_next_news() {
+fn a_status_that_somebody_wrote_by_hand_is_put_right_with_the_next_news() {
     run(async {
         let stage = Stage::shared().await;
         let bystander = Bystander::new(stage).await;
@@ -109,8 +111,9 @@ fn a_19_h_15_a_status_that_somebody_wrote_by_hand_is_put_right_with_the_next_new
     });
 }
 
+/// Cases: C-07
 #[test]
-fn c_07_an_object_that_is_deleted_during_a_write_leaves_its_namesake_alone() {
+fn an_object_that_is_deleted_during_a_write_leaves_its_namesake_alone() {
     run(async {
         let stage = Stage::shared().await;
         join_all(Target::ALL.map(async |target| {

@@ -60,8 +60,9 @@ fn owner(claims: &Claims, uid: &str) -> Option<String> {
     claims.owner(uid, "HF_TOKEN").map(|rival| rival.name.1)
 }
 
+/// Cases: M-01
 #[test]
-fn m_01_the_older_of_two_objects_owns_a_name() {
+fn the_older_of_two_objects_owns_a_name() {
     let claims = Claims::default();
     claims.note(&object(&DRAFT));
     let younger = Draft {
@@ -78,8 +79,9 @@ fn m_01_the_older_of_two_objects_owns_a_name() {
     assert_eq!(owner(&claims, "b"), None);
 }
 
+/// Cases: M-08
 #[test]
-fn m_08_one_key_in_two_secrets_is_one_account() {
+fn one_key_in_two_secrets_is_one_account() {
     let claims = Claims::default();
     claims.note(&object(&DRAFT));
     let younger = Draft {

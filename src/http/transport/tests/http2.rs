@@ -111,8 +111,9 @@ async fn sent_once(acts: &'static [Act; 2]) -> usize {
     seen.connections()
 }
 
+/// Cases: P-30
 #[tokio::test]
-async fn p_30_a_stream_that_is_reset_is_transient_and_its_request_not_sent_again() {
+async fn a_stream_that_is_reset_is_transient_and_its_request_not_sent_again() {
     for acts in [
         &[Act::Reset(Code::INTERNAL_ERROR); 2],
         &[Act::Reset(Code::CANCEL); 2],
@@ -124,8 +125,9 @@ async fn p_30_a_stream_that_is_reset_is_transient_and_its_request_not_sent_again
     }
 }
 
+/// Cases: P-30
 #[tokio::test]
-async fn p_30_a_connection_that_the_server_ends_is_made_again() {
+async fn a_connection_that_the_server_ends_is_made_again() {
     for acts in [
         &[Act::GoAway(Code::ENHANCE_YOUR_CALM); 2],
         &[Act::GoAway(Code::INTERNAL_ERROR); 2],
@@ -135,8 +137,9 @@ async fn p_30_a_connection_that_the_server_ends_is_made_again() {
     }
 }
 
+/// Cases: P-30
 #[tokio::test]
-async fn p_30_a_connection_that_takes_no_more_is_left_without_a_failure() {
+async fn a_connection_that_takes_no_more_is_left_without_a_failure() {
     let (session, seen) = acting(&[Act::AnswerAndGo; 20]).await;
     for _ in 0..20 {
         write(&session).await.expect("an answer");
@@ -145,8 +148,9 @@ async fn p_30_a_connection_that_takes_no_more_is_left_without_a_failure() {
     assert_eq!(seen.connections(), 20);
 }
 
+/// Cases: P-30
 #[tokio::test]
-async fn p_30_what_the_server_says_it_did_not_look_at_is_sent_again_a_few_times() {
+async fn what_the_server_says_it_did_not_look_at_is_sent_again_a_few_times() {
     let refused = Act::Reset(Code::REFUSED_STREAM);
     let once: &'static [Act] = Vec::leak(vec![refused]);
     let (session, seen) = acting(once).await;
@@ -159,8 +163,9 @@ async fn p_30_what_the_server_says_it_did_not_look_at_is_sent_again_a_few_times(
     assert!((1..=3).contains(&seen.requests().len()));
 }
 
+/// Cases: P-30
 #[tokio::test(start_paused = true)]
-async fn p_30_a_connection_on_which_nobody_answers_any_more_is_left() {
+async fn a_connection_on_which_nobody_answers_any_more_is_left() {
     let (session, seen) = acting(&[Act::Answer, Act::Freeze]).await;
     read(&session).await.expect("an answer");
     let outcome = write(&session).await.err();
@@ -171,8 +176,9 @@ async fn p_30_a_connection_on_which_nobody_answers_any_more_is_left() {
     assert_eq!(seen.connections(), 2);
 }
 
+/// Cases: P-19
 #[tokio::test(start_paused = true)]
-async fn p_19_frames_of_nothing_end_at_the_deadline_of_a_call_at_the_latest() {
+async fn frames_of_nothing_end_at_the_deadline_of_a_call_at_the_latest() {
     let (session, seen) = acting(&[Act::Nothing; 2]).await;
     let since = Instant::now();
     let outcome = write(&session).await.err();

@@ -8,8 +8,9 @@ use super::{
     plain, read, trouble, write,
 };
 
+/// Cases: P-29
 #[tokio::test]
-async fn p_29_a_request_that_was_read_and_not_answered_is_not_sent_again() {
+async fn a_request_that_was_read_and_not_answered_is_not_sent_again() {
     // The first request of a connection is answered; the next ends it, half answered or not.
     for half in [
         "",
@@ -39,8 +40,9 @@ async fn p_29_a_request_that_was_read_and_not_answered_is_not_sent_again() {
     }
 }
 
+/// Cases: P-29
 #[tokio::test]
-async fn p_29_a_write_into_a_connection_that_closes_meanwhile_arrives_at_most_once() {
+async fn a_write_into_a_connection_that_closes_meanwhile_arrives_at_most_once() {
     // Each connection is closed behind its first answer, earlier or later in the next call.
     let (address, seen) = peer::serve(|number, mut stream, seen| async move {
         seen.request(&mut stream).await;

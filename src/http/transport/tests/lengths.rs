@@ -17,8 +17,9 @@ use crate::{
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 const STRANGE: Option<(Class, Reason)> = Some((Class::Protocol, Reason::UnexpectedResponse));
 
+/// Cases: P-22
 #[tokio::test]
-async fn p_22_what_follows_a_length_that_is_too_short_is_no_answer_to_the_next_call() {
+async fn what_follows_a_length_that_is_too_short_is_no_answer_to_the_next_call() {
     // Behind the four bytes of the body an answer that nobody asked for.
     let forged = format!("{HEAD}content-length: 8\r\n\r\n\"forged\"");
     let (address, seen) = answering(format!("{HEAD}content-length: 4\r\n\r\ntrue{forged}")).await;
@@ -30,8 +31,9 @@ async fn p_22_what_follows_a_length_that_is_too_short_is_no_answer_to_the_next_c
     }
 }
 
+/// Cases: P-22
 #[tokio::test]
-async fn p_22_a_body_that_ends_before_its_length_or_its_last_chunk_is_cut() {
+async fn a_body_that_ends_before_its_length_or_its_last_chunk_is_cut() {
     for text in [
         "content-length: 400\r\n\r\ntrue",
         "transfer-encoding: chunked\r\n\r\n4\r\ntrue\r\n",
@@ -50,14 +52,16 @@ async fn p_22_a_body_that_ends_before_its_length_or_its_last_chunk_is_cut() {
     }
 }
 
+/// Cases: P-22
 #[tokio::test]
-async fn p_22_a_length_that_is_too_short_for_its_json_is_not_understood() {
+async fn a_length_that_is_too_short_for_its_json_is_not_understood() {
     let (address, _) = answering(format!("{HEAD}content-length: 3\r\n\r\ntrue")).await;
     assert_eq!(trouble(read(&plain(address)).await), STRANGE);
 }
 
+/// Cases: P-19
 #[tokio::test]
-async fn p_19_a_body_without_end_is_cut_at_the_largest_answer() {
+async fn a_body_without_end_is_cut_at_the_largest_answer() {
     let (ended, mut ends) = tokio::sync::mpsc::unbounded_channel();
     for head in [
         "",
@@ -90,8 +94,9 @@ async fn p_19_a_body_without_end_is_cut_at_the_largest_answer() {
     }
 }
 
+/// Cases: P-19
 #[tokio::test]
-async fn p_19_a_packed_body_is_not_unpacked() {
+async fn a_packed_body_is_not_unpacked() {
     // No encoding is asked for, and what comes in one is not JSON.
     let packed = "\u{1f}\u{8}".to_owned() + &" ".repeat(100);
     for encoding in ["gzip", "deflate", "br", "zstd"] {

@@ -57,8 +57,9 @@ impl Resolve for Silent {
     }
 }
 
+/// Cases: P-17
 #[tokio::test(start_paused = true)]
-async fn p_17_dns_that_does_not_answer_is_given_up_at_the_deadline_of_a_connection() {
+async fn dns_that_does_not_answer_is_given_up_at_the_deadline_of_a_connection() {
     let asked = Arc::new(AtomicUsize::new(0));
     let transport = over(client().dns_resolver(Silent(Arc::clone(&asked))));
     let session = session(&transport, &format!("https://{NAME}"), KEY);
@@ -68,8 +69,9 @@ async fn p_17_dns_that_does_not_answer_is_given_up_at_the_deadline_of_a_connecti
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
+/// Cases: P-17
 #[tokio::test(start_paused = true)]
-async fn p_17_a_name_that_nobody_has_is_an_error_at_once() {
+async fn a_name_that_nobody_has_is_an_error_at_once() {
     let dns = Answers::default();
     let transport = over(client().dns_resolver(dns.clone()));
     let session = session(&transport, &format!("https://{NAME}"), KEY);
@@ -79,8 +81,9 @@ async fn p_17_a_name_that_nobody_has_is_an_error_at_once() {
     assert_eq!(*dns.asked.lock().expect("nobody panicked"), [NAME]);
 }
 
+/// Cases: H-07
 #[tokio::test]
-async fn h_07_whatever_a_call_holds_nobody_but_the_provider_is_looked_for() {
+async fn whatever_a_call_holds_nobody_but_the_provider_is_looked_for() {
     let dns = Answers::default();
     let transport = over(client().dns_resolver(dns.clone()));
     let session = session(&transport, &format!("https://{NAME}"), KEY);
@@ -113,8 +116,9 @@ async fn h_07_whatever_a_call_holds_nobody_but_the_provider_is_looked_for() {
     assert_eq!(names, vec![NAME; hostile.len() * 3]);
 }
 
+/// Cases: P-40
 #[tokio::test]
-async fn p_40_a_name_that_comes_to_mean_another_server_is_not_told_a_byte() {
+async fn a_name_that_comes_to_mean_another_server_is_not_told_a_byte() {
     let authority = Authority::new();
     let (provider, sent) = authority.issue(&[NAME]).serve(LAST).await;
     // Another server of somebody whom the CA knows by another name.
@@ -147,8 +151,9 @@ async fn p_40_a_name_that_comes_to_mean_another_server_is_not_told_a_byte() {
     assert_eq!(names, [NAME; 6]);
 }
 
+/// Cases: P-40
 #[tokio::test]
-async fn p_40_a_kept_connection_is_not_used_for_another_name() {
+async fn a_kept_connection_is_not_used_for_another_name() {
     // One server with both names in its certificate: the name of a request decides, not who could
     // answer it.
     let authority = Authority::new();

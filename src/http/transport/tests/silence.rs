@@ -38,8 +38,9 @@ async fn drip(mut stream: TcpStream, text: &str) {
     }
 }
 
+/// Cases: P-17
 #[tokio::test(start_paused = true)]
-async fn p_17_a_black_hole_is_given_up_at_the_deadline_of_a_connection() {
+async fn a_black_hole_is_given_up_at_the_deadline_of_a_connection() {
     // A full backlog is answered by nobody, not even the kernel.
     let socket = TcpSocket::new_v4().expect("a socket");
     let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
@@ -55,8 +56,9 @@ async fn p_17_a_black_hole_is_given_up_at_the_deadline_of_a_connection() {
     }
 }
 
+/// Cases: P-17
 #[tokio::test(start_paused = true)]
-async fn p_17_a_handshake_without_an_end_is_given_up_at_the_deadline_of_a_connection() {
+async fn a_handshake_without_an_end_is_given_up_at_the_deadline_of_a_connection() {
     // Nothing at all, and the first byte of a record again and again.
     for text in ["", "\u{16}"] {
         let (address, seen) = peer::serve(move |_, mut stream, seen| async move {
@@ -78,16 +80,18 @@ async fn p_17_a_handshake_without_an_end_is_given_up_at_the_deadline_of_a_connec
     }
 }
 
+/// Cases: P-18
 #[tokio::test(start_paused = true)]
-async fn p_18_headers_at_one_byte_a_second_end_at_the_deadline_of_a_call() {
+async fn headers_at_one_byte_a_second_end_at_the_deadline_of_a_call() {
     is_given_up("", "HTTP/1.1 200 OK\r\nx-padding: ").await;
     is_given_up("HTTP/1.1 200 OK\r\nx-padding: ", "x").await;
     // Each line is an answer of its own that only tells of one to come.
     is_given_up("", "HTTP/1.1 103 Early Hints\r\n\r\n").await;
 }
 
+/// Cases: P-18
 #[tokio::test(start_paused = true)]
-async fn p_18_a_body_at_one_byte_a_second_ends_at_the_deadline_of_a_call() {
+async fn a_body_at_one_byte_a_second_ends_at_the_deadline_of_a_call() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
     is_given_up(&format!("{head}content-length: 1000\r\n\r\n"), " ").await;
     is_given_up(&format!("{head}\r\n"), " ").await;

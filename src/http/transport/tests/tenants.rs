@@ -20,8 +20,9 @@ fn headers(request: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Cases: H-09
 #[tokio::test]
-async fn h_09_a_request_has_these_headers_and_no_others() {
+async fn a_request_has_these_headers_and_no_others() {
     let (address, seen) = answering(FINE).await;
     let session = plain(address);
     read(&session).await.expect("an answer");
@@ -47,8 +48,9 @@ async fn h_09_a_request_has_these_headers_and_no_others() {
     assert!(requests[1].ends_with(&body));
 }
 
+/// Cases: H-10
 #[tokio::test]
-async fn h_10_tenants_that_share_connections_share_no_key() {
+async fn tenants_that_share_connections_share_no_key() {
     const CALLS: usize = 2000;
     let (address, seen) = answering(FINE).await;
     let transport = over(client());

@@ -119,8 +119,9 @@ pub(super) fn named(client: ClientBuilder, address: SocketAddr) -> Session {
     session(&over(client), &format!("https://{NAME}"), KEY)
 }
 
+/// Cases: P-27
 #[tokio::test]
-async fn p_27_a_certificate_that_proves_nothing_is_refused_before_a_byte_is_sent() {
+async fn a_certificate_that_proves_nothing_is_refused_before_a_byte_is_sent() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let mut expired = parameters(&[NAME]);
     expired.not_after = date_time_ymd(2024, 1, 1);
@@ -161,8 +162,9 @@ fn hello(minor: u8) -> Vec<u8> {
     [&record, &*hello].concat()
 }
 
+/// Cases: P-27
 #[tokio::test]
-async fn p_27_tls_1_0_and_1_1_are_refused_before_a_byte_is_sent() {
+async fn tls_1_0_and_1_1_are_refused_before_a_byte_is_sent() {
     for minor in [1, 2] {
         let (address, seen) = peer::serve(move |_, mut stream, seen| async move {
             // The client's hello, which is one record.
@@ -193,8 +195,9 @@ async fn p_27_tls_1_0_and_1_1_are_refused_before_a_byte_is_sent() {
     }
 }
 
+/// Cases: P-28
 #[tokio::test]
-async fn p_28_a_certificate_that_turns_bad_is_refused_on_the_next_connection() {
+async fn a_certificate_that_turns_bad_is_refused_on_the_next_connection() {
     let authority = Authority::new();
     let mut expired = parameters(&[NAME]);
     expired.not_after = date_time_ymd(2024, 1, 1);

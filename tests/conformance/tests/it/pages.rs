@@ -82,8 +82,9 @@ fn scripted(body: String, calls: &Arc<AtomicUsize>) -> Transport {
     }))
 }
 
+/// Cases: P-25
 #[tokio::test(start_paused = true)]
-async fn p_25_what_vanishes_between_two_pages_never_makes_a_shorter_list() {
+async fn what_vanishes_between_two_pages_never_makes_a_shorter_list() {
     for api in with_pages() {
         let simulator = Simulator::new();
         let account = api.account(&simulator);
@@ -109,8 +110,9 @@ async fn p_25_what_vanishes_between_two_pages_never_makes_a_shorter_list() {
     }
 }
 
+/// Cases: P-25
 #[tokio::test(start_paused = true)]
-async fn p_25_what_two_pages_show_is_listed_once() {
+async fn what_two_pages_show_is_listed_once() {
     let api = with_pages().next().unwrap();
     let calls = Arc::default();
     // Newest first: after a creation the second page begins with what the first one ended with.
@@ -130,8 +132,9 @@ async fn p_25_what_two_pages_show_is_listed_once() {
     assert_eq!(names, ["MOVED", "NEW_0", "NEW_1"]);
 }
 
+/// Cases: P-25
 #[tokio::test(start_paused = true)]
-async fn p_25_a_list_that_does_not_end_is_an_error_after_a_bounded_number_of_calls() {
+async fn a_list_that_does_not_end_is_an_error_after_a_bounded_number_of_calls() {
     for api in with_pages() {
         let page = |id: &str, count: usize| {
             let items = vec![json!({ "id": id, "name": "A", "teamId": api.scope }); count];

@@ -115,8 +115,9 @@ async fn a_key_goes_to_https_or_loopback_only() {
 }
 
 /// The program has the operator's own transport.
+/// Cases: P-41
 #[tokio::test]
-async fn p_41_proxies_of_the_environment_are_not_used() {
+async fn proxies_of_the_environment_are_not_used() {
     let api = APIS[0];
     let simulator = Simulator::new();
     api.account(&simulator);

@@ -175,23 +175,27 @@ fn run_all(provider: Provider) {
     }
 }
 
+/// Cases: C-11, D-12, P-04, P-24
 #[test]
-fn c_11_d_12_p_04_p_24_baseten_conforms_in_every_variant() {
+fn baseten_conforms_in_every_variant() {
     run_all(Provider::Baseten);
 }
 
+/// Cases: C-11, D-12, P-04, P-24
 #[test]
-fn c_11_d_12_p_04_p_24_prime_intellect_conforms_in_every_variant() {
+fn prime_intellect_conforms_in_every_variant() {
     run_all(Provider::PrimeIntellect);
 }
 
+/// Cases: C-11, D-12, P-04, P-24
 #[test]
-fn c_11_d_12_p_04_p_24_pipecat_conforms_in_every_variant() {
+fn pipecat_conforms_in_every_variant() {
     run_all(Provider::Pipecat);
 }
 
+/// Cases: C-11, D-12, P-04, P-24
 #[test]
-fn c_11_d_12_p_04_p_24_braintrust_conforms_in_every_variant() {
+fn braintrust_conforms_in_every_variant() {
     run_all(Provider::Braintrust);
 }
 

@@ -53,6 +53,7 @@ fn an_entry_without_exactly_one_source_is_refused() {
     }
 }
 
+/// Cases: C-12
 #[rstest]
 #[case("key\n", true)]
 #[case("key\r\n", true)]
@@ -62,10 +63,7 @@ fn an_entry_without_exactly_one_source_is_refused() {
 #[case("one\ntwo\n", false)]
 #[case("key\n\n", false)]
 #[case("-----BEGIN KEY-----\nMIIB\n-----END KEY-----\n", false)]
-fn c_12_one_line_with_a_newline_is_known_and_sent_as_it_is(
-    #[case] value: &str,
-    #[case] is_line: bool,
-) {
+fn one_line_with_a_newline_is_known_and_sent_as_it_is(#[case] value: &str, #[case] is_line: bool) {
     let secrets = sources(&[("s", &[("k", value.as_bytes())])]);
     let mut file = one("FILE");
     file["primeIntellect"] = json!({"isFile": true});
