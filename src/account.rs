@@ -2,32 +2,32 @@
 //!
 //! An account is provider + endpoint + scope fields + API key. It has one [`Session`], one
 //! [`Access`] and one listing. The access is what keeps accounts from harming each other and
-//! themselves: limits of calls in flight with a fair queue behind them (`places`, `queue`), and what
+//! themselves: limits of calls in flight with a fair queue behind them (`permits`, `fair_queue`), and what
 //! the answers say of all objects of an account (`health`).
 
-mod access;
 mod credential;
 mod digest;
 mod endpoint;
+mod fair_queue;
 mod health;
+mod limiter;
 mod listing;
-mod names;
-mod places;
-mod queue;
+mod name_locks;
+mod permits;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
-pub use access::{Access, Admission, Allocator, Permit, Wake};
 pub use credential::{Credential, Credentials, Versioned};
 pub use digest::{DigestKey, Digested, Sealed};
 pub use endpoint::{EndpointFlag, Endpoints};
+pub use fair_queue::ObjectName;
 pub use health::Closure;
+pub use limiter::{Access, Admission, Allocator, Permit, Wake};
 pub use listing::{Listing, Snapshot};
-pub use names::{LastWrite, NameLock, Names};
-pub use queue::ObjectName;
+pub use name_locks::{LastWrite, NameLock, Names};
 
 use tokio::sync::OnceCell;
 

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use super::{Id, Outbox};
 use crate::{
     account::{
+        fair_queue::{ObjectName, Queue},
         health::{Health, Room},
-        queue::{ObjectName, Queue},
     },
     api::ProviderKind,
 };

@@ -12,9 +12,9 @@ use tokio::{
 };
 
 use super::{
+    fair_queue::ObjectName,
     health::Closure,
-    places::{Id, Outbox, Place, Places},
-    queue::ObjectName,
+    permits::{Id, Outbox, Place, Places},
 };
 use crate::{
     api::{ProviderKind, Reason},

@@ -9,7 +9,7 @@
 //! threshold of Choudhury and Hahne): accounts whose calls hang leave places to the others (28 places
 //! hold out against seven of them), and an account that is alone is held by its own limit only.
 
-mod line;
+mod account_queue;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,10 +18,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use self::line::Line;
+use self::account_queue::Line;
 use super::{
+    fair_queue::ObjectName,
     health::{Closure, Room},
-    queue::ObjectName,
 };
 use crate::{
     api::{ProviderKind, Reason},
