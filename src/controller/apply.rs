@@ -14,7 +14,7 @@ use super::{
     session::Route,
 };
 use crate::{
-    account::{NameLock, Names, Snapshot},
+    account::{NameLock, NameLocks, Snapshot},
     api::{ConflictPolicy, Reason},
     http::{Class, ProviderError},
     provider::{ListingNeed, Unit, Write, Written},
@@ -54,7 +54,7 @@ pub(crate) struct Applied {
 /// Carries plans out.
 pub(crate) struct Writer<'a> {
     pub(crate) route: &'a Route<'a>,
-    pub(crate) names: &'a Names,
+    pub(crate) names: &'a NameLocks,
     pub(crate) claimed: &'a (dyn Claimed + Sync),
     /// What becomes of a name that turns out to be somebody else's.
     pub(crate) conflict: ConflictPolicy,

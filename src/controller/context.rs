@@ -13,7 +13,7 @@ use super::{
     ownership::Claims,
 };
 use crate::{
-    account::{Accounts, Credentials, Endpoints, ObjectName, Wake},
+    account::{Accounts, Credentials, Endpoints, ObjectName, Requeue},
     telemetry::Metrics,
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct Context {
     pub(crate) claims: Claims,
     pub(crate) memos: Memos,
     /// Where objects go that others concern.
-    pub(crate) nudge: Wake,
+    pub(crate) requeue: Requeue,
     /// Before anything that this process did.
     pub(crate) epoch: Instant,
     /// How old a listing may be where the spec does not say.
@@ -77,23 +77,23 @@ impl Context {
     /// Of an object nothing is kept in memory, and whoever claims a name that it held may have it now.
     pub(crate) fn forget_uid(&self, uid: &str, name: &ObjectName) {
         if let Some(account) = self.memos.forget(uid) {
-            account.access.forget(name);
+            account.limiter.forget(name);
         }
-        self.wake_all(self.claims.forget(uid));
+        self.requeue_all(self.claims.forget(uid));
     }
 
     /// Has objects looked at again, whatever they wait for.
-    pub(crate) fn wake_all(&self, objects: impl IntoIterator<Item = ObjectName>) {
+    pub(crate) fn requeue_all(&self, objects: impl IntoIterator<Item = ObjectName>) {
         for object in objects {
             // The receiver lives as long as the controller.
-            let _ = self.nudge.send(object);
+            let _ = self.requeue.send(object);
         }
     }
 
     /// An object needs no call now: a place that it was given goes to the next.
-    pub(crate) fn give_on(&self, uid: &str, name: &ObjectName) {
+    pub(crate) fn release_permit(&self, uid: &str, name: &ObjectName) {
         if let Some(account) = self.memos.account(uid) {
-            account.access.forget(name);
+            account.limiter.forget(name);
         }
     }
 }

@@ -37,7 +37,7 @@ use super::{
     session::Route,
 };
 use crate::{
-    account::{Account, Admission},
+    account::{Account, Admission, Permit},
     api::{Choice, DeletionPolicy, ProviderSecret},
     telemetry::PassResult,
 };
@@ -56,10 +56,10 @@ pub(crate) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         return left_alone(context, seen, "the Secrets of its namespace are not listed");
     }
     let current = |name: &str| context.secrets.get(&namespace, name);
-    let (object, decision, was_nudged) = context.memos.with(&uid, |memo| {
-        let was_nudged = memo.is_nudged;
+    let (object, decision, was_requeued) = context.memos.with(&uid, |memo| {
+        let was_requeued = memo.is_requeued;
         let (object, decision) = decision(context, memo, seen, current);
-        (object, decision, was_nudged)
+        (object, decision, was_requeued)
     });
     let resting = match decision {
         Decision::Rest => Some(Action::await_change()),
@@ -69,7 +69,7 @@ pub(crate) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
     if let Some(action) = resting {
         // Whoever is to come back later may wait for its account meanwhile.
         if decision == Decision::Rest {
-            context.give_on(&uid, &object_name(&*object));
+            context.release_permit(&uid, &object_name(&*object));
         }
         return (PassResult::Unchanged, action);
     }
@@ -92,15 +92,15 @@ pub(crate) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         pass.run(&decision).await
     };
     // Nothing came of it yet, so it is still asked for.
-    if was_nudged && !matches!(&ran, Ok((result, _)) if *result != PassResult::Abandoned) {
+    if was_requeued && !matches!(&ran, Ok((result, _)) if *result != PassResult::Abandoned) {
         let memos = &context.memos;
-        memos.with(&pass.uid, |memo| memo.is_nudged = true);
+        memos.with(&pass.uid, |memo| memo.is_requeued = true);
     }
     match ran {
         Ok((result, action)) => (result, action),
         // The object is gone, perhaps before its watch event forgot it.
         Err(Failure::NotFound) => {
-            context.give_on(&pass.uid, &object_name(&*pass.object));
+            context.release_permit(&pass.uid, &object_name(&*pass.object));
             context.memos.forget(&pass.uid);
             (PassResult::Abandoned, Action::await_change())
         }
@@ -121,7 +121,7 @@ pub(crate) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
 fn left_alone(context: &Context, seen: &ProviderSecret, why: &str) -> (PassResult, Action) {
     let (namespace, name) = &object_name(seen);
     tracing::debug!(namespace, name, "the object is left alone: {why}");
-    context.give_on(&seen.uid().unwrap_or_default(), &object_name(seen));
+    context.release_permit(&seen.uid().unwrap_or_default(), &object_name(seen));
     (PassResult::Unchanged, Action::await_change())
 }
 
@@ -141,7 +141,7 @@ fn decision(
         next_try,
         has_spoiled: memo.spoiled().next().is_some(),
         is_unverified: memo.verify_at.is_some_and(|due| due <= now),
-        is_nudged: memo.is_nudged || is_edited,
+        is_requeued: memo.is_requeued || is_edited,
     };
     let decision = if object.metadata.deletion_timestamp.is_none() {
         decide(&object, remembered, (now, crate::clock::now()), current)
@@ -150,7 +150,7 @@ fn decision(
     } else {
         Decision::Rest
     };
-    memo.is_nudged = false;
+    memo.is_requeued = false;
     if decision == Decision::Rest && memo.verify_at.is_none() {
         memo.verify_at = verify::first(context, &object);
     }
@@ -179,7 +179,8 @@ impl Pass<'_> {
         let (account, mut sources) = match self.account(choice).await {
             Ok(found) => found,
             Err((trouble, sources)) => {
-                self.context.give_on(&self.uid, &object_name(&*self.object));
+                self.context
+                    .release_permit(&self.uid, &object_name(&*self.object));
                 return self
                     .conclude(Some(choice), self.nothing_done(trouble, sources))
                     .await;
@@ -187,16 +188,18 @@ impl Pass<'_> {
         };
         let name = self.object.name_any();
         let (_permit, closed) = match self.admitted(&account) {
-            Admission::Now(permit) => (Some(permit), None),
-            Admission::Closed(closure) if *decision == Decision::Go => (None, Some(closure.error)),
+            Admission::Granted(permit) => (Some(permit), None),
+            Admission::CircuitOpen(circuit) if *decision == Decision::Go => {
+                (None, Some(circuit.error))
+            }
             // Its turn wakes it.
-            Admission::Later | Admission::Closed(_) => {
+            Admission::Parked | Admission::CircuitOpen(_) => {
                 return Ok((PassResult::Abandoned, Action::await_change()));
             }
         };
         let provider = match &closed {
             None => account.provider(choice, &name),
-            Some(error) => account.closed_provider(choice, &name, error),
+            Some(error) => account.refusing_provider(choice, &name, error),
         };
         let route = Route {
             account: &account,
@@ -272,7 +275,7 @@ impl Pass<'_> {
 
     /// A place among the account's calls in flight. Without one the object is parked: its turn
     /// wakes it.
-    fn admitted(&self, account: &Arc<Account>) -> Admission {
+    fn admitted(&self, account: &Arc<Account>) -> Admission<Permit> {
         let name = object_name(&*self.object);
         let generation = self.object.metadata.generation.unwrap_or_default();
         let before = self.context.memos.with(&self.uid, |memo| {
@@ -281,13 +284,13 @@ impl Pass<'_> {
             memo.use_account(account)
         });
         if let Some(before) = before {
-            before.access.forget(&name);
+            before.limiter.forget(&name);
         }
-        let admission = account.access.admit(&name);
-        if let Admission::Closed(closure) = &admission {
+        let admission = account.limiter.admit(&name);
+        if let Admission::CircuitOpen(circuit) = &admission {
             self.context
                 .memos
-                .with(&self.uid, |memo| memo.next_try = Some(closure.until));
+                .with(&self.uid, |memo| memo.next_try = Some(circuit.until));
         }
         admission
     }

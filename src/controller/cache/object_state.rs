@@ -53,7 +53,7 @@ pub(crate) struct Memo {
     /// When what was written is compared with the account's listing again.
     pub(crate) verify_at: Option<Instant>,
     /// Somebody asked for a pass, whatever the object waits for.
-    pub(crate) is_nudged: bool,
+    pub(crate) is_requeued: bool,
     /// What the last pass did could not be recorded: nothing is sent before that can be.
     pub(crate) is_unrecorded: bool,
     /// The key that was found to open the account that was written to. While a cleanup takes away
@@ -180,7 +180,7 @@ impl Memo {
     pub(crate) fn due(&self, name: &ObjectName, now: Instant) -> Option<Instant> {
         let has_turn = || {
             let account = self.account.as_ref();
-            account.is_some_and(|account| account.access.is_granted(name))
+            account.is_some_and(|account| account.limiter.is_granted(name))
         };
         self.next_try
             .map(|due| if due > now && has_turn() { now } else { due })
@@ -310,7 +310,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        account::{Accounts, Admission, Allocator, Credential, Endpoints},
+        account::{Accounts, Admission, Credential, Endpoints, Limiter},
         api::{Baseten, Choice},
         http::{Http, TransportError},
         telemetry::Metrics,
@@ -320,17 +320,17 @@ mod tests {
     async fn whose_turn_has_come_does_not_wait_for_its_own_next_try() {
         let transport = service_fn(async |_| Err(TransportError::Connect));
         let http = Http::new(BoxCloneSyncService::new(transport), Metrics::default());
-        let (wake, _woken) = mpsc::unbounded_channel();
-        let allocator = Allocator::new(1, 1, wake, Metrics::default());
-        let accounts = Accounts::new(http, Endpoints::new([]), allocator);
+        let (requeue, _requeued) = mpsc::unbounded_channel();
+        let limiter = Limiter::new(1, 1, requeue, Metrics::default());
+        let accounts = Accounts::new(http, Endpoints::new([]), limiter);
         let spec = r#"{"apiKeySecretRef": {"name": "n", "key": "k"}}"#;
         let spec: Baseten = serde_json::from_str(spec).unwrap();
         let credential = Credential::new(b"key").unwrap();
         let account = accounts.get(Choice::Baseten(&spec), &credential).unwrap();
         let name = |name: &str| ("namespace".to_owned(), name.to_owned());
-        let permit = account.access.admit(&name("first"));
-        let second = account.access.admit(&name("second"));
-        assert!(matches!(permit, Admission::Now(_)) && matches!(second, Admission::Later));
+        let permit = account.limiter.admit(&name("first"));
+        let second = account.limiter.admit(&name("second"));
+        assert!(matches!(permit, Admission::Granted(_)) && matches!(second, Admission::Parked));
 
         let now = Instant::now();
         let later = now + Duration::from_hours(1);
