@@ -20,7 +20,7 @@ use tower::{Service, ServiceExt};
 use url::Url;
 use zeroize::Zeroizing;
 
-pub use error::{Class, ProviderError};
+pub use error::{ErrorClass, ProviderError};
 pub use monitor::{Monitor, Refusing, Unmonitored};
 pub use retry_after::retry_after;
 pub use transport::{Transport, TransportError, transport};
@@ -123,7 +123,7 @@ impl Answer {
     /// Decodes the JSON body.
     ///
     /// # Errors
-    /// [`Class::Protocol`] when it is not JSON of that shape. The text of the decoder is dropped,
+    /// [`ErrorClass::Protocol`] when it is not JSON of that shape. The text of the decoder is dropped,
     /// because it quotes what it read.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
         if !self.is_json() {

@@ -29,7 +29,7 @@ pub trait Provider: Send + Sync {
 
     /// Everything the account's scope holds, all pages of it. Values are never readable. At Pipecat
     /// these are the sets, elsewhere the secrets.
-    async fn list(&self) -> Result<Inventory, ProviderError>;
+    async fn list(&self) -> Result<Listing, ProviderError>;
 
     /// The keys of the set that this object writes to; none if the set does not exist. Only where
     /// [`Rules::unit`] is [`Unit::Set`].
@@ -42,7 +42,7 @@ pub trait Provider: Send + Sync {
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError>;
 
     /// Deletes one entry. One that is not there is deleted.
-    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError>;
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError>;
 
     /// Deletes the set that this object wrote to, which holds nothing any more. Only where
     /// [`Rules::unit`] is [`Unit::Set`].
@@ -114,7 +114,7 @@ pub enum ListingNeed {
 
 /// What a listing shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inventory {
+pub struct Listing {
     /// Everything that is there.
     pub remotes: Vec<Remote>,
     /// Whose secrets these are, where the listing tells.
@@ -140,7 +140,7 @@ pub struct Remote {
 
 /// One entry to be deleted.
 #[derive(Clone, Copy, Debug)]
-pub struct Removal<'a> {
+pub struct DeleteRequest<'a> {
     /// The name.
     pub name: &'a str,
     /// The id, where one is known.

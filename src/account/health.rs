@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     api::Reason,
-    http::{Class, ProviderError},
+    http::{ErrorClass, ProviderError},
 };
 
 /// The first and the longest wait where a provider asks to slow down without saying how long.
@@ -105,7 +105,7 @@ impl Health {
         if let Some(outage) = self.outage(now).filter(|outage| outage.next > now) {
             // Nothing was sent for whoever is refused here, so no outcome is unknown.
             let error = ProviderError {
-                class: Class::Transient,
+                class: ErrorClass::Transient,
                 ..outage.error.clone()
             };
             return Capacity::None(open_circuit(&error, outage.next, now));
@@ -184,11 +184,13 @@ impl Health {
             Some(error) => match (error.class, error.status) {
                 // The provider looked at the request and did not like it: it is there, and it knows
                 // the key. A refusal before anything was sent says nothing.
-                (Class::Config, Some(_)) => self.succeeded(now, sent, None),
-                (Class::Config, None) | (Class::Protocol, _) => {}
-                (Class::Auth, _) => self.refused(now, sent, is_write, error),
-                (Class::Throttled, _) => paused = self.throttled(now, sent, error),
-                (Class::Transient | Class::UnknownOutcome, _) => self.failed(now, sent, error),
+                (ErrorClass::Config, Some(_)) => self.succeeded(now, sent, None),
+                (ErrorClass::Config, None) | (ErrorClass::Waiting | ErrorClass::Protocol, _) => {}
+                (ErrorClass::Auth, _) => self.refused(now, sent, is_write, error),
+                (ErrorClass::Throttled, _) => paused = self.throttled(now, sent, error),
+                (ErrorClass::Transient | ErrorClass::UnknownOutcome, _) => {
+                    self.failed(now, sent, error);
+                }
             },
         }
         HealthChange {

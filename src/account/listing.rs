@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::{
     http::ProviderError,
-    provider::{Inventory, Remote},
+    provider::{Listing, Remote},
 };
 
 /// What an account's scope held when it was listed.
@@ -54,7 +54,7 @@ impl ListingCache {
         fetch: impl FnOnce() -> F,
     ) -> Result<Arc<Snapshot>, ProviderError>
     where
-        F: Future<Output = Result<Inventory, ProviderError>>,
+        F: Future<Output = Result<Listing, ProviderError>>,
     {
         let asked = Instant::now();
         let mut latest = self.latest.lock().await;
@@ -74,7 +74,7 @@ impl ListingCache {
                 .as_ref()
                 .is_ok_and(|last| last.remotes.is_empty())
         });
-        let outcome = fetch().await.map(|Inventory { remotes, scope }| {
+        let outcome = fetch().await.map(|Listing { remotes, scope }| {
             Arc::new(Snapshot {
                 began,
                 began_at,
@@ -108,7 +108,7 @@ mod tests {
                     .began_after(asked_at, Duration::ZERO, || async {
                         fetches.fetch_add(1, Ordering::SeqCst);
                         tokio::time::sleep(Duration::from_secs(1)).await;
-                        Ok(Inventory::default())
+                        Ok(Listing::default())
                     })
                     .await
             })
@@ -136,13 +136,12 @@ mod tests {
         };
         let both = futures::future::join(
             listing.began_after(start, Duration::ZERO, fail),
-            listing.began_after(start, Duration::ZERO, || async { Ok(Inventory::default()) }),
+            listing.began_after(start, Duration::ZERO, || async { Ok(Listing::default()) }),
         );
         let (first, second) = both.await;
         assert!(first.is_err() && second.is_err());
         tokio::time::advance(Duration::from_millis(1)).await;
-        let later =
-            listing.began_after(start, Duration::ZERO, || async { Ok(Inventory::default()) });
+        let later = listing.began_after(start, Duration::ZERO, || async { Ok(Listing::default()) });
         assert!(later.await.is_ok());
     }
 }

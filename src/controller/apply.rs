@@ -1,4 +1,4 @@
-//! Apply: carries the plan out at the provider. One failing entry does not stop the others; trouble
+//! Apply: carries the plan out at the provider. One failing entry does not stop the others; failure
 //! of the account does.
 
 mod recreate;
@@ -9,35 +9,35 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::{
-    error::Trouble,
-    plan::{Change, Claimed, Desired, Planned, locate, may_be_there, taken},
-    session::Route,
+    error::Failure,
+    plan::{Change, Claimed, DesiredEntry, Planned, locate, may_be_there, taken},
+    session::Session,
 };
 use crate::{
     account::{NameLock, NameLocks, Snapshot},
     api::{ConflictPolicy, Reason},
-    http::{Class, ProviderError},
+    http::{ErrorClass, ProviderError},
     provider::{ListingNeed, Unit, Write, Written},
 };
 
 /// What became of one entry.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum EntryOutcome {
     /// Nothing was to be done.
     Kept,
     /// The provider acknowledged it.
     Written(Written),
     /// It could not be written.
-    Failed(Trouble),
-    /// Its turn did not come, because the account is in trouble.
+    Failed(Failure),
+    /// Its turn did not come, because the account is in failure.
     NotTried,
 }
 
-impl Outcome {
+impl EntryOutcome {
     /// Why it could not be written.
-    pub(crate) fn trouble(self) -> Option<Trouble> {
+    pub(crate) fn failure(self) -> Option<Failure> {
         match self {
-            Self::Failed(trouble) => Some(trouble),
+            Self::Failed(failure) => Some(failure),
             Self::Kept | Self::Written(_) | Self::NotTried => None,
         }
     }
@@ -46,14 +46,14 @@ impl Outcome {
 /// What became of the plan.
 pub(crate) struct Applied {
     /// One for each entry, in the order of the plan.
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<EntryOutcome>,
     /// What ended the pass early.
-    pub(crate) trouble: Option<Trouble>,
+    pub(crate) failure: Option<Failure>,
 }
 
 /// Carries plans out.
 pub(crate) struct Writer<'a> {
-    pub(crate) route: &'a Route<'a>,
+    pub(crate) session: &'a Session<'a>,
     pub(crate) names: &'a NameLocks,
     pub(crate) claimed: &'a (dyn Claimed + Sync),
     /// What becomes of a name that turns out to be somebody else's.
@@ -64,11 +64,11 @@ impl Writer<'_> {
     /// Carries out the plan. `listed` is the listing the plan was made from.
     pub(crate) async fn apply(
         &self,
-        desired: &[Desired],
+        desired: &[DesiredEntry],
         planned: &[Planned],
         listed: Option<&Snapshot>,
     ) -> Applied {
-        match self.route.provider.rules().unit {
+        match self.session.provider.rules().unit {
             Unit::Each => self.apply_each(desired, planned, listed).await,
             Unit::Set => self.apply_set(desired, planned).await,
         }
@@ -76,23 +76,23 @@ impl Writer<'_> {
 
     async fn apply_each(
         &self,
-        desired: &[Desired],
+        desired: &[DesiredEntry],
         planned: &[Planned],
         listed: Option<&Snapshot>,
     ) -> Applied {
         let mut applied = Applied {
             outcomes: Vec::with_capacity(desired.len()),
-            trouble: None,
+            failure: None,
         };
         for (entry, planned) in desired.iter().zip(planned) {
             let outcome = match &planned.change {
-                Change::Keep => Outcome::Kept,
-                Change::Refuse(trouble) => Outcome::Failed(trouble.clone()),
-                Change::Create | Change::Update(_) if applied.trouble.is_some() => {
-                    Outcome::NotTried
+                Change::Keep => EntryOutcome::Kept,
+                Change::Refuse(failure) => EntryOutcome::Failed(failure.clone()),
+                Change::Create | Change::Update(_) if applied.failure.is_some() => {
+                    EntryOutcome::NotTried
                 }
                 Change::Create | Change::Update(_) => {
-                    self.write_entry(entry, planned, listed, &mut applied.trouble)
+                    self.write_entry(entry, planned, listed, &mut applied.failure)
                         .await
                 }
             };
@@ -103,7 +103,7 @@ impl Writer<'_> {
 
     /// All wanted entries go into each write of a set: that is right whether the provider merges
     /// or replaces.
-    async fn apply_set(&self, desired: &[Desired], planned: &[Planned]) -> Applied {
+    async fn apply_set(&self, desired: &[DesiredEntry], planned: &[Planned]) -> Applied {
         let is_refused = |planned: &Planned| matches!(planned.change, Change::Refuse(_));
         let writes: Vec<Write<'_>> = desired
             .iter()
@@ -112,47 +112,47 @@ impl Writer<'_> {
             .filter_map(|(entry, _)| write(entry, None))
             .collect();
         let written = if planned.iter().any(|planned| planned.change.is_write()) {
-            let mut lock = self.route.lock(self.names, "").await;
+            let mut lock = self.session.lock(self.names, "").await;
             if let Some(lost) = self.claimed.lost("") {
                 return refused(planned, &lost);
             }
-            let written = self.route.provider.write(&writes).await;
+            let written = self.session.provider.write(&writes).await;
             lock.wrote();
             written
         } else {
             Ok(Written::default())
         };
-        let trouble = written
+        let failure = written
             .as_ref()
             .err()
-            .map(|error| Trouble::provider(error, self.route.choice, None));
+            .map(|error| Failure::provider(error, self.session.choice, None));
         let outcomes = planned
             .iter()
             .map(|planned| match (&planned.change, &written) {
-                (Change::Keep, _) => Outcome::Kept,
-                (Change::Refuse(trouble), _) => Outcome::Failed(trouble.clone()),
+                (Change::Keep, _) => EntryOutcome::Kept,
+                (Change::Refuse(failure), _) => EntryOutcome::Failed(failure.clone()),
                 (Change::Create | Change::Update(_), Ok(written)) => {
-                    Outcome::Written(written.clone())
+                    EntryOutcome::Written(written.clone())
                 }
                 (Change::Create | Change::Update(_), Err(error)) => {
-                    Outcome::Failed(Trouble::provider(error, self.route.choice, None))
+                    EntryOutcome::Failed(Failure::provider(error, self.session.choice, None))
                 }
             })
             .collect();
-        Applied { outcomes, trouble }
+        Applied { outcomes, failure }
     }
 
-    /// Writes one entry. Trouble of the account is noted in `trouble` as well.
+    /// Writes one entry. Failure of the account is noted in `failure` as well.
     async fn write_entry(
         &self,
-        entry: &Desired,
+        entry: &DesiredEntry,
         planned: &Planned,
         listed: Option<&Snapshot>,
-        trouble: &mut Option<Trouble>,
-    ) -> Outcome {
-        let mut lock = self.route.lock(self.names, &entry.folded).await;
+        failure: &mut Option<Failure>,
+    ) -> EntryOutcome {
+        let mut lock = self.session.lock(self.names, &entry.folded).await;
         if let Some(lost) = self.claimed.lost(&entry.folded) {
-            return Outcome::Failed(lost);
+            return EntryOutcome::Failed(lost);
         }
         let mut id = match &planned.change {
             Change::Update(id) => id.clone(),
@@ -161,14 +161,14 @@ impl Writer<'_> {
         // Of what nothing of ours can be, somebody else made what is there since the plan.
         let may_be_ours = id.is_some() || planned.recorded.as_ref().is_some_and(may_be_there);
         let is_left = self.conflict == ConflictPolicy::Fail && !may_be_ours;
-        if id.is_none() && self.route.provider.rules().listing == ListingNeed::Create {
+        if id.is_none() && self.session.provider.rules().listing == ListingNeed::Create {
             // A listing that began before a write of this name ended says nothing of it.
             let is_current =
                 |listed: &Snapshot| lock.last_write().is_none_or(|write| listed.began > write);
             if !listed.is_some_and(is_current) {
                 match self.find_now(entry, is_left).await {
                     Ok(found) => id = found,
-                    Err(outcome) => return outcome.noting(trouble),
+                    Err(outcome) => return outcome.noting(failure),
                 }
             }
         }
@@ -183,28 +183,28 @@ impl Writer<'_> {
                 }
                 // The name is taken and the listing does not show by what: perhaps not yet.
                 Ok(_) if error.is(StatusCode::CONFLICT) => {
-                    written = Err(error.clone().with(Class::Protocol, Reason::Rejected));
+                    written = Err(error.clone().with(ErrorClass::Protocol, Reason::Rejected));
                 }
                 Ok(_) => {}
-                Err(outcome) => return outcome.noting(trouble),
+                Err(outcome) => return outcome.noting(failure),
             }
         }
         match written {
-            Ok(written) => Outcome::Written(written),
-            Err(error) => self.failed(&error, entry).noting(trouble),
+            Ok(written) => EntryOutcome::Written(written),
+            Err(error) => self.failed(&error, entry).noting(failure),
         }
     }
 
     async fn send(
         &self,
-        entry: &Desired,
+        entry: &DesiredEntry,
         id: Option<&str>,
         lock: &mut NameLock,
     ) -> Result<Written, ProviderError> {
         let Some(write) = write(entry, id) else {
             return Err(ProviderError::config(Reason::InvalidSpec));
         };
-        let written = self.route.provider.write(&[write]).await;
+        let written = self.session.provider.write(&[write]).await;
         lock.wrote();
         written
     }
@@ -217,72 +217,76 @@ impl Writer<'_> {
         match id {
             Some(_) => error.reason == Reason::TargetNotFound || error.is(StatusCode::BAD_REQUEST),
             None => {
-                self.route.provider.rules().listing == ListingNeed::Create
-                    && error.class == Class::Config
+                self.session.provider.rules().listing == ListingNeed::Create
+                    && error.class == ErrorClass::Config
                     && error.reason == Reason::Rejected
             }
         }
     }
 
     /// The id of the entry in a listing that begins now, unless what is there is left alone.
-    async fn find_now(&self, entry: &Desired, is_left: bool) -> Result<Option<String>, Failed> {
+    async fn find_now(
+        &self,
+        entry: &DesiredEntry,
+        is_left: bool,
+    ) -> Result<Option<String>, Failed> {
         let listed = self
-            .route
+            .session
             .listing(Instant::now(), Duration::ZERO)
             .await
             .map_err(|error| self.failed(&error, entry))?;
-        let rules = self.route.provider.rules();
+        let rules = self.session.provider.rules();
         let located = match locate(entry, &listed.remotes, rules) {
             Ok(Some(_)) if is_left => Err(taken(&entry.name, rules)),
             located => located,
         };
         match located {
             Ok(found) => Ok(found.and_then(|remote| remote.id.clone())),
-            Err(trouble) => Err(Failed {
-                trouble,
+            Err(failure) => Err(Failed {
+                failure,
                 is_of_account: false,
             }),
         }
     }
 
-    fn failed(&self, error: &ProviderError, entry: &Desired) -> Failed {
-        let trouble = Trouble::provider(error, self.route.choice, Some(&entry.name));
+    fn failed(&self, error: &ProviderError, entry: &DesiredEntry) -> Failed {
+        let failure = Failure::provider(error, self.session.choice, Some(&entry.name));
         Failed {
-            trouble,
+            failure,
             is_of_account: error.is_of_account(),
         }
     }
 }
 
 /// Another object turned out to own the set.
-fn refused(planned: &[Planned], lost: &Trouble) -> Applied {
+fn refused(planned: &[Planned], lost: &Failure) -> Applied {
     let outcomes = planned.iter().map(|planned| match &planned.change {
-        Change::Keep => Outcome::Kept,
-        Change::Refuse(trouble) => Outcome::Failed(trouble.clone()),
-        Change::Create | Change::Update(_) => Outcome::Failed(lost.clone()),
+        Change::Keep => EntryOutcome::Kept,
+        Change::Refuse(failure) => EntryOutcome::Failed(failure.clone()),
+        Change::Create | Change::Update(_) => EntryOutcome::Failed(lost.clone()),
     });
     Applied {
         outcomes: outcomes.collect(),
-        trouble: None,
+        failure: None,
     }
 }
 
 /// A failed write of one entry.
 struct Failed {
-    trouble: Trouble,
+    failure: Failure,
     is_of_account: bool,
 }
 
 impl Failed {
-    fn noting(self, trouble: &mut Option<Trouble>) -> Outcome {
+    fn noting(self, failure: &mut Option<Failure>) -> EntryOutcome {
         if self.is_of_account {
-            *trouble = Some(self.trouble.clone());
+            *failure = Some(self.failure.clone());
         }
-        Outcome::Failed(self.trouble)
+        EntryOutcome::Failed(self.failure)
     }
 }
 
-fn write<'a>(entry: &'a Desired, id: Option<&'a str>) -> Option<Write<'a>> {
+fn write<'a>(entry: &'a DesiredEntry, id: Option<&'a str>) -> Option<Write<'a>> {
     let value = entry.value.as_ref().ok()?;
     Some(Write {
         name: &entry.name,

@@ -5,7 +5,7 @@ mod reverse_index;
 mod secret_versions;
 
 pub(crate) use self::{
-    object_state::{Acted, Memo, Memos},
-    reverse_index::References,
+    object_state::{Acted, ObjectState, ObjectStates},
+    reverse_index::ReverseIndex,
     secret_versions::{Relist, SecretName, SecretVersions},
 };

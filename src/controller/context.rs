@@ -6,7 +6,7 @@ use kube::{Client, ResourceExt};
 use tokio::time::Instant;
 
 use super::{
-    cache::{Memos, References, SecretVersions},
+    cache::{ObjectStates, ReverseIndex, SecretVersions},
     events::Events,
     namespaces::Namespaces,
     object::{Guarded, object_name, secret_names},
@@ -46,9 +46,9 @@ pub(crate) struct Context {
     pub(crate) accounts: Accounts,
     pub(crate) credentials: Credentials,
     pub(crate) secrets: SecretVersions,
-    pub(crate) references: References,
+    pub(crate) reverse_index: ReverseIndex,
     pub(crate) claims: Claims,
-    pub(crate) memos: Memos,
+    pub(crate) states: ObjectStates,
     /// Where objects go that others concern.
     pub(crate) requeue: Requeue,
     /// Before anything that this process did.
@@ -67,7 +67,7 @@ impl Context {
     pub(crate) fn forget(&self, object: &Guarded, is_replaced: bool) {
         let name = object_name(object);
         if !is_replaced {
-            self.references.change(&name, &secret_names(object), &[]);
+            self.reverse_index.change(&name, &secret_names(object), &[]);
         }
         if let Some(uid) = object.uid() {
             self.forget_uid(&uid, &name);
@@ -76,7 +76,7 @@ impl Context {
 
     /// Of an object nothing is kept in memory, and whoever claims a name that it held may have it now.
     pub(crate) fn forget_uid(&self, uid: &str, name: &ObjectName) {
-        if let Some(account) = self.memos.forget(uid) {
+        if let Some(account) = self.states.forget(uid) {
             account.limiter.forget(name);
         }
         self.requeue_all(self.claims.forget(uid));
@@ -92,7 +92,7 @@ impl Context {
 
     /// An object needs no call now: a place that it was given goes to the next.
     pub(crate) fn release_permit(&self, uid: &str, name: &ObjectName) {
-        if let Some(account) = self.memos.account(uid) {
+        if let Some(account) = self.states.account(uid) {
             account.limiter.forget(name);
         }
     }

@@ -1,36 +1,17 @@
-//! Trouble: why an entry, or a whole object, is not as wanted. One type for what Kubernetes, the
+//! Failure: why an entry, or a whole object, is not as wanted. One type for what Kubernetes, the
 //! spec and the provider can do to us, so that conditions and retries are decided in one place.
 
 use std::time::Duration;
 
 use crate::{
     api::{Choice, ProviderKind, Reason},
-    http::{Class, ProviderError},
+    http::{ErrorClass, ProviderError},
 };
-
-/// What kind of trouble it is; see the error table of the design.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    /// A Secret or a key in it is missing; its appearance heals it and nothing else need be tried.
-    Waiting,
-    /// It may work next time.
-    Transient,
-    /// The provider asked to slow down.
-    Throttled,
-    /// The write may have been carried out.
-    UnknownOutcome,
-    /// The provider's answer is not one its documents allow.
-    Protocol,
-    /// The credential is not accepted; a new one heals it.
-    Auth,
-    /// The spec or a Secret must change.
-    Config,
-}
 
 /// Why something is not as wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    pub(crate) kind: Kind,
+pub(crate) struct Failure {
+    pub(crate) class: ErrorClass,
     pub(crate) reason: Reason,
     /// One sentence or two: what happened, to what, and what to do. Our own words and names of
     /// Kubernetes objects only.
@@ -39,11 +20,11 @@ pub(crate) struct Trouble {
     pub(crate) retry_after: Option<Duration>,
 }
 
-impl Trouble {
+impl Failure {
     /// A Secret or key that is missing.
     pub(crate) fn waiting(reason: Reason, message: impl Into<String>) -> Self {
         Self {
-            kind: Kind::Waiting,
+            class: ErrorClass::Waiting,
             reason,
             message: message.into(),
             retry_after: None,
@@ -53,7 +34,7 @@ impl Trouble {
     /// Something that a person must change.
     pub(crate) fn config(reason: Reason, message: impl Into<String>) -> Self {
         Self {
-            kind: Kind::Config,
+            class: ErrorClass::Config,
             ..Self::waiting(reason, message)
         }
     }
@@ -61,24 +42,16 @@ impl Trouble {
     /// Something that may work next time.
     pub(crate) fn transient(reason: Reason, message: impl Into<String>) -> Self {
         Self {
-            kind: Kind::Transient,
+            class: ErrorClass::Transient,
             ..Self::waiting(reason, message)
         }
     }
 
     /// A failed call, in the words for the person who wrote `choice`.
     pub(crate) fn provider(error: &ProviderError, choice: Choice<'_>, entry: Option<&str>) -> Self {
-        let kind = match error.class {
-            Class::Config => Kind::Config,
-            Class::Auth => Kind::Auth,
-            Class::Throttled => Kind::Throttled,
-            Class::Transient => Kind::Transient,
-            Class::UnknownOutcome => Kind::UnknownOutcome,
-            Class::Protocol => Kind::Protocol,
-        };
         let provider = choice.kind();
-        let subject = match (kind, entry) {
-            (Kind::Auth, _) => {
+        let subject = match (error.class, entry) {
+            (ErrorClass::Auth, _) => {
                 let reference = choice.api_key_secret_ref();
                 format!(
                     " for the API key in Secret {} key {}",
@@ -91,7 +64,7 @@ impl Trouble {
         let advice = advice(error.reason, provider);
         let message = format!("{provider} {}{subject}. {advice}", error.what());
         Self {
-            kind,
+            class: error.class,
             reason: error.reason,
             message,
             retry_after: error.retry_after,
@@ -105,7 +78,7 @@ impl Trouble {
 
     /// Whether a person must act.
     pub(crate) fn is_stalling(&self) -> bool {
-        matches!(self.kind, Kind::Auth | Kind::Config)
+        matches!(self.class, ErrorClass::Auth | ErrorClass::Config)
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) enum Decision {
     Go,
 }
 
-/// What the memo holds for the decision; nothing of it survives a restart.
+/// What the state holds for the decision; nothing of it survives a restart.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Remembered<'a> {
     /// What the last pass acted on.
@@ -41,7 +41,7 @@ pub(crate) struct Remembered<'a> {
     /// When the next try is due.
     pub(crate) next_try: Option<Instant>,
     /// Whether entries must be written because another object wrote them.
-    pub(crate) has_spoiled: bool,
+    pub(crate) is_dirty: bool,
     /// Whether it is time to look at the listing.
     pub(crate) is_unverified: bool,
     /// Whether somebody asked for a pass.
@@ -51,7 +51,7 @@ pub(crate) struct Remembered<'a> {
 /// Decides. `current` gives the version of a Secret, none if it does not exist.
 pub(crate) fn decide(
     object: &ProviderSecret,
-    memo: Remembered<'_>,
+    state: Remembered<'_>,
     (now, clock): (Instant, Timestamp),
     current: impl Fn(&str) -> Option<String>,
 ) -> Decision {
@@ -59,17 +59,17 @@ pub(crate) fn decide(
         acted: remembered,
         next_try,
         ..
-    } = memo;
+    } = state;
     let recorded = recorded(object);
     let Some(acted) = remembered.or(recorded.as_ref()) else {
         return Decision::Go;
     };
     let must_write = !object.spec.is_suspended()
-        && (memo.has_spoiled || (is_at_rest(object) && has_due(object, clock)));
-    if has_news(object, acted, current) || memo.is_requeued || must_write {
+        && (state.is_dirty || (is_at_rest(object) && has_due(object, clock)));
+    if has_news(object, acted, current) || state.is_requeued || must_write {
         return Decision::Go;
     }
-    let rest = if memo.is_unverified && is_at_rest(object) && !object.spec.is_suspended() {
+    let rest = if state.is_unverified && is_at_rest(object) && !object.spec.is_suspended() {
         Decision::Verify
     } else {
         Decision::Rest
@@ -93,15 +93,15 @@ pub(crate) fn decide(
 /// Decides about an object that is deleted and waits for its cleanup.
 pub(crate) fn decide_deletion(
     object: &ProviderSecret,
-    memo: Remembered<'_>,
+    state: Remembered<'_>,
     now: Instant,
     current: impl Fn(&str) -> Option<String>,
 ) -> Decision {
-    let Some((acted, due)) = memo.acted.zip(memo.next_try) else {
+    let Some((acted, due)) = state.acted.zip(state.next_try) else {
         return Decision::Go;
     };
     let is_override = object.annotations().contains_key(DELETION_OVERRIDE);
-    if is_override || memo.is_requeued || due <= now || has_news(object, acted, current) {
+    if is_override || state.is_requeued || due <= now || has_news(object, acted, current) {
         Decision::Go
     } else {
         Decision::Later(due - now)
@@ -110,7 +110,7 @@ pub(crate) fn decide_deletion(
 
 /// Whether status alone tells all that was acted on, and the object is at rest: then nothing need be
 /// remembered of it.
-pub(crate) fn is_told_by_status(object: &ProviderSecret, acted: &Acted) -> bool {
+pub(crate) fn is_recorded_in_status(object: &ProviderSecret, acted: &Acted) -> bool {
     is_at_rest(object) && recorded(object).as_ref() == Some(acted)
 }
 

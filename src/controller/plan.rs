@@ -21,13 +21,13 @@ use self::{
 pub(crate) use self::{
     again::{confirm_in, due},
     drift::{Cause, Drift, Evidence, drifted},
-    entry::Desired,
+    entry::DesiredEntry,
     locate::{Shown, is_marked, is_shown_as_ours, locate},
     needs::{needs_listing, needs_members},
-    removal::{Removed, Riddance, is_ours, may_be_there, removals},
+    removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},
     taken::taken,
 };
-use super::error::Trouble;
+use super::error::Failure;
 use crate::{
     api::{ConflictPolicy, DeletionPolicy, DriftStatus, EntryState, EntryStatus, Found, Reason},
     provider::{ListingNeed, Remote, Rules, Unit},
@@ -43,7 +43,7 @@ pub(crate) enum Change {
     /// It is written again, to the secret with this id where ids are known.
     Update(Option<String>),
     /// It cannot be written.
-    Refuse(Trouble),
+    Refuse(Failure),
 }
 
 /// One entry of the plan, in the order of the wanted entries.
@@ -90,17 +90,17 @@ pub(crate) struct Inputs<'a> {
 /// What the objects of the cluster have to say about a folded name.
 pub(crate) trait Claimed {
     /// Why the name is another object's; none if it is ours.
-    fn lost(&self, folded: &str) -> Option<Trouble>;
+    fn lost(&self, folded: &str) -> Option<Failure>;
     /// Whether another object that lives on claims the name too.
-    fn has_heir(&self, folded: &str) -> bool;
+    fn has_successor(&self, folded: &str) -> bool;
 }
 
 /// Makes the plan. `digest` gives the digest of a wanted entry, where it has a value.
 pub(crate) fn plan(
-    desired: &[Desired],
+    desired: &[DesiredEntry],
     inputs: &Inputs<'_>,
     claimed: &dyn Claimed,
-    digest: impl Fn(&Desired) -> Option<String>,
+    digest: impl Fn(&DesiredEntry) -> Option<String>,
 ) -> Vec<Planned> {
     let recorded: BTreeMap<String, &EntryStatus> = inputs
         .recorded
@@ -117,7 +117,7 @@ pub(crate) fn plan(
 }
 
 fn planned(
-    entry: &Desired,
+    entry: &DesiredEntry,
     recorded: Option<&EntryStatus>,
     digest: Option<String>,
     inputs: &Inputs<'_>,
@@ -131,18 +131,18 @@ fn planned(
         cause: None,
         drift: recorded.and_then(|recorded| recorded.drift.clone()),
     };
-    if let Some(trouble) = claimed.lost(&entry.folded) {
+    if let Some(failure) = claimed.lost(&entry.folded) {
         return Planned {
-            change: Change::Refuse(trouble),
+            change: Change::Refuse(failure),
             recorded: None,
             found: None,
             drift: None,
             ..nothing
         };
     }
-    if let Err(trouble) = &entry.value {
+    if let Err(failure) = &entry.value {
         return Planned {
-            change: Change::Refuse(trouble.clone()),
+            change: Change::Refuse(failure.clone()),
             ..nothing
         };
     }
@@ -185,16 +185,16 @@ fn is_held(recorded: &EntryStatus, digest: Option<&str>) -> bool {
         && recorded.digest.as_deref() == digest
 }
 
-fn contended(entry: &Desired, rules: &Rules) -> Trouble {
+fn contended(entry: &DesiredEntry, rules: &Rules) -> Failure {
     let message = format!(
         "Somebody else keeps changing or deleting {} at {}. It is left alone for a day, or until a sync is requested; find the other writer.",
         entry.name, rules.kind
     );
-    Trouble::config(Reason::Contended, message)
+    Failure::config(Reason::Contended, message)
 }
 
 fn each(
-    entry: &Desired,
+    entry: &DesiredEntry,
     recorded: Option<&EntryStatus>,
     inputs: &Inputs<'_>,
 ) -> (Change, Option<Found>) {
@@ -219,7 +219,7 @@ fn each(
     }
     let located = match locate(entry, inputs.observed.unwrap_or_default(), inputs.rules) {
         Ok(located) => located,
-        Err(trouble) => return (Change::Refuse(trouble), found),
+        Err(failure) => return (Change::Refuse(failure), found),
     };
     let id = match inputs.observed {
         // What is there now is better known than what was.
@@ -235,7 +235,7 @@ fn each(
 }
 
 fn member(
-    entry: &Desired,
+    entry: &DesiredEntry,
     recorded: Option<&EntryStatus>,
     inputs: &Inputs<'_>,
 ) -> (Change, Option<Found>) {
@@ -303,7 +303,7 @@ impl Planned {
 
 /// What is recorded and not wanted.
 pub(crate) fn unwanted<'a>(
-    desired: &[Desired],
+    desired: &[DesiredEntry],
     recorded: &'a [EntryStatus],
     rules: &Rules,
 ) -> Vec<&'a EntryStatus> {

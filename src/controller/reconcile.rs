@@ -20,13 +20,13 @@ use std::{
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
-use self::{outcome::Conclusion, records::Records, verify::Verified};
+use self::{outcome::Outcome, records::Records, verify::Verified};
 use super::{
-    cache::Memo,
+    cache::ObjectState,
     context::Context,
-    error::Trouble,
+    error::Failure,
     gate::{Decision, Remembered, decide, decide_deletion, requested},
-    kubernetes::Failure,
+    kubernetes::KubernetesError,
     object::object_name,
     plan,
     report::{finalizer, messages, status},
@@ -34,31 +34,34 @@ use super::{
         dereference::{self, Versions},
         desired::{Sources, desired},
     },
-    session::Route,
+    session::Session,
 };
 use crate::{
     account::{Account, Admission, Permit},
     api::{Choice, DeletionPolicy, ProviderSecret},
-    telemetry::PassResult,
+    telemetry::ReconcileResult,
 };
 
 /// Runs a pass.
-pub(crate) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (PassResult, Action) {
+pub(crate) async fn reconcile(
+    context: &Context,
+    seen: &Arc<ProviderSecret>,
+) -> (ReconcileResult, Action) {
     let uid = seen.uid().unwrap_or_default();
     let namespace = seen.namespace().unwrap_or_default();
     // Nothing else is listed. This is the second lock, for whatever way there may be around it.
     if !context.namespaces.contains(&namespace) {
-        return left_alone(context, seen, "its namespace is not watched");
+        return skip(context, seen, "its namespace is not watched");
     }
     context.secrets.wait_until_complete().await;
     // It is woken when they are.
     if !context.secrets.is_whole(&namespace) {
-        return left_alone(context, seen, "the Secrets of its namespace are not listed");
+        return skip(context, seen, "the Secrets of its namespace are not listed");
     }
     let current = |name: &str| context.secrets.get(&namespace, name);
-    let (object, decision, was_requeued) = context.memos.with(&uid, |memo| {
-        let was_requeued = memo.is_requeued;
-        let (object, decision) = decision(context, memo, seen, current);
+    let (object, decision, was_requeued) = context.states.with(&uid, |state| {
+        let was_requeued = state.is_requeued;
+        let (object, decision) = decision(context, state, seen, current);
         (object, decision, was_requeued)
     });
     let resting = match decision {
@@ -71,13 +74,13 @@ pub(crate) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         if decision == Decision::Rest {
             context.release_permit(&uid, &object_name(&*object));
         }
-        return (PassResult::Unchanged, action);
+        return (ReconcileResult::Unchanged, action);
     }
     let versions = object.spec.secret_names().into_iter();
     let seen = versions
         .filter_map(|name| Some((name.to_owned(), current(name)?)))
         .collect();
-    let pass = Pass {
+    let pass = Reconcile {
         context,
         uid,
         namespace,
@@ -92,56 +95,58 @@ pub(crate) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         pass.run(&decision).await
     };
     // Nothing came of it yet, so it is still asked for.
-    if was_requeued && !matches!(&ran, Ok((result, _)) if *result != PassResult::Abandoned) {
-        let memos = &context.memos;
-        memos.with(&pass.uid, |memo| memo.is_requeued = true);
+    if was_requeued && !matches!(&ran, Ok((result, _)) if *result != ReconcileResult::Abandoned) {
+        let states = &context.states;
+        states.with(&pass.uid, |state| state.is_requeued = true);
     }
     match ran {
         Ok((result, action)) => (result, action),
         // The object is gone, perhaps before its watch event forgot it.
-        Err(Failure::NotFound) => {
+        Err(KubernetesError::NotFound) => {
             context.release_permit(&pass.uid, &object_name(&*pass.object));
-            context.memos.forget(&pass.uid);
-            (PassResult::Abandoned, Action::await_change())
+            context.states.forget(&pass.uid);
+            (ReconcileResult::Abandoned, Action::await_change())
         }
         // The next wake-up starts from what status says.
         Err(_) => {
-            let wait = context.memos.with(&pass.uid, Memo::could_not_record);
+            let wait = context
+                .states
+                .with(&pass.uid, ObjectState::could_not_record);
             tracing::warn!(
                 namespace = pass.namespace,
                 name = pass.object.name_any(),
                 "the object could not be written; it is tried again"
             );
-            (PassResult::Abandoned, Action::requeue(wait))
+            (ReconcileResult::Abandoned, Action::requeue(wait))
         }
     }
 }
 
 /// Nothing is done about an object, and nothing said of it but to who debugs.
-fn left_alone(context: &Context, seen: &ProviderSecret, why: &str) -> (PassResult, Action) {
+fn skip(context: &Context, seen: &ProviderSecret, why: &str) -> (ReconcileResult, Action) {
     let (namespace, name) = &object_name(seen);
     tracing::debug!(namespace, name, "the object is left alone: {why}");
     context.release_permit(&seen.uid().unwrap_or_default(), &object_name(seen));
-    (PassResult::Unchanged, Action::await_change())
+    (ReconcileResult::Unchanged, Action::await_change())
 }
 
 /// The newest form of the object, and what to do about it.
 fn decision(
     context: &Context,
-    memo: &mut Memo,
+    state: &mut ObjectState,
     seen: &Arc<ProviderSecret>,
     current: impl Fn(&str) -> Option<String>,
 ) -> (Arc<ProviderSecret>, Decision) {
-    let object = memo.newest(seen);
+    let object = state.newest(seen);
     let now = Instant::now();
-    let next_try = memo.due(&object_name(&*object), now);
-    let is_edited = memo.is_edited(&object);
+    let next_try = state.due(&object_name(&*object), now);
+    let is_edited = state.is_edited(&object);
     let remembered = Remembered {
-        acted: memo.acted.as_ref(),
+        acted: state.acted.as_ref(),
         next_try,
-        has_spoiled: memo.spoiled().next().is_some(),
-        is_unverified: memo.verify_at.is_some_and(|due| due <= now),
-        is_requeued: memo.is_requeued || is_edited,
+        is_dirty: state.dirty().next().is_some(),
+        is_unverified: state.verify_at.is_some_and(|due| due <= now),
+        is_requeued: state.is_requeued || is_edited,
     };
     let decision = if object.metadata.deletion_timestamp.is_none() {
         decide(&object, remembered, (now, crate::clock::now()), current)
@@ -150,14 +155,14 @@ fn decision(
     } else {
         Decision::Rest
     };
-    memo.is_requeued = false;
-    if decision == Decision::Rest && memo.verify_at.is_none() {
-        memo.verify_at = verify::first(context, &object);
+    state.is_requeued = false;
+    if decision == Decision::Rest && state.verify_at.is_none() {
+        state.verify_at = verify::first(context, &object);
     }
     (object, decision)
 }
 
-struct Pass<'a> {
+struct Reconcile<'a> {
     context: &'a Context,
     uid: String,
     namespace: String,
@@ -170,19 +175,19 @@ struct Pass<'a> {
     records: OnceLock<Records>,
 }
 
-impl Pass<'_> {
-    async fn run(&self, decision: &Decision) -> Result<(PassResult, Action), Failure> {
+impl Reconcile<'_> {
+    async fn run(&self, decision: &Decision) -> Result<(ReconcileResult, Action), KubernetesError> {
         let Some(choice) = self.object.spec.provider.choice() else {
-            let conclusion = self.nothing_done(messages::no_provider(), Versions::new());
-            return self.conclude(None, conclusion).await;
+            let outcome = self.nothing_done(messages::no_provider(), Versions::new());
+            return self.report(None, outcome).await;
         };
         let (account, mut sources) = match self.account(choice).await {
             Ok(found) => found,
-            Err((trouble, sources)) => {
+            Err((failure, sources)) => {
                 self.context
                     .release_permit(&self.uid, &object_name(&*self.object));
                 return self
-                    .conclude(Some(choice), self.nothing_done(trouble, sources))
+                    .report(Some(choice), self.nothing_done(failure, sources))
                     .await;
             }
         };
@@ -194,31 +199,31 @@ impl Pass<'_> {
             }
             // Its turn wakes it.
             Admission::Parked | Admission::CircuitOpen(_) => {
-                return Ok((PassResult::Abandoned, Action::await_change()));
+                return Ok((ReconcileResult::Abandoned, Action::await_change()));
             }
         };
         let provider = match &closed {
             None => account.provider(choice, &name),
             Some(error) => account.refusing_provider(choice, &name, error),
         };
-        let route = Route {
+        let session = Session {
             account: &account,
             provider: &*provider,
             choice,
             closed,
         };
-        self.believe(&route);
-        let examined = match decision {
+        self.verify_records(&session);
+        let drift_check = match decision {
             Decision::Settle => {
-                let conclusion = self.as_recorded().settle(&*provider, choice).await;
-                return self.conclude(Some(choice), conclusion).await;
+                let outcome = self.as_recorded().settle(&*provider, choice).await;
+                return self.report(Some(choice), outcome).await;
             }
-            Decision::Verify => match self.verify(&route).await {
-                Verified::Done => return Ok((PassResult::Unchanged, Action::await_change())),
-                Verified::Learned(conclusion) => {
-                    return self.conclude(Some(choice), *conclusion).await;
+            Decision::Verify => match self.verify(&session).await {
+                Verified::Done => return Ok((ReconcileResult::Unchanged, Action::await_change())),
+                Verified::Learned(outcome) => {
+                    return self.report(Some(choice), *outcome).await;
                 }
-                Verified::Drifted(examined) => Some(examined),
+                Verified::Drifted(drift_check) => Some(drift_check),
             },
             Decision::Rest | Decision::Later(_) | Decision::Retry | Decision::Go => None,
         };
@@ -227,19 +232,19 @@ impl Pass<'_> {
         sources.extend(versions);
         sources.sort();
         sources.dedup_by(|a, b| a.0 == b.0);
-        let conclusion = match desired(&self.object.spec, &name, &read, provider.rules()) {
+        let outcome = match desired(&self.object.spec, &name, &read, provider.rules()) {
             Ok(mut wanted) => {
                 wanted.unread.extend(self.emptied(&read));
-                self.sync(&route, wanted, sources, examined).await?
+                self.sync(&session, wanted, sources, drift_check).await?
             }
-            Err(trouble) => self.nothing_done(trouble, sources),
+            Err(failure) => self.nothing_done(failure, sources),
         };
-        self.conclude(Some(choice), conclusion).await
+        self.report(Some(choice), outcome).await
     }
 
     /// A bulk source without keys deletes nothing: who empties a Secret seldom means to lose what was
     /// made from it. Under Retain nothing is deleted anyway.
-    fn emptied(&self, read: &Sources) -> Option<Trouble> {
+    fn emptied(&self, read: &Sources) -> Option<Failure> {
         let spec = &self.object.spec;
         let is_empty = |name: &&str| matches!(read.get(*name), Some(Ok(data)) if data.is_empty());
         let bulk = spec.bulk_sources().iter();
@@ -255,7 +260,7 @@ impl Pass<'_> {
     async fn account(
         &self,
         choice: Choice<'_>,
-    ) -> Result<(Arc<Account>, Versions), (Trouble, Versions)> {
+    ) -> Result<(Arc<Account>, Versions), (Failure, Versions)> {
         let reference = choice.api_key_secret_ref();
         let (credential, version) =
             dereference::credential(self.context, &self.namespace, reference).await;
@@ -269,7 +274,7 @@ impl Pass<'_> {
         });
         match account {
             Ok(account) => Ok((account, versions)),
-            Err(trouble) => Err((trouble, versions)),
+            Err(failure) => Err((failure, versions)),
         }
     }
 
@@ -278,10 +283,10 @@ impl Pass<'_> {
     fn admitted(&self, account: &Arc<Account>) -> Admission<Permit> {
         let name = object_name(&*self.object);
         let generation = self.object.metadata.generation.unwrap_or_default();
-        let before = self.context.memos.with(&self.uid, |memo| {
+        let before = self.context.states.with(&self.uid, |state| {
             // Now and not when its turn has come, so that all who wait share one listing.
-            memo.wanted_since(generation);
-            memo.use_account(account)
+            state.wanted_since(generation);
+            state.use_account(account)
         });
         if let Some(before) = before {
             before.limiter.forget(&name);
@@ -289,8 +294,8 @@ impl Pass<'_> {
         let admission = account.limiter.admit(&name);
         if let Admission::CircuitOpen(circuit) = &admission {
             self.context
-                .memos
-                .with(&self.uid, |memo| memo.next_try = Some(circuit.until));
+                .states
+                .with(&self.uid, |state| state.next_try = Some(circuit.until));
         }
         admission
     }
@@ -302,21 +307,21 @@ impl Pass<'_> {
     }
 
     /// Nothing has changed since status was written.
-    fn as_recorded(&self) -> Conclusion {
+    fn as_recorded(&self) -> Outcome {
         let status = self.object.status.clone().unwrap_or_default();
         let sources = status.sources.into_iter();
         let sources = sources
             .map(|source| (source.name, source.resource_version))
             .collect();
-        Conclusion::of(self.recorded().to_vec(), sources)
+        Outcome::of(self.recorded().to_vec(), sources)
     }
 
     /// The pass ends before there is a plan: what was recorded stays, and what is wanted and was
     /// never written is named.
-    fn nothing_done(&self, trouble: Trouble, sources: Versions) -> Conclusion {
+    fn nothing_done(&self, failure: Failure, sources: Versions) -> Outcome {
         let (spec, name) = (&self.object.spec, self.object.name_any());
-        let entries = status::untouched(self.recorded(), spec, &name, &trouble);
-        Conclusion::of(entries, sources).with(trouble)
+        let entries = status::untouched(self.recorded(), spec, &name, &failure);
+        Outcome::of(entries, sources).with(failure)
     }
 }
 

@@ -16,11 +16,11 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use self::conditions::{State, Verdict};
+use self::conditions::{Readiness, ReadyState};
 use super::{
     context::Context,
     events::Importance,
-    kubernetes::{Failure, bounded},
+    kubernetes::{KubernetesError, bounded},
     object::{object_name, slim, time},
     resolve::dereference::Versions,
 };
@@ -34,7 +34,7 @@ const TRIES: u32 = 5;
 
 /// What a pass found out.
 pub(crate) struct Findings {
-    pub(crate) verdict: Verdict,
+    pub(crate) readiness: Readiness,
     pub(crate) provider: Option<&'static str>,
     pub(crate) scope: Option<String>,
     pub(crate) entries: Vec<EntryStatus>,
@@ -46,12 +46,12 @@ pub(crate) struct Findings {
     /// What the digests were made with, where it is known.
     pub(crate) key_fingerprint: Option<String>,
     /// What else is to be told.
-    pub(crate) notices: Vec<Notice>,
+    pub(crate) event_notes: Vec<EventNote>,
 }
 
 /// Something that a person is told once.
 #[derive(Clone, Debug)]
-pub(crate) struct Notice {
+pub(crate) struct EventNote {
     pub(crate) importance: Importance,
     pub(crate) reason: Reason,
     pub(crate) action: &'static str,
@@ -75,7 +75,7 @@ pub(crate) fn next_status(
     ProviderSecretStatus {
         conditions: conditions::conditions(
             &previous.conditions,
-            &findings.verdict,
+            &findings.readiness,
             generation,
             now,
         ),
@@ -104,18 +104,18 @@ pub(crate) fn next_status(
 /// Writes what was found, tells of the transition, and gives the object as it is then.
 ///
 /// # Errors
-/// [`Failure::NotFound`] when the object is gone, else why status could not be written.
+/// [`KubernetesError::NotFound`] when the object is gone, else why status could not be written.
 pub(crate) async fn report(
     context: &Context,
     object: &Arc<ProviderSecret>,
     findings: &Findings,
-) -> Result<Arc<ProviderSecret>, Failure> {
+) -> Result<Arc<ProviderSecret>, KubernetesError> {
     let next = next_status(object, findings, crate::clock::now());
     let previous = object.status.clone().unwrap_or_default();
-    let told = write(context, object, &next).await?;
+    let written = write(context, object, &next).await?;
     announce(context, object, &previous, findings);
-    tell(context, object, &findings.notices);
-    Ok(told)
+    tell(context, object, &findings.event_notes);
+    Ok(written)
 }
 
 /// Writes a status if it says something new, and gives the object as it is then.
@@ -126,7 +126,7 @@ pub(crate) async fn write(
     context: &Context,
     object: &Arc<ProviderSecret>,
     next: &ProviderSecretStatus,
-) -> Result<Arc<ProviderSecret>, Failure> {
+) -> Result<Arc<ProviderSecret>, KubernetesError> {
     if object
         .status
         .as_ref()
@@ -147,17 +147,17 @@ pub(crate) async fn write(
     for _ in 0..TRIES {
         match bounded(api.patch_status(&name, &parameters, &patch)).await {
             Ok(answer) => return Ok(remember(context, answer)),
-            Err(Failure::Conflict) => {
+            Err(KubernetesError::Conflict) => {
                 let live = bounded(api.get(&name)).await?;
                 if live.uid() != object.uid() {
-                    return Err(Failure::NotFound);
+                    return Err(KubernetesError::NotFound);
                 }
-                patch = fenced_by_uid(object, next).ok_or(Failure::Conflict)?;
+                patch = fenced_by_uid(object, next).ok_or(KubernetesError::Conflict)?;
             }
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(error),
         }
     }
-    Err(Failure::Conflict)
+    Err(KubernetesError::Conflict)
 }
 
 /// Of the fields of a merge patch only the resourceVersion fences: one with the uid of a deleted
@@ -188,7 +188,7 @@ pub(crate) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<Pro
         return answer;
     }
     if let Some(uid) = answer.uid() {
-        context.memos.with(&uid, |memo| memo.wrote(&answer));
+        context.states.with(&uid, |state| state.wrote(&answer));
     }
     context.requeue_all(context.claims.note(&answer));
     answer
@@ -217,21 +217,21 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
 }
 
 /// Tells what is to be told, in the log and as events.
-pub(crate) fn tell(context: &Context, object: &Arc<ProviderSecret>, notices: &[Notice]) {
-    for notice in notices {
+pub(crate) fn tell(context: &Context, object: &Arc<ProviderSecret>, event_notes: &[EventNote]) {
+    for event_note in event_notes {
         let (namespace, name) = object_name(&**object);
-        let (reason, note) = (notice.reason.as_str(), &notice.note);
-        match notice.importance {
+        let (reason, note) = (event_note.reason.as_str(), &event_note.note);
+        match event_note.importance {
             Importance::Normal => tracing::info!(namespace, name, reason, "{note}"),
             Importance::Warning => tracing::warn!(namespace, name, reason, "{note}"),
         }
         let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
-        let Notice {
+        let EventNote {
             importance,
             reason,
             action,
             ..
-        } = *notice;
+        } = *event_note;
         context
             .events
             .tell(&guarded, importance, reason, action, note);
@@ -245,39 +245,46 @@ fn announce(
     previous: &ProviderSecretStatus,
     findings: &Findings,
 ) {
-    let verdict = &findings.verdict;
+    let readiness = &findings.readiness;
     let before = previous
         .conditions
         .iter()
         .find(|condition| condition.r#type == READY);
-    let is_transition = before.is_none_or(|before| before.reason != verdict.reason.as_str());
+    let is_transition = before.is_none_or(|before| before.reason != readiness.reason.as_str());
     // The provider is at work, or asked for patience: nobody need look.
-    let is_patience = matches!(verdict.reason, Reason::Progressing | Reason::RateLimited);
-    let (importance, action) = match verdict.state {
-        State::Ready if findings.written > 0 => (Importance::Normal, "Push"),
-        State::Ready | State::Suspended if verdict.reason == Reason::Suspended && is_transition => {
+    let is_patience = matches!(readiness.reason, Reason::Progressing | Reason::RateLimited);
+    let (importance, action) = match readiness.state {
+        ReadyState::Ready if findings.written > 0 => (Importance::Normal, "Push"),
+        ReadyState::Ready | ReadyState::Suspended
+            if readiness.reason == Reason::Suspended && is_transition =>
+        {
             (Importance::Normal, "Suspend")
         }
-        State::Stalled if is_transition => (Importance::Warning, "Push"),
-        State::Reconciling { .. } if is_transition && !is_patience => (Importance::Warning, "Push"),
-        State::Ready | State::Suspended | State::Reconciling { .. } | State::Stalled => return,
+        ReadyState::Stalled if is_transition => (Importance::Warning, "Push"),
+        ReadyState::Reconciling { .. } if is_transition && !is_patience => {
+            (Importance::Warning, "Push")
+        }
+        ReadyState::Ready
+        | ReadyState::Suspended
+        | ReadyState::Reconciling { .. }
+        | ReadyState::Stalled => return,
     };
     tracing::info!(
         namespace = object.namespace().unwrap_or_default(),
         name = object.name_any(),
         generation = object.metadata.generation.unwrap_or_default(),
-        reason = verdict.reason.as_str(),
+        reason = readiness.reason.as_str(),
         entries_written = findings.written,
         "{}",
-        verdict.message
+        readiness.message
     );
     let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
     context.events.tell(
         &guarded,
         importance,
-        verdict.reason,
+        readiness.reason,
         action,
-        &verdict.message,
+        &readiness.message,
     );
 }
 

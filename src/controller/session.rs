@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-pub(crate) use self::deletion::Deletion;
-use super::plan::Desired;
+pub(crate) use self::deletion::DeleteOutcome;
+use super::plan::DesiredEntry;
 use crate::{
     account::{Account, DigestKey, Digested, NameLock, NameLocks, Sealed, Snapshot, scope_field},
     api::{Choice, EntryStatus},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The way to the provider for one object's pass.
-pub(crate) struct Route<'a> {
+pub(crate) struct Session<'a> {
     pub(crate) account: &'a Account,
     pub(crate) provider: &'a dyn Provider,
     pub(crate) choice: Choice<'a>,
@@ -24,7 +24,7 @@ pub(crate) struct Route<'a> {
     pub(crate) closed: Option<ProviderError>,
 }
 
-impl Route<'_> {
+impl Session<'_> {
     /// The rules of the provider.
     pub(crate) fn rules(&self) -> &'static Rules {
         self.provider.rules()
@@ -39,7 +39,7 @@ impl Route<'_> {
     }
 
     /// The digest of an entry, where it has a value.
-    pub(crate) fn digest(&self, uid: &str, entry: &Desired) -> Option<String> {
+    pub(crate) fn digest(&self, uid: &str, entry: &DesiredEntry) -> Option<String> {
         self.digest_under(&self.account.digests, uid, entry)
     }
 
@@ -48,7 +48,7 @@ impl Route<'_> {
         &self,
         key: &DigestKey,
         uid: &str,
-        entry: &Desired,
+        entry: &DesiredEntry,
     ) -> Option<String> {
         let value = entry.value.as_ref().ok()?;
         let target = self.target();

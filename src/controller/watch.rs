@@ -1,5 +1,5 @@
 //! Watches: own watchers, each with its own backoff, so that one that fails does not slow the
-//! other (style.md 7.1). Errors are told and dropped; the watcher goes on by itself.
+//! other (style.md 7.1). Errors are event and dropped; the watcher goes on by itself.
 
 mod merge;
 mod metrics;
@@ -19,9 +19,9 @@ use kube::{
     },
 };
 
-pub(crate) use self::metrics::StoreStates;
+pub(crate) use self::metrics::StoreSamples;
 use self::{
-    merge::Told,
+    merge::NamespaceEvent,
     source::{Source, unfailing},
 };
 use super::{
@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{api::Reason, telemetry::Health};
 
-/// The objects themselves. Fills the store, keeps the index of references and forgets what is gone.
+/// The objects themselves. Fills the store, keeps the index of reverse_index and forgets what is gone.
 pub(crate) fn objects(
     context: Arc<Context>,
     client: Client,
@@ -51,10 +51,10 @@ pub(crate) fn objects(
     };
     let events = source.events(&context.namespaces, held);
     // Which namespaces are whole matters for Secrets only: of what is not listed there is no pass.
-    let events = events.filter_map(|told| {
-        ready(match told {
-            Ok(Told::Event(event)) => Some(Ok(event)),
-            Ok(Told::Whole(_)) => None,
+    let events = events.filter_map(|event| {
+        ready(match event {
+            Ok(NamespaceEvent::Event(event)) => Some(Ok(event)),
+            Ok(NamespaceEvent::Whole(_)) => None,
             Err(error) => Some(Err(error)),
         })
     });
@@ -109,7 +109,7 @@ fn note(context: &Context, object: &Guarded, before: Option<&Guarded>) {
     let name = object_name(object);
     let before = before.map(secret_names).unwrap_or_default();
     context
-        .references
+        .reverse_index
         .change(&name, &before, &secret_names(object));
     if let Ok(object) = &object.0 {
         context.requeue_all(context.claims.note(object));
@@ -127,8 +127,8 @@ fn note(context: &Context, object: &Guarded, before: Option<&Guarded>) {
     }
 }
 
-/// The objects that read a Secret that changed. Secrets are watched as metadata only.
-pub(crate) fn readers(
+/// The objects that name a Secret that changed. Secrets are watched as metadata only.
+pub(crate) fn secrets(
     context: Arc<Context>,
     client: Client,
     store: Store<Guarded>,
@@ -146,7 +146,7 @@ pub(crate) fn readers(
     };
     let events = source.events::<PartialObjectMeta<Secret>>(&context.namespaces, held);
     let woken = events
-        .map(move |told| told.map(|told| wake(&context, &store, &mut relist, told)))
+        .map(move |event| event.map(|event| wake(&context, &store, &mut relist, event)))
         // Errors only: a backoff behind Ok(Init) would never grow (style.md 7.3).
         .filter(|woken| ready(woken.as_ref().map_or(true, |woken| !woken.is_empty())));
     unfailing(woken).flat_map(stream::iter)
@@ -157,11 +157,11 @@ fn wake(
     context: &Context,
     store: &Store<Guarded>,
     relist: &mut Relist,
-    told: Told<PartialObjectMeta<Secret>>,
+    event: NamespaceEvent<PartialObjectMeta<Secret>>,
 ) -> Vec<ObjectRef<Guarded>> {
-    let event = match told {
-        Told::Event(event) => event,
-        Told::Whole(namespace) => {
+    let event = match event {
+        NamespaceEvent::Event(event) => event,
+        NamespaceEvent::Whole(namespace) => {
             context.secrets.set_whole(&namespace);
             // Those that name what does not exist too: until now they were left alone.
             let waiting = of_namespace(store, &namespace).into_iter();
@@ -176,7 +176,13 @@ fn wake(
         if context.secrets.get(&secret.0, &secret.1).is_none() {
             context.credentials.forget(&secret.0, &secret.1);
         }
-        woken.extend(context.references.readers(secret).iter().map(object_ref));
+        woken.extend(
+            context
+                .reverse_index
+                .objects_of(secret)
+                .iter()
+                .map(object_ref),
+        );
     }
     woken
 }

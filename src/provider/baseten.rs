@@ -9,7 +9,9 @@ use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Inventory, ListingNeed, Provider, Remote, Removal, Rules, Unit, Write, Written, wire};
+use super::{
+    DeleteRequest, Listing, ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire,
+};
 use crate::{
     api::{self, ProviderKind, Reason},
     http::{Body, Call, ProviderError, Scheme, Session},
@@ -73,14 +75,14 @@ impl Provider for Baseten {
         &RULES
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
+    async fn list(&self) -> Result<Listing, ProviderError> {
         let call = Call {
             operation: "list",
             path: &self.collection(),
             ..Call::default()
         };
         let listed: Listed = self.session.call(call).await?.json()?;
-        Ok(Inventory {
+        Ok(Listing {
             remotes: listed.secrets.into_iter().map(Remote::from).collect(),
             scope: self.team_id.clone(),
         })
@@ -109,7 +111,7 @@ impl Provider for Baseten {
     /// Without a team, a write goes to the primary team and a deletion by name to the default team,
     /// which may be another (providers.md 1.3, traps 2 and 3). So the team that the listing shows is
     /// named; where it shows none, the name must be the only one of all teams (see the caller).
-    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         let team = match (
             &self.team_id,
             entry.shown.and_then(|shown| shown.team.as_deref()),

@@ -10,7 +10,9 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Inventory, ListingNeed, Provider, Remote, Removal, Rules, Unit, Write, Written, wire};
+use super::{
+    DeleteRequest, Listing, ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire,
+};
 use crate::{
     api::{self, ProviderKind, Reason},
     http::{Body, Call, ProviderError, Scheme, Session},
@@ -119,8 +121,8 @@ impl Provider for Braintrust {
         &RULES
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
-        let mut listed = Inventory::default();
+    async fn list(&self) -> Result<Listing, ProviderError> {
+        let mut listed = Listing::default();
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let page = match self.page(after.as_deref()).await {
@@ -174,7 +176,7 @@ impl Provider for Braintrust {
         })
     }
 
-    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         // By id and not by name: some proxies drop the body of a DELETE (providers.md 4.1). A
         // secret that we wrote has an id.
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());

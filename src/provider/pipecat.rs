@@ -17,12 +17,12 @@ pub(super) use self::image_pull::ImagePull;
 #[cfg(test)]
 pub(crate) use self::image_pull::RULES as IMAGE_PULL_RULES;
 use super::{
-    Form, Inventory, ListingNeed, Provider, Remote, Removal, Rules, Settled, Unit, Write, Written,
-    wire,
+    DeleteRequest, Form, Listing, ListingNeed, Provider, Remote, Rules, Settled, Unit, Write,
+    Written, wire,
 };
 use crate::{
     api::{self, ProviderKind, Reason},
-    http::{Body, Call, Class, ProviderError, Scheme, Session},
+    http::{Body, Call, ErrorClass, ProviderError, Scheme, Session},
 };
 
 /// The rules of Pipecat Cloud.
@@ -74,7 +74,7 @@ impl Provider for Pipecat {
         &RULES
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
+    async fn list(&self) -> Result<Listing, ProviderError> {
         inventory(&self.session).await
     }
 
@@ -108,7 +108,7 @@ impl Provider for Pipecat {
         put(&self.session, call).await
     }
 
-    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         let path = ["v1", "secrets", &self.set, entry.name];
         let gone = wire::delete(&self.session, &path, &[]).await;
         gone.map_err(unless_busy)
@@ -143,8 +143,8 @@ async fn sets(session: &Session) -> Result<Vec<Set>, ProviderError> {
     Ok(listed.sets)
 }
 
-async fn inventory(session: &Session) -> Result<Inventory, ProviderError> {
-    Ok(Inventory {
+async fn inventory(session: &Session) -> Result<Listing, ProviderError> {
+    Ok(Listing {
         remotes: sets(session).await?.into_iter().map(Remote::from).collect(),
         scope: None,
     })
@@ -165,7 +165,7 @@ async fn put(session: &Session, call: Call<'_>) -> Result<Written, ProviderError
 /// A change of the same set is under way; it ends by itself (providers.md 3.2, trap 7).
 fn unless_busy(error: ProviderError) -> ProviderError {
     if error.is(StatusCode::CONFLICT) {
-        error.with(Class::Transient, Reason::ProviderUnavailable)
+        error.with(ErrorClass::Transient, Reason::ProviderUnavailable)
     } else {
         error
     }

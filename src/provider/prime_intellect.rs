@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Form, Inventory, ListingNeed, Provider, Remote, Removal, Rules, Unit, Write, Written, wire,
+    DeleteRequest, Form, Listing, ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire,
 };
 use crate::{
     api::{self, ProviderKind, Reason},
@@ -108,8 +108,8 @@ impl Provider for PrimeIntellect {
         &RULES
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
-        let mut listed = Inventory::default();
+    async fn list(&self) -> Result<Listing, ProviderError> {
+        let mut listed = Listing::default();
         listed.scope.clone_from(&self.team_id);
         let (mut offset, mut total) = (0, 0);
         let mut seen = HashSet::new();
@@ -164,7 +164,7 @@ impl Provider for PrimeIntellect {
         })
     }
 
-    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         // Without an id there is nothing to name: a secret that we wrote has one.
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());
         let Some(id) = id else { return Ok(()) };

@@ -112,7 +112,7 @@ fn a_429_pauses_until_retry_after_and_a_fifth_longer_at_most() {
         let Capacity::None(circuit) = account.capacity() else {
             panic!("closed")
         };
-        assert_eq!(circuit.error.class, Class::Throttled);
+        assert_eq!(circuit.error.class, ErrorClass::Throttled);
         account.wait(account.closed());
         assert_eq!(account.capacity(), Capacity::One, "no herd");
         assert_eq!(account.health.refusal(account.now), None);
@@ -243,7 +243,7 @@ fn an_outage_lets_one_object_try_each_minute_until_it_is_over() {
         let Capacity::None(circuit) = account.capacity() else {
             panic!("closed")
         };
-        assert_eq!(circuit.error.class, Class::Transient);
+        assert_eq!(circuit.error.class, ErrorClass::Transient);
         assert_eq!(
             account.health.refusal(account.now),
             None,

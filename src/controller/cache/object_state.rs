@@ -20,7 +20,7 @@ use crate::{
 /// How many answers in a row may be not understood before a person is asked to look.
 const PROTOCOL_FAILURES: u32 = 3;
 /// How long failures are tried again soon, and how long the waits are from then on.
-const LONG: Duration = Duration::from_hours(1);
+const LONG_BACKOFF: Duration = Duration::from_hours(1);
 
 /// What a pass acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) struct Acted {
 
 /// What is remembered of one object.
 #[derive(Default)]
-pub(crate) struct Memo {
+pub(crate) struct ObjectState {
     /// What the last pass acted on.
     pub(crate) acted: Option<Acted>,
     /// When the next try is due if there is no news; none means never.
@@ -60,48 +60,48 @@ pub(crate) struct Memo {
     /// what proves that, it must not be asked again.
     proved: Option<Box<[u8; 32]>>,
     /// What stands for the status that we last saw or wrote.
-    told: Option<u64>,
+    status_hash: Option<u64>,
     /// Since when this process knows that the object is deleted.
     deleted: Option<Instant>,
     /// The folded names of entries that another object wrote; most objects have none.
-    spoiled: BTreeSet<String>,
+    dirty: BTreeSet<String>,
 }
 
-/// The memos of all objects, by uid.
+/// The states of all objects, by uid.
 #[derive(Default)]
-pub(crate) struct Memos(Mutex<HashMap<String, Memo>>);
+pub(crate) struct ObjectStates(Mutex<HashMap<String, ObjectState>>);
 
-impl Memos {
-    /// Lends the memo of an object.
-    pub(crate) fn with<T>(&self, uid: &str, use_it: impl FnOnce(&mut Memo) -> T) -> T {
-        let mut memos = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+impl ObjectStates {
+    /// Lends the state of an object.
+    pub(crate) fn with<T>(&self, uid: &str, use_it: impl FnOnce(&mut ObjectState) -> T) -> T {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Without the allocation of a key where there is one.
-        if let Some(memo) = memos.get_mut(uid) {
-            return use_it(memo);
+        if let Some(state) = states.get_mut(uid) {
+            return use_it(state);
         }
-        use_it(memos.entry(uid.to_owned()).or_default())
+        use_it(states.entry(uid.to_owned()).or_default())
     }
 
     /// Whether the time has come for something that no wake-up brings.
     pub(crate) fn is_due(&self, uid: &str, now: Instant) -> bool {
-        let memos = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        memos.get(uid).is_some_and(|memo| memo.is_due(now))
+        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.get(uid).is_some_and(|state| state.is_due(now))
     }
 
     /// The account of an object, where one is known.
     pub(crate) fn account(&self, uid: &str) -> Option<Arc<Account>> {
-        let memos = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        memos.get(uid).and_then(Memo::account)
+        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.get(uid).and_then(ObjectState::account)
     }
 
     /// Forgets an object that is gone, and gives back its account.
     pub(crate) fn forget(&self, uid: &str) -> Option<Arc<Account>> {
-        let mut memos = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        memos.remove(uid).and_then(|memo| memo.account)
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.remove(uid).and_then(|state| state.account)
     }
 }
 
-impl Memo {
+impl ObjectState {
     /// The newest known form of an object that the watch shows as `seen`: our own write's answer
     /// until the watch has caught up with it.
     pub(crate) fn newest(&mut self, seen: &Arc<ProviderSecret>) -> Arc<ProviderSecret> {
@@ -124,7 +124,7 @@ impl Memo {
     /// Keeps the answer to a write of ours.
     pub(crate) fn wrote(&mut self, answer: &Arc<ProviderSecret>) {
         self.newest = Some(Arc::clone(answer));
-        self.told(answer);
+        self.status_seen(answer);
     }
 
     /// Whether this key was found to open the account that was written to.
@@ -138,14 +138,14 @@ impl Memo {
     }
 
     /// The status of the object is the one that we know of.
-    pub(crate) fn told(&mut self, object: &ProviderSecret) {
-        self.told = Some(status_hash(object));
+    pub(crate) fn status_seen(&mut self, object: &ProviderSecret) {
+        self.status_hash = Some(status_hash(object));
     }
 
     /// Whether somebody else edited status since we last saw or wrote it.
     pub(crate) fn is_edited(&mut self, object: &ProviderSecret) -> bool {
         let now = status_hash(object);
-        *self.told.get_or_insert(now) != now
+        *self.status_hash.get_or_insert(now) != now
     }
 
     /// Keeps the account alive; the one before, if it was another.
@@ -205,32 +205,32 @@ impl Memo {
 
     /// Whether the time has come for something that no wake-up brings.
     fn is_due(&self, now: Instant) -> bool {
-        self.verify_at.is_some_and(|due| due <= now) || !self.spoiled.is_empty()
+        self.verify_at.is_some_and(|due| due <= now) || !self.dirty.is_empty()
     }
 
     /// The folded names of entries that another object wrote.
-    pub(crate) fn spoiled(&self) -> impl Iterator<Item = &str> {
-        self.spoiled.iter().map(String::as_str)
+    pub(crate) fn dirty(&self) -> impl Iterator<Item = &str> {
+        self.dirty.iter().map(String::as_str)
     }
 
     /// Another object wrote an entry.
-    pub(crate) fn spoil(&mut self, folded: &str) {
-        self.spoiled.insert(folded.to_owned());
+    pub(crate) fn mark_overwritten(&mut self, folded: &str) {
+        self.dirty.insert(folded.to_owned());
     }
 
     /// An entry was written.
     pub(crate) fn written(&mut self, folded: &str) {
-        self.spoiled.remove(folded);
+        self.dirty.remove(folded);
     }
 
     /// The wait after one more failure at the provider: 1 s doubling to 5 min, with full jitter;
     /// after an hour of failures an hour. So what is broken for good costs 24 tries a day.
     pub(crate) fn back_off(&mut self) -> Duration {
         let (next, began) = self.next_wait();
-        if began.elapsed() < LONG {
+        if began.elapsed() < LONG_BACKOFF {
             next
         } else {
-            LONG.mul_f64(1.0 + fastrand::f64() * 0.2)
+            LONG_BACKOFF.mul_f64(1.0 + fastrand::f64() * 0.2)
         }
     }
 
@@ -334,16 +334,16 @@ mod tests {
 
         let now = Instant::now();
         let later = now + Duration::from_hours(1);
-        let mut memo = Memo {
+        let mut state = ObjectState {
             next_try: Some(later),
-            ..Memo::default()
+            ..ObjectState::default()
         };
-        memo.use_account(&account);
-        assert_eq!(memo.due(&name("second"), now), Some(later));
+        state.use_account(&account);
+        assert_eq!(state.due(&name("second"), now), Some(later));
         drop(permit);
-        assert_eq!(memo.due(&name("second"), now), Some(now));
-        memo.next_try = None;
-        assert_eq!(memo.due(&name("second"), now), None, "nothing to do");
+        assert_eq!(state.due(&name("second"), now), Some(now));
+        state.next_try = None;
+        assert_eq!(state.due(&name("second"), now), None, "nothing to do");
     }
 
     /// Cases: P-14
@@ -351,11 +351,11 @@ mod tests {
     async fn what_fails_for_a_day_is_tried_24_times_after_the_first_hour() {
         let hour = Duration::from_hours(1);
         for _ in 0..20 {
-            let (mut memo, began) = (Memo::default(), Instant::now());
+            let (mut state, began) = (ObjectState::default(), Instant::now());
             let mut tries = Vec::new();
             while began.elapsed() < 24 * hour {
                 tries.push(began.elapsed());
-                tokio::time::advance(memo.back_off()).await;
+                tokio::time::advance(state.back_off()).await;
             }
             let later = tries.iter().filter(|tried| **tried > hour).count();
             assert!((18..=24).contains(&later), "{later}");
@@ -364,8 +364,8 @@ mod tests {
                 "{}",
                 tries.len()
             );
-            memo.reset_backoff();
-            assert!(memo.back_off() <= Duration::from_secs(1));
+            state.reset_backoff();
+            assert!(state.back_off() <= Duration::from_secs(1));
         }
     }
 }

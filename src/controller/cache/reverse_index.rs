@@ -1,4 +1,4 @@
-//! Which objects name which Secret, so that a change of one wakes its readers and nobody else.
+//! Which objects name which Secret, so that a change of one wakes its objects and nobody else.
 
 use std::{
     collections::HashMap,
@@ -8,14 +8,14 @@ use std::{
 use super::SecretName;
 use crate::account::ObjectName;
 
-/// The readers of every Secret: namespace → Secret → objects. Lists and not sets, because most
+/// The objects of every Secret: namespace → Secret → objects. Lists and not sets, because most
 /// Secrets have one reader and there may be many Secrets.
 #[derive(Default)]
-pub(crate) struct References(Mutex<HashMap<String, ReadersBySecret>>);
+pub(crate) struct ReverseIndex(Mutex<HashMap<String, ObjectsBySecret>>);
 
-type ReadersBySecret = HashMap<Box<str>, Vec<Box<str>>>;
+type ObjectsBySecret = HashMap<Box<str>, Vec<Box<str>>>;
 
-impl References {
+impl ReverseIndex {
     /// `object` reads the Secrets `now`, all of its namespace, where it read `before`.
     pub(crate) fn change(&self, object: &ObjectName, before: &[&str], now: &[&str]) {
         if before == now {
@@ -25,17 +25,17 @@ impl References {
         let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let secrets = index.entry(namespace.clone()).or_default();
         for secret in before {
-            if let Some(readers) = secrets.get_mut(*secret) {
-                readers.retain(|reader| **reader != **name);
-                if readers.is_empty() {
+            if let Some(objects) = secrets.get_mut(*secret) {
+                objects.retain(|reader| **reader != **name);
+                if objects.is_empty() {
                     secrets.remove(*secret);
                 }
             }
         }
         for secret in now {
-            let readers = secrets.entry((*secret).into()).or_default();
-            if !readers.iter().any(|reader| **reader == **name) {
-                readers.push(name.as_str().into());
+            let objects = secrets.entry((*secret).into()).or_default();
+            if !objects.iter().any(|reader| **reader == **name) {
+                objects.push(name.as_str().into());
             }
         }
         if secrets.is_empty() {
@@ -44,12 +44,12 @@ impl References {
     }
 
     /// The objects that read a Secret.
-    pub(crate) fn readers(&self, (namespace, secret): &SecretName) -> Vec<ObjectName> {
+    pub(crate) fn objects_of(&self, (namespace, secret): &SecretName) -> Vec<ObjectName> {
         let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let readers = index
+        let objects = index
             .get(namespace)
             .and_then(|secrets| secrets.get(secret.as_str()));
-        readers
+        objects
             .into_iter()
             .flatten()
             .map(|name| (namespace.clone(), name.to_string()))
@@ -67,16 +67,22 @@ mod tests {
 
     #[test]
     fn readers_follow_the_spec() {
-        let references = References::default();
-        references.change(&name("ml", "one"), &[], &["a", "b"]);
-        references.change(&name("ml", "two"), &[], &["b"]);
-        references.change(&name("other", "one"), &[], &["b"]);
-        let readers = references.readers(&name("ml", "b"));
-        assert_eq!(readers, [name("ml", "one"), name("ml", "two")]);
-        references.change(&name("ml", "one"), &["a", "b"], &["a"]);
-        assert_eq!(references.readers(&name("ml", "b")), [name("ml", "two")]);
-        references.change(&name("ml", "two"), &["b"], &[]);
-        assert!(references.readers(&name("ml", "b")).is_empty());
-        assert_eq!(references.readers(&name("ml", "a")), [name("ml", "one")]);
+        let reverse_index = ReverseIndex::default();
+        reverse_index.change(&name("ml", "one"), &[], &["a", "b"]);
+        reverse_index.change(&name("ml", "two"), &[], &["b"]);
+        reverse_index.change(&name("other", "one"), &[], &["b"]);
+        let objects = reverse_index.objects_of(&name("ml", "b"));
+        assert_eq!(objects, [name("ml", "one"), name("ml", "two")]);
+        reverse_index.change(&name("ml", "one"), &["a", "b"], &["a"]);
+        assert_eq!(
+            reverse_index.objects_of(&name("ml", "b")),
+            [name("ml", "two")]
+        );
+        reverse_index.change(&name("ml", "two"), &["b"], &[]);
+        assert!(reverse_index.objects_of(&name("ml", "b")).is_empty());
+        assert_eq!(
+            reverse_index.objects_of(&name("ml", "a")),
+            [name("ml", "one")]
+        );
     }
 }

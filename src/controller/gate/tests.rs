@@ -170,7 +170,8 @@ fn what_is_at_rest_is_verified_when_its_time_has_come() {
         is_unverified: true,
         ..Remembered::default()
     };
-    let decide = |object: &ProviderSecret, memo| decide(object, memo, now(), versions(Some("20")));
+    let decide =
+        |object: &ProviderSecret, state| decide(object, state, now(), versions(Some("20")));
     assert_eq!(decide(&synced, due), Decision::Verify);
     let failing = object(1, &status(1, "False", "Timeout"));
     assert_eq!(decide(&failing, due), Decision::Retry);

@@ -184,7 +184,7 @@ impl Claimant {
 
     /// Whether this object may have a name when `other` goes: it has the same key, or was shown
     /// under its own key what `other` wrote.
-    pub(crate) fn may_inherit(&self, other_uid: &str, other: &Self, folded: &str) -> bool {
+    pub(crate) fn may_succeed(&self, other_uid: &str, other: &Self, folded: &str) -> bool {
         let has_same_key = self.key.is(&other.key);
         self.names.contains(folded)
             && self.place.shares_names_with(&other.place, has_same_key)

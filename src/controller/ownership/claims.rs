@@ -101,15 +101,15 @@ impl Claims {
                 claimant.place.scope = scope.map(str::to_owned);
             }
         });
-        let mut concerned = index.others(uid);
+        let mut affected = index.others(uid);
         if scope.is_some() {
             // Whoever has written and does not know his scope may turn out to share it.
             let strangers = index.strangers(uid);
             let is_unplaced = |other: &Claimant| other.place.scope.is_none() && other.has_written();
             let unplaced = strangers.filter(|(_, other)| is_unplaced(other));
-            concerned.extend(unplaced.map(|(_, other)| other.name.clone()));
+            affected.extend(unplaced.map(|(_, other)| other.name.clone()));
         }
-        concerned
+        affected
     }
 
     /// Whether another object claims one of the same names with another key, so that it matters
@@ -174,14 +174,14 @@ impl Claims {
     }
 
     /// Whether another object, that is not being deleted, claims a name too.
-    pub(crate) fn has_heir(&self, uid: &str, folded: &str) -> bool {
+    pub(crate) fn has_successor(&self, uid: &str, folded: &str) -> bool {
         let index = self.index();
         let Some(me) = index.claimants.get(uid) else {
             return false;
         };
         index
             .sharing(uid, me, folded)
-            .any(|(_, other)| !other.is_deleting && other.may_inherit(uid, me, folded))
+            .any(|(_, other)| !other.is_deleting && other.may_succeed(uid, me, folded))
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {

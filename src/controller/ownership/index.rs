@@ -20,7 +20,7 @@ pub(crate) struct Index {
 
 impl Index {
     /// Puts a claimant in the place of its former self. Those who claim a name that it no longer
-    /// claims, or claims differently, are concerned.
+    /// claims, or claims differently, are affected.
     pub(crate) fn replace(&mut self, uid: &str, claimant: Claimant) -> Vec<ObjectName> {
         let is_same = |known: &Claimant| {
             known.is_deleting == claimant.is_deleting
@@ -28,7 +28,7 @@ impl Index {
                 && known.claims().eq(claimant.claims())
         };
         let is_changed = self.claimants.get(uid).is_some_and(|known| !is_same(known));
-        let mut concerned = if is_changed {
+        let mut affected = if is_changed {
             self.others(uid)
         } else {
             Vec::new()
@@ -36,11 +36,11 @@ impl Index {
         self.remove(uid);
         self.insert(Arc::from(uid), claimant);
         if is_changed {
-            concerned.extend(self.others(uid));
-            concerned.sort();
-            concerned.dedup();
+            affected.extend(self.others(uid));
+            affected.sort();
+            affected.dedup();
         }
-        concerned
+        affected
     }
 
     pub(crate) fn change(&mut self, uid: &str, change: impl FnOnce(&mut Claimant)) {

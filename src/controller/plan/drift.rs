@@ -29,7 +29,7 @@ pub(crate) enum Cause {
     /// A write whose outcome was never known may have come in last.
     Unsure,
     /// Another object that has no claim on the name wrote it.
-    Spoiled,
+    OverwrittenByPeer,
 }
 
 /// What somebody else did.

@@ -1,14 +1,14 @@
 //! Finding an entry in a listing.
 
-use super::Desired;
+use super::DesiredEntry;
 use crate::{
     api::{EntryStatus, Reason},
-    controller::{error::Trouble, ownership::Mark},
+    controller::{error::Failure, ownership::Mark},
     provider::{Form, Remote, Rules},
 };
 
 /// Whether the listing shows the name at all.
-pub(crate) fn is_listed(entry: &Desired, remotes: &[Remote], rules: &Rules) -> bool {
+pub(crate) fn is_listed(entry: &DesiredEntry, remotes: &[Remote], rules: &Rules) -> bool {
     remotes
         .iter()
         .any(|remote| (rules.fold)(&remote.name) == entry.folded)
@@ -19,10 +19,10 @@ pub(crate) fn is_listed(entry: &Desired, remotes: &[Remote], rules: &Rules) -> b
 /// # Errors
 /// When the provider shows several of the name, or one that cannot become what is wanted.
 pub(crate) fn locate<'a>(
-    entry: &Desired,
+    entry: &DesiredEntry,
     remotes: &'a [Remote],
     rules: &Rules,
-) -> Result<Option<&'a Remote>, Trouble> {
+) -> Result<Option<&'a Remote>, Failure> {
     let provider = rules.kind;
     let mut same_name = remotes
         .iter()
@@ -35,7 +35,7 @@ pub(crate) fn locate<'a>(
             "{provider} shows several secrets named {}. Delete all but one there.",
             entry.name
         );
-        return Err(Trouble::config(Reason::Ambiguous, message));
+        return Err(Failure::config(Reason::Ambiguous, message));
     }
     if let Some(form) = other_form(found, rules) {
         return Err(other_kind(&entry.name, form, rules));
@@ -50,7 +50,7 @@ pub(crate) fn locate<'a>(
             "The secret {} exists at {provider} and is {is}, which cannot change. Use another name or delete it there.",
             entry.name
         );
-        return Err(Trouble::config(Reason::Unsupported, message));
+        return Err(Failure::config(Reason::Unsupported, message));
     }
     Ok(Some(found))
 }
@@ -63,7 +63,7 @@ pub(crate) fn other_form(remote: &Remote, rules: &Rules) -> Option<Form> {
 }
 
 /// A set of another kind than the wanted one.
-pub(crate) fn other_kind(name: &str, form: Form, rules: &Rules) -> Trouble {
+pub(crate) fn other_kind(name: &str, form: Form, rules: &Rules) -> Failure {
     let is = if form == Form::ImagePull {
         "an image pull secret"
     } else {
@@ -73,7 +73,7 @@ pub(crate) fn other_kind(name: &str, form: Form, rules: &Rules) -> Trouble {
         "The set {name} exists at {} as {is}, which cannot change. Give another setName.",
         rules.kind
     );
-    Trouble::config(Reason::Conflict, message)
+    Failure::config(Reason::Conflict, message)
 }
 
 /// What a listing says of a recorded entry.

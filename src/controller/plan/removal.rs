@@ -8,54 +8,54 @@ use crate::{
 
 /// An entry that is recorded and not wanted, and what is done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Removed {
+pub(crate) struct PlannedRemoval {
     pub(crate) entry: EntryStatus,
-    pub(crate) riddance: Riddance,
+    pub(crate) action: RemovalAction,
 }
 
 /// How an entry goes away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Riddance {
+pub(crate) enum RemovalAction {
     /// Its record is dropped and nothing else.
-    Forget,
+    DropRecord,
     /// It is deleted at the provider.
     Delete,
     /// Another object claims it and writes it.
-    HandOver,
+    TransferOwner,
     /// It may be there, but it cannot be told from what somebody else wrote: it stays, and is named.
-    LeaveBehind,
+    Orphan,
 }
 
 /// Decides about entries that go away.
-pub(crate) fn removals<'a>(
+pub(crate) fn plan_removals<'a>(
     unwanted: impl IntoIterator<Item = &'a EntryStatus>,
     policy: DeletionPolicy,
     rules: &Rules,
     claimed: &dyn Claimed,
-) -> Vec<Removed> {
+) -> Vec<PlannedRemoval> {
     unwanted
         .into_iter()
-        .map(|entry| Removed {
-            riddance: riddance(entry, policy, &(rules.fold)(&entry.name), claimed),
+        .map(|entry| PlannedRemoval {
+            action: action(entry, policy, &(rules.fold)(&entry.name), claimed),
             entry: entry.clone(),
         })
         .collect()
 }
 
-fn riddance(
+fn action(
     entry: &EntryStatus,
     policy: DeletionPolicy,
     folded: &str,
     claimed: &dyn Claimed,
-) -> Riddance {
+) -> RemovalAction {
     if policy == DeletionPolicy::Retain || !may_be_there(entry) {
-        Riddance::Forget
-    } else if claimed.lost(folded).is_some() || claimed.has_heir(folded) {
-        Riddance::HandOver
+        RemovalAction::DropRecord
+    } else if claimed.lost(folded).is_some() || claimed.has_successor(folded) {
+        RemovalAction::TransferOwner
     } else if is_ours(entry) {
-        Riddance::Delete
+        RemovalAction::Delete
     } else {
-        Riddance::LeaveBehind
+        RemovalAction::Orphan
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
     use crate::{
         api::{ProviderKind, Reason},
         controller::{
-            error::Trouble,
+            error::Failure,
             object::{time, unwritten},
         },
         provider,
@@ -91,12 +91,12 @@ mod tests {
     }
 
     impl Claimed for Others {
-        fn lost(&self, _folded: &str) -> Option<Trouble> {
+        fn lost(&self, _folded: &str) -> Option<Failure> {
             self.owns
-                .then(|| Trouble::config(Reason::Conflict, "another's"))
+                .then(|| Failure::config(Reason::Conflict, "another's"))
         }
 
-        fn has_heir(&self, _folded: &str) -> bool {
+        fn has_successor(&self, _folded: &str) -> bool {
             self.inherits
         }
     }
@@ -129,8 +129,8 @@ mod tests {
             };
             let policy = if is_delete { DeletionPolicy::Delete } else { DeletionPolicy::Retain };
             let rules = provider::rules(ProviderKind::Baseten);
-            let removed = removals([&entry], policy, rules, &Others { owns, inherits });
-            let is_deleted = removed[0].riddance == Riddance::Delete;
+            let removed = plan_removals([&entry], policy, rules, &Others { owns, inherits });
+            let is_deleted = removed[0].action == RemovalAction::Delete;
             let is_ours = is_written || ((is_pending || is_tried) && matches!(found, Some(Found::Absent | Found::NoSet)));
             prop_assert_eq!(is_deleted, is_delete && is_ours && !owns && !inherits);
         }

@@ -1,13 +1,13 @@
 //! What is at the provider under a name before its first write, and why it is left alone.
 
 use super::{
-    Desired, Inputs,
+    DesiredEntry, Inputs,
     locate::{other_form, other_kind},
     was_written,
 };
 use crate::{
     api::{ConflictPolicy, EntryStatus, Found, Reason},
-    controller::error::Trouble,
+    controller::error::Failure,
     provider::{Remote, Rules, Unit},
 };
 
@@ -31,11 +31,11 @@ pub(crate) fn found(
 
 /// Why a name that is there and was never ours is left alone.
 pub(crate) fn foreign(
-    entry: &Desired,
+    entry: &DesiredEntry,
     recorded: Option<&EntryStatus>,
     found: Option<Found>,
     inputs: &Inputs<'_>,
-) -> Option<Trouble> {
+) -> Option<Failure> {
     let is_ours = recorded.is_some_and(was_written);
     if is_ours || inputs.conflict == ConflictPolicy::Overwrite {
         return None;
@@ -51,19 +51,19 @@ pub(crate) fn foreign(
             let message = format!(
                 "The set {set} exists at {provider} and was not written by this object. Give another setName, delete it there, or set conflictPolicy to Overwrite."
             );
-            Some(Trouble::config(Reason::Conflict, message))
+            Some(Failure::config(Reason::Conflict, message))
         }
         _ => (found == Some(Found::Foreign)).then(|| taken(&entry.name, inputs.rules)),
     }
 }
 
 /// A name that is somebody else's.
-pub(crate) fn taken(name: &str, rules: &Rules) -> Trouble {
+pub(crate) fn taken(name: &str, rules: &Rules) -> Failure {
     let message = format!(
         "{name} exists at {} and was not written by this object. Use another name, delete it there, or set conflictPolicy to Overwrite.",
         rules.kind
     );
-    Trouble::config(Reason::Conflict, message)
+    Failure::config(Reason::Conflict, message)
 }
 
 /// Whether anything of the set is ours.
@@ -82,7 +82,7 @@ pub(crate) fn shown_set<'a>(inputs: &Inputs<'a>) -> Option<&'a Remote> {
 }
 
 /// Why the set that is there cannot become what is wanted.
-pub(crate) fn unfit(inputs: &Inputs<'_>) -> Option<Trouble> {
+pub(crate) fn unfit(inputs: &Inputs<'_>) -> Option<Failure> {
     let ((name, region), set) = (inputs.set?, shown_set(inputs)?);
     let provider = inputs.rules.kind;
     let message = if let Some(form) = other_form(set, inputs.rules) {
@@ -94,5 +94,5 @@ pub(crate) fn unfit(inputs: &Inputs<'_>) -> Option<Trouble> {
     } else {
         return None;
     };
-    Some(Trouble::config(Reason::Conflict, message))
+    Some(Failure::config(Reason::Conflict, message))
 }

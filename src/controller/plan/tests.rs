@@ -13,8 +13,8 @@ use crate::{
     provider::{self, Form, Options},
 };
 
-fn entry(name: &str, value: &str) -> Desired {
-    Desired {
+fn entry(name: &str, value: &str) -> DesiredEntry {
+    DesiredEntry {
         name: name.to_owned(),
         folded: name.replace('-', "_"),
         options: Options::default(),
@@ -44,11 +44,11 @@ fn record(name: &str, digest: Option<&str>, state: EntryState) -> EntryStatus {
 struct Unclaimed;
 
 impl Claimed for Unclaimed {
-    fn lost(&self, _folded: &str) -> Option<Trouble> {
+    fn lost(&self, _folded: &str) -> Option<Failure> {
         None
     }
 
-    fn has_heir(&self, _folded: &str) -> bool {
+    fn has_successor(&self, _folded: &str) -> bool {
         false
     }
 }
@@ -62,7 +62,7 @@ fn remote(name: &str, id: &str) -> Remote {
 }
 
 /// The value stands for its own digest.
-fn digest(entry: &Desired) -> Option<String> {
+fn digest(entry: &DesiredEntry) -> Option<String> {
     entry
         .value
         .as_ref()
@@ -72,7 +72,7 @@ fn digest(entry: &Desired) -> Option<String> {
 
 fn planned(
     kind: ProviderKind,
-    desired: &[Desired],
+    desired: &[DesiredEntry],
     recorded: &[EntryStatus],
     observed: Option<&[Remote]>,
 ) -> Vec<Planned> {
@@ -153,10 +153,10 @@ fn what_exists_is_updated_and_never_created_again() {
         Change::Update(Some("1".to_owned()))
     );
     assert_eq!(change(Some(&[remote("B", "2")])), Change::Create);
-    let Change::Refuse(trouble) = change(Some(&[remote("A", "1"), remote("A", "2")])) else {
+    let Change::Refuse(failure) = change(Some(&[remote("A", "1"), remote("A", "2")])) else {
         panic!("refused")
     };
-    assert_eq!(trouble.reason, Reason::Ambiguous);
+    assert_eq!(failure.reason, Reason::Ambiguous);
 }
 
 #[test]
@@ -165,14 +165,14 @@ fn a_file_does_not_become_a_text() {
         form: Some(Form::File),
         ..remote("A", "1")
     };
-    let Change::Refuse(trouble) = only(
+    let Change::Refuse(failure) = only(
         ProviderKind::PrimeIntellect,
         None,
         Some(std::slice::from_ref(&file)),
     ) else {
         panic!("refused")
     };
-    assert_eq!(trouble.reason, Reason::Unsupported);
+    assert_eq!(failure.reason, Reason::Unsupported);
     let mut wanted = entry("A", "1");
     wanted.options.prime_intellect = PrimeIntellectOptions {
         is_file: Some(true),
@@ -194,7 +194,7 @@ fn a_set_of_another_kind_or_region_is_left_alone(
     #[case] reason: Option<Reason>,
 ) {
     let refused = match only(ProviderKind::Pipecat, None, Some(&observed)) {
-        Change::Refuse(trouble) => Some(trouble.reason),
+        Change::Refuse(failure) => Some(failure.reason),
         _ => None,
     };
     assert_eq!(refused, reason);
@@ -287,7 +287,7 @@ proptest! {
     fn a_plan_that_was_carried_out_leaves_nothing_to_do(
         kind in kinds(), names in names(), values in prop::collection::vec("[12]", 8), recorded in records(),
     ) {
-        let desired: Vec<Desired> = names.iter().zip(&values).map(|(name, value)| entry(name, value)).collect();
+        let desired: Vec<DesiredEntry> = names.iter().zip(&values).map(|(name, value)| entry(name, value)).collect();
         let first = planned(kind, &desired, &recorded, Some(&[]));
         let after: Vec<EntryStatus> = desired
             .iter()
@@ -302,7 +302,7 @@ proptest! {
     /// Nothing is kept of which it is not known that the provider has it.
     #[test]
     fn only_what_was_acknowledged_is_kept(kind in kinds(), names in names(), recorded in records()) {
-        let desired: Vec<Desired> = names.iter().map(|name| entry(name, "1")).collect();
+        let desired: Vec<DesiredEntry> = names.iter().map(|name| entry(name, "1")).collect();
         for (entry, planned) in desired.iter().zip(planned(kind, &desired, &recorded, None)) {
             let record = recorded.iter().find(|record| record.name == entry.name);
             let is_held = record.is_some_and(|record| {

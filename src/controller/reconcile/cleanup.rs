@@ -6,36 +6,40 @@ use std::{sync::Arc, time::Duration};
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
-use super::{Pass, outcome::Conclusion};
+use super::{Reconcile, outcome::Outcome};
 use crate::{
     account::{Account, Admission},
     api::{Choice, DELETION_OVERRIDE, DeletionPolicy, EntryStatus},
     controller::{
-        cache::{Acted, Memo},
-        error::{Kind, Trouble},
-        kubernetes::{Failure, is_terminating},
-        plan::{self, Riddance, removals},
-        report::{self, Findings, Notice, finalizer, messages},
-        session::Route,
+        cache::{Acted, ObjectState},
+        error::Failure,
+        kubernetes::{KubernetesError, is_terminating},
+        plan::{self, RemovalAction, plan_removals},
+        report::{self, EventNote, Findings, finalizer, messages},
+        session::Session,
     },
-    telemetry::PassResult,
+    http::ErrorClass,
+    telemetry::ReconcileResult,
 };
 
 /// How long it may take once the namespace is being deleted too and the API key is gone.
-const HOPELESS: Duration = Duration::from_secs(30);
+const TERMINATING_NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long at least until a deletion that the provider refuses is tried again.
 const REFUSED: Duration = Duration::from_secs(30);
 /// How long a process has known of a deletion, at least, before it believes the clock that it took
 /// too long: the clock may be wrong.
-const DOUBT: Duration = Duration::from_mins(1);
+const MIN_CLOCK_TRUST: Duration = Duration::from_mins(1);
 
-type Ran = Result<(PassResult, Action), Failure>;
+type Ran = Result<(ReconcileResult, Action), KubernetesError>;
 
-impl Pass<'_> {
-    /// Gets rid of what a deleted object wrote, and lets it go.
+impl Reconcile<'_> {
+    /// Gets removal of what a deleted object wrote, and lets it go.
     pub(crate) async fn clean_up(&self) -> Ran {
-        let known_since = self.context.memos.with(&self.uid, Memo::deleted_since);
-        let left = self.believed_left();
+        let known_since = self
+            .context
+            .states
+            .with(&self.uid, ObjectState::deleted_since);
+        let left = self.left_at_provider();
         if self.object.spec.deletion_policy() == DeletionPolicy::Retain || left.is_empty() {
             return self.release(&[]).await;
         }
@@ -46,38 +50,38 @@ impl Pass<'_> {
         let Some(choice) = self.object.spec.provider.choice() else {
             return self.release(&left).await;
         };
-        let (entries, trouble) = match self.way(choice).await {
+        let (entries, failure) = match self.way(choice).await {
             Ok(account) => match self.get_rid(&account, choice, &left).await? {
                 // Its turn will come, or the end of its time.
                 None => {
                     let wait = self
                         .remaining(known_since, false)
                         .max(Duration::from_secs(1));
-                    return Ok((PassResult::Abandoned, Action::requeue(wait)));
+                    return Ok((ReconcileResult::Abandoned, Action::requeue(wait)));
                 }
                 Some((entries, None)) if entries.is_empty() => return self.release(&[]).await,
-                Some((entries, trouble)) => (entries, trouble),
+                Some((entries, failure)) => (entries, failure),
             },
-            Err(trouble) => (left, Some(trouble)),
+            Err(failure) => (left, Some(failure)),
         };
         // Also where the key is remembered: nobody will put a better one there.
-        let is_hopeless =
+        let is_namespace_terminating =
             self.is_key_gone(choice) && is_terminating(&self.context.client, &self.namespace).await;
-        let remaining = self.remaining(known_since, is_hopeless);
+        let remaining = self.remaining(known_since, is_namespace_terminating);
         if remaining.is_zero() {
             let left: Vec<EntryStatus> = entries.into_iter().filter(plan::may_be_there).collect();
             return self.release(&left).await;
         }
-        self.blocked(choice, entries, trouble, remaining).await
+        self.blocked(choice, entries, failure, remaining).await
     }
 
     /// The account, also where its key is gone from the cluster and was used before.
-    async fn way(&self, choice: Choice<'_>) -> Result<Arc<Account>, Trouble> {
+    async fn way(&self, choice: Choice<'_>) -> Result<Arc<Account>, Failure> {
         match self.account(choice).await {
             Ok((account, _)) => Ok(account),
-            Err((trouble, _)) => {
-                let used = self.context.memos.account(&self.uid);
-                used.filter(|_| self.is_key_gone(choice)).ok_or(trouble)
+            Err((failure, _)) => {
+                let used = self.context.states.account(&self.uid);
+                used.filter(|_| self.is_key_gone(choice)).ok_or(failure)
             }
         }
     }
@@ -88,39 +92,39 @@ impl Pass<'_> {
         seen.is_none()
     }
 
-    /// Gets rid of what can be got rid of: what is left, and why; none while there is no free place
+    /// Gets removal of what can be got removal of: what is left, and why; none while there is no free place
     /// among the calls.
     async fn get_rid(
         &self,
         account: &Arc<Account>,
         choice: Choice<'_>,
         left: &[EntryStatus],
-    ) -> Result<Option<(Vec<EntryStatus>, Option<Trouble>)>, Failure> {
+    ) -> Result<Option<(Vec<EntryStatus>, Option<Failure>)>, KubernetesError> {
         let _permit = match self.admitted(account) {
             Admission::Granted(permit) => permit,
             Admission::Parked => return Ok(None),
             Admission::CircuitOpen(circuit) => {
                 let wait = circuit.until.saturating_duration_since(Instant::now());
-                let trouble = Trouble::provider(&circuit.error, choice, None);
-                let trouble = Trouble {
+                let failure = Failure::provider(&circuit.error, choice, None);
+                let failure = Failure {
                     retry_after: Some(wait),
-                    ..trouble
+                    ..failure
                 };
-                return Ok(Some((left.to_vec(), Some(trouble))));
+                return Ok(Some((left.to_vec(), Some(failure))));
             }
         };
         let provider = account.provider(choice, &self.object.name_any());
-        let route = Route {
+        let session = Session {
             account,
             provider: &*provider,
             choice,
             closed: None,
         };
-        self.believe(&route);
-        let left: Vec<EntryStatus> = self.believed_left();
+        self.verify_records(&session);
+        let left: Vec<EntryStatus> = self.left_at_provider();
         let left = left.as_slice();
-        self.claim(&route, &[]);
-        match self.is_written_account(&route).await {
+        self.note_claims(&session, &[]);
+        match self.is_written_account(&session).await {
             Ok(true) => {}
             Ok(false) => {
                 return Ok(Some((
@@ -128,32 +132,37 @@ impl Pass<'_> {
                     Some(messages::account_changed(choice)),
                 )));
             }
-            Err(trouble) => return Ok(Some((left.to_vec(), Some(trouble)))),
+            Err(failure) => return Ok(Some((left.to_vec(), Some(failure)))),
         }
-        let going = removals(
+        let going = plan_removals(
             left,
             DeletionPolicy::Delete,
-            route.rules(),
-            &self.claims(&route),
+            session.rules(),
+            &self.claims(&session),
         );
         let is_handed_over = going
             .iter()
-            .all(|removed| removed.riddance == Riddance::HandOver);
-        let rid = self.rid(&route, going).await?;
-        let doubted = messages::left_behind(choice.kind(), self.doubted());
-        let notices: Vec<Notice> = rid.notices.into_iter().chain(doubted).collect();
-        report::tell(self.context, &self.object, &notices);
-        if rid.kept.is_empty() && !is_handed_over {
-            let told = |error| Trouble::provider(&error, choice, None);
-            if let Err(trouble) = self.rid_of_set(&route, left).await.map_err(told) {
-                return Ok(Some((left.to_vec(), Some(trouble))));
+            .all(|removed| removed.action == RemovalAction::TransferOwner);
+        let removal = self.remove(&session, going).await?;
+        let unverified = messages::left_behind(choice.kind(), self.unverified());
+        let event_notes: Vec<EventNote> =
+            removal.event_notes.into_iter().chain(unverified).collect();
+        report::tell(self.context, &self.object, &event_notes);
+        if removal.kept.is_empty() && !is_handed_over {
+            let to_failure = |error| Failure::provider(&error, choice, None);
+            if let Err(failure) = self
+                .delete_empty_set(&session, left)
+                .await
+                .map_err(to_failure)
+            {
+                return Ok(Some((left.to_vec(), Some(failure))));
             }
         }
-        Ok(Some((rid.kept, rid.troubles.into_iter().next())))
+        Ok(Some((removal.kept, removal.failures.into_iter().next())))
     }
 
     /// What may be left at the provider.
-    fn believed_left(&self) -> Vec<EntryStatus> {
+    fn left_at_provider(&self) -> Vec<EntryStatus> {
         let recorded = self.recorded().iter();
         recorded
             .filter(|entry| plan::may_be_there(entry))
@@ -162,10 +171,10 @@ impl Pass<'_> {
     }
 
     /// How long the cleanup may still go on.
-    fn remaining(&self, known_since: Instant, is_hopeless: bool) -> Duration {
+    fn remaining(&self, known_since: Instant, is_namespace_terminating: bool) -> Duration {
         let whole = self.context.deletion_timeout;
-        let whole = if is_hopeless {
-            whole.min(HOPELESS)
+        let whole = if is_namespace_terminating {
+            whole.min(TERMINATING_NAMESPACE_TIMEOUT)
         } else {
             whole
         };
@@ -174,7 +183,7 @@ impl Pass<'_> {
         let by_clock = deleted
             .and_then(|time| Duration::try_from(crate::clock::now().duration_since(time.0)).ok());
         let elapsed = match by_clock {
-            Some(by_clock) if own >= whole.min(DOUBT) => by_clock.max(own),
+            Some(by_clock) if own >= whole.min(MIN_CLOCK_TRUST) => by_clock.max(own),
             _ => own,
         };
         whole.saturating_sub(elapsed)
@@ -187,11 +196,12 @@ impl Pass<'_> {
         if let Some(choice) = self.object.spec.provider.choice() {
             let kind = choice.kind();
             self.context.metrics.keys_left_behind(kind, names.len());
-            let notices: Vec<Notice> = messages::left_behind(kind, &names).into_iter().collect();
-            report::tell(self.context, &self.object, &notices);
+            let event_notes: Vec<EventNote> =
+                messages::left_behind(kind, &names).into_iter().collect();
+            report::tell(self.context, &self.object, &event_notes);
         }
         finalizer::set(self.context, &self.newest(), false).await?;
-        Ok((PassResult::Deleted, Action::await_change()))
+        Ok((ReconcileResult::Deleted, Action::await_change()))
     }
 
     /// Tells why the object is still there, and tries again.
@@ -199,42 +209,42 @@ impl Pass<'_> {
         &self,
         choice: Choice<'_>,
         entries: Vec<EntryStatus>,
-        trouble: Option<Trouble>,
+        failure: Option<Failure>,
         remaining: Duration,
     ) -> Ran {
-        let wait = self.context.memos.with(&self.uid, Memo::back_off);
+        let wait = self.context.states.with(&self.uid, ObjectState::back_off);
         // What a provider refuses, because it is in use perhaps, it will refuse in a second as well.
-        let is_refused = |trouble: &Trouble| trouble.kind == Kind::Config;
-        let wait = if trouble.as_ref().is_some_and(is_refused) {
+        let is_refused = |failure: &Failure| failure.class == ErrorClass::Config;
+        let wait = if failure.as_ref().is_some_and(is_refused) {
             wait.max(REFUSED)
         } else {
             wait
         };
-        let asked = trouble.as_ref().and_then(|trouble| trouble.retry_after);
+        let asked = failure.as_ref().and_then(|failure| failure.retry_after);
         let wait = asked.unwrap_or(wait).min(remaining);
-        let mut conclusion = Conclusion::of(entries, self.as_recorded().sources);
-        conclusion.entries.sort_by(|a, b| a.name.cmp(&b.name));
-        let verdict = messages::deletion_blocked(trouble.as_ref());
+        let mut outcome = Outcome::of(entries, self.as_recorded().sources);
+        outcome.entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let readiness = messages::deletion_blocked(failure.as_ref());
         let findings = Findings {
-            verdict,
+            readiness,
             provider: Some(choice.kind().as_str()),
             scope: None,
-            entries: conclusion.entries,
-            sources: conclusion.sources,
+            entries: outcome.entries,
+            sources: outcome.sources,
             written: 0,
             handled: None,
             key_fingerprint: None,
-            notices: Vec::new(),
+            event_notes: Vec::new(),
         };
         match report::report(self.context, &self.newest(), &findings).await {
-            Ok(_) | Err(Failure::Forbidden | Failure::Invalid) => {}
-            Err(failure) => return Err(failure),
+            Ok(_) | Err(KubernetesError::Forbidden | KubernetesError::Invalid) => {}
+            Err(error) => return Err(error),
         }
         let acted: Acted = self.acted(self.seen.clone());
-        self.context.memos.with(&self.uid, |memo| {
-            memo.acted = Some(acted);
-            memo.next_try = Some(Instant::now() + wait);
+        self.context.states.with(&self.uid, |state| {
+            state.acted = Some(acted);
+            state.next_try = Some(Instant::now() + wait);
         });
-        Ok((PassResult::Reconciling, Action::requeue(wait)))
+        Ok((ReconcileResult::Reconciling, Action::requeue(wait)))
     }
 }

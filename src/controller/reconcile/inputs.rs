@@ -6,18 +6,20 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    Pass,
-    verify::{Examined, Freshness},
+    Reconcile,
+    verify::{DriftCheck, Freshness},
 };
 use crate::{
     account::{Snapshot, scope_field},
     api::EntryStatus,
     controller::{
-        error::Trouble,
+        error::Failure,
         ownership::Dispute,
-        plan::{self, Cause, Desired, Inputs, Planned, Removed, Riddance, due, plan},
+        plan::{
+            self, Cause, DesiredEntry, Inputs, Planned, PlannedRemoval, RemovalAction, due, plan,
+        },
         resolve::dereference::Versions,
-        session::Route,
+        session::Session,
     },
 };
 
@@ -38,38 +40,42 @@ pub(crate) struct Work {
     pub(crate) planned: Vec<Planned>,
 }
 
-impl Pass<'_> {
+impl Reconcile<'_> {
     /// What the plan is made from: the records under the present key, and what must be written again.
     pub(crate) async fn work(
         &self,
-        route: &Route<'_>,
-        desired: &[Desired],
+        session: &Session<'_>,
+        desired: &[DesiredEntry],
         sources: &Versions,
-        examined: Option<Examined>,
-    ) -> Result<Work, Trouble> {
-        let recorded = self.follow_key(route, desired, sources).await?;
+        drift_check: Option<DriftCheck>,
+    ) -> Result<Work, Failure> {
+        let recorded = self.follow_key(session, desired, sources).await?;
         let is_asked = self.requested.is_some() && !self.object.spec.is_suspended();
-        let examined = match examined {
+        let drift_check = match drift_check {
             None if is_asked && recorded.iter().any(plan::was_written) => {
-                let examined = self.examine(route, Freshness::Now).await;
-                Some(examined.map_err(|error| Trouble::provider(&error, route.choice, None))?)
+                let drift_check = self.check_drift(session, Freshness::Now).await;
+                Some(drift_check.map_err(|error| Failure::provider(&error, session.choice, None))?)
             }
-            examined => examined,
+            drift_check => drift_check,
         };
         let (clock, interval) = (crate::clock::now(), self.object.spec.rewrite_interval());
         let due = recorded.iter().filter_map(|entry| {
-            let folded = (route.rules().fold)(&entry.name);
+            let folded = (session.rules().fold)(&entry.name);
             Some((folded, due(entry, interval, clock)?))
         });
         let mut suspects: BTreeMap<String, Cause> = due.collect();
-        self.context.memos.with(&self.uid, |memo| {
-            suspects.extend(memo.spoiled().map(|name| (name.to_owned(), Cause::Spoiled)));
+        self.context.states.with(&self.uid, |state| {
+            suspects.extend(
+                state
+                    .dirty()
+                    .map(|name| (name.to_owned(), Cause::OverwrittenByPeer)),
+            );
         });
-        let (listed, members) = match examined {
-            Some(examined) => {
-                let drifts = examined.drifts.into_iter();
+        let (listed, members) = match drift_check {
+            Some(drift_check) => {
+                let drifts = drift_check.drifts.into_iter();
                 suspects.extend(drifts.map(|(name, drift)| (name, Cause::Drift(drift))));
-                (Some(examined.snapshot), examined.members)
+                (Some(drift_check.snapshot), drift_check.members)
             }
             None => (None, None),
         };
@@ -82,20 +88,25 @@ impl Pass<'_> {
         })
     }
 
-    pub(crate) fn plan(&self, route: &Route<'_>, desired: &[Desired], work: &Work) -> Vec<Planned> {
-        let inputs = self.inputs(route, work);
-        plan(desired, &inputs, &self.claims(route), |entry| {
-            route.digest(&self.uid, entry)
+    pub(crate) fn plan(
+        &self,
+        session: &Session<'_>,
+        desired: &[DesiredEntry],
+        work: &Work,
+    ) -> Vec<Planned> {
+        let inputs = self.inputs(session, work);
+        plan(desired, &inputs, &self.claims(session), |entry| {
+            session.digest(&self.uid, entry)
         })
     }
 
-    pub(crate) fn inputs<'a>(&'a self, route: &'a Route<'_>, work: &'a Work) -> Inputs<'a> {
+    pub(crate) fn inputs<'a>(&'a self, session: &'a Session<'_>, work: &'a Work) -> Inputs<'a> {
         Inputs {
             recorded: &work.recorded,
             observed: work.listed.as_ref().map(|listed| listed.remotes.as_slice()),
             members: work.members.as_ref(),
-            rules: route.rules(),
-            set: route.set(),
+            rules: session.rules(),
+            set: session.set(),
             deletion: self.object.spec.deletion_policy(),
             conflict: self.object.spec.conflict_policy(),
             suspects: &work.suspects,
@@ -109,11 +120,11 @@ impl Pass<'_> {
     /// the scope must be known, and what the other wrote must be shown under our key.
     async fn place(
         &self,
-        route: &Route<'_>,
-        desired: &[Desired],
+        session: &Session<'_>,
+        desired: &[DesiredEntry],
         work: &mut Work,
-    ) -> Result<(), Trouble> {
-        let told = |error| Trouble::provider(&error, route.choice, None);
+    ) -> Result<(), Failure> {
+        let to_failure = |error| Failure::provider(&error, session.choice, None);
         let claims = &self.context.claims;
         // Where nothing is written and nothing was, nobody is disturbed.
         let matters = work.planned.iter().any(|planned| planned.change.is_write())
@@ -121,23 +132,28 @@ impl Pass<'_> {
         if !matters {
             return Ok(());
         }
-        let is_known = scope_field(route.choice).is_some() || route.account.known_scope().is_some();
+        let is_known =
+            scope_field(session.choice).is_some() || session.account.known_scope().is_some();
         if !is_known && claims.has_stranger(&self.uid) {
-            route.account.scope(route.provider).await.map_err(told)?;
-            self.claim(route, desired);
+            session
+                .account
+                .scope(session.provider)
+                .await
+                .map_err(to_failure)?;
+            self.note_claims(session, desired);
         }
         let disputes = claims.disputes(&self.uid);
         if disputes.is_empty() {
             return Ok(());
         }
-        let listed = route.listing(Instant::now(), Duration::ZERO).await;
-        let listed = listed.map_err(told)?;
+        let listed = session.listing(Instant::now(), Duration::ZERO).await;
+        let listed = listed.map_err(to_failure)?;
         for Dispute { uid, folded, mark } in disputes {
-            let is_shown = plan::is_marked(&mark, &folded, &listed.remotes, route.rules());
+            let is_shown = plan::is_marked(&mark, &folded, &listed.remotes, session.rules());
             claims.settle(&self.uid, uid, is_shown);
         }
         work.listed = Some(listed);
-        work.planned = self.plan(route, desired, work);
+        work.planned = self.plan(session, desired, work);
         Ok(())
     }
 
@@ -146,32 +162,32 @@ impl Pass<'_> {
     /// as being written.
     pub(crate) async fn look(
         &self,
-        route: &Route<'_>,
-        desired: &[Desired],
+        session: &Session<'_>,
+        desired: &[DesiredEntry],
         work: &mut Work,
-        going: &[Removed],
-    ) -> Result<(), Trouble> {
-        let told = |error| Trouble::provider(&error, route.choice, None);
+        going: &[PlannedRemoval],
+    ) -> Result<(), Failure> {
+        let to_failure = |error| Failure::provider(&error, session.choice, None);
         let must_call = work.planned.iter().any(|planned| planned.change.is_write())
             || going
                 .iter()
-                .any(|removed| removed.riddance == Riddance::Delete);
+                .any(|removed| removed.action == RemovalAction::Delete);
         let closed = || {
-            route
+            session
                 .closed
                 .clone()
-                .or_else(|| route.account.limiter.refusal())
+                .or_else(|| session.account.limiter.refusal())
         };
         if must_call && let Some(error) = closed() {
-            return Err(told(error));
+            return Err(to_failure(error));
         }
-        self.place(route, desired, work).await?;
+        self.place(session, desired, work).await?;
         let generation = self.object.metadata.generation.unwrap_or_default();
-        if plan::needs_listing(&work.planned, &self.inputs(route, work)) {
+        if plan::needs_listing(&work.planned, &self.inputs(session, work)) {
             let since = self
                 .context
-                .memos
-                .with(&self.uid, |memo| memo.wanted_since(generation));
+                .states
+                .with(&self.uid, |state| state.wanted_since(generation));
             // However long the object waited for its turn; what was foreign when it was first wanted
             // may be gone; and a request is not answered by a listing from before it.
             let now = Instant::now();
@@ -179,27 +195,31 @@ impl Pass<'_> {
                 .checked_sub(FRESH.min(self.verify_interval()))
                 .unwrap_or(since);
             let listed = match &work.listed {
-                Some(examined) => Arc::clone(examined),
-                None if self.requested.is_some() => {
-                    route.listing(now, Duration::ZERO).await.map_err(told)?
-                }
+                Some(drift_check) => Arc::clone(drift_check),
+                None if self.requested.is_some() => session
+                    .listing(now, Duration::ZERO)
+                    .await
+                    .map_err(to_failure)?,
                 None => {
                     let since = since.max(newest);
-                    route.listing(since, Duration::ZERO).await.map_err(told)?
+                    session
+                        .listing(since, Duration::ZERO)
+                        .await
+                        .map_err(to_failure)?
                 }
             };
             // Where the listing says whose the names are, so is known who else claims them.
             let is_told = listed.scope.is_some();
             work.listed = Some(listed);
             if is_told {
-                self.claim(route, desired);
-                self.place(route, desired, work).await?;
+                self.note_claims(session, desired);
+                self.place(session, desired, work).await?;
             }
-            work.planned = self.plan(route, desired, work);
+            work.planned = self.plan(session, desired, work);
         }
-        if plan::needs_members(&work.planned, &self.inputs(route, work)) {
-            work.members = Some(route.provider.members().await.map_err(told)?);
-            work.planned = self.plan(route, desired, work);
+        if plan::needs_members(&work.planned, &self.inputs(session, work)) {
+            work.members = Some(session.provider.members().await.map_err(to_failure)?);
+            work.planned = self.plan(session, desired, work);
         }
         Ok(())
     }

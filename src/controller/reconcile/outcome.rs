@@ -5,26 +5,27 @@ use std::{sync::Arc, time::Duration};
 use kube::runtime::controller::Action;
 use tokio::time::Instant;
 
-use super::Pass;
+use super::Reconcile;
 use crate::{
     api::{Choice, EntryState, EntryStatus, ProviderSecret, Reason},
     controller::{
         cache::Acted,
         context::jittered,
-        error::{Kind, Trouble},
-        gate::is_told_by_status,
-        kubernetes::Failure,
+        error::Failure,
+        gate::is_recorded_in_status,
+        kubernetes::KubernetesError,
         object::object_name,
         plan::confirm_in,
         report::{
-            self, Findings, Notice,
-            conditions::{State, Verdict, verdict},
+            self, EventNote, Findings,
+            conditions::{Readiness, ReadyState, readiness},
             messages,
         },
         resolve::dereference::Versions,
     },
+    http::ErrorClass,
     provider::{Provider, Settled},
-    telemetry::PassResult,
+    telemetry::ReconcileResult,
 };
 
 /// How long after a refusal that only a change can heal it is tried again all the same.
@@ -33,9 +34,9 @@ const PROBE: Duration = Duration::from_hours(6);
 const SETTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// What a pass came to.
-pub(crate) struct Conclusion {
+pub(crate) struct Outcome {
     /// Everything that is not as wanted.
-    pub(crate) troubles: Vec<Trouble>,
+    pub(crate) failures: Vec<Failure>,
     /// The records of all entries.
     pub(crate) entries: Vec<EntryStatus>,
     /// The Secrets that were read.
@@ -49,30 +50,30 @@ pub(crate) struct Conclusion {
     /// What the digests were made with.
     pub(crate) key_fingerprint: Option<String>,
     /// What else is to be told.
-    pub(crate) notices: Vec<Notice>,
+    pub(crate) event_notes: Vec<EventNote>,
     /// When the listing is looked at again, where it is not the usual time.
     pub(crate) verify_in: Option<Duration>,
 }
 
-impl Conclusion {
+impl Outcome {
     /// Nothing was done and nothing is wrong.
     pub(crate) fn of(entries: Vec<EntryStatus>, sources: Versions) -> Self {
         Self {
-            troubles: Vec::new(),
+            failures: Vec::new(),
             entries,
             sources,
             scope: None,
             written: 0,
             settled: Settled::Ready,
             key_fingerprint: None,
-            notices: Vec::new(),
+            event_notes: Vec::new(),
             verify_in: None,
         }
     }
 
-    /// The same with trouble.
-    pub(crate) fn with(mut self, trouble: Trouble) -> Self {
-        self.troubles.push(trouble);
+    /// The same with failure.
+    pub(crate) fn with(mut self, failure: Failure) -> Self {
+        self.failures.push(failure);
         self
     }
 
@@ -80,7 +81,7 @@ impl Conclusion {
     pub(crate) async fn settle(mut self, provider: &dyn Provider, choice: Choice<'_>) -> Self {
         match provider.settled().await {
             Ok(settled) => self.settled = settled,
-            Err(error) => self.troubles.push(Trouble::provider(&error, choice, None)),
+            Err(error) => self.failures.push(Failure::provider(&error, choice, None)),
         }
         if self.settled == Settled::Failed {
             // What was accepted is not there: everything is sent again.
@@ -94,40 +95,40 @@ impl Conclusion {
     }
 }
 
-impl Pass<'_> {
+impl Reconcile<'_> {
     /// Tells what the pass came to and decides on the next try.
-    pub(crate) async fn conclude(
+    pub(crate) async fn report(
         &self,
         choice: Option<Choice<'_>>,
-        conclusion: Conclusion,
-    ) -> Result<(PassResult, Action), Failure> {
-        let Conclusion {
-            troubles,
+        outcome: Outcome,
+    ) -> Result<(ReconcileResult, Action), KubernetesError> {
+        let Outcome {
+            failures,
             entries,
             sources,
             scope,
             written,
             settled,
             key_fingerprint,
-            notices,
+            event_notes,
             verify_in,
-        } = conclusion;
+        } = outcome;
         let is_suspended = self.object.spec.is_suspended();
-        let verdict = if is_suspended {
-            messages::suspended(troubles.is_empty())
+        let readiness = if is_suspended {
+            messages::suspended(failures.is_empty())
         } else {
-            verdict(&troubles, messages::all_done(settled, &entries, choice))
+            readiness(&failures, messages::all_done(settled, &entries, choice))
         };
-        let (verdict, mut wait) = self.schedule(verdict, &troubles, settled);
+        let (readiness, mut wait) = self.schedule(readiness, &failures, settled);
         if !is_suspended {
             let now = crate::clock::now();
             let confirms = entries.iter().filter_map(|entry| confirm_in(entry, now));
             wait = wait.into_iter().chain(confirms).min();
         }
         let provider = choice.map(|choice| choice.kind().as_str());
-        let state = verdict.state;
+        let state = readiness.state;
         let findings = Findings {
-            verdict,
+            readiness,
             provider,
             scope,
             entries,
@@ -136,27 +137,28 @@ impl Pass<'_> {
             // While it is suspended nothing is synced, so a request waits.
             handled: self.requested.clone().filter(|_| !is_suspended),
             key_fingerprint,
-            notices,
+            event_notes,
         };
-        let told = report::report(self.context, &self.newest(), &findings).await?;
+        let reported = report::report(self.context, &self.newest(), &findings).await?;
         let acted = self.acted(findings.sources);
-        self.context.memos.with(&self.uid, |memo| {
+        self.context.states.with(&self.uid, |state| {
             // At rest nothing is kept in memory that status tells as well.
-            memo.acted = (wait.is_some() || !is_told_by_status(&told, &acted)).then_some(acted);
-            memo.next_try = wait.map(|wait| Instant::now() + wait);
-            memo.told(&told);
-            memo.recorded();
+            state.acted =
+                (wait.is_some() || !is_recorded_in_status(&reported, &acted)).then_some(acted);
+            state.next_try = wait.map(|wait| Instant::now() + wait);
+            state.status_seen(&reported);
+            state.recorded();
             if findings.key_fingerprint.is_some() {
-                memo.forget_former_key();
+                state.forget_former_key();
             }
             let verify_in = verify_in.unwrap_or_else(|| jittered(self.verify_interval()));
-            memo.verify_at = Some(Instant::now() + verify_in);
+            state.verify_at = Some(Instant::now() + verify_in);
         });
         let result = match state {
-            _ if is_suspended => PassResult::Suspended,
-            State::Ready => PassResult::Synced,
-            State::Reconciling { .. } | State::Suspended => PassResult::Reconciling,
-            State::Stalled => PassResult::Stalled,
+            _ if is_suspended => ReconcileResult::Suspended,
+            ReadyState::Ready => ReconcileResult::Synced,
+            ReadyState::Reconciling { .. } | ReadyState::Suspended => ReconcileResult::Reconciling,
+            ReadyState::Stalled => ReconcileResult::Stalled,
         };
         Ok((
             result,
@@ -168,8 +170,8 @@ impl Pass<'_> {
     pub(crate) fn newest(&self) -> Arc<ProviderSecret> {
         let newest = self
             .context
-            .memos
-            .with(&self.uid, |memo| memo.newer_than(&self.object))
+            .states
+            .with(&self.uid, |state| state.newer_than(&self.object))
             .unwrap_or_else(|| Arc::clone(&self.object));
         if newest.metadata.generation == self.object.metadata.generation {
             return newest;
@@ -195,72 +197,76 @@ impl Pass<'_> {
         }
     }
 
-    /// When the next try is due if there is no news; the verdict grows worse when the provider's
+    /// When the next try is due if there is no news; the readiness grows worse when the provider's
     /// answers stay strange.
     fn schedule(
         &self,
-        mut verdict: Verdict,
-        troubles: &[Trouble],
+        mut readiness: Readiness,
+        failures: &[Failure],
         settled: Settled,
-    ) -> (Verdict, Option<Duration>) {
-        const RETRIED: [Kind; 4] = [
-            Kind::Transient,
-            Kind::Throttled,
-            Kind::UnknownOutcome,
-            Kind::Protocol,
+    ) -> (Readiness, Option<Duration>) {
+        const RETRIED: [ErrorClass; 4] = [
+            ErrorClass::Transient,
+            ErrorClass::Throttled,
+            ErrorClass::UnknownOutcome,
+            ErrorClass::Protocol,
         ];
         // What the account's closure may have caused waits for the account.
-        const OF_ACCOUNT: [Kind; 4] = [
-            Kind::Transient,
-            Kind::Throttled,
-            Kind::UnknownOutcome,
-            Kind::Auth,
+        const OF_ACCOUNT: [ErrorClass; 4] = [
+            ErrorClass::Transient,
+            ErrorClass::Throttled,
+            ErrorClass::UnknownOutcome,
+            ErrorClass::Auth,
         ];
-        self.context.memos.with(&self.uid, |memo| {
-            let has = |kinds: &[Kind]| troubles.iter().any(|trouble| kinds.contains(&trouble.kind));
-            if memo.protocol_failed(has(&[Kind::Protocol])) {
-                verdict.state = State::Stalled;
+        self.context.states.with(&self.uid, |state| {
+            let has = |kinds: &[ErrorClass]| {
+                failures
+                    .iter()
+                    .any(|failure| kinds.contains(&failure.class))
+            };
+            if state.protocol_failed(has(&[ErrorClass::Protocol])) {
+                readiness.state = ReadyState::Stalled;
             }
             let is_suspended = self.object.spec.is_suspended();
-            let until = memo.account().and_then(|account| {
+            let until = state.account().and_then(|account| {
                 let name = object_name(&*self.object);
-                let is_of_account = |trouble: &Trouble| {
-                    OF_ACCOUNT.contains(&trouble.kind) && !trouble.is_of_kubernetes()
+                let is_of_account = |failure: &Failure| {
+                    OF_ACCOUNT.contains(&failure.class) && !failure.is_of_kubernetes()
                 };
-                if troubles.iter().any(is_of_account) && !is_suspended {
+                if failures.iter().any(is_of_account) && !is_suspended {
                     return account.limiter.park_failed(&name);
                 }
                 account.limiter.forget(&name);
                 None
             });
             if is_suspended {
-                return (verdict, None);
+                return (readiness, None);
             }
             let wait = if let Some(until) = until {
                 Some(until.saturating_duration_since(Instant::now()))
             } else if has(&RETRIED) {
-                let asked = troubles
+                let asked = failures
                     .iter()
-                    .filter_map(|trouble| trouble.retry_after)
+                    .filter_map(|failure| failure.retry_after)
                     .max();
-                let own = if troubles.iter().any(Trouble::is_of_kubernetes) {
-                    memo.back_off_briefly()
+                let own = if failures.iter().any(Failure::is_of_kubernetes) {
+                    state.back_off_briefly()
                 } else {
-                    memo.back_off()
+                    state.back_off()
                 };
                 Some(asked.map_or(own, |asked| asked + asked.mul_f64(fastrand::f64() * 0.2)))
-            } else if has(&[Kind::Auth]) {
-                Some(memo.back_off_credential())
-            } else if has(&[Kind::Config]) {
-                memo.reset_backoff();
+            } else if has(&[ErrorClass::Auth]) {
+                Some(state.back_off_credential())
+            } else if has(&[ErrorClass::Config]) {
+                state.reset_backoff();
                 Some(jittered(PROBE))
-            } else if troubles.is_empty() && settled != Settled::Ready {
-                Some(memo.back_off().clamp(SETTLE.0, SETTLE.1))
+            } else if failures.is_empty() && settled != Settled::Ready {
+                Some(state.back_off().clamp(SETTLE.0, SETTLE.1))
             } else {
-                memo.reset_backoff();
+                state.reset_backoff();
                 None
             };
-            (verdict, wait)
+            (readiness, wait)
         })
     }
 }

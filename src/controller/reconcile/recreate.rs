@@ -1,35 +1,34 @@
 //! What the provider does not change is deleted and created, where the spec allows it.
 
-use super::Pass;
+use super::Reconcile;
 use crate::{
     api::{Choice, Reason},
     controller::{
-        apply::{Applied, Outcome, Writer},
-        kubernetes::Failure,
-        plan::{self, Desired, Planned},
+        apply::{Applied, EntryOutcome, Writer},
+        kubernetes::KubernetesError,
+        plan::{self, DesiredEntry, Planned},
         report::messages,
     },
 };
 
-impl Pass<'_> {
+impl Reconcile<'_> {
     /// Deletes and creates what refused an update and is ours by its record.
     pub(crate) async fn recreate(
         &self,
         writer: &Writer<'_>,
-        desired: &[Desired],
+        desired: &[DesiredEntry],
         planned: &[Planned],
         applied: &mut Applied,
-    ) -> Result<(), Failure> {
-        let Choice::Pipecat(spec) = writer.route.choice else {
+    ) -> Result<(), KubernetesError> {
+        let Choice::Pipecat(spec) = writer.session.choice else {
             return Ok(());
         };
         if !spec.may_recreate() {
             return Ok(());
         }
-        let Applied { outcomes, trouble } = applied;
+        let Applied { outcomes, failure } = applied;
         for ((entry, planned), outcome) in desired.iter().zip(planned).zip(outcomes) {
-            let is_refused =
-                matches!(outcome, Outcome::Failed(refused) if refused.reason == Reason::Immutable);
+            let is_refused = matches!(outcome, EntryOutcome::Failed(refused) if refused.reason == Reason::Immutable);
             if !is_refused {
                 continue;
             }
@@ -38,11 +37,12 @@ impl Pass<'_> {
                 .as_ref()
                 .filter(|entry| plan::is_ours(entry))
             else {
-                *outcome = Outcome::Failed(messages::not_ours(&entry.name, writer.route.choice));
+                *outcome =
+                    EntryOutcome::Failed(messages::not_ours(&entry.name, writer.session.choice));
                 continue;
             };
             self.still_wants().await?;
-            *outcome = writer.recreate(entry, recorded, trouble).await;
+            *outcome = writer.recreate(entry, recorded, failure).await;
         }
         Ok(())
     }

@@ -1,131 +1,141 @@
 //! The middle of a pass: plan, write ahead, apply.
 
-use super::{Pass, outcome::Conclusion, remove::Rid, verify::Examined};
+use super::{Reconcile, outcome::Outcome, remove::RemovalOutcome, verify::DriftCheck};
 use crate::{
     api::{EntryStatus, READY, Reason},
     controller::{
-        apply::{Applied, Outcome, Writer},
-        kubernetes::Failure,
-        plan::{self, Cause, Change, Desired, Drift, Planned, Removed, Riddance, removals},
-        report::{Notice, messages, status, warnings::trailing_newlines},
-        resolve::{dereference::Versions, desired::Wanted},
-        session::Route,
+        apply::{Applied, EntryOutcome, Writer},
+        kubernetes::KubernetesError,
+        plan::{
+            self, Cause, Change, DesiredEntry, Drift, Planned, PlannedRemoval, RemovalAction,
+            plan_removals,
+        },
+        report::{EventNote, messages, status, warnings::trailing_newlines},
+        resolve::{dereference::Versions, desired::DesiredState},
+        session::Session,
     },
 };
 
-impl Pass<'_> {
+impl Reconcile<'_> {
     /// Plans, and carries the plan out.
     pub(crate) async fn sync(
         &self,
-        route: &Route<'_>,
-        wanted: Wanted,
+        session: &Session<'_>,
+        wanted: DesiredState,
         sources: Versions,
-        examined: Option<Examined>,
-    ) -> Result<Conclusion, Failure> {
-        let Wanted {
+        drift_check: Option<DriftCheck>,
+    ) -> Result<Outcome, KubernetesError> {
+        let DesiredState {
             entries: desired,
             unread,
         } = wanted;
         let names = || desired.iter().map(|entry| entry.name.as_str());
-        self.claim(route, &desired);
-        let mut work = match self.work(route, &desired, &sources, examined).await {
+        self.note_claims(session, &desired);
+        let mut work = match self.work(session, &desired, &sources, drift_check).await {
             Ok(work) => work,
-            Err(trouble) => return Ok(self.nothing_done(trouble, sources)),
+            Err(failure) => return Ok(self.nothing_done(failure, sources)),
         };
-        work.planned = self.plan(route, &desired, &work);
-        let removed = self.removed(route, &desired, &work.recorded, unread.is_empty());
+        work.planned = self.plan(session, &desired, &work);
+        let removed = self.removed(session, &desired, &work.recorded, unread.is_empty());
         let retained = status::retained(&removed.kept, unread.first());
         let unfinished = |planned: &[Planned], reason| {
             let entries = status::not_carried_out(names(), planned, reason);
             let kept = [retained.clone(), removed.entries()].concat();
             let entries = join(entries, kept).into_iter();
-            let sealed = entries.map(|entry| route.sealed(&self.uid, entry));
-            let mut conclusion = Conclusion::of(sealed.collect(), sources.clone());
+            let sealed = entries.map(|entry| session.sealed(&self.uid, entry));
+            let mut outcome = Outcome::of(sealed.collect(), sources.clone());
             // The digests and seals are this key's.
-            conclusion.key_fingerprint = Some(route.account.digests.scope());
-            conclusion
+            outcome.key_fingerprint = Some(session.account.digests.scope());
+            outcome
         };
         if self.object.spec.is_suspended() {
-            let conclusion = unfinished(&work.planned, Reason::Suspended);
-            let is_held = |planned: &Planned| planned.change == Change::Keep;
-            let all_held = unread.is_empty() && work.planned.iter().all(is_held);
+            let outcome = unfinished(&work.planned, Reason::Suspended);
+            let mut changes = work.planned.iter().map(|planned| &planned.change);
+            let all_held = unread.is_empty() && changes.all(|change| *change == Change::Keep);
             return Ok(if all_held {
-                conclusion
+                outcome
             } else {
-                conclusion.with(messages::not_held())
+                outcome.with(messages::not_held())
             });
         }
         let writer = Writer {
-            route,
+            session,
             names: &self.context.accounts.name_locks,
-            claimed: &self.claims(route),
+            claimed: &self.claims(session),
             conflict: self.object.spec.conflict_policy(),
         };
-        if let Err(trouble) = self.look(route, &desired, &mut work, &removed.going).await {
-            let mut conclusion = unfinished(&work.planned, trouble.reason).with(trouble);
-            conclusion.troubles.extend(unread);
-            return Ok(conclusion);
+        let looked = self.look(session, &desired, &mut work, &removed.going);
+        if let Err(failure) = looked.await {
+            let mut outcome = unfinished(&work.planned, failure.reason).with(failure);
+            outcome.failures.extend(unread);
+            return Ok(outcome);
         }
-        self.hand_back(route, &desired, &work.planned);
+        self.request_owner_rewrite(session, &desired, &work.planned);
         self.guard(&work.planned, &removed.going).await?;
-        self.write_ahead(route, &desired, &work, &removed.going)
+        self.write_ahead(session, &desired, &work, &removed.going)
             .await?;
         let mut applied = writer
             .apply(&desired, &work.planned, work.listed.as_deref())
             .await;
         self.recreate(&writer, &desired, &work.planned, &mut applied)
             .await?;
-        self.context.memos.with(&self.uid, |memo| {
+        self.context.states.with(&self.uid, |state| {
             let outcomes = desired.iter().zip(&applied.outcomes);
-            let written = outcomes.filter(|(_, outcome)| matches!(outcome, Outcome::Written(_)));
-            written.for_each(|(entry, _)| memo.written(&entry.folded));
+            let written =
+                outcomes.filter(|(_, outcome)| matches!(outcome, EntryOutcome::Written(_)));
+            written.for_each(|(entry, _)| state.written(&entry.folded));
         });
         let entries = status::entries(names(), &work.planned, &applied, crate::clock::now());
         let (written, said) = tally(&applied);
-        route.account.learn_scope(said.as_deref());
+        session.account.learn_scope(said.as_deref());
         let recorded = self.object.status.as_ref();
         let warnings = trailing_newlines(&desired, &work.planned, &applied, recorded, &sources);
         self.context
             .metrics
-            .keys_written(route.choice.kind(), written);
-        let mut conclusion = Conclusion::of(join(entries, retained), sources);
-        conclusion.troubles = unread;
-        conclusion.notices = self.drift_notices(route, &desired, &work.planned);
-        let rid = if applied.trouble.is_none() {
-            self.rid(route, removed.going).await?
+            .keys_written(session.choice.kind(), written);
+        let mut outcome = Outcome::of(join(entries, retained), sources);
+        outcome.failures = unread;
+        outcome.event_notes = self.drift_notices(session, &desired, &work.planned);
+        let removal = if applied.failure.is_none() {
+            self.remove(session, removed.going).await?
         } else {
-            Rid::untouched(removed.going)
+            RemovalOutcome::untouched(removed.going)
         };
-        conclusion
-            .troubles
-            .extend(applied.outcomes.into_iter().filter_map(Outcome::trouble));
-        conclusion.entries.extend(rid.kept);
-        let sealed = conclusion.entries.into_iter();
-        conclusion.entries = sealed.map(|entry| route.sealed(&self.uid, entry)).collect();
-        conclusion.troubles.extend(rid.troubles);
-        conclusion.notices.extend(rid.notices);
-        conclusion.notices.extend(warnings);
-        conclusion.scope = route.scope(said);
-        conclusion.key_fingerprint = Some(route.account.digests.scope());
-        conclusion.written = written;
+        outcome.failures.extend(
+            applied
+                .outcomes
+                .into_iter()
+                .filter_map(EntryOutcome::failure),
+        );
+        outcome.entries.extend(removal.kept);
+        let sealed = outcome.entries.into_iter();
+        outcome.entries = sealed
+            .map(|entry| session.sealed(&self.uid, entry))
+            .collect();
+        outcome.failures.extend(removal.failures);
+        outcome.event_notes.extend(removal.event_notes);
+        outcome.event_notes.extend(warnings);
+        outcome.scope = session.scope(said);
+        outcome.key_fingerprint = Some(session.account.digests.scope());
+        outcome.written = written;
         // A set into which nothing was written is not asked for: it may not exist.
-        let is_held = conclusion.troubles.is_empty() && !conclusion.entries.is_empty();
+        let is_held = outcome.failures.is_empty() && !outcome.entries.is_empty();
         if written > 0 || (is_held && !self.was_synced()) {
-            conclusion = conclusion.settle(route.provider, route.choice).await;
+            outcome = outcome.settle(session.provider, session.choice).await;
         }
-        Ok(conclusion)
+        Ok(outcome)
     }
 
     /// What is recorded and not wanted. While a source cannot be read nothing goes away: it may still
     /// want it.
     fn removed(
         &self,
-        route: &Route<'_>,
-        desired: &[Desired],
+        session: &Session<'_>,
+        desired: &[DesiredEntry],
         recorded: &[EntryStatus],
         is_complete: bool,
     ) -> Leaving {
-        let unwanted = plan::unwanted(desired, recorded, route.rules());
+        let unwanted = plan::unwanted(desired, recorded, session.rules());
         if !is_complete {
             return Leaving {
                 kept: unwanted.into_iter().cloned().collect(),
@@ -133,22 +143,22 @@ impl Pass<'_> {
             };
         }
         let policy = self.object.spec.deletion_policy();
-        let mut going = removals(unwanted, policy, route.rules(), &self.claims(route));
-        going.retain(|removed| removed.riddance != Riddance::Forget);
+        let mut going = plan_removals(unwanted, policy, session.rules(), &self.claims(session));
+        going.retain(|removed| removed.action != RemovalAction::DropRecord);
         Leaving {
             kept: Vec::new(),
             going,
         }
     }
 
-    /// One notice for each kind of drift, and the counts.
+    /// One event_note for each kind of drift, and the counts.
     fn drift_notices(
         &self,
-        route: &Route<'_>,
-        desired: &[Desired],
+        session: &Session<'_>,
+        desired: &[DesiredEntry],
         planned: &[Planned],
-    ) -> Vec<Notice> {
-        let kind = route.choice.kind();
+    ) -> Vec<EventNote> {
+        let kind = session.choice.kind();
         let of = |drift: Drift| -> Vec<String> {
             desired
                 .iter()
@@ -190,7 +200,7 @@ struct Leaving {
     /// A source that cannot be read may still want these.
     kept: Vec<EntryStatus>,
     /// These go away.
-    going: Vec<Removed>,
+    going: Vec<PlannedRemoval>,
 }
 
 impl Leaving {
@@ -201,8 +211,8 @@ impl Leaving {
 
 fn tally(applied: &Applied) -> (usize, Option<String>) {
     let written = applied.outcomes.iter().filter_map(|outcome| match outcome {
-        Outcome::Written(written) => Some(written),
-        Outcome::Kept | Outcome::Failed(_) | Outcome::NotTried => None,
+        EntryOutcome::Written(written) => Some(written),
+        EntryOutcome::Kept | EntryOutcome::Failed(_) | EntryOutcome::NotTried => None,
     });
     let count = written.clone().count();
     (

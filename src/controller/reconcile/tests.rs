@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     account::{Accounts, Credential, Credentials, Endpoints, Limiter},
     controller::{
-        cache::{Memos, References, Relist, SecretVersions},
+        cache::{ObjectStates, Relist, ReverseIndex, SecretVersions},
         events::Events,
         namespaces::Namespaces,
         ownership::Claims,
@@ -63,9 +63,9 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         namespaces,
         accounts: Accounts::new(http, Endpoints::new([]), limiter),
         credentials: Credentials::default(),
-        references: References::default(),
+        reverse_index: ReverseIndex::default(),
         claims: Claims::default(),
-        memos: Memos::default(),
+        states: ObjectStates::default(),
         requeue: mpsc::unbounded_channel().0,
         epoch: Instant::now(),
         verify_interval: Duration::from_mins(10),
@@ -106,9 +106,9 @@ async fn what_is_not_the_operators_business_costs_no_call(
     if is_listed {
         context.secrets.set_whole(namespace);
     }
-    let (result, _) = pass(&context, &object(namespace)).await;
+    let (result, _) = reconcile(&context, &object(namespace)).await;
     let made = calls.load(Ordering::Relaxed);
-    assert_eq!(result == PassResult::Unchanged, least == 0);
+    assert_eq!(result == ReconcileResult::Unchanged, least == 0);
     assert!(if least == 0 { made == 0 } else { made >= least }, "{made}");
 }
 
@@ -143,16 +143,16 @@ async fn what_was_asked_for_is_not_forgotten_while_the_object_waits_for_its_turn
     let credential = Credential::new(b"key").unwrap();
     let choice = object.spec.provider.choice().unwrap();
     let account = context.accounts.get(choice, &credential).unwrap();
-    let (result, _) = pass(&context, &object).await;
-    assert_eq!(result, PassResult::Unchanged, "nothing is new");
+    let (result, _) = reconcile(&context, &object).await;
+    assert_eq!(result, ReconcileResult::Unchanged, "nothing is new");
     let permit = account
         .limiter
         .admit(&("ml".to_owned(), "other".to_owned()));
     assert!(matches!(permit, Admission::Granted(_)));
-    context.memos.with("1", |memo| memo.is_requeued = true);
+    context.states.with("1", |state| state.is_requeued = true);
     for _ in 0..2 {
-        let (result, _) = pass(&context, &object).await;
-        assert_eq!(result, PassResult::Abandoned, "it is parked");
+        let (result, _) = reconcile(&context, &object).await;
+        assert_eq!(result, ReconcileResult::Abandoned, "it is parked");
     }
     drop(permit);
     assert!(
@@ -160,7 +160,7 @@ async fn what_was_asked_for_is_not_forgotten_while_the_object_waits_for_its_turn
             .limiter
             .is_granted(&("ml".to_owned(), "object".to_owned()))
     );
-    pass(&context, &object).await;
+    reconcile(&context, &object).await;
     assert!(
         !account
             .limiter
@@ -168,7 +168,7 @@ async fn what_was_asked_for_is_not_forgotten_while_the_object_waits_for_its_turn
         "its turn is used"
     );
     assert!(account.limiter.refusal().is_none());
-    let is_tried = context.memos.with("1", |memo| memo.is_requeued);
+    let is_tried = context.states.with("1", |state| state.is_requeued);
     assert!(
         is_tried,
         "status could not be written, so it is still asked for"

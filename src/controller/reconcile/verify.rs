@@ -10,17 +10,17 @@ use std::{
 use jiff::SignedDuration;
 use tokio::time::Instant;
 
-use super::{Pass, outcome::Conclusion};
+use super::{Reconcile, outcome::Outcome};
 use crate::{
     account::{LastWrite, Snapshot},
     api::{EntryStatus, ProviderSecret},
     controller::{
         context::Context,
-        error::{Kind, Trouble},
+        error::Failure,
         plan::{self, Drift, Evidence, Shown, drifted},
-        session::Route,
+        session::Session,
     },
-    http::ProviderError,
+    http::{ErrorClass, ProviderError},
     provider::Unit,
 };
 
@@ -36,13 +36,13 @@ pub(crate) enum Verified {
     /// All is as it was, or nothing could be learned; nothing is to be told.
     Done,
     /// Something is to be told.
-    Learned(Box<Conclusion>),
+    Learned(Box<Outcome>),
     /// Somebody else touched entries.
-    Drifted(Examined),
+    Drifted(DriftCheck),
 }
 
 /// What a listing showed.
-pub(crate) struct Examined {
+pub(crate) struct DriftCheck {
     pub(crate) snapshot: Arc<Snapshot>,
     /// The keys of the set, where there are sets.
     #[expect(
@@ -85,54 +85,54 @@ pub(crate) fn first(context: &Context, object: &ProviderSecret) -> Option<Instan
     Some(Instant::now() + interval.mul_f64(share))
 }
 
-impl Pass<'_> {
+impl Reconcile<'_> {
     /// Compares what was written with the account's listing.
-    pub(crate) async fn verify(&self, route: &Route<'_>) -> Verified {
-        let examined = match self.examine(route, Freshness::Interval).await {
-            Ok(examined) => examined,
+    pub(crate) async fn verify(&self, session: &Session<'_>) -> Verified {
+        let drift_check = match self.check_drift(session, Freshness::Interval).await {
+            Ok(drift_check) => drift_check,
             Err(error) => {
                 self.verify_again(LATER.min(self.verify_interval()));
-                let trouble = Trouble::provider(&error, route.choice, None);
+                let failure = Failure::provider(&error, session.choice, None);
                 // What was synced stays so, whatever the listing suffers from; but for a bad key a
                 // person must act.
-                return if trouble.kind == Kind::Auth {
-                    Verified::Learned(Box::new(self.as_recorded().with(trouble)))
+                return if failure.class == ErrorClass::Auth {
+                    Verified::Learned(Box::new(self.as_recorded().with(failure)))
                 } else {
                     Verified::Done
                 };
             }
         };
-        if !examined.drifts.is_empty() {
-            return Verified::Drifted(examined);
+        if !drift_check.drifts.is_empty() {
+            return Verified::Drifted(drift_check);
         }
-        let age = examined.snapshot.began.elapsed();
+        let age = drift_check.snapshot.began.elapsed();
         let next = self
             .verify_interval()
             .saturating_sub(age)
             .max(SOON.min(self.verify_interval()));
-        let next = examined.look_again.unwrap_or(next);
-        if let Some(entries) = self.with_baselines(&examined, route) {
-            let mut conclusion = self.as_recorded();
-            conclusion.entries = entries;
-            conclusion.verify_in = Some(next);
-            return Verified::Learned(Box::new(conclusion));
+        let next = drift_check.look_again.unwrap_or(next);
+        if let Some(entries) = self.with_baselines(&drift_check, session) {
+            let mut outcome = self.as_recorded();
+            outcome.entries = entries;
+            outcome.verify_in = Some(next);
+            return Verified::Learned(Box::new(outcome));
         }
         self.verify_again(next);
         Verified::Done
     }
 
     fn verify_again(&self, wait: Duration) {
-        self.context.memos.with(&self.uid, |memo| {
-            memo.verify_at = Some(Instant::now() + wait);
+        self.context.states.with(&self.uid, |state| {
+            state.verify_at = Some(Instant::now() + wait);
         });
     }
 
     /// Gets the listing and finds what somebody else touched.
-    pub(crate) async fn examine(
+    pub(crate) async fn check_drift(
         &self,
-        route: &Route<'_>,
+        session: &Session<'_>,
         freshness: Freshness,
-    ) -> Result<Examined, ProviderError> {
+    ) -> Result<DriftCheck, ProviderError> {
         let now = Instant::now();
         let (since, patience) = match freshness {
             Freshness::Interval => {
@@ -142,26 +142,27 @@ impl Pass<'_> {
             }
             Freshness::Now => (now, Duration::ZERO),
         };
-        let examined = self.look_at(route, since, patience).await?;
+        let drift_check = self.look_at(session, since, patience).await?;
         // An empty listing is believed when a second one says so too.
-        let is_doubtful = examined.look_again.is_some() && !examined.snapshot.proves_absence;
-        if freshness == Freshness::Now && is_doubtful {
-            return self.look_at(route, Instant::now(), patience).await;
+        let needs_second_listing =
+            drift_check.look_again.is_some() && !drift_check.snapshot.proves_absence;
+        if freshness == Freshness::Now && needs_second_listing {
+            return self.look_at(session, Instant::now(), patience).await;
         }
-        Ok(examined)
+        Ok(drift_check)
     }
 
     async fn look_at(
         &self,
-        route: &Route<'_>,
+        session: &Session<'_>,
         since: Instant,
         patience: Duration,
-    ) -> Result<Examined, ProviderError> {
-        let rules = route.rules();
-        let snapshot = route.listing(since, patience).await?;
+    ) -> Result<DriftCheck, ProviderError> {
+        let rules = session.rules();
+        let snapshot = session.listing(since, patience).await?;
         let members = match rules.unit {
             Unit::Each => None,
-            Unit::Set if is_shown(route, &snapshot) => Some(route.provider.members().await?),
+            Unit::Set if is_shown(session, &snapshot) => Some(session.provider.members().await?),
             Unit::Set => Some(None),
         };
         let find = |evidence: &dyn Fn(&str, &EntryStatus) -> Evidence| {
@@ -174,7 +175,7 @@ impl Pass<'_> {
                 evidence,
             )
         };
-        let drifts = find(&|folded, entry| self.evidence(route, folded, entry, &snapshot));
+        let drifts = find(&|folded, entry| self.evidence(session, folded, entry, &snapshot));
         let suspected = find(&|_, _| Evidence::Full).len();
         let look_again = (suspected > drifts.len()).then(|| {
             let wait = if snapshot.proves_absence {
@@ -184,7 +185,7 @@ impl Pass<'_> {
             };
             wait.min(self.verify_interval())
         });
-        Ok(Examined {
+        Ok(DriftCheck {
             snapshot,
             members,
             drifts,
@@ -195,13 +196,13 @@ impl Pass<'_> {
     /// What a listing may prove about a name: nothing if it began before our last write of it ended.
     fn evidence(
         &self,
-        route: &Route<'_>,
+        session: &Session<'_>,
         folded: &str,
         entry: &EntryStatus,
         snapshot: &Snapshot,
     ) -> Evidence {
         let began = snapshot.began;
-        let name = route.lock_name(route.claimed_name(folded));
+        let name = session.lock_name(session.claimed_name(folded));
         let since = match self.context.accounts.name_locks.last_write(&name) {
             LastWrite::UnderWay => return Evidence::None,
             LastWrite::At(ended) if began <= ended => return Evidence::None,
@@ -220,36 +221,41 @@ impl Pass<'_> {
     }
 
     /// The records with the versions that the listing shows, where the answer to our write had none.
-    fn with_baselines(&self, examined: &Examined, route: &Route<'_>) -> Option<Vec<EntryStatus>> {
-        let snapshot = &examined.snapshot;
+    fn with_baselines(
+        &self,
+        drift_check: &DriftCheck,
+        session: &Session<'_>,
+    ) -> Option<Vec<EntryStatus>> {
+        let snapshot = &drift_check.snapshot;
         let mut is_changed = false;
         let entries = self
             .recorded()
             .iter()
             .map(|entry| {
                 let mut entry = entry.clone();
-                let folded = (route.rules().fold)(&entry.name);
+                let folded = (session.rules().fold)(&entry.name);
                 let is_blank = plan::was_written(&entry) && entry.remote_version.is_none();
-                if !is_blank || self.evidence(route, &folded, &entry, snapshot) == Evidence::None {
+                if !is_blank || self.evidence(session, &folded, &entry, snapshot) == Evidence::None
+                {
                     return entry;
                 }
-                let shown = plan::is_shown_as_ours(&entry, &snapshot.remotes, route.rules());
+                let shown = plan::is_shown_as_ours(&entry, &snapshot.remotes, session.rules());
                 if let Shown::Ours(remote) = shown
                     && remote.version.is_some()
                 {
                     entry.remote_id = entry.remote_id.or_else(|| remote.id.clone());
                     entry.remote_version.clone_from(&remote.version);
                     is_changed = true;
-                    entry = route.sealed(&self.uid, entry);
+                    entry = session.sealed(&self.uid, entry);
                 }
                 entry
             })
             .collect();
-        (is_changed && route.rules().unit == Unit::Each).then_some(entries)
+        (is_changed && session.rules().unit == Unit::Each).then_some(entries)
     }
 }
 
-fn is_shown(route: &Route<'_>, snapshot: &Snapshot) -> bool {
-    let set = route.provider.listed_name("");
+fn is_shown(session: &Session<'_>, snapshot: &Snapshot) -> bool {
+    let set = session.provider.listed_name("");
     snapshot.remotes.iter().any(|remote| remote.name == set)
 }

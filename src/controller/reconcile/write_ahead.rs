@@ -1,24 +1,24 @@
 //! What is put down in Kubernetes before anything is sent: the finalizer, and what is being written.
 
-use super::{Pass, inputs::Work};
+use super::{Reconcile, inputs::Work};
 use crate::{
     api::{DeletionPolicy, EntryStatus},
     controller::{
-        cache::Memo,
-        kubernetes::Failure,
-        plan::{self, Desired, Planned, Removed, Riddance},
+        cache::ObjectState,
+        kubernetes::KubernetesError,
+        plan::{self, DesiredEntry, Planned, PlannedRemoval, RemovalAction},
         report::{self, conditions, finalizer, messages, status},
-        session::Route,
+        session::Session,
     },
 };
 
-impl Pass<'_> {
+impl Reconcile<'_> {
     /// The finalizer is there before the first write under Delete, and not under Retain.
     pub(crate) async fn guard(
         &self,
         planned: &[Planned],
-        going: &[Removed],
-    ) -> Result<(), Failure> {
+        going: &[PlannedRemoval],
+    ) -> Result<(), KubernetesError> {
         let is_delete = self.object.spec.deletion_policy() == DeletionPolicy::Delete;
         let is_writing = planned.iter().any(|planned| planned.change.is_write());
         let is_held = self.recorded().iter().any(plan::may_be_there);
@@ -36,28 +36,29 @@ impl Pass<'_> {
     /// where the last record was refused, lest the provider is written to with every try.
     pub(crate) async fn write_ahead(
         &self,
-        route: &Route<'_>,
-        desired: &[Desired],
+        session: &Session<'_>,
+        desired: &[DesiredEntry],
         work: &Work,
-        going: &[Removed],
-    ) -> Result<(), Failure> {
-        let is_unrecorded = |memo: &mut Memo| memo.is_unrecorded;
-        let must_know = self.inputs(route, work).must_know()
-            || self.context.memos.with(&self.uid, is_unrecorded);
+        going: &[PlannedRemoval],
+    ) -> Result<(), KubernetesError> {
+        let is_unrecorded = |state: &mut ObjectState| state.is_unrecorded;
+        let must_know = self.inputs(session, work).must_know()
+            || self.context.states.with(&self.uid, is_unrecorded);
         let writes = desired.iter().zip(&work.planned);
         let mut pending: Vec<EntryStatus> = writes
             .filter_map(|(entry, planned)| status::pending(planned, &entry.name, must_know))
             .collect();
         let deletions = going
             .iter()
-            .filter(|removed| removed.riddance == Riddance::Delete);
+            .filter(|removed| removed.action == RemovalAction::Delete);
         pending.extend(deletions.filter_map(|removed| status::leaving(&removed.entry)));
         let newest = self.newest();
         let mut next = newest.status.clone().unwrap_or_default();
-        let fold = route.rules().fold;
+        let fold = session.rules().fold;
         let sealed = pending.into_iter();
-        let mut pending: Vec<EntryStatus> =
-            sealed.map(|entry| route.sealed(&self.uid, entry)).collect();
+        let mut pending: Vec<EntryStatus> = sealed
+            .map(|entry| session.sealed(&self.uid, entry))
+            .collect();
         pending.retain(|pending| !next.entries.contains(pending));
         if pending.is_empty() {
             // Nothing of this pass is fenced, and a store that lags may show an object that tried

@@ -4,16 +4,14 @@ use jiff::Timestamp;
 
 use crate::{
     api::{Condition, READY, RECONCILING, Reason, STALLED},
-    controller::{
-        error::{Kind, Trouble},
-        object::time,
-    },
+    controller::{error::Failure, object::time},
+    http::ErrorClass,
 };
 
 /// In which of its states an object is, with the words for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    pub(crate) state: State,
+pub(crate) struct Readiness {
+    pub(crate) state: ReadyState,
     pub(crate) reason: Reason,
     pub(crate) message: String,
 }
@@ -21,7 +19,7 @@ pub(crate) struct Verdict {
 /// The states of an object. Exactly one of the conditions `Ready`, `Reconciling` and `Stalled` is
 /// True, but for a suspended object that was not synced when it was suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum ReadyState {
     /// `Ready=True`.
     Ready,
     /// `Ready=False`, `Reconciling=True`, after a failure or not.
@@ -32,27 +30,27 @@ pub(crate) enum State {
     Suspended,
 }
 
-/// Folds all trouble into one verdict: a person who must act comes first, then what heals by
+/// Folds all failure into one readiness: a person who must act comes first, then what heals by
 /// itself. `all_done` is what is said when there is none.
-pub(crate) fn verdict(troubles: &[Trouble], all_done: Verdict) -> Verdict {
-    let worst = troubles
+pub(crate) fn readiness(failures: &[Failure], all_done: Readiness) -> Readiness {
+    let worst = failures
         .iter()
-        .find(|trouble| trouble.is_stalling())
+        .find(|failure| failure.is_stalling())
         .or_else(|| {
-            troubles
+            failures
                 .iter()
-                .find(|trouble| trouble.kind != Kind::Waiting)
+                .find(|failure| failure.class != ErrorClass::Waiting)
         })
-        .or_else(|| troubles.first());
+        .or_else(|| failures.first());
     let Some(worst) = worst else { return all_done };
     let state = if worst.is_stalling() {
-        State::Stalled
+        ReadyState::Stalled
     } else {
-        State::Reconciling {
-            after_failure: worst.kind != Kind::Waiting,
+        ReadyState::Reconciling {
+            after_failure: worst.class != ErrorClass::Waiting,
         }
     };
-    let others = troubles.len() - 1;
+    let others = failures.len() - 1;
     let message = match others {
         0 => worst.message.clone(),
         1 => format!(
@@ -64,37 +62,37 @@ pub(crate) fn verdict(troubles: &[Trouble], all_done: Verdict) -> Verdict {
             worst.message
         ),
     };
-    Verdict {
+    Readiness {
         state,
         reason: worst.reason,
         message,
     }
 }
 
-/// The conditions for a verdict. A transition time moves only when its status does.
+/// The conditions for a readiness. A transition time moves only when its status does.
 pub(crate) fn conditions(
     previous: &[Condition],
-    verdict: &Verdict,
+    readiness: &Readiness,
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let is_ready = verdict.state == State::Ready;
+    let is_ready = readiness.state == ReadyState::Ready;
     let mut wanted = vec![(
         READY,
         if is_ready { "True" } else { "False" },
-        verdict.reason,
+        readiness.reason,
     )];
-    match verdict.state {
-        State::Ready | State::Suspended => {}
-        State::Reconciling {
+    match readiness.state {
+        ReadyState::Ready | ReadyState::Suspended => {}
+        ReadyState::Reconciling {
             after_failure: false,
         } => wanted.push((RECONCILING, "True", Reason::Progressing)),
-        State::Reconciling {
+        ReadyState::Reconciling {
             after_failure: true,
         } => {
             wanted.push((RECONCILING, "True", Reason::ProgressingWithRetry));
         }
-        State::Stalled => wanted.push((STALLED, "True", verdict.reason)),
+        ReadyState::Stalled => wanted.push((STALLED, "True", readiness.reason)),
     }
     wanted
         .into_iter()
@@ -110,7 +108,7 @@ pub(crate) fn conditions(
                 r#type: kind.to_owned(),
                 status: status.to_owned(),
                 reason: reason.as_str().to_owned(),
-                message: verdict.message.clone(),
+                message: readiness.message.clone(),
                 last_transition_time: since,
                 observed_generation: generation,
             }

@@ -16,7 +16,7 @@ use crate::{
     api::{FINALIZER, GROUP, ProviderSecret},
     controller::{
         context::Context,
-        kubernetes::{Failure, bounded},
+        kubernetes::{KubernetesError, bounded},
     },
 };
 
@@ -31,13 +31,13 @@ pub(crate) fn is_present(object: &ProviderSecret) -> bool {
 /// Adds or removes it, and gives the object as it is then.
 ///
 /// # Errors
-/// [`Failure::NotFound`] when the object is gone or, to add it, being deleted; else why the object
+/// [`KubernetesError::NotFound`] when the object is gone or, to add it, being deleted; else why the object
 /// could not be patched.
 pub(crate) async fn set(
     context: &Context,
     object: &Arc<ProviderSecret>,
     is_wanted: bool,
-) -> Result<Arc<ProviderSecret>, Failure> {
+) -> Result<Arc<ProviderSecret>, KubernetesError> {
     let namespace = object.namespace().unwrap_or_default();
     let api: Api<ProviderSecret> = Api::namespaced(context.client.clone(), &namespace);
     let parameters = PatchParams {
@@ -50,24 +50,24 @@ pub(crate) async fn set(
             return Ok(newest);
         }
         if is_wanted && newest.metadata.deletion_timestamp.is_some() {
-            return Err(Failure::NotFound);
+            return Err(KubernetesError::NotFound);
         }
-        let patch = patch(&newest, is_wanted).ok_or(Failure::Unavailable)?;
+        let patch = patch(&newest, is_wanted).ok_or(KubernetesError::Unavailable)?;
         match bounded(api.patch(&object.name_any(), &parameters, &patch)).await {
             Ok(answer) => return Ok(remember(context, answer)),
             // Somebody else changed the list, or the object was replaced: a failed test is answered
             // with 422.
-            Err(Failure::Conflict | Failure::Invalid) => {
+            Err(KubernetesError::Conflict | KubernetesError::Invalid) => {
                 let live = bounded(api.get(&object.name_any())).await?;
                 if live.uid() != object.uid() {
-                    return Err(Failure::NotFound);
+                    return Err(KubernetesError::NotFound);
                 }
                 newest = remember(context, live);
             }
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(error),
         }
     }
-    Err(Failure::Conflict)
+    Err(KubernetesError::Conflict)
 }
 
 fn patch(object: &ProviderSecret, is_wanted: bool) -> Option<Patch<Value>> {

@@ -1,21 +1,21 @@
-//! Verdicts that no trouble decides, and the words for them.
+//! Verdicts that no failure decides, and the words for them.
 
 use super::{
-    Notice,
-    conditions::{State, Verdict},
+    EventNote,
+    conditions::{Readiness, ReadyState},
 };
 use crate::{
     api::{Choice, EntryStatus, ProviderKind, Reason},
-    controller::{error::Trouble, events::Importance, plan::Drift},
+    controller::{error::Failure, events::Importance, plan::Drift},
     provider::Settled,
 };
 
-/// What is said when there is no trouble.
+/// What is said when there is no failure.
 pub(crate) fn all_done(
     settled: Settled,
     entries: &[EntryStatus],
     choice: Option<Choice<'_>>,
-) -> Verdict {
+) -> Readiness {
     let provider = choice.map_or("The provider", |choice| choice.kind().as_str());
     let entries = match entries.len() {
         1 => "the entry".to_owned(),
@@ -23,26 +23,26 @@ pub(crate) fn all_done(
     };
     let (state, reason, message) = match settled {
         Settled::Ready => (
-            State::Ready,
+            ReadyState::Ready,
             Reason::Synced,
             format!("{provider} has acknowledged {entries}."),
         ),
         Settled::Pending => (
-            State::Reconciling {
+            ReadyState::Reconciling {
                 after_failure: false,
             },
             Reason::Progressing,
             format!("{provider} has accepted {entries} and is applying them."),
         ),
         Settled::Failed => (
-            State::Reconciling {
+            ReadyState::Reconciling {
                 after_failure: true,
             },
             Reason::ProviderFailed,
             format!("{provider} accepted {entries} and failed to apply them. They are sent again."),
         ),
     };
-    Verdict {
+    Readiness {
         state,
         reason,
         message,
@@ -50,14 +50,14 @@ pub(crate) fn all_done(
 }
 
 /// What is said while recorded entries are written again.
-pub(crate) fn writing(count: usize) -> Verdict {
+pub(crate) fn writing(count: usize) -> Readiness {
     let entries = if count == 1 {
         "An entry is".to_owned()
     } else {
         format!("{count} entries are")
     };
-    Verdict {
-        state: State::Reconciling {
+    Readiness {
+        state: ReadyState::Reconciling {
             after_failure: false,
         },
         reason: Reason::Progressing,
@@ -66,17 +66,17 @@ pub(crate) fn writing(count: usize) -> Verdict {
 }
 
 /// What is said of a suspended object.
-pub(crate) fn suspended(all_held: bool) -> Verdict {
+pub(crate) fn suspended(all_held: bool) -> Readiness {
     let (state, message) = if all_held {
         (
-            State::Ready,
+            ReadyState::Ready,
             "The object is suspended. Everything was synced before.",
         )
     } else {
         let message = "The object is suspended. Not everything is synced; set spec.suspend to false to go on.";
-        (State::Suspended, message)
+        (ReadyState::Suspended, message)
     };
-    Verdict {
+    Readiness {
         state,
         reason: Reason::Suspended,
         message: message.to_owned(),
@@ -84,19 +84,19 @@ pub(crate) fn suspended(all_held: bool) -> Verdict {
 }
 
 /// What keeps a suspended object from being synced; it is not shown.
-pub(crate) fn not_held() -> Trouble {
-    Trouble::waiting(Reason::Suspended, "Not everything is synced.")
+pub(crate) fn not_held() -> Failure {
+    Failure::waiting(Reason::Suspended, "Not everything is synced.")
 }
 
 /// No member of `spec.provider`, or several: the schema was bypassed.
-pub(crate) fn no_provider() -> Trouble {
+pub(crate) fn no_provider() -> Failure {
     let message =
         "Give exactly one of baseten, primeIntellect, pipecat and braintrust under spec.provider.";
-    Trouble::config(Reason::InvalidSpec, message)
+    Failure::config(Reason::InvalidSpec, message)
 }
 
 /// Why there is no way to the provider.
-pub(crate) fn no_account(reason: Reason, choice: Choice<'_>) -> Trouble {
+pub(crate) fn no_account(reason: Reason, choice: Choice<'_>) -> Failure {
     let message = if reason == Reason::InvalidSpec {
         format!(
             "The operator knows no endpoint {} of {}. Name one that its --endpoint flags map to a URL.",
@@ -110,11 +110,11 @@ pub(crate) fn no_account(reason: Reason, choice: Choice<'_>) -> Trouble {
             reference.name, reference.key
         )
     };
-    Trouble::config(reason, message)
+    Failure::config(reason, message)
 }
 
 /// The API key opens another account than the one that was written to.
-pub(crate) fn account_changed(choice: Choice<'_>) -> Trouble {
+pub(crate) fn account_changed(choice: Choice<'_>) -> Failure {
     let reference = choice.api_key_secret_ref();
     let message = format!(
         "The API key in Secret {} key {} opens another account at {} than the one this object wrote to. Put a key of that account back, or request a sync to write everything to the new one; what was written stays in the old one.",
@@ -122,31 +122,31 @@ pub(crate) fn account_changed(choice: Choice<'_>) -> Trouble {
         reference.key,
         choice.kind()
     );
-    Trouble::config(Reason::AccountChanged, message)
+    Failure::config(Reason::AccountChanged, message)
 }
 
 /// A bulk source holds no keys, and what was made from it stays.
-pub(crate) fn emptied(secret: &str) -> Trouble {
+pub(crate) fn emptied(secret: &str) -> Failure {
     let message = format!(
         "Secret {secret} holds no keys. What was made from it stays at the provider; remove it from dataFrom to have that deleted."
     );
-    Trouble::waiting(Reason::KeyNotFound, message)
+    Failure::waiting(Reason::KeyNotFound, message)
 }
 
 /// An image pull secret that refuses updates, and that nothing shows to be this object's.
-pub(crate) fn not_ours(set: &str, choice: Choice<'_>) -> Trouble {
+pub(crate) fn not_ours(set: &str, choice: Choice<'_>) -> Failure {
     let message = format!(
         "{} does not change the image pull secret {set} that exists, and this object did not write it, so it is not deleted. Delete it there, or use another setName.",
         choice.kind()
     );
-    Trouble::config(Reason::Immutable, message)
+    Failure::config(Reason::Immutable, message)
 }
 
 /// Why a deleted object is still there.
-pub(crate) fn deletion_blocked(trouble: Option<&Trouble>) -> Verdict {
-    let cause = trouble.map_or("It is tried again.", |trouble| trouble.message.as_str());
-    Verdict {
-        state: State::Reconciling {
+pub(crate) fn deletion_blocked(failure: Option<&Failure>) -> Readiness {
+    let cause = failure.map_or("It is tried again.", |failure| failure.message.as_str());
+    Readiness {
+        state: ReadyState::Reconciling {
             after_failure: true,
         },
         reason: Reason::DeletionBlocked,
@@ -157,8 +157,8 @@ pub(crate) fn deletion_blocked(trouble: Option<&Trouble>) -> Verdict {
 }
 
 /// What was deleted at the provider.
-pub(crate) fn deleted(kind: ProviderKind, names: &[String]) -> Option<Notice> {
-    notice(
+pub(crate) fn deleted(kind: ProviderKind, names: &[String]) -> Option<EventNote> {
+    event_note(
         names,
         Importance::Normal,
         Reason::RemoteDeleted,
@@ -167,8 +167,8 @@ pub(crate) fn deleted(kind: ProviderKind, names: &[String]) -> Option<Notice> {
 }
 
 /// What is left at the provider.
-pub(crate) fn left_behind(kind: ProviderKind, names: &[String]) -> Option<Notice> {
-    notice(
+pub(crate) fn left_behind(kind: ProviderKind, names: &[String]) -> Option<EventNote> {
+    event_note(
         names,
         Importance::Warning,
         Reason::DeletionSkipped,
@@ -177,12 +177,12 @@ pub(crate) fn left_behind(kind: ProviderKind, names: &[String]) -> Option<Notice
 }
 
 /// What somebody else did to entries.
-pub(crate) fn drifted(kind: ProviderKind, drift: Drift, names: &[String]) -> Option<Notice> {
+pub(crate) fn drifted(kind: ProviderKind, drift: Drift, names: &[String]) -> Option<EventNote> {
     let what = match drift {
         Drift::Missing => "deleted",
         Drift::Changed => "changed",
     };
-    notice(
+    event_note(
         names,
         Importance::Warning,
         Reason::DriftDetected,
@@ -190,13 +190,18 @@ pub(crate) fn drifted(kind: ProviderKind, drift: Drift, names: &[String]) -> Opt
     )
 }
 
-fn notice(names: &[String], importance: Importance, reason: Reason, what: &str) -> Option<Notice> {
+fn event_note(
+    names: &[String],
+    importance: Importance,
+    reason: Reason,
+    what: &str,
+) -> Option<EventNote> {
     let action = if reason == Reason::DriftDetected {
         "Verify"
     } else {
         "Delete"
     };
-    (!names.is_empty()).then(|| Notice {
+    (!names.is_empty()).then(|| EventNote {
         importance,
         reason,
         action,

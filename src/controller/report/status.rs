@@ -5,11 +5,12 @@ use jiff::Timestamp;
 use crate::{
     api::{EntryState, EntryStatus, ProviderSecretSpec, ProviderSecretStatus, Reason},
     controller::{
-        apply::{Applied, Outcome},
-        error::{Kind, Trouble},
+        apply::{Applied, EntryOutcome},
+        error::Failure,
         object::{time, unwritten},
         plan::{Change, Planned, is_ours, was_written},
     },
+    http::ErrorClass,
     provider::rules,
 };
 
@@ -53,8 +54,8 @@ pub(crate) fn leaving(entry: &EntryStatus) -> Option<EntryStatus> {
 
 /// The records of entries that are not wanted now and that a source which could not be read may
 /// still want.
-pub(crate) fn retained(entries: &[EntryStatus], unread: Option<&Trouble>) -> Vec<EntryStatus> {
-    let reason = unread.map(|trouble| trouble.reason.as_str().to_owned());
+pub(crate) fn retained(entries: &[EntryStatus], unread: Option<&Failure>) -> Vec<EntryStatus> {
+    let reason = unread.map(|failure| failure.reason.as_str().to_owned());
     let entries = entries.iter().cloned();
     entries
         .map(|entry| EntryStatus {
@@ -76,7 +77,7 @@ pub(crate) fn entries<'a>(
         .zip(planned)
         .zip(&applied.outcomes)
         .map(|((name, planned), outcome)| {
-            entry(name, planned, outcome, applied.trouble.as_ref(), now)
+            entry(name, planned, outcome, applied.failure.as_ref(), now)
         })
         .collect()
 }
@@ -84,8 +85,8 @@ pub(crate) fn entries<'a>(
 fn entry(
     name: &str,
     planned: &Planned,
-    outcome: &Outcome,
-    of_account: Option<&Trouble>,
+    outcome: &EntryOutcome,
+    of_account: Option<&Failure>,
     now: Timestamp,
 ) -> EntryStatus {
     let recorded = EntryStatus {
@@ -101,12 +102,12 @@ fn entry(
         ..recorded.clone()
     };
     let entry = match outcome {
-        Outcome::Kept => EntryStatus {
+        EntryOutcome::Kept => EntryStatus {
             state: EntryState::Synced,
             reason: None,
             ..recorded
         },
-        Outcome::Written(written) => EntryStatus {
+        EntryOutcome::Written(written) => EntryStatus {
             state: EntryState::Synced,
             reason: None,
             digest: planned.digest.clone(),
@@ -116,23 +117,27 @@ fn entry(
             last_write_time: Some(time(now)),
             ..recorded
         },
-        Outcome::Failed(trouble) if matches!(planned.change, Change::Refuse(_)) => EntryStatus {
-            state: EntryState::Failed,
-            reason: reason(trouble.reason),
-            // What is foreign today may be gone tomorrow.
-            found: planned
-                .recorded
-                .as_ref()
-                .and_then(|recorded| recorded.found),
-            ..recorded
-        },
-        Outcome::Failed(trouble) if trouble.kind == Kind::UnknownOutcome => EntryStatus {
-            reason: reason(trouble.reason),
-            attempted: planned.attempted(),
-            ..after_write(EntryState::Pending)
-        },
+        EntryOutcome::Failed(failure) if matches!(planned.change, Change::Refuse(_)) => {
+            EntryStatus {
+                state: EntryState::Failed,
+                reason: reason(failure.reason),
+                // What is foreign today may be gone tomorrow.
+                found: planned
+                    .recorded
+                    .as_ref()
+                    .and_then(|recorded| recorded.found),
+                ..recorded
+            }
+        }
+        EntryOutcome::Failed(failure) if failure.class == ErrorClass::UnknownOutcome => {
+            EntryStatus {
+                reason: reason(failure.reason),
+                attempted: planned.attempted(),
+                ..after_write(EntryState::Pending)
+            }
+        }
         // A refused update changed nothing: if the old value comes back, the provider still holds it.
-        Outcome::Failed(trouble) if trouble.reason == Reason::Immutable => {
+        EntryOutcome::Failed(failure) if failure.reason == Reason::Immutable => {
             let before = planned.recorded.as_ref();
             // Ours, and its write was never acknowledged: it stays as it was.
             let is_unsure = planned.is_first_write() && before.is_some_and(is_ours);
@@ -142,26 +147,26 @@ fn entry(
                 } else {
                     EntryState::Failed
                 },
-                reason: reason(trouble.reason),
+                reason: reason(failure.reason),
                 found: before.and_then(|before| before.found),
                 ..recorded
             }
         }
-        Outcome::Failed(trouble) => EntryStatus {
-            reason: reason(trouble.reason),
+        EntryOutcome::Failed(failure) => EntryStatus {
+            reason: reason(failure.reason),
             // A first write that was refused left nothing there: what is there later is not ours.
             found: planned
                 .found
-                .filter(|_| !planned.is_first_write() || may_have_come(trouble)),
-            attempted: if may_have_come(trouble) {
+                .filter(|_| !planned.is_first_write() || may_have_come(failure)),
+            attempted: if may_have_come(failure) {
                 planned.attempted()
             } else {
                 planned.unconfirmed()
             },
             ..after_write(EntryState::Failed)
         },
-        Outcome::NotTried => EntryStatus {
-            reason: reason(of_account.map_or(Reason::Progressing, |trouble| trouble.reason)),
+        EntryOutcome::NotTried => EntryStatus {
+            reason: reason(of_account.map_or(Reason::Progressing, |failure| failure.reason)),
             ..after_write(EntryState::Pending)
         },
     };
@@ -171,9 +176,12 @@ fn entry(
     }
 }
 
-/// Whether the provider may have carried out what it answered with this trouble.
-fn may_have_come(trouble: &Trouble) -> bool {
-    !matches!(trouble.kind, Kind::Config | Kind::Auth | Kind::Throttled)
+/// Whether the provider may have carried out what it answered with this failure.
+fn may_have_come(failure: &Failure) -> bool {
+    !matches!(
+        failure.class,
+        ErrorClass::Config | ErrorClass::Auth | ErrorClass::Throttled
+    )
 }
 
 /// The records of all entries of a pass that has a plan and carries nothing of it out, for `reason`.
@@ -188,7 +196,7 @@ pub(crate) fn not_carried_out<'a>(
             let recorded = planned.recorded.clone().unwrap_or_else(|| unwritten(name));
             let (state, reason) = match &planned.change {
                 Change::Keep => (EntryState::Synced, None),
-                Change::Refuse(trouble) => (EntryState::Failed, Some(trouble.reason)),
+                Change::Refuse(failure) => (EntryState::Failed, Some(failure.reason)),
                 // Nothing was sent: if the old value comes back, the provider still holds it.
                 Change::Create | Change::Update(_) if recorded.digest.is_some() => {
                     (EntryState::Failed, Some(reason))
@@ -212,9 +220,9 @@ pub(crate) fn untouched(
     recorded: &[EntryStatus],
     spec: &ProviderSecretSpec,
     object: &str,
-    trouble: &Trouble,
+    failure: &Failure,
 ) -> Vec<EntryStatus> {
-    let reason = Some(trouble.reason.as_str().to_owned());
+    let reason = Some(failure.reason.as_str().to_owned());
     let fold = |name: &str| match spec.provider.choice() {
         Some(choice) => (rules(choice.kind()).fold)(name),
         None => name.to_owned(),
@@ -229,7 +237,7 @@ pub(crate) fn untouched(
         .cloned()
         .collect();
     // Of too many not all can be named.
-    let named = if trouble.reason == Reason::TooManyEntries {
+    let named = if failure.reason == Reason::TooManyEntries {
         Vec::new()
     } else {
         explicit

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Notice;
+use super::EventNote;
 use crate::{
     api::{EntryState, ProviderSecretStatus, Reason},
     controller::{
-        apply::{Applied, Outcome},
+        apply::{Applied, EntryOutcome},
         events::Importance,
-        plan::{Desired, Planned},
+        plan::{DesiredEntry, Planned},
     },
 };
 
@@ -20,12 +20,12 @@ use crate::{
 /// restart nor an edit of a Secret's metadata repeats it: both find the value as it was recorded and
 /// send nothing. `versions` are those of the Secrets that were read in this pass.
 pub(crate) fn trailing_newlines(
-    desired: &[Desired],
+    desired: &[DesiredEntry],
     planned: &[Planned],
     applied: &Applied,
     recorded: Option<&ProviderSecretStatus>,
     versions: &[(String, String)],
-) -> Vec<Notice> {
+) -> Vec<EventNote> {
     let is_same_version = |secret: &str| {
         let recorded = recorded.into_iter().flat_map(|status| &status.sources);
         let before = recorded.filter(|source| source.name == secret);
@@ -37,12 +37,12 @@ pub(crate) fn trailing_newlines(
     let mut by_secret: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for ((entry, planned), outcome) in desired.iter().zip(planned).zip(&applied.outcomes) {
         let is_repeated = was_acknowledged(planned) && is_same_version(&entry.secret);
-        if entry.is_line && matches!(outcome, Outcome::Written(_)) && !is_repeated {
+        if entry.is_line && matches!(outcome, EntryOutcome::Written(_)) && !is_repeated {
             let names = by_secret.entry(&entry.secret).or_default();
             names.push(&entry.name);
         }
     }
-    let warning = |(secret, names): (&str, Vec<&str>)| Notice {
+    let warning = |(secret, names): (&str, Vec<&str>)| EventNote {
         importance: Importance::Warning,
         reason: Reason::TrailingNewline,
         action: "Push",
@@ -80,12 +80,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        controller::{error::Trouble, plan::Change},
+        controller::{error::Failure, plan::Change},
         provider::{Options, Written},
     };
 
-    fn desired(name: &str, is_line: bool) -> Desired {
-        Desired {
+    fn desired(name: &str, is_line: bool) -> DesiredEntry {
+        DesiredEntry {
             name: name.to_owned(),
             folded: name.to_owned(),
             options: Options::default(),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     /// What is told of an entry, recorded as `recorded`, when the Secret has version 2.
-    fn told(outcome: Outcome, recorded: Option<(&str, &str)>, version: &str) -> usize {
+    fn warned(outcome: EntryOutcome, recorded: Option<(&str, &str)>, version: &str) -> usize {
         let recorded = recorded.map(|(state, reason)| {
             serde_json::from_value(json!({"name": "A", "state": state, "reason": reason})).unwrap()
         });
@@ -110,7 +110,7 @@ mod tests {
         };
         let applied = Applied {
             outcomes: vec![outcome],
-            trouble: None,
+            failure: None,
         };
         let status = json!({"sources": [{"name": "db", "resourceVersion": version}]});
         let status = serde_json::from_value(status).unwrap();
@@ -122,32 +122,35 @@ mod tests {
     /// Cases: C-12
     #[test]
     fn a_version_of_a_secret_is_warned_of_once() {
-        let written = || Outcome::Written(Written::default());
-        assert_eq!(told(written(), None, "2"), 1);
-        assert_eq!(told(written(), Some(("Synced", "")), "1"), 1);
+        let written = || EntryOutcome::Written(Written::default());
+        assert_eq!(warned(written(), None, "2"), 1);
+        assert_eq!(warned(written(), Some(("Synced", "")), "1"), 1);
         // The first try failed, or the object was suspended.
-        assert_eq!(told(written(), Some(("Failed", "Timeout")), "2"), 1);
-        assert_eq!(told(written(), Some(("Pending", "Suspended")), "2"), 1);
+        assert_eq!(warned(written(), Some(("Failed", "Timeout")), "2"), 1);
+        assert_eq!(warned(written(), Some(("Pending", "Suspended")), "2"), 1);
         // Other options, another API key, or a set that failed after it was accepted.
-        assert_eq!(told(written(), Some(("Synced", "")), "2"), 0);
-        assert_eq!(told(written(), Some(("Pending", "ProviderFailed")), "2"), 0);
-        assert_eq!(told(Outcome::Kept, Some(("Synced", "")), "1"), 0);
-        assert_eq!(told(Outcome::NotTried, None, "1"), 0);
-        let failed = Outcome::Failed(Trouble::transient(Reason::Timeout, "Later."));
-        assert_eq!(told(failed, None, "1"), 0);
+        assert_eq!(warned(written(), Some(("Synced", "")), "2"), 0);
+        assert_eq!(
+            warned(written(), Some(("Pending", "ProviderFailed")), "2"),
+            0
+        );
+        assert_eq!(warned(EntryOutcome::Kept, Some(("Synced", "")), "1"), 0);
+        assert_eq!(warned(EntryOutcome::NotTried, None, "1"), 0);
+        let failed = EntryOutcome::Failed(Failure::transient(Reason::Timeout, "Later."));
+        assert_eq!(warned(failed, None, "1"), 0);
     }
 
     /// Cases: C-12
     #[test]
     fn the_entries_of_one_secret_are_one_warning_that_an_event_can_hold() {
         let name = |letter: &str| letter.repeat(255);
-        let desired: Vec<Desired> = [("A", true), ("B", false), ("C", true)]
-            .map(|(letter, is_line)| Desired {
+        let desired: Vec<DesiredEntry> = [("A", true), ("B", false), ("C", true)]
+            .map(|(letter, is_line)| DesiredEntry {
                 secret: "s".repeat(253),
                 ..desired(&name(letter), is_line)
             })
             .into();
-        let written = || Outcome::Written(Written::default());
+        let written = || EntryOutcome::Written(Written::default());
         let planned = || Planned {
             found: None,
             cause: None,
@@ -158,7 +161,7 @@ mod tests {
         };
         let applied = Applied {
             outcomes: vec![written(), written(), written()],
-            trouble: None,
+            failure: None,
         };
         let planned = [planned(), planned(), planned()];
         let warnings = trailing_newlines(&desired, &planned, &applied, None, &[]);

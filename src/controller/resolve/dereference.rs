@@ -13,8 +13,8 @@ use crate::{
     api::{ProviderSecretSpec, Reason, SecretKeyRef},
     controller::{
         context::Context,
-        error::Trouble,
-        kubernetes::{Failure, read_secret},
+        error::Failure,
+        kubernetes::{KubernetesError, read_secret},
         object::is_newer,
     },
 };
@@ -36,10 +36,10 @@ pub(crate) async fn credential(
     context: &Context,
     namespace: &str,
     reference: &SecretKeyRef,
-) -> (Result<Arc<Credential>, Trouble>, Option<String>) {
+) -> (Result<Arc<Credential>, Failure>, Option<String>) {
     let Some(seen) = context.secrets.get(namespace, &reference.name) else {
         return (
-            Err(credential_trouble(Reason::CredentialNotFound, reference)),
+            Err(credential_failure(Reason::CredentialNotFound, reference)),
             None,
         );
     };
@@ -60,13 +60,13 @@ pub(crate) async fn credential(
                     version: secret.version,
                 });
             }
-            Err(Failure::NotFound) => {
+            Err(KubernetesError::NotFound) => {
                 return (
-                    Err(credential_trouble(Reason::CredentialNotFound, reference)),
+                    Err(credential_failure(Reason::CredentialNotFound, reference)),
                     None,
                 );
             }
-            Err(failure) => return (Err(unreadable(&reference.name, failure)), None),
+            Err(error) => return (Err(unreadable(&reference.name, error)), None),
         }
     }
     match slot.as_ref() {
@@ -74,11 +74,11 @@ pub(crate) async fn credential(
             let credential = known
                 .credential
                 .clone()
-                .map_err(|reason| credential_trouble(reason, reference));
+                .map_err(|reason| credential_failure(reason, reference));
             (credential, Some(known.version.clone()))
         }
         None => (
-            Err(credential_trouble(Reason::CredentialNotFound, reference)),
+            Err(credential_failure(Reason::CredentialNotFound, reference)),
             None,
         ),
     }
@@ -121,7 +121,7 @@ async fn source(
         let message = format!(
             "Secret {name} holds the API key of this object and is not sent to the provider. Keep the values in another Secret."
         );
-        return (Err(Trouble::config(Reason::SourceRefused, message)), None);
+        return (Err(Failure::config(Reason::SourceRefused, message)), None);
     }
     match read_secret(&context.client, namespace, name).await {
         Ok(secret) if REFUSED.contains(&secret.kind.as_str()) => {
@@ -130,45 +130,45 @@ async fn source(
                 secret.kind
             );
             (
-                Err(Trouble::config(Reason::SourceRefused, message)),
+                Err(Failure::config(Reason::SourceRefused, message)),
                 Some(secret.version),
             )
         }
         Ok(secret) => (Ok(secret.data), Some(secret.version)),
-        Err(Failure::NotFound) => (Err(missing(name)), None),
-        Err(failure) => (Err(unreadable(name, failure)), None),
+        Err(KubernetesError::NotFound) => (Err(missing(name)), None),
+        Err(error) => (Err(unreadable(name, error)), None),
     }
 }
 
-fn unreadable(secret: &str, failure: Failure) -> Trouble {
-    if failure == Failure::Forbidden {
+fn unreadable(secret: &str, error: KubernetesError) -> Failure {
+    if error == KubernetesError::Forbidden {
         let message = format!(
             "The operator may not read Secret {secret}. Grant its ServiceAccount the verb get on Secrets in this namespace."
         );
-        Trouble::transient(Reason::Forbidden, message)
+        Failure::transient(Reason::Forbidden, message)
     } else {
         let message =
             format!("The Kubernetes API did not give Secret {secret}. It is tried again.");
-        Trouble::transient(Reason::SecretUnavailable, message)
+        Failure::transient(Reason::SecretUnavailable, message)
     }
 }
 
-fn credential_trouble(reason: Reason, reference: &SecretKeyRef) -> Trouble {
+fn credential_failure(reason: Reason, reference: &SecretKeyRef) -> Failure {
     let SecretKeyRef { name, key } = reference;
     match reason {
-        Reason::CredentialNotFound => Trouble::waiting(
+        Reason::CredentialNotFound => Failure::waiting(
             reason,
             format!(
                 "Secret {name} with the API key does not exist. It is used as soon as it does."
             ),
         ),
-        Reason::CredentialKeyMissing => Trouble::waiting(
+        Reason::CredentialKeyMissing => Failure::waiting(
             reason,
             format!(
                 "Secret {name} has no key {key} with the API key. It is used as soon as it has."
             ),
         ),
-        _ => Trouble::config(
+        _ => Failure::config(
             reason,
             format!(
                 "The API key in Secret {name} key {key} is empty, too long or holds a character that no header may hold. Store the key alone."

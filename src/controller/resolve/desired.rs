@@ -16,7 +16,7 @@ use self::{
 };
 use crate::{
     api::{Choice, DataFromSource, Entry, ProviderSecretSpec, Reason},
-    controller::{error::Trouble, plan::Desired},
+    controller::{error::Failure, plan::DesiredEntry},
     provider::{Options, Rules},
     template::Renderer,
 };
@@ -32,17 +32,17 @@ const SOURCE_OVERHEAD: usize = 64;
 const STATUS_OVERHEAD: usize = 8 * 1024;
 
 /// The data of one Secret, or why it could not be had. Values are erased when it is dropped.
-pub(crate) type SecretData = Result<BTreeMap<String, Zeroizing<Vec<u8>>>, Trouble>;
+pub(crate) type SecretData = Result<BTreeMap<String, Zeroizing<Vec<u8>>>, Failure>;
 /// The Secrets that were read, by name.
 pub(crate) type Sources = HashMap<String, SecretData>;
 
 /// Everything that is wanted.
-pub(crate) struct Wanted {
+pub(crate) struct DesiredState {
     /// The entries, sorted by name.
-    pub(crate) entries: Vec<Desired>,
+    pub(crate) entries: Vec<DesiredEntry>,
     /// Why `dataFrom` sources could not be read. Which names they would give is not known, so the
     /// names that were recorded stay recorded.
-    pub(crate) unread: Vec<Trouble>,
+    pub(crate) unread: Vec<Failure>,
 }
 
 /// Finds everything that is wanted. `object` is the name of the ProviderSecret.
@@ -55,16 +55,16 @@ pub(crate) fn desired(
     object: &str,
     sources: &Sources,
     rules: &Rules,
-) -> Result<Wanted, Trouble> {
+) -> Result<DesiredState, Failure> {
     if let Some((pipecat, secret)) = spec.provider.choice().and_then(Choice::image_pull_secret) {
         let entry = image_pull(pipecat.set_name(object), secret, sources, rules);
-        return Ok(Wanted {
+        return Ok(DesiredState {
             entries: vec![entry],
             unread: Vec::new(),
         });
     }
     let renderer = Renderer::new();
-    let mut wanted: Vec<Desired> = spec
+    let mut wanted: Vec<DesiredEntry> = spec
         .entries()
         .iter()
         .map(|entry| explicit(entry, sources, &renderer, rules))
@@ -75,12 +75,12 @@ pub(crate) fn desired(
         let filter = KeyFilter::new(index, source)?;
         match sources.get(&source.secret_ref.name) {
             Some(Ok(data)) => bulk.extend(from_source(source, &filter, data, rules)),
-            Some(Err(trouble)) => unread.push(trouble.clone()),
+            Some(Err(failure)) => unread.push(failure.clone()),
             None => unread.push(missing(&source.secret_ref.name)),
         }
     }
     // An explicit entry wins over a bulk one.
-    bulk.retain(|entry: &Desired| {
+    bulk.retain(|entry: &DesiredEntry| {
         wanted
             .iter()
             .all(|explicit| explicit.folded != entry.folded)
@@ -89,20 +89,20 @@ pub(crate) fn desired(
     wanted.append(&mut bulk);
     refuse_too_many(spec, &wanted)?;
     wanted.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Wanted {
+    Ok(DesiredState {
         entries: wanted,
         unread,
     })
 }
 
-fn refuse_too_many(spec: &ProviderSecretSpec, wanted: &[Desired]) -> Result<(), Trouble> {
+fn refuse_too_many(spec: &ProviderSecretSpec, wanted: &[DesiredEntry]) -> Result<(), Failure> {
     let advice = "Split the object into several.";
     if wanted.len() > MAX_ENTRIES {
         let message = format!(
             "The object asks for {} entries, and {MAX_ENTRIES} is the most. {advice}",
             wanted.len()
         );
-        return Err(Trouble::config(Reason::TooManyEntries, message));
+        return Err(Failure::config(Reason::TooManyEntries, message));
     }
     let entries: usize = wanted
         .iter()
@@ -117,12 +117,12 @@ fn refuse_too_many(spec: &ProviderSecretSpec, wanted: &[Desired]) -> Result<(), 
         let message = format!(
             "The names of the object's entries and Secrets are too long for its status. {advice}"
         );
-        return Err(Trouble::config(Reason::TooManyEntries, message));
+        return Err(Failure::config(Reason::TooManyEntries, message));
     }
     Ok(())
 }
 
-fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules) -> Desired {
+fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules) -> DesiredEntry {
     let options = Options {
         braintrust: entry.braintrust.clone().unwrap_or_default(),
         prime_intellect: entry.prime_intellect.clone().unwrap_or_default(),
@@ -132,17 +132,17 @@ fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules
     let Some(source) = entry.source() else {
         let message =
             format!("Give entry {name} either secretKeyRef, or template together with secretRef.");
-        let value = Err(Trouble::config(Reason::InvalidSpec, message));
+        let value = Err(Failure::config(Reason::InvalidSpec, message));
         return wanted(name, "", options, value, rules);
     };
     let secret = source.secret_name();
     let data = match sources.get(secret) {
         Some(Ok(data)) => Ok(data),
-        Some(Err(trouble)) => Err(trouble.clone()),
+        Some(Err(failure)) => Err(failure.clone()),
         None => Err(missing(secret)),
     };
     let value = value_of(&name, source, renderer, data);
-    let bytes = value.as_ref().map(Bytes::as_slice).map_err(Trouble::clone);
+    let bytes = value.as_ref().map(Bytes::as_slice).map_err(Failure::clone);
     wanted(name, secret, options, bytes, rules)
 }
 
@@ -151,7 +151,7 @@ fn from_source(
     filter: &KeyFilter,
     data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
     rules: &Rules,
-) -> Vec<Desired> {
+) -> Vec<DesiredEntry> {
     let secret = &source.secret_ref.name;
     data.iter()
         .filter(|(key, _)| filter.takes(key))
@@ -166,9 +166,9 @@ fn wanted(
     name: String,
     secret: &str,
     options: Options,
-    bytes: Result<&[u8], Trouble>,
+    bytes: Result<&[u8], Failure>,
     rules: &Rules,
-) -> Desired {
+) -> DesiredEntry {
     // Of a file a newline at the end is part, and of a text of several lines it is usual.
     let is_line = !options.is_file()
         && bytes.as_ref().is_ok_and(|bytes| {
@@ -176,7 +176,7 @@ fn wanted(
             newline.is_some_and(|newline| newline + 1 == bytes.len())
         });
     let value = bytes.and_then(|bytes| wire_value(&name, bytes, &options, rules));
-    Desired {
+    DesiredEntry {
         folded: (rules.fold)(&name),
         name,
         options,
@@ -186,7 +186,7 @@ fn wanted(
     }
 }
 
-fn refuse_collisions(entries: &[Desired], rules: &Rules) -> Result<(), Trouble> {
+fn refuse_collisions(entries: &[DesiredEntry], rules: &Rules) -> Result<(), Failure> {
     let mut seen: HashMap<&str, &str> = HashMap::new();
     for entry in entries {
         if let Some(other) = seen.insert(&entry.folded, &entry.name) {
@@ -200,15 +200,15 @@ fn refuse_collisions(entries: &[Desired], rules: &Rules) -> Result<(), Trouble> 
                     rules.kind, entry.name
                 )
             };
-            return Err(Trouble::config(Reason::Conflict, message));
+            return Err(Failure::config(Reason::Conflict, message));
         }
     }
     Ok(())
 }
 
 /// A Secret that does not exist.
-pub(crate) fn missing(secret: &str) -> Trouble {
-    Trouble::waiting(
+pub(crate) fn missing(secret: &str) -> Failure {
+    Failure::waiting(
         Reason::SecretNotFound,
         format!("Secret {secret} does not exist. It is used as soon as it does."),
     )

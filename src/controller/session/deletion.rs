@@ -4,32 +4,32 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Route;
+use super::Session;
 use crate::{
     api::{Choice, EntryStatus},
     controller::plan::{Shown, is_shown_as_ours, was_written},
     http::ProviderError,
-    provider::{Remote, Removal},
+    provider::{DeleteRequest, Remote},
 };
 
 /// What came of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deletion {
+pub(crate) enum DeleteOutcome {
     /// It is not there any more.
     Deleted,
     /// It was not there, or is somebody else's now.
     Gone,
     /// It cannot be told from what somebody else wrote.
-    Left,
+    Orphaned,
 }
 
-impl Route<'_> {
+impl Session<'_> {
     /// Deletes what a listing that began after `began` shows to be what we wrote.
     pub(crate) async fn delete_shown(
         &self,
         entry: &EntryStatus,
         began: Instant,
-    ) -> Result<Deletion, ProviderError> {
+    ) -> Result<DeleteOutcome, ProviderError> {
         let mut listed = self.listing(began, Duration::ZERO).await?;
         let mut shown = is_shown_as_ours(entry, &listed.remotes, self.rules());
         if matches!(shown, Shown::Absent) && !listed.proves_absence {
@@ -38,12 +38,12 @@ impl Route<'_> {
             shown = is_shown_as_ours(entry, &listed.remotes, self.rules());
         }
         match shown {
-            Shown::Absent => Ok(Deletion::Gone),
+            Shown::Absent => Ok(DeleteOutcome::Gone),
             // Ours was replaced by somebody's.
-            Shown::Other if was_written(entry) => Ok(Deletion::Gone),
-            Shown::Other => Ok(Deletion::Left),
+            Shown::Other if was_written(entry) => Ok(DeleteOutcome::Gone),
+            Shown::Other => Ok(DeleteOutcome::Orphaned),
             // A deletion by name goes to the default team, and what is shown may be another's.
-            Shown::Ours(remote) if self.is_anybodys(remote).await? => Ok(Deletion::Left),
+            Shown::Ours(remote) if self.is_anybodys(remote).await? => Ok(DeleteOutcome::Orphaned),
             Shown::Ours(remote) => self.delete(entry, Some(remote)).await,
         }
     }
@@ -53,15 +53,15 @@ impl Route<'_> {
         &self,
         entry: &EntryStatus,
         shown: Option<&Remote>,
-    ) -> Result<Deletion, ProviderError> {
-        let removal = Removal {
+    ) -> Result<DeleteOutcome, ProviderError> {
+        let removal = DeleteRequest {
             // The listing may spell a folded name differently.
             name: shown.map_or(entry.name.as_str(), |shown| shown.name.as_str()),
             id: entry.remote_id.as_deref(),
             shown,
         };
         let deleted = self.provider.delete(&removal).await;
-        deleted.map(|()| Deletion::Deleted)
+        deleted.map(|()| DeleteOutcome::Deleted)
     }
 
     /// Where a listing spans several teams, as Baseten's does without a team, and does not say whose

@@ -1,13 +1,13 @@
-//! Several watches as one: a watch for each namespace, told as one watch of everything would tell it.
+//! Several watches as one: a watch for each namespace, events as one watch of everything would tell it.
 //!
 //! The store and the versions of Secrets know one list. So the first lists are gathered until every
-//! namespace has given its own, and are then told as one. A list that a namespace gives after that
-//! is told as the differences to what is held of it, so that it neither hides nor drops what other
+//! namespace has given its own, and are then events as one. A list that a namespace gives after that
+//! is events as the differences to what is held of it, so that it neither hides nor drops what other
 //! namespaces hold.
 //!
 //! A namespace that refuses to be listed must not stop the others for ever: after some refusals in
 //! a row they go on without it. Then nothing is known of it, which is not the same as that nothing
-//! is there: [`Told::Whole`] says of which namespaces absence means something.
+//! is there: [`NamespaceEvent::Whole`] says of which namespaces absence means something.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -38,9 +38,9 @@ pub(crate) enum Step<K> {
 
 /// What the watches tell together.
 #[derive(Clone, Debug)]
-pub(crate) enum Told<K> {
+pub(crate) enum NamespaceEvent<K> {
     Event(Event<K>),
-    /// Everything that was in this namespace has been told, for the first time.
+    /// Everything that was in this namespace has been events, for the first time.
     Whole(Arc<str>),
 }
 
@@ -70,11 +70,11 @@ pub(crate) fn steps<K, E>(
 }
 
 /// Merges the watches of several namespaces. `held` gives what is known of a namespace. It is asked
-/// only after everything told before has been taken, because a stream is asked for more only then.
+/// only after everything events before has been taken, because a stream is asked for more only then.
 pub(crate) fn merge<K, S>(
     watches: Vec<(Arc<str>, S)>,
     held: impl Fn(&str) -> Vec<Arc<K>>,
-) -> impl Stream<Item = Told<K>>
+) -> impl Stream<Item = NamespaceEvent<K>>
 where
     K: Resource + Clone,
     S: Stream<Item = Step<K>> + Unpin,
@@ -94,7 +94,7 @@ where
 struct Merge<K> {
     /// The namespaces that have given no list yet, and how often in a row they refused.
     missing: BTreeMap<Arc<str>, u32>,
-    /// What the others have given, by namespace and name; nothing once it was told.
+    /// What the others have given, by namespace and name; nothing once it was events.
     gathered: Option<BTreeMap<Arc<str>, HashMap<String, K>>>,
 }
 
@@ -113,7 +113,7 @@ impl<K: Resource + Clone> Merge<K> {
         namespace: &Arc<str>,
         step: Step<K>,
         held: impl Fn(&str) -> Vec<Arc<K>>,
-    ) -> Vec<Told<K>> {
+    ) -> Vec<NamespaceEvent<K>> {
         if let Step::Failed { is_refusal } = step {
             if let Some(refusals) = self.missing.get_mut(namespace) {
                 *refusals = if is_refusal { *refusals + 1 } else { 0 };
@@ -125,9 +125,9 @@ impl<K: Resource + Clone> Merge<K> {
             Step::Applied(_) | Step::Deleted(_) | Step::Failed { .. } => false,
         };
         let Some(gathered) = &mut self.gathered else {
-            let mut told = differences(step, || held(namespace));
-            told.extend(is_first.then(|| Told::Whole(Arc::clone(namespace))));
-            return told;
+            let mut events = differences(step, || held(namespace));
+            events.extend(is_first.then(|| NamespaceEvent::Whole(Arc::clone(namespace))));
+            return events;
         };
         let of_namespace = gathered.entry(Arc::clone(namespace)).or_default();
         match step {
@@ -147,28 +147,35 @@ impl<K: Resource + Clone> Merge<K> {
     }
 
     /// Tells what was gathered, as one list, unless a namespace is still waited for.
-    fn open(&mut self) -> Vec<Told<K>> {
+    fn open(&mut self) -> Vec<NamespaceEvent<K>> {
         if self.missing.values().any(|refusals| *refusals < PATIENCE) {
             return Vec::new();
         }
         let Some(gathered) = self.gathered.take() else {
             return Vec::new();
         };
-        let whole: Vec<_> = gathered.keys().cloned().map(Told::Whole).collect();
+        let whole: Vec<_> = gathered
+            .keys()
+            .cloned()
+            .map(NamespaceEvent::Whole)
+            .collect();
         let objects = gathered.into_values().flat_map(HashMap::into_values);
-        let mut told = vec![Told::Event(Event::Init)];
-        told.extend(objects.map(|object| Told::Event(Event::InitApply(object))));
-        told.push(Told::Event(Event::InitDone));
-        told.extend(whole);
-        told
+        let mut events = vec![NamespaceEvent::Event(Event::Init)];
+        events.extend(objects.map(|object| NamespaceEvent::Event(Event::InitApply(object))));
+        events.push(NamespaceEvent::Event(Event::InitDone));
+        events.extend(whole);
+        events
     }
 }
 
 /// A step as events that say nothing of other namespaces.
-fn differences<K: Resource + Clone>(step: Step<K>, held: impl Fn() -> Vec<Arc<K>>) -> Vec<Told<K>> {
+fn differences<K: Resource + Clone>(
+    step: Step<K>,
+    held: impl Fn() -> Vec<Arc<K>>,
+) -> Vec<NamespaceEvent<K>> {
     match step {
-        Step::Applied(object) => vec![Told::Event(Event::Apply(object))],
-        Step::Deleted(object) => vec![Told::Event(Event::Delete(object))],
+        Step::Applied(object) => vec![NamespaceEvent::Event(Event::Apply(object))],
+        Step::Deleted(object) => vec![NamespaceEvent::Event(Event::Delete(object))],
         Step::Failed { .. } => Vec::new(),
         Step::Listed(objects) => {
             let gone = {
@@ -182,10 +189,15 @@ fn differences<K: Resource + Clone>(step: Step<K>, held: impl Fn() -> Vec<Arc<K>
                     uid.is_some_and(|uid| object.uid().is_none() || *uid == object.uid())
                 };
                 let gone = held().into_iter().filter(|object| !is_there(object));
-                gone.map(|object| Told::Event(Event::Delete(Arc::unwrap_or_clone(object))))
-                    .collect::<Vec<_>>()
+                gone.map(|object| {
+                    NamespaceEvent::Event(Event::Delete(Arc::unwrap_or_clone(object)))
+                })
+                .collect::<Vec<_>>()
             };
-            let applied = objects.into_iter().map(Event::Apply).map(Told::Event);
+            let applied = objects
+                .into_iter()
+                .map(Event::Apply)
+                .map(NamespaceEvent::Event);
             gone.into_iter().chain(applied).collect()
         }
     }

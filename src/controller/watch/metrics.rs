@@ -5,15 +5,15 @@ use kube::{ResourceExt, runtime::reflector::Store};
 use crate::{
     api::READY,
     controller::object::Guarded,
-    telemetry::{ObjectState, ObjectStates},
+    telemetry::{ObjectSample, ObjectSamples},
 };
 
 /// Reads the store when metrics are asked for.
 #[derive(Debug)]
-pub(crate) struct StoreStates(pub(crate) Store<Guarded>);
+pub(crate) struct StoreSamples(pub(crate) Store<Guarded>);
 
-impl ObjectStates for StoreStates {
-    fn states(&self) -> Vec<ObjectState> {
+impl ObjectSamples for StoreSamples {
+    fn samples(&self) -> Vec<ObjectSample> {
         self.0
             .state()
             .iter()
@@ -26,7 +26,7 @@ impl ObjectStates for StoreStates {
                         .iter()
                         .find(|condition| condition.r#type == READY)
                 });
-                ObjectState {
+                ObjectSample {
                     namespace: object.namespace().unwrap_or_default(),
                     name: object.name_any(),
                     provider: status

@@ -12,7 +12,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::merge::{Step, Told, merge, steps};
+use super::merge::{NamespaceEvent, Step, merge, steps};
 use crate::{
     controller::{namespaces::Namespaces, object::slim},
     telemetry::Health,
@@ -24,7 +24,7 @@ const WATCH_SECONDS: u32 = 200;
 /// Objects in one page of a list. A page is in memory as text, as a tree and as objects at once.
 const PAGE: u32 = 100;
 
-/// What a watch is told by and about.
+/// What a watch is events by and about.
 #[derive(Clone)]
 pub(crate) struct Source {
     pub(crate) client: Client,
@@ -41,14 +41,14 @@ impl Source {
         &self,
         namespaces: &Namespaces,
         held: impl Fn(&str) -> Vec<Arc<K>> + Send + 'static,
-    ) -> BoxStream<'static, watcher::Result<Told<K>>>
+    ) -> BoxStream<'static, watcher::Result<NamespaceEvent<K>>>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
         K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
         if namespaces.is_all() {
             let events = self.watch(Api::<K>::all(self.client.clone()), None);
-            return events.map(|event| event.map(Told::Event)).boxed();
+            return events.map(|event| event.map(NamespaceEvent::Event)).boxed();
         }
         let watches = namespaces.names().map(|namespace| {
             let api = Api::<K>::namespaced(self.client.clone(), namespace);

@@ -12,9 +12,10 @@ use serde::Serialize;
 use super::{inventory, put, sets, unless_busy};
 use crate::{
     api::{self, ProviderKind, Reason},
-    http::{Body, Call, Class, ProviderError, Scheme, Session},
+    http::{Body, Call, ErrorClass, ProviderError, Scheme, Session},
     provider::{
-        Form, Inventory, ListingNeed, Provider, Removal, Rules, Settled, Unit, Write, Written, wire,
+        DeleteRequest, Form, Listing, ListingNeed, Provider, Rules, Settled, Unit, Write, Written,
+        wire,
     },
 };
 
@@ -53,7 +54,7 @@ impl Provider for ImagePull {
         &RULES
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
+    async fn list(&self) -> Result<Listing, ProviderError> {
         inventory(&self.session).await
     }
 
@@ -79,13 +80,13 @@ impl Provider for ImagePull {
         match put(&self.session, call).await {
             // The list showed the set, so this is an update.
             Err(error) if error.is(StatusCode::BAD_REQUEST) && entry.id.is_some() => {
-                Err(error.with(Class::Config, Reason::Immutable))
+                Err(error.with(ErrorClass::Config, Reason::Immutable))
             }
             answer => answer,
         }
     }
 
-    async fn delete(&self, _entry: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, _entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         wire::delete(&self.session, &["v1", "secrets", &self.set], &[])
             .await
             .map_err(unless_busy)

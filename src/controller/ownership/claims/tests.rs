@@ -74,7 +74,7 @@ fn the_older_of_two_objects_owns_a_name() {
     claims.note(&object(&younger));
     assert_eq!(owner(&claims, "a"), None);
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
-    assert!(claims.has_heir("a", "HF_TOKEN"));
+    assert!(claims.has_successor("a", "HF_TOKEN"));
     assert_eq!(claims.forget("a"), [("ml".to_owned(), "b".to_owned())]);
     assert_eq!(owner(&claims, "b"), None);
 }
@@ -128,11 +128,11 @@ fn a_claim_under_another_key_counts_once_it_was_acknowledged() {
     let disputes = claims.disputes("b");
     assert_eq!(disputes.len(), 1);
     assert_eq!(disputes[0].mark.id.as_deref(), Some("id-1"));
-    assert!(!claims.has_heir("a", "HF_TOKEN"));
+    assert!(!claims.has_successor("a", "HF_TOKEN"));
     claims.settle("b", Arc::clone(&disputes[0].uid), true);
     assert!(claims.disputes("b").is_empty());
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
-    assert!(claims.has_heir("a", "HF_TOKEN"));
+    assert!(claims.has_successor("a", "HF_TOKEN"));
     let elsewhere = Draft {
         scope: Some("another"),
         ..younger
@@ -186,8 +186,8 @@ fn whoever_may_share_a_scope_without_knowing_is_asked() {
     };
     claims.note(&object(&younger));
     assert!(claims.has_stranger("a") && claims.has_stranger("b"));
-    let concerned = claims.identify("b", [2; 32], Some("team"));
-    assert_eq!(concerned, [("ml".to_owned(), "a".to_owned())]);
+    let affected = claims.identify("b", [2; 32], Some("team"));
+    assert_eq!(affected, [("ml".to_owned(), "a".to_owned())]);
     claims.identify("a", [1; 32], Some("another"));
     assert!(!claims.has_stranger("b"));
 }

@@ -11,7 +11,7 @@ fn inputs<'a>(recorded: &'a [EntryStatus], observed: Option<&'a [Remote]>) -> In
     }
 }
 
-fn wanted() -> Desired {
+fn wanted() -> DesiredEntry {
     let mut wanted = entry("set", "1");
     wanted.options.host = Some("https://ghcr.io".to_owned());
     wanted
@@ -60,10 +60,10 @@ fn a_write_of_what_was_written_before_needs_the_listing_too() {
 fn a_set_of_another_kind_or_region_is_left_alone(#[case] observed: Vec<Remote>) {
     for recorded in [Vec::new(), vec![record("set", None, EntryState::Pending)]] {
         let planned = planned(&inputs(&recorded, Some(&observed)));
-        let Change::Refuse(trouble) = planned.change else {
+        let Change::Refuse(failure) = planned.change else {
             panic!("{planned:?}");
         };
-        assert_eq!(trouble.reason, Reason::Conflict);
+        assert_eq!(failure.reason, Reason::Conflict);
     }
 }
 

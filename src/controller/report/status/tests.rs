@@ -3,24 +3,25 @@
 use rstest::rstest;
 
 use super::*;
-use crate::controller::report::conditions::{State, Verdict, conditions, verdict};
+use crate::controller::report::conditions::{Readiness, ReadyState, conditions, readiness};
+use crate::http::ErrorClass;
 use crate::{
     api::{Condition, Found},
     provider::Written,
 };
 
-fn trouble(kind: Kind, reason: Reason) -> Trouble {
-    Trouble {
-        kind,
+fn failure(class: ErrorClass, reason: Reason) -> Failure {
+    Failure {
+        class,
         reason,
         message: format!("{reason}."),
         retry_after: None,
     }
 }
 
-fn done() -> Verdict {
-    Verdict {
-        state: State::Ready,
+fn done() -> Readiness {
+    Readiness {
+        state: ReadyState::Ready,
         reason: Reason::Synced,
         message: "done".to_owned(),
     }
@@ -48,10 +49,10 @@ fn recorded() -> EntryStatus {
     }
 }
 
-fn after(planned: Planned, outcome: Outcome) -> EntryStatus {
+fn after(planned: Planned, outcome: EntryOutcome) -> EntryStatus {
     let applied = Applied {
         outcomes: vec![outcome],
-        trouble: None,
+        failure: None,
     };
     entries(
         ["A"].into_iter(),
@@ -63,38 +64,38 @@ fn after(planned: Planned, outcome: Outcome) -> EntryStatus {
 }
 
 #[rstest]
-#[case::none(&[], State::Ready, Reason::Synced)]
-#[case::waiting(&[(Kind::Waiting, Reason::SecretNotFound)], State::Reconciling { after_failure: false }, Reason::SecretNotFound)]
-#[case::failed(&[(Kind::Transient, Reason::Timeout)], State::Reconciling { after_failure: true }, Reason::Timeout)]
+#[case::none(&[], ReadyState::Ready, Reason::Synced)]
+#[case::waiting(&[(ErrorClass::Waiting, Reason::SecretNotFound)], ReadyState::Reconciling { after_failure: false }, Reason::SecretNotFound)]
+#[case::failed(&[(ErrorClass::Transient, Reason::Timeout)], ReadyState::Reconciling { after_failure: true }, Reason::Timeout)]
 #[case::a_person_first(
-    &[(Kind::Waiting, Reason::KeyNotFound), (Kind::Throttled, Reason::RateLimited), (Kind::Config, Reason::EmptyValue)],
-    State::Stalled,
+    &[(ErrorClass::Waiting, Reason::KeyNotFound), (ErrorClass::Throttled, Reason::RateLimited), (ErrorClass::Config, Reason::EmptyValue)],
+    ReadyState::Stalled,
     Reason::EmptyValue
 )]
 #[case::a_failure_before_a_wait(
-    &[(Kind::Waiting, Reason::KeyNotFound), (Kind::Throttled, Reason::RateLimited)],
-    State::Reconciling { after_failure: true },
+    &[(ErrorClass::Waiting, Reason::KeyNotFound), (ErrorClass::Throttled, Reason::RateLimited)],
+    ReadyState::Reconciling { after_failure: true },
     Reason::RateLimited
 )]
-#[case::auth(&[(Kind::Auth, Reason::AuthenticationFailed)], State::Stalled, Reason::AuthenticationFailed)]
+#[case::auth(&[(ErrorClass::Auth, Reason::AuthenticationFailed)], ReadyState::Stalled, Reason::AuthenticationFailed)]
 fn the_worst_trouble_decides(
-    #[case] troubles: &[(Kind, Reason)],
-    #[case] state: State,
+    #[case] failures: &[(ErrorClass, Reason)],
+    #[case] state: ReadyState,
     #[case] reason: Reason,
 ) {
-    let troubles: Vec<Trouble> = troubles
+    let failures: Vec<Failure> = failures
         .iter()
-        .map(|(kind, reason)| trouble(*kind, *reason))
+        .map(|(kind, reason)| failure(*kind, *reason))
         .collect();
-    let verdict = verdict(&troubles, done());
-    assert_eq!((verdict.state, verdict.reason), (state, reason));
+    let readiness = readiness(&failures, done());
+    assert_eq!((readiness.state, readiness.reason), (state, reason));
 }
 
 #[test]
 fn a_transition_time_moves_only_with_the_status() {
     let at = |second| Timestamp::from_second(second).unwrap();
-    let failing = |reason| Verdict {
-        state: State::Reconciling {
+    let failing = |reason| Readiness {
+        state: ReadyState::Reconciling {
             after_failure: true,
         },
         reason,
@@ -148,7 +149,7 @@ fn a_written_entry_records_what_the_provider_said() {
     };
     let entry = after(
         planned(Change::Update(None), Some(recorded())),
-        Outcome::Written(written),
+        EntryOutcome::Written(written),
     );
     assert_eq!(entry.state, EntryState::Synced);
     assert_eq!(entry.digest.as_deref(), Some("new"));
@@ -156,11 +157,14 @@ fn a_written_entry_records_what_the_provider_said() {
 }
 
 #[rstest]
-#[case::unknown(Kind::UnknownOutcome, EntryState::Pending)]
-#[case::transient(Kind::Transient, EntryState::Failed)]
-#[case::config(Kind::Config, EntryState::Failed)]
-fn after_a_failed_write_the_old_digest_is_void(#[case] kind: Kind, #[case] state: EntryState) {
-    let failed = Outcome::Failed(trouble(kind, Reason::Timeout));
+#[case::unknown(ErrorClass::UnknownOutcome, EntryState::Pending)]
+#[case::transient(ErrorClass::Transient, EntryState::Failed)]
+#[case::config(ErrorClass::Config, EntryState::Failed)]
+fn after_a_failed_write_the_old_digest_is_void(
+    #[case] class: ErrorClass,
+    #[case] state: EntryState,
+) {
+    let failed = EntryOutcome::Failed(failure(class, Reason::Timeout));
     let entry = after(planned(Change::Update(None), Some(recorded())), failed);
     assert_eq!((entry.state, entry.digest), (state, None));
     assert_eq!(entry.reason.as_deref(), Some("Timeout"));
@@ -168,9 +172,12 @@ fn after_a_failed_write_the_old_digest_is_void(#[case] kind: Kind, #[case] state
 
 #[test]
 fn a_refused_entry_keeps_what_the_provider_holds() {
-    let refusal = trouble(Kind::Config, Reason::EmptyValue);
+    let refusal = failure(ErrorClass::Config, Reason::EmptyValue);
     let change = Change::Refuse(refusal.clone());
-    let entry = after(planned(change, Some(recorded())), Outcome::Failed(refusal));
+    let entry = after(
+        planned(change, Some(recorded())),
+        EntryOutcome::Failed(refusal),
+    );
     assert_eq!(
         (entry.state, entry.digest.as_deref()),
         (EntryState::Failed, Some("old"))
@@ -202,7 +209,7 @@ fn what_was_not_sent_is_kept_when_the_old_value_comes_back() {
 
 #[test]
 fn a_refused_update_leaves_the_record_of_what_is_held() {
-    let refused = || Outcome::Failed(trouble(Kind::Config, Reason::Immutable));
+    let refused = || EntryOutcome::Failed(failure(ErrorClass::Config, Reason::Immutable));
     let held = after(planned(Change::Update(None), Some(recorded())), refused());
     assert_eq!(held.state, EntryState::Failed);
     assert_eq!(held.reason.as_deref(), Some("Immutable"));

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::{ImagePullSecret, ImagePullSource, Reason},
-    controller::{error::Trouble, plan::Desired},
+    controller::{error::Failure, plan::DesiredEntry},
     provider::{Options, Rules},
 };
 
@@ -24,7 +24,7 @@ pub(crate) fn image_pull(
     spec: &ImagePullSecret,
     sources: &Sources,
     rules: &Rules,
-) -> Desired {
+) -> DesiredEntry {
     let source = spec.source();
     let (login, is_line) = source.map_or_else(
         || (Err(no_source()), false),
@@ -36,15 +36,15 @@ pub(crate) fn image_pull(
                 "{} does not take the set name {set}. Give another setName.",
                 rules.kind
             );
-            Trouble::config(reason, message)
+            Failure::config(reason, message)
         })?;
         Ok(login)
     });
     let (host, value) = match login {
         Ok(Login { host, credential }) => (Some(host), Ok(credential)),
-        Err(trouble) => (None, Err(trouble)),
+        Err(failure) => (None, Err(failure)),
     };
-    Desired {
+    DesiredEntry {
         name: set.to_owned(),
         folded: (rules.fold)(set),
         options: Options {
@@ -62,18 +62,18 @@ fn login(
     set: &str,
     source: ImagePullSource<'_>,
     sources: &Sources,
-) -> (Result<Login, Trouble>, bool) {
+) -> (Result<Login, Failure>, bool) {
     let secret = source.secret_name();
     let data = match sources.get(secret) {
         Some(Ok(data)) => data,
-        Some(Err(trouble)) => return (Err(trouble.clone()), false),
+        Some(Err(failure)) => return (Err(failure.clone()), false),
         None => return (Err(missing(secret)), false),
     };
     match source {
         ImagePullSource::Config { host, .. } => {
             let login = match data.get(CONFIG) {
                 Some(json) => {
-                    from_config(json, host).map_err(|fault| config_trouble(fault, secret, host))
+                    from_config(json, host).map_err(|fault| config_failure(fault, secret, host))
                 }
                 None if data.contains_key(OLD_CONFIG) => Err(old(secret)),
                 None => Err(no_config(secret)),
@@ -86,35 +86,35 @@ fn login(
                 let is_line =
                     is_plain(bytes) && newline.is_some_and(|newline| newline + 1 == bytes.len());
                 let login = from_key(bytes, host);
-                let told = |fault| key_trouble(&fault, secret, &key.key);
-                (login.map_err(told), is_line)
+                let to_failure = |fault| key_failure(&fault, secret, &key.key);
+                (login.map_err(to_failure), is_line)
             }
             None => (Err(no_key(secret, &key.key, set)), false),
         },
     }
 }
 
-fn no_source() -> Trouble {
+fn no_source() -> Failure {
     let message = "Give imagePullSecret either secretRef, or secretKeyRef together with host.";
-    Trouble::config(Reason::InvalidSpec, message)
+    Failure::config(Reason::InvalidSpec, message)
 }
 
-fn old(secret: &str) -> Trouble {
+fn old(secret: &str) -> Failure {
     let message = format!(
         "Secret {secret} has the old type kubernetes.io/dockercfg, which is not read. Make it anew with kubectl create secret docker-registry."
     );
-    Trouble::config(Reason::Unsupported, message)
+    Failure::config(Reason::Unsupported, message)
 }
 
-fn no_config(secret: &str) -> Trouble {
+fn no_config(secret: &str) -> Failure {
     let message = format!(
         "Secret {secret} has no key {CONFIG}, as one of the type kubernetes.io/dockerconfigjson has. Make it with kubectl create secret docker-registry, or give secretKeyRef and host instead of secretRef."
     );
-    Trouble::config(Reason::Unsupported, message)
+    Failure::config(Reason::Unsupported, message)
 }
 
 /// Why a `kubernetes.io/dockerconfigjson` Secret gives no credential.
-fn config_trouble(fault: Fault, secret: &str, host: Option<&str>) -> Trouble {
+fn config_failure(fault: Fault, secret: &str, host: Option<&str>) -> Failure {
     let (reason, message) = match fault {
         Fault::NotJson => (
             Reason::InvalidEncoding,
@@ -130,7 +130,7 @@ fn config_trouble(fault: Fault, secret: &str, host: Option<&str>) -> Trouble {
             Reason::InvalidSpec,
             format!(
                 "Secret {secret} holds credentials for {}. Name one in {HOST}.",
-                told(&registries)
+                names_of(&registries)
             ),
         ),
         Fault::NoSuchHost(registries) => (
@@ -138,7 +138,7 @@ fn config_trouble(fault: Fault, secret: &str, host: Option<&str>) -> Trouble {
             format!(
                 "Secret {secret} holds no credential for {}, but for {}. Correct {HOST} or the Secret.",
                 host.unwrap_or_default(),
-                told(&registries)
+                names_of(&registries)
             ),
         ),
         Fault::InvalidHost => (
@@ -160,22 +160,22 @@ fn config_trouble(fault: Fault, secret: &str, host: Option<&str>) -> Trouble {
             ),
         ),
     };
-    Trouble::config(reason, message)
+    Failure::config(reason, message)
 }
 
 /// Why a key gives no credential.
-fn key_trouble(fault: &Fault, secret: &str, key: &str) -> Trouble {
+fn key_failure(fault: &Fault, secret: &str, key: &str) -> Failure {
     if *fault == Fault::InvalidHost {
         let message = format!("{HOST} is not a registry. Write it like ghcr.io.");
-        return Trouble::config(Reason::InvalidSpec, message);
+        return Failure::config(Reason::InvalidSpec, message);
     }
     let message = format!(
         "Key {key} of Secret {secret} is neither user:token nor the base64 of that. Store the credential in one of these forms."
     );
-    Trouble::config(Reason::InvalidEncoding, message)
+    Failure::config(Reason::InvalidEncoding, message)
 }
 
-fn told(registries: &Registries) -> String {
+fn names_of(registries: &Registries) -> String {
     match registries {
         Registries::Named(hosts) if hosts.is_empty() => "no registry".to_owned(),
         Registries::Named(hosts) => hosts.join(", "),

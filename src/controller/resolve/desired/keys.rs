@@ -4,7 +4,7 @@ use globset::{Glob, GlobMatcher};
 
 use crate::{
     api::{DataFromSource, NameTransform, Reason},
-    controller::error::Trouble,
+    controller::error::Failure,
 };
 
 /// Each pattern by itself: globset's `GlobSet` looks at the extension of a file name first, and
@@ -18,7 +18,7 @@ pub(crate) struct KeyFilter {
 }
 
 impl KeyFilter {
-    pub(crate) fn new(index: usize, source: &DataFromSource) -> Result<Self, Trouble> {
+    pub(crate) fn new(index: usize, source: &DataFromSource) -> Result<Self, Failure> {
         let field = format!("spec.dataFrom[{index}]");
         Ok(Self {
             include: globs(source.include.as_deref(), &format!("{field}.include"))?,
@@ -32,7 +32,7 @@ impl KeyFilter {
     }
 }
 
-fn globs(patterns: Option<&[String]>, field: &str) -> Result<Option<Globs>, Trouble> {
+fn globs(patterns: Option<&[String]>, field: &str) -> Result<Option<Globs>, Failure> {
     let compiled = |(index, pattern): (usize, &String)| {
         let glob = Glob::new(pattern).map_err(|_| not_a_pattern(&format!("{field}[{index}]")))?;
         Ok(glob.compile_matcher())
@@ -42,8 +42,8 @@ fn globs(patterns: Option<&[String]>, field: &str) -> Result<Option<Globs>, Trou
         .transpose()
 }
 
-fn not_a_pattern(field: &str) -> Trouble {
-    Trouble::config(
+fn not_a_pattern(field: &str) -> Failure {
+    Failure::config(
         Reason::InvalidSpec,
         format!("{field} is not a pattern. Close every bracket, as in *_KEY or [ab]*."),
     )

@@ -33,12 +33,12 @@ fn sources(secrets: &[(&str, Data<'_>)]) -> Sources {
         .collect()
 }
 
-fn wanted(value: &Value, secrets: &Sources, kind: ProviderKind) -> Result<Wanted, Trouble> {
+fn wanted(value: &Value, secrets: &Sources, kind: ProviderKind) -> Result<DesiredState, Failure> {
     desired(&spec(value), "object", secrets, provider::rules(kind))
 }
 
 /// Name and value, or the reason that there is none.
-fn shown(wanted: &Wanted) -> Vec<(String, Result<String, Reason>)> {
+fn shown(wanted: &DesiredState) -> Vec<(String, Result<String, Reason>)> {
     wanted
         .entries
         .iter()
@@ -47,7 +47,7 @@ fn shown(wanted: &Wanted) -> Vec<(String, Result<String, Reason>)> {
                 .value
                 .as_ref()
                 .map(|value| value.expose_secret().to_owned());
-            (entry.name.clone(), value.map_err(|trouble| trouble.reason))
+            (entry.name.clone(), value.map_err(|failure| failure.reason))
         })
         .collect()
 }
@@ -108,7 +108,7 @@ fn what_is_unfit_as_a_whole_is_refused(
     assert_eq!(
         wanted(&value, &secrets, kind)
             .err()
-            .map(|trouble| trouble.reason),
+            .map(|failure| failure.reason),
         reason
     );
 }
@@ -125,7 +125,7 @@ fn more_than_500_entries_are_refused() {
     let from = json!({"dataFrom": [{"secretRef": {"name": "s"}}]});
     let refused = wanted(&from, &sources(&[("s", &data)]), ProviderKind::Baseten);
     assert_eq!(
-        refused.err().map(|trouble| trouble.reason),
+        refused.err().map(|failure| failure.reason),
         Some(Reason::TooManyEntries)
     );
     let accepted = wanted(&from, &sources(&[("s", &data[1..])]), ProviderKind::Baseten).unwrap();
@@ -191,7 +191,7 @@ fn what_is_missing_is_waited_for_and_the_others_go_on() {
     ];
     assert_eq!(shown(&wanted), expected);
     assert_eq!(
-        wanted.unread.first().map(|trouble| trouble.reason),
+        wanted.unread.first().map(|failure| failure.reason),
         Some(Reason::SecretNotFound)
     );
 }

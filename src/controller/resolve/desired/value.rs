@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     api::{EntrySource, Reason},
-    controller::error::Trouble,
+    controller::error::Failure,
     provider::{Options, Rules},
     template::{Fault, Renderer, Template},
 };
@@ -42,30 +42,30 @@ pub(crate) fn value_of<'a>(
     name: &str,
     source: EntrySource<'_>,
     renderer: &Renderer,
-    data: Result<&'a Data, Trouble>,
-) -> Result<Bytes<'a>, Trouble> {
+    data: Result<&'a Data, Failure>,
+) -> Result<Bytes<'a>, Failure> {
     match source {
         EntrySource::Key(reference) => match data?.get(&reference.key) {
             Some(bytes) => Ok(Bytes::Held(bytes)),
             None => Err(no_key(&reference.name, &reference.key, name)),
         },
         EntrySource::Template { template, secret } => {
-            let told = |fault| told(fault, name, &secret.name);
-            let template = Template::new(template).map_err(told)?;
-            let made = renderer.render(&template, data?).map_err(told)?;
+            let to_failure = |fault| template_failure(fault, name, &secret.name);
+            let template = Template::new(template).map_err(to_failure)?;
+            let made = renderer.render(&template, data?).map_err(to_failure)?;
             Ok(Bytes::Made(made))
         }
     }
 }
 
 /// A key that is not in its Secret.
-pub(crate) fn no_key(secret: &str, key: &str, entry: &str) -> Trouble {
+pub(crate) fn no_key(secret: &str, key: &str, entry: &str) -> Failure {
     let message = format!("Secret {secret} has no key {key}. Entry {entry} waits for it.");
-    Trouble::waiting(Reason::KeyNotFound, message)
+    Failure::waiting(Reason::KeyNotFound, message)
 }
 
 /// Why there is no text, in words for whoever wrote the template.
-fn told(fault: Fault, entry: &str, secret: &str) -> Trouble {
+fn template_failure(fault: Fault, entry: &str, secret: &str) -> Failure {
     let (reason, message) = match fault {
         Fault::Missing(key) => return no_key(secret, &key, entry),
         Fault::Invalid { what, line } => {
@@ -98,7 +98,7 @@ fn told(fault: Fault, entry: &str, secret: &str) -> Trouble {
             ),
         ),
     };
-    Trouble::config(reason, message)
+    Failure::config(reason, message)
 }
 
 /// The value as it goes over the wire, if the provider takes it under this name.
@@ -107,10 +107,10 @@ pub(crate) fn wire_value(
     bytes: &[u8],
     options: &Options,
     rules: &Rules,
-) -> Result<SecretString, Trouble> {
+) -> Result<SecretString, Failure> {
     let provider = rules.kind;
     (rules.check_name)(name).map_err(|reason| {
-        Trouble::config(
+        Failure::config(
             reason,
             format!("{provider} does not take the name {name}. Choose another name."),
         )
@@ -118,7 +118,7 @@ pub(crate) fn wire_value(
     if bytes.is_empty() {
         let message =
             format!("The value of entry {name} is empty, which {provider} does not take.");
-        return Err(Trouble::config(Reason::EmptyValue, message));
+        return Err(Failure::config(Reason::EmptyValue, message));
     }
     if options.is_file() {
         let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
@@ -126,14 +126,14 @@ pub(crate) fn wire_value(
             let message = format!(
                 "The file of entry {name} is larger than 64 KB in base64, which is the most {provider} takes."
             );
-            return Err(Trouble::config(Reason::ValueTooLarge, message));
+            return Err(Failure::config(Reason::ValueTooLarge, message));
         }
         return Ok(SecretString::from(encoded));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| {
         let message =
             format!("The value of entry {name} is not UTF-8 text, and {provider} takes text only.");
-        Trouble::config(Reason::InvalidEncoding, message)
+        Failure::config(Reason::InvalidEncoding, message)
     })?;
     Ok(SecretString::from(text))
 }

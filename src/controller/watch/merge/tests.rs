@@ -28,7 +28,7 @@ fn object(namespace: &str, name: &str, uid: &str) -> Object {
 /// Merged watches of the namespaces `a` and `b` in front of a store, as in the controller.
 struct Merged {
     watches: BTreeMap<&'static str, mpsc::UnboundedSender<Step<Object>>>,
-    told: futures::stream::BoxStream<'static, Told<Object>>,
+    events: futures::stream::BoxStream<'static, NamespaceEvent<Object>>,
     writer: Writer<Object>,
     store: Store<Object>,
 }
@@ -50,21 +50,21 @@ impl Merged {
                 objects
             }
         };
-        let told = merge(streams, held).boxed();
+        let events = merge(streams, held).boxed();
         Self {
             watches,
-            told,
+            events,
             writer,
             store,
         }
     }
 
-    /// Lets a watch take a step; what is told, in the shortest words, in no order among objects.
+    /// Lets a watch take a step; what is event, in the shortest words, in no order among objects.
     fn step(&mut self, namespace: &str, step: Step<Object>) -> Vec<String> {
         self.watches[namespace].unbounded_send(step).unwrap();
         let mut words = Vec::new();
-        while let Some(Some(told)) = self.told.next().now_or_never() {
-            if let Told::Event(event) = &told {
+        while let Some(Some(event)) = self.events.next().now_or_never() {
+            if let NamespaceEvent::Event(event) = &event {
                 self.writer.apply_watcher_event(event);
             }
             let word = |object: &Object| {
@@ -75,13 +75,13 @@ impl Merged {
                     object.uid().unwrap_or_default()
                 )
             };
-            words.push(match &told {
-                Told::Event(Event::Init) => "[".to_owned(),
-                Told::Event(Event::InitDone) => "]".to_owned(),
-                Told::Event(Event::InitApply(object)) => word(object),
-                Told::Event(Event::Apply(object)) => format!("+{}", word(object)),
-                Told::Event(Event::Delete(object)) => format!("-{}", word(object)),
-                Told::Whole(namespace) => format!("whole {namespace}"),
+            words.push(match &event {
+                NamespaceEvent::Event(Event::Init) => "[".to_owned(),
+                NamespaceEvent::Event(Event::InitDone) => "]".to_owned(),
+                NamespaceEvent::Event(Event::InitApply(object)) => word(object),
+                NamespaceEvent::Event(Event::Apply(object)) => format!("+{}", word(object)),
+                NamespaceEvent::Event(Event::Delete(object)) => format!("-{}", word(object)),
+                NamespaceEvent::Whole(namespace) => format!("whole {namespace}"),
             });
         }
         words
@@ -135,8 +135,8 @@ fn nothing_is_told_before_every_namespace_is_listed() {
     );
     assert!(merged.step("a", listed("a", &["x"])).is_empty());
     assert!(!merged.is_ready());
-    let told = merged.step("b", listed("b", &[]));
-    assert_eq!(told, ["[", "a/x:1", "]", "whole a", "whole b"]);
+    let events = merged.step("b", listed("b", &[]));
+    assert_eq!(events, ["[", "a/x:1", "]", "whole a", "whole b"]);
     assert!(merged.is_ready());
 }
 
@@ -146,9 +146,9 @@ fn a_list_begun_anew_touches_its_own_namespace_only_and_shows_what_is_gone() {
     merged.step("a", listed("a", &["x", "y", "z"]));
     merged.step("b", listed("b", &["x"]));
     // y went, z is another object of the same name, w is new.
-    let mut told = merged.step("a", listed("a", &["w", "x", "z:2"]));
-    told[..2].sort();
-    assert_eq!(told, ["-a/y:1", "-a/z:1", "+a/w:1", "+a/x:1", "+a/z:2"]);
+    let mut event = merged.step("a", listed("a", &["w", "x", "z:2"]));
+    event[..2].sort();
+    assert_eq!(event, ["-a/y:1", "-a/z:1", "+a/w:1", "+a/x:1", "+a/z:2"]);
     assert_eq!(merged.stored().len(), 4);
     assert_eq!(merged.step("a", listed("a", &[])).len(), 3);
     assert_eq!(merged.stored(), [("b".into(), "x".into(), "1".into())]);
@@ -177,12 +177,12 @@ fn a_namespace_that_refuses_is_left_behind_and_may_follow() {
     for _ in 1..PATIENCE {
         assert!(merged.step("b", REFUSED).is_empty());
     }
-    let told = merged.step("b", REFUSED);
-    assert_eq!(told, ["[", "a/x:1", "]", "whole a"]);
+    let events = merged.step("b", REFUSED);
+    assert_eq!(events, ["[", "a/x:1", "]", "whole a"]);
     assert!(merged.is_ready());
     assert!(merged.step("b", REFUSED).is_empty());
-    let told = merged.step("b", listed("b", &["y"]));
-    assert_eq!(told, ["+b/y:1", "whole b"]);
+    let events = merged.step("b", listed("b", &["y"]));
+    assert_eq!(events, ["+b/y:1", "whole b"]);
     // Once listed it is not forgotten when it refuses again.
     assert!(merged.step("b", REFUSED).is_empty());
     assert_eq!(merged.stored().len(), 2);

@@ -1,11 +1,11 @@
 //! The one entry of an image pull secret.
 
 use super::*;
-use crate::controller::error::Kind;
+use crate::http::ErrorClass;
 
 const PAIR: &str = "dXNlcjp0b2tlbg==";
 
-fn image_pull(secret: &Value, data: Data<'_>) -> Wanted {
+fn image_pull(secret: &Value, data: Data<'_>) -> DesiredState {
     let reference = json!({"name": "api", "key": "k"});
     let pipecat = json!({"apiKeySecretRef": reference, "imagePullSecret": secret});
     let value = json!({"provider": {"pipecat": pipecat}});
@@ -13,7 +13,7 @@ fn image_pull(secret: &Value, data: Data<'_>) -> Wanted {
     wanted(&value, &secrets, ProviderKind::Pipecat).unwrap()
 }
 
-fn refused(secret: &Value, data: Data<'_>) -> Trouble {
+fn refused(secret: &Value, data: Data<'_>) -> Failure {
     let wanted = image_pull(secret, data);
     assert_eq!(wanted.entries.len(), 1);
     assert_eq!(wanted.entries[0].options, Options::default());
@@ -94,26 +94,29 @@ fn a_secret_that_does_not_do_is_told(
     #[case] words: &str,
 ) {
     let data: Data<'_> = &[(key, value.as_bytes())];
-    let trouble = refused(&json!({"secretRef": {"name": "s"}}), data);
-    assert_eq!((trouble.kind, trouble.reason), (Kind::Config, reason));
-    assert!(trouble.message.contains(words), "{}", trouble.message);
-    assert!(!trouble.message.contains("canary"), "{}", trouble.message);
+    let failure = refused(&json!({"secretRef": {"name": "s"}}), data);
+    assert_eq!(
+        (failure.class, failure.reason),
+        (ErrorClass::Config, reason)
+    );
+    assert!(failure.message.contains(words), "{}", failure.message);
+    assert!(!failure.message.contains("canary"), "{}", failure.message);
 }
 
 #[test]
 fn a_key_that_does_not_do_is_told_and_one_that_is_missing_is_waited_for() {
     let key = json!({"host": "ghcr.io", "secretKeyRef": {"name": "s", "key": "auth"}});
-    let trouble = refused(&key, &[("auth", b"canary")]);
-    assert_eq!(trouble.reason, Reason::InvalidEncoding);
-    assert!(trouble.message.contains("neither user:token nor"));
-    assert!(!trouble.message.contains("canary"));
+    let failure = refused(&key, &[("auth", b"canary")]);
+    assert_eq!(failure.reason, Reason::InvalidEncoding);
+    assert!(failure.message.contains("neither user:token nor"));
+    assert!(!failure.message.contains("canary"));
     assert_eq!(refused(&key, &[]).reason, Reason::KeyNotFound);
     let named = json!({"host": "quay.io", "secretRef": {"name": "s"}});
     let file = json!({"auths": {"ghcr.io": {"auth": PAIR}}}).to_string();
-    let trouble = refused(&named, &[(".dockerconfigjson", file.as_bytes())]);
-    assert_eq!(trouble.reason, Reason::InvalidSpec);
+    let failure = refused(&named, &[(".dockerconfigjson", file.as_bytes())]);
+    assert_eq!(failure.reason, Reason::InvalidSpec);
     assert!(
-        trouble
+        failure
             .message
             .contains("no credential for quay.io, but for ghcr.io")
     );
