@@ -2,7 +2,7 @@
 
 use provider_secrets::{
     api::{PrimeIntellectOptions, ProviderKind},
-    http::Class,
+    http::ErrorClass,
     provider::{Form, Options},
 };
 
@@ -49,7 +49,7 @@ pub(super) async fn empty(run: &Run) -> Result<Verdict, Failure> {
     let name = place.name("A");
     match place.send(&name, "", &Options::default(), None).await {
         Ok(_) => Ok(Verdict::observed("it is taken")),
-        Err(error) if error.class == Class::Config && error.status.is_some() => {
+        Err(error) if error.class == ErrorClass::Config && error.status.is_some() => {
             place.expect(&name, 0).await?;
             Ok(Verdict::observed("it is refused"))
         }
@@ -94,7 +94,9 @@ pub(super) async fn file(run: &Run) -> Result<Verdict, Failure> {
         .await
     {
         Ok(_) => Ok(Verdict::observed("more than 64 KiB are taken")),
-        Err(error) if error.class == Class::Config && error.status.is_some() => Ok(Verdict::Ok),
+        Err(error) if error.class == ErrorClass::Config && error.status.is_some() => {
+            Ok(Verdict::Ok)
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -1,7 +1,7 @@
 //! Creating, changing and deleting.
 
 use provider_secrets::{
-    http::Class,
+    http::ErrorClass,
     provider::{Options, Remote},
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn second_create(run: &Run) -> Result<Verdict, Failure> {
     let first = place.only(&name).await?;
     let second = place.send(&name, "two", &Options::default(), None).await;
     match second {
-        Err(error) if error.class == Class::Config && error.status.is_some() => {
+        Err(error) if error.class == ErrorClass::Config && error.status.is_some() => {
             place.expect(&name, 1).await?;
             place.expect_value(&name, "one")?;
             Ok(Verdict::observed(format!("it {}", error.what())))

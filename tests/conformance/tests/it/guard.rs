@@ -7,7 +7,7 @@ use conformance::Guarded;
 use provider_secrets::{
     api::ProviderKind,
     http::ProviderError,
-    provider::{Inventory, Options, Provider, Remote, Removal, Rules, Write, Written, rules},
+    provider::{DeleteRequest, Inventory, Options, Provider, Remote, Rules, Write, Written, rules},
 };
 
 const OURS: &str = "PROVIDER_SECRETS_CONFORMANCE_X";
@@ -49,7 +49,7 @@ impl Provider for Counting {
         Ok(Written::default())
     }
 
-    async fn delete(&self, _: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, _: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         self.change();
         Ok(())
     }
@@ -85,7 +85,7 @@ async fn passes(kind: ProviderKind, set: &'static str, name: &str, id: Option<&s
         id,
     };
     let write = guarded.write(&[entry]).await;
-    let removal = Removal {
+    let removal = DeleteRequest {
         name,
         id,
         shown: None,
