@@ -14,6 +14,7 @@ mod limiter;
 mod listing;
 mod name_locks;
 mod permits;
+mod snapshot;
 
 use std::{
     collections::HashMap,
@@ -26,9 +27,10 @@ pub use endpoint::{EndpointFlag, Endpoints};
 pub use fair_queue::ObjectName;
 pub use health::OpenCircuit;
 pub use limiter::{AccountLimiter, Limiter, Permit, Requeue};
-pub use listing::{ListingCache, Snapshot};
+pub use listing::ListingCache;
 pub use name_locks::{LastWrite, NameLock, NameLocks};
 pub use permits::Admission;
+pub use snapshot::Snapshot;
 
 use tokio::sync::OnceCell;
 
@@ -119,7 +121,7 @@ impl Accounts {
             digests: credential.digest_key(),
             fingerprint: credential.fingerprint(),
             limiter,
-            listing: ListingCache::default(),
+            listing: ListingCache::new(provider::rules(choice.kind()).fold),
             scope: OnceLock::new(),
             asked: OnceCell::new(),
         });

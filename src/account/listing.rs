@@ -4,32 +4,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{sync::Mutex, time::Instant};
 
-use jiff::Timestamp;
-
-use crate::{
-    http::ProviderError,
-    provider::{Listing, Remote},
-};
-
-/// What an account's scope held when it was listed.
-#[derive(Debug)]
-pub struct Snapshot {
-    /// When the listing began. It says nothing of what happened later.
-    pub began: Instant,
-    /// The same by the clock, to be compared with times in status.
-    pub began_at: Timestamp,
-    /// Everything that was there.
-    pub remotes: Vec<Remote>,
-    /// Whose secrets these are, where the listing tells.
-    pub scope: Option<String>,
-    /// Whether the absence of a name may be believed: a listing that is empty for the first time
-    /// proves none.
-    pub proves_absence: bool,
-}
+use super::Snapshot;
+use crate::{http::ProviderError, provider::Listing};
 
 /// The newest listing of an account.
-#[derive(Default)]
 pub struct ListingCache {
+    /// The folded form of a name, which snapshots are indexed by.
+    fold: fn(&str) -> String,
     latest: Mutex<Option<LastFetch>>,
 }
 
@@ -40,6 +21,14 @@ struct LastFetch {
 }
 
 impl ListingCache {
+    /// No listing yet. `fold` gives the folded form of a name.
+    pub fn new(fold: fn(&str) -> String) -> Self {
+        Self {
+            fold,
+            latest: Mutex::default(),
+        }
+    }
+
     /// A listing that began after `instant`, fetched now if there is none.
     ///
     /// The lock is held while a fetch is under way. Whoever asked before it began shares it; of
@@ -67,22 +56,14 @@ impl ListingCache {
                 return fetched.outcome.clone();
             }
         }
-        let (began, began_at) = (Instant::now(), crate::clock::now());
-        let was_empty = latest.as_ref().is_some_and(|fetched| {
-            fetched
-                .outcome
-                .as_ref()
-                .is_ok_and(|last| last.remotes.is_empty())
+        let began = (Instant::now(), crate::clock::now());
+        let was_empty = latest.as_ref().is_some_and(|last| {
+            let snapshot = last.outcome.as_ref();
+            snapshot.is_ok_and(|snapshot| snapshot.is_empty())
         });
-        let outcome = fetch().await.map(|Listing { remotes, scope }| {
-            Arc::new(Snapshot {
-                began,
-                began_at,
-                scope,
-                proves_absence: was_empty || !remotes.is_empty(),
-                remotes,
-            })
-        });
+        let listing = fetch().await;
+        let outcome =
+            listing.map(|listing| Arc::new(Snapshot::new(began, listing, was_empty, self.fold)));
         *latest = Some(LastFetch {
             ended: Instant::now(),
             outcome: outcome.clone(),
@@ -99,7 +80,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn many_who_ask_at_once_cost_one_listing_and_those_during_it_one_more() {
-        let listing = Arc::new(ListingCache::default());
+        let listing = Arc::new(ListingCache::new(str::to_owned));
         let fetches = Arc::new(AtomicUsize::new(0));
         let ask = |asked_at: Instant| {
             let (listing, fetches) = (Arc::clone(&listing), Arc::clone(&fetches));
@@ -127,7 +108,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_shared_with_those_who_waited_and_with_nobody_later() {
-        let listing = ListingCache::default();
+        let listing = ListingCache::new(str::to_owned);
         let start = Instant::now();
         tokio::time::advance(Duration::from_millis(1)).await;
         let fail = || async {

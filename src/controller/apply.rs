@@ -236,7 +236,7 @@ impl Writer<'_> {
             .await
             .map_err(|error| self.failed(&error, entry))?;
         let rules = self.session.provider.rules();
-        let located = match locate(entry, &listed.remotes, rules) {
+        let located = match locate(entry, &listed, rules) {
             Ok(Some(_)) if is_left => Err(taken(&entry.name, rules)),
             located => located,
         };

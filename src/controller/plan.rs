@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use self::{
     again::{attempted, unconfirmed},
     drift::is_contended,
-    locate::is_listed,
     taken::{foreign, found, shown_set, unfit},
 };
 pub(crate) use self::{
@@ -29,8 +28,9 @@ pub(crate) use self::{
 };
 use super::error::Failure;
 use crate::{
+    account::Snapshot,
     api::{ConflictPolicy, DeletionPolicy, DriftStatus, EntryState, EntryStatus, Found, Reason},
-    provider::{ListingNeed, Remote, Rules, Unit},
+    provider::{ListingNeed, Rules, Unit},
 };
 
 /// What is done about one wanted entry.
@@ -68,7 +68,7 @@ pub(crate) struct Inputs<'a> {
     /// `status.entries`.
     pub(crate) recorded: &'a [EntryStatus],
     /// The account's listing, where it was needed.
-    pub(crate) observed: Option<&'a [Remote]>,
+    pub(crate) snapshot: Option<&'a Snapshot>,
     /// The keys of the set, where they were needed; the inner one is none if there is no set.
     pub(crate) members: Option<&'a Option<Vec<String>>>,
     /// The rules of the provider.
@@ -199,8 +199,8 @@ fn each(
     inputs: &Inputs<'_>,
 ) -> (Change, Option<Found>) {
     let shown = inputs
-        .observed
-        .map(|remotes| is_listed(entry, remotes, inputs.rules));
+        .snapshot
+        .map(|snapshot| snapshot.named(&entry.folded).next().is_some());
     let found = found(recorded, shown, Found::Absent);
     if let Some(refused) = unfit(inputs) {
         return (Change::Refuse(refused), found);
@@ -217,11 +217,14 @@ fn each(
         };
         return (change, found);
     }
-    let located = match locate(entry, inputs.observed.unwrap_or_default(), inputs.rules) {
-        Ok(located) => located,
+    let located = inputs
+        .snapshot
+        .map(|snapshot| locate(entry, snapshot, inputs.rules));
+    let located = match located.transpose() {
+        Ok(located) => located.flatten(),
         Err(failure) => return (Change::Refuse(failure), found),
     };
-    let id = match inputs.observed {
+    let id = match inputs.snapshot {
         // What is there now is better known than what was.
         Some(_) => located.and_then(|remote| remote.id.clone()),
         None => recorded.and_then(|recorded| recorded.remote_id.clone()),
@@ -239,7 +242,7 @@ fn member(
     recorded: Option<&EntryStatus>,
     inputs: &Inputs<'_>,
 ) -> (Change, Option<Found>) {
-    let absent = match inputs.observed {
+    let absent = match inputs.snapshot {
         Some(_) if shown_set(inputs).is_none() => Some(Found::NoSet),
         _ => None,
     };

@@ -9,9 +9,10 @@ use super::{
     was_written,
 };
 use crate::{
+    account::Snapshot,
     api::{DriftStatus, EntryState, EntryStatus},
     controller::object::time,
-    provider::{Remote, Rules, Unit},
+    provider::{Rules, Unit},
 };
 
 /// How often in a day an entry is written again because somebody else changed it.
@@ -66,7 +67,7 @@ pub(crate) enum Evidence {
 /// `evidence` says of a folded name what the listing may prove.
 pub(crate) fn drifted(
     recorded: &[EntryStatus],
-    remotes: &[Remote],
+    snapshot: &Snapshot,
     members: Option<&Option<Vec<String>>>,
     rules: &Rules,
     evidence: impl Fn(&str, &EntryStatus) -> Evidence,
@@ -78,7 +79,7 @@ pub(crate) fn drifted(
         .filter_map(|entry| {
             let folded = (rules.fold)(&entry.name);
             let (drift, needed) = match rules.unit {
-                Unit::Each => of_secret(entry, remotes, rules),
+                Unit::Each => of_secret(entry, snapshot, rules),
                 Unit::Set => of_member(entry, members),
             }?;
             (evidence(&folded, entry) >= needed).then_some((folded, drift))
@@ -87,8 +88,8 @@ pub(crate) fn drifted(
 }
 
 /// What somebody else did, and how much a listing must prove before that is believed.
-fn of_secret(entry: &EntryStatus, remotes: &[Remote], rules: &Rules) -> Option<(Drift, Evidence)> {
-    match is_shown_as_ours(entry, remotes, rules) {
+fn of_secret(entry: &EntryStatus, snapshot: &Snapshot, rules: &Rules) -> Option<(Drift, Evidence)> {
+    match is_shown_as_ours(entry, snapshot, rules) {
         Shown::Absent => Some((Drift::Missing, Evidence::Full)),
         Shown::Other => Some((Drift::Changed, Evidence::Presence)),
         Shown::Ours(remote) => match (&entry.remote_version, &remote.version) {
@@ -146,8 +147,12 @@ fn is_recent(drift: &DriftStatus, now: Timestamp) -> bool {
 mod tests {
     use rstest::rstest;
 
-    use super::*;
-    use crate::{api::ProviderKind, controller::object::unwritten, provider};
+    use super::{super::tests::snapshot, *};
+    use crate::{
+        api::ProviderKind,
+        controller::object::unwritten,
+        provider::{self, Remote},
+    };
 
     fn written() -> EntryStatus {
         EntryStatus {
@@ -184,6 +189,7 @@ mod tests {
         #[case] drift: Option<Drift>,
     ) {
         let shown: Vec<Remote> = shown.into_iter().collect();
+        let shown = snapshot(ProviderKind::PrimeIntellect, &shown);
         let rules = provider::rules(ProviderKind::PrimeIntellect);
         let drifts = |evidence| drifted(&[written()], &shown, None, rules, |_, _| evidence);
         assert_eq!(drifts(Evidence::Full).get("A").copied(), drift);
@@ -198,6 +204,7 @@ mod tests {
     fn a_version_before_ours_is_believed_when_it_stays() {
         let rules = provider::rules(ProviderKind::PrimeIntellect);
         let before = [remote("id", "2026-11-21T11:59:59Z")];
+        let before = snapshot(ProviderKind::PrimeIntellect, &before);
         let drifts = |evidence| drifted(&[written()], &before, None, rules, |_, _| evidence);
         assert!(drifts(Evidence::Presence).is_empty());
         assert_eq!(drifts(Evidence::Full)["A"], Drift::Changed);
@@ -211,7 +218,8 @@ mod tests {
         };
         let rules = provider::rules(ProviderKind::Braintrust);
         for entry in [pending, unwritten("A")] {
-            assert!(drifted(&[entry], &[], None, rules, |_, _| Evidence::Full).is_empty());
+            let empty = snapshot(ProviderKind::Braintrust, &[]);
+            assert!(drifted(&[entry], &empty, None, rules, |_, _| Evidence::Full).is_empty());
         }
     }
 
@@ -219,7 +227,8 @@ mod tests {
     fn a_set_shows_its_keys_only() {
         let rules = provider::rules(ProviderKind::Pipecat);
         let drifts = |members: Option<Vec<String>>| {
-            drifted(&[written()], &[], Some(&members), rules, |_, _| {
+            let empty = snapshot(ProviderKind::Pipecat, &[]);
+            drifted(&[written()], &empty, Some(&members), rules, |_, _| {
                 Evidence::Full
             })
             .len()

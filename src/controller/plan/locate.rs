@@ -2,17 +2,11 @@
 
 use super::DesiredEntry;
 use crate::{
+    account::Snapshot,
     api::{EntryStatus, Reason},
     controller::{error::Failure, ownership::Mark},
     provider::{Form, Remote, Rules},
 };
-
-/// Whether the listing shows the name at all.
-pub(crate) fn is_listed(entry: &DesiredEntry, remotes: &[Remote], rules: &Rules) -> bool {
-    remotes
-        .iter()
-        .any(|remote| (rules.fold)(&remote.name) == entry.folded)
-}
 
 /// Finds an entry in a listing; none if it is not there.
 ///
@@ -20,13 +14,11 @@ pub(crate) fn is_listed(entry: &DesiredEntry, remotes: &[Remote], rules: &Rules)
 /// When the provider shows several of the name, or one that cannot become what is wanted.
 pub(crate) fn locate<'a>(
     entry: &DesiredEntry,
-    remotes: &'a [Remote],
+    snapshot: &'a Snapshot,
     rules: &Rules,
 ) -> Result<Option<&'a Remote>, Failure> {
     let provider = rules.kind;
-    let mut same_name = remotes
-        .iter()
-        .filter(|remote| (rules.fold)(&remote.name) == entry.folded);
+    let mut same_name = snapshot.named(&entry.folded);
     let Some(found) = same_name.next() else {
         return Ok(None);
     };
@@ -91,14 +83,11 @@ pub(crate) enum Shown<'a> {
 /// version (at Baseten, whose listing may span teams, one of several may be ours).
 pub(crate) fn is_shown_as_ours<'a>(
     recorded: &EntryStatus,
-    remotes: &'a [Remote],
+    snapshot: &'a Snapshot,
     rules: &Rules,
 ) -> Shown<'a> {
     let folded = (rules.fold)(&recorded.name);
-    let mut named = remotes
-        .iter()
-        .filter(|remote| (rules.fold)(&remote.name) == folded)
-        .peekable();
+    let mut named = snapshot.named(&folded).peekable();
     if named.peek().is_none() {
         return Shown::Absent;
     }
@@ -115,10 +104,9 @@ pub(crate) fn is_shown_as_ours<'a>(
 }
 
 /// Whether a listing shows a secret that another object wrote.
-pub(crate) fn is_marked(mark: &Mark, folded: &str, remotes: &[Remote], rules: &Rules) -> bool {
-    remotes
-        .iter()
-        .filter(|remote| (rules.fold)(&remote.name) == folded)
+pub(crate) fn is_marked(mark: &Mark, folded: &str, snapshot: &Snapshot) -> bool {
+    snapshot
+        .named(folded)
         .any(|remote| match (&mark.id, &remote.id) {
             (Some(known), Some(shown)) => **known == **shown,
             _ => match (&mark.version, &remote.version) {

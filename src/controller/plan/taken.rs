@@ -77,8 +77,7 @@ fn has_part(inputs: &Inputs<'_>) -> bool {
 /// What the listing shows of the set.
 pub(crate) fn shown_set<'a>(inputs: &Inputs<'a>) -> Option<&'a Remote> {
     let (name, _) = inputs.set?;
-    let mut sets = inputs.observed.unwrap_or_default().iter();
-    sets.find(|remote| remote.name == name)
+    inputs.snapshot?.named(name).next()
 }
 
 /// Why the set that is there cannot become what is wanted.

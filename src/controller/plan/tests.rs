@@ -8,9 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
 use crate::{
+    account::Snapshot,
     api::{PrimeIntellectOptions, ProviderKind},
     controller::object::time,
-    provider::{self, Form, Options},
+    provider::{self, Form, Listing, Options, Remote},
 };
 
 fn entry(name: &str, value: &str) -> DesiredEntry {
@@ -61,6 +62,16 @@ fn remote(name: &str, id: &str) -> Remote {
     }
 }
 
+/// What a listing that has just ended shows.
+pub(crate) fn snapshot(kind: ProviderKind, remotes: &[Remote]) -> Snapshot {
+    let listing = Listing {
+        remotes: remotes.to_vec(),
+        scope: None,
+    };
+    let began = (tokio::time::Instant::now(), Timestamp::UNIX_EPOCH);
+    Snapshot::new(began, listing, false, provider::rules(kind).fold)
+}
+
 /// The value stands for its own digest.
 fn digest(entry: &DesiredEntry) -> Option<String> {
     entry
@@ -76,8 +87,9 @@ fn planned(
     recorded: &[EntryStatus],
     observed: Option<&[Remote]>,
 ) -> Vec<Planned> {
+    let snapshot = observed.map(|remotes| snapshot(kind, remotes));
     let inputs = Inputs {
-        observed,
+        snapshot: snapshot.as_ref(),
         ..inputs(kind, recorded)
     };
     plan(desired, &inputs, &Unclaimed, digest)
@@ -87,7 +99,7 @@ fn inputs(kind: ProviderKind, recorded: &[EntryStatus]) -> Inputs<'_> {
     static NOBODY: BTreeMap<String, Cause> = BTreeMap::new();
     Inputs {
         recorded,
-        observed: None,
+        snapshot: None,
         members: None,
         rules: provider::rules(kind),
         set: (kind == ProviderKind::Pipecat).then_some(("set", Some("us-west"))),

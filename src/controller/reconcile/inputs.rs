@@ -103,7 +103,7 @@ impl Reconcile<'_> {
     pub(crate) fn inputs<'a>(&'a self, session: &'a Session<'_>, work: &'a Work) -> Inputs<'a> {
         Inputs {
             recorded: &work.recorded,
-            observed: work.listed.as_ref().map(|listed| listed.remotes.as_slice()),
+            snapshot: work.listed.as_deref(),
             members: work.members.as_ref(),
             rules: session.rules(),
             set: session.set(),
@@ -149,7 +149,7 @@ impl Reconcile<'_> {
         let listed = session.listing(Instant::now(), Duration::ZERO).await;
         let listed = listed.map_err(to_failure)?;
         for Dispute { uid, folded, mark } in disputes {
-            let is_shown = plan::is_marked(&mark, &folded, &listed.remotes, session.rules());
+            let is_shown = plan::is_marked(&mark, &folded, &listed);
             claims.settle(&self.uid, uid, is_shown);
         }
         work.listed = Some(listed);

@@ -142,7 +142,7 @@ impl Reconcile<'_> {
             let has_mark = entry.remote_id.is_some()
                 || entry.remote_version.is_some()
                 || rules.form == Some(Form::ImagePull) && plan::was_written(entry);
-            let shown = plan::is_shown_as_ours(entry, &listed.remotes, rules);
+            let shown = plan::is_shown_as_ours(entry, &listed, rules);
             has_mark && matches!(shown, Shown::Ours(_))
         };
         Ok(self.recorded().iter().any(is_shown))
@@ -151,7 +151,7 @@ impl Reconcile<'_> {
 
 /// Whether the listing shows what a record says, under its name. Sets show no more than names.
 fn is_confirmed(entry: &EntryStatus, listed: &Snapshot, session: &Session<'_>) -> bool {
-    let shown = plan::is_shown_as_ours(entry, &listed.remotes, session.rules());
+    let shown = plan::is_shown_as_ours(entry, &listed, session.rules());
     session.rules().unit == Unit::Set || matches!(shown, Shown::Ours(_))
 }
 

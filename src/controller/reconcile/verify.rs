@@ -167,13 +167,7 @@ impl Reconcile<'_> {
         };
         let find = |evidence: &dyn Fn(&str, &EntryStatus) -> Evidence| {
             let recorded = self.recorded();
-            drifted(
-                recorded,
-                &snapshot.remotes,
-                members.as_ref(),
-                rules,
-                evidence,
-            )
+            drifted(recorded, &snapshot, members.as_ref(), rules, evidence)
         };
         let drifts = find(&|folded, entry| self.evidence(session, folded, entry, &snapshot));
         let suspected = find(&|_, _| Evidence::Full).len();
@@ -239,7 +233,7 @@ impl Reconcile<'_> {
                 {
                     return entry;
                 }
-                let shown = plan::is_shown_as_ours(&entry, &snapshot.remotes, session.rules());
+                let shown = plan::is_shown_as_ours(&entry, &snapshot, session.rules());
                 if let Shown::Ours(remote) = shown
                     && remote.version.is_some()
                 {
@@ -257,5 +251,5 @@ impl Reconcile<'_> {
 
 fn is_shown(session: &Session<'_>, snapshot: &Snapshot) -> bool {
     let set = session.provider.listed_name("");
-    snapshot.remotes.iter().any(|remote| remote.name == set)
+    snapshot.named(set).next().is_some()
 }

@@ -31,11 +31,11 @@ impl Session<'_> {
         began: Instant,
     ) -> Result<DeleteOutcome, ProviderError> {
         let mut listed = self.listing(began, Duration::ZERO).await?;
-        let mut shown = is_shown_as_ours(entry, &listed.remotes, self.rules());
+        let mut shown = is_shown_as_ours(entry, &listed, self.rules());
         if matches!(shown, Shown::Absent) && !listed.proves_absence {
             // An empty list must not be read as "all were deleted" (providers.md 4.3, trap 9).
             listed = self.listing(Instant::now(), Duration::ZERO).await?;
-            shown = is_shown_as_ours(entry, &listed.remotes, self.rules());
+            shown = is_shown_as_ours(entry, &listed, self.rules());
         }
         match shown {
             Shown::Absent => Ok(DeleteOutcome::Gone),

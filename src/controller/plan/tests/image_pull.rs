@@ -3,9 +3,9 @@
 use super::*;
 use crate::provider::IMAGE_PULL_RULES;
 
-fn inputs<'a>(recorded: &'a [EntryStatus], observed: Option<&'a [Remote]>) -> Inputs<'a> {
+fn inputs<'a>(recorded: &'a [EntryStatus], snapshot: Option<&'a Snapshot>) -> Inputs<'a> {
     Inputs {
-        observed,
+        snapshot,
         rules: &IMAGE_PULL_RULES,
         ..super::inputs(ProviderKind::Pipecat, recorded)
     }
@@ -19,6 +19,10 @@ fn wanted() -> DesiredEntry {
 
 fn planned(inputs: &Inputs<'_>) -> Planned {
     plan(&[wanted()], inputs, &Unclaimed, digest).remove(0)
+}
+
+fn snapshot(remotes: &[Remote]) -> Snapshot {
+    super::snapshot(ProviderKind::Pipecat, remotes)
 }
 
 /// As the provider's file lists it.
@@ -37,6 +41,7 @@ fn the_listing_tells_a_create_from_an_update(
 ) {
     let before = planned(&inputs(&[], None));
     assert!(needs_listing(&[before], &inputs(&[], None)));
+    let observed = snapshot(&observed);
     let after = planned(&inputs(&[], Some(&observed)));
     assert_eq!(after.change, change);
     assert!(!needs_members(&[after], &inputs(&[], Some(&observed))));
@@ -58,6 +63,7 @@ fn a_write_of_what_was_written_before_needs_the_listing_too() {
 #[case::elsewhere(listed(Form::ImagePull, "eu-central"))]
 #[case::keys(listed(Form::Text, "us-west"))]
 fn a_set_of_another_kind_or_region_is_left_alone(#[case] observed: Vec<Remote>) {
+    let observed = snapshot(&observed);
     for recorded in [Vec::new(), vec![record("set", None, EntryState::Pending)]] {
         let planned = planned(&inputs(&recorded, Some(&observed)));
         let Change::Refuse(failure) = planned.change else {
@@ -69,7 +75,7 @@ fn a_set_of_another_kind_or_region_is_left_alone(#[case] observed: Vec<Remote>) 
 
 #[test]
 fn what_was_there_before_is_found_and_left_alone_under_fail() {
-    let observed = listed(Form::ImagePull, "us-west");
+    let observed = snapshot(&listed(Form::ImagePull, "us-west"));
     let fail = |recorded, observed| Inputs {
         conflict: ConflictPolicy::Fail,
         ..inputs(recorded, Some(observed))
@@ -77,7 +83,8 @@ fn what_was_there_before_is_found_and_left_alone_under_fail() {
     let foreign = planned(&fail(&[], &observed));
     assert!(matches!(foreign.change, Change::Refuse(_)));
     assert_eq!(foreign.found, Some(Found::Foreign));
-    let absent = planned(&fail(&[], &[]));
+    let empty = snapshot(&[]);
+    let absent = planned(&fail(&[], &empty));
     assert_eq!(
         (absent.change, absent.found),
         (Change::Create, Some(Found::Absent))
@@ -97,9 +104,13 @@ fn what_was_there_before_is_found_and_left_alone_under_fail() {
 fn the_listing_shows_presence_and_kind_only() {
     let recorded = [record("set", Some("1"), EntryState::Synced)];
     let drift = |observed: &[Remote]| {
-        let drifts = drifted(&recorded, observed, None, &IMAGE_PULL_RULES, |_, _| {
-            Evidence::Full
-        });
+        let drifts = drifted(
+            &recorded,
+            &snapshot(observed),
+            None,
+            &IMAGE_PULL_RULES,
+            |_, _| Evidence::Full,
+        );
         drifts.into_values().next()
     };
     assert_eq!(drift(&listed(Form::ImagePull, "us-west")), None);
