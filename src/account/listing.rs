@@ -1,4 +1,5 @@
-//! The listing of an account: fetched once for all who ask, one fetch in flight and one queued.
+//! The listing of an account: fetched once for all objects that ask, one fetch in flight and one
+//! queued.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -7,14 +8,14 @@ use tokio::{sync::Mutex, time::Instant};
 use super::Snapshot;
 use crate::{http::ProviderError, provider::Listing};
 
-/// The newest listing of an account.
+/// The newest listing of an account, or why there is none.
 pub struct ListingCache {
     /// The folded form of a name, which snapshots are indexed by.
     fold: fn(&str) -> String,
     latest: Mutex<Option<LastFetch>>,
 }
 
-/// A fetch that has ended.
+/// The last fetch that has ended.
 struct LastFetch {
     ended: Instant,
     outcome: Result<Arc<Snapshot>, ProviderError>,
@@ -31,11 +32,17 @@ impl ListingCache {
 
     /// A listing that began after `instant`, fetched now if there is none.
     ///
-    /// The lock is held while a fetch is under way. Whoever asked before it began shares it; of
-    /// those who asked later the first fetches again, for all of them. A failure is shared with
-    /// those who waited for it, and with nobody else: a provider that is down is asked once and not
-    /// once for each object, and again at the next try. Who is in no hurry also takes one that is
-    /// not older than his `patience`.
+    /// The lock is held during a fetch, so concurrent callers wait for it. Callers whose `instant` is
+    /// before its beginning share its listing; of the others the first one fetches again, for all of
+    /// them. The callers that waited for a failure share it: a provider that is down is asked once
+    /// and not once for each object. A caller that asks later fetches again, unless the failure is
+    /// at most `patience` old.
+    ///
+    /// A lock and no shared future: `fetch` borrows the provider of the object that asks, and if
+    /// that reconcile is dropped, the next caller fetches.
+    ///
+    /// # Errors
+    /// What the fetch ended in; an incomplete listing is an error too.
     pub async fn began_after<F>(
         &self,
         instant: Instant,
@@ -79,7 +86,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn many_who_ask_at_once_cost_one_listing_and_those_during_it_one_more() {
+    async fn many_callers_at_once_cost_one_listing_and_those_during_it_one_more() {
         let listing = Arc::new(ListingCache::new(str::to_owned));
         let fetches = Arc::new(AtomicUsize::new(0));
         let ask = |asked_at: Instant| {
@@ -107,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_shared_with_those_who_waited_and_with_nobody_later() {
+    async fn a_failure_is_shared_by_the_callers_that_waited_and_by_no_later_one() {
         let listing = ListingCache::new(str::to_owned);
         let start = Instant::now();
         tokio::time::advance(Duration::from_millis(1)).await;
