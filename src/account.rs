@@ -1,7 +1,7 @@
 //! Accounts: what the vendor counts by API key is shared by all objects that use the key.
 //!
 //! An account is provider + endpoint + scope fields + API key. It has one [`Session`], one
-//! [`Access`] and one listing. The access is what keeps accounts from harming each other and
+//! [`AccountLimiter`] and one listing. The access is what keeps accounts from harming each other and
 //! themselves: limits of calls in flight with a fair queue behind them (`permits`, `fair_queue`), and what
 //! the answers say of all objects of an account (`health`).
 
@@ -24,10 +24,11 @@ pub use credential::{Credential, Credentials, Versioned};
 pub use digest::{DigestKey, Digested, Sealed};
 pub use endpoint::{EndpointFlag, Endpoints};
 pub use fair_queue::ObjectName;
-pub use health::Closure;
-pub use limiter::{Access, Admission, Allocator, Permit, Wake};
-pub use listing::{Listing, Snapshot};
-pub use name_locks::{LastWrite, NameLock, Names};
+pub use health::OpenCircuit;
+pub use limiter::{AccountLimiter, Limiter, Permit, Requeue};
+pub use listing::{ListingCache, Snapshot};
+pub use name_locks::{LastWrite, NameLock, NameLocks};
+pub use permits::Admission;
 
 use tokio::sync::OnceCell;
 
@@ -41,10 +42,10 @@ use crate::{
 pub struct Accounts {
     http: Http,
     endpoints: Endpoints,
-    allocator: Allocator,
+    limiter: Limiter,
     by_key: Mutex<HashMap<Key, Weak<Account>>>,
     /// Names that are being, or were lately, written.
-    pub names: Names,
+    pub name_locks: NameLocks,
 }
 
 /// One account.
@@ -55,9 +56,9 @@ pub struct Account {
     /// Stands for the API key where two are compared.
     pub fingerprint: [u8; 32],
     /// Who may call the provider now.
-    pub access: Arc<Access>,
+    pub limiter: Arc<AccountLimiter>,
     /// What the account holds.
-    pub listing: Listing,
+    pub listing: ListingCache,
     /// Whose secrets these are, as the provider has said in any answer.
     scope: OnceLock<String>,
     /// Whether the provider was asked for it.
@@ -73,14 +74,14 @@ struct Key {
 }
 
 impl Accounts {
-    /// No accounts yet. Their calls share the places of `allocator`.
-    pub fn new(http: Http, endpoints: Endpoints, allocator: Allocator) -> Self {
+    /// No accounts yet. Their calls share the places of `limiter`.
+    pub fn new(http: Http, endpoints: Endpoints, limiter: Limiter) -> Self {
         Self {
             http,
             endpoints,
-            allocator,
+            limiter,
             by_key: Mutex::default(),
-            names: Names::default(),
+            name_locks: NameLocks::default(),
         }
     }
 
@@ -104,21 +105,21 @@ impl Accounts {
             .get(key.kind, &key.endpoint)
             .ok_or(Reason::InvalidSpec)?;
         let scheme = provider::rules(key.kind).scheme;
-        let access = self.allocator.open(key.kind);
+        let limiter = self.limiter.add_account(key.kind);
         let session = Session::new(
             self.http.clone(),
             key.kind,
             base.clone(),
             scheme,
             credential.key(),
-            Arc::clone(&access) as Arc<dyn Monitor>,
+            Arc::clone(&limiter) as Arc<dyn Monitor>,
         )?;
         let account = Arc::new(Account {
             session,
             digests: credential.digest_key(),
             fingerprint: credential.fingerprint(),
-            access,
-            listing: Listing::default(),
+            limiter,
+            listing: ListingCache::default(),
             scope: OnceLock::new(),
             asked: OnceCell::new(),
         });
@@ -167,7 +168,7 @@ impl Account {
 
     /// The provider as `object` sees it while it may not call: each call ends in `error` and
     /// nothing is sent.
-    pub fn closed_provider(
+    pub fn refusing_provider(
         &self,
         choice: Choice<'_>,
         object: &str,

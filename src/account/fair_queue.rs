@@ -7,25 +7,25 @@ pub type ObjectName = (String, String);
 
 /// The objects that wait for one account.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct FairQueue {
     /// The number of each object in the order of arrival.
     numbers: HashMap<ObjectName, u64>,
     next: u64,
     /// The names of each namespace in that order, and the namespaces in the order of their turns.
     names: HashMap<String, BTreeMap<u64, String>>,
-    turns: VecDeque<String>,
+    namespaces: VecDeque<String>,
     /// Those who do not know why they wait.
-    untold: HashSet<ObjectName>,
+    uninformed: HashSet<ObjectName>,
 }
 
-impl Queue {
-    /// Puts an object at the end of its namespace's line, unless it waits already. `is_told` says
+impl FairQueue {
+    /// Puts an object at the end of its namespace's line, unless it waits already. `is_informed` says
     /// whether it knows that the account is closed.
-    pub(super) fn park(&mut self, object: &ObjectName, is_told: bool) {
-        if is_told {
-            self.untold.remove(object);
+    pub(super) fn park(&mut self, object: &ObjectName, is_informed: bool) {
+        if is_informed {
+            self.uninformed.remove(object);
         } else {
-            self.untold.insert(object.clone());
+            self.uninformed.insert(object.clone());
         }
         if self.numbers.contains_key(object) {
             return;
@@ -33,7 +33,7 @@ impl Queue {
         let (namespace, name) = object;
         self.numbers.insert(object.clone(), self.next);
         if !self.names.contains_key(namespace) {
-            self.turns.push_back(namespace.clone());
+            self.namespaces.push_back(namespace.clone());
         }
         let names = self.names.entry(namespace.clone()).or_default();
         names.insert(self.next, name.clone());
@@ -42,7 +42,7 @@ impl Queue {
 
     /// Takes an object out.
     pub(super) fn remove(&mut self, object: &ObjectName) {
-        self.untold.remove(object);
+        self.uninformed.remove(object);
         let Some(number) = self.numbers.remove(object) else {
             return;
         };
@@ -51,30 +51,30 @@ impl Queue {
             names.remove(&number);
             if names.is_empty() {
                 self.names.remove(namespace);
-                self.turns.retain(|turn| turn != namespace);
+                self.namespaces.retain(|waiting| waiting != namespace);
             }
         }
     }
 
     /// Takes the object out whose turn it is.
     pub(super) fn next(&mut self) -> Option<ObjectName> {
-        let namespace = self.turns.pop_front()?;
+        let namespace = self.namespaces.pop_front()?;
         let names = self.names.get_mut(&namespace)?;
         let (_, name) = names.pop_first()?;
         if names.is_empty() {
             self.names.remove(&namespace);
         } else {
-            self.turns.push_back(namespace.clone());
+            self.namespaces.push_back(namespace.clone());
         }
         let object = (namespace, name);
         self.numbers.remove(&object);
-        self.untold.remove(&object);
+        self.uninformed.remove(&object);
         Some(object)
     }
 
     /// Those who did not know that the account is closed; from now on they do.
-    pub(super) fn tell(&mut self) -> impl Iterator<Item = ObjectName> {
-        std::mem::take(&mut self.untold).into_iter()
+    pub(super) fn take_uninformed(&mut self) -> impl Iterator<Item = ObjectName> {
+        std::mem::take(&mut self.uninformed).into_iter()
     }
 
     /// Whether an object waits.
@@ -96,7 +96,7 @@ mod tests {
         (namespace.to_owned(), name.to_owned())
     }
 
-    fn drain(queue: &mut Queue) -> Vec<String> {
+    fn drain(queue: &mut FairQueue) -> Vec<String> {
         std::iter::from_fn(|| queue.next())
             .map(|(namespace, name)| namespace + &name)
             .collect()
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn turns_go_round_by_namespace_in_the_order_of_arrival() {
-        let mut queue = Queue::default();
+        let mut queue = FairQueue::default();
         for (namespace, name) in [("a", "1"), ("a", "2"), ("a", "3"), ("b", "1"), ("c", "1")] {
             queue.park(&object(namespace, name), false);
         }
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_out_leaves_no_turn_behind() {
-        let mut queue = Queue::default();
+        let mut queue = FairQueue::default();
         for (namespace, name) in [("a", "1"), ("b", "1"), ("b", "2")] {
             queue.park(&object(namespace, name), false);
         }
@@ -128,11 +128,14 @@ mod tests {
 
     #[test]
     fn everybody_is_told_once() {
-        let mut queue = Queue::default();
+        let mut queue = FairQueue::default();
         queue.park(&object("a", "1"), false);
         queue.park(&object("a", "2"), true);
-        assert_eq!(queue.tell().collect::<Vec<_>>(), [object("a", "1")]);
-        assert_eq!(queue.tell().count(), 0);
+        assert_eq!(
+            queue.take_uninformed().collect::<Vec<_>>(),
+            [object("a", "1")]
+        );
+        assert_eq!(queue.take_uninformed().count(), 0);
         assert_eq!(drain(&mut queue), ["a1", "a2"]);
     }
 }

@@ -28,7 +28,7 @@ const PROOF: Duration = Duration::from_mins(1);
 
 /// Why an account may not be called, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closure {
+pub struct OpenCircuit {
     /// What a call would have come to: the answer that closed the account, with the time that is
     /// left as `retry_after`.
     pub error: ProviderError,
@@ -38,18 +38,18 @@ pub struct Closure {
 
 /// How many objects may call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Room {
+pub(super) enum Capacity {
     /// As many as there are places for.
     All,
     /// One at a time.
     One,
     /// Nobody.
-    None(Closure),
+    None(OpenCircuit),
 }
 
 /// What an answer changed for those who wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct HealthChange {
     /// By how much the account's pause became longer.
     pub(super) paused: Duration,
     /// Whether an outage is over.
@@ -98,9 +98,9 @@ struct Failing {
 
 impl Health {
     /// How many objects may call now.
-    pub(super) fn room(&self, now: Instant) -> Room {
-        if let Some(closure) = self.refusal(now) {
-            return Room::None(closure);
+    pub(super) fn capacity(&self, now: Instant) -> Capacity {
+        if let Some(circuit) = self.refusal(now) {
+            return Capacity::None(circuit);
         }
         if let Some(outage) = self.outage(now).filter(|outage| outage.next > now) {
             // Nothing was sent for whoever is refused here, so no outcome is unknown.
@@ -108,19 +108,19 @@ impl Health {
                 class: Class::Transient,
                 ..outage.error.clone()
             };
-            return Room::None(closed(&error, outage.next, now));
+            return Capacity::None(open_circuit(&error, outage.next, now));
         }
         let is_proved = self.proved.is_some_and(|proved| now < proved + PROOF);
         if is_proved && self.can_write && self.breaker.is_none() && !self.is_outage(now) {
-            Room::All
+            Capacity::All
         } else {
-            Room::One
+            Capacity::One
         }
     }
 
     /// Why no call may be sent now, not even one of a pass under way. An outage is no such reason:
     /// it limits who begins.
-    pub(super) fn refusal(&self, now: Instant) -> Option<Closure> {
+    pub(super) fn refusal(&self, now: Instant) -> Option<OpenCircuit> {
         let pause = self.pause.as_ref();
         let breaker = self.breaker.as_ref();
         pause
@@ -129,7 +129,7 @@ impl Health {
             .chain(breaker.map(|breaker| (&breaker.error, breaker.until)))
             .filter(|(_, until)| *until > now)
             .max_by_key(|(_, until)| *until)
-            .map(|(error, until)| closed(error, until, now))
+            .map(|(error, until)| open_circuit(error, until, now))
     }
 
     /// Why objects are held back, if they are: the breaker and an outage count until a success.
@@ -153,7 +153,7 @@ impl Health {
     }
 
     /// An object was given a place.
-    pub(super) fn admitted(&mut self, now: Instant) {
+    pub(super) fn granted(&mut self, now: Instant) {
         if self.is_outage(now)
             && let Some(failing) = &mut self.failing
         {
@@ -162,7 +162,7 @@ impl Health {
     }
 
     /// The object that was admitted last did not need its place.
-    pub(super) fn not_needed(&mut self, now: Instant) {
+    pub(super) fn revoked(&mut self, now: Instant) {
         if let Some(failing) = &mut self.failing {
             failing.next = now;
         }
@@ -176,22 +176,22 @@ impl Health {
         sent: Instant,
         is_write: bool,
         failure: Option<&ProviderError>,
-    ) -> Change {
+    ) -> HealthChange {
         let was_outage = self.is_outage(now);
         let mut paused = Duration::ZERO;
         match failure {
-            None => self.works(now, sent, Some(is_write)),
+            None => self.succeeded(now, sent, Some(is_write)),
             Some(error) => match (error.class, error.status) {
                 // The provider looked at the request and did not like it: it is there, and it knows
                 // the key. A refusal before anything was sent says nothing.
-                (Class::Config, Some(_)) => self.works(now, sent, None),
+                (Class::Config, Some(_)) => self.succeeded(now, sent, None),
                 (Class::Config, None) | (Class::Protocol, _) => {}
                 (Class::Auth, _) => self.refused(now, sent, is_write, error),
-                (Class::Throttled, _) => paused = self.slow_down(now, sent, error),
+                (Class::Throttled, _) => paused = self.throttled(now, sent, error),
                 (Class::Transient | Class::UnknownOutcome, _) => self.failed(now, sent, error),
             },
         }
-        Change {
+        HealthChange {
             paused,
             recovered: was_outage && !self.is_outage(now),
         }
@@ -199,7 +199,7 @@ impl Health {
 
     /// `accepted` says whether it was a write that was accepted, or a read; none where the answer
     /// was a refusal of that request.
-    fn works(&mut self, now: Instant, sent: Instant, accepted: Option<bool>) {
+    fn succeeded(&mut self, now: Instant, sent: Instant, accepted: Option<bool>) {
         self.failing = None;
         if self.pause.as_ref().is_none_or(|pause| sent > pause.began) {
             self.proved = Some(now);
@@ -237,7 +237,7 @@ impl Health {
     }
 
     /// By how much the pause became longer.
-    fn slow_down(&mut self, now: Instant, sent: Instant, error: &ProviderError) -> Duration {
+    fn throttled(&mut self, now: Instant, sent: Instant, error: &ProviderError) -> Duration {
         // One object looks whether the pause was long enough.
         self.proved = None;
         let is_same = |pause: &Pause| sent <= pause.began || now < pause.until;
@@ -280,12 +280,12 @@ impl Health {
     }
 }
 
-fn closed(error: &ProviderError, until: Instant, now: Instant) -> Closure {
+fn open_circuit(error: &ProviderError, until: Instant, now: Instant) -> OpenCircuit {
     let error = ProviderError {
         retry_after: Some(until.saturating_duration_since(now)),
         ..error.clone()
     };
-    Closure { error, until }
+    OpenCircuit { error, until }
 }
 
 /// The first wait, doubled so many times, up to the longest.

@@ -29,17 +29,17 @@ pub struct Snapshot {
 
 /// The newest listing of an account.
 #[derive(Default)]
-pub struct Listing {
-    latest: Mutex<Option<Fetched>>,
+pub struct ListingCache {
+    latest: Mutex<Option<LastFetch>>,
 }
 
 /// A fetch that has ended.
-struct Fetched {
+struct LastFetch {
     ended: Instant,
     outcome: Result<Arc<Snapshot>, ProviderError>,
 }
 
-impl Listing {
+impl ListingCache {
     /// A listing that began after `instant`, fetched now if there is none.
     ///
     /// The lock is held while a fetch is under way. Whoever asked before it began shares it; of
@@ -83,7 +83,7 @@ impl Listing {
                 remotes,
             })
         });
-        *latest = Some(Fetched {
+        *latest = Some(LastFetch {
             ended: Instant::now(),
             outcome: outcome.clone(),
         });
@@ -99,7 +99,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn many_who_ask_at_once_cost_one_listing_and_those_during_it_one_more() {
-        let listing = Arc::new(Listing::default());
+        let listing = Arc::new(ListingCache::default());
         let fetches = Arc::new(AtomicUsize::new(0));
         let ask = |asked_at: Instant| {
             let (listing, fetches) = (Arc::clone(&listing), Arc::clone(&fetches));
@@ -127,7 +127,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_shared_with_those_who_waited_and_with_nobody_later() {
-        let listing = Listing::default();
+        let listing = ListingCache::default();
         let start = Instant::now();
         tokio::time::advance(Duration::from_millis(1)).await;
         let fail = || async {

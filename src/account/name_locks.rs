@@ -26,7 +26,7 @@ type Slot = Arc<AsyncMutex<Option<Instant>>>;
 
 /// Every name that is being, or was lately, written.
 #[derive(Default)]
-pub struct Names(Mutex<Slots>);
+pub struct NameLocks(Mutex<Slots>);
 
 #[derive(Default)]
 struct Slots {
@@ -37,7 +37,7 @@ struct Slots {
 /// The right to write one name.
 pub struct NameLock(OwnedMutexGuard<Option<Instant>>);
 
-impl Names {
+impl NameLocks {
     /// Waits for the right to write `name`, which holds provider, endpoint, scope and folded name.
     pub async fn lock(&self, name: String) -> NameLock {
         let slot = {
@@ -101,11 +101,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_writes_at_a_time_and_the_next_knows_when() {
-        let names = Arc::new(Names::default());
-        let mut first = names.lock("a".to_owned()).await;
+        let locks = Arc::new(NameLocks::default());
+        let mut first = locks.lock("a".to_owned()).await;
         let second = tokio::spawn({
-            let names = Arc::clone(&names);
-            async move { names.lock("a".to_owned()).await.last_write() }
+            let locks = Arc::clone(&locks);
+            async move { locks.lock("a".to_owned()).await.last_write() }
         });
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(!second.is_finished());
@@ -118,12 +118,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn names_that_are_no_longer_needed_are_forgotten() {
-        let names = Names::default();
+        let locks = NameLocks::default();
         for number in 0..MANY {
-            names.lock(number.to_string()).await.wrote();
+            locks.lock(number.to_string()).await.wrote();
         }
         tokio::time::advance(REMEMBERED).await;
-        drop(names.lock("one more".to_owned()).await);
-        assert_eq!(names.0.lock().unwrap().by_name.len(), 1);
+        drop(locks.lock("one more".to_owned()).await);
+        assert_eq!(locks.0.lock().unwrap().by_name.len(), 1);
     }
 }

@@ -1,5 +1,5 @@
-//! Places: who of all objects of all accounts may call now. Pure; whoever asks says what time it is
-//! and wakes whom [`Outbox`] names.
+//! PermitPool: who of all objects of all accounts may call now. Pure; whoever asks says what time it is
+//! and wakes whom [`Effects`] names.
 //!
 //! A reconcile never waits here, because it would hold one of the controller's slots: without a
 //! free place its object is parked and the reconcile ends. When a place is free it is given to the
@@ -18,10 +18,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use self::account_queue::Line;
+use self::account_queue::AccountQueue;
 use super::{
     fair_queue::ObjectName,
-    health::{Closure, Room},
+    health::{Capacity, OpenCircuit},
 };
 use crate::{
     api::{ProviderKind, Reason},
@@ -29,152 +29,162 @@ use crate::{
 };
 
 /// An account in the order of its opening.
-pub(super) type Id = u64;
+pub(super) type AccountId = u64;
 
 /// What is to be done after a change.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct Effects {
     /// Objects to be reconciled: they were given a place, or have to learn that the account is
     /// closed.
-    pub(super) woken: Vec<ObjectName>,
-    /// When [`Places::serve`] must be called again at the latest, for an account.
-    pub(super) timers: Vec<(Id, Instant)>,
+    pub(super) requeued: Vec<ObjectName>,
+    /// When [`PermitPool::serve`] must be called again at the latest, for an account.
+    pub(super) timers: Vec<(AccountId, Instant)>,
 }
 
 /// Whether an object may call now.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It has a place, until [`Places::release`].
-    Now,
+pub enum Admission<P> {
+    /// It may, until the permit is dropped.
+    Granted(P),
     /// It is parked; its turn will come.
-    Later,
-    /// The account is closed. The object is parked all the same.
-    Closed(Closure),
+    Parked,
+    /// Nobody of this account may, for the reason given. The object is parked as well: it is woken
+    /// when its turn has come after the account's reopening.
+    CircuitOpen(OpenCircuit),
 }
 
 /// The places of all accounts.
 #[derive(Debug)]
-pub(super) struct Places {
-    all: usize,
-    of_each: usize,
+pub(super) struct PermitPool {
+    total: usize,
+    per_account: usize,
     in_flight: usize,
-    lines: HashMap<Id, Line>,
-    /// The accounts for which objects wait, in the order of their turns.
-    turns: VecDeque<Id>,
-    next: Id,
+    accounts: HashMap<AccountId, AccountQueue>,
+    /// The accounts for which objects wait, in the order of their round_robin.
+    round_robin: VecDeque<AccountId>,
+    next: AccountId,
 }
 
-impl Places {
+impl PermitPool {
     /// So many places for all accounts, and for each of them.
-    pub(super) fn new(all: usize, of_each: usize) -> Self {
+    pub(super) fn new(total: usize, per_account: usize) -> Self {
         Self {
-            all: all.max(1),
-            of_each: of_each.max(1),
+            total: total.max(1),
+            per_account: per_account.max(1),
             in_flight: 0,
-            lines: HashMap::new(),
-            turns: VecDeque::new(),
+            accounts: HashMap::new(),
+            round_robin: VecDeque::new(),
             next: 0,
         }
     }
 
     /// A new account.
-    pub(super) fn open(&mut self, kind: ProviderKind) -> Id {
+    pub(super) fn add_account(&mut self, kind: ProviderKind) -> AccountId {
         let id = self.next;
         self.next += 1;
-        self.lines.insert(id, Line::new(kind));
+        self.accounts.insert(id, AccountQueue::new(kind));
         id
     }
 
     /// No object uses the account any more.
-    pub(super) fn close(&mut self, id: Id, now: Instant, out: &mut Outbox) {
-        self.in_flight -= self.lines.remove(&id).map_or(0, |line| line.in_flight);
-        self.turns.retain(|turn| *turn != id);
-        self.serve(now, out);
+    pub(super) fn remove_account(&mut self, id: AccountId, now: Instant, effects: &mut Effects) {
+        self.in_flight -= self
+            .accounts
+            .remove(&id)
+            .map_or(0, |account| account.in_flight);
+        self.round_robin.retain(|turn| *turn != id);
+        self.serve(now, effects);
     }
 
     /// A place for `object`, or a place in the queue.
     pub(super) fn admit(
         &mut self,
-        id: Id,
+        id: AccountId,
         object: &ObjectName,
         now: Instant,
-        out: &mut Outbox,
-    ) -> Place {
-        let Some(line) = self.lines.get_mut(&id) else {
-            return Place::Later;
+        effects: &mut Effects,
+    ) -> Admission<()> {
+        let Some(account) = self.accounts.get_mut(&id) else {
+            return Admission::Parked;
         };
-        line.until_recovery.remove(object);
+        account.until_recovery.remove(object);
         // In an outage the account is closed to all but the one that was given a place.
-        if line.health.refusal(now).is_none() && line.granted.remove(object) {
-            return Place::Now;
+        if account.health.refusal(now).is_none() && account.granted.remove(object) {
+            return Admission::Granted(());
         }
-        if let Room::None(closure) = line.health.room(now) {
+        if let Capacity::None(circuit) = account.health.capacity(now) {
             self.park(id, object, true);
-            self.give_back(id, object, now);
-            self.serve(now, out);
-            return Place::Closed(closure);
+            self.revoke_grant(id, object, now);
+            self.serve(now, effects);
+            return Admission::CircuitOpen(circuit);
         }
         self.park(id, object, false);
-        self.serve(now, out);
+        self.serve(now, effects);
         let is_granted = self
-            .lines
+            .accounts
             .get_mut(&id)
-            .is_some_and(|line| line.granted.remove(object));
+            .is_some_and(|account| account.granted.remove(object));
         if is_granted {
             // It is here already.
-            out.woken.retain(|woken| woken != object);
-            Place::Now
+            effects.requeued.retain(|requeued| requeued != object);
+            Admission::Granted(())
         } else {
-            Place::Later
+            Admission::Parked
         }
     }
 
     /// A place is free again.
-    pub(super) fn release(&mut self, id: Id, now: Instant, out: &mut Outbox) {
-        if let Some(line) = self.lines.get_mut(&id) {
-            line.in_flight -= 1;
+    pub(super) fn release(&mut self, id: AccountId, now: Instant, effects: &mut Effects) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.in_flight -= 1;
             self.in_flight -= 1;
         }
-        self.serve(now, out);
+        self.serve(now, effects);
     }
 
     /// Takes an object out wherever it waits, and gives on the place it was given: it is gone, or it
     /// turned out to need none.
-    pub(super) fn forget(&mut self, id: Id, object: &ObjectName, now: Instant, out: &mut Outbox) {
-        if let Some(line) = self.lines.get_mut(&id) {
-            line.queue.remove(object);
-            line.until_recovery.remove(object);
-            if line.queue.is_empty() {
-                self.turns.retain(|turn| *turn != id);
+    pub(super) fn forget(
+        &mut self,
+        id: AccountId,
+        object: &ObjectName,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.queue.remove(object);
+            account.until_recovery.remove(object);
+            if account.queue.is_empty() {
+                self.round_robin.retain(|turn| *turn != id);
             }
         }
-        if self.give_back(id, object, now) {
-            self.serve(now, out);
+        if self.revoke_grant(id, object, now) {
+            self.serve(now, effects);
         }
     }
 
     /// An object's pass met trouble. If the account is closed the object is parked, and this says
     /// until when; else it has to wait by itself.
-    pub(super) fn hold(
+    pub(super) fn park_failed(
         &mut self,
-        id: Id,
+        id: AccountId,
         object: &ObjectName,
         now: Instant,
-        out: &mut Outbox,
+        effects: &mut Effects,
     ) -> Option<Instant> {
-        let line = self.lines.get_mut(&id)?;
-        if let Some(closure) = line.health.refusal(now) {
+        let account = self.accounts.get_mut(&id)?;
+        if let Some(circuit) = account.health.refusal(now) {
             self.park(id, object, true);
-            self.serve(now, out);
-            return Some(closure.until);
+            self.serve(now, effects);
+            return Some(circuit.until);
         }
-        if !line.health.is_outage(now) {
+        if !account.health.is_outage(now) {
             return None;
         }
-        match line.health.room(now) {
-            Room::None(closure) if line.queue.contains(object) => Some(closure.until),
+        match account.health.capacity(now) {
+            Capacity::None(circuit) if account.queue.contains(object) => Some(circuit.until),
             _ => {
-                line.until_recovery.insert(object.clone());
+                account.until_recovery.insert(object.clone());
                 None
             }
         }
@@ -185,111 +195,116 @@ impl Places {
         &mut self,
         object: &ObjectName,
         now: Instant,
-        out: &mut Outbox,
+        effects: &mut Effects,
     ) {
-        let ids: Vec<Id> = self.lines.keys().copied().collect();
+        let ids: Vec<AccountId> = self.accounts.keys().copied().collect();
         for id in ids {
-            self.forget(id, object, now, out);
+            self.forget(id, object, now, effects);
         }
     }
 
     /// Whether an object was given a place that it has not come for yet.
-    pub(super) fn is_granted(&self, id: Id, object: &ObjectName) -> bool {
-        self.lines
+    pub(super) fn is_granted(&self, id: AccountId, object: &ObjectName) -> bool {
+        self.accounts
             .get(&id)
-            .is_some_and(|line| line.granted.contains(object))
+            .is_some_and(|account| account.granted.contains(object))
     }
 
     /// Why no call of the account may be sent now.
-    pub(super) fn refusal(&self, id: Id, now: Instant) -> Option<Closure> {
-        self.lines.get(&id)?.health.refusal(now)
+    pub(super) fn refusal(&self, id: AccountId, now: Instant) -> Option<OpenCircuit> {
+        self.accounts.get(&id)?.health.refusal(now)
     }
 
     /// A call of the account has ended. Gives by how much its pause became longer.
     pub(super) fn answered(
         &mut self,
-        id: Id,
+        id: AccountId,
         (sent, now): (Instant, Instant),
         is_write: bool,
         failure: Option<&ProviderError>,
-        out: &mut Outbox,
+        effects: &mut Effects,
     ) -> Duration {
-        let Some(line) = self.lines.get_mut(&id) else {
+        let Some(account) = self.accounts.get_mut(&id) else {
             return Duration::ZERO;
         };
-        let change = line.health.answered(now, sent, is_write, failure);
+        let change = account.health.answered(now, sent, is_write, failure);
         if change.recovered {
-            for object in std::mem::take(&mut line.until_recovery) {
+            for object in std::mem::take(&mut account.until_recovery) {
                 self.park(id, &object, false);
             }
         }
-        self.serve(now, out);
+        self.serve(now, effects);
         change.paused
     }
 
     /// The accounts whose objects are held back.
     pub(super) fn held_back(&self, now: Instant) -> impl Iterator<Item = (ProviderKind, Reason)> {
-        self.lines
+        self.accounts
             .values()
-            .filter_map(move |line| Some((line.kind, line.health.held_back(now)?)))
+            .filter_map(move |account| Some((account.kind, account.health.held_back(now)?)))
     }
 
     /// Why the account's objects are held back, if they are.
-    pub(super) fn why_held_back(&self, id: Id, now: Instant) -> Option<Reason> {
-        self.lines.get(&id)?.health.held_back(now)
+    pub(super) fn why_held_back(&self, id: AccountId, now: Instant) -> Option<Reason> {
+        self.accounts.get(&id)?.health.held_back(now)
     }
 
     /// The time that a timer was asked for has come.
-    pub(super) fn due(&mut self, id: Id, now: Instant, out: &mut Outbox) {
-        if let Some(line) = self.lines.get_mut(&id) {
-            line.timer = None;
+    pub(super) fn timer_fired(&mut self, id: AccountId, now: Instant, effects: &mut Effects) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.timer = None;
         }
-        self.serve(now, out);
+        self.serve(now, effects);
     }
 
-    fn park(&mut self, id: Id, object: &ObjectName, is_told: bool) {
-        let Some(line) = self.lines.get_mut(&id) else {
+    fn park(&mut self, id: AccountId, object: &ObjectName, is_informed: bool) {
+        let Some(account) = self.accounts.get_mut(&id) else {
             return;
         };
-        if line.queue.is_empty() {
-            self.turns.push_back(id);
+        if account.queue.is_empty() {
+            self.round_robin.push_back(id);
         }
-        line.queue.park(object, is_told);
+        account.queue.park(object, is_informed);
     }
 
-    fn give_back(&mut self, id: Id, object: &ObjectName, now: Instant) -> bool {
-        let line = self.lines.get_mut(&id);
-        let had = line.is_some_and(|line| line.give_back(object, now));
+    fn revoke_grant(&mut self, id: AccountId, object: &ObjectName, now: Instant) -> bool {
+        let account = self.accounts.get_mut(&id);
+        let had = account.is_some_and(|account| account.revoke_grant(object, now));
         self.in_flight -= usize::from(had);
         had
     }
 
     /// Gives free places to all whose turn it is, and tells those who wait for a closed account.
-    fn serve(&mut self, now: Instant, out: &mut Outbox) {
+    fn serve(&mut self, now: Instant, effects: &mut Effects) {
         // Accounts in a row that could not be given a place.
         let mut passed = 0;
-        while passed < self.turns.len()
-            && self.in_flight < self.all
-            && let Some(id) = self.turns.pop_front()
+        while passed < self.round_robin.len()
+            && self.in_flight < self.total
+            && let Some(id) = self.round_robin.pop_front()
         {
-            let share = (self.all - self.in_flight).div_ceil(2);
-            let Some(line) = self.lines.get_mut(&id) else {
+            let share = (self.total - self.in_flight).div_ceil(2);
+            let Some(account) = self.accounts.get_mut(&id) else {
                 continue;
             };
-            if line.in_flight >= line.most(id, now, out).min(self.of_each).min(share) {
-                self.turns.push_back(id);
+            if account.in_flight
+                >= account
+                    .limit(id, now, effects)
+                    .min(self.per_account)
+                    .min(share)
+            {
+                self.round_robin.push_back(id);
                 passed += 1;
                 continue;
             }
-            let Some(object) = line.queue.next() else {
+            let Some(object) = account.queue.next() else {
                 continue;
             };
-            line.grant(&object, now);
+            account.grant(&object, now);
             self.in_flight += 1;
-            out.woken.push(object);
+            effects.requeued.push(object);
             passed = 0;
-            if !line.queue.is_empty() {
-                self.turns.push_back(id);
+            if !account.queue.is_empty() {
+                self.round_robin.push_back(id);
             }
         }
     }

@@ -15,7 +15,7 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    account::{NameLock, Names, Snapshot},
+    account::{NameLock, NameLocks, Snapshot},
     api::{ConflictPolicy, Reason},
     http::{Class, ProviderError},
     provider::{ListingNeed, Unit, Write, Written},
@@ -55,7 +55,7 @@ pub(super) struct Applied {
 /// Carries plans out.
 pub(super) struct Writer<'a> {
     pub(super) route: &'a Route<'a>,
-    pub(super) names: &'a Names,
+    pub(super) names: &'a NameLocks,
     pub(super) claimed: &'a (dyn Claimed + Sync),
     /// What becomes of a name that turns out to be somebody else's.
     pub(super) conflict: ConflictPolicy,

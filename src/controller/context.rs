@@ -10,7 +10,7 @@ use super::{
     secrets::SecretVersions,
 };
 use crate::{
-    account::{Accounts, Credentials, Endpoints, ObjectName, Wake},
+    account::{Accounts, Credentials, Endpoints, ObjectName, Requeue},
     api::ProviderSecret,
     telemetry::Metrics,
 };
@@ -51,7 +51,7 @@ pub(super) struct Context {
     pub(super) claims: Claims,
     pub(super) memos: Memos,
     /// Where objects go that others concern.
-    pub(super) nudge: Wake,
+    pub(super) nudge: Requeue,
     /// Before anything that this process did.
     pub(super) epoch: Instant,
     /// How old a listing may be where the spec does not say.
@@ -78,7 +78,7 @@ impl Context {
     /// Of an object nothing is kept in memory, and whoever claims a name that it held may have it now.
     pub(super) fn forget_uid(&self, uid: &str, name: &ObjectName) {
         if let Some(account) = self.memos.forget(uid) {
-            account.access.forget(name);
+            account.limiter.forget(name);
         }
         self.wake_all(self.claims.forget(uid));
     }
@@ -94,7 +94,7 @@ impl Context {
     /// An object needs no call now: a place that it was given goes to the next.
     pub(super) fn give_on(&self, uid: &str, name: &ObjectName) {
         if let Some(account) = self.memos.account(uid) {
-            account.access.forget(name);
+            account.limiter.forget(name);
         }
     }
 }

@@ -171,7 +171,7 @@ impl Memo {
     pub(super) fn due(&self, name: &ObjectName, now: Instant) -> Option<Instant> {
         let has_turn = || {
             let account = self.account.as_ref();
-            account.is_some_and(|account| account.access.is_granted(name))
+            account.is_some_and(|account| account.limiter.is_granted(name))
         };
         self.next_try
             .map(|due| if due > now && has_turn() { now } else { due })
@@ -301,7 +301,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        account::{Accounts, Admission, Allocator, Credential, Endpoints},
+        account::{Accounts, Admission, Credential, Endpoints, Limiter},
         api::{Baseten, Choice},
         http::{Http, TransportError},
         telemetry::Metrics,
@@ -312,16 +312,16 @@ mod tests {
         let transport = service_fn(async |_| Err(TransportError::Connect));
         let http = Http::new(BoxCloneSyncService::new(transport), Metrics::default());
         let (wake, _woken) = mpsc::unbounded_channel();
-        let allocator = Allocator::new(1, 1, wake, Metrics::default());
-        let accounts = Accounts::new(http, Endpoints::new([]), allocator);
+        let limiter = Limiter::new(1, 1, wake, Metrics::default());
+        let accounts = Accounts::new(http, Endpoints::new([]), limiter);
         let spec = r#"{"apiKeySecretRef": {"name": "n", "key": "k"}}"#;
         let spec: Baseten = serde_json::from_str(spec).unwrap();
         let credential = Credential::new(b"key").unwrap();
         let account = accounts.get(Choice::Baseten(&spec), &credential).unwrap();
         let name = |name: &str| ("namespace".to_owned(), name.to_owned());
-        let permit = account.access.admit(&name("first"));
-        let second = account.access.admit(&name("second"));
-        assert!(matches!(permit, Admission::Now(_)) && matches!(second, Admission::Later));
+        let permit = account.limiter.admit(&name("first"));
+        let second = account.limiter.admit(&name("second"));
+        assert!(matches!(permit, Admission::Granted(_)) && matches!(second, Admission::Parked));
 
         let now = Instant::now();
         let later = now + Duration::from_hours(1);

@@ -36,7 +36,7 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    account::{Account, Admission},
+    account::{Account, Admission, Permit},
     api::{Choice, DeletionPolicy, ProviderSecret},
     telemetry::PassResult,
 };
@@ -186,16 +186,18 @@ impl Pass<'_> {
         };
         let name = self.object.name_any();
         let (_permit, closed) = match self.admitted(&account) {
-            Admission::Now(permit) => (Some(permit), None),
-            Admission::Closed(closure) if *decision == Decision::Go => (None, Some(closure.error)),
+            Admission::Granted(permit) => (Some(permit), None),
+            Admission::CircuitOpen(circuit) if *decision == Decision::Go => {
+                (None, Some(circuit.error))
+            }
             // Its turn wakes it.
-            Admission::Later | Admission::Closed(_) => {
+            Admission::Parked | Admission::CircuitOpen(_) => {
                 return Ok((PassResult::Abandoned, Action::await_change()));
             }
         };
         let provider = match &closed {
             None => account.provider(choice, &name),
-            Some(error) => account.closed_provider(choice, &name, error),
+            Some(error) => account.refusing_provider(choice, &name, error),
         };
         let route = Route {
             account: &account,
@@ -271,7 +273,7 @@ impl Pass<'_> {
 
     /// A place among the account's calls in flight. Without one the object is parked: its turn
     /// wakes it.
-    fn admitted(&self, account: &Arc<Account>) -> Admission {
+    fn admitted(&self, account: &Arc<Account>) -> Admission<Permit> {
         let name = object_name(&*self.object);
         let generation = self.object.metadata.generation.unwrap_or_default();
         let before = self.context.memos.with(&self.uid, |memo| {
@@ -280,13 +282,13 @@ impl Pass<'_> {
             memo.use_account(account)
         });
         if let Some(before) = before {
-            before.access.forget(&name);
+            before.limiter.forget(&name);
         }
-        let admission = account.access.admit(&name);
-        if let Admission::Closed(closure) = &admission {
+        let admission = account.limiter.admit(&name);
+        if let Admission::CircuitOpen(circuit) = &admission {
             self.context
                 .memos
-                .with(&self.uid, |memo| memo.next_try = Some(closure.until));
+                .with(&self.uid, |memo| memo.next_try = Some(circuit.until));
         }
         admission
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 pub(super) use self::deletion::Deletion;
 use super::desired::Desired;
 use crate::{
-    account::{Account, DigestKey, Digested, NameLock, Names, Sealed, Snapshot, scope_field},
+    account::{Account, DigestKey, Digested, NameLock, NameLocks, Sealed, Snapshot, scope_field},
     api::{Choice, EntryStatus},
     http::ProviderError,
     provider::{Provider, Rules, Unit},
@@ -128,7 +128,7 @@ impl Route<'_> {
     }
 
     /// The right to write, or delete, what an entry claims: one has it at a time.
-    pub(super) async fn lock(&self, names: &Names, folded: &str) -> NameLock {
+    pub(super) async fn lock(&self, names: &NameLocks, folded: &str) -> NameLock {
         names.lock(self.lock_name(self.claimed_name(folded))).await
     }
 

@@ -31,7 +31,7 @@ use super::{
     watch,
 };
 use crate::{
-    account::{Accounts, Allocator, Credentials, ObjectName},
+    account::{Accounts, Credentials, Limiter, ObjectName},
     http::Http,
     telemetry::{Health, Metrics, PassResult},
 };
@@ -78,15 +78,15 @@ pub async fn run(
     let (wake, woken) = mpsc::unbounded_channel();
     let (nudge, nudged) = mpsc::unbounded_channel();
     let (events, send_events) = Events::new(client.clone(), metrics.clone(), reporter);
-    let allocator = Allocator::new(
+    let limiter = Limiter::new(
         places(concurrency),
         calls_per_account,
         wake,
         metrics.clone(),
     );
-    metrics.register_accounts(allocator.clone());
+    metrics.register_accounts(limiter.clone());
     let context = Arc::new(Context {
-        accounts: Accounts::new(http, endpoints, allocator.clone()),
+        accounts: Accounts::new(http, endpoints, limiter.clone()),
         client: client.clone(),
         credentials: Credentials::default(),
         secrets: SecretVersions::new(&namespaces),
@@ -134,7 +134,7 @@ pub async fn run(
             // What is gone between its wake-up and its pass is no error, but it may have been given
             // a place.
             if let Err(controller::Error::ObjectNotFound(gone)) = passed {
-                allocator.forget(&(gone.namespace.unwrap_or_default(), gone.name));
+                limiter.forget(&(gone.namespace.unwrap_or_default(), gone.name));
             }
             std::future::ready(())
         });

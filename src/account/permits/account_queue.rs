@@ -4,25 +4,25 @@ use std::collections::HashSet;
 
 use tokio::time::Instant;
 
-use super::{Id, Outbox};
+use super::{AccountId, Effects};
 use crate::{
     account::{
-        fair_queue::{ObjectName, Queue},
-        health::{Health, Room},
+        fair_queue::{FairQueue, ObjectName},
+        health::{Capacity, Health},
     },
     api::ProviderKind,
 };
 
 /// One account.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct AccountQueue {
     pub(super) kind: ProviderKind,
     pub(super) health: Health,
-    /// Places taken, those included that were given to an object that has not come for it yet.
+    /// PermitPool taken, those included that were given to an object that has not come for it yet.
     pub(super) in_flight: usize,
     /// Objects that were given a place and have not come for it yet.
     pub(super) granted: HashSet<ObjectName>,
-    pub(super) queue: Queue,
+    pub(super) queue: FairQueue,
     /// Objects that failed in an outage. Their own next try is far away; they are queued when it
     /// is over.
     pub(super) until_recovery: HashSet<ObjectName>,
@@ -30,14 +30,14 @@ pub(super) struct Line {
     pub(super) timer: Option<Instant>,
 }
 
-impl Line {
+impl AccountQueue {
     pub(super) fn new(kind: ProviderKind) -> Self {
         Self {
             kind,
             health: Health::default(),
             in_flight: 0,
             granted: HashSet::new(),
-            queue: Queue::default(),
+            queue: FairQueue::default(),
             until_recovery: HashSet::new(),
             timer: None,
         }
@@ -45,15 +45,15 @@ impl Line {
 
     /// How many places the account may have now. If it is closed, those who wait are told, and a
     /// timer is asked for.
-    pub(super) fn most(&mut self, id: Id, now: Instant, out: &mut Outbox) -> usize {
-        match self.health.room(now) {
-            Room::All => usize::MAX,
-            Room::One => 1,
-            Room::None(closure) => {
-                out.woken.extend(self.queue.tell());
-                if self.timer.is_none_or(|timer| timer > closure.until) {
-                    self.timer = Some(closure.until);
-                    out.timers.push((id, closure.until));
+    pub(super) fn limit(&mut self, id: AccountId, now: Instant, effects: &mut Effects) -> usize {
+        match self.health.capacity(now) {
+            Capacity::All => usize::MAX,
+            Capacity::One => 1,
+            Capacity::None(circuit) => {
+                effects.requeued.extend(self.queue.take_uninformed());
+                if self.timer.is_none_or(|timer| timer > circuit.until) {
+                    self.timer = Some(circuit.until);
+                    effects.timers.push((id, circuit.until));
                 }
                 0
             }
@@ -63,16 +63,16 @@ impl Line {
     /// Gives a place to an object.
     pub(super) fn grant(&mut self, object: &ObjectName, now: Instant) {
         self.in_flight += 1;
-        self.health.admitted(now);
+        self.health.granted(now);
         self.granted.insert(object.clone());
     }
 
     /// Takes back a place that an object was given and has not come for; whether there was one.
-    pub(super) fn give_back(&mut self, object: &ObjectName, now: Instant) -> bool {
+    pub(super) fn revoke_grant(&mut self, object: &ObjectName, now: Instant) -> bool {
         let had = self.granted.remove(object);
         if had {
             self.in_flight -= 1;
-            self.health.not_needed(now);
+            self.health.revoked(now);
         }
         had
     }

@@ -99,11 +99,11 @@ impl Pass<'_> {
         left: &[EntryStatus],
     ) -> Result<Option<(Vec<EntryStatus>, Option<Trouble>)>, Failure> {
         let _permit = match self.admitted(account) {
-            Admission::Now(permit) => permit,
-            Admission::Later => return Ok(None),
-            Admission::Closed(closure) => {
-                let wait = closure.until.saturating_duration_since(Instant::now());
-                let trouble = Trouble::provider(&closure.error, choice, None);
+            Admission::Granted(permit) => permit,
+            Admission::Parked => return Ok(None),
+            Admission::CircuitOpen(circuit) => {
+                let wait = circuit.until.saturating_duration_since(Instant::now());
+                let trouble = Trouble::provider(&circuit.error, choice, None);
                 let trouble = Trouble {
                     retry_after: Some(wait),
                     ..trouble

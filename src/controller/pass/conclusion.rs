@@ -223,9 +223,9 @@ impl Pass<'_> {
                     OF_ACCOUNT.contains(&trouble.kind) && !trouble.is_of_kubernetes()
                 };
                 if troubles.iter().any(is_of_account) && !is_suspended {
-                    return account.access.hold(&name);
+                    return account.limiter.park_failed(&name);
                 }
-                account.access.forget(&name);
+                account.limiter.forget(&name);
                 None
             });
             if is_suspended {

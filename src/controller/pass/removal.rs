@@ -92,7 +92,7 @@ impl Pass<'_> {
         began: Instant,
     ) -> Result<Deletion, ProviderError> {
         let folded = (route.rules().fold)(&entry.name);
-        let mut lock = route.lock(&self.context.accounts.names, &folded).await;
+        let mut lock = route.lock(&self.context.accounts.name_locks, &folded).await;
         // Somebody may have come to claim it since the plan was made.
         if self.claims(route).has_heir(&folded) {
             return Ok(Deletion::Gone);
@@ -149,7 +149,7 @@ impl Pass<'_> {
         if route.rules().unit != Unit::Set || !is_ours || self.claims(route).has_heir("") {
             return Ok(());
         }
-        let _lock = route.lock(&self.context.accounts.names, "").await;
+        let _lock = route.lock(&self.context.accounts.name_locks, "").await;
         match route.provider.members().await? {
             Some(keys) if keys.is_empty() => route.provider.delete_set().await,
             Some(_) | None => Ok(()),

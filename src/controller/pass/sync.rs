@@ -60,7 +60,7 @@ impl Pass<'_> {
         }
         let writer = Writer {
             route,
-            names: &self.context.accounts.names,
+            names: &self.context.accounts.name_locks,
             claimed: &self.claims(route),
             conflict: self.object.spec.conflict_policy(),
         };

@@ -9,7 +9,7 @@ use tower::{service_fn, util::BoxCloneSyncService};
 
 use super::*;
 use crate::{
-    account::{Accounts, Allocator, Credential, Credentials, Endpoints},
+    account::{Accounts, Credential, Credentials, Endpoints, Limiter},
     controller::{
         claims::Claims,
         events::Events,
@@ -55,7 +55,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
     });
     let metrics = Metrics::default();
     let http = Http::new(BoxCloneSyncService::new(transport), metrics.clone());
-    let allocator = Allocator::new(1, 1, mpsc::unbounded_channel().0, metrics.clone());
+    let limiter = Limiter::new(1, 1, mpsc::unbounded_channel().0, metrics.clone());
     let (events, _) = Events::new(client.clone(), metrics.clone(), "test".to_owned());
     let secrets = SecretVersions::new(&namespaces);
     secrets.set_complete();
@@ -63,7 +63,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         client,
         secrets,
         namespaces,
-        accounts: Accounts::new(http, Endpoints::new([]), allocator),
+        accounts: Accounts::new(http, Endpoints::new([]), limiter),
         credentials: Credentials::default(),
         references: References::default(),
         claims: Claims::default(),
@@ -146,8 +146,10 @@ async fn what_was_asked_for_is_not_forgotten_while_the_object_waits_for_its_turn
     let account = context.accounts.get(choice, &credential).unwrap();
     let (result, _) = pass(&context, &object).await;
     assert_eq!(result, PassResult::Unchanged, "nothing is new");
-    let permit = account.access.admit(&("ml".to_owned(), "other".to_owned()));
-    assert!(matches!(permit, Admission::Now(_)));
+    let permit = account
+        .limiter
+        .admit(&("ml".to_owned(), "other".to_owned()));
+    assert!(matches!(permit, Admission::Granted(_)));
     context.memos.with("1", |memo| memo.is_nudged = true);
     for _ in 0..2 {
         let (result, _) = pass(&context, &object).await;
@@ -156,17 +158,17 @@ async fn what_was_asked_for_is_not_forgotten_while_the_object_waits_for_its_turn
     drop(permit);
     assert!(
         account
-            .access
+            .limiter
             .is_granted(&("ml".to_owned(), "object".to_owned()))
     );
     pass(&context, &object).await;
     assert!(
         !account
-            .access
+            .limiter
             .is_granted(&("ml".to_owned(), "object".to_owned())),
         "its turn is used"
     );
-    assert!(account.access.refusal().is_none());
+    assert!(account.limiter.refusal().is_none());
     let is_tried = context.memos.with("1", |memo| memo.is_nudged);
     assert!(
         is_tried,

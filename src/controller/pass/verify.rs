@@ -202,7 +202,7 @@ impl Pass<'_> {
     ) -> Evidence {
         let began = snapshot.began;
         let name = route.lock_name(route.claimed_name(folded));
-        let since = match self.context.accounts.names.last_write(&name) {
+        let since = match self.context.accounts.name_locks.last_write(&name) {
             LastWrite::UnderWay => return Evidence::None,
             LastWrite::At(ended) if began <= ended => return Evidence::None,
             LastWrite::At(ended) => SignedDuration::try_from(began - ended).ok(),

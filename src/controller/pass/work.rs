@@ -161,7 +161,7 @@ impl Pass<'_> {
             route
                 .closed
                 .clone()
-                .or_else(|| route.account.access.refusal())
+                .or_else(|| route.account.limiter.refusal())
         };
         if must_call && let Some(error) = closed() {
             return Err(told(error));

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use provider_secrets::{
-    account::{Account, Accounts, Admission, Allocator, Credential, Endpoints, ObjectName},
+    account::{Account, Accounts, Admission, Credential, Endpoints, Limiter, ObjectName},
     api::ProviderSecretSpec,
     http::{Http, Transport, TransportError},
     provider::{Options, Write},
@@ -44,10 +44,10 @@ impl Process {
         account.set_latency(Duration::from_millis(50));
         let metrics = Metrics::default();
         let (wake, mut woken) = mpsc::unbounded_channel();
-        let allocator = Allocator::new(PLACES.0, PLACES.1, wake, metrics.clone());
+        let limiter = Limiter::new(PLACES.0, PLACES.1, wake, metrics.clone());
         let flag = "baseten=http://127.0.0.1:1".parse().expect("a flag");
         let http = Http::new(transport(&simulator), metrics);
-        let accounts = Accounts::new(http, Endpoints::new([flag]), allocator);
+        let accounts = Accounts::new(http, Endpoints::new([flag]), limiter);
         let spec = json!({
             "provider": {"baseten": {"apiKeySecretRef": {"name": "credential", "key": "api-key"}}},
             "data": [{"name": "A", "secretKeyRef": {"name": "source", "key": "a"}}],
@@ -147,7 +147,7 @@ async fn object(
     let options = Options::default();
     let began = Instant::now();
     loop {
-        let Admission::Now(permit) = account.access.admit(&name) else {
+        let Admission::Granted(permit) = account.limiter.admit(&name) else {
             woken.notified().await;
             continue;
         };
@@ -158,10 +158,10 @@ async fn object(
             id: None,
         };
         if provider.write(&[write]).await.is_ok() {
-            account.access.forget(&name);
+            account.limiter.forget(&name);
             return;
         }
-        let is_held = account.access.hold(&name).is_some();
+        let is_held = account.limiter.park_failed(&name).is_some();
         drop(permit);
         // The object's own back-off: see the controller's memo.
         let own = if began.elapsed() < Duration::from_hours(1) {

@@ -29,78 +29,78 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever happens: limits hold after every step (see [`Story::check`]), and afterwards, with
+    /// Whatever happens: limits hold after every step (see [`TestPool::check`]), and afterwards, with
     /// every account working, each object that was parked is woken and gets its place.
     #[test]
     fn no_place_and_no_object_is_lost(
         all in 1..9_usize,
-        of_each in 1..5_usize,
+        per_account in 1..5_usize,
         steps in prop::collection::vec(step(), 0..200),
     ) {
-        let mut story = Story::new(all, of_each);
-        let mut accounts: Vec<Id> = (0..4).map(|_| story.places.open(ProviderKind::Pipecat)).collect();
-        let mut permits: Vec<Id> = Vec::new();
-        let mut waiting: HashSet<(Id, ObjectName)> = HashSet::new();
+        let mut test = TestPool::new(all, per_account);
+        let mut accounts: Vec<AccountId> = (0..4).map(|_| test.pool.add_account(ProviderKind::Pipecat)).collect();
+        let mut permits: Vec<AccountId> = Vec::new();
+        let mut waiting: HashSet<(AccountId, ObjectName)> = HashSet::new();
         for step in steps {
             match step {
                 Step::Admit(account, name) => {
                     let (id, name) = (accounts[account], object(&format!("n{}", name % 3), &name.to_string()));
-                    match story.admit(id, &name) {
-                        Place::Now => {
+                    match test.admit(id, &name) {
+                        Admission::Granted(()) => {
                             waiting.remove(&(id, name));
                             permits.push(id);
                         }
-                        Place::Later | Place::Closed(_) => {
+                        Admission::Parked | Admission::CircuitOpen(_) => {
                             waiting.insert((id, name));
                         }
                     }
                 }
                 Step::Release(number) if !permits.is_empty() => {
                     let id = permits.swap_remove(number % permits.len());
-                    story.release(id);
+                    test.release(id);
                 }
                 Step::Forget(account, name) => {
                     let (id, name) = (accounts[account], object(&format!("n{}", name % 3), &name.to_string()));
-                    story.forget(id, &name);
+                    test.forget(id, &name);
                     waiting.remove(&(id, name));
                 }
                 Step::Answer(account, status) => {
                     let failure = (status != 200).then(|| answer(status));
-                    story.answered(accounts[account], failure.as_ref());
+                    test.answered(accounts[account], failure.as_ref());
                 }
-                Step::Wait(seconds) => story.wait(Duration::from_secs(seconds)),
+                Step::Wait(seconds) => test.wait(Duration::from_secs(seconds)),
                 // An account ends when none of its objects holds it, and so without permits.
                 Step::Close(account) if !permits.contains(&accounts[account]) => {
                     let id = accounts[account];
-                    story.change(|places, now, out| places.close(id, now, out));
+                    test.change(|pool, now, effects| pool.remove_account(id, now, effects));
                     waiting.retain(|(of, _)| *of != id);
-                    accounts[account] = story.places.open(ProviderKind::Pipecat);
+                    accounts[account] = test.pool.add_account(ProviderKind::Pipecat);
                 }
                 Step::Release(_) | Step::Close(_) => {}
             }
         }
         for id in permits {
-            story.release(id);
+            test.release(id);
         }
         // Everybody who is woken comes, and every call works.
         for _ in 0..1000 {
-            story.wait(Duration::from_hours(2));
-            let granted: Vec<(Id, ObjectName)> = story.places.lines.iter()
-                .flat_map(|(id, line)| line.granted.iter().map(|name| (*id, name.clone())))
+            test.wait(Duration::from_hours(2));
+            let granted: Vec<(AccountId, ObjectName)> = test.pool.accounts.iter()
+                .flat_map(|(id, account)| account.granted.iter().map(|name| (*id, name.clone())))
                 .collect();
             if granted.is_empty() {
                 break;
             }
             for (id, name) in granted {
-                prop_assert!(story.woken.contains(&name), "{name:?} was not woken");
-                if story.admit(id, &name) == Place::Now {
-                    story.answered(id, None);
-                    story.release(id);
+                prop_assert!(test.requeued.contains(&name), "{name:?} was not requeued");
+                if test.admit(id, &name) == Admission::Granted(()) {
+                    test.answered(id, None);
+                    test.release(id);
                     waiting.remove(&(id, name));
                 }
             }
         }
-        prop_assert_eq!(waiting.iter().collect::<Vec<_>>(), Vec::<&(Id, ObjectName)>::new());
-        prop_assert_eq!(story.places.in_flight, 0);
+        prop_assert_eq!(waiting.iter().collect::<Vec<_>>(), Vec::<&(AccountId, ObjectName)>::new());
+        prop_assert_eq!(test.pool.in_flight, 0);
     }
 }
