@@ -51,7 +51,7 @@ pub(super) struct Context {
     pub(super) claims: Claims,
     pub(super) memos: Memos,
     /// Where objects go that others concern.
-    pub(super) nudge: Requeue,
+    pub(super) requeue: Requeue,
     /// Before anything that this process did.
     pub(super) epoch: Instant,
     /// How old a listing may be where the spec does not say.
@@ -80,19 +80,19 @@ impl Context {
         if let Some(account) = self.memos.forget(uid) {
             account.limiter.forget(name);
         }
-        self.wake_all(self.claims.forget(uid));
+        self.requeue_all(self.claims.forget(uid));
     }
 
     /// Has objects looked at again, whatever they wait for.
-    pub(super) fn wake_all(&self, objects: impl IntoIterator<Item = ObjectName>) {
+    pub(super) fn requeue_all(&self, objects: impl IntoIterator<Item = ObjectName>) {
         for object in objects {
             // The receiver lives as long as the controller.
-            let _ = self.nudge.send(object);
+            let _ = self.requeue.send(object);
         }
     }
 
     /// An object needs no call now: a place that it was given goes to the next.
-    pub(super) fn give_on(&self, uid: &str, name: &ObjectName) {
+    pub(super) fn release_permit(&self, uid: &str, name: &ObjectName) {
         if let Some(account) = self.memos.account(uid) {
             account.limiter.forget(name);
         }

@@ -54,7 +54,7 @@ pub(super) struct Remembered<'a> {
     /// Whether it is time to look at the listing.
     pub(super) is_unverified: bool,
     /// Whether somebody asked for a pass.
-    pub(super) is_nudged: bool,
+    pub(super) is_requeued: bool,
 }
 
 /// Decides. `current` gives the version of a Secret, none if it does not exist.
@@ -75,7 +75,7 @@ pub(super) fn decide(
     };
     let must_write = !object.spec.is_suspended()
         && (memo.has_spoiled || (is_at_rest(object) && has_due(object, clock)));
-    if has_news(object, acted, current) || memo.is_nudged || must_write {
+    if has_news(object, acted, current) || memo.is_requeued || must_write {
         return Decision::Go;
     }
     let rest = if memo.is_unverified && is_at_rest(object) && !object.spec.is_suspended() {
@@ -110,7 +110,7 @@ pub(super) fn decide_deletion(
         return Decision::Go;
     };
     let is_override = object.annotations().contains_key(DELETION_OVERRIDE);
-    if is_override || memo.is_nudged || due <= now || has_news(object, acted, current) {
+    if is_override || memo.is_requeued || due <= now || has_news(object, acted, current) {
         Decision::Go
     } else {
         Decision::Later(due - now)

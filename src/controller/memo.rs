@@ -44,7 +44,7 @@ pub(super) struct Memo {
     /// When what was written is compared with the account's listing again.
     pub(super) verify_at: Option<Instant>,
     /// Somebody asked for a pass, whatever the object waits for.
-    pub(super) is_nudged: bool,
+    pub(super) is_requeued: bool,
     /// What the last pass did could not be recorded: nothing is sent before that can be.
     pub(super) is_unrecorded: bool,
     /// The key that was found to open the account that was written to. While a cleanup takes away
@@ -311,8 +311,8 @@ mod tests {
     async fn whose_turn_has_come_does_not_wait_for_its_own_next_try() {
         let transport = service_fn(async |_| Err(TransportError::Connect));
         let http = Http::new(BoxCloneSyncService::new(transport), Metrics::default());
-        let (wake, _woken) = mpsc::unbounded_channel();
-        let limiter = Limiter::new(1, 1, wake, Metrics::default());
+        let (requeue, _requeued) = mpsc::unbounded_channel();
+        let limiter = Limiter::new(1, 1, requeue, Metrics::default());
         let accounts = Accounts::new(http, Endpoints::new([]), limiter);
         let spec = r#"{"apiKeySecretRef": {"name": "n", "key": "k"}}"#;
         let spec: Baseten = serde_json::from_str(spec).unwrap();

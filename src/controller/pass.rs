@@ -55,10 +55,10 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         return left_alone(context, seen, "the Secrets of its namespace are not listed");
     }
     let current = |name: &str| context.secrets.get(&namespace, name);
-    let (object, decision, was_nudged) = context.memos.with(&uid, |memo| {
-        let was_nudged = memo.is_nudged;
+    let (object, decision, was_requeued) = context.memos.with(&uid, |memo| {
+        let was_requeued = memo.is_requeued;
         let (object, decision) = decision(context, memo, seen, current);
-        (object, decision, was_nudged)
+        (object, decision, was_requeued)
     });
     let resting = match decision {
         Decision::Rest => Some(Action::await_change()),
@@ -68,7 +68,7 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
     if let Some(action) = resting {
         // Whoever is to come back later may wait for its account meanwhile.
         if decision == Decision::Rest {
-            context.give_on(&uid, &object_name(&*object));
+            context.release_permit(&uid, &object_name(&*object));
         }
         return (PassResult::Unchanged, action);
     }
@@ -91,15 +91,15 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
         pass.run(&decision).await
     };
     // Nothing came of it yet, so it is still asked for.
-    if was_nudged && !matches!(&ran, Ok((result, _)) if *result != PassResult::Abandoned) {
+    if was_requeued && !matches!(&ran, Ok((result, _)) if *result != PassResult::Abandoned) {
         let memos = &context.memos;
-        memos.with(&pass.uid, |memo| memo.is_nudged = true);
+        memos.with(&pass.uid, |memo| memo.is_requeued = true);
     }
     match ran {
         Ok((result, action)) => (result, action),
         // The object is gone, perhaps before its watch event forgot it.
         Err(Failure::NotFound) => {
-            context.give_on(&pass.uid, &object_name(&*pass.object));
+            context.release_permit(&pass.uid, &object_name(&*pass.object));
             context.memos.forget(&pass.uid);
             (PassResult::Abandoned, Action::await_change())
         }
@@ -120,7 +120,7 @@ pub(super) async fn pass(context: &Context, seen: &Arc<ProviderSecret>) -> (Pass
 fn left_alone(context: &Context, seen: &ProviderSecret, why: &str) -> (PassResult, Action) {
     let (namespace, name) = &object_name(seen);
     tracing::debug!(namespace, name, "the object is left alone: {why}");
-    context.give_on(&seen.uid().unwrap_or_default(), &object_name(seen));
+    context.release_permit(&seen.uid().unwrap_or_default(), &object_name(seen));
     (PassResult::Unchanged, Action::await_change())
 }
 
@@ -140,7 +140,7 @@ fn decision(
         next_try,
         has_spoiled: memo.spoiled().next().is_some(),
         is_unverified: memo.verify_at.is_some_and(|due| due <= now),
-        is_nudged: memo.is_nudged || is_edited,
+        is_requeued: memo.is_requeued || is_edited,
     };
     let decision = if object.metadata.deletion_timestamp.is_none() {
         decide(&object, remembered, (now, crate::clock::now()), current)
@@ -149,7 +149,7 @@ fn decision(
     } else {
         Decision::Rest
     };
-    memo.is_nudged = false;
+    memo.is_requeued = false;
     if decision == Decision::Rest && memo.verify_at.is_none() {
         memo.verify_at = verify::first(context, &object);
     }
@@ -178,7 +178,8 @@ impl Pass<'_> {
         let (account, mut sources) = match self.account(choice).await {
             Ok(found) => found,
             Err((trouble, sources)) => {
-                self.context.give_on(&self.uid, &object_name(&*self.object));
+                self.context
+                    .release_permit(&self.uid, &object_name(&*self.object));
                 return self
                     .conclude(Some(choice), self.nothing_done(trouble, sources))
                     .await;

@@ -179,7 +179,7 @@ pub(super) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<Pro
     if let Some(uid) = answer.uid() {
         context.memos.with(&uid, |memo| memo.wrote(&answer));
     }
-    context.wake_all(context.claims.note(&answer));
+    context.requeue_all(context.claims.note(&answer));
     answer
 }
 

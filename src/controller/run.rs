@@ -75,13 +75,13 @@ pub async fn run(
         metrics_per_resource,
         reporter,
     } = settings;
-    let (wake, woken) = mpsc::unbounded_channel();
-    let (nudge, nudged) = mpsc::unbounded_channel();
+    let (grant, granted) = mpsc::unbounded_channel();
+    let (requeue, requeued) = mpsc::unbounded_channel();
     let (events, send_events) = Events::new(client.clone(), metrics.clone(), reporter);
     let limiter = Limiter::new(
         places(concurrency),
         calls_per_account,
-        wake,
+        grant,
         metrics.clone(),
     );
     metrics.register_accounts(limiter.clone());
@@ -94,7 +94,7 @@ pub async fn run(
         references: References::default(),
         claims: Claims::default(),
         memos: Memos::default(),
-        nudge,
+        requeue,
         epoch: Instant::now(),
         verify_interval,
         deletion_timeout,
@@ -107,11 +107,11 @@ pub async fn run(
     }
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
     let readers = watch::readers(Arc::clone(&context), client, store.clone(), health);
-    let turns = stream::unfold(woken, |mut woken| async {
-        let object = woken.recv().await?;
-        Some((object_ref(&object), woken))
+    let grants = stream::unfold(granted, |mut granted| async {
+        let object = granted.recv().await?;
+        Some((object_ref(&object), granted))
     });
-    let concerned = concerned(nudged, store.clone(), Arc::clone(&context));
+    let concerned = concerned(requeued, store.clone(), Arc::clone(&context));
     let sweep = sweep(store.clone());
     let due = due(store.clone(), Arc::clone(&context));
     let config = controller::Config::default()
@@ -120,7 +120,7 @@ pub async fn run(
     let passes = Controller::for_stream(objects, store)
         .with_config(config)
         .reconcile_on(readers)
-        .reconcile_on(turns)
+        .reconcile_on(grants)
         .reconcile_on(concerned)
         .reconcile_on(sweep)
         .reconcile_on(due)
@@ -165,18 +165,18 @@ pub async fn run(
 
 /// Objects that others concern: whatever they wait for, they are looked at.
 fn concerned(
-    nudged: mpsc::UnboundedReceiver<ObjectName>,
+    requeued: mpsc::UnboundedReceiver<ObjectName>,
     store: Store<Guarded>,
     context: Arc<Context>,
 ) -> impl Stream<Item = ObjectRef<Guarded>> {
-    stream::unfold(nudged, move |mut nudged| {
+    stream::unfold(requeued, move |mut requeued| {
         let (store, context) = (store.clone(), Arc::clone(&context));
         async move {
-            let object = object_ref(&nudged.recv().await?);
+            let object = object_ref(&requeued.recv().await?);
             if let Some(uid) = store.get(&object).and_then(|object| object.uid()) {
-                context.memos.with(&uid, |memo| memo.is_nudged = true);
+                context.memos.with(&uid, |memo| memo.is_requeued = true);
             }
-            Some((object, nudged))
+            Some((object, requeued))
         }
     })
 }
@@ -227,9 +227,10 @@ fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
 
 async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
     let started = Instant::now();
-    let give_on = || context.give_on(&object.uid().unwrap_or_default(), &object_name(&*object));
+    let release_permit =
+        || context.release_permit(&object.uid().unwrap_or_default(), &object_name(&*object));
     let Ok(seen) = &object.0 else {
-        give_on();
+        release_permit();
         return Ok(Action::await_change());
     };
     let seen = Arc::new(seen.clone());
@@ -241,7 +242,7 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
             name = seen.name_any(),
             "a pass panicked; this is a bug"
         );
-        give_on();
+        release_permit();
         (
             PassResult::Panicked,
             Action::requeue(Duration::from_mins(5)),

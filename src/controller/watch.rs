@@ -109,7 +109,7 @@ fn note(context: &Context, object: &Guarded, before: Option<&Guarded>) {
         .references
         .change(&name, &before, &secret_names(object));
     if let Ok(object) = &object.0 {
-        context.wake_all(context.claims.note(object));
+        context.requeue_all(context.claims.note(object));
     } else {
         context.metrics.undecodable();
         let note = "The object does not fit the operator's schema and is left alone. Compare it with kubectl explain providersecret.spec.";

@@ -66,7 +66,7 @@ impl Pass<'_> {
         claims.want(&self.uid, desired.iter().map(|entry| entry.folded.as_str()));
         let scope = route.account.known_scope();
         let concerned = claims.identify(&self.uid, route.account.fingerprint, scope);
-        self.context.wake_all(concerned);
+        self.context.requeue_all(concerned);
     }
 
     /// What this object wrote and another one owns is written again by that one, unless it was the
@@ -90,7 +90,7 @@ impl Pass<'_> {
                 self.context.memos.with(&owner.uid, |memo| {
                     memo.spoil(&entry.folded);
                 });
-                self.context.wake_all([owner.name]);
+                self.context.requeue_all([owner.name]);
             }
         }
     }

@@ -68,7 +68,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         references: References::default(),
         claims: Claims::default(),
         memos: Memos::default(),
-        nudge: mpsc::unbounded_channel().0,
+        requeue: mpsc::unbounded_channel().0,
         epoch: Instant::now(),
         verify_interval: Duration::from_mins(10),
         deletion_timeout: Duration::from_mins(15),
@@ -150,7 +150,7 @@ async fn what_was_asked_for_is_not_forgotten_while_the_object_waits_for_its_turn
         .limiter
         .admit(&("ml".to_owned(), "other".to_owned()));
     assert!(matches!(permit, Admission::Granted(_)));
-    context.memos.with("1", |memo| memo.is_nudged = true);
+    context.memos.with("1", |memo| memo.is_requeued = true);
     for _ in 0..2 {
         let (result, _) = pass(&context, &object).await;
         assert_eq!(result, PassResult::Abandoned, "it is parked");
@@ -169,7 +169,7 @@ async fn what_was_asked_for_is_not_forgotten_while_the_object_waits_for_its_turn
         "its turn is used"
     );
     assert!(account.limiter.refusal().is_none());
-    let is_tried = context.memos.with("1", |memo| memo.is_nudged);
+    let is_tried = context.memos.with("1", |memo| memo.is_requeued);
     assert!(
         is_tried,
         "status could not be written, so it is still asked for"
