@@ -14,6 +14,7 @@ mod limiter;
 mod listing;
 mod name_locks;
 mod permits;
+mod round_robin;
 
 use std::{
     collections::HashMap,

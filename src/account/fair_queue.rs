@@ -1,90 +1,87 @@
-//! Who waits for an account, round robin by namespace.
+//! The objects that wait for one account, round robin by namespace.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
+
+use super::round_robin::RoundRobin;
 
 /// Namespace and name of an object.
 pub type ObjectName = (String, String);
 
-/// The objects that wait for one account.
+/// The parked objects of one account. A namespace with many objects does not delay the objects of
+/// other namespaces.
 #[derive(Debug, Default)]
 pub(super) struct FairQueue {
-    /// The number of each object in the order of arrival.
-    numbers: HashMap<ObjectName, u64>,
-    next: u64,
-    /// The names of each namespace in that order, and the namespaces in the order of their turns.
-    names: HashMap<String, BTreeMap<u64, String>>,
-    namespaces: VecDeque<String>,
-    /// Those who do not know why they wait.
+    /// The namespaces that have parked objects.
+    namespaces: RoundRobin<String>,
+    /// The names of each of these namespaces in the order of arrival.
+    names: HashMap<String, RoundRobin<String>>,
+    /// The parked objects whose status does not say yet that the account's circuit is open.
     uninformed: HashSet<ObjectName>,
 }
 
 impl FairQueue {
-    /// Puts an object at the end of its namespace's line, unless it waits already. `is_informed` says
-    /// whether it knows that the account is closed.
+    /// Parks an object behind the objects of its namespace. An object that is parked already keeps
+    /// its turn. `is_informed` says whether the object's reconcile knows that the circuit is open.
     pub(super) fn park(&mut self, object: &ObjectName, is_informed: bool) {
         if is_informed {
             self.uninformed.remove(object);
         } else {
             self.uninformed.insert(object.clone());
         }
-        if self.numbers.contains_key(object) {
-            return;
-        }
         let (namespace, name) = object;
-        self.numbers.insert(object.clone(), self.next);
-        if !self.names.contains_key(namespace) {
-            self.namespaces.push_back(namespace.clone());
-        }
-        let names = self.names.entry(namespace.clone()).or_default();
-        names.insert(self.next, name.clone());
-        self.next += 1;
+        self.namespaces.push(namespace);
+        self.names.entry(namespace.clone()).or_default().push(name);
     }
 
     /// Takes an object out.
-    pub(super) fn remove(&mut self, object: &ObjectName) {
+    pub(super) fn remove(&mut self, object @ (namespace, name): &ObjectName) {
         self.uninformed.remove(object);
-        let Some(number) = self.numbers.remove(object) else {
-            return;
-        };
-        let namespace = &object.0;
         if let Some(names) = self.names.get_mut(namespace) {
-            names.remove(&number);
+            names.remove(name);
             if names.is_empty() {
                 self.names.remove(namespace);
-                self.namespaces.retain(|waiting| waiting != namespace);
+                self.namespaces.remove(namespace);
             }
         }
     }
 
-    /// Takes the object out whose turn it is.
+    /// Takes the first object of the first namespace out, and puts the namespace at the end.
     pub(super) fn next(&mut self) -> Option<ObjectName> {
-        let namespace = self.namespaces.pop_front()?;
+        let namespace = self.namespaces.pop()?;
         let names = self.names.get_mut(&namespace)?;
-        let (_, name) = names.pop_first()?;
+        let name = names.pop()?;
         if names.is_empty() {
             self.names.remove(&namespace);
         } else {
-            self.namespaces.push_back(namespace.clone());
+            self.namespaces.push(&namespace);
         }
         let object = (namespace, name);
-        self.numbers.remove(&object);
         self.uninformed.remove(&object);
         Some(object)
     }
 
-    /// Those who did not know that the account is closed; from now on they do.
+    /// The objects that have to learn that the account's circuit is open, each of them once.
     pub(super) fn take_uninformed(&mut self) -> impl Iterator<Item = ObjectName> {
         std::mem::take(&mut self.uninformed).into_iter()
     }
 
-    /// Whether an object waits.
-    pub(super) fn contains(&self, object: &ObjectName) -> bool {
-        self.numbers.contains_key(object)
+    /// Whether an object is parked.
+    pub(super) fn contains(&self, (namespace, name): &ObjectName) -> bool {
+        let names = self.names.get(namespace);
+        names.is_some_and(|names| names.contains(name))
     }
 
-    /// Whether nobody waits.
+    /// Whether no object is parked.
     pub(super) fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
+        self.namespaces.is_empty()
+    }
+
+    /// Every parked object, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = ObjectName> {
+        self.names.iter().flat_map(|(namespace, names)| {
+            let names = names.iter();
+            names.map(|name| (namespace.clone(), name.clone()))
+        })
     }
 }
 
@@ -127,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_told_once() {
+    fn every_object_is_informed_once() {
         let mut queue = FairQueue::default();
         queue.park(&object("a", "1"), false);
         queue.park(&object("a", "2"), true);

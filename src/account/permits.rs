@@ -1,18 +1,24 @@
-//! PermitPool: who of all objects of all accounts may call now. Pure; whoever asks says what time it is
-//! and wakes whom [`Effects`] names.
+//! Permits: which objects of which accounts may call their provider now. Pure: the caller passes
+//! the time in and carries out the [`Effects`].
 //!
-//! A reconcile never waits here, because it would hold one of the controller's slots: without a
-//! free place its object is parked and the reconcile ends. When a place is free it is given to the
-//! object whose turn it is, round robin by account and then by namespace, and the object is woken.
+//! A reconcile never waits for a permit, because it would hold one of the controller's slots:
+//! without a free permit its object is parked and the reconcile ends. A free permit is granted to
+//! the next parked object, round robin by account and then by namespace, and that object is
+//! requeued.
 //!
-//! An account may take a place while it has less than half of those that are free (the dynamic
-//! threshold of Choudhury and Hahne): accounts whose calls hang leave places to the others (28 places
-//! hold out against seven of them), and an account that is alone is held by its own limit only.
+//! An account may take a permit while it has less than half of the free ones (the dynamic threshold
+//! of Choudhury and Hahne): accounts whose calls hang leave permits to the others (28 permits hold
+//! out against seven of them), and an account that is alone is bound by its own limit only.
+//!
+//! Accounts whose circuit is open leave the round robin until it may be closed, and an index tells
+//! which accounts keep an object. So the cost of a change of one account does not depend on how many
+//! other accounts there are.
 
 mod account_queue;
+mod grants;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -22,81 +28,92 @@ use self::account_queue::AccountQueue;
 use super::{
     fair_queue::ObjectName,
     health::{Capacity, OpenCircuit},
+    round_robin::RoundRobin,
 };
 use crate::{
     api::{ProviderKind, Reason},
     http::ProviderError,
 };
 
-/// An account in the order of its opening.
+/// Identifies an account: a number that no other account of the process ever had.
 pub(super) type AccountId = u64;
 
-/// What is to be done after a change.
+/// What the caller has to do after a change.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
-    /// Objects to be reconciled: they were given a place, or have to learn that the account is
-    /// closed.
+    /// Requeue these objects: they were granted a permit, or have to learn that the account's
+    /// circuit is open.
     pub(super) requeued: Vec<ObjectName>,
-    /// When [`PermitPool::serve`] must be called again at the latest, for an account.
+    /// Call [`PermitPool::timer_fired`] for the account at this time.
     pub(super) timers: Vec<(AccountId, Instant)>,
 }
 
-/// Whether an object may call now.
+/// Whether an object may call its provider now.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Admission<P> {
-    /// It may, until the permit is dropped.
+    /// It may, until the permit is released.
     Granted(P),
-    /// It is parked; its turn will come.
+    /// It is parked. The grant of a permit requeues it.
     Parked,
-    /// Nobody of this account may, for the reason given. The object is parked as well: it is woken
-    /// when its turn has come after the account's reopening.
+    /// No object of the account may call. This one is parked too: a grant requeues it some time
+    /// after the circuit has closed.
     CircuitOpen(OpenCircuit),
 }
 
-/// The places of all accounts.
+/// The permits of all accounts.
 #[derive(Debug)]
 pub(super) struct PermitPool {
     total: usize,
     per_account: usize,
     in_flight: usize,
     accounts: HashMap<AccountId, AccountQueue>,
-    /// The accounts for which objects wait, in the order of their round_robin.
-    round_robin: VecDeque<AccountId>,
-    next: AccountId,
+    /// The accounts with parked objects whose circuit is not open.
+    ready: RoundRobin<AccountId>,
+    /// Which accounts keep which object.
+    holders: BTreeSet<(ObjectName, AccountId)>,
+    next_id: AccountId,
+    /// How often an account was looked at, which is what a change costs.
+    #[cfg(test)]
+    visits: std::cell::Cell<usize>,
 }
 
 impl PermitPool {
-    /// So many places for all accounts, and for each of them.
+    /// A pool of `total` permits, of which each account has `per_account` at most. Both are at
+    /// least 1.
     pub(super) fn new(total: usize, per_account: usize) -> Self {
         Self {
             total: total.max(1),
             per_account: per_account.max(1),
             in_flight: 0,
             accounts: HashMap::new(),
-            round_robin: VecDeque::new(),
-            next: 0,
+            ready: RoundRobin::default(),
+            holders: BTreeSet::new(),
+            next_id: 0,
+            #[cfg(test)]
+            visits: std::cell::Cell::default(),
         }
     }
 
-    /// A new account.
+    /// Adds an account.
     pub(super) fn add_account(&mut self, kind: ProviderKind) -> AccountId {
-        let id = self.next;
-        self.next += 1;
+        let id = self.next_id;
+        self.next_id += 1;
         self.accounts.insert(id, AccountQueue::new(kind));
         id
     }
 
-    /// No object uses the account any more.
+    /// Removes an account that no object uses any more.
     pub(super) fn remove_account(&mut self, id: AccountId, now: Instant, effects: &mut Effects) {
-        self.in_flight -= self
-            .accounts
-            .remove(&id)
-            .map_or(0, |account| account.in_flight);
-        self.round_robin.retain(|turn| *turn != id);
-        self.serve(now, effects);
+        if let Some(account) = self.accounts.remove(&id) {
+            self.in_flight -= account.in_flight;
+            for object in account.into_objects() {
+                self.holders.remove(&(object, id));
+            }
+        }
+        self.changed(id, now, effects);
     }
 
-    /// A place for `object`, or a place in the queue.
+    /// A permit for `object`, or its place in the queue.
     pub(super) fn admit(
         &mut self,
         id: AccountId,
@@ -104,46 +121,45 @@ impl PermitPool {
         now: Instant,
         effects: &mut Effects,
     ) -> Admission<()> {
-        let Some(account) = self.accounts.get_mut(&id) else {
+        let Some(account) = self.account_mut(id) else {
             return Admission::Parked;
         };
         account.until_recovery.remove(object);
-        // In an outage the account is closed to all but the one that was given a place.
-        if account.health.refusal(now).is_none() && account.granted.remove(object) {
-            return Admission::Granted(());
-        }
-        if let Capacity::None(circuit) = account.health.capacity(now) {
-            self.park(id, object, true);
-            self.revoke_grant(id, object, now);
-            self.serve(now, effects);
-            return Admission::CircuitOpen(circuit);
-        }
-        self.park(id, object, false);
-        self.serve(now, effects);
-        let is_granted = self
-            .accounts
-            .get_mut(&id)
-            .is_some_and(|account| account.granted.remove(object));
-        if is_granted {
-            // It is here already.
-            effects.requeued.retain(|requeued| requeued != object);
+        // In an outage the circuit is open to all objects but the one that was granted a permit.
+        let admission = if account.health.refusal(now).is_none() && account.granted.remove(object) {
             Admission::Granted(())
+        } else if let Capacity::None(circuit) = account.health.capacity(now) {
+            account.parked.park(object, true);
+            self.revoke_grant(id, object, now);
+            self.changed(id, now, effects);
+            Admission::CircuitOpen(circuit)
         } else {
-            Admission::Parked
-        }
+            account.parked.park(object, false);
+            self.changed(id, now, effects);
+            let account = self.account_mut(id);
+            if account.is_some_and(|account| account.granted.remove(object)) {
+                // Its reconcile is under way already.
+                effects.requeued.retain(|requeued| requeued != object);
+                Admission::Granted(())
+            } else {
+                Admission::Parked
+            }
+        };
+        self.index(id, object);
+        admission
     }
 
-    /// A place is free again.
+    /// An object's call has ended: its permit is free.
     pub(super) fn release(&mut self, id: AccountId, now: Instant, effects: &mut Effects) {
-        if let Some(account) = self.accounts.get_mut(&id) {
+        if let Some(account) = self.account_mut(id) {
             account.in_flight -= 1;
             self.in_flight -= 1;
         }
-        self.serve(now, effects);
+        self.changed(id, now, effects);
     }
 
-    /// Takes an object out wherever it waits, and gives on the place it was given: it is gone, or it
-    /// turned out to need none.
+    /// Takes an object out wherever the account keeps it, and revokes its grant: the object is
+    /// gone, or its reconcile needs no call.
     pub(super) fn forget(
         &mut self,
         id: AccountId,
@@ -151,20 +167,31 @@ impl PermitPool {
         now: Instant,
         effects: &mut Effects,
     ) {
-        if let Some(account) = self.accounts.get_mut(&id) {
-            account.queue.remove(object);
+        if let Some(account) = self.account_mut(id) {
+            account.parked.remove(object);
             account.until_recovery.remove(object);
-            if account.queue.is_empty() {
-                self.round_robin.retain(|turn| *turn != id);
-            }
         }
-        if self.revoke_grant(id, object, now) {
-            self.serve(now, effects);
+        self.revoke_grant(id, object, now);
+        self.index(id, object);
+        self.changed(id, now, effects);
+    }
+
+    /// As [`Self::forget`], for every account that keeps the object.
+    pub(super) fn forget_everywhere(
+        &mut self,
+        object: &ObjectName,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        let all = (object.clone(), AccountId::MIN)..=(object.clone(), AccountId::MAX);
+        let ids: Vec<AccountId> = self.holders.range(all).map(|(_, id)| *id).collect();
+        for id in ids {
+            self.forget(id, object, now, effects);
         }
     }
 
-    /// An object's pass met trouble. If the account is closed the object is parked, and this says
-    /// until when; else it has to wait by itself.
+    /// Keeps an object whose reconcile failed. While the account's circuit is open the object is
+    /// parked, and this returns until when. With none the object needs a next try of its own.
     pub(super) fn park_failed(
         &mut self,
         id: AccountId,
@@ -172,50 +199,39 @@ impl PermitPool {
         now: Instant,
         effects: &mut Effects,
     ) -> Option<Instant> {
-        let account = self.accounts.get_mut(&id)?;
-        if let Some(circuit) = account.health.refusal(now) {
-            self.park(id, object, true);
-            self.serve(now, effects);
-            return Some(circuit.until);
-        }
-        if !account.health.is_outage(now) {
+        let account = self.account_mut(id)?;
+        let until = if let Some(circuit) = account.health.refusal(now) {
+            account.parked.park(object, true);
+            Some(circuit.until)
+        } else if !account.health.is_outage(now) {
             return None;
-        }
-        match account.health.capacity(now) {
-            Capacity::None(circuit) if account.queue.contains(object) => Some(circuit.until),
-            _ => {
-                account.until_recovery.insert(object.clone());
-                None
+        } else {
+            match account.health.capacity(now) {
+                Capacity::None(circuit) if account.parked.contains(object) => Some(circuit.until),
+                _ => {
+                    account.until_recovery.insert(object.clone());
+                    None
+                }
             }
-        }
+        };
+        self.index(id, object);
+        self.changed(id, now, effects);
+        until
     }
 
-    /// As [`Self::forget`], where it is not known whose object it was.
-    pub(super) fn forget_everywhere(
-        &mut self,
-        object: &ObjectName,
-        now: Instant,
-        effects: &mut Effects,
-    ) {
-        let ids: Vec<AccountId> = self.accounts.keys().copied().collect();
-        for id in ids {
-            self.forget(id, object, now, effects);
-        }
-    }
-
-    /// Whether an object was given a place that it has not come for yet.
+    /// Whether an object was granted a permit that it has not come for yet.
     pub(super) fn is_granted(&self, id: AccountId, object: &ObjectName) -> bool {
-        self.accounts
-            .get(&id)
+        self.account(id)
             .is_some_and(|account| account.granted.contains(object))
     }
 
     /// Why no call of the account may be sent now.
     pub(super) fn refusal(&self, id: AccountId, now: Instant) -> Option<OpenCircuit> {
-        self.accounts.get(&id)?.health.refusal(now)
+        self.account(id)?.health.refusal(now)
     }
 
-    /// A call of the account has ended. Gives by how much its pause became longer.
+    /// A call of the account that was sent at `sent` has ended at `now`. Returns by how much its
+    /// pause became longer.
     pub(super) fn answered(
         &mut self,
         id: AccountId,
@@ -224,20 +240,20 @@ impl PermitPool {
         failure: Option<&ProviderError>,
         effects: &mut Effects,
     ) -> Duration {
-        let Some(account) = self.accounts.get_mut(&id) else {
+        let Some(account) = self.account_mut(id) else {
             return Duration::ZERO;
         };
         let change = account.health.answered(now, sent, is_write, failure);
         if change.recovered {
             for object in std::mem::take(&mut account.until_recovery) {
-                self.park(id, &object, false);
+                account.parked.park(&object, false);
             }
         }
-        self.serve(now, effects);
+        self.changed(id, now, effects);
         change.paused
     }
 
-    /// The accounts whose objects are held back.
+    /// The accounts whose objects are held back, and why.
     pub(super) fn held_back(&self, now: Instant) -> impl Iterator<Item = (ProviderKind, Reason)> {
         self.accounts
             .values()
@@ -246,67 +262,15 @@ impl PermitPool {
 
     /// Why the account's objects are held back, if they are.
     pub(super) fn why_held_back(&self, id: AccountId, now: Instant) -> Option<Reason> {
-        self.accounts.get(&id)?.health.held_back(now)
+        self.account(id)?.health.held_back(now)
     }
 
-    /// The time that a timer was asked for has come.
+    /// A timer that [`Effects`] asked for has fired.
     pub(super) fn timer_fired(&mut self, id: AccountId, now: Instant, effects: &mut Effects) {
-        if let Some(account) = self.accounts.get_mut(&id) {
+        if let Some(account) = self.account_mut(id) {
             account.timer = None;
         }
-        self.serve(now, effects);
-    }
-
-    fn park(&mut self, id: AccountId, object: &ObjectName, is_informed: bool) {
-        let Some(account) = self.accounts.get_mut(&id) else {
-            return;
-        };
-        if account.queue.is_empty() {
-            self.round_robin.push_back(id);
-        }
-        account.queue.park(object, is_informed);
-    }
-
-    fn revoke_grant(&mut self, id: AccountId, object: &ObjectName, now: Instant) -> bool {
-        let account = self.accounts.get_mut(&id);
-        let had = account.is_some_and(|account| account.revoke_grant(object, now));
-        self.in_flight -= usize::from(had);
-        had
-    }
-
-    /// Gives free places to all whose turn it is, and tells those who wait for a closed account.
-    fn serve(&mut self, now: Instant, effects: &mut Effects) {
-        // Accounts in a row that could not be given a place.
-        let mut passed = 0;
-        while passed < self.round_robin.len()
-            && self.in_flight < self.total
-            && let Some(id) = self.round_robin.pop_front()
-        {
-            let share = (self.total - self.in_flight).div_ceil(2);
-            let Some(account) = self.accounts.get_mut(&id) else {
-                continue;
-            };
-            if account.in_flight
-                >= account
-                    .limit(id, now, effects)
-                    .min(self.per_account)
-                    .min(share)
-            {
-                self.round_robin.push_back(id);
-                passed += 1;
-                continue;
-            }
-            let Some(object) = account.queue.next() else {
-                continue;
-            };
-            account.grant(&object, now);
-            self.in_flight += 1;
-            effects.requeued.push(object);
-            passed = 0;
-            if !account.queue.is_empty() {
-                self.round_robin.push_back(id);
-            }
-        }
+        self.changed(id, now, effects);
     }
 }
 

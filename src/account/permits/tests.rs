@@ -1,6 +1,7 @@
 //! Who gets a place.
 
 mod histories;
+mod many_accounts;
 
 use std::collections::BTreeSet;
 
@@ -96,22 +97,32 @@ impl TestPool {
             .count()
     }
 
+    /// What holds after every change.
     fn check(&self) {
         let pool = &self.pool;
-        let sum: usize = pool
-            .accounts
-            .values()
-            .map(|account| account.in_flight)
-            .sum();
-        assert_eq!(sum, pool.in_flight);
+        let in_flight = pool.accounts.values().map(|account| account.in_flight);
+        assert_eq!(in_flight.sum::<usize>(), pool.in_flight);
         assert!(pool.in_flight <= pool.total);
+        assert_eq!(pool.next_account(self.now), None, "a permit is left");
+        let mut held = BTreeSet::new();
         for (id, account) in &pool.accounts {
             assert!(account.in_flight <= pool.per_account);
             assert!(account.granted.len() <= account.in_flight);
-            let turns = pool.round_robin.iter().filter(|turn| *turn == id).count();
-            assert!(turns <= 1, "two turns a round");
-            assert_eq!(turns == 0, account.queue.is_empty());
+            if pool.ready.contains(id) {
+                assert!(!account.parked.is_empty(), "a turn for no object");
+                assert_ne!(account.limit(self.now), 0, "a turn for an open circuit");
+            } else if !account.parked.is_empty() {
+                assert!(account.timer.is_some(), "no turn, and none to come");
+            }
+            let objects = account.granted.iter().chain(&account.until_recovery);
+            held.extend(
+                objects
+                    .cloned()
+                    .chain(account.parked.iter())
+                    .map(|object| (object, *id)),
+            );
         }
+        assert_eq!(held, pool.holders);
     }
 }
 
