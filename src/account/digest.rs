@@ -1,8 +1,8 @@
-//! Digests: what tells, without the value, whether an entry changed.
+//! Digests: they tell, without the value, whether an entry changed.
 //!
-//! HMAC-SHA-256 under a key derived (HKDF) from the account's API key, over what the entry is.
-//! Equal values of two entries do not look equal, and without the API key nobody can test a guess.
-//! Documented limit: whoever holds the API key and reads status can.
+//! A digest is HMAC-SHA-256, under a key derived (HKDF) from the account's API key, over all that
+//! decides what the provider holds. Equal values of two entries have different digests. Only a reader
+//! of status who holds the API key can test a guess, which is a documented limit.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use crate::provider::Options;
 #[derive(Clone, Debug)]
 pub struct DigestKey(hmac::Key);
 
-/// What a digest is of.
+/// The fields that enter the digest of an entry.
 pub struct Digested<'a> {
     /// The uid of the object.
     pub uid: &'a str,
@@ -29,7 +29,7 @@ pub struct Digested<'a> {
     pub options: &'a Options,
 }
 
-/// What a seal is of.
+/// The fields that enter the seal of a record.
 pub struct Sealed<'a> {
     /// The uid of the object.
     pub uid: &'a str,
@@ -37,13 +37,13 @@ pub struct Sealed<'a> {
     pub target: &'a str,
     /// The folded name.
     pub name: &'a str,
-    /// Id, version, time of the last write and what was found before the first, as status shows
-    /// them.
+    /// Id, version, time of the last write and what the listing showed before the first write, as
+    /// status holds them.
     pub facts: [Option<&'a str>; 4],
 }
 
 impl DigestKey {
-    /// Derives the key.
+    /// Derives the digest key of an API key.
     pub fn derive(api_key: &SecretString) -> Self {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"providersecrets.dev/v1");
         let pseudorandom = salt.extract(api_key.expose_secret().as_bytes());
@@ -83,8 +83,9 @@ impl DigestKey {
         hexadecimal(&context.sign().as_ref()[..16])
     }
 
-    /// The seal of a record: what was acknowledged of which name, and what tells it apart at the
-    /// provider. Who may write status, and does not hold the API key, cannot make one.
+    /// The seal of a record: 128 bits in hexadecimal over what the provider acknowledged of a name
+    /// and how it identifies it. A user who may write status but does not hold the API key cannot
+    /// make one.
     pub fn seal(&self, record: &Sealed<'_>) -> String {
         let mut context = hmac::Context::with_key(&self.0);
         let fields = [
@@ -103,14 +104,14 @@ impl DigestKey {
         hexadecimal(&context.sign().as_ref()[..16])
     }
 
-    /// What stands for the API key where two keys are compared, in memory only.
+    /// Stands for the API key where two keys are compared, in memory only.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(hmac::sign(&self.0, b"fingerprint").as_ref());
         fingerprint
     }
 
-    /// What stands for the account in status where the provider does not name it.
+    /// Stands for the scope in status where the provider does not tell its id.
     pub fn scope(&self) -> String {
         format!(
             "key:{}",

@@ -1,7 +1,7 @@
 //! Endpoints: the operator's map from a name in the spec to a URL.
 //!
-//! No resource holds a URL, so nobody who may write one can send a key elsewhere. Plain http is
-//! for loopback only, which is where simulators listen.
+//! No resource holds a URL, so a user who may write resources cannot send a key elsewhere. Plain
+//! http is for loopback only, where simulators listen.
 
 use std::{collections::HashMap, str::FromStr};
 
@@ -21,7 +21,7 @@ pub struct EndpointFlag {
     url: Url,
 }
 
-/// The vendors' public hosts (seeds); `eu` is Braintrust's European data plane (providers.md 4).
+/// The vendors' public hosts (docs/vendors.md); `eu` is Braintrust's European data plane.
 const BUILT_IN: [(ProviderKind, &str, &str); 5] = [
     (
         ProviderKind::Baseten,
@@ -51,7 +51,7 @@ const BUILT_IN: [(ProviderKind, &str, &str); 5] = [
 ];
 
 impl Endpoints {
-    /// The built-in endpoints, with those of `flags` added or put in their place.
+    /// The built-in endpoints and those of `flags`. A flag replaces an endpoint of the same name.
     pub fn new(flags: impl IntoIterator<Item = EndpointFlag>) -> Self {
         let built_in = BUILT_IN
             .into_iter()
@@ -62,7 +62,7 @@ impl Endpoints {
         Self(built_in.chain(given).collect())
     }
 
-    /// The URL of an endpoint.
+    /// The URL of an endpoint, without the path of the provider's API.
     pub fn get(&self, kind: ProviderKind, name: &str) -> Option<&Url> {
         self.0.get(&(kind, name.to_owned()))
     }

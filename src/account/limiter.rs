@@ -1,4 +1,4 @@
-//! The accounts' access to their providers: [`PermitPool`] with a lock, a clock and a way to wake objects.
+//! The limiter of all accounts: [`PermitPool`] with a lock, a clock and a way to requeue objects.
 
 use std::{
     fmt,
@@ -21,10 +21,10 @@ use crate::{
     telemetry::{AccountStates, Metrics},
 };
 
-/// Where objects go whose turn has come.
+/// Where the limiter sends the objects that are to be reconciled.
 pub type Requeue = mpsc::UnboundedSender<ObjectName>;
 
-/// What all accounts share: the places for their calls. Cheap to clone.
+/// The permits that the calls of all accounts share. Cheap to clone.
 #[derive(Clone)]
 pub struct Limiter(Arc<Shared>);
 
@@ -34,19 +34,21 @@ struct Shared {
     metrics: Metrics,
 }
 
-/// One account's access: who of its objects may call, and whether it may be called at all.
+/// One account's part of the limiter: it decides which of the account's objects may call, and
+/// whether any may.
 pub struct AccountLimiter {
     shared: Arc<Shared>,
     kind: ProviderKind,
     id: AccountId,
 }
 
-/// One place among the calls in flight.
+/// The right of one object to call its provider; dropping it releases it.
 pub struct Permit(Arc<AccountLimiter>);
 
 impl Limiter {
-    /// `all` places for the calls of all accounts, and `per_account` for those of each. `wake` is told
-    /// which object's turn has come.
+    /// A limiter with `total` permits for all accounts, of which each account has `per_account` at
+    /// most; both are at least 1. Objects that were granted a permit, or have to learn that their
+    /// account's circuit is open, go to `requeue`.
     pub fn new(total: usize, per_account: usize, requeue: Requeue, metrics: Metrics) -> Self {
         Self(Arc::new(Shared {
             pool: Mutex::new(PermitPool::new(total, per_account)),
@@ -55,7 +57,7 @@ impl Limiter {
         }))
     }
 
-    /// The access of a new account. It ends when the last of its objects lets go.
+    /// Adds an account. Dropping its limiter removes it, with its parked objects.
     pub fn add_account(&self, kind: ProviderKind) -> Arc<AccountLimiter> {
         let id = self.0.pool().add_account(kind);
         Arc::new(AccountLimiter {
@@ -65,7 +67,8 @@ impl Limiter {
         })
     }
 
-    /// An object is gone, and whose it was is not known any more: as [`AccountLimiter::forget`].
+    /// As [`AccountLimiter::forget`] for every account that keeps the object: for an object that is
+    /// gone, and whose account the caller does not know.
     pub fn forget(&self, object: &ObjectName) {
         Shared::change(&self.0, |pool, now, effects| {
             pool.forget_everywhere(object, now, effects);
@@ -74,7 +77,8 @@ impl Limiter {
 }
 
 impl AccountLimiter {
-    /// A place for `object`, or a place in the queue.
+    /// Grants `object` a permit, or parks it. A parked object is requeued, so its reconcile ends
+    /// without a next try of its own.
     pub fn admit(self: &Arc<Self>, object: &ObjectName) -> Admission<Permit> {
         let admission = self.change(|pool, now, effects| pool.admit(self.id, object, now, effects));
         match admission {
@@ -84,25 +88,26 @@ impl AccountLimiter {
         }
     }
 
-    /// Takes an object out wherever it waits, and gives on the place it was given: it is gone, or it
-    /// turned out to need none.
+    /// Takes an object out wherever the account keeps it, and grants its permit to the next object:
+    /// the object is gone, or its reconcile needs no call.
     pub fn forget(&self, object: &ObjectName) {
         self.change(|pool, now, effects| pool.forget(self.id, object, now, effects));
     }
 
-    /// Keeps an object whose pass met trouble: if the account is closed, the object is woken in its
-    /// turn when it is open again, and this says when that may be. With none the object has to try
-    /// again by itself.
+    /// Keeps an object whose reconcile failed. While the account's circuit is open the object is
+    /// parked, and this returns when the circuit may be closed; a grant requeues the object some
+    /// time after that. With none the object needs a next try of its own.
     pub fn park_failed(&self, object: &ObjectName) -> Option<Instant> {
         self.change(|pool, now, effects| pool.park_failed(self.id, object, now, effects))
     }
 
-    /// Whether an object was woken to take a place, and has not come for it yet.
+    /// Whether an object was granted a permit that it has not come for yet.
     pub fn is_granted(&self, object: &ObjectName) -> bool {
         self.shared.pool().is_granted(self.id, object)
     }
 
-    /// What a call would come to that may not be sent now.
+    /// The error that a call would end in, because the account's circuit is open. An outage is no
+    /// such reason: it limits which reconciles begin, not what they send.
     pub fn refusal(&self) -> Option<ProviderError> {
         let circuit = self.shared.pool().refusal(self.id, Instant::now());
         circuit.map(|circuit| circuit.error)
@@ -126,10 +131,10 @@ impl Shared {
 
     fn send(self: &Arc<Self>, effects: Effects) {
         for object in effects.requeued {
-            // The receiver lives as long as the controller; after it nobody's turn matters.
+            // The receiver lives as long as the controller. Without it no object is reconciled.
             let _ = self.requeue.send(object);
         }
-        // Without a runtime the process is ending.
+        // The runtime is missing only while the process ends.
         let Ok(runtime) = Handle::try_current() else {
             return;
         };

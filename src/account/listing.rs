@@ -1,4 +1,5 @@
-//! The listing of an account: fetched once for all who ask, one fetch in flight and one queued.
+//! The listing of an account: fetched once for all objects that ask, one fetch in flight and one
+//! queued.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -11,29 +12,29 @@ use crate::{
     provider::{Inventory, Remote},
 };
 
-/// What an account's scope held when it was listed.
+/// A listing and its time: the secrets that the account's scope held.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// When the listing began. It says nothing of what happened later.
+    /// When the fetch began. The listing proves nothing of what happened later.
     pub began: Instant,
-    /// The same by the clock, to be compared with times in status.
+    /// The same by the wall clock, to be compared with the times in status.
     pub began_at: Timestamp,
-    /// Everything that was there.
+    /// Every secret that the provider listed, from all pages.
     pub remotes: Vec<Remote>,
-    /// Whose secrets these are, where the listing tells.
+    /// The id of the scope, where the provider's answer contains it.
     pub scope: Option<String>,
-    /// Whether the absence of a name may be believed: a listing that is empty for the first time
-    /// proves none.
+    /// Whether a name that is missing here was absent. A listing that is empty for the first time
+    /// does not prove it, because the provider may have answered so by mistake.
     pub proves_absence: bool,
 }
 
-/// The newest listing of an account.
+/// The newest listing of an account, or why there is none.
 #[derive(Default)]
 pub struct ListingCache {
     latest: Mutex<Option<LastFetch>>,
 }
 
-/// A fetch that has ended.
+/// The last fetch that has ended.
 struct LastFetch {
     ended: Instant,
     outcome: Result<Arc<Snapshot>, ProviderError>,
@@ -42,11 +43,17 @@ struct LastFetch {
 impl ListingCache {
     /// A listing that began after `instant`, fetched now if there is none.
     ///
-    /// The lock is held while a fetch is under way. Whoever asked before it began shares it; of
-    /// those who asked later the first fetches again, for all of them. A failure is shared with
-    /// those who waited for it, and with nobody else: a provider that is down is asked once and not
-    /// once for each object, and again at the next try. Who is in no hurry also takes one that is
-    /// not older than his `patience`.
+    /// The lock is held during a fetch, so concurrent callers wait for it. Callers whose `instant` is
+    /// before its beginning share its listing; of the others the first one fetches again, for all of
+    /// them. The callers that waited for a failure share it: a provider that is down is asked once
+    /// and not once for each object. A caller that asks later fetches again, unless the failure is
+    /// at most `patience` old.
+    ///
+    /// A lock and no shared future: `fetch` borrows the provider of the object that asks, and if
+    /// that reconcile is dropped, the next caller fetches.
+    ///
+    /// # Errors
+    /// What the fetch ended in; an incomplete listing is an error too.
     pub async fn began_after<F>(
         &self,
         instant: Instant,
@@ -98,7 +105,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn many_who_ask_at_once_cost_one_listing_and_those_during_it_one_more() {
+    async fn many_callers_at_once_cost_one_listing_and_those_during_it_one_more() {
         let listing = Arc::new(ListingCache::default());
         let fetches = Arc::new(AtomicUsize::new(0));
         let ask = |asked_at: Instant| {
@@ -126,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_shared_with_those_who_waited_and_with_nobody_later() {
+    async fn a_failure_is_shared_by_the_callers_that_waited_and_by_no_later_one() {
         let listing = ListingCache::default();
         let start = Instant::now();
         tokio::time::advance(Duration::from_millis(1)).await;

@@ -1,8 +1,8 @@
-//! Names that are being written: one writer at a time, and when the last write ended.
+//! Locks of names: one writer at a time, and when the last write ended.
 //!
 //! Where a provider would create a second secret of a name, "check and create" must be one step,
-//! also between two objects that use two keys of one team. So the lock is by provider, endpoint,
-//! scope and name; where the spec names no scope, the key stands for it.
+//! also between two objects that use two keys of one team. So a lock belongs to provider, endpoint,
+//! scope and folded name. Where the scope is not known, a fingerprint of the key stands for it.
 
 use std::{
     collections::HashMap,
@@ -15,16 +15,16 @@ use tokio::{
     time::Instant,
 };
 
-/// How long it is remembered when a write ended. Longer than any listing can take, so that none
-/// that began before the write is believed.
+/// How long a lock remembers when a write ended. It is longer than any listing takes, so every
+/// listing that began before the write is recognised.
 const REMEMBERED: Duration = Duration::from_mins(15);
-/// From how many names on those that are no longer needed are dropped, and then again whenever
-/// there are twice as many as were needed.
+/// With how many locks those that are no longer needed are dropped for the first time; then always
+/// when there are twice as many as were needed the last time.
 const MANY: usize = 1024;
 
 type Slot = Arc<AsyncMutex<Option<Instant>>>;
 
-/// Every name that is being, or was lately, written.
+/// The locks of all names that objects write now or wrote lately.
 #[derive(Default)]
 pub struct NameLocks(Mutex<Slots>);
 
@@ -34,11 +34,11 @@ struct Slots {
     crowded_at: usize,
 }
 
-/// The right to write one name.
+/// The right to write one name; dropping it passes it on.
 pub struct NameLock(OwnedMutexGuard<Option<Instant>>);
 
 impl NameLocks {
-    /// Waits for the right to write `name`, which holds provider, endpoint, scope and folded name.
+    /// Waits for the right to write `name`, a text of provider, endpoint, scope and folded name.
     pub async fn lock(&self, name: String) -> NameLock {
         let slot = {
             let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +51,7 @@ impl NameLocks {
         NameLock(slot.lock_owned().await)
     }
 
-    /// When the last write of `name` ended.
+    /// When the last write of `name` ended. This does not wait for the lock.
     pub fn last_write(&self, name: &str) -> LastWrite {
         let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(slot) = slots.by_name.get(name) else {
@@ -70,9 +70,9 @@ impl NameLocks {
 pub enum LastWrite {
     /// It has not ended.
     UnderWay,
-    /// Then.
+    /// At this time.
     At(Instant),
-    /// Before anybody remembers; not by this process, or longer ago than a listing takes.
+    /// Longer ago than a listing takes, by another process, or never.
     LongAgo,
 }
 
@@ -84,12 +84,12 @@ fn is_needed(slot: &Slot) -> bool {
 }
 
 impl NameLock {
-    /// When the last write of the name ended, if that is remembered.
+    /// When the last write of the name ended. The lock remembers it for 15 minutes at least.
     pub fn last_write(&self) -> Option<Instant> {
         *self.0
     }
 
-    /// A write of the name ended now, however it ended.
+    /// Notes that a write of the name ended now, whether it succeeded or not.
     pub fn wrote(&mut self) {
         *self.0 = Some(Instant::now());
     }
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_writes_at_a_time_and_the_next_knows_when() {
+    async fn one_object_writes_at_a_time_and_the_next_one_knows_when() {
         let locks = Arc::new(NameLocks::default());
         let mut first = locks.lock("a".to_owned()).await;
         let second = tokio::spawn({
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn names_that_are_no_longer_needed_are_forgotten() {
+    async fn locks_that_are_no_longer_needed_are_dropped() {
         let locks = NameLocks::default();
         for number in 0..MANY {
             locks.lock(number.to_string()).await.wrote();

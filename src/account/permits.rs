@@ -113,7 +113,7 @@ impl PermitPool {
         self.changed(id, now, effects);
     }
 
-    /// A permit for `object`, or its place in the queue.
+    /// Grants `object` a permit, or parks it.
     pub(super) fn admit(
         &mut self,
         id: AccountId,

@@ -1,4 +1,4 @@
-//! The four rules, with a clock of our own.
+//! The four rules, with a clock of their own.
 
 use http::{HeaderMap, StatusCode};
 use rstest::rstest;
@@ -17,7 +17,7 @@ fn answer(status: u16, retry_after: Option<u64>) -> ProviderError {
     ProviderError::from_status(StatusCode::from_u16(status).unwrap(), &headers)
 }
 
-/// An account and what time it is. Time passes by hand.
+/// The health of an account, and the time, which the test lets pass.
 struct TestAccount {
     health: Health,
     now: Instant,
@@ -31,7 +31,7 @@ impl TestAccount {
         }
     }
 
-    /// One that has just been written to.
+    /// An account to which a write has just succeeded.
     fn proved() -> Self {
         let mut account = Self::new();
         account.write(None);
@@ -47,8 +47,8 @@ impl TestAccount {
         self.health.capacity(self.now)
     }
 
-    /// How long the account is closed.
-    fn closed(&self) -> Duration {
+    /// For how long the circuit is open.
+    fn open_for(&self) -> Duration {
         match self.capacity() {
             Capacity::None(circuit) => {
                 assert_eq!(
@@ -105,14 +105,14 @@ fn p_09_a_429_pauses_until_retry_after_and_a_fifth_longer_at_most() {
     for status in [429, 503] {
         let mut account = TestAccount::proved();
         let change = account.write(Some(&answer(status, Some(7))));
-        assert_between(account.closed(), 7 * SECOND, 7 * SECOND * 6 / 5);
-        assert_eq!(change.paused, account.closed());
+        assert_between(account.open_for(), 7 * SECOND, 7 * SECOND * 6 / 5);
+        assert_eq!(change.paused, account.open_for());
         assert!(account.health.refusal(account.now).is_some());
         let Capacity::None(circuit) = account.capacity() else {
-            panic!("closed")
+            panic!("open")
         };
         assert_eq!(circuit.error.class, Class::Throttled);
-        account.wait(account.closed());
+        account.wait(account.open_for());
         assert_eq!(account.capacity(), Capacity::One, "no herd");
         assert_eq!(account.health.refusal(account.now), None);
         account.write(None);
@@ -128,13 +128,13 @@ fn p_10_a_429_without_a_time_pauses_for_a_second_doubling_to_five_minutes() {
         for step in 0..12 {
             account.write(Some(&answer(429, None)));
             let most = doubled(PAUSE, step);
-            assert_between(account.closed(), SECOND / 10, most * 6 / 5);
-            longest = longest.max(account.closed());
-            account.wait(account.closed());
+            assert_between(account.open_for(), SECOND / 10, most * 6 / 5);
+            longest = longest.max(account.open_for());
+            account.wait(account.open_for());
         }
         account.write(None);
         account.write(Some(&answer(429, None)));
-        assert_between(account.closed(), SECOND / 10, SECOND * 6 / 5);
+        assert_between(account.open_for(), SECOND / 10, SECOND * 6 / 5);
     }
     assert_between(longest, 2 * MINUTE, 6 * MINUTE);
 }
@@ -150,15 +150,19 @@ fn answers_that_come_together_are_one_reason_to_pause() {
             .health
             .answered(account.now, sent, true, Some(&error));
     }
-    assert_between(account.closed(), 5 * SECOND, 6 * SECOND);
+    assert_between(account.open_for(), 5 * SECOND, 6 * SECOND);
     assert_eq!(account.health.pauses, 1);
     let change = account
         .health
         .answered(account.now, sent, true, Some(&answer(429, Some(8))));
     assert_between(change.paused, 2 * SECOND, 5 * SECOND);
-    let closed = account.closed();
+    let open_for = account.open_for();
     account.health.answered(account.now, sent, true, None);
-    assert_eq!(account.closed(), closed, "that call was under way before");
+    assert_eq!(
+        account.open_for(),
+        open_for,
+        "that call was under way before"
+    );
 }
 
 #[rstest]
@@ -169,8 +173,8 @@ fn c_24_a_refused_key_is_probed_after_a_minute_doubling_to_an_hour(#[case] statu
     let mut wait = MINUTE;
     for _ in 0..12 {
         account.read(Some(&answer(status, None)));
-        assert_between(account.closed(), wait * 9 / 10, wait * 11 / 10);
-        account.wait(account.closed());
+        assert_between(account.open_for(), wait * 9 / 10, wait * 11 / 10);
+        account.wait(account.open_for());
         assert_eq!(account.capacity(), Capacity::One);
         assert!(account.health.held_back(account.now).is_some());
         wait = (wait * 2).min(HOUR);
@@ -190,16 +194,16 @@ fn keys_refused_together_open_the_breaker_once() {
             .health
             .answered(account.now, sent, true, Some(&answer(401, None)));
     }
-    assert_between(account.closed(), MINUTE * 9 / 10, MINUTE * 11 / 10);
+    assert_between(account.open_for(), MINUTE * 9 / 10, MINUTE * 11 / 10);
     account.health.answered(account.now, sent, true, None);
-    assert!(account.closed() > Duration::ZERO, "it was sent before");
+    assert!(account.open_for() > Duration::ZERO, "it was sent before");
 }
 
 #[test]
 fn only_a_write_makes_good_for_a_refused_write() {
     let mut account = TestAccount::proved();
     account.write(Some(&answer(403, None)));
-    account.wait(account.closed());
+    account.wait(account.open_for());
     account.read(None);
     assert_eq!(account.capacity(), Capacity::One);
     assert!(account.health.held_back(account.now).is_some());
@@ -217,9 +221,9 @@ fn only_a_write_makes_good_for_a_refused_write() {
 fn a_probe_that_tells_nothing_of_the_key_is_not_repeated_at_once() {
     let mut account = TestAccount::proved();
     account.write(Some(&answer(401, None)));
-    account.wait(account.closed());
+    account.wait(account.open_for());
     account.write(Some(&answer(500, None)));
-    assert_eq!(account.closed(), MINUTE);
+    assert_eq!(account.open_for(), MINUTE);
 }
 
 #[test]
@@ -227,7 +231,7 @@ fn p_42_an_outage_lets_one_object_try_each_minute_until_it_is_over() {
     let mut account = TestAccount::proved();
     let since = account.now;
     while account.now < since + HOUR {
-        assert_eq!(account.closed(), Duration::ZERO, "not for an hour");
+        assert_eq!(account.open_for(), Duration::ZERO, "not for an hour");
         account.write(Some(&answer(503, None)));
         account.wait(MINUTE);
     }
@@ -235,9 +239,9 @@ fn p_42_an_outage_lets_one_object_try_each_minute_until_it_is_over() {
     for _ in 0..30 {
         assert_eq!(account.capacity(), Capacity::One);
         account.health.granted(account.now);
-        assert_eq!(account.closed(), MINUTE);
+        assert_eq!(account.open_for(), MINUTE);
         let Capacity::None(circuit) = account.capacity() else {
-            panic!("closed")
+            panic!("open")
         };
         assert_eq!(circuit.error.class, Class::Transient);
         assert_eq!(
@@ -247,7 +251,7 @@ fn p_42_an_outage_lets_one_object_try_each_minute_until_it_is_over() {
         );
         let change = account.write(Some(&ProviderError::timeout(true)));
         assert!(!change.recovered);
-        account.wait(account.closed());
+        account.wait(account.open_for());
     }
     account.health.granted(account.now);
     let change = account.write(None);
@@ -256,12 +260,12 @@ fn p_42_an_outage_lets_one_object_try_each_minute_until_it_is_over() {
 }
 
 #[test]
-fn a_place_that_was_not_needed_does_not_cost_the_minute() {
+fn a_permit_that_was_not_needed_does_not_cost_the_minute() {
     let mut account = TestAccount::new();
     account.write(Some(&answer(500, None)));
     account.wait(HOUR);
     account.health.granted(account.now);
-    assert_eq!(account.closed(), MINUTE);
+    assert_eq!(account.open_for(), MINUTE);
     account.health.revoked(account.now);
     assert_eq!(account.capacity(), Capacity::One);
 }

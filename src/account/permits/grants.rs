@@ -1,4 +1,4 @@
-//! Who gets a permit that is free.
+//! Which object gets a permit that is free.
 
 use tokio::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Who gets a place.
+//! Which object gets a permit, and when.
 
 mod histories;
 mod many_accounts;
@@ -46,8 +46,8 @@ impl TestPool {
         value
     }
 
-    /// An account that was just written to.
-    fn open(&mut self) -> AccountId {
+    /// Adds an account to which a write has just succeeded.
+    fn add_proved_account(&mut self) -> AccountId {
         let id = self.pool.add_account(ProviderKind::Baseten);
         self.answered(id, None);
         id
@@ -69,14 +69,14 @@ impl TestPool {
         self.change(|pool, now, effects| pool.park_failed(id, object, now, effects))
     }
 
-    /// A call that took a millisecond.
+    /// A call of a millisecond ends.
     fn answered(&mut self, id: AccountId, failure: Option<&ProviderError>) {
         let sent = self.now;
         self.now += Duration::from_millis(1);
         self.change(|pool, now, effects| pool.answered(id, (sent, now), true, failure, effects));
     }
 
-    /// Lets time pass, with the timers that it brings.
+    /// Lets time pass, and fires the timers that fall into it.
     fn wait(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(next) = self.timers.iter().position(|(_, due)| *due <= end) {
@@ -87,7 +87,7 @@ impl TestPool {
         self.now = end;
     }
 
-    /// So many objects of an account get a place, of so many that ask.
+    /// Admits `count` objects of an account. Returns how many of them were granted a permit.
     fn fill(&mut self, id: AccountId, count: usize) -> usize {
         let names = (0..count).map(|number| object(&format!("fill-{id}"), &number.to_string()));
         let names: Vec<ObjectName> = names.collect();
@@ -129,25 +129,25 @@ impl TestPool {
 #[test]
 fn an_account_alone_is_held_by_its_own_limit_only() {
     let mut test = TestPool::new(28, 8);
-    let id = test.open();
+    let id = test.add_proved_account();
     assert_eq!(test.fill(id, 20), 8);
 }
 
 #[test]
-fn accounts_that_hang_leave_a_place_for_the_next_one() {
+fn accounts_that_hang_leave_a_permit_for_the_next_one() {
     let mut test = TestPool::new(28, 8);
     for hanging in 0..7 {
-        let id = test.open();
+        let id = test.add_proved_account();
         assert!(test.fill(id, 20) >= 1, "account {hanging}");
     }
-    let id = test.open();
+    let id = test.add_proved_account();
     assert_eq!(test.admit(id, &object("a", "1")), Admission::Granted(()));
 }
 
 #[test]
-fn a_free_place_goes_to_the_account_that_has_none() {
+fn a_free_permit_goes_to_the_account_that_has_none() {
     let mut test = TestPool::new(4, 4);
-    let (busy, poor) = (test.open(), test.open());
+    let (busy, poor) = (test.add_proved_account(), test.add_proved_account());
     assert_eq!(test.fill(busy, 20), 2);
     assert_eq!(test.admit(poor, &object("p", "1")), Admission::Granted(()));
     assert_eq!(test.admit(poor, &object("p", "2")), Admission::Parked);
@@ -159,7 +159,7 @@ fn a_free_place_goes_to_the_account_that_has_none() {
 #[test]
 fn turns_go_round_by_account_and_then_by_namespace() {
     let mut test = TestPool::new(1, 1);
-    let (one, other) = (test.open(), test.open());
+    let (one, other) = (test.add_proved_account(), test.add_proved_account());
     let first = object("a", "0");
     assert_eq!(test.admit(one, &first), Admission::Granted(()));
     for name in [
@@ -190,9 +190,9 @@ fn turns_go_round_by_account_and_then_by_namespace() {
 }
 
 #[test]
-fn a_place_that_was_given_is_not_taken_by_another_and_is_given_on_if_not_needed() {
+fn a_granted_permit_waits_for_its_object_and_goes_to_the_next_if_not_needed() {
     let mut test = TestPool::new(1, 1);
-    let id = test.open();
+    let id = test.add_proved_account();
     let names = [object("a", "0"), object("a", "1"), object("a", "2")];
     assert_eq!(test.admit(id, &names[0]), Admission::Granted(()));
     assert_eq!(test.admit(id, &names[1]), Admission::Parked);
@@ -205,12 +205,12 @@ fn a_place_that_was_given_is_not_taken_by_another_and_is_given_on_if_not_needed(
 }
 
 #[test]
-fn those_who_wait_are_told_once_that_the_account_is_closed_and_let_in_one_by_one() {
+fn parked_objects_learn_once_that_the_circuit_is_open_and_probe_it_one_by_one() {
     let mut test = TestPool::new(28, 8);
-    let id = test.open();
+    let id = test.add_proved_account();
     assert_eq!(test.fill(id, 50), 8);
     test.answered(id, Some(&answer(401)));
-    assert_eq!(test.requeued.len(), 42, "told");
+    assert_eq!(test.requeued.len(), 42, "informed");
     for name in std::mem::take(&mut test.requeued) {
         assert!(matches!(test.admit(id, &name), Admission::CircuitOpen(_)));
     }
@@ -236,14 +236,14 @@ fn those_who_wait_are_told_once_that_the_account_is_closed_and_let_in_one_by_one
     assert_eq!(
         test.requeued.len(),
         7,
-        "released, as many as there are pool"
+        "released, as many as there are permits"
     );
 }
 
 #[test]
 fn what_failed_in_an_outage_is_released_by_the_first_success() {
     let mut test = TestPool::new(28, 8);
-    let id = test.open();
+    let id = test.add_proved_account();
     let names: Vec<ObjectName> = (0..5)
         .map(|number| object("a", &number.to_string()))
         .collect();
@@ -270,7 +270,7 @@ fn what_failed_in_an_outage_is_released_by_the_first_success() {
 }
 
 #[test]
-fn what_is_gone_without_a_trace_gives_on_its_place() {
+fn the_permit_of_an_object_that_is_gone_goes_to_the_next() {
     let mut test = TestPool::new(28, 8);
     let id = test.pool.add_account(ProviderKind::Baseten);
     let (gone, next) = (object("a", "gone"), object("a", "next"));

@@ -1,4 +1,4 @@
-//! Random histories that no place and no object may get lost in.
+//! Random histories in which no permit and no object gets lost.
 
 use std::collections::HashSet;
 
@@ -29,10 +29,10 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever happens: limits hold after every step (see [`TestPool::check`]), and afterwards, with
-    /// every account working, each object that was parked is woken and gets its place.
+    /// The limits hold after every step of any history (see [`TestPool::check`]). Once every call
+    /// succeeds, each object that was parked is requeued and granted a permit.
     #[test]
-    fn no_place_and_no_object_is_lost(
+    fn no_permit_and_no_object_is_lost(
         all in 1..9_usize,
         per_account in 1..5_usize,
         steps in prop::collection::vec(step(), 0..200),
@@ -82,7 +82,7 @@ proptest! {
         for id in permits {
             test.release(id);
         }
-        // Everybody who is woken comes, and every call works.
+        // Every requeued object is reconciled, and every call succeeds.
         for _ in 0..1000 {
             test.wait(Duration::from_hours(2));
             let granted: Vec<(AccountId, ObjectName)> = test.pool.accounts.iter()

@@ -1,12 +1,12 @@
-//! What a change of one account costs while many others are closed.
+//! What a change of one account costs while the circuits of many others are open.
 
 use rstest::rstest;
 
 use super::*;
 
-/// The most accounts that one call visits, while the circuit of each of `closed` other accounts
-/// is open for objects that wait.
-fn most_visits(closed: usize, status: u16) -> usize {
+/// How many accounts one change looks at, at most, while an object waits for the open circuit of
+/// each of `others` other accounts.
+fn most_visits(others: usize, status: u16) -> usize {
     let mut pool = PermitPool::new(28, 8);
     let mut now = Instant::now();
     let mut effects = Effects::default();
@@ -17,7 +17,7 @@ fn most_visits(closed: usize, status: u16) -> usize {
         most = most.max(pool.visits.get() - before);
     };
     let error = answer(status);
-    for number in 0..closed {
+    for number in 0..others {
         let id = pool.add_account(ProviderKind::Baseten);
         let name = object(&format!("n{}", number % 7), &number.to_string());
         count(&mut pool, &mut |pool, effects| {
@@ -29,35 +29,30 @@ fn most_visits(closed: usize, status: u16) -> usize {
         });
     }
     now += Duration::from_millis(1);
-    let (open, others) = (
+    let (one, other) = (
         pool.add_account(ProviderKind::Baseten),
         pool.add_account(ProviderKind::Baseten),
     );
     let (first, second, gone) = (object("a", "1"), object("a", "2"), object("a", "3"));
-    for (id, name) in [
-        (open, &first),
-        (open, &second),
-        (open, &gone),
-        (others, &first),
-    ] {
+    for (id, name) in [(one, &first), (one, &second), (one, &gone), (other, &first)] {
         count(&mut pool, &mut |pool, effects| {
             pool.admit(id, name, now, effects);
         });
     }
     count(&mut pool, &mut |pool, effects| {
-        pool.release(open, now, effects)
+        pool.release(one, now, effects)
     });
     count(&mut pool, &mut |pool, effects| {
         assert_eq!(
-            pool.admit(open, &second, now, effects),
+            pool.admit(one, &second, now, effects),
             Admission::Granted(())
         );
     });
     count(&mut pool, &mut |pool, effects| {
-        pool.park_failed(open, &second, now, effects);
+        pool.park_failed(one, &second, now, effects);
     });
     count(&mut pool, &mut |pool, effects| {
-        pool.forget(open, &gone, now, effects);
+        pool.forget(one, &gone, now, effects);
     });
     for name in [object("a", "unknown"), first] {
         count(&mut pool, &mut |pool, effects| {
@@ -68,7 +63,7 @@ fn most_visits(closed: usize, status: u16) -> usize {
         pool.timer_fired(0, now, effects)
     });
     count(&mut pool, &mut |pool, effects| {
-        pool.remove_account(others, now, effects);
+        pool.remove_account(other, now, effects);
     });
     most
 }
@@ -76,6 +71,6 @@ fn most_visits(closed: usize, status: u16) -> usize {
 #[rstest]
 #[case::paused(429)]
 #[case::refused(401)]
-fn a_call_visits_no_more_accounts_when_a_thousand_others_are_closed(#[case] status: u16) {
+fn a_change_looks_at_no_more_accounts_when_a_thousand_circuits_are_open(#[case] status: u16) {
     assert_eq!(most_visits(1000, status), most_visits(1, status));
 }
