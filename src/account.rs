@@ -24,7 +24,7 @@ use std::{
 };
 
 pub use credential::{Credential, Credentials, Versioned};
-pub use digest::{DigestKey, Digested, Sealed};
+pub use digest::{DigestKey, Digested, KEY_SCOPE, Sealed};
 pub use endpoint::{EndpointFlag, Endpoints};
 pub use fair_queue::ObjectName;
 pub use health::OpenCircuit;
@@ -167,6 +167,11 @@ impl Account {
             // A key belongs to one scope: a later id is the same.
             let _ = self.scope.set(id.to_owned());
         }
+    }
+
+    /// Whether the provider was asked for the scope id, or has said it unasked. This sends no call.
+    pub fn is_scope_asked(&self) -> bool {
+        self.scope_asked.initialized() || self.known_scope().is_some()
     }
 
     /// The scope id, if an answer contained it already. This sends no call.

@@ -11,6 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::provider::Options;
 
+/// What the id of a scope begins with that the provider does not report: it stands for the API key.
+pub const KEY_SCOPE: &str = "key:";
+
 /// The derived key of one API key.
 #[derive(Clone, Debug)]
 pub struct DigestKey(hmac::Key);
@@ -114,7 +117,7 @@ impl DigestKey {
     /// Stands for the scope in status where the provider does not tell its id.
     pub fn scope(&self) -> String {
         format!(
-            "key:{}",
+            "{KEY_SCOPE}{}",
             hexadecimal(&hmac::sign(&self.0, b"scope").as_ref()[..8])
         )
     }

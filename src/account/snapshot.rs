@@ -75,7 +75,6 @@ mod tests {
         name.replace('-', "_")
     }
 
-    /// Cases: D12
     #[test]
     fn a_name_is_folded_once_and_not_for_each_look_up() {
         let remote = |name: String, id: usize| Remote {

@@ -1,16 +1,20 @@
-//! Apply: carries the plan out at the provider. One failing entry does not stop the others; failure
-//! of the account does.
+//! Apply: carries the plan out at the provider. One failing entry does not stop the others; a
+//! failure of the account does.
 
 mod recreate;
+mod remove;
 
 use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::Instant;
 
+pub(crate) use self::remove::RemovalOutcome;
 use super::{
     error::Failure,
-    plan::{Change, Claimed, DesiredEntry, Planned, locate, may_be_there, taken},
+    plan::{
+        Change, Claimed, DesiredEntry, EntryOutcome, PlannedEntry, locate, may_be_there, taken,
+    },
     session::Session,
 };
 use crate::{
@@ -20,136 +24,97 @@ use crate::{
     provider::{ListingNeed, Unit, Write, Written},
 };
 
-/// What became of one entry.
-#[derive(Debug)]
-pub(crate) enum EntryOutcome {
-    /// Nothing was to be done.
-    Kept,
-    /// The provider acknowledged it.
-    Written(Written),
-    /// It could not be written.
-    Failed(Failure),
-    /// Its turn did not come, because the account is in failure.
-    NotTried,
-}
-
-impl EntryOutcome {
-    /// Why it could not be written.
-    pub(crate) fn failure(self) -> Option<Failure> {
-        match self {
-            Self::Failed(failure) => Some(failure),
-            Self::Kept | Self::Written(_) | Self::NotTried => None,
-        }
-    }
-}
-
-/// What became of the plan.
-pub(crate) struct Applied {
-    /// One for each entry, in the order of the plan.
-    pub(crate) outcomes: Vec<EntryOutcome>,
-    /// What ended the pass early.
-    pub(crate) failure: Option<Failure>,
-}
-
 /// Carries plans out.
 pub(crate) struct Writer<'a> {
     pub(crate) session: &'a Session<'a>,
     pub(crate) names: &'a NameLocks,
     pub(crate) claimed: &'a (dyn Claimed + Sync),
-    /// What becomes of a name that turns out to be somebody else's.
+    /// What becomes of a name that turns out to be another writer's.
     pub(crate) conflict: ConflictPolicy,
 }
 
 impl Writer<'_> {
-    /// Carries out the plan. `listed` is the listing the plan was made from.
-    pub(crate) async fn apply(
+    /// Writes the entries of a plan that was made from `snapshot`, and says of each what came of it.
+    /// Gives the failure that ended it early, if the account failed.
+    pub(crate) async fn write_entries(
         &self,
-        desired: &[DesiredEntry],
-        planned: &[Planned],
-        listed: Option<&Snapshot>,
-    ) -> Applied {
-        match self.session.provider.rules().unit {
-            Unit::Each => self.apply_each(desired, planned, listed).await,
-            Unit::Set => self.apply_set(desired, planned).await,
+        entries: &mut [PlannedEntry<'_>],
+        snapshot: Option<&Snapshot>,
+    ) -> Option<Failure> {
+        for entry in &mut *entries {
+            match &entry.change {
+                Change::Keep => entry.outcome = EntryOutcome::Kept,
+                Change::Refuse(failure) => entry.outcome = EntryOutcome::Failed(failure.clone()),
+                Change::Create | Change::Update(_) => {}
+            }
+        }
+        match self.session.rules().unit {
+            Unit::Each => self.write_each(entries, snapshot).await,
+            Unit::Set => self.write_set(entries).await,
         }
     }
 
-    async fn apply_each(
+    async fn write_each(
         &self,
-        desired: &[DesiredEntry],
-        planned: &[Planned],
-        listed: Option<&Snapshot>,
-    ) -> Applied {
-        let mut applied = Applied {
-            outcomes: Vec::with_capacity(desired.len()),
-            failure: None,
-        };
-        for (entry, planned) in desired.iter().zip(planned) {
-            let outcome = match &planned.change {
-                Change::Keep => EntryOutcome::Kept,
-                Change::Refuse(failure) => EntryOutcome::Failed(failure.clone()),
-                Change::Create | Change::Update(_) if applied.failure.is_some() => {
-                    EntryOutcome::NotTried
-                }
-                Change::Create | Change::Update(_) => {
-                    self.write_entry(entry, planned, listed, &mut applied.failure)
-                        .await
-                }
-            };
-            applied.outcomes.push(outcome);
+        entries: &mut [PlannedEntry<'_>],
+        snapshot: Option<&Snapshot>,
+    ) -> Option<Failure> {
+        let writes = entries.iter_mut().filter(|entry| entry.change.is_write());
+        for entry in writes {
+            let mut of_account = None;
+            entry.outcome = self.write_entry(entry, snapshot, &mut of_account).await;
+            if of_account.is_some() {
+                return of_account;
+            }
         }
-        applied
+        None
     }
 
-    /// All wanted entries go into each write of a set: that is right whether the provider merges
+    /// All desired entries go into each write of a set: that is right whether the provider merges
     /// or replaces.
-    async fn apply_set(&self, desired: &[DesiredEntry], planned: &[Planned]) -> Applied {
-        let is_refused = |planned: &Planned| matches!(planned.change, Change::Refuse(_));
-        let writes: Vec<Write<'_>> = desired
-            .iter()
-            .zip(planned)
-            .filter(|(_, planned)| !is_refused(planned))
-            .filter_map(|(entry, _)| write(entry, None))
-            .collect();
-        let written = if planned.iter().any(|planned| planned.change.is_write()) {
+    async fn write_set(&self, entries: &mut [PlannedEntry<'_>]) -> Option<Failure> {
+        if !entries.iter().any(|entry| entry.change.is_write()) {
+            return None;
+        }
+        let written = {
             let mut lock = self.session.lock(self.names, "").await;
             if let Some(lost) = self.claimed.lost("") {
-                return refused(planned, &lost);
+                let writes = entries.iter_mut().filter(|entry| entry.change.is_write());
+                writes.for_each(|entry| entry.outcome = EntryOutcome::Failed(lost.clone()));
+                return None;
             }
+            let accepted = entries
+                .iter()
+                .filter(|entry| !matches!(entry.change, Change::Refuse(_)));
+            let writes: Vec<Write<'_>> = accepted
+                .filter_map(|entry| write(entry.desired, None))
+                .collect();
             let written = self.session.provider.write(&writes).await;
             lock.wrote();
             written
-        } else {
-            Ok(Written::default())
         };
-        let failure = written
-            .as_ref()
-            .err()
-            .map(|error| Failure::provider(error, self.session.choice, None));
-        let outcomes = planned
-            .iter()
-            .map(|planned| match (&planned.change, &written) {
-                (Change::Keep, _) => EntryOutcome::Kept,
-                (Change::Refuse(failure), _) => EntryOutcome::Failed(failure.clone()),
-                (Change::Create | Change::Update(_), Ok(written)) => {
-                    EntryOutcome::Written(written.clone())
-                }
-                (Change::Create | Change::Update(_), Err(error)) => {
-                    EntryOutcome::Failed(Failure::provider(error, self.session.choice, None))
-                }
-            })
-            .collect();
-        Applied { outcomes, failure }
+        let writes = entries.iter_mut().filter(|entry| entry.change.is_write());
+        match written {
+            Ok(written) => {
+                writes.for_each(|entry| entry.outcome = EntryOutcome::Written(written.clone()));
+                None
+            }
+            Err(error) => {
+                let failure = self.session.failure(&error);
+                writes.for_each(|entry| entry.outcome = EntryOutcome::Failed(failure.clone()));
+                Some(failure)
+            }
+        }
     }
 
-    /// Writes one entry. Failure of the account is noted in `failure` as well.
+    /// Writes one entry. A failure of the account is noted in `of_account` as well.
     async fn write_entry(
         &self,
-        entry: &DesiredEntry,
-        planned: &Planned,
-        listed: Option<&Snapshot>,
-        failure: &mut Option<Failure>,
+        planned: &PlannedEntry<'_>,
+        snapshot: Option<&Snapshot>,
+        of_account: &mut Option<Failure>,
     ) -> EntryOutcome {
+        let entry = planned.desired;
         let mut lock = self.session.lock(self.names, &entry.folded).await;
         if let Some(lost) = self.claimed.lost(&entry.folded) {
             return EntryOutcome::Failed(lost);
@@ -158,17 +123,17 @@ impl Writer<'_> {
             Change::Update(id) => id.clone(),
             _ => None,
         };
-        // Of what nothing of ours can be, somebody else made what is there since the plan.
-        let may_be_ours = id.is_some() || planned.recorded.as_ref().is_some_and(may_be_there);
+        // No id and no record: another writer created it after planning.
+        let may_be_ours = id.is_some() || planned.record.is_some_and(may_be_there);
         let is_left = self.conflict == ConflictPolicy::Fail && !may_be_ours;
-        if id.is_none() && self.session.provider.rules().listing == ListingNeed::Create {
+        if id.is_none() && self.session.rules().listing == ListingNeed::Create {
             // A listing that began before a write of this name ended says nothing of it.
             let is_current =
-                |listed: &Snapshot| lock.last_write().is_none_or(|write| listed.began > write);
-            if !listed.is_some_and(is_current) {
+                |shown: &Snapshot| lock.last_write().is_none_or(|write| shown.began > write);
+            if !snapshot.is_some_and(is_current) {
                 match self.find_now(entry, is_left).await {
                     Ok(found) => id = found,
-                    Err(outcome) => return outcome.noting(failure),
+                    Err(failed) => return failed.noting(of_account),
                 }
             }
         }
@@ -186,12 +151,12 @@ impl Writer<'_> {
                     written = Err(error.clone().with(ErrorClass::Protocol, Reason::Rejected));
                 }
                 Ok(_) => {}
-                Err(outcome) => return outcome.noting(failure),
+                Err(failed) => return failed.noting(of_account),
             }
         }
         match written {
             Ok(written) => EntryOutcome::Written(written),
-            Err(error) => self.failed(&error, entry).noting(failure),
+            Err(error) => self.failed(&error, entry).noting(of_account),
         }
     }
 
@@ -217,7 +182,7 @@ impl Writer<'_> {
         match id {
             Some(_) => error.reason == Reason::TargetNotFound || error.is(StatusCode::BAD_REQUEST),
             None => {
-                self.session.provider.rules().listing == ListingNeed::Create
+                self.session.rules().listing == ListingNeed::Create
                     && error.class == ErrorClass::Config
                     && error.reason == Reason::Rejected
             }
@@ -235,7 +200,7 @@ impl Writer<'_> {
             .listing(Instant::now(), Duration::ZERO)
             .await
             .map_err(|error| self.failed(&error, entry))?;
-        let rules = self.session.provider.rules();
+        let rules = self.session.rules();
         let located = match locate(entry, &listed, rules) {
             Ok(Some(_)) if is_left => Err(taken(&entry.name, rules)),
             located => located,
@@ -258,19 +223,6 @@ impl Writer<'_> {
     }
 }
 
-/// Another object turned out to own the set.
-fn refused(planned: &[Planned], lost: &Failure) -> Applied {
-    let outcomes = planned.iter().map(|planned| match &planned.change {
-        Change::Keep => EntryOutcome::Kept,
-        Change::Refuse(failure) => EntryOutcome::Failed(failure.clone()),
-        Change::Create | Change::Update(_) => EntryOutcome::Failed(lost.clone()),
-    });
-    Applied {
-        outcomes: outcomes.collect(),
-        failure: None,
-    }
-}
-
 /// A failed write of one entry.
 struct Failed {
     failure: Failure,
@@ -278,9 +230,9 @@ struct Failed {
 }
 
 impl Failed {
-    fn noting(self, failure: &mut Option<Failure>) -> EntryOutcome {
+    fn noting(self, of_account: &mut Option<Failure>) -> EntryOutcome {
         if self.is_of_account {
-            *failure = Some(self.failure.clone());
+            *of_account = Some(self.failure.clone());
         }
         EntryOutcome::Failed(self.failure)
     }

@@ -7,10 +7,13 @@ use kube::{ResourceExt, core::DeserializeGuard, runtime::reflector::ObjectRef};
 use crate::{
     account::ObjectName,
     api::{
-        DELETION_OVERRIDE, EntryState, EntryStatus, FLUX_REQUESTED_AT, ProviderSecret, Reason,
-        SYNC_REQUESTED_AT,
+        Condition, DELETION_OVERRIDE, EntryState, EntryStatus, FLUX_REQUESTED_AT, ProviderSecret,
+        READY, Reason, SYNC_REQUESTED_AT,
     },
 };
+
+/// The versions of Secrets by their names, sorted.
+pub(crate) type Versions = Vec<(String, String)>;
 
 /// A ProviderSecret, or the metadata of one that does not decode.
 pub(crate) type Guarded = DeserializeGuard<ProviderSecret>;
@@ -34,7 +37,14 @@ pub(crate) fn object_ref((namespace, name): &ObjectName) -> ObjectRef<Guarded> {
     ObjectRef::new(name).within(namespace)
 }
 
-/// Drops what no pass reads and what takes most of the memory of an object.
+/// The condition `Ready`, if the operator has written one.
+pub(crate) fn ready_condition(object: &ProviderSecret) -> Option<&Condition> {
+    let conditions = &object.status.as_ref()?.conditions;
+    let mut conditions = conditions.iter();
+    conditions.find(|condition| condition.r#type == READY)
+}
+
+/// Drops what no reconcile reads and what takes most of the memory of an object.
 pub(crate) fn slim(object: &mut impl ResourceExt) {
     object.managed_fields_mut().clear();
     object.annotations_mut().retain(|key, _| {

@@ -3,8 +3,8 @@
 mod again;
 mod drift;
 mod entry;
+mod lacks;
 mod locate;
-mod needs;
 mod removal;
 mod taken;
 
@@ -12,75 +12,67 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
-use self::{
-    again::{attempted, unconfirmed},
-    drift::is_contended,
-    taken::{foreign, found, shown_set, unfit},
-};
 pub(crate) use self::{
     again::{confirm_in, due},
     drift::{Cause, Drift, Evidence, drifted},
-    entry::DesiredEntry,
-    locate::{Shown, is_marked, is_shown_as_ours, locate},
-    needs::{needs_listing, needs_members},
+    entry::{Change, DesiredEntry, EntryOutcome, PlannedEntry},
+    lacks::{Lack, lacks},
+    locate::{Shown, is_shown_as_ours, locate},
     removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},
     taken::taken,
+};
+use self::{
+    drift::is_contended,
+    taken::{foreign, found, shown_set, unfit},
 };
 use super::error::Failure;
 use crate::{
     account::Snapshot,
-    api::{ConflictPolicy, DeletionPolicy, DriftStatus, EntryState, EntryStatus, Found, Reason},
+    api::{ConflictPolicy, DeletionPolicy, EntryState, EntryStatus, Found, Reason},
     provider::{ListingNeed, Rules, Unit},
 };
 
-/// What is done about one wanted entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// The provider holds it.
-    Keep,
-    /// It is written for the first time: the provider is not known to have it.
-    Create,
-    /// It is written again, to the secret with this id where ids are known.
-    Update(Option<String>),
-    /// It cannot be written.
-    Refuse(Failure),
+/// What is known of the keys of the set that an object writes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Members {
+    /// The provider was not asked.
+    #[default]
+    NotAsked,
+    /// There is no such set.
+    NoSet,
+    /// The set holds these keys.
+    Keys(Vec<String>),
 }
 
-/// One entry of the plan, in the order of the wanted entries.
-#[derive(Debug)]
-pub(crate) struct Planned {
-    pub(crate) change: Change,
-    /// The digest of the wanted value, where there is a value.
-    pub(crate) digest: Option<String>,
-    /// What was recorded of the entry, unless it turned out to be another object's.
-    pub(crate) recorded: Option<EntryStatus>,
-    /// What the provider showed of the name before its first write.
-    pub(crate) found: Option<Found>,
-    /// Why it is written although nothing changed here.
-    pub(crate) cause: Option<Cause>,
-    /// The count of repairs, this one included.
-    pub(crate) drift: Option<DriftStatus>,
+impl Members {
+    /// What the provider answered: the keys, or none if there is no such set.
+    pub(crate) fn answered(keys: Option<Vec<String>>) -> Self {
+        keys.map_or(Self::NoSet, Self::Keys)
+    }
 }
 
-/// What the plan is made from, besides the wanted entries.
+/// What the plan is made from, besides the desired entries. Records live as long as the plan; what
+/// was asked of the provider does not.
 #[derive(Clone, Copy)]
-pub(crate) struct Inputs<'a> {
+pub(crate) struct Inputs<'a, 'o> {
     /// `status.entries`.
     pub(crate) recorded: &'a [EntryStatus],
     /// The account's listing, where it was needed.
-    pub(crate) snapshot: Option<&'a Snapshot>,
-    /// The keys of the set, where they were needed; the inner one is none if there is no set.
-    pub(crate) members: Option<&'a Option<Vec<String>>>,
+    pub(crate) snapshot: Option<&'o Snapshot>,
+    /// The keys of the set, where they were needed.
+    pub(crate) members: &'o Members,
+    /// Whether the provider was asked whose names these are.
+    pub(crate) is_scope_asked: bool,
     /// The rules of the provider.
-    pub(crate) rules: &'a Rules,
+    pub(crate) rules: &'o Rules,
     /// The set that all entries belong to, and its region if the spec names one.
-    pub(crate) set: Option<(&'a str, Option<&'a str>)>,
+    pub(crate) set: Option<(&'o str, Option<&'o str>)>,
     /// `spec.deletionPolicy`.
     pub(crate) deletion: DeletionPolicy,
     /// `spec.conflictPolicy`.
     pub(crate) conflict: ConflictPolicy,
     /// Entries that are written although their digests are the same, by folded name.
-    pub(crate) suspects: &'a BTreeMap<String, Cause>,
+    pub(crate) suspects: &'o BTreeMap<String, Cause>,
     /// Whether somebody asked for a sync: what was given up is tried again.
     pub(crate) is_requested: bool,
     /// Now, to be compared with times in status.
@@ -95,13 +87,13 @@ pub(crate) trait Claimed {
     fn has_successor(&self, folded: &str) -> bool;
 }
 
-/// Makes the plan. `digest` gives the digest of a wanted entry, where it has a value.
-pub(crate) fn plan(
-    desired: &[DesiredEntry],
-    inputs: &Inputs<'_>,
+/// Makes the plan. `digest` gives the digest of a desired entry, where it has a value.
+pub(crate) fn plan<'a>(
+    desired: &'a [DesiredEntry],
+    inputs: &Inputs<'a, '_>,
     claimed: &dyn Claimed,
     digest: impl Fn(&DesiredEntry) -> Option<String>,
-) -> Vec<Planned> {
+) -> Vec<PlannedEntry<'a>> {
     let recorded: BTreeMap<String, &EntryStatus> = inputs
         .recorded
         .iter()
@@ -116,32 +108,34 @@ pub(crate) fn plan(
         .collect()
 }
 
-fn planned(
-    entry: &DesiredEntry,
-    recorded: Option<&EntryStatus>,
+fn planned<'a>(
+    entry: &'a DesiredEntry,
+    recorded: Option<&'a EntryStatus>,
     digest: Option<String>,
-    inputs: &Inputs<'_>,
+    inputs: &Inputs<'_, '_>,
     claimed: &dyn Claimed,
-) -> Planned {
-    let nothing = Planned {
+) -> PlannedEntry<'a> {
+    let nothing = PlannedEntry {
+        desired: entry,
         change: Change::Keep,
         digest,
-        recorded: recorded.cloned(),
+        record: recorded,
+        outcome: EntryOutcome::NotTried,
         found: recorded.and_then(|recorded| recorded.found),
         cause: None,
         drift: recorded.and_then(|recorded| recorded.drift.clone()),
     };
     if let Some(failure) = claimed.lost(&entry.folded) {
-        return Planned {
+        return PlannedEntry {
             change: Change::Refuse(failure),
-            recorded: None,
+            record: None,
             found: None,
             drift: None,
             ..nothing
         };
     }
     if let Err(failure) = &entry.value {
-        return Planned {
+        return PlannedEntry {
             change: Change::Refuse(failure.clone()),
             ..nothing
         };
@@ -155,7 +149,7 @@ fn planned(
     let is_drift = matches!(cause, Some(Cause::Drift(_)));
     let repairs = nothing.drift.as_ref().filter(|_| !inputs.is_requested);
     if is_drift && is_contended(repairs, inputs.now) {
-        return Planned {
+        return PlannedEntry {
             change: Change::Refuse(contended(entry, inputs.rules)),
             ..nothing
         };
@@ -169,7 +163,7 @@ fn planned(
     } else {
         nothing.drift.clone()
     };
-    Planned {
+    PlannedEntry {
         change,
         found,
         cause,
@@ -196,7 +190,7 @@ fn contended(entry: &DesiredEntry, rules: &Rules) -> Failure {
 fn each(
     entry: &DesiredEntry,
     recorded: Option<&EntryStatus>,
-    inputs: &Inputs<'_>,
+    inputs: &Inputs<'_, '_>,
 ) -> (Change, Option<Found>) {
     let shown = inputs
         .snapshot
@@ -240,27 +234,22 @@ fn each(
 fn member(
     entry: &DesiredEntry,
     recorded: Option<&EntryStatus>,
-    inputs: &Inputs<'_>,
+    inputs: &Inputs<'_, '_>,
 ) -> (Change, Option<Found>) {
     let absent = match inputs.snapshot {
         Some(_) if shown_set(inputs).is_none() => Some(Found::NoSet),
         _ => None,
     };
     let shown = match (absent, inputs.members) {
-        (Some(_), _) | (None, Some(None)) => Some(false),
-        (None, Some(Some(keys))) => Some(keys.contains(&entry.name)),
-        (None, None) => None,
+        (Some(_), _) | (None, Members::NoSet) => Some(false),
+        (None, Members::Keys(keys)) => Some(keys.contains(&entry.name)),
+        (None, Members::NotAsked) => None,
     };
-    let is_there = inputs.members.is_some_and(Option::is_some);
-    let found = found(
-        recorded,
-        shown,
-        if is_there {
-            Found::Absent
-        } else {
-            Found::NoSet
-        },
-    );
+    let absent = match inputs.members {
+        Members::Keys(_) => Found::Absent,
+        Members::NotAsked | Members::NoSet => Found::NoSet,
+    };
+    let found = found(recorded, shown, absent);
     if let Some(refused) = unfit(inputs) {
         return (Change::Refuse(refused), found);
     }
@@ -278,30 +267,6 @@ fn member(
 /// Whether the provider has acknowledged a write of the entry.
 pub(crate) fn was_written(recorded: &EntryStatus) -> bool {
     recorded.last_write_time.is_some()
-}
-
-impl Change {
-    /// Whether something is sent.
-    pub(crate) fn is_write(&self) -> bool {
-        matches!(self, Self::Create | Self::Update(_))
-    }
-}
-
-impl Planned {
-    /// What is recorded as attempted before it is written.
-    pub(crate) fn attempted(&self) -> Option<String> {
-        attempted(self.recorded.as_ref(), self.digest.as_deref(), self.cause)
-    }
-
-    /// What stays recorded as attempted after it was written, or refused without any effect.
-    pub(crate) fn unconfirmed(&self) -> Option<String> {
-        unconfirmed(self.recorded.as_ref(), self.digest.as_deref(), self.cause)
-    }
-
-    /// Whether this would be the first write of the name.
-    pub(crate) fn is_first_write(&self) -> bool {
-        self.change.is_write() && !self.recorded.as_ref().is_some_and(was_written)
-    }
 }
 
 /// What is recorded and not wanted.

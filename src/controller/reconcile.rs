@@ -1,52 +1,71 @@
-//! One pass over one object: dereference → plan → apply → report.
+//! One reconcile of one object: gate → dereference → plan → apply → report.
 
 mod claims;
 mod cleanup;
 mod inputs;
 mod key_rotation;
 mod outcome;
-mod records;
-mod recreate;
-mod remove;
 mod sync;
 mod verify;
 mod write_ahead;
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
-use self::{outcome::Outcome, records::Records, verify::Verified};
+use self::{inputs::Inputs, verify::DriftCheck};
 use super::{
     cache::ObjectState,
     context::Context,
     error::Failure,
     gate::{Decision, Remembered, decide, decide_deletion, requested},
     kubernetes::KubernetesError,
-    object::object_name,
+    object::{Versions, object_name},
     plan,
-    report::{finalizer, messages, status},
+    report::{finalizer, messages, outcome::Outcome},
     resolve::{
-        dereference::{self, Versions},
-        desired::{Sources, desired},
+        dereference,
+        desired::{Sources, desired_state},
     },
-    session::Session,
+    session::{Session, raw_records},
 };
 use crate::{
     account::{Account, Admission, Permit},
     api::{Choice, DeletionPolicy, ProviderSecret},
+    http::ProviderError,
     telemetry::ReconcileResult,
 };
 
-/// Runs a pass.
-pub(crate) async fn reconcile(
-    context: &Context,
-    seen: &Arc<ProviderSecret>,
-) -> (ReconcileResult, Action) {
+/// How a reconcile ended, and when the object is reconciled again.
+type Ended = (ReconcileResult, Action);
+
+/// How a reconcile ends before its last step.
+enum Stop {
+    /// With an outcome that is reported.
+    Report(Box<Outcome>),
+    /// Without a report: the object waits for a permit.
+    Parked,
+    /// Without a report: nothing has changed.
+    Unchanged,
+    /// The object could not be read or written.
+    Kubernetes(KubernetesError),
+}
+
+impl From<Outcome> for Stop {
+    fn from(outcome: Outcome) -> Self {
+        Self::Report(Box::new(outcome))
+    }
+}
+
+impl From<KubernetesError> for Stop {
+    fn from(error: KubernetesError) -> Self {
+        Self::Kubernetes(error)
+    }
+}
+
+/// Reconciles one object, if there is news of it.
+pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> Ended {
     let uid = seen.uid().unwrap_or_default();
     let namespace = seen.namespace().unwrap_or_default();
     // Nothing else is listed. This is the second lock, for whatever way there may be around it.
@@ -54,7 +73,7 @@ pub(crate) async fn reconcile(
         return skip(context, seen, "its namespace is not watched");
     }
     context.secrets.wait_until_complete().await;
-    // It is woken when they are.
+    // It is requeued when they are.
     if !context.secrets.is_whole(&namespace) {
         return skip(context, seen, "the Secrets of its namespace are not listed");
     }
@@ -64,66 +83,45 @@ pub(crate) async fn reconcile(
         let (object, decision) = decision(context, state, seen, current);
         (object, decision, was_requeued)
     });
-    let resting = match decision {
-        Decision::Rest => Some(Action::await_change()),
-        Decision::Later(wait) => Some(Action::requeue(wait)),
-        Decision::Settle | Decision::Verify | Decision::Retry | Decision::Go => None,
-    };
-    if let Some(action) = resting {
-        // Whoever is to come back later may wait for its account meanwhile.
-        if decision == Decision::Rest {
+    match decision {
+        Decision::Rest => {
             context.release_permit(&uid, &object_name(&*object));
+            return (ReconcileResult::Unchanged, Action::await_change());
         }
-        return (ReconcileResult::Unchanged, action);
+        // Until then it may wait for its account.
+        Decision::Later(wait) => return (ReconcileResult::Unchanged, Action::requeue(wait)),
+        Decision::Settle | Decision::Verify | Decision::Retry | Decision::Go => {}
     }
     let versions = object.spec.secret_names().into_iter();
     let seen = versions
         .filter_map(|name| Some((name.to_owned(), current(name)?)))
         .collect();
-    let pass = Reconcile {
+    let reconcile = Reconcile {
         context,
         uid,
         namespace,
         requested: requested(&object),
         object,
         seen,
-        records: OnceLock::new(),
     };
-    let ran = if pass.object.metadata.deletion_timestamp.is_some() {
-        pass.clean_up().await
+    let ended = if reconcile.object.metadata.deletion_timestamp.is_some() {
+        reconcile.clean_up().await
     } else {
-        pass.run(&decision).await
+        reconcile.run(&decision).await
     };
     // Nothing came of it yet, so it is still asked for.
-    if was_requeued && !matches!(&ran, Ok((result, _)) if *result != ReconcileResult::Abandoned) {
+    if was_requeued && !matches!(&ended, Ok((result, _)) if *result != ReconcileResult::Abandoned) {
         let states = &context.states;
-        states.with(&pass.uid, |state| state.is_requeued = true);
+        states.with(&reconcile.uid, |state| state.is_requeued = true);
     }
-    match ran {
-        Ok((result, action)) => (result, action),
-        // The object is gone, perhaps before its watch event forgot it.
-        Err(KubernetesError::NotFound) => {
-            context.release_permit(&pass.uid, &object_name(&*pass.object));
-            context.states.forget(&pass.uid);
-            (ReconcileResult::Abandoned, Action::await_change())
-        }
-        // The next wake-up starts from what status says.
-        Err(_) => {
-            let wait = context
-                .states
-                .with(&pass.uid, ObjectState::could_not_record);
-            tracing::warn!(
-                namespace = pass.namespace,
-                name = pass.object.name_any(),
-                "the object could not be written; it is tried again"
-            );
-            (ReconcileResult::Abandoned, Action::requeue(wait))
-        }
+    match ended {
+        Ok(ended) => ended,
+        Err(error) => reconcile.not_written(error),
     }
 }
 
-/// Nothing is done about an object, and nothing said of it but to who debugs.
-fn skip(context: &Context, seen: &ProviderSecret, why: &str) -> (ReconcileResult, Action) {
+/// Skips the object; logs at debug level.
+fn skip(context: &Context, seen: &ProviderSecret, why: &str) -> Ended {
     let (namespace, name) = &object_name(seen);
     tracing::debug!(namespace, name, "the object is left alone: {why}");
     context.release_permit(&seen.uid().unwrap_or_default(), &object_name(seen));
@@ -169,87 +167,103 @@ struct Reconcile<'a> {
     object: Arc<ProviderSecret>,
     /// A request for a sync that was not acted on yet.
     requested: Option<String>,
-    /// The versions that the watch showed when the pass began.
+    /// The versions of its Secrets that the watch showed when the reconcile began.
     seen: Versions,
-    /// The records that this pass believes, once the account is known.
-    records: OnceLock<Records>,
 }
 
 impl Reconcile<'_> {
-    async fn run(&self, decision: &Decision) -> Result<(ReconcileResult, Action), KubernetesError> {
+    /// Brings the account to the state that the object asks for, and reports what came of it.
+    async fn run(&self, decision: &Decision) -> Result<Ended, KubernetesError> {
+        let session = match self.open_session(decision).await {
+            Ok(session) => session,
+            Err(stop) => return self.stop(stop).await,
+        };
+        // The session keeps its permit until status is written.
+        match self.sync(&session, decision).await {
+            Ok(outcome) => self.report(outcome).await,
+            Err(stop) => self.stop(stop).await,
+        }
+    }
+
+    /// The steps between gate and report. Each gives what the next one needs, or says how the
+    /// reconcile ends instead.
+    async fn sync(&self, session: &Session<'_>, decision: &Decision) -> Result<Outcome, Stop> {
+        let drift = self.check(session, decision).await?;
+        let inputs = self.dereference(session, drift).await?;
+        let planned = self.plan(session, &inputs).await?;
+        let applied = self.apply(session, &inputs, planned).await?;
+        Ok(self.applied(session, &inputs, applied).await)
+    }
+
+    /// Reads the credential, finds the account that it opens and waits for no permit: without one
+    /// the object is parked.
+    async fn open_session(&self, decision: &Decision) -> Result<Session<'_>, Stop> {
+        let nothing_done = |failure, sources| {
+            let records = raw_records(&self.object);
+            Stop::from(self.nothing_done(records, failure, sources))
+        };
         let Some(choice) = self.object.spec.provider.choice() else {
-            let outcome = self.nothing_done(messages::no_provider(), Versions::new());
-            return self.report(None, outcome).await;
+            return Err(nothing_done(messages::no_provider(), Versions::new()));
         };
-        let (account, mut sources) = match self.account(choice).await {
-            Ok(found) => found,
-            Err((failure, sources)) => {
-                self.context
-                    .release_permit(&self.uid, &object_name(&*self.object));
-                return self
-                    .report(Some(choice), self.nothing_done(failure, sources))
-                    .await;
-            }
+        let account = self.account(choice).await.map_err(|(failure, sources)| {
+            let name = object_name(&*self.object);
+            self.context.release_permit(&self.uid, &name);
+            nothing_done(failure, sources)
+        })?;
+        let permit = match self.admit(&account.0) {
+            Admission::Granted(permit) => Ok(permit),
+            // There is news, and the user is told why it waits.
+            Admission::CircuitOpen(circuit) if *decision == Decision::Go => Err(circuit.error),
+            Admission::Parked | Admission::CircuitOpen(_) => return Err(Stop::Parked),
         };
-        let name = self.object.name_any();
-        let (_permit, closed) = match self.admitted(&account) {
-            Admission::Granted(permit) => (Some(permit), None),
-            Admission::CircuitOpen(circuit) if *decision == Decision::Go => {
-                (None, Some(circuit.error))
-            }
-            // Its turn wakes it.
-            Admission::Parked | Admission::CircuitOpen(_) => {
-                return Ok((ReconcileResult::Abandoned, Action::await_change()));
-            }
-        };
-        let provider = match &closed {
-            None => account.provider(choice, &name),
-            Some(error) => account.refusing_provider(choice, &name, error),
-        };
-        let session = Session {
-            account: &account,
-            provider: &*provider,
-            choice,
-            closed,
-        };
-        self.verify_records(&session);
-        let drift_check = match decision {
-            Decision::Settle => {
-                let outcome = self.as_recorded().settle(&*provider, choice).await;
-                return self.report(Some(choice), outcome).await;
-            }
-            Decision::Verify => match self.verify(&session).await {
-                Verified::Done => return Ok((ReconcileResult::Unchanged, Action::await_change())),
-                Verified::Learned(outcome) => {
-                    return self.report(Some(choice), *outcome).await;
-                }
-                Verified::Drifted(drift_check) => Some(drift_check),
-            },
-            Decision::Rest | Decision::Later(_) | Decision::Retry | Decision::Go => None,
-        };
-        let (read, versions) =
-            dereference::sources(self.context, &self.namespace, &self.object.spec).await;
+        Ok(self.session(choice, account, permit))
+    }
+
+    /// A session of this object with an account.
+    fn session<'s>(
+        &'s self,
+        choice: Choice<'s>,
+        account: (Arc<Account>, Versions),
+        permit: Result<Permit, ProviderError>,
+    ) -> Session<'s> {
+        let states = &self.context.states;
+        let former_key = states.with(&self.uid, |state| state.former_digests());
+        Session::open(&self.object, choice, account, former_key, permit)
+    }
+
+    /// Reads the Secrets, and makes of them and of the records what a plan is made from.
+    async fn dereference(
+        &self,
+        session: &Session<'_>,
+        drift: Option<DriftCheck>,
+    ) -> Result<Inputs, Stop> {
+        let (spec, name) = (&self.object.spec, self.object.name_any());
+        let (read, versions) = dereference::sources(self.context, &self.namespace, spec).await;
+        let mut sources = session.credential.clone();
         sources.extend(versions);
         sources.sort();
         sources.dedup_by(|a, b| a.0 == b.0);
-        let outcome = match desired(&self.object.spec, &name, &read, provider.rules()) {
-            Ok(mut wanted) => {
-                wanted.unread.extend(self.emptied(&read));
-                self.sync(&session, wanted, sources, drift_check).await?
+        let records = &session.records.verified;
+        let desired = desired_state(spec, &name, &read, session.rules());
+        let inputs = match desired {
+            Ok(mut desired) => {
+                desired.unread.extend(self.emptied(session, &read));
+                self.inputs(session, (desired, sources.clone()), drift)
+                    .await
             }
-            Err(failure) => self.nothing_done(failure, sources),
+            Err(failure) => Err(failure),
         };
-        self.report(Some(choice), outcome).await
+        inputs.map_err(|failure| self.nothing_done(records, failure, sources).into())
     }
 
-    /// A bulk source without keys deletes nothing: who empties a Secret seldom means to lose what was
-    /// made from it. Under Retain nothing is deleted anyway.
-    fn emptied(&self, read: &Sources) -> Option<Failure> {
+    /// A bulk source without keys deletes nothing: a user who empties a Secret seldom means to lose
+    /// what was made from it. Under Retain nothing is deleted anyway.
+    fn emptied(&self, session: &Session<'_>, read: &Sources) -> Option<Failure> {
         let spec = &self.object.spec;
         let is_empty = |name: &&str| matches!(read.get(*name), Some(Ok(data)) if data.is_empty());
         let bulk = spec.bulk_sources().iter();
         let emptied = bulk.map(|source| &*source.secret_ref.name).find(is_empty);
-        let has_written = self.recorded().iter().any(plan::may_be_there);
+        let has_written = session.records.verified.iter().any(plan::may_be_there);
         let is_deleting = spec.deletion_policy() == DeletionPolicy::Delete;
         emptied
             .filter(|_| is_deleting && has_written)
@@ -278,13 +292,14 @@ impl Reconcile<'_> {
         }
     }
 
-    /// A place among the account's calls in flight. Without one the object is parked: its turn
-    /// wakes it.
-    fn admitted(&self, account: &Arc<Account>) -> Admission<Permit> {
+    /// Asks for a permit to call the account. Without one the object is parked: the grant requeues
+    /// it.
+    fn admit(&self, account: &Arc<Account>) -> Admission<Permit> {
         let name = object_name(&*self.object);
         let generation = self.object.metadata.generation.unwrap_or_default();
         let before = self.context.states.with(&self.uid, |state| {
-            // Now and not when its turn has come, so that all who wait share one listing.
+            // Now and not when the permit is granted, so that all objects that wait share one
+            // listing.
             state.wanted_since(generation);
             state.use_account(account)
         });
@@ -293,9 +308,8 @@ impl Reconcile<'_> {
         }
         let admission = account.limiter.admit(&name);
         if let Admission::CircuitOpen(circuit) = &admission {
-            self.context
-                .states
-                .with(&self.uid, |state| state.next_try = Some(circuit.until));
+            let states = &self.context.states;
+            states.with(&self.uid, |state| state.next_try = Some(circuit.until));
         }
         admission
     }
@@ -306,22 +320,25 @@ impl Reconcile<'_> {
         own.unwrap_or(self.context.verify_interval)
     }
 
-    /// Nothing has changed since status was written.
-    fn as_recorded(&self) -> Outcome {
-        let status = self.object.status.clone().unwrap_or_default();
-        let sources = status.sources.into_iter();
-        let sources = sources
-            .map(|source| (source.name, source.resource_version))
-            .collect();
-        Outcome::of(self.recorded().to_vec(), sources)
-    }
-
-    /// The pass ends before there is a plan: what was recorded stays, and what is wanted and was
-    /// never written is named.
-    fn nothing_done(&self, failure: Failure, sources: Versions) -> Outcome {
-        let (spec, name) = (&self.object.spec, self.object.name_any());
-        let entries = status::untouched(self.recorded(), spec, &name, &failure);
-        Outcome::of(entries, sources).with(failure)
+    /// How a reconcile ends whose object could not be read or written.
+    fn not_written(&self, error: KubernetesError) -> Ended {
+        let context = self.context;
+        // The object is gone, perhaps before its watch event dropped its state.
+        if error == KubernetesError::NotFound {
+            context.release_permit(&self.uid, &object_name(&*self.object));
+            context.states.forget(&self.uid);
+            return (ReconcileResult::Abandoned, Action::await_change());
+        }
+        // The next reconcile starts from what status says.
+        let wait = context
+            .states
+            .with(&self.uid, ObjectState::could_not_record);
+        tracing::warn!(
+            namespace = self.namespace,
+            name = self.object.name_any(),
+            "the object could not be written; it is tried again"
+        );
+        (ReconcileResult::Abandoned, Action::requeue(wait))
     }
 }
 

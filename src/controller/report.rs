@@ -3,6 +3,7 @@
 pub(crate) mod conditions;
 pub(crate) mod finalizer;
 pub(crate) mod messages;
+pub(crate) mod outcome;
 pub(crate) mod status;
 pub(crate) mod warnings;
 
@@ -16,105 +17,73 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use self::conditions::{Readiness, ReadyState};
+use self::{
+    conditions::{Readiness, ReadyState, conditions},
+    outcome::{EventNote, Outcome},
+};
 use super::{
     context::Context,
     events::Importance,
     kubernetes::{KubernetesError, bounded},
     object::{object_name, slim, time},
-    resolve::dereference::Versions,
 };
-use crate::api::{
-    EntryStatus, GROUP, ProviderSecret, ProviderSecretStatus, READY, Reason, SourceStatus,
-};
+use crate::api::{GROUP, ProviderSecret, ProviderSecretStatus, READY, Reason, SourceStatus};
 
 /// How often a status write is tried when others write the object at the same time. Giving up costs
 /// one more write at the provider.
 const TRIES: u32 = 5;
 
-/// What a pass found out.
-pub(crate) struct Findings {
-    pub(crate) readiness: Readiness,
-    pub(crate) provider: Option<&'static str>,
-    pub(crate) scope: Option<String>,
-    pub(crate) entries: Vec<EntryStatus>,
-    pub(crate) sources: Versions,
-    /// Entries that the provider acknowledged in this pass.
-    pub(crate) written: usize,
-    /// The request for a sync that was acted on.
-    pub(crate) handled: Option<String>,
-    /// What the digests were made with, where it is known.
-    pub(crate) key_fingerprint: Option<String>,
-    /// What else is to be told.
-    pub(crate) event_notes: Vec<EventNote>,
-}
-
-/// Something that a person is told once.
-#[derive(Clone, Debug)]
-pub(crate) struct EventNote {
-    pub(crate) importance: Importance,
-    pub(crate) reason: Reason,
-    pub(crate) action: &'static str,
-    pub(crate) note: String,
-}
-
-/// The status that says what was found.
-pub(crate) fn next_status(
+/// The status that says what a reconcile came to. `handled` is the request for a sync that was acted
+/// on.
+fn next_status(
     object: &ProviderSecret,
-    findings: &Findings,
+    readiness: &Readiness,
+    outcome: &Outcome,
+    handled: Option<String>,
     now: Timestamp,
 ) -> ProviderSecretStatus {
     let previous = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation;
-    let mut entries = findings.entries.clone();
+    let mut entries = outcome.entries.clone();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    let sources = findings.sources.iter().map(|(name, version)| SourceStatus {
+    let sources = outcome.sources.iter().map(|(name, version)| SourceStatus {
         name: name.clone(),
         resource_version: version.clone(),
     });
+    let provider = object.spec.provider.choice();
     ProviderSecretStatus {
-        conditions: conditions::conditions(
-            &previous.conditions,
-            &findings.readiness,
-            generation,
-            now,
-        ),
+        conditions: conditions(&previous.conditions, readiness, generation, now),
         observed_generation: generation,
-        provider: findings.provider.map(str::to_owned),
-        scope: findings.scope.clone().or(previous.scope),
+        provider: provider.map(|choice| choice.kind().as_str().to_owned()),
+        scope: outcome.scope.clone().or(previous.scope),
         summary: Some(status::summary(&entries)),
-        last_sync_time: if findings.written > 0 {
+        last_sync_time: if outcome.written > 0 {
             Some(time(now))
         } else {
             previous.last_sync_time
         },
-        last_handled_sync_request: findings
-            .handled
-            .clone()
-            .or(previous.last_handled_sync_request),
-        key_fingerprint: findings
-            .key_fingerprint
-            .clone()
-            .or(previous.key_fingerprint),
+        last_handled_sync_request: handled.or(previous.last_handled_sync_request),
+        key_fingerprint: outcome.key_fingerprint.clone().or(previous.key_fingerprint),
         sources: sources.collect(),
         entries,
     }
 }
 
-/// Writes what was found, tells of the transition, and gives the object as it is then.
+/// Writes what a reconcile came to, announces the transition, and gives the object as it is then.
 ///
 /// # Errors
 /// [`KubernetesError::NotFound`] when the object is gone, else why status could not be written.
 pub(crate) async fn report(
     context: &Context,
     object: &Arc<ProviderSecret>,
-    findings: &Findings,
+    readiness: &Readiness,
+    outcome: &Outcome,
+    handled: Option<String>,
 ) -> Result<Arc<ProviderSecret>, KubernetesError> {
-    let next = next_status(object, findings, crate::clock::now());
-    let previous = object.status.clone().unwrap_or_default();
+    let next = next_status(object, readiness, outcome, handled, crate::clock::now());
     let written = write(context, object, &next).await?;
-    announce(context, object, &previous, findings);
-    tell(context, object, &findings.event_notes);
+    announce(context, object, readiness, outcome.written);
+    tell(context, object, &outcome.event_notes);
     Ok(written)
 }
 
@@ -190,7 +159,7 @@ pub(crate) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<Pro
     if let Some(uid) = answer.uid() {
         context.states.with(&uid, |state| state.wrote(&answer));
     }
-    context.requeue_all(context.claims.note(&answer));
+    context.requeue_all(context.claims.update(&answer));
     answer
 }
 
@@ -238,23 +207,22 @@ pub(crate) fn tell(context: &Context, object: &Arc<ProviderSecret>, event_notes:
     }
 }
 
-/// One event for a transition, and one for each time something was written.
+/// Sends one event for a transition, and one each time that entries were written.
 fn announce(
     context: &Context,
     object: &Arc<ProviderSecret>,
-    previous: &ProviderSecretStatus,
-    findings: &Findings,
+    readiness: &Readiness,
+    written: usize,
 ) {
-    let readiness = &findings.readiness;
-    let before = previous
-        .conditions
-        .iter()
+    let conditions = object.status.iter().flat_map(|status| &status.conditions);
+    let before = conditions
+        .into_iter()
         .find(|condition| condition.r#type == READY);
     let is_transition = before.is_none_or(|before| before.reason != readiness.reason.as_str());
-    // The provider is at work, or asked for patience: nobody need look.
+    // The provider is at work, or asked for patience: no person need look.
     let is_patience = matches!(readiness.reason, Reason::Progressing | Reason::RateLimited);
     let (importance, action) = match readiness.state {
-        ReadyState::Ready if findings.written > 0 => (Importance::Normal, "Push"),
+        ReadyState::Ready if written > 0 => (Importance::Normal, "Push"),
         ReadyState::Ready | ReadyState::Suspended
             if readiness.reason == Reason::Suspended && is_transition =>
         {
@@ -274,7 +242,7 @@ fn announce(
         name = object.name_any(),
         generation = object.metadata.generation.unwrap_or_default(),
         reason = readiness.reason.as_str(),
-        entries_written = findings.written,
+        entries_written = written,
         "{}",
         readiness.message
     );

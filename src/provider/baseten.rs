@@ -55,6 +55,7 @@ impl Baseten {
         let call = Call {
             operation: "teams",
             path: &["v1", "teams"],
+            is_optional: true,
             ..Call::default()
         };
         let teams: Teams = self.session.call(call).await?.json()?;
@@ -134,6 +135,7 @@ impl Provider for Baseten {
         let call = Call {
             operation: "teams",
             path: &["v1", "teams"],
+            is_optional: true,
             ..Call::default()
         };
         let teams: Teams = self.session.call(call).await?.json()?;

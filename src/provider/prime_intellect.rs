@@ -97,6 +97,7 @@ impl PrimeIntellect {
             path: &["api", "v1", "secrets", id],
             query: &self.team_query(),
             body: Some(Body::json(&body)?),
+            ..Call::default()
         };
         self.session.call(call).await?.json()
     }
@@ -179,6 +180,7 @@ impl Provider for PrimeIntellect {
         let call = Call {
             operation: "whoami",
             path: &["api", "v1", "user", "whoami"],
+            is_optional: true,
             ..Call::default()
         };
         let answer: WhoAmI = self.session.call(call).await?.json()?;

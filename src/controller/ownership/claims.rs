@@ -1,17 +1,14 @@
-//! Claims: a name in a scope has one owner among all objects of the operator.
-//!
-//! The owner is the oldest of those whose `spec.data` or status hold the (folded) name; at Pipecat
-//! the name is the set. With the same API key a claim counts at once. With another key it counts
-//! only when the provider has acknowledged a write under it, and shows under our own key what was
-//! written: else anybody could keep a team's names to himself by naming the team.
+//! What every object claims, behind a lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-pub(crate) use super::claimant::Mark;
-use super::{claimant::Claimant, index::Index};
+use super::{
+    claimant::{Claimant, credential},
+    index::Index,
+};
 use crate::{
     account::ObjectName,
     api::ProviderSecret,
@@ -21,14 +18,6 @@ use crate::{
 /// What every object claims.
 #[derive(Default)]
 pub(crate) struct Claims(Mutex<Index>);
-
-/// Another object's claim with another key, of which it is not known yet whether it counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Dispute {
-    pub(crate) uid: Arc<str>,
-    pub(crate) folded: String,
-    pub(crate) mark: Mark,
-}
 
 /// Another object with a claim on a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,85 +29,54 @@ pub(crate) struct Rival {
 }
 
 impl Claims {
-    /// Takes note of what an object claims now, and gives those whom that may concern.
+    /// Notes what an object claims, as the watch shows it, and gives the objects that this affects.
     pub(crate) fn note(&self, object: &ProviderSecret) -> Vec<ObjectName> {
         let uid = object.uid().unwrap_or_default();
-        let Some(choice) = object.spec.provider.choice() else {
-            return self.forget(&uid);
-        };
-        let mut index = self.index();
-        let mut claimant = Claimant::new(object, choice);
-        // What a pass found out holds as long as the key is the same.
-        let known = index.claimants.get(uid.as_str());
-        if let Some(known) = known.filter(|known| known.key.reference == claimant.key.reference) {
-            claimant.key.fingerprint = known.key.fingerprint;
-            claimant.seen.clone_from(&known.seen);
-            let scope = &mut claimant.place.scope;
-            *scope = scope.take().or_else(|| known.place.scope.clone());
-        }
-        index.replace(&uid, claimant)
+        note(&mut self.index(), &Arc::from(uid), object)
     }
 
-    /// Takes note of names that an object wants and that its spec does not spell out.
+    /// The same, as the answer to a write shows it. An object that the watch has not shown, or has
+    /// shown to be gone, claims nothing.
+    pub(crate) fn update(&self, object: &ProviderSecret) -> Vec<ObjectName> {
+        let uid = object.uid().unwrap_or_default();
+        let mut index = self.index();
+        if index.get(&uid).is_none() {
+            return Vec::new();
+        }
+        note(&mut index, &Arc::from(uid), object)
+    }
+
+    /// Notes names that an object asks for and that its spec does not spell out.
     pub(crate) fn want<'a>(&self, uid: &str, folded: impl Iterator<Item = &'a str>) {
         let mut index = self.index();
         let is_single =
-            |claimant: &Claimant| provider::rules(claimant.place.kind).unit == Unit::Each;
-        let Some(known) = index.claimants.get(uid).filter(|known| is_single(known)) else {
+            |claimant: &&Claimant| provider::rules(claimant.credential.kind).unit == Unit::Each;
+        let Some(known) = index.get(uid).filter(is_single) else {
             return;
         };
-        let new: Vec<Box<str>> = folded
-            .filter(|name| !known.names.contains(name))
-            .map(Box::from)
-            .collect();
+        let new = folded.filter(|name| !known.names.contains(name));
+        let new: Vec<Box<str>> = new.map(Box::from).collect();
         if !new.is_empty() {
-            index.change(uid, |claimant| claimant.names.add(new.into_iter()));
+            index.add_names(uid, new);
         }
     }
 
-    /// Takes note of the API key that an object uses and of what the provider calls the scope, and
-    /// gives those whom that may concern.
+    /// Notes the API key that an object uses, with what stands for it in status, and what the
+    /// provider reports of the scope. Gives the objects that this affects.
     pub(crate) fn identify(
         &self,
         uid: &str,
-        fingerprint: [u8; 32],
-        scope: Option<&str>,
+        key: ([u8; 32], &str),
+        reported: Option<&str>,
     ) -> Vec<ObjectName> {
         let mut index = self.index();
-        let is_news = |claimant: &Claimant| {
-            claimant.key.fingerprint != Some(fingerprint)
-                || (scope.is_some() && claimant.place.scope.as_deref() != scope)
-        };
-        if !index.claimants.get(uid).is_some_and(is_news) {
+        let Some(credential) = index.get(uid).map(|known| Arc::clone(&known.credential)) else {
             return Vec::new();
-        }
-        index.change(uid, |claimant| {
-            if claimant.key.fingerprint != Some(fingerprint) {
-                claimant.seen.clear();
-            }
-            claimant.key.fingerprint = Some(fingerprint);
-            if scope.is_some() {
-                claimant.place.scope = scope.map(str::to_owned);
-            }
-        });
-        let mut affected = index.others(uid);
-        if scope.is_some() {
-            // Whoever has written and does not know his scope may turn out to share it.
-            let strangers = index.strangers(uid);
-            let is_unplaced = |other: &Claimant| other.place.scope.is_none() && other.has_written();
-            let unplaced = strangers.filter(|(_, other)| is_unplaced(other));
-            affected.extend(unplaced.map(|(_, other)| other.name.clone()));
-        }
-        affected
+        };
+        index.identify(&credential, key, reported)
     }
 
-    /// Whether another object claims one of the same names with another key, so that it matters
-    /// whose names they are.
-    pub(crate) fn has_stranger(&self, uid: &str) -> bool {
-        self.index().strangers(uid).next().is_some()
-    }
-
-    /// Forgets an object that is gone, and gives those who claim a name that it claimed.
+    /// Drops an object that is gone, and gives those that claim a name which it claimed.
     pub(crate) fn forget(&self, uid: &str) -> Vec<ObjectName> {
         let mut index = self.index();
         let others = index.others(uid);
@@ -126,67 +84,50 @@ impl Claims {
         others
     }
 
-    /// Who owns a name, if it is not the object itself.
+    /// The owner of a name, if it is not the object itself.
     pub(crate) fn owner(&self, uid: &str, folded: &str) -> Option<Rival> {
         let index = self.index();
-        let me = index.claimants.get(uid)?;
-        let age = |uid: &str, claimant: &Claimant| (claimant.created, uid.to_owned());
-        let mine = age(uid, me);
-        index
-            .rivals(uid, me, folded)
-            .map(|(other_uid, other)| (age(other_uid, other), other))
-            .filter(|(theirs, _)| *theirs < mine)
-            .min_by(|(a, _), (b, _)| a.cmp(b))
-            .map(|((_, uid), other)| Rival {
-                uid,
-                name: other.name.clone(),
-                written: other.written(folded).map(|written| written.at),
-            })
-    }
-
-    /// Claims with other keys of which it is not known yet whether they count.
-    pub(crate) fn disputes(&self, uid: &str) -> Vec<Dispute> {
-        let index = self.index();
-        let Some(me) = index.claimants.get(uid) else {
-            return Vec::new();
-        };
-        let disputed = me.names.keys().flat_map(|name| {
-            index
-                .sharing(uid, me, name)
-                .filter(|(other_uid, other)| other.is_disputed(other_uid, me, name))
-                .filter_map(|(uid, other)| {
-                    Some(Dispute {
-                        uid: Arc::from(uid),
-                        folded: name.to_owned(),
-                        mark: other.written(name)?.mark.clone(),
-                    })
-                })
-        });
-        disputed.collect()
-    }
-
-    /// Takes note of whether what another object wrote is shown under this one's key.
-    pub(crate) fn settle(&self, uid: &str, rival: Arc<str>, is_seen: bool) {
-        if let Some(me) = self.index().claimants.get_mut(uid) {
-            let seen = me.seen.entry(rival).or_default();
-            *seen |= is_seen;
-        }
+        let me = index.get(uid)?;
+        let rivals = index
+            .sharing(uid, folded)
+            .filter(|(_, other)| index.counts_against(other, me, folded))
+            .filter(|(_, other)| other.age() < me.age());
+        let (uid, owner) = rivals.min_by(|(_, a), (_, b)| a.age().cmp(&b.age()))?;
+        Some(Rival {
+            uid: uid.to_owned(),
+            name: owner.name.clone(),
+            written: owner.names.written(folded),
+        })
     }
 
     /// Whether another object, that is not being deleted, claims a name too.
     pub(crate) fn has_successor(&self, uid: &str, folded: &str) -> bool {
         let index = self.index();
-        let Some(me) = index.claimants.get(uid) else {
-            return false;
-        };
-        index
-            .sharing(uid, me, folded)
-            .any(|(_, other)| !other.is_deleting && other.may_succeed(uid, me, folded))
+        let mut others = index.sharing(uid, folded);
+        others.any(|(_, other)| !other.is_deleting)
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn note(index: &mut Index, uid: &Arc<str>, object: &ProviderSecret) -> Vec<ObjectName> {
+    let Some(choice) = object.spec.provider.choice() else {
+        let others = index.others(uid);
+        index.remove(uid);
+        return others;
+    };
+    let status = object.status.as_ref();
+    let recorded = status.and_then(|status| status.scope.as_deref());
+    let known = index.get(uid).map(|known| Arc::clone(&known.credential));
+    let credential = credential(object, choice);
+    let credential = match known {
+        Some(known) if *known == credential && index.scopes.is_recorded(&known, recorded) => known,
+        // Whatever else was known holds as long as it is the same credential.
+        _ => index.join(uid, credential, recorded),
+    };
+    index.replace(uid, Claimant::new(object, choice, credential))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    Members,
     locate::{Shown, is_earlier, is_shown_as_ours, same_instant},
     was_written,
 };
@@ -68,7 +69,7 @@ pub(crate) enum Evidence {
 pub(crate) fn drifted(
     recorded: &[EntryStatus],
     snapshot: &Snapshot,
-    members: Option<&Option<Vec<String>>>,
+    members: &Members,
     rules: &Rules,
     evidence: impl Fn(&str, &EntryStatus) -> Evidence,
 ) -> BTreeMap<String, Drift> {
@@ -109,13 +110,11 @@ fn of_secret(entry: &EntryStatus, snapshot: &Snapshot, rules: &Rules) -> Option<
 }
 
 /// A set shows its keys only.
-fn of_member(
-    entry: &EntryStatus,
-    members: Option<&Option<Vec<String>>>,
-) -> Option<(Drift, Evidence)> {
-    let is_there = match members? {
-        Some(keys) => keys.contains(&entry.name),
-        None => false,
+fn of_member(entry: &EntryStatus, members: &Members) -> Option<(Drift, Evidence)> {
+    let is_there = match members {
+        Members::NotAsked => return None,
+        Members::NoSet => false,
+        Members::Keys(keys) => keys.contains(&entry.name),
     };
     (!is_there).then_some((Drift::Missing, Evidence::Full))
 }
@@ -191,7 +190,11 @@ mod tests {
         let shown: Vec<Remote> = shown.into_iter().collect();
         let shown = snapshot(ProviderKind::PrimeIntellect, &shown);
         let rules = provider::rules(ProviderKind::PrimeIntellect);
-        let drifts = |evidence| drifted(&[written()], &shown, None, rules, |_, _| evidence);
+        let drifts = |evidence| {
+            drifted(&[written()], &shown, &Members::NotAsked, rules, |_, _| {
+                evidence
+            })
+        };
         assert_eq!(drifts(Evidence::Full).get("A").copied(), drift);
         // What began before our write ended says nothing, and absence needs more than presence.
         assert!(drifts(Evidence::None).is_empty());
@@ -205,7 +208,11 @@ mod tests {
         let rules = provider::rules(ProviderKind::PrimeIntellect);
         let before = [remote("id", "2026-11-21T11:59:59Z")];
         let before = snapshot(ProviderKind::PrimeIntellect, &before);
-        let drifts = |evidence| drifted(&[written()], &before, None, rules, |_, _| evidence);
+        let drifts = |evidence| {
+            drifted(&[written()], &before, &Members::NotAsked, rules, |_, _| {
+                evidence
+            })
+        };
         assert!(drifts(Evidence::Presence).is_empty());
         assert_eq!(drifts(Evidence::Full)["A"], Drift::Changed);
     }
@@ -219,7 +226,12 @@ mod tests {
         let rules = provider::rules(ProviderKind::Braintrust);
         for entry in [pending, unwritten("A")] {
             let empty = snapshot(ProviderKind::Braintrust, &[]);
-            assert!(drifted(&[entry], &empty, None, rules, |_, _| Evidence::Full).is_empty());
+            assert!(
+                drifted(&[entry], &empty, &Members::NotAsked, rules, |_, _| {
+                    Evidence::Full
+                })
+                .is_empty()
+            );
         }
     }
 
@@ -228,9 +240,13 @@ mod tests {
         let rules = provider::rules(ProviderKind::Pipecat);
         let drifts = |members: Option<Vec<String>>| {
             let empty = snapshot(ProviderKind::Pipecat, &[]);
-            drifted(&[written()], &empty, Some(&members), rules, |_, _| {
-                Evidence::Full
-            })
+            drifted(
+                &[written()],
+                &empty,
+                &Members::answered(members),
+                rules,
+                |_, _| Evidence::Full,
+            )
             .len()
         };
         assert_eq!(drifts(Some(vec!["A".to_owned()])), 0);

@@ -4,7 +4,7 @@ use super::DesiredEntry;
 use crate::{
     account::Snapshot,
     api::{EntryStatus, Reason},
-    controller::{error::Failure, ownership::Mark},
+    controller::error::Failure,
     provider::{Form, Remote, Rules},
 };
 
@@ -101,19 +101,6 @@ pub(crate) fn is_shown_as_ours<'a>(
         },
     };
     named.find(is_ours).map_or(Shown::Other, Shown::Ours)
-}
-
-/// Whether a listing shows a secret that another object wrote.
-pub(crate) fn is_marked(mark: &Mark, folded: &str, snapshot: &Snapshot) -> bool {
-    snapshot
-        .named(folded)
-        .any(|remote| match (&mark.id, &remote.id) {
-            (Some(known), Some(shown)) => **known == **shown,
-            _ => match (&mark.version, &remote.version) {
-                (Some(known), Some(shown)) => same_instant(known, shown),
-                _ => false,
-            },
-        })
 }
 
 /// Whether two versions are one instant, as far as the coarser of the two tells: a listing may show

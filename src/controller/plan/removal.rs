@@ -9,11 +9,11 @@ use crate::{
 /// An entry that is recorded and not wanted, and what is done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PlannedRemoval {
-    pub(crate) entry: EntryStatus,
+    pub(crate) record: EntryStatus,
     pub(crate) action: RemovalAction,
 }
 
-/// How an entry goes away.
+/// How an entry is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RemovalAction {
     /// Its record is dropped and nothing else.
@@ -22,41 +22,41 @@ pub(crate) enum RemovalAction {
     Delete,
     /// Another object claims it and writes it.
     TransferOwner,
-    /// It may be there, but it cannot be told from what somebody else wrote: it stays, and is named.
+    /// It may be there, but it cannot be told from what another writer wrote: it stays, and the user
+    /// is told its name.
     Orphan,
 }
 
-/// Decides about entries that go away.
+/// Decides about entries that are no longer desired. Of the `unverified` ones the record proves
+/// nothing, so what they name is never deleted.
 pub(crate) fn plan_removals<'a>(
     unwanted: impl IntoIterator<Item = &'a EntryStatus>,
+    unverified: &[String],
     policy: DeletionPolicy,
     rules: &Rules,
     claimed: &dyn Claimed,
 ) -> Vec<PlannedRemoval> {
-    unwanted
-        .into_iter()
-        .map(|entry| PlannedRemoval {
-            action: action(entry, policy, &(rules.fold)(&entry.name), claimed),
-            entry: entry.clone(),
-        })
-        .collect()
-}
-
-fn action(
-    entry: &EntryStatus,
-    policy: DeletionPolicy,
-    folded: &str,
-    claimed: &dyn Claimed,
-) -> RemovalAction {
-    if policy == DeletionPolicy::Retain || !may_be_there(entry) {
-        RemovalAction::DropRecord
-    } else if claimed.lost(folded).is_some() || claimed.has_successor(folded) {
-        RemovalAction::TransferOwner
-    } else if is_ours(entry) {
-        RemovalAction::Delete
-    } else {
-        RemovalAction::Orphan
-    }
+    let unwanted = unwanted.into_iter();
+    let removal = |record: &EntryStatus| {
+        let folded = (rules.fold)(&record.name);
+        let is_another = || claimed.lost(&folded).is_some() || claimed.has_successor(&folded);
+        let is_unverified = unverified.contains(&record.name);
+        let action =
+            if policy == DeletionPolicy::Retain || (!is_unverified && !may_be_there(record)) {
+                RemovalAction::DropRecord
+            } else if is_another() {
+                RemovalAction::TransferOwner
+            } else if !is_unverified && is_ours(record) {
+                RemovalAction::Delete
+            } else {
+                RemovalAction::Orphan
+            };
+        PlannedRemoval {
+            record: record.clone(),
+            action,
+        }
+    };
+    unwanted.map(removal).collect()
 }
 
 /// Whether what is at the provider under this name, if anything is, is what we wrote: a write was
@@ -129,7 +129,7 @@ mod tests {
             };
             let policy = if is_delete { DeletionPolicy::Delete } else { DeletionPolicy::Retain };
             let rules = provider::rules(ProviderKind::Baseten);
-            let removed = plan_removals([&entry], policy, rules, &Others { owns, inherits });
+            let removed = plan_removals([&entry], &[], policy, rules, &Others { owns, inherits });
             let is_deleted = removed[0].action == RemovalAction::Delete;
             let is_ours = is_written || ((is_pending || is_tried) && matches!(found, Some(Found::Absent | Found::NoSet)));
             prop_assert_eq!(is_deleted, is_delete && is_ours && !owns && !inherits);

@@ -1,7 +1,7 @@
 //! What is at the provider under a name before its first write, and why it is left alone.
 
 use super::{
-    DesiredEntry, Inputs,
+    DesiredEntry, Inputs, Members,
     locate::{other_form, other_kind},
     was_written,
 };
@@ -34,7 +34,7 @@ pub(crate) fn foreign(
     entry: &DesiredEntry,
     recorded: Option<&EntryStatus>,
     found: Option<Found>,
-    inputs: &Inputs<'_>,
+    inputs: &Inputs<'_, '_>,
 ) -> Option<Failure> {
     let is_ours = recorded.is_some_and(was_written);
     if is_ours || inputs.conflict == ConflictPolicy::Overwrite {
@@ -44,7 +44,7 @@ pub(crate) fn foreign(
     let is_foreign_set = match inputs.rules.unit {
         Unit::Each => found == Some(Found::Foreign),
         // A set of which nothing was written is somebody else's as a whole.
-        Unit::Set => inputs.members.is_some_and(Option::is_some) && !has_part(inputs),
+        Unit::Set => matches!(inputs.members, Members::Keys(_)) && !has_part(inputs),
     };
     match inputs.set {
         Some((set, _)) if is_foreign_set => {
@@ -67,7 +67,7 @@ pub(crate) fn taken(name: &str, rules: &Rules) -> Failure {
 }
 
 /// Whether anything of the set is ours.
-fn has_part(inputs: &Inputs<'_>) -> bool {
+fn has_part(inputs: &Inputs<'_, '_>) -> bool {
     inputs
         .recorded
         .iter()
@@ -75,13 +75,13 @@ fn has_part(inputs: &Inputs<'_>) -> bool {
 }
 
 /// What the listing shows of the set.
-pub(crate) fn shown_set<'a>(inputs: &Inputs<'a>) -> Option<&'a Remote> {
+pub(crate) fn shown_set<'o>(inputs: &Inputs<'_, 'o>) -> Option<&'o Remote> {
     let (name, _) = inputs.set?;
     inputs.snapshot?.named(name).next()
 }
 
 /// Why the set that is there cannot become what is wanted.
-pub(crate) fn unfit(inputs: &Inputs<'_>) -> Option<Failure> {
+pub(crate) fn unfit(inputs: &Inputs<'_, '_>) -> Option<Failure> {
     let ((name, region), set) = (inputs.set?, shown_set(inputs)?);
     let provider = inputs.rules.kind;
     let message = if let Some(form) = other_form(set, inputs.rules) {

@@ -81,12 +81,12 @@ fn digest(entry: &DesiredEntry) -> Option<String> {
         .map(|value| value.expose_secret().to_owned())
 }
 
-fn planned(
+fn planned<'a>(
     kind: ProviderKind,
-    desired: &[DesiredEntry],
-    recorded: &[EntryStatus],
+    desired: &'a [DesiredEntry],
+    recorded: &'a [EntryStatus],
     observed: Option<&[Remote]>,
-) -> Vec<Planned> {
+) -> Vec<PlannedEntry<'a>> {
     let snapshot = observed.map(|remotes| snapshot(kind, remotes));
     let inputs = Inputs {
         snapshot: snapshot.as_ref(),
@@ -95,12 +95,13 @@ fn planned(
     plan(desired, &inputs, &Unclaimed, digest)
 }
 
-fn inputs(kind: ProviderKind, recorded: &[EntryStatus]) -> Inputs<'_> {
+fn inputs(kind: ProviderKind, recorded: &[EntryStatus]) -> Inputs<'_, 'static> {
     static NOBODY: BTreeMap<String, Cause> = BTreeMap::new();
     Inputs {
         recorded,
         snapshot: None,
-        members: None,
+        members: &Members::NotAsked,
+        is_scope_asked: true,
         rules: provider::rules(kind),
         set: (kind == ProviderKind::Pipecat).then_some(("set", Some("us-west"))),
         deletion: DeletionPolicy::Retain,
@@ -259,8 +260,10 @@ fn a_listing_is_asked_for_only_where_it_decides(
         ..record("A", Some("2"), EntryState::Synced)
     });
     let recorded: Vec<EntryStatus> = recorded.into_iter().collect();
-    let planned = planned(kind, &[entry("A", "1")], &recorded, None);
-    assert_eq!(needs_listing(&planned, &inputs(kind, &recorded)), needed);
+    let desired = [entry("A", "1")];
+    let planned = planned(kind, &desired, &recorded, None);
+    let lack = needed.then_some(Lack::Snapshot);
+    assert_eq!(lacks(&planned, &inputs(kind, &recorded)), lack);
 }
 
 fn kinds() -> impl Strategy<Value = ProviderKind> {
@@ -308,7 +311,7 @@ proptest! {
             .collect();
         let second = planned(kind, &desired, &after, None);
         prop_assert!(second.iter().all(|planned| planned.change == Change::Keep));
-        prop_assert!(!needs_listing(&second, &inputs(kind, &after)));
+        prop_assert!(lacks(&second, &inputs(kind, &after)).is_none());
     }
 
     /// Nothing is kept of which it is not known that the provider has it.

@@ -1,12 +1,13 @@
-//! What other objects have to say about the names of a pass.
+//! What other objects have to say about the names of a reconcile.
 
-use super::Reconcile;
+use super::{Reconcile, inputs::Inputs};
 use crate::{
     api::Reason,
     controller::{
         error::Failure,
         ownership::{Claims, Rival},
-        plan::{Change, Claimed, DesiredEntry, Planned},
+        plan::{Change, Claimed, PlannedEntry},
+        report::messages,
         session::Session,
     },
 };
@@ -21,26 +22,19 @@ pub(crate) struct ObjectClaims<'a> {
 
 impl ObjectClaims<'_> {
     fn owner(&self, folded: &str) -> Option<Rival> {
-        self.claims
-            .owner(self.uid, self.session.claimed_name(folded))
+        let name = self.session.claimed_name(folded);
+        self.claims.owner(self.uid, name)
     }
 }
 
 impl Claimed for ObjectClaims<'_> {
     fn lost(&self, folded: &str) -> Option<Failure> {
         let owner = self.owner(folded)?;
-        let provider = self.session.choice.kind();
+        // A user who may see this object need not see another namespace's.
+        let is_visible = owner.name.0 == self.namespace;
         let name = self.session.claimed_name(folded);
-        // Who may see this object need not see another namespace's.
-        let whose = if owner.name.0 == self.namespace {
-            format!("The older ProviderSecret {}", owner.name.1)
-        } else {
-            "An older ProviderSecret in another namespace".to_owned()
-        };
-        let message = format!(
-            "{whose} writes {name} to the same place at {provider}. Remove it there or here; a name has one owner."
-        );
-        Some(Failure::config(Reason::Conflict, message))
+        let owner = is_visible.then_some(owner.name.1.as_str());
+        Some(messages::owned(name, owner, self.session.choice.kind()))
     }
 
     fn has_successor(&self, folded: &str) -> bool {
@@ -51,7 +45,7 @@ impl Claimed for ObjectClaims<'_> {
 
 impl Reconcile<'_> {
     /// The claims of other objects.
-    pub(crate) fn claims<'a>(&'a self, session: &'a Session<'a>) -> ObjectClaims<'a> {
+    pub(super) fn claims<'a>(&'a self, session: &'a Session<'a>) -> ObjectClaims<'a> {
         ObjectClaims {
             claims: &self.context.claims,
             uid: &self.uid,
@@ -60,41 +54,42 @@ impl Reconcile<'_> {
         }
     }
 
-    /// Takes note of what this pass knows of the object's claims; others may be affected.
-    pub(crate) fn note_claims(&self, session: &Session<'_>, desired: &[DesiredEntry]) {
+    /// Notes what this reconcile knows of the object's claims, and requeues the objects that this
+    /// affects.
+    pub(super) fn note_claims<'n>(
+        &self,
+        session: &Session<'_>,
+        names: impl Iterator<Item = &'n str>,
+    ) {
         let claims = &self.context.claims;
-        claims.want(&self.uid, desired.iter().map(|entry| entry.folded.as_str()));
+        claims.want(&self.uid, names);
         let scope = session.account.known_scope();
-        let affected = claims.identify(&self.uid, session.account.fingerprint, scope);
+        let key_id = session.account.digests.scope();
+        let key = (session.account.fingerprint, key_id.as_str());
+        let affected = claims.identify(&self.uid, key, scope);
         self.context.requeue_all(affected);
     }
 
-    /// What this object wrote and another one owns is written again by that one, unless it was the
-    /// last to write anyway.
-    pub(crate) fn request_owner_rewrite(
+    /// Has the owner of a name write it again if this object, which lost the name, was the last to
+    /// write it.
+    pub(super) fn request_owner_rewrite(
         &self,
         session: &Session<'_>,
-        desired: &[DesiredEntry],
-        planned: &[Planned],
+        inputs: &Inputs,
+        entries: &[PlannedEntry<'_>],
     ) {
         let claims = self.claims(session);
-        for (entry, planned) in desired.iter().zip(planned) {
-            let is_lost = matches!(&planned.change, Change::Refuse(failure)
-                if failure.reason == Reason::Conflict);
-            let Some(owner) = claims.owner(&entry.folded).filter(|_| is_lost) else {
+        let is_lost = |entry: &&PlannedEntry<'_>| matches!(&entry.change, Change::Refuse(failure) if failure.reason == Reason::Conflict);
+        for entry in entries.iter().filter(is_lost) {
+            let folded = &entry.desired.folded;
+            let Some(owner) = claims.owner(folded) else {
                 continue;
             };
-            let fold = session.rules().fold;
-            let recorded = self.recorded().iter();
-            let ours = recorded
-                .filter(|recorded| fold(&recorded.name) == entry.folded)
-                .filter_map(|recorded| recorded.last_write_time.as_ref())
-                .map(|time| time.0)
-                .next();
-            if ours.is_some() && ours >= owner.written {
-                self.context.states.with(&owner.uid, |state| {
-                    state.mark_overwritten(&entry.folded);
-                });
+            let ours = inputs.record(folded, session.rules());
+            let ours = ours.and_then(|record| record.last_write_time.as_ref());
+            if ours.is_some_and(|ours| Some(ours.0) >= owner.written) {
+                let states = &self.context.states;
+                states.with(&owner.uid, |state| state.mark_overwritten(folded));
                 self.context.requeue_all([owner.name]);
             }
         }

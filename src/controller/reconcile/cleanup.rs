@@ -1,22 +1,24 @@
-//! The cleanup of a deleted object. It always ends: when everything is gone, when somebody says so,
-//! or when the time is over; and it tells what it leaves behind.
+//! The cleanup of a deleted object. It always ends: when everything is gone, when the user says so,
+//! or when the time is over; and it says what it leaves behind.
 
 use std::{sync::Arc, time::Duration};
 
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
-use super::{Reconcile, outcome::Outcome};
+use super::{Ended, Reconcile};
 use crate::{
     account::{Account, Admission},
     api::{Choice, DELETION_OVERRIDE, DeletionPolicy, EntryStatus},
     controller::{
-        cache::{Acted, ObjectState},
+        apply::Writer,
+        cache::ObjectState,
         error::Failure,
         kubernetes::{KubernetesError, is_terminating},
+        object::Versions,
         plan::{self, RemovalAction, plan_removals},
-        report::{self, EventNote, Findings, finalizer, messages},
-        session::Session,
+        report::{self, finalizer, messages, outcome::Outcome},
+        session::raw_records,
     },
     http::ErrorClass,
     telemetry::ReconcileResult,
@@ -30,58 +32,65 @@ const REFUSED: Duration = Duration::from_secs(30);
 /// too long: the clock may be wrong.
 const MIN_CLOCK_TRUST: Duration = Duration::from_mins(1);
 
-type Ran = Result<(ReconcileResult, Action), KubernetesError>;
+/// What a try of a cleanup came to.
+enum Cleanup {
+    /// Nothing is left at the provider.
+    Done,
+    /// The object waits for a permit, or for the end of its time.
+    Parked,
+    /// What is still there, and why.
+    Blocked(Vec<EntryStatus>, Failure),
+}
 
 impl Reconcile<'_> {
-    /// Gets removal of what a deleted object wrote, and lets it go.
-    pub(crate) async fn clean_up(&self) -> Ran {
-        let known_since = self
-            .context
-            .states
-            .with(&self.uid, ObjectState::deleted_since);
-        let left = self.left_at_provider();
+    /// Deletes what a deleted object wrote, and lets the object go.
+    pub(super) async fn clean_up(&self) -> Result<Ended, KubernetesError> {
+        let states = &self.context.states;
+        let known_since = states.with(&self.uid, ObjectState::deleted_since);
+        let left = left_at_provider(raw_records(&self.object));
         if self.object.spec.deletion_policy() == DeletionPolicy::Retain || left.is_empty() {
             return self.release(&[]).await;
         }
         let annotations = self.object.annotations();
-        if annotations.get(DELETION_OVERRIDE).map(String::as_str) == Some("orphan") {
-            return self.release(&left).await;
-        }
-        let Some(choice) = self.object.spec.provider.choice() else {
+        let is_overridden =
+            annotations.get(DELETION_OVERRIDE).map(String::as_str) == Some("orphan");
+        let choice = self.object.spec.provider.choice();
+        let Some(choice) = choice.filter(|_| !is_overridden) else {
             return self.release(&left).await;
         };
-        let (entries, failure) = match self.way(choice).await {
-            Ok(account) => match self.get_rid(&account, choice, &left).await? {
-                // Its turn will come, or the end of its time.
-                None => {
-                    let wait = self
-                        .remaining(known_since, false)
-                        .max(Duration::from_secs(1));
-                    return Ok((ReconcileResult::Abandoned, Action::requeue(wait)));
-                }
-                Some((entries, None)) if entries.is_empty() => return self.release(&[]).await,
-                Some((entries, failure)) => (entries, failure),
-            },
-            Err(failure) => (left, Some(failure)),
+        let cleanup = match self.account_to_clean(choice).await {
+            Ok(account) => self.delete_all(account, choice, &left).await?,
+            Err(failure) => Cleanup::Blocked(left, failure),
         };
         // Also where the key is remembered: nobody will put a better one there.
         let is_namespace_terminating =
             self.is_key_gone(choice) && is_terminating(&self.context.client, &self.namespace).await;
         let remaining = self.remaining(known_since, is_namespace_terminating);
-        if remaining.is_zero() {
-            let left: Vec<EntryStatus> = entries.into_iter().filter(plan::may_be_there).collect();
-            return self.release(&left).await;
+        match cleanup {
+            Cleanup::Done => self.release(&[]).await,
+            Cleanup::Parked => {
+                let wait = self.remaining(known_since, false);
+                let wait = wait.max(Duration::from_secs(1));
+                Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
+            }
+            Cleanup::Blocked(records, _) if remaining.is_zero() => {
+                self.release(&left_at_provider(&records)).await
+            }
+            Cleanup::Blocked(records, failure) => self.blocked(records, &failure, remaining).await,
         }
-        self.blocked(choice, entries, failure, remaining).await
     }
 
     /// The account, also where its key is gone from the cluster and was used before.
-    async fn way(&self, choice: Choice<'_>) -> Result<Arc<Account>, Failure> {
+    async fn account_to_clean(
+        &self,
+        choice: Choice<'_>,
+    ) -> Result<(Arc<Account>, Versions), Failure> {
         match self.account(choice).await {
-            Ok((account, _)) => Ok(account),
-            Err((failure, _)) => {
+            Ok(found) => Ok(found),
+            Err((failure, sources)) => {
                 let used = self.context.states.account(&self.uid);
-                used.filter(|_| self.is_key_gone(choice)).ok_or(failure)
+                let used = used.filter(|_| self.is_key_gone(choice));
+                used.map(|account| (account, sources)).ok_or(failure)
             }
         }
     }
@@ -92,82 +101,69 @@ impl Reconcile<'_> {
         seen.is_none()
     }
 
-    /// Gets removal of what can be got removal of: what is left, and why; none while there is no free place
-    /// among the calls.
-    async fn get_rid(
+    /// Deletes what can be deleted now.
+    async fn delete_all(
         &self,
-        account: &Arc<Account>,
+        account: (Arc<Account>, Versions),
         choice: Choice<'_>,
         left: &[EntryStatus],
-    ) -> Result<Option<(Vec<EntryStatus>, Option<Failure>)>, KubernetesError> {
-        let _permit = match self.admitted(account) {
+    ) -> Result<Cleanup, KubernetesError> {
+        let permit = match self.admit(&account.0) {
             Admission::Granted(permit) => permit,
-            Admission::Parked => return Ok(None),
+            Admission::Parked => return Ok(Cleanup::Parked),
             Admission::CircuitOpen(circuit) => {
                 let wait = circuit.until.saturating_duration_since(Instant::now());
-                let failure = Failure::provider(&circuit.error, choice, None);
                 let failure = Failure {
                     retry_after: Some(wait),
-                    ..failure
+                    ..Failure::provider(&circuit.error, choice, None)
                 };
-                return Ok(Some((left.to_vec(), Some(failure))));
+                return Ok(Cleanup::Blocked(left.to_vec(), failure));
             }
         };
-        let provider = account.provider(choice, &self.object.name_any());
-        let session = Session {
-            account,
-            provider: &*provider,
-            choice,
-            closed: None,
-        };
-        self.verify_records(&session);
-        let left: Vec<EntryStatus> = self.left_at_provider();
-        let left = left.as_slice();
-        self.note_claims(&session, &[]);
+        let session = self.session(choice, account, Ok(permit));
+        let unverified = &session.records.unverified;
+        let records = session.records.verified.iter();
+        let left = records
+            .filter(|record| plan::may_be_there(record) || unverified.contains(&record.name));
+        let left: Vec<EntryStatus> = left.cloned().collect();
+        self.note_claims(&session, std::iter::empty());
         match self.is_written_account(&session).await {
             Ok(true) => {}
-            Ok(false) => {
-                return Ok(Some((
-                    left.to_vec(),
-                    Some(messages::account_changed(choice)),
-                )));
-            }
-            Err(failure) => return Ok(Some((left.to_vec(), Some(failure)))),
+            Ok(false) => return Ok(Cleanup::Blocked(left, messages::account_changed(choice))),
+            Err(failure) => return Ok(Cleanup::Blocked(left, failure)),
         }
-        let going = plan_removals(
-            left,
-            DeletionPolicy::Delete,
-            session.rules(),
-            &self.claims(&session),
-        );
-        let is_handed_over = going
+        let claims = self.claims(&session);
+        let policy = DeletionPolicy::Delete;
+        let removals = plan_removals(&left, unverified, policy, session.rules(), &claims);
+        let mut actions = removals.iter().map(|removal| removal.action);
+        let is_all_another = actions.all(|action| action == RemovalAction::TransferOwner);
+        if removals
             .iter()
-            .all(|removed| removed.action == RemovalAction::TransferOwner);
-        let removal = self.remove(&session, going).await?;
-        let unverified = messages::left_behind(choice.kind(), self.unverified());
-        let event_notes: Vec<EventNote> =
-            removal.event_notes.into_iter().chain(unverified).collect();
-        report::tell(self.context, &self.object, &event_notes);
-        if removal.kept.is_empty() && !is_handed_over {
-            let to_failure = |error| Failure::provider(&error, choice, None);
-            if let Err(failure) = self
-                .delete_empty_set(&session, left)
-                .await
-                .map_err(to_failure)
-            {
-                return Ok(Some((left.to_vec(), Some(failure))));
-            }
+            .any(|removal| removal.action == RemovalAction::Delete)
+        {
+            self.still_wants().await?;
         }
-        Ok(Some((removal.kept, removal.failures.into_iter().next())))
-    }
-
-    /// What may be left at the provider.
-    fn left_at_provider(&self) -> Vec<EntryStatus> {
-        let recorded = self.recorded().iter();
-        recorded
-            .filter(|entry| plan::may_be_there(entry))
-            .cloned()
-            .collect()
+        let writer = Writer {
+            session: &session,
+            names: &self.context.accounts.name_locks,
+            claimed: &claims,
+            conflict: self.object.spec.conflict_policy(),
+        };
+        let removal = writer.remove(removals).await;
+        self.count_removal(&session, &removal);
+        let notes = [
+            messages::deleted(choice.kind(), &removal.deleted),
+            messages::orphaned(choice.kind(), &removal.orphaned),
+        ];
+        let notes: Vec<_> = notes.into_iter().flatten().collect();
+        report::tell(self.context, &self.object, &notes);
+        if let Some(failure) = removal.failures.into_iter().next() {
+            return Ok(Cleanup::Blocked(removal.kept, failure));
+        }
+        if !is_all_another && let Err(error) = writer.delete_empty_set(&left).await {
+            return Ok(Cleanup::Blocked(left, session.failure(&error)));
+        }
+        Ok(Cleanup::Done)
     }
 
     /// How long the cleanup may still go on.
@@ -189,62 +185,54 @@ impl Reconcile<'_> {
         whole.saturating_sub(elapsed)
     }
 
-    /// Lets the object go, and tells what is left behind.
-    async fn release(&self, left: &[EntryStatus]) -> Ran {
+    /// Lets the object go, and says what is left behind.
+    async fn release(&self, left: &[EntryStatus]) -> Result<Ended, KubernetesError> {
         let mut names: Vec<String> = left.iter().map(|entry| entry.name.clone()).collect();
         names.sort();
         if let Some(choice) = self.object.spec.provider.choice() {
             let kind = choice.kind();
             self.context.metrics.keys_left_behind(kind, names.len());
-            let event_notes: Vec<EventNote> =
-                messages::left_behind(kind, &names).into_iter().collect();
-            report::tell(self.context, &self.object, &event_notes);
+            let notes: Vec<_> = messages::orphaned(kind, &names).into_iter().collect();
+            report::tell(self.context, &self.object, &notes);
         }
         finalizer::set(self.context, &self.newest(), false).await?;
         Ok((ReconcileResult::Deleted, Action::await_change()))
     }
 
-    /// Tells why the object is still there, and tries again.
+    /// Says why the object is still there, and when it is tried again.
     async fn blocked(
         &self,
-        choice: Choice<'_>,
-        entries: Vec<EntryStatus>,
-        failure: Option<Failure>,
+        records: Vec<EntryStatus>,
+        failure: &Failure,
         remaining: Duration,
-    ) -> Ran {
-        let wait = self.context.states.with(&self.uid, ObjectState::back_off);
+    ) -> Result<Ended, KubernetesError> {
+        let states = &self.context.states;
+        let wait = states.with(&self.uid, ObjectState::back_off);
         // What a provider refuses, because it is in use perhaps, it will refuse in a second as well.
-        let is_refused = |failure: &Failure| failure.class == ErrorClass::Config;
-        let wait = if failure.as_ref().is_some_and(is_refused) {
+        let wait = if failure.class == ErrorClass::Config {
             wait.max(REFUSED)
         } else {
             wait
         };
-        let asked = failure.as_ref().and_then(|failure| failure.retry_after);
-        let wait = asked.unwrap_or(wait).min(remaining);
-        let mut outcome = Outcome::of(entries, self.as_recorded().sources);
-        outcome.entries.sort_by(|a, b| a.name.cmp(&b.name));
-        let readiness = messages::deletion_blocked(failure.as_ref());
-        let findings = Findings {
-            readiness,
-            provider: Some(choice.kind().as_str()),
-            scope: None,
-            entries: outcome.entries,
-            sources: outcome.sources,
-            written: 0,
-            handled: None,
-            key_fingerprint: None,
-            event_notes: Vec::new(),
-        };
-        match report::report(self.context, &self.newest(), &findings).await {
+        let wait = failure.retry_after.unwrap_or(wait).min(remaining);
+        let outcome = Outcome::of(records, self.recorded_sources());
+        let readiness = messages::deletion_blocked(failure);
+        let newest = self.newest();
+        match report::report(self.context, &newest, &readiness, &outcome, None).await {
             Ok(_) | Err(KubernetesError::Forbidden | KubernetesError::Invalid) => {}
             Err(error) => return Err(error),
         }
-        let acted: Acted = self.acted(self.seen.clone());
-        self.context.states.with(&self.uid, |state| {
+        let acted = self.acted(self.seen.clone());
+        states.with(&self.uid, |state| {
             state.acted = Some(acted);
             state.next_try = Some(Instant::now() + wait);
         });
         Ok((ReconcileResult::Reconciling, Action::requeue(wait)))
     }
+}
+
+/// The records of what may be left at the provider.
+fn left_at_provider(records: &[EntryStatus]) -> Vec<EntryStatus> {
+    let records = records.iter().filter(|record| plan::may_be_there(record));
+    records.cloned().collect()
 }

@@ -1,226 +1,296 @@
-//! What a plan is made from: the records, what must be written again, and what the provider shows
-//! where that matters.
+//! What a plan is made from, and the loop that plans, asks for what the plan lacks and plans again.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{
-    Reconcile,
-    verify::{DriftCheck, Freshness},
-};
+use super::{Reconcile, Stop, verify::DriftCheck};
 use crate::{
-    account::{Snapshot, scope_field},
-    api::EntryStatus,
+    account::Snapshot,
+    api::{EntryStatus, Reason},
     controller::{
         error::Failure,
-        ownership::Dispute,
+        object::Versions,
         plan::{
-            self, Cause, DesiredEntry, Inputs, Planned, PlannedRemoval, RemovalAction, due, plan,
+            self, Cause, Lack, Members, PlannedEntry, PlannedRemoval, RemovalAction, due, lacks,
+            plan, plan_removals,
         },
-        resolve::dereference::Versions,
+        report::{messages, outcome::Outcome, status},
+        resolve::desired::DesiredState,
         session::Session,
     },
+    provider::Rules,
 };
 
 /// The oldest listing that a first write may rest on.
 const FRESH: Duration = Duration::from_mins(1);
 
-/// What a plan is made from and what it is.
-pub(crate) struct Work {
+/// What a plan is made from, besides what the provider is asked for it.
+pub(super) struct Inputs {
+    pub(super) desired: DesiredState,
+    /// The Secrets that were read.
+    pub(super) sources: Versions,
     /// What was recorded, under the digests of the present key.
-    pub(crate) recorded: Vec<EntryStatus>,
+    pub(super) records: Vec<EntryStatus>,
+    /// Entries that are written although their digests are the same, by folded name.
     suspects: BTreeMap<String, Cause>,
-    pub(crate) listed: Option<Arc<Snapshot>>,
-    #[expect(
-        clippy::option_option,
-        reason = "not asked, a set that is not there, and its keys are three things"
-    )]
-    members: Option<Option<Vec<String>>>,
-    pub(crate) planned: Vec<Planned>,
+    /// What the provider showed when drift was looked for.
+    observed: Observed,
+}
+
+/// What the provider was asked for a plan.
+#[derive(Clone, Default)]
+struct Observed {
+    snapshot: Option<Arc<Snapshot>>,
+    members: Members,
+}
+
+/// A plan that lacks nothing.
+pub(super) struct Planned<'a> {
+    pub(super) entries: Vec<PlannedEntry<'a>>,
+    /// What is recorded and no longer desired.
+    pub(super) removals: Vec<PlannedRemoval>,
+    /// Records of what a source that cannot be read may still ask for.
+    pub(super) retained: Vec<EntryStatus>,
+    /// The listing that the plan was made from, if it needed one.
+    pub(super) snapshot: Option<Arc<Snapshot>>,
+    /// Whether it must be known later what was at the provider before the first write of a name.
+    pub(super) must_know: bool,
+}
+
+impl Planned<'_> {
+    /// Whether anything is sent to the provider.
+    pub(super) fn calls_provider(&self) -> bool {
+        self.entries.iter().any(|entry| entry.change.is_write()) || self.deletes()
+    }
+
+    /// Whether anything is deleted at the provider.
+    pub(super) fn deletes(&self) -> bool {
+        let mut removals = self.removals.iter();
+        removals.any(|removal| removal.action == RemovalAction::Delete)
+    }
+}
+
+impl Inputs {
+    /// The record of a folded name.
+    pub(super) fn record(&self, folded: &str, rules: &Rules) -> Option<&EntryStatus> {
+        let mut records = self.records.iter();
+        records.find(|record| (rules.fold)(&record.name) == folded)
+    }
 }
 
 impl Reconcile<'_> {
-    /// What the plan is made from: the records under the present key, and what must be written again.
-    pub(crate) async fn work(
+    /// What the plan is made from: what is desired, the records under the present key, and what must
+    /// be written again.
+    pub(super) async fn inputs(
         &self,
         session: &Session<'_>,
-        desired: &[DesiredEntry],
-        sources: &Versions,
-        drift_check: Option<DriftCheck>,
-    ) -> Result<Work, Failure> {
-        let recorded = self.follow_key(session, desired, sources).await?;
+        (desired, sources): (DesiredState, Versions),
+        drift: Option<DriftCheck>,
+    ) -> Result<Inputs, Failure> {
+        let records = self.follow_key(session, &desired.entries, &sources).await?;
         let is_asked = self.requested.is_some() && !self.object.spec.is_suspended();
-        let drift_check = match drift_check {
-            None if is_asked && recorded.iter().any(plan::was_written) => {
-                let drift_check = self.check_drift(session, Freshness::Now).await;
-                Some(drift_check.map_err(|error| Failure::provider(&error, session.choice, None))?)
+        let drift = match drift {
+            None if is_asked && records.iter().any(plan::was_written) => {
+                let drift = self.check_drift_now(session).await;
+                Some(drift.map_err(|error| session.failure(&error))?)
             }
-            drift_check => drift_check,
+            drift => drift,
         };
         let (clock, interval) = (crate::clock::now(), self.object.spec.rewrite_interval());
-        let due = recorded.iter().filter_map(|entry| {
-            let folded = (session.rules().fold)(&entry.name);
-            Some((folded, due(entry, interval, clock)?))
+        let due = records.iter().filter_map(|record| {
+            let folded = (session.rules().fold)(&record.name);
+            Some((folded, due(record, interval, clock)?))
         });
         let mut suspects: BTreeMap<String, Cause> = due.collect();
         self.context.states.with(&self.uid, |state| {
-            suspects.extend(
-                state
-                    .dirty()
-                    .map(|name| (name.to_owned(), Cause::OverwrittenByPeer)),
-            );
+            let dirty = state.dirty().map(str::to_owned);
+            suspects.extend(dirty.map(|name| (name, Cause::OverwrittenByPeer)));
         });
-        let (listed, members) = match drift_check {
-            Some(drift_check) => {
-                let drifts = drift_check.drifts.into_iter();
+        let observed = match drift {
+            Some(drift) => {
+                let drifts = drift.drifts.into_iter();
                 suspects.extend(drifts.map(|(name, drift)| (name, Cause::Drift(drift))));
-                (Some(drift_check.snapshot), drift_check.members)
+                Observed {
+                    snapshot: Some(drift.snapshot),
+                    members: drift.members,
+                }
             }
-            None => (None, None),
+            None => Observed::default(),
         };
-        Ok(Work {
-            recorded,
+        Ok(Inputs {
+            desired,
+            sources,
+            records,
             suspects,
-            listed,
-            members,
-            planned: Vec::new(),
+            observed,
         })
     }
 
-    pub(crate) fn plan(
+    /// Plans; asks the provider for what the plan lacks; plans again, until nothing is missing. A
+    /// plan that cannot be carried out now ends here, before anything is recorded as being written.
+    pub(super) async fn plan<'i>(
         &self,
         session: &Session<'_>,
-        desired: &[DesiredEntry],
-        work: &Work,
-    ) -> Vec<Planned> {
-        let inputs = self.inputs(session, work);
-        plan(desired, &inputs, &self.claims(session), |entry| {
-            session.digest(&self.uid, entry)
-        })
+        inputs: &'i Inputs,
+    ) -> Result<Planned<'i>, Stop> {
+        let mut observed = inputs.observed.clone();
+        loop {
+            let names = inputs.desired.entries.iter();
+            self.note_claims(session, names.map(|entry| entry.folded.as_str()));
+            let (planned, lack) = self.planned(session, inputs, &observed);
+            if self.object.spec.is_suspended() {
+                return Err(self.suspended(session, inputs, &planned).into());
+            }
+            if planned.calls_provider()
+                && let Some(error) = session.refusal()
+            {
+                let failure = session.failure(&error);
+                return Err(self
+                    .not_carried_out(session, inputs, &planned, failure)
+                    .into());
+            }
+            let Some(lack) = lack else {
+                return Ok(planned);
+            };
+            if let Err(error) = self.observe(session, lack, &mut observed).await {
+                let failure = session.failure(&error);
+                return Err(self
+                    .not_carried_out(session, inputs, &planned, failure)
+                    .into());
+            }
+        }
     }
 
-    pub(crate) fn inputs<'a>(&'a self, session: &'a Session<'_>, work: &'a Work) -> Inputs<'a> {
-        Inputs {
-            recorded: &work.recorded,
-            snapshot: work.listed.as_deref(),
-            members: work.members.as_ref(),
-            rules: session.rules(),
+    /// The plan from what is known now, and the first thing that it lacks.
+    fn planned<'i>(
+        &self,
+        session: &Session<'_>,
+        inputs: &'i Inputs,
+        observed: &Observed,
+    ) -> (Planned<'i>, Option<Lack>) {
+        let (spec, rules) = (&self.object.spec, session.rules());
+        let claims = self.claims(session);
+        let plan_inputs = plan::Inputs {
+            recorded: &inputs.records,
+            snapshot: observed.snapshot.as_deref(),
+            members: &observed.members,
+            is_scope_asked: session.account.is_scope_asked(),
+            rules,
             set: session.set(),
-            deletion: self.object.spec.deletion_policy(),
-            conflict: self.object.spec.conflict_policy(),
-            suspects: &work.suspects,
+            deletion: spec.deletion_policy(),
+            conflict: spec.conflict_policy(),
+            suspects: &inputs.suspects,
             // A request for a sync begins the count of repairs anew.
             is_requested: self.requested.is_some(),
             now: crate::clock::now(),
-        }
-    }
-
-    /// Where another object claims the same names with another key, it matters whose names they are:
-    /// the scope must be known, and what the other wrote must be shown under our key.
-    async fn place(
-        &self,
-        session: &Session<'_>,
-        desired: &[DesiredEntry],
-        work: &mut Work,
-    ) -> Result<(), Failure> {
-        let to_failure = |error| Failure::provider(&error, session.choice, None);
-        let claims = &self.context.claims;
-        // Where nothing is written and nothing was, nobody is disturbed.
-        let matters = work.planned.iter().any(|planned| planned.change.is_write())
-            || work.recorded.iter().any(plan::was_written);
-        if !matters {
-            return Ok(());
-        }
-        let is_known =
-            scope_field(session.choice).is_some() || session.account.known_scope().is_some();
-        if !is_known && claims.has_stranger(&self.uid) {
-            session
-                .account
-                .scope(session.provider)
-                .await
-                .map_err(to_failure)?;
-            self.note_claims(session, desired);
-        }
-        let disputes = claims.disputes(&self.uid);
-        if disputes.is_empty() {
-            return Ok(());
-        }
-        let listed = session.listing(Instant::now(), Duration::ZERO).await;
-        let listed = listed.map_err(to_failure)?;
-        for Dispute { uid, folded, mark } in disputes {
-            let is_shown = plan::is_marked(&mark, &folded, &listed);
-            claims.settle(&self.uid, uid, is_shown);
-        }
-        work.listed = Some(listed);
-        work.planned = self.plan(session, desired, work);
-        Ok(())
-    }
-
-    /// Gets the account's listing, and the keys of the set, where the plan needs them, and plans
-    /// again with them. A plan that cannot be carried out now ends here, before anything is recorded
-    /// as being written.
-    pub(crate) async fn look(
-        &self,
-        session: &Session<'_>,
-        desired: &[DesiredEntry],
-        work: &mut Work,
-        going: &[PlannedRemoval],
-    ) -> Result<(), Failure> {
-        let to_failure = |error| Failure::provider(&error, session.choice, None);
-        let must_call = work.planned.iter().any(|planned| planned.change.is_write())
-            || going
-                .iter()
-                .any(|removed| removed.action == RemovalAction::Delete);
-        let closed = || {
-            session
-                .closed
-                .clone()
-                .or_else(|| session.account.limiter.refusal())
         };
-        if must_call && let Some(error) = closed() {
-            return Err(to_failure(error));
-        }
-        self.place(session, desired, work).await?;
-        let generation = self.object.metadata.generation.unwrap_or_default();
-        if plan::needs_listing(&work.planned, &self.inputs(session, work)) {
-            let since = self
-                .context
-                .states
-                .with(&self.uid, |state| state.wanted_since(generation));
-            // However long the object waited for its turn; what was foreign when it was first wanted
-            // may be gone; and a request is not answered by a listing from before it.
-            let now = Instant::now();
-            let newest = now
-                .checked_sub(FRESH.min(self.verify_interval()))
-                .unwrap_or(since);
-            let listed = match &work.listed {
-                Some(drift_check) => Arc::clone(drift_check),
-                None if self.requested.is_some() => session
-                    .listing(now, Duration::ZERO)
-                    .await
-                    .map_err(to_failure)?,
-                None => {
-                    let since = since.max(newest);
-                    session
-                        .listing(since, Duration::ZERO)
-                        .await
-                        .map_err(to_failure)?
-                }
-            };
-            // Where the listing says whose the names are, so is known who else claims them.
-            let is_told = listed.scope.is_some();
-            work.listed = Some(listed);
-            if is_told {
-                self.note_claims(session, desired);
-                self.place(session, desired, work).await?;
+        let DesiredState { entries, unread } = &inputs.desired;
+        let digest = |entry: &_| session.digest(entry);
+        let entries = plan(entries, &plan_inputs, &claims, digest);
+        let unwanted = plan::unwanted(&inputs.desired.entries, &inputs.records, rules);
+        // While a source cannot be read nothing is removed: it may still ask for it.
+        let (retained, removals) = if let Some(failure) = unread.first() {
+            (status::retained(unwanted, failure), Vec::new())
+        } else {
+            let unverified = &session.records.unverified;
+            let policy = spec.deletion_policy();
+            let mut removals = plan_removals(unwanted, unverified, policy, rules, &claims);
+            removals.retain(|removal| removal.action != RemovalAction::DropRecord);
+            (Vec::new(), removals)
+        };
+        let lack = lacks(&entries, &plan_inputs);
+        let planned = Planned {
+            entries,
+            removals,
+            retained,
+            snapshot: observed.snapshot.clone(),
+            must_know: plan_inputs.must_know(),
+        };
+        (planned, lack)
+    }
+
+    /// Asks the provider for what a plan lacks.
+    async fn observe(
+        &self,
+        session: &Session<'_>,
+        lack: Lack,
+        observed: &mut Observed,
+    ) -> Result<(), crate::http::ProviderError> {
+        match lack {
+            Lack::Scope => {
+                session.account.scope(&*session.provider).await?;
             }
-            work.planned = self.plan(session, desired, work);
-        }
-        if plan::needs_members(&work.planned, &self.inputs(session, work)) {
-            work.members = Some(session.provider.members().await.map_err(to_failure)?);
-            work.planned = self.plan(session, desired, work);
+            Lack::Snapshot => {
+                let since = self.snapshot_since();
+                observed.snapshot = Some(session.listing(since, Duration::ZERO).await?);
+            }
+            Lack::Members => {
+                observed.members = Members::answered(session.provider.members().await?);
+            }
         }
         Ok(())
+    }
+
+    /// After which instant a listing that a plan rests on must have begun.
+    fn snapshot_since(&self) -> Instant {
+        let now = Instant::now();
+        if self.requested.is_some() {
+            // A request is not answered by a listing from before it.
+            return now;
+        }
+        let generation = self.object.metadata.generation.unwrap_or_default();
+        let states = &self.context.states;
+        let wanted = states.with(&self.uid, |state| state.wanted_since(generation));
+        // However long the object waited for its permit: what was foreign when it was first wanted
+        // may be gone.
+        let oldest = now.checked_sub(FRESH.min(self.verify_interval()));
+        oldest.map_or(wanted, |oldest| wanted.max(oldest))
+    }
+
+    /// The outcome of a plan that is not carried out because the object is suspended.
+    fn suspended(&self, session: &Session<'_>, inputs: &Inputs, planned: &Planned<'_>) -> Outcome {
+        let outcome = self.without_changes(session, inputs, planned, Reason::Suspended);
+        let mut changes = planned.entries.iter().map(|entry| &entry.change);
+        let is_synced = changes.all(|change| *change == plan::Change::Keep);
+        if inputs.desired.unread.is_empty() && is_synced {
+            outcome
+        } else {
+            outcome.with(messages::not_held())
+        }
+    }
+
+    /// The outcome of a plan that cannot be carried out now.
+    fn not_carried_out(
+        &self,
+        session: &Session<'_>,
+        inputs: &Inputs,
+        planned: &Planned<'_>,
+        failure: Failure,
+    ) -> Outcome {
+        let outcome = self.without_changes(session, inputs, planned, failure.reason);
+        let mut outcome = outcome.with(failure);
+        outcome
+            .failures
+            .extend(inputs.desired.unread.iter().cloned());
+        outcome
+    }
+
+    fn without_changes(
+        &self,
+        session: &Session<'_>,
+        inputs: &Inputs,
+        planned: &Planned<'_>,
+        reason: Reason,
+    ) -> Outcome {
+        let mut entries = status::not_carried_out(&planned.entries, reason);
+        entries.extend(planned.retained.iter().cloned());
+        let removals = planned.removals.iter();
+        entries.extend(removals.map(|removal| removal.record.clone()));
+        let sealed = entries.into_iter().map(|entry| session.sealed(entry));
+        let mut outcome = Outcome::of(sealed.collect(), inputs.sources.clone());
+        // The digests and seals are this key's.
+        outcome.key_fingerprint = Some(session.account.digests.scope());
+        outcome
     }
 }

@@ -1,169 +1,123 @@
-//! What a pass came to, and how it ends: what is told, and when the next try is due.
+//! How a reconcile ends: what is reported, and when the next try is due.
 
 use std::{sync::Arc, time::Duration};
 
-use kube::runtime::controller::Action;
+use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
-use super::Reconcile;
+use super::{Ended, Reconcile, Stop};
 use crate::{
-    api::{Choice, EntryState, EntryStatus, ProviderSecret, Reason},
+    api::{EntryStatus, ProviderSecret},
     controller::{
         cache::Acted,
         context::jittered,
         error::Failure,
         gate::is_recorded_in_status,
         kubernetes::KubernetesError,
-        object::object_name,
+        object::{Versions, object_name},
         plan::confirm_in,
         report::{
-            self, EventNote, Findings,
+            self,
             conditions::{Readiness, ReadyState, readiness},
             messages,
+            outcome::Outcome,
+            status,
         },
-        resolve::dereference::Versions,
+        session::Session,
     },
     http::ErrorClass,
-    provider::{Provider, Settled},
+    provider::Settled,
     telemetry::ReconcileResult,
 };
 
 /// How long after a refusal that only a change can heal it is tried again all the same.
 const PROBE: Duration = Duration::from_hours(6);
-/// How long a provider is given at least and at most before it is asked again whether it has finished.
+/// How long a provider is given at least and at most before it is asked again whether it has
+/// finished.
 const SETTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// What a pass came to.
-pub(crate) struct Outcome {
-    /// Everything that is not as wanted.
-    pub(crate) failures: Vec<Failure>,
-    /// The records of all entries.
-    pub(crate) entries: Vec<EntryStatus>,
-    /// The Secrets that were read.
-    pub(crate) sources: Versions,
-    /// Whose secrets these are, where this pass learned it.
-    pub(crate) scope: Option<String>,
-    /// Entries that the provider acknowledged.
-    pub(crate) written: usize,
-    /// Whether the provider has finished what it accepted.
-    pub(crate) settled: Settled,
-    /// What the digests were made with.
-    pub(crate) key_fingerprint: Option<String>,
-    /// What else is to be told.
-    pub(crate) event_notes: Vec<EventNote>,
-    /// When the listing is looked at again, where it is not the usual time.
-    pub(crate) verify_in: Option<Duration>,
-}
-
-impl Outcome {
-    /// Nothing was done and nothing is wrong.
-    pub(crate) fn of(entries: Vec<EntryStatus>, sources: Versions) -> Self {
-        Self {
-            failures: Vec::new(),
-            entries,
-            sources,
-            scope: None,
-            written: 0,
-            settled: Settled::Ready,
-            key_fingerprint: None,
-            event_notes: Vec::new(),
-            verify_in: None,
-        }
-    }
-
-    /// The same with failure.
-    pub(crate) fn with(mut self, failure: Failure) -> Self {
-        self.failures.push(failure);
-        self
-    }
-
-    /// The same after the provider was asked whether it has finished.
-    pub(crate) async fn settle(mut self, provider: &dyn Provider, choice: Choice<'_>) -> Self {
-        match provider.settled().await {
-            Ok(settled) => self.settled = settled,
-            Err(error) => self.failures.push(Failure::provider(&error, choice, None)),
-        }
-        if self.settled == Settled::Failed {
-            // What was accepted is not there: everything is sent again.
-            for entry in &mut self.entries {
-                entry.state = EntryState::Pending;
-                entry.digest = None;
-                entry.reason = Some(Reason::ProviderFailed.as_str().to_owned());
-            }
-        }
-        self
-    }
-}
-
 impl Reconcile<'_> {
-    /// Tells what the pass came to and decides on the next try.
-    pub(crate) async fn report(
-        &self,
-        choice: Option<Choice<'_>>,
-        outcome: Outcome,
-    ) -> Result<(ReconcileResult, Action), KubernetesError> {
-        let Outcome {
-            failures,
-            entries,
-            sources,
-            scope,
-            written,
-            settled,
-            key_fingerprint,
-            event_notes,
-            verify_in,
-        } = outcome;
+    /// Reports what the reconcile came to, and decides on the next try.
+    pub(super) async fn report(&self, outcome: Outcome) -> Result<Ended, KubernetesError> {
         let is_suspended = self.object.spec.is_suspended();
         let readiness = if is_suspended {
-            messages::suspended(failures.is_empty())
+            messages::suspended(outcome.failures.is_empty())
         } else {
-            readiness(&failures, messages::all_done(settled, &entries, choice))
+            let choice = self.object.spec.provider.choice();
+            let done = messages::all_done(outcome.settled, &outcome.entries, choice);
+            readiness(&outcome.failures, done)
         };
-        let (readiness, mut wait) = self.schedule(readiness, &failures, settled);
+        let (readiness, mut wait) = self.schedule(readiness, &outcome);
         if !is_suspended {
             let now = crate::clock::now();
-            let confirms = entries.iter().filter_map(|entry| confirm_in(entry, now));
+            let entries = outcome.entries.iter();
+            let confirms = entries.filter_map(|entry| confirm_in(entry, now));
             wait = wait.into_iter().chain(confirms).min();
         }
-        let provider = choice.map(|choice| choice.kind().as_str());
-        let state = readiness.state;
-        let findings = Findings {
-            readiness,
-            provider,
-            scope,
-            entries,
-            sources,
-            written,
-            // While it is suspended nothing is synced, so a request waits.
-            handled: self.requested.clone().filter(|_| !is_suspended),
-            key_fingerprint,
-            event_notes,
-        };
-        let reported = report::report(self.context, &self.newest(), &findings).await?;
-        let acted = self.acted(findings.sources);
+        // While it is suspended nothing is synced, so a request waits.
+        let handled = self.requested.clone().filter(|_| !is_suspended);
+        let newest = self.newest();
+        let reported = report::report(self.context, &newest, &readiness, &outcome, handled).await?;
+        let acted = self.acted(outcome.sources);
         self.context.states.with(&self.uid, |state| {
             // At rest nothing is kept in memory that status tells as well.
-            state.acted =
-                (wait.is_some() || !is_recorded_in_status(&reported, &acted)).then_some(acted);
+            let is_told = wait.is_none() && is_recorded_in_status(&reported, &acted);
+            state.acted = (!is_told).then_some(acted);
             state.next_try = wait.map(|wait| Instant::now() + wait);
             state.status_seen(&reported);
             state.recorded();
-            if findings.key_fingerprint.is_some() {
+            if outcome.key_fingerprint.is_some() {
                 state.forget_former_key();
             }
-            let verify_in = verify_in.unwrap_or_else(|| jittered(self.verify_interval()));
+            let usual = || jittered(self.verify_interval());
+            let verify_in = outcome.verify_in.unwrap_or_else(usual);
             state.verify_at = Some(Instant::now() + verify_in);
         });
-        let result = match state {
+        let result = match readiness.state {
             _ if is_suspended => ReconcileResult::Suspended,
             ReadyState::Ready => ReconcileResult::Synced,
             ReadyState::Reconciling { .. } | ReadyState::Suspended => ReconcileResult::Reconciling,
             ReadyState::Stalled => ReconcileResult::Stalled,
         };
-        Ok((
-            result,
-            wait.map_or_else(Action::await_change, Action::requeue),
-        ))
+        let action = wait.map_or_else(Action::await_change, Action::requeue);
+        Ok((result, action))
+    }
+
+    /// How a reconcile ends that stops before its last step.
+    pub(super) async fn stop(&self, stop: Stop) -> Result<Ended, KubernetesError> {
+        match stop {
+            Stop::Report(outcome) => self.report(*outcome).await,
+            // The grant of its permit requeues it.
+            Stop::Parked => Ok((ReconcileResult::Abandoned, Action::await_change())),
+            Stop::Unchanged => Ok((ReconcileResult::Unchanged, Action::await_change())),
+            Stop::Kubernetes(error) => Err(error),
+        }
+    }
+
+    /// Nothing has changed since status was written.
+    pub(super) fn as_recorded(&self, session: &Session<'_>) -> Outcome {
+        Outcome::of(session.records.verified.clone(), self.recorded_sources())
+    }
+
+    /// The Secrets and their versions that status was made from.
+    pub(super) fn recorded_sources(&self) -> Versions {
+        let sources = self.object.status.iter().flat_map(|status| &status.sources);
+        sources
+            .map(|source| (source.name.clone(), source.resource_version.clone()))
+            .collect()
+    }
+
+    /// The reconcile ends before there is a plan: what was recorded stays, and what is desired and
+    /// was never written is named.
+    pub(super) fn nothing_done(
+        &self,
+        records: &[EntryStatus],
+        failure: Failure,
+        sources: Versions,
+    ) -> Outcome {
+        let (spec, name) = (&self.object.spec, self.object.name_any());
+        let entries = status::untouched(records, spec, &name, &failure);
+        Outcome::of(entries, sources).with(failure)
     }
 
     /// The object as it is after the write-ahead, under the generation that was acted on.
@@ -181,8 +135,8 @@ impl Reconcile<'_> {
         Arc::new(newest)
     }
 
-    /// What this pass acted on: the versions that were read, and of Secrets that were not read
-    /// those that the watch had shown.
+    /// What this reconcile acted on: the versions that were read, and those that the watch had shown
+    /// of Secrets that were not read.
     pub(crate) fn acted(&self, read: Versions) -> Acted {
         let unread = self
             .seen
@@ -202,8 +156,7 @@ impl Reconcile<'_> {
     fn schedule(
         &self,
         mut readiness: Readiness,
-        failures: &[Failure],
-        settled: Settled,
+        outcome: &Outcome,
     ) -> (Readiness, Option<Duration>) {
         const RETRIED: [ErrorClass; 4] = [
             ErrorClass::Transient,
@@ -211,13 +164,14 @@ impl Reconcile<'_> {
             ErrorClass::UnknownOutcome,
             ErrorClass::Protocol,
         ];
-        // What the account's closure may have caused waits for the account.
+        // What the account's open circuit may have caused waits for the account.
         const OF_ACCOUNT: [ErrorClass; 4] = [
             ErrorClass::Transient,
             ErrorClass::Throttled,
             ErrorClass::UnknownOutcome,
             ErrorClass::Auth,
         ];
+        let failures = &outcome.failures;
         self.context.states.with(&self.uid, |state| {
             let has = |kinds: &[ErrorClass]| {
                 failures
@@ -260,7 +214,7 @@ impl Reconcile<'_> {
             } else if has(&[ErrorClass::Config]) {
                 state.reset_backoff();
                 Some(jittered(PROBE))
-            } else if failures.is_empty() && settled != Settled::Ready {
+            } else if failures.is_empty() && outcome.settled != Settled::Ready {
                 Some(state.back_off().clamp(SETTLE.0, SETTLE.1))
             } else {
                 state.reset_backoff();

@@ -1,229 +1,223 @@
-//! The middle of a pass: plan, write ahead, apply.
+//! The apply step: what is recorded before anything is sent, the writes, then the deletes. Their
+//! order is load-bearing: a crash between any two of them leaves no orphan and no stale value.
 
-use super::{Reconcile, outcome::Outcome, remove::RemovalOutcome, verify::DriftCheck};
+use kube::{Api, ResourceExt};
+
+use super::{
+    Reconcile, Stop,
+    inputs::{Inputs, Planned},
+};
 use crate::{
-    api::{EntryStatus, READY, Reason},
+    api::{EntryState, EntryStatus, ProviderSecret, Reason},
     controller::{
-        apply::{Applied, EntryOutcome, Writer},
-        kubernetes::KubernetesError,
-        plan::{
-            self, Cause, Change, DesiredEntry, Drift, Planned, PlannedRemoval, RemovalAction,
-            plan_removals,
+        apply::{RemovalOutcome, Writer},
+        error::Failure,
+        kubernetes::{KubernetesError, bounded},
+        object::ready_condition,
+        plan::{Cause, Drift, EntryOutcome, PlannedEntry},
+        report::{
+            messages,
+            outcome::{EventNote, Outcome},
+            status,
+            warnings::trailing_newlines,
         },
-        report::{EventNote, messages, status, warnings::trailing_newlines},
-        resolve::{dereference::Versions, desired::DesiredState},
         session::Session,
     },
+    provider::Settled,
 };
 
+/// A plan that was carried out.
+pub(super) struct Applied<'a> {
+    entries: Vec<PlannedEntry<'a>>,
+    retained: Vec<EntryStatus>,
+    removal: RemovalOutcome,
+    /// The failure of the account that kept later entries from being tried.
+    of_account: Option<Failure>,
+}
+
 impl Reconcile<'_> {
-    /// Plans, and carries the plan out.
-    pub(crate) async fn sync(
+    /// Carries a plan out.
+    pub(super) async fn apply<'i>(
         &self,
         session: &Session<'_>,
-        wanted: DesiredState,
-        sources: Versions,
-        drift_check: Option<DriftCheck>,
-    ) -> Result<Outcome, KubernetesError> {
-        let DesiredState {
-            entries: desired,
-            unread,
-        } = wanted;
-        let names = || desired.iter().map(|entry| entry.name.as_str());
-        self.note_claims(session, &desired);
-        let mut work = match self.work(session, &desired, &sources, drift_check).await {
-            Ok(work) => work,
-            Err(failure) => return Ok(self.nothing_done(failure, sources)),
-        };
-        work.planned = self.plan(session, &desired, &work);
-        let removed = self.removed(session, &desired, &work.recorded, unread.is_empty());
-        let retained = status::retained(&removed.kept, unread.first());
-        let unfinished = |planned: &[Planned], reason| {
-            let entries = status::not_carried_out(names(), planned, reason);
-            let kept = [retained.clone(), removed.entries()].concat();
-            let entries = join(entries, kept).into_iter();
-            let sealed = entries.map(|entry| session.sealed(&self.uid, entry));
-            let mut outcome = Outcome::of(sealed.collect(), sources.clone());
-            // The digests and seals are this key's.
-            outcome.key_fingerprint = Some(session.account.digests.scope());
-            outcome
-        };
-        if self.object.spec.is_suspended() {
-            let outcome = unfinished(&work.planned, Reason::Suspended);
-            let mut changes = work.planned.iter().map(|planned| &planned.change);
-            let all_held = unread.is_empty() && changes.all(|change| *change == Change::Keep);
-            return Ok(if all_held {
-                outcome
-            } else {
-                outcome.with(messages::not_held())
-            });
-        }
+        inputs: &Inputs,
+        mut planned: Planned<'i>,
+    ) -> Result<Applied<'i>, Stop> {
+        let claims = self.claims(session);
         let writer = Writer {
             session,
             names: &self.context.accounts.name_locks,
-            claimed: &self.claims(session),
+            claimed: &claims,
             conflict: self.object.spec.conflict_policy(),
         };
-        let looked = self.look(session, &desired, &mut work, &removed.going);
-        if let Err(failure) = looked.await {
-            let mut outcome = unfinished(&work.planned, failure.reason).with(failure);
-            outcome.failures.extend(unread);
-            return Ok(outcome);
-        }
-        self.request_owner_rewrite(session, &desired, &work.planned);
-        self.guard(&work.planned, &removed.going).await?;
-        self.write_ahead(session, &desired, &work, &removed.going)
-            .await?;
-        let mut applied = writer
-            .apply(&desired, &work.planned, work.listed.as_deref())
+        self.request_owner_rewrite(session, inputs, &planned.entries);
+        self.guard(session, &planned).await?;
+        self.write_ahead(session, &planned).await?;
+        let entries = &mut planned.entries;
+        let mut of_account = writer
+            .write_entries(entries, planned.snapshot.as_deref())
             .await;
-        self.recreate(&writer, &desired, &work.planned, &mut applied)
+        self.recreate_refused(&writer, entries, &mut of_account)
             .await?;
-        self.context.states.with(&self.uid, |state| {
-            let outcomes = desired.iter().zip(&applied.outcomes);
-            let written =
-                outcomes.filter(|(_, outcome)| matches!(outcome, EntryOutcome::Written(_)));
-            written.for_each(|(entry, _)| state.written(&entry.folded));
-        });
-        let entries = status::entries(names(), &work.planned, &applied, crate::clock::now());
-        let (written, said) = tally(&applied);
-        session.account.learn_scope(said.as_deref());
-        let recorded = self.object.status.as_ref();
-        let warnings = trailing_newlines(&desired, &work.planned, &applied, recorded, &sources);
-        self.context
-            .metrics
-            .keys_written(session.choice.kind(), written);
-        let mut outcome = Outcome::of(join(entries, retained), sources);
-        outcome.failures = unread;
-        outcome.event_notes = self.drift_notices(session, &desired, &work.planned);
-        let removal = if applied.failure.is_none() {
-            self.remove(session, removed.going).await?
+        self.note_written(session, entries);
+        let removal = if of_account.is_none() {
+            if planned.deletes() {
+                self.still_wants().await?;
+            }
+            let removal = writer.remove(planned.removals).await;
+            self.count_removal(session, &removal);
+            removal
         } else {
-            RemovalOutcome::untouched(removed.going)
+            RemovalOutcome::not_tried(planned.removals)
         };
-        outcome.failures.extend(
-            applied
-                .outcomes
-                .into_iter()
-                .filter_map(EntryOutcome::failure),
-        );
-        outcome.entries.extend(removal.kept);
-        let sealed = outcome.entries.into_iter();
-        outcome.entries = sealed
-            .map(|entry| session.sealed(&self.uid, entry))
-            .collect();
-        outcome.failures.extend(removal.failures);
-        outcome.event_notes.extend(removal.event_notes);
-        outcome.event_notes.extend(warnings);
-        outcome.scope = session.scope(said);
-        outcome.key_fingerprint = Some(session.account.digests.scope());
-        outcome.written = written;
-        // A set into which nothing was written is not asked for: it may not exist.
-        let is_held = outcome.failures.is_empty() && !outcome.entries.is_empty();
-        if written > 0 || (is_held && !self.was_synced()) {
-            outcome = outcome.settle(session.provider, session.choice).await;
-        }
-        Ok(outcome)
-    }
-
-    /// What is recorded and not wanted. While a source cannot be read nothing goes away: it may still
-    /// want it.
-    fn removed(
-        &self,
-        session: &Session<'_>,
-        desired: &[DesiredEntry],
-        recorded: &[EntryStatus],
-        is_complete: bool,
-    ) -> Leaving {
-        let unwanted = plan::unwanted(desired, recorded, session.rules());
-        if !is_complete {
-            return Leaving {
-                kept: unwanted.into_iter().cloned().collect(),
-                going: Vec::new(),
-            };
-        }
-        let policy = self.object.spec.deletion_policy();
-        let mut going = plan_removals(unwanted, policy, session.rules(), &self.claims(session));
-        going.retain(|removed| removed.action != RemovalAction::DropRecord);
-        Leaving {
-            kept: Vec::new(),
-            going,
-        }
-    }
-
-    /// One event_note for each kind of drift, and the counts.
-    fn drift_notices(
-        &self,
-        session: &Session<'_>,
-        desired: &[DesiredEntry],
-        planned: &[Planned],
-    ) -> Vec<EventNote> {
-        let kind = session.choice.kind();
-        let of = |drift: Drift| -> Vec<String> {
-            desired
-                .iter()
-                .zip(planned)
-                .filter(|(_, planned)| planned.change.is_write())
-                .filter(|(_, planned)| planned.cause == Some(Cause::Drift(drift)))
-                .map(|(entry, _)| entry.name.clone())
-                .collect()
-        };
-        [Drift::Missing, Drift::Changed]
-            .into_iter()
-            .filter_map(|drift| {
-                let names = of(drift);
-                let count = names.len();
-                self.context
-                    .metrics
-                    .drift_detected(kind, drift.as_str(), count);
-                messages::drifted(kind, drift, &names)
-            })
-            .collect()
-    }
-
-    /// Whether everything had settled before this pass. Without that an answer that failed to tell
-    /// would be forgotten.
-    fn was_synced(&self) -> bool {
-        let conditions = self
-            .object
-            .status
-            .iter()
-            .flat_map(|status| &status.conditions);
-        conditions.into_iter().any(|condition| {
-            condition.r#type == READY && condition.reason == Reason::Synced.as_str()
+        Ok(Applied {
+            entries: planned.entries,
+            retained: planned.retained,
+            removal,
+            of_account,
         })
     }
-}
 
-/// What is recorded and not wanted.
-struct Leaving {
-    /// A source that cannot be read may still want these.
-    kept: Vec<EntryStatus>,
-    /// These go away.
-    going: Vec<PlannedRemoval>,
-}
-
-impl Leaving {
-    fn entries(&self) -> Vec<EntryStatus> {
-        self.going.iter().map(|going| going.entry.clone()).collect()
-    }
-}
-
-fn tally(applied: &Applied) -> (usize, Option<String>) {
-    let written = applied.outcomes.iter().filter_map(|outcome| match outcome {
-        EntryOutcome::Written(written) => Some(written),
-        EntryOutcome::Kept | EntryOutcome::Failed(_) | EntryOutcome::NotTried => None,
-    });
-    let count = written.clone().count();
-    (
-        count,
-        written
+    /// What a plan that was carried out came to.
+    pub(super) async fn applied(
+        &self,
+        session: &Session<'_>,
+        inputs: &Inputs,
+        applied: Applied<'_>,
+    ) -> Outcome {
+        let Applied {
+            entries,
+            retained,
+            removal,
+            of_account,
+        } = applied;
+        let kind = session.choice.kind();
+        let mut records = status::entries(&entries, of_account.as_ref(), crate::clock::now());
+        records.extend(retained);
+        records.extend(removal.kept);
+        let sealed = records.into_iter().map(|record| session.sealed(record));
+        let mut outcome = Outcome::of(sealed.collect(), inputs.sources.clone());
+        outcome.event_notes = self.drift_notes(session, &entries);
+        outcome
+            .event_notes
+            .extend(messages::deleted(kind, &removal.deleted));
+        outcome
+            .event_notes
+            .extend(messages::orphaned(kind, &removal.orphaned));
+        let recorded = self.object.status.as_ref();
+        let warnings = trailing_newlines(&entries, recorded, &inputs.sources);
+        outcome.event_notes.extend(warnings);
+        let written = || entries.iter().filter_map(PlannedEntry::written);
+        let said = written()
             .filter_map(|written| written.scope.clone())
-            .next_back(),
-    )
-}
+            .next_back();
+        outcome.scope = session.scope(said);
+        outcome.written = written().count();
+        outcome.key_fingerprint = Some(session.account.digests.scope());
+        outcome.failures = inputs.desired.unread.clone();
+        let failed = entries.into_iter().filter_map(|entry| match entry.outcome {
+            EntryOutcome::Failed(failure) => Some(failure),
+            EntryOutcome::NotTried | EntryOutcome::Kept | EntryOutcome::Written(_) => None,
+        });
+        outcome.failures.extend(failed);
+        outcome.failures.extend(removal.failures);
+        // A set into which nothing was written is not asked for: it may not exist.
+        let is_held = outcome.failures.is_empty() && !outcome.entries.is_empty();
+        if outcome.written > 0 || (is_held && !self.was_synced()) {
+            self.settle(session, &mut outcome).await;
+        }
+        outcome
+    }
 
-fn join(mut entries: Vec<EntryStatus>, others: Vec<EntryStatus>) -> Vec<EntryStatus> {
-    entries.extend(others);
-    entries
+    /// Deletes and creates what refused an update and is ours by its record, where the spec allows
+    /// it.
+    async fn recreate_refused(
+        &self,
+        writer: &Writer<'_>,
+        entries: &mut [PlannedEntry<'_>],
+        of_account: &mut Option<Failure>,
+    ) -> Result<(), KubernetesError> {
+        for entry in entries {
+            if writer.is_to_be_recreated(entry) {
+                self.still_wants().await?;
+                entry.outcome = writer.recreate(entry, of_account).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Before anything is deleted, or tried again, the object is read live once: a store that lags
+    /// must not delete.
+    pub(super) async fn still_wants(&self) -> Result<(), KubernetesError> {
+        let api: Api<ProviderSecret> =
+            Api::namespaced(self.context.client.clone(), &self.namespace);
+        let live = bounded(api.get(&self.object.name_any())).await?;
+        if live.uid() != self.object.uid() {
+            return Err(KubernetesError::NotFound);
+        }
+        let is_same = live.metadata.generation == self.object.metadata.generation
+            && live.metadata.deletion_timestamp == self.object.metadata.deletion_timestamp;
+        if is_same {
+            Ok(())
+        } else {
+            Err(KubernetesError::Conflict)
+        }
+    }
+
+    /// Notes which entries the provider acknowledged: they are not dirty any more.
+    fn note_written(&self, session: &Session<'_>, entries: &[PlannedEntry<'_>]) {
+        let written = || entries.iter().filter(|entry| entry.written().is_some());
+        self.context.states.with(&self.uid, |state| {
+            written().for_each(|entry| state.written(&entry.desired.folded));
+        });
+        let scopes = written().filter_map(|entry| entry.written()?.scope.as_deref());
+        session.account.learn_scope(scopes.last());
+        let metrics = &self.context.metrics;
+        metrics.keys_written(session.choice.kind(), written().count());
+    }
+
+    pub(super) fn count_removal(&self, session: &Session<'_>, removal: &RemovalOutcome) {
+        let (metrics, kind) = (&self.context.metrics, session.choice.kind());
+        metrics.keys_deleted(kind, removal.deleted.len());
+        metrics.keys_left_behind(kind, removal.orphaned.len());
+    }
+
+    /// One note for each kind of drift, and the counts.
+    fn drift_notes(&self, session: &Session<'_>, entries: &[PlannedEntry<'_>]) -> Vec<EventNote> {
+        let kind = session.choice.kind();
+        let notes = [Drift::Missing, Drift::Changed].into_iter().map(|drift| {
+            let is_repaired = |entry: &&PlannedEntry<'_>| {
+                entry.change.is_write() && entry.cause == Some(Cause::Drift(drift))
+            };
+            let repaired = entries.iter().filter(is_repaired);
+            let names: Vec<String> = repaired.map(|entry| entry.name().to_owned()).collect();
+            let metrics = &self.context.metrics;
+            metrics.drift_detected(kind, drift.as_str(), names.len());
+            messages::drifted(kind, drift, &names)
+        });
+        notes.flatten().collect()
+    }
+
+    /// Asks the provider whether it has finished what it accepted.
+    pub(super) async fn settle(&self, session: &Session<'_>, outcome: &mut Outcome) {
+        match session.provider.settled().await {
+            Ok(settled) => outcome.settled = settled,
+            Err(error) => outcome.failures.push(session.failure(&error)),
+        }
+        if outcome.settled == Settled::Failed {
+            // What was accepted is not there: everything is sent again.
+            for entry in &mut outcome.entries {
+                entry.state = EntryState::Pending;
+                entry.digest = None;
+                entry.reason = Some(Reason::ProviderFailed.as_str().to_owned());
+            }
+        }
+    }
+
+    /// Whether everything had settled before this reconcile. Without that an answer that failed to
+    /// arrive would be forgotten.
+    fn was_synced(&self) -> bool {
+        let ready = ready_condition(&self.object);
+        ready.is_some_and(|ready| ready.reason == Reason::Synced.as_str())
+    }
 }

@@ -10,14 +10,14 @@ use std::{
 use jiff::SignedDuration;
 use tokio::time::Instant;
 
-use super::{Reconcile, outcome::Outcome};
+use super::{Reconcile, Stop};
 use crate::{
     account::{LastWrite, Snapshot},
     api::{EntryStatus, ProviderSecret},
     controller::{
         context::Context,
-        error::Failure,
-        plan::{self, Drift, Evidence, Shown, drifted},
+        gate::Decision,
+        plan::{self, Drift, Evidence, Members, Shown, drifted},
         session::Session,
     },
     http::{ErrorClass, ProviderError},
@@ -31,38 +31,15 @@ const SETTLED: SignedDuration = SignedDuration::from_secs(30);
 const SOON: Duration = Duration::from_secs(5);
 const LATER: Duration = Duration::from_mins(1);
 
-/// What came of a verification.
-pub(crate) enum Verified {
-    /// All is as it was, or nothing could be learned; nothing is to be told.
-    Done,
-    /// Something is to be told.
-    Learned(Box<Outcome>),
-    /// Somebody else touched entries.
-    Drifted(DriftCheck),
-}
-
-/// What a listing showed.
-pub(crate) struct DriftCheck {
-    pub(crate) snapshot: Arc<Snapshot>,
+/// What a comparison of the records with a listing showed.
+pub(super) struct DriftCheck {
+    pub(super) snapshot: Arc<Snapshot>,
     /// The keys of the set, where there are sets.
-    #[expect(
-        clippy::option_option,
-        reason = "not asked, a set that is not there, and its keys are three things"
-    )]
-    pub(crate) members: Option<Option<Vec<String>>>,
-    /// What somebody else did, by folded name.
-    pub(crate) drifts: BTreeMap<String, Drift>,
+    pub(super) members: Members,
+    /// What another writer did, by folded name.
+    pub(super) drifts: BTreeMap<String, Drift>,
     /// When to look again, because something seems to be missing and it is too early to tell.
-    pub(crate) look_again: Option<Duration>,
-}
-
-/// How new a listing must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Freshness {
-    /// Not older than the object's interval.
-    Interval,
-    /// Begun now, because somebody asked for it.
-    Now,
+    look_again: Option<Duration>,
 }
 
 /// When an object that is at rest since before this process is first verified: spread over the
@@ -86,39 +63,63 @@ pub(crate) fn first(context: &Context, object: &ProviderSecret) -> Option<Instan
 }
 
 impl Reconcile<'_> {
-    /// Compares what was written with the account's listing.
-    pub(crate) async fn verify(&self, session: &Session<'_>) -> Verified {
-        let drift_check = match self.check_drift(session, Freshness::Interval).await {
-            Ok(drift_check) => drift_check,
+    /// What must be asked of the provider before anything else, as the gate decided: whether it has
+    /// finished, or whether another writer touched something. Without drift the reconcile ends here.
+    pub(super) async fn check(
+        &self,
+        session: &Session<'_>,
+        decision: &Decision,
+    ) -> Result<Option<DriftCheck>, Stop> {
+        // What status says and the operator did not write is never at rest.
+        if !session.records.unverified.is_empty() {
+            return Ok(None);
+        }
+        match decision {
+            Decision::Settle => {
+                let mut outcome = self.as_recorded(session);
+                self.settle(session, &mut outcome).await;
+                Err(outcome.into())
+            }
+            Decision::Verify => self.verify(session).await.map(Some),
+            Decision::Rest | Decision::Later(_) | Decision::Retry | Decision::Go => Ok(None),
+        }
+    }
+
+    /// Compares what was written with the account's listing; ends the reconcile unless another
+    /// writer touched something.
+    async fn verify(&self, session: &Session<'_>) -> Result<DriftCheck, Stop> {
+        let interval = self.verify_interval();
+        let since = Instant::now().checked_sub(interval);
+        let since = since.unwrap_or(self.context.epoch);
+        let patience = LATER.min(interval);
+        let drift = match self.check_drift(session, since, patience).await {
+            Ok(drift) => drift,
             Err(error) => {
-                self.verify_again(LATER.min(self.verify_interval()));
-                let failure = Failure::provider(&error, session.choice, None);
+                self.verify_again(patience);
+                let failure = session.failure(&error);
                 // What was synced stays so, whatever the listing suffers from; but for a bad key a
                 // person must act.
-                return if failure.class == ErrorClass::Auth {
-                    Verified::Learned(Box::new(self.as_recorded().with(failure)))
+                return Err(if failure.class == ErrorClass::Auth {
+                    self.as_recorded(session).with(failure).into()
                 } else {
-                    Verified::Done
-                };
+                    Stop::Unchanged
+                });
             }
         };
-        if !drift_check.drifts.is_empty() {
-            return Verified::Drifted(drift_check);
+        if !drift.drifts.is_empty() {
+            return Ok(drift);
         }
-        let age = drift_check.snapshot.began.elapsed();
-        let next = self
-            .verify_interval()
-            .saturating_sub(age)
-            .max(SOON.min(self.verify_interval()));
-        let next = drift_check.look_again.unwrap_or(next);
-        if let Some(entries) = self.with_baselines(&drift_check, session) {
-            let mut outcome = self.as_recorded();
+        let age = drift.snapshot.began.elapsed();
+        let next = interval.saturating_sub(age).max(SOON.min(interval));
+        let next = drift.look_again.unwrap_or(next);
+        if let Some(entries) = self.with_baselines(session, &drift.snapshot) {
+            let mut outcome = self.as_recorded(session);
             outcome.entries = entries;
             outcome.verify_in = Some(next);
-            return Verified::Learned(Box::new(outcome));
+            return Err(outcome.into());
         }
         self.verify_again(next);
-        Verified::Done
+        Err(Stop::Unchanged)
     }
 
     fn verify_again(&self, wait: Duration) {
@@ -127,32 +128,21 @@ impl Reconcile<'_> {
         });
     }
 
-    /// Gets the listing and finds what somebody else touched.
-    pub(crate) async fn check_drift(
+    /// Compares the records with a listing that begins now, because a user asked for a sync.
+    pub(super) async fn check_drift_now(
         &self,
         session: &Session<'_>,
-        freshness: Freshness,
     ) -> Result<DriftCheck, ProviderError> {
-        let now = Instant::now();
-        let (since, patience) = match freshness {
-            Freshness::Interval => {
-                let since = now.checked_sub(self.verify_interval());
-                let patience = LATER.min(self.verify_interval());
-                (since.unwrap_or(self.context.epoch), patience)
-            }
-            Freshness::Now => (now, Duration::ZERO),
-        };
-        let drift_check = self.look_at(session, since, patience).await?;
+        let check = || self.check_drift(session, Instant::now(), Duration::ZERO);
+        let drift = check().await?;
         // An empty listing is believed when a second one says so too.
-        let needs_second_listing =
-            drift_check.look_again.is_some() && !drift_check.snapshot.proves_absence;
-        if freshness == Freshness::Now && needs_second_listing {
-            return self.look_at(session, Instant::now(), patience).await;
+        if drift.look_again.is_some() && !drift.snapshot.proves_absence {
+            return check().await;
         }
-        Ok(drift_check)
+        Ok(drift)
     }
 
-    async fn look_at(
+    async fn check_drift(
         &self,
         session: &Session<'_>,
         since: Instant,
@@ -161,15 +151,17 @@ impl Reconcile<'_> {
         let rules = session.rules();
         let snapshot = session.listing(since, patience).await?;
         let members = match rules.unit {
-            Unit::Each => None,
-            Unit::Set if is_shown(session, &snapshot) => Some(session.provider.members().await?),
-            Unit::Set => Some(None),
+            Unit::Each => Members::NotAsked,
+            Unit::Set if is_set_shown(session, &snapshot) => {
+                Members::answered(session.provider.members().await?)
+            }
+            Unit::Set => Members::NoSet,
         };
+        let records = &session.records.verified;
         let find = |evidence: &dyn Fn(&str, &EntryStatus) -> Evidence| {
-            let recorded = self.recorded();
-            drifted(recorded, &snapshot, members.as_ref(), rules, evidence)
+            drifted(records, &snapshot, &members, rules, evidence)
         };
-        let drifts = find(&|folded, entry| self.evidence(session, folded, entry, &snapshot));
+        let drifts = find(&|folded, record| self.evidence(session, folded, record, &snapshot));
         let suspected = find(&|_, _| Evidence::Full).len();
         let look_again = (suspected > drifts.len()).then(|| {
             let wait = if snapshot.proves_absence {
@@ -217,39 +209,34 @@ impl Reconcile<'_> {
     /// The records with the versions that the listing shows, where the answer to our write had none.
     fn with_baselines(
         &self,
-        drift_check: &DriftCheck,
         session: &Session<'_>,
+        snapshot: &Snapshot,
     ) -> Option<Vec<EntryStatus>> {
-        let snapshot = &drift_check.snapshot;
+        let rules = session.rules();
         let mut is_changed = false;
-        let entries = self
-            .recorded()
-            .iter()
-            .map(|entry| {
-                let mut entry = entry.clone();
-                let folded = (session.rules().fold)(&entry.name);
-                let is_blank = plan::was_written(&entry) && entry.remote_version.is_none();
-                if !is_blank || self.evidence(session, &folded, &entry, snapshot) == Evidence::None
-                {
-                    return entry;
-                }
-                let shown = plan::is_shown_as_ours(&entry, &snapshot, session.rules());
-                if let Shown::Ours(remote) = shown
-                    && remote.version.is_some()
-                {
-                    entry.remote_id = entry.remote_id.or_else(|| remote.id.clone());
-                    entry.remote_version.clone_from(&remote.version);
-                    is_changed = true;
-                    entry = session.sealed(&self.uid, entry);
-                }
-                entry
-            })
-            .collect();
-        (is_changed && session.rules().unit == Unit::Each).then_some(entries)
+        let records = session.records.verified.iter().map(|record| {
+            let mut record = record.clone();
+            let folded = (rules.fold)(&record.name);
+            let is_blank = plan::was_written(&record) && record.remote_version.is_none();
+            if !is_blank || self.evidence(session, &folded, &record, snapshot) == Evidence::None {
+                return record;
+            }
+            if let Shown::Ours(remote) = plan::is_shown_as_ours(&record, snapshot, rules)
+                && remote.version.is_some()
+            {
+                record.remote_id = record.remote_id.or_else(|| remote.id.clone());
+                record.remote_version.clone_from(&remote.version);
+                is_changed = true;
+                record = session.sealed(record);
+            }
+            record
+        });
+        let records = records.collect();
+        (is_changed && rules.unit == Unit::Each).then_some(records)
     }
 }
 
-fn is_shown(session: &Session<'_>, snapshot: &Snapshot) -> bool {
+fn is_set_shown(session: &Session<'_>, snapshot: &Snapshot) -> bool {
     let set = session.provider.listed_name("");
     snapshot.named(set).next().is_some()
 }

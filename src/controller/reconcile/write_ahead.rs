@@ -1,28 +1,32 @@
-//! What is put down in Kubernetes before anything is sent: the finalizer, and what is being written.
+//! What is recorded in Kubernetes before anything is sent: the finalizer, and the entries that are
+//! being written.
 
-use super::{Reconcile, inputs::Work};
+use std::collections::HashMap;
+
+use super::{Reconcile, inputs::Planned};
 use crate::{
-    api::{DeletionPolicy, EntryStatus},
+    api::{DeletionPolicy, EntryStatus, ProviderSecretStatus},
     controller::{
         cache::ObjectState,
         kubernetes::KubernetesError,
-        plan::{self, DesiredEntry, Planned, PlannedRemoval, RemovalAction},
-        report::{self, conditions, finalizer, messages, status},
+        plan::{self, PlannedEntry, RemovalAction},
+        report::{self, conditions::conditions, finalizer, messages, status},
         session::Session,
     },
 };
 
 impl Reconcile<'_> {
     /// The finalizer is there before the first write under Delete, and not under Retain.
-    pub(crate) async fn guard(
+    pub(super) async fn guard(
         &self,
-        planned: &[Planned],
-        going: &[PlannedRemoval],
+        session: &Session<'_>,
+        planned: &Planned<'_>,
     ) -> Result<(), KubernetesError> {
         let is_delete = self.object.spec.deletion_policy() == DeletionPolicy::Delete;
-        let is_writing = planned.iter().any(|planned| planned.change.is_write());
-        let is_held = self.recorded().iter().any(plan::may_be_there);
-        let is_wanted = is_delete && (is_writing || is_held || !going.is_empty());
+        let is_writing = planned.entries.iter().any(|entry| entry.change.is_write());
+        let records = &session.records.verified;
+        let is_held = records.iter().any(plan::may_be_there);
+        let is_wanted = is_delete && (is_writing || is_held || !planned.removals.is_empty());
         let newest = self.newest();
         if finalizer::is_present(&newest) != is_wanted && (is_wanted || !is_delete) {
             finalizer::set(self.context, &newest, is_wanted).await?;
@@ -34,68 +38,70 @@ impl Reconcile<'_> {
     /// after the write and a source that goes back would leave the new value behind an entry that
     /// looks synced. Where it matters what there was before, so is one that was never written; and
     /// where the last record was refused, lest the provider is written to with every try.
-    pub(crate) async fn write_ahead(
+    pub(super) async fn write_ahead(
         &self,
         session: &Session<'_>,
-        desired: &[DesiredEntry],
-        work: &Work,
-        going: &[PlannedRemoval],
+        planned: &Planned<'_>,
     ) -> Result<(), KubernetesError> {
         let is_unrecorded = |state: &mut ObjectState| state.is_unrecorded;
-        let must_know = self.inputs(session, work).must_know()
-            || self.context.states.with(&self.uid, is_unrecorded);
-        let writes = desired.iter().zip(&work.planned);
-        let mut pending: Vec<EntryStatus> = writes
-            .filter_map(|(entry, planned)| status::pending(planned, &entry.name, must_know))
-            .collect();
-        let deletions = going
-            .iter()
-            .filter(|removed| removed.action == RemovalAction::Delete);
-        pending.extend(deletions.filter_map(|removed| status::leaving(&removed.entry)));
+        let must_know = planned.must_know || self.context.states.with(&self.uid, is_unrecorded);
         let newest = self.newest();
         let mut next = newest.status.clone().unwrap_or_default();
-        let fold = session.rules().fold;
-        let sealed = pending.into_iter();
-        let mut pending: Vec<EntryStatus> = sealed
-            .map(|entry| session.sealed(&self.uid, entry))
-            .collect();
+        let pending = pending(planned, must_know).map(|entry| session.sealed(entry));
+        let mut pending: Vec<EntryStatus> = pending.collect();
         pending.retain(|pending| !next.entries.contains(pending));
         if pending.is_empty() {
-            // Nothing of this pass is fenced, and a store that lags may show an object that tried
-            // and has long been deleted.
-            let is_again = |planned: &Planned| {
-                let recorded = planned.recorded.as_ref();
-                planned.change.is_write() && recorded.is_some_and(|it| it.attempted.is_some())
+            // Nothing of this reconcile is fenced, and a store that lags may show an object that
+            // tried and has long been deleted.
+            let is_again = |entry: &PlannedEntry<'_>| {
+                let was_attempted = |record: &EntryStatus| record.attempted.is_some();
+                entry.change.is_write() && entry.record.is_some_and(was_attempted)
             };
-            return if work.planned.iter().any(is_again) {
+            return if planned.entries.iter().any(is_again) {
                 self.still_wants().await
             } else {
                 Ok(())
             };
         }
-        let count = pending.len();
-        for pending in pending {
-            let folded = fold(&pending.name);
-            match next
-                .entries
-                .iter_mut()
-                .find(|entry| fold(&entry.name) == folded)
-            {
-                Some(entry) => *entry = pending,
-                None => next.entries.push(pending),
-            }
-        }
-        next.entries.sort_by(|a, b| a.name.cmp(&b.name));
-        next.summary = Some(status::summary(&next.entries));
-        next.conditions = conditions::conditions(
+        next.conditions = conditions(
             &next.conditions,
-            &messages::writing(count),
+            &messages::writing(pending.len()),
             // That this generation was acted on is not known before the provider has answered.
             next.observed_generation,
             crate::clock::now(),
         );
-        report::write(self.context, &newest, &next)
-            .await
-            .map(|_| ())
+        replace_records(&mut next, pending, session.rules().fold);
+        report::write(self.context, &newest, &next).await?;
+        Ok(())
     }
+}
+
+/// The records of everything that a plan writes or deletes, as they are before that.
+fn pending(planned: &Planned<'_>, must_know: bool) -> impl Iterator<Item = EntryStatus> {
+    let writes = planned.entries.iter();
+    let writes = writes.filter_map(move |entry| status::pending(entry, must_know));
+    let removals = planned.removals.iter();
+    let deletes = removals
+        .filter(|removal| removal.action == RemovalAction::Delete)
+        .filter_map(|removal| status::leaving(&removal.record));
+    writes.chain(deletes)
+}
+
+/// Puts records in the place of those of the same folded names.
+fn replace_records(
+    status: &mut ProviderSecretStatus,
+    records: Vec<EntryStatus>,
+    fold: fn(&str) -> String,
+) {
+    let known = status.entries.iter().enumerate();
+    let positions: HashMap<String, usize> =
+        known.map(|(at, known)| (fold(&known.name), at)).collect();
+    for record in records {
+        match positions.get(&fold(&record.name)) {
+            Some(at) => status.entries[*at] = record,
+            None => status.entries.push(record),
+        }
+    }
+    status.entries.sort_by(|a, b| a.name.cmp(&b.name));
+    status.summary = Some(status::summary(&status.entries));
 }

@@ -83,6 +83,18 @@ pub(crate) fn suspended(all_held: bool) -> Readiness {
     }
 }
 
+/// Another object owns a name. `owner` is its name, where the user may see it.
+pub(crate) fn owned(name: &str, owner: Option<&str>, kind: ProviderKind) -> Failure {
+    let owner = match owner {
+        Some(owner) => format!("The older ProviderSecret {owner}"),
+        None => "An older ProviderSecret in another namespace".to_owned(),
+    };
+    let message = format!(
+        "{owner} writes {name} to the same place at {kind}. Remove it there or here; a name has one owner."
+    );
+    Failure::config(Reason::Conflict, message)
+}
+
 /// What keeps a suspended object from being synced; it is not shown.
 pub(crate) fn not_held() -> Failure {
     Failure::waiting(Reason::Suspended, "Not everything is synced.")
@@ -143,8 +155,8 @@ pub(crate) fn not_ours(set: &str, choice: Choice<'_>) -> Failure {
 }
 
 /// Why a deleted object is still there.
-pub(crate) fn deletion_blocked(failure: Option<&Failure>) -> Readiness {
-    let cause = failure.map_or("It is tried again.", |failure| failure.message.as_str());
+pub(crate) fn deletion_blocked(failure: &Failure) -> Readiness {
+    let cause = &failure.message;
     Readiness {
         state: ReadyState::Reconciling {
             after_failure: true,
@@ -166,8 +178,8 @@ pub(crate) fn deleted(kind: ProviderKind, names: &[String]) -> Option<EventNote>
     )
 }
 
-/// What is left at the provider.
-pub(crate) fn left_behind(kind: ProviderKind, names: &[String]) -> Option<EventNote> {
+/// What stays at the provider without an owner.
+pub(crate) fn orphaned(kind: ProviderKind, names: &[String]) -> Option<EventNote> {
     event_note(
         names,
         Importance::Warning,

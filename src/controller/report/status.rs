@@ -5,10 +5,9 @@ use jiff::Timestamp;
 use crate::{
     api::{EntryState, EntryStatus, ProviderSecretSpec, ProviderSecretStatus, Reason},
     controller::{
-        apply::{Applied, EntryOutcome},
         error::Failure,
         object::{time, unwritten},
-        plan::{Change, Planned, is_ours, was_written},
+        plan::{Change, EntryOutcome, PlannedEntry, is_ours, was_written},
     },
     http::ErrorClass,
     provider::rules,
@@ -17,26 +16,26 @@ use crate::{
 /// The record of an entry before it is written: nobody knows what the provider holds until it has
 /// answered. None if the entry needs no such record: it was never written, and need not be known
 /// later (`must_know`) whether it was there before.
-pub(crate) fn pending(planned: &Planned, name: &str, must_know: bool) -> Option<EntryStatus> {
+pub(crate) fn pending(planned: &PlannedEntry<'_>, must_know: bool) -> Option<EntryStatus> {
     let is_held = |recorded: &EntryStatus| recorded.digest.is_some() || was_written(recorded);
-    let is_needed = must_know || planned.recorded.as_ref().is_some_and(is_held);
+    let is_needed = must_know || planned.record.is_some_and(is_held);
     let attempted = planned.attempted();
     // What is tried again was recorded before.
-    let is_said = planned.recorded.as_ref().is_some_and(|recorded| {
+    let is_said = planned.record.is_some_and(|recorded| {
         recorded.digest.is_none()
             && recorded.attempted.is_some()
             && recorded.attempted == attempted
             && recorded.found == planned.found
     });
     (planned.change.is_write() && is_needed && !is_said).then(|| EntryStatus {
-        name: name.to_owned(),
+        name: planned.name().to_owned(),
         state: EntryState::Pending,
         reason: Some(Reason::Progressing.as_str().to_owned()),
         digest: None,
         attempted,
         found: planned.found,
         drift: planned.drift.clone(),
-        ..planned.recorded.clone().unwrap_or_else(|| unwritten(name))
+        ..recorded_or_unwritten(planned)
     })
 }
 
@@ -52,47 +51,42 @@ pub(crate) fn leaving(entry: &EntryStatus) -> Option<EntryStatus> {
     })
 }
 
-/// The records of entries that are not wanted now and that a source which could not be read may
-/// still want.
-pub(crate) fn retained(entries: &[EntryStatus], unread: Option<&Failure>) -> Vec<EntryStatus> {
-    let reason = unread.map(|failure| failure.reason.as_str().to_owned());
-    let entries = entries.iter().cloned();
-    entries
-        .map(|entry| EntryStatus {
+/// The records of entries that are not desired now and that a source which could not be read may
+/// still ask for.
+pub(crate) fn retained(records: Vec<&EntryStatus>, unread: &Failure) -> Vec<EntryStatus> {
+    let records = records.into_iter().cloned();
+    records
+        .map(|record| EntryStatus {
             state: EntryState::Failed,
-            reason: reason.clone(),
-            ..entry
+            reason: Some(unread.reason.as_str().to_owned()),
+            ..record
         })
         .collect()
 }
 
-/// The records of all entries after a pass, in the order of the plan.
-pub(crate) fn entries<'a>(
-    names: impl Iterator<Item = &'a str>,
-    planned: &[Planned],
-    applied: &Applied,
-    now: Timestamp,
-) -> Vec<EntryStatus> {
-    names
-        .zip(planned)
-        .zip(&applied.outcomes)
-        .map(|((name, planned), outcome)| {
-            entry(name, planned, outcome, applied.failure.as_ref(), now)
-        })
-        .collect()
+fn recorded_or_unwritten(planned: &PlannedEntry<'_>) -> EntryStatus {
+    let record = planned.record.cloned();
+    record.unwrap_or_else(|| unwritten(planned.name()))
 }
 
-fn entry(
-    name: &str,
-    planned: &Planned,
-    outcome: &EntryOutcome,
+/// The records of all entries after the plan was carried out, in the order of the plan.
+/// `of_account` is the failure that kept later entries from being tried.
+pub(crate) fn entries(
+    planned: &[PlannedEntry<'_>],
     of_account: Option<&Failure>,
     now: Timestamp,
-) -> EntryStatus {
+) -> Vec<EntryStatus> {
+    let planned = planned.iter();
+    planned
+        .map(|planned| entry(planned, of_account, now))
+        .collect()
+}
+
+fn entry(planned: &PlannedEntry<'_>, of_account: Option<&Failure>, now: Timestamp) -> EntryStatus {
     let recorded = EntryStatus {
         found: planned.found,
         drift: planned.drift.clone(),
-        ..planned.recorded.clone().unwrap_or_else(|| unwritten(name))
+        ..recorded_or_unwritten(planned)
     };
     let reason = |reason: Reason| Some(reason.as_str().to_owned());
     // What was sent may be there now, so the digest of what was there before is void.
@@ -101,7 +95,7 @@ fn entry(
         digest: None,
         ..recorded.clone()
     };
-    let entry = match outcome {
+    let entry = match &planned.outcome {
         EntryOutcome::Kept => EntryStatus {
             state: EntryState::Synced,
             reason: None,
@@ -122,10 +116,7 @@ fn entry(
                 state: EntryState::Failed,
                 reason: reason(failure.reason),
                 // What is foreign today may be gone tomorrow.
-                found: planned
-                    .recorded
-                    .as_ref()
-                    .and_then(|recorded| recorded.found),
+                found: planned.record.and_then(|record| record.found),
                 ..recorded
             }
         }
@@ -138,7 +129,7 @@ fn entry(
         }
         // A refused update changed nothing: if the old value comes back, the provider still holds it.
         EntryOutcome::Failed(failure) if failure.reason == Reason::Immutable => {
-            let before = planned.recorded.as_ref();
+            let before = planned.record;
             // Ours, and its write was never acknowledged: it stays as it was.
             let is_unsure = planned.is_first_write() && before.is_some_and(is_ours);
             EntryStatus {
@@ -171,7 +162,7 @@ fn entry(
         },
     };
     EntryStatus {
-        name: name.to_owned(),
+        name: planned.name().to_owned(),
         ..entry
     }
 }
@@ -184,34 +175,27 @@ fn may_have_come(failure: &Failure) -> bool {
     )
 }
 
-/// The records of all entries of a pass that has a plan and carries nothing of it out, for `reason`.
-pub(crate) fn not_carried_out<'a>(
-    names: impl Iterator<Item = &'a str>,
-    planned: &[Planned],
-    reason: Reason,
-) -> Vec<EntryStatus> {
-    names
-        .zip(planned)
-        .map(|(name, planned)| {
-            let recorded = planned.recorded.clone().unwrap_or_else(|| unwritten(name));
-            let (state, reason) = match &planned.change {
-                Change::Keep => (EntryState::Synced, None),
-                Change::Refuse(failure) => (EntryState::Failed, Some(failure.reason)),
-                // Nothing was sent: if the old value comes back, the provider still holds it.
-                Change::Create | Change::Update(_) if recorded.digest.is_some() => {
-                    (EntryState::Failed, Some(reason))
-                }
-                Change::Create | Change::Update(_) => (EntryState::Pending, Some(reason)),
-            };
-            let reason = reason.map(|reason| reason.as_str().to_owned());
-            EntryStatus {
-                name: name.to_owned(),
-                state,
-                reason,
-                ..recorded
+/// The records of all entries of a plan of which nothing is carried out, for `reason`.
+pub(crate) fn not_carried_out(planned: &[PlannedEntry<'_>], reason: Reason) -> Vec<EntryStatus> {
+    let record = |planned: &PlannedEntry<'_>| {
+        let recorded = recorded_or_unwritten(planned);
+        let (state, reason) = match &planned.change {
+            Change::Keep => (EntryState::Synced, None),
+            Change::Refuse(failure) => (EntryState::Failed, Some(failure.reason)),
+            // Nothing was sent: if the old value comes back, the provider still holds it.
+            Change::Create | Change::Update(_) if recorded.digest.is_some() => {
+                (EntryState::Failed, Some(reason))
             }
-        })
-        .collect()
+            Change::Create | Change::Update(_) => (EntryState::Pending, Some(reason)),
+        };
+        EntryStatus {
+            name: planned.name().to_owned(),
+            state,
+            reason: reason.map(|reason| reason.as_str().to_owned()),
+            ..recorded
+        }
+    };
+    planned.iter().map(record).collect()
 }
 
 /// The records after a pass that ended before there was a plan: what was recorded, as it was, and

@@ -2,27 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::EventNote;
+use super::outcome::EventNote;
 use crate::{
     api::{EntryState, ProviderSecretStatus, Reason},
-    controller::{
-        apply::{Applied, EntryOutcome},
-        events::Importance,
-        plan::{DesiredEntry, Planned},
-    },
+    controller::{events::Importance, plan::PlannedEntry},
 };
 
-/// Values of one line that were sent with the newline after it: whoever wrote `echo` has one more
+/// Values of one line that were sent with the newline after it: a user who wrote `echo` has one more
 /// character in an API key than meant. One warning for each Secret.
 ///
-/// It is told when the provider acknowledges the value, and not again for the version of the Secret
-/// that `recorded`, the status before this pass, says it was acknowledged under. So neither a
-/// restart nor an edit of a Secret's metadata repeats it: both find the value as it was recorded and
-/// send nothing. `versions` are those of the Secrets that were read in this pass.
+/// A user is warned when the provider acknowledges the value, and not again for the version of the
+/// Secret that `recorded`, the status before this reconcile, says it was acknowledged under. So
+/// neither a restart nor an edit of a Secret's metadata repeats it: both find the value as it was
+/// recorded and send nothing. `versions` are those of the Secrets that were read.
 pub(crate) fn trailing_newlines(
-    desired: &[DesiredEntry],
-    planned: &[Planned],
-    applied: &Applied,
+    entries: &[PlannedEntry<'_>],
     recorded: Option<&ProviderSecretStatus>,
     versions: &[(String, String)],
 ) -> Vec<EventNote> {
@@ -35,11 +29,12 @@ pub(crate) fn trailing_newlines(
             .any(|before| now.is_some_and(|(_, now)| now == before))
     };
     let mut by_secret: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for ((entry, planned), outcome) in desired.iter().zip(planned).zip(&applied.outcomes) {
-        let is_repeated = was_acknowledged(planned) && is_same_version(&entry.secret);
-        if entry.is_line && matches!(outcome, EntryOutcome::Written(_)) && !is_repeated {
-            let names = by_secret.entry(&entry.secret).or_default();
-            names.push(&entry.name);
+    for entry in entries.iter().filter(|entry| entry.written().is_some()) {
+        let desired = entry.desired;
+        let is_repeated = was_acknowledged(entry) && is_same_version(&desired.secret);
+        if desired.is_line && !is_repeated {
+            let names = by_secret.entry(&desired.secret).or_default();
+            names.push(&desired.name);
         }
     }
     let warning = |(secret, names): (&str, Vec<&str>)| EventNote {
@@ -52,8 +47,8 @@ pub(crate) fn trailing_newlines(
 }
 
 /// Whether the provider had acknowledged the entry, also where it failed to apply it later.
-fn was_acknowledged(planned: &Planned) -> bool {
-    planned.recorded.as_ref().is_some_and(|recorded| {
+fn was_acknowledged(entry: &PlannedEntry<'_>) -> bool {
+    entry.record.is_some_and(|recorded| {
         recorded.state == EntryState::Synced
             || recorded.reason.as_deref() == Some(Reason::ProviderFailed.as_str())
     })
@@ -80,7 +75,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        controller::{error::Failure, plan::Change},
+        api::EntryStatus,
+        controller::{
+            error::Failure,
+            plan::{Change, DesiredEntry, EntryOutcome},
+        },
         provider::{Options, Written},
     };
 
@@ -95,28 +94,34 @@ mod tests {
         }
     }
 
-    /// What is told of an entry, recorded as `recorded`, when the Secret has version 2.
-    fn warned(outcome: EntryOutcome, recorded: Option<(&str, &str)>, version: &str) -> usize {
-        let recorded = recorded.map(|(state, reason)| {
-            serde_json::from_value(json!({"name": "A", "state": state, "reason": reason})).unwrap()
-        });
-        let planned = Planned {
+    fn planned<'a>(
+        desired: &'a DesiredEntry,
+        record: Option<&'a EntryStatus>,
+        outcome: EntryOutcome,
+    ) -> PlannedEntry<'a> {
+        PlannedEntry {
+            desired,
+            record,
+            digest: None,
+            change: Change::Create,
             found: None,
             cause: None,
             drift: None,
-            change: Change::Create,
-            digest: None,
-            recorded,
-        };
-        let applied = Applied {
-            outcomes: vec![outcome],
-            failure: None,
-        };
+            outcome,
+        }
+    }
+
+    /// How many warnings there are of an entry, recorded as `recorded`, when the Secret has version 2.
+    fn warned(outcome: EntryOutcome, recorded: Option<(&str, &str)>, version: &str) -> usize {
+        let record: Option<EntryStatus> = recorded.map(|(state, reason)| {
+            serde_json::from_value(json!({"name": "A", "state": state, "reason": reason})).unwrap()
+        });
         let status = json!({"sources": [{"name": "db", "resourceVersion": version}]});
         let status = serde_json::from_value(status).unwrap();
         let versions = [("db".to_owned(), "2".to_owned())];
-        let desired = [desired("A", true)];
-        trailing_newlines(&desired, &[planned], &applied, Some(&status), &versions).len()
+        let desired = desired("A", true);
+        let entries = [planned(&desired, record.as_ref(), outcome)];
+        trailing_newlines(&entries, Some(&status), &versions).len()
     }
 
     /// Cases: C-12
@@ -151,20 +156,11 @@ mod tests {
             })
             .into();
         let written = || EntryOutcome::Written(Written::default());
-        let planned = || Planned {
-            found: None,
-            cause: None,
-            drift: None,
-            change: Change::Create,
-            digest: None,
-            recorded: None,
-        };
-        let applied = Applied {
-            outcomes: vec![written(), written(), written()],
-            failure: None,
-        };
-        let planned = [planned(), planned(), planned()];
-        let warnings = trailing_newlines(&desired, &planned, &applied, None, &[]);
+        let entries = desired
+            .iter()
+            .map(|desired| planned(desired, None, written()));
+        let entries: Vec<PlannedEntry<'_>> = entries.collect();
+        let warnings = trailing_newlines(&entries, None, &[]);
         assert_eq!(warnings.len(), 1);
         let note = &warnings[0].note;
         assert!(

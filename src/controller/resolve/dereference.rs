@@ -15,7 +15,7 @@ use crate::{
         context::Context,
         error::Failure,
         kubernetes::{KubernetesError, read_secret},
-        object::is_newer,
+        object::{Versions, is_newer},
     },
 };
 
@@ -26,9 +26,6 @@ const REFUSED: [&str; 3] = [
     "bootstrap.kubernetes.io/token",
     "helm.sh/release.v1",
 ];
-
-/// The versions of the Secrets that were read, sorted by name.
-pub(crate) type Versions = Vec<(String, String)>;
 
 /// The credential of an object and the version of its Secret; the version also where the key in it
 /// is missing or unusable.

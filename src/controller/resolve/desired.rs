@@ -36,7 +36,7 @@ pub(crate) type SecretData = Result<BTreeMap<String, Zeroizing<Vec<u8>>>, Failur
 /// The Secrets that were read, by name.
 pub(crate) type Sources = HashMap<String, SecretData>;
 
-/// Everything that is wanted.
+/// Everything that an object asks for.
 pub(crate) struct DesiredState {
     /// The entries, sorted by name.
     pub(crate) entries: Vec<DesiredEntry>,
@@ -45,12 +45,12 @@ pub(crate) struct DesiredState {
     pub(crate) unread: Vec<Failure>,
 }
 
-/// Finds everything that is wanted. `object` is the name of the ProviderSecret.
+/// Finds everything that an object asks for. `object` is the name of the ProviderSecret.
 ///
 /// # Errors
 /// What makes the object as a whole unfit, before any write: too many entries, or two entries
 /// that claim one name.
-pub(crate) fn desired(
+pub(crate) fn desired_state(
     spec: &ProviderSecretSpec,
     object: &str,
     sources: &Sources,
@@ -64,12 +64,12 @@ pub(crate) fn desired(
         });
     }
     let renderer = Renderer::new();
-    let mut wanted: Vec<DesiredEntry> = spec
+    let mut desired: Vec<DesiredEntry> = spec
         .entries()
         .iter()
         .map(|entry| explicit(entry, sources, &renderer, rules))
         .collect();
-    refuse_collisions(&wanted, rules)?;
+    refuse_collisions(&desired, rules)?;
     let (mut bulk, mut unread) = (Vec::new(), Vec::new());
     for (index, source) in spec.bulk_sources().iter().enumerate() {
         let filter = KeyFilter::new(index, source)?;
@@ -81,30 +81,30 @@ pub(crate) fn desired(
     }
     // An explicit entry wins over a bulk one.
     bulk.retain(|entry: &DesiredEntry| {
-        wanted
+        desired
             .iter()
             .all(|explicit| explicit.folded != entry.folded)
     });
     refuse_collisions(&bulk, rules)?;
-    wanted.append(&mut bulk);
-    refuse_too_many(spec, &wanted)?;
-    wanted.sort_by(|a, b| a.name.cmp(&b.name));
+    desired.append(&mut bulk);
+    refuse_too_many(spec, &desired)?;
+    desired.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(DesiredState {
-        entries: wanted,
+        entries: desired,
         unread,
     })
 }
 
-fn refuse_too_many(spec: &ProviderSecretSpec, wanted: &[DesiredEntry]) -> Result<(), Failure> {
+fn refuse_too_many(spec: &ProviderSecretSpec, desired: &[DesiredEntry]) -> Result<(), Failure> {
     let advice = "Split the object into several.";
-    if wanted.len() > MAX_ENTRIES {
+    if desired.len() > MAX_ENTRIES {
         let message = format!(
             "The object asks for {} entries, and {MAX_ENTRIES} is the most. {advice}",
-            wanted.len()
+            desired.len()
         );
         return Err(Failure::config(Reason::TooManyEntries, message));
     }
-    let entries: usize = wanted
+    let entries: usize = desired
         .iter()
         .map(|entry| entry.name.len() + ENTRY_OVERHEAD)
         .sum();
@@ -133,7 +133,7 @@ fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules
         let message =
             format!("Give entry {name} either secretKeyRef, or template together with secretRef.");
         let value = Err(Failure::config(Reason::InvalidSpec, message));
-        return wanted(name, "", options, value, rules);
+        return desired_entry(name, "", options, value, rules);
     };
     let secret = source.secret_name();
     let data = match sources.get(secret) {
@@ -143,7 +143,7 @@ fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules
     };
     let value = value_of(&name, source, renderer, data);
     let bytes = value.as_ref().map(Bytes::as_slice).map_err(Failure::clone);
-    wanted(name, secret, options, bytes, rules)
+    desired_entry(name, secret, options, bytes, rules)
 }
 
 fn from_source(
@@ -157,12 +157,12 @@ fn from_source(
         .filter(|(key, _)| filter.takes(key))
         .map(|(key, bytes)| {
             let name = bulk_name(key, source);
-            wanted(name, secret, Options::default(), Ok(bytes), rules)
+            desired_entry(name, secret, Options::default(), Ok(bytes), rules)
         })
         .collect()
 }
 
-fn wanted(
+fn desired_entry(
     name: String,
     secret: &str,
     options: Options,

@@ -12,14 +12,14 @@ use crate::{
     provider::{DeleteRequest, Remote},
 };
 
-/// What came of a deletion.
+/// What came of a delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeleteOutcome {
-    /// It is not there any more.
+    /// The provider has deleted it.
     Deleted,
-    /// It was not there, or is somebody else's now.
+    /// It was not there, or another writer has replaced it.
     Gone,
-    /// It cannot be told from what somebody else wrote.
+    /// It cannot be told from what another writer wrote, and stays.
     Orphaned,
 }
 
@@ -30,20 +30,21 @@ impl Session<'_> {
         entry: &EntryStatus,
         began: Instant,
     ) -> Result<DeleteOutcome, ProviderError> {
-        let mut listed = self.listing(began, Duration::ZERO).await?;
-        let mut shown = is_shown_as_ours(entry, &listed, self.rules());
-        if matches!(shown, Shown::Absent) && !listed.proves_absence {
+        let mut snapshot = self.listing(began, Duration::ZERO).await?;
+        let mut shown = is_shown_as_ours(entry, &snapshot, self.rules());
+        if matches!(shown, Shown::Absent) && !snapshot.proves_absence {
             // An empty list must not be read as "all were deleted" (providers.md 4.3, trap 9).
-            listed = self.listing(Instant::now(), Duration::ZERO).await?;
-            shown = is_shown_as_ours(entry, &listed, self.rules());
+            snapshot = self.listing(Instant::now(), Duration::ZERO).await?;
+            shown = is_shown_as_ours(entry, &snapshot, self.rules());
         }
         match shown {
             Shown::Absent => Ok(DeleteOutcome::Gone),
-            // Ours was replaced by somebody's.
+            // Another writer has replaced what we wrote.
             Shown::Other if was_written(entry) => Ok(DeleteOutcome::Gone),
             Shown::Other => Ok(DeleteOutcome::Orphaned),
-            // A deletion by name goes to the default team, and what is shown may be another's.
-            Shown::Ours(remote) if self.is_anybodys(remote).await? => Ok(DeleteOutcome::Orphaned),
+            Shown::Ours(remote) if self.may_be_another_teams(remote).await? => {
+                Ok(DeleteOutcome::Orphaned)
+            }
             Shown::Ours(remote) => self.delete(entry, Some(remote)).await,
         }
     }
@@ -54,23 +55,24 @@ impl Session<'_> {
         entry: &EntryStatus,
         shown: Option<&Remote>,
     ) -> Result<DeleteOutcome, ProviderError> {
-        let removal = DeleteRequest {
+        let request = DeleteRequest {
             // The listing may spell a folded name differently.
             name: shown.map_or(entry.name.as_str(), |shown| shown.name.as_str()),
             id: entry.remote_id.as_deref(),
             shown,
         };
-        let deleted = self.provider.delete(&removal).await;
+        let deleted = self.provider.delete(&request).await;
         deleted.map(|()| DeleteOutcome::Deleted)
     }
 
-    /// Where a listing spans several teams, as Baseten's does without a team, and does not say whose
-    /// a secret is, a deletion by name may miss it, or hit another's.
-    async fn is_anybodys(&self, remote: &Remote) -> Result<bool, ProviderError> {
+    /// Where a listing spans several teams, as Baseten's does without a team, and does not say to
+    /// which a secret belongs, a delete by name goes to the default team: it may miss the secret, or
+    /// hit another team's.
+    async fn may_be_another_teams(&self, remote: &Remote) -> Result<bool, ProviderError> {
         let spans_teams = matches!(self.choice, Choice::Baseten(spec) if spec.team_id.is_none());
         if !spans_teams || remote.team.is_some() {
             return Ok(false);
         }
-        Ok(self.account.scope(self.provider).await?.is_none())
+        Ok(self.account.scope(&*self.provider).await?.is_none())
     }
 }

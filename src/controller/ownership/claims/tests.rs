@@ -25,6 +25,9 @@ const DRAFT: Draft = Draft {
     secret: "key",
 };
 
+const KEY: ([u8; 32], &str) = ([1; 32], "key:1");
+const OTHER_KEY: ([u8; 32], &str) = ([2; 32], "key:2");
+
 fn object(draft: &Draft) -> ProviderSecret {
     let created = Timestamp::from_second(1_000_000 - draft.age).unwrap();
     let data: Vec<_> = draft
@@ -93,11 +96,11 @@ fn one_key_in_two_secrets_is_one_account() {
     claims.note(&object(&younger));
     // In another namespace it is another Secret until its key is known.
     assert_eq!(owner(&claims, "b"), None);
-    assert_eq!(claims.identify("b", [1; 32], None), []);
-    assert_eq!(claims.identify("a", [1; 32], None).len(), 1);
-    assert!(claims.identify("a", [1; 32], None).is_empty());
+    assert_eq!(claims.identify("b", KEY, None), []);
+    assert_eq!(claims.identify("a", KEY, None).len(), 1);
+    assert!(claims.identify("a", KEY, None).is_empty());
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
-    claims.identify("b", [2; 32], None);
+    claims.identify("b", OTHER_KEY, None);
     assert_eq!(owner(&claims, "b"), None);
 }
 
@@ -119,26 +122,99 @@ fn a_claim_under_another_key_counts_once_it_was_acknowledged() {
     claims.note(&object(&older(false)));
     claims.note(&object(&younger));
     assert_eq!(owner(&claims, "b"), None);
-    // What was acknowledged counts when it is shown under the other key too.
+    assert!(claims.has_successor("a", "HF_TOKEN"), "a doubt keeps it");
     assert_eq!(
         claims.note(&object(&older(true))),
         [("ml".to_owned(), "b".to_owned())]
     );
-    assert_eq!(owner(&claims, "b"), None);
-    let disputes = claims.disputes("b");
-    assert_eq!(disputes.len(), 1);
-    assert_eq!(disputes[0].mark.id.as_deref(), Some("id-1"));
-    assert!(!claims.has_successor("a", "HF_TOKEN"));
-    claims.settle("b", Arc::clone(&disputes[0].uid), true);
-    assert!(claims.disputes("b").is_empty());
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
-    assert!(claims.has_successor("a", "HF_TOKEN"));
-    let elsewhere = Draft {
-        scope: Some("another"),
-        ..younger
-    };
-    claims.note(&object(&elsewhere));
+    // Also after the younger object's key was exchanged for another one of the team.
+    claims.identify("b", KEY, Some("team"));
+    claims.identify("b", OTHER_KEY, Some("team"));
+    assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
+    claims.identify("b", OTHER_KEY, Some("another"));
     assert_eq!(owner(&claims, "b"), None);
+}
+
+#[test]
+fn of_two_objects_of_one_second_the_first_by_namespace_and_name_owns_a_name() {
+    for uids in [["1", "2"], ["2", "1"]] {
+        let claims = Claims::default();
+        for (uid, (namespace, name)) in uids.iter().zip([("ml", "z"), ("web", "a")]) {
+            let mut object = object(&Draft {
+                namespace,
+                name,
+                ..DRAFT
+            });
+            object.metadata.uid = Some((*uid).to_owned());
+            claims.note(&object);
+            claims.identify(uid, KEY, None);
+        }
+        assert_eq!(owner(&claims, uids[0]), None);
+        assert_eq!(owner(&claims, uids[1]).as_deref(), Some("z"));
+    }
+}
+
+#[test]
+fn an_answer_that_comes_after_the_deletion_claims_nothing() {
+    let claims = Claims::default();
+    claims.note(&object(&DRAFT));
+    claims.forget("a");
+    assert!(claims.update(&object(&DRAFT)).is_empty());
+    let again = Draft {
+        name: "b",
+        age: 0,
+        ..DRAFT
+    };
+    claims.note(&object(&again));
+    assert_eq!(owner(&claims, "b"), None);
+    assert!(!claims.has_successor("b", "HF_TOKEN"));
+}
+
+#[test]
+fn all_objects_of_a_credential_move_with_it() {
+    let claims = Claims::default();
+    let drafts = [
+        DRAFT,
+        Draft {
+            name: "b",
+            age: 0,
+            entries: &["OTHER"],
+            ..DRAFT
+        },
+        Draft {
+            name: "c",
+            age: 3,
+            entries: &["OTHER"],
+            secret: "third",
+            acknowledged: true,
+            ..DRAFT
+        },
+    ];
+    for draft in &drafts {
+        claims.note(&object(draft));
+    }
+    claims.identify("c", OTHER_KEY, Some("team"));
+    assert_eq!(claims.owner("b", "OTHER"), None);
+    // Reconciling one of them tells whose names all of them are.
+    let affected = claims.identify("a", KEY, Some("team"));
+    assert_eq!(affected, [("ml".to_owned(), "c".to_owned())]);
+    let owner = claims.owner("b", "OTHER").map(|rival| rival.name.1);
+    assert_eq!(owner.as_deref(), Some("c"));
+}
+
+#[test]
+fn a_claim_that_did_not_change_affects_no_object() {
+    let claims = Claims::default();
+    claims.note(&object(&DRAFT));
+    let younger = Draft {
+        name: "b",
+        age: 0,
+        ..DRAFT
+    };
+    claims.note(&object(&younger));
+    assert!(claims.note(&object(&DRAFT)).is_empty());
+    assert!(claims.note(&object(&younger)).is_empty());
 }
 
 #[test]
@@ -165,29 +241,5 @@ fn nothing_is_kept_of_objects_that_are_gone() {
     claims.note(&object(&DRAFT));
     claims.want("a", ["OTHER"].into_iter());
     claims.forget("a");
-    let index = claims.index();
-    assert!(index.claimants.is_empty() && index.by_place.is_empty());
-}
-
-#[test]
-fn whoever_may_share_a_scope_without_knowing_is_asked() {
-    let claims = Claims::default();
-    let older = Draft {
-        acknowledged: true,
-        ..DRAFT
-    };
-    claims.note(&object(&older));
-    assert!(!claims.has_stranger("a"));
-    let younger = Draft {
-        name: "b",
-        age: 0,
-        secret: "other",
-        ..DRAFT
-    };
-    claims.note(&object(&younger));
-    assert!(claims.has_stranger("a") && claims.has_stranger("b"));
-    let affected = claims.identify("b", [2; 32], Some("team"));
-    assert_eq!(affected, [("ml".to_owned(), "a".to_owned())]);
-    claims.identify("a", [1; 32], Some("another"));
-    assert!(!claims.has_stranger("b"));
+    assert!(claims.index().is_empty());
 }

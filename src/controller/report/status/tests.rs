@@ -1,13 +1,15 @@
 //! Verdicts, conditions and records.
 
 use rstest::rstest;
+use secrecy::SecretString;
 
 use super::*;
-use crate::controller::report::conditions::{Readiness, ReadyState, conditions, readiness};
-use crate::http::ErrorClass;
+use crate::controller::plan::DesiredEntry;
 use crate::{
     api::{Condition, Found},
-    provider::Written,
+    controller::report::conditions::{Readiness, ReadyState, conditions, readiness},
+    http::ErrorClass,
+    provider::{Options, Written},
 };
 
 fn failure(class: ErrorClass, reason: Reason) -> Failure {
@@ -27,14 +29,28 @@ fn done() -> Readiness {
     }
 }
 
-fn planned(change: Change, recorded: Option<EntryStatus>) -> Planned {
-    Planned {
-        change,
+/// Lives as long as the test.
+fn kept<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+fn planned(change: Change, record: Option<EntryStatus>) -> PlannedEntry<'static> {
+    PlannedEntry {
+        desired: kept(DesiredEntry {
+            name: "A".to_owned(),
+            folded: "A".to_owned(),
+            options: Options::default(),
+            value: Ok(SecretString::from("new")),
+            secret: "source".to_owned(),
+            is_line: false,
+        }),
+        record: record.map(|record| &*kept(record)),
         digest: Some("new".to_owned()),
-        recorded,
+        change,
         found: None,
         cause: None,
         drift: None,
+        outcome: EntryOutcome::NotTried,
     }
 }
 
@@ -49,18 +65,9 @@ fn recorded() -> EntryStatus {
     }
 }
 
-fn after(planned: Planned, outcome: EntryOutcome) -> EntryStatus {
-    let applied = Applied {
-        outcomes: vec![outcome],
-        failure: None,
-    };
-    entries(
-        ["A"].into_iter(),
-        &[planned],
-        &applied,
-        Timestamp::UNIX_EPOCH,
-    )
-    .remove(0)
+fn after(planned: PlannedEntry<'_>, outcome: EntryOutcome) -> EntryStatus {
+    let planned = PlannedEntry { outcome, ..planned };
+    entries(&[planned], None, Timestamp::UNIX_EPOCH).remove(0)
 }
 
 #[rstest]
@@ -122,21 +129,18 @@ fn a_transition_time_moves_only_with_the_status() {
 
 #[test]
 fn an_entry_that_is_written_again_is_pending_first_and_has_no_digest() {
-    let pending = pending(&planned(Change::Update(None), Some(recorded())), "A", false).unwrap();
+    let pending = pending(&planned(Change::Update(None), Some(recorded())), false).unwrap();
     assert_eq!(
         (pending.state, pending.digest.as_deref()),
         (EntryState::Pending, None)
     );
     assert_eq!(pending.remote_id.as_deref(), Some("id"));
     assert_eq!(
-        super::pending(&planned(Change::Keep, Some(recorded())), "A", true),
+        super::pending(&planned(Change::Keep, Some(recorded())), true),
         None
     );
-    assert_eq!(
-        super::pending(&planned(Change::Create, None), "A", false),
-        None
-    );
-    let first = super::pending(&planned(Change::Create, None), "A", true);
+    assert_eq!(super::pending(&planned(Change::Create, None), false), None);
+    let first = super::pending(&planned(Change::Create, None), true);
     assert_eq!(first.map(|first| first.state), Some(EntryState::Pending));
 }
 
@@ -200,7 +204,7 @@ fn the_version_of_a_secret_alone_is_not_worth_a_write() {
 #[test]
 fn what_was_not_sent_is_kept_when_the_old_value_comes_back() {
     let planned = [planned(Change::Update(None), Some(recorded()))];
-    let entry = not_carried_out(["A"].into_iter(), &planned, Reason::Suspended).remove(0);
+    let entry = not_carried_out(&planned, Reason::Suspended).remove(0);
     assert_eq!(
         (entry.state, entry.digest.as_deref()),
         (EntryState::Failed, Some("old"))
@@ -223,7 +227,7 @@ fn a_refused_update_leaves_the_record_of_what_is_held() {
     assert_eq!((unsure.state, unsure.digest), (EntryState::Pending, None));
     assert_eq!(unsure.found, Some(Found::Absent));
     // What is somebody else's leaves nothing behind.
-    let foreign = Planned {
+    let foreign = PlannedEntry {
         found: Some(Found::Foreign),
         ..planned(Change::Update(None), None)
     };

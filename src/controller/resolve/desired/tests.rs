@@ -34,7 +34,7 @@ fn sources(secrets: &[(&str, Data<'_>)]) -> Sources {
 }
 
 fn wanted(value: &Value, secrets: &Sources, kind: ProviderKind) -> Result<DesiredState, Failure> {
-    desired(&spec(value), "object", secrets, provider::rules(kind))
+    desired_state(&spec(value), "object", secrets, provider::rules(kind))
 }
 
 /// Name and value, or the reason that there is none.
@@ -221,7 +221,7 @@ proptest! {
             })
             .collect();
         let spec = spec(&json!({"data": data}));
-        let accepted = desired(&spec, "object", &Sources::default(), provider::rules(ProviderKind::PrimeIntellect));
+        let accepted = desired_state(&spec, "object", &Sources::default(), provider::rules(ProviderKind::PrimeIntellect));
         let Ok(accepted) = accepted else { return Ok(()) };
         let entries = accepted.entries.iter().map(|entry| crate::api::EntryStatus {
             name: entry.name.clone(),
