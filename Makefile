@@ -150,7 +150,7 @@ crds: ## Write the CustomResourceDefinition anew from the Rust types
 .PHONY: reliability
 reliability: ## Write docs/reliability.md anew from the tests
 	$(need-rust)
-	@WRITE_RELIABILITY=1 $(CARGO) test --quiet --locked --test it -- --exact reliability::the_document_is_that_of_the_tests
+	@WRITE_RELIABILITY=1 $(CARGO) test --quiet --locked --test it -- --exact guards::reliability::the_document_is_that_of_the_tests
 	@echo 'wrote docs/reliability.md' >&2
 
 .PHONY: clean

@@ -10,8 +10,8 @@
     reason = "the harness is the tests'; a measurement needs a part of it"
 )]
 #[path = "../tests/it"]
-mod harness {
-    pub(crate) mod support;
+mod it {
+    pub(crate) mod harness;
 }
 
 #[path = "scale/throttled.rs"]
@@ -26,7 +26,7 @@ use std::{
 use clap::Parser;
 use cluster::AuditEvent;
 use futures::{StreamExt as _, stream};
-use harness::support::{self, Scene, Stage, Target, run, until};
+use it::harness::{self, Target, TestCase, TestEnv, run, until};
 use serde_json::json;
 
 /// Rotations that are timed.
@@ -54,18 +54,18 @@ fn main() {
         objects,
         rest,
     } = Settings::parse();
-    support::operator::BINARY
+    harness::operator::BINARY
         .set(binary)
         .expect("nothing has run yet");
     run(measure(objects, Duration::from_secs(rest)));
 }
 
 async fn measure(objects: usize, rest: Duration) {
-    let mut stage = Stage::fresh(&["--log-level=info"]).await;
-    say("RSS idle", &format!("{:.1} MiB", resident(&stage)));
+    let mut env = TestEnv::fresh(&["--log-level=info"]).await;
+    say("RSS idle", &format!("{:.1} MiB", resident(&env)));
     let started = Instant::now();
-    let scenes = populate(&stage, objects).await;
-    let scene_of = |index: usize| &scenes[index % scenes.len()];
+    let test_cases = populate(&env, objects).await;
+    let scene_of = |index: usize| &test_cases[index % test_cases.len()];
     say(
         "objects",
         &format!(
@@ -77,32 +77,32 @@ async fn measure(objects: usize, rest: Duration) {
 
     let mut latencies = Vec::with_capacity(ROTATIONS);
     for number in 0..ROTATIONS {
-        latencies.push(rotate(&stage, scene_of(number), number / scenes.len(), number).await);
+        latencies.push(rotate(&env, scene_of(number), number / test_cases.len(), number).await);
     }
     say("rotation", &percentiles(latencies));
-    throttled::measure(&stage, &scenes, objects).await;
+    throttled::measure(&env, &test_cases, objects).await;
 
-    let before = Counts::of(&stage);
+    let before = Counts::of(&env);
     tokio::time::sleep(rest).await;
     say(
         &format!("{} s at rest", rest.as_secs()),
-        &Counts::of(&stage).since(&before),
+        &Counts::of(&env).since(&before),
     );
     say(
         &format!("RSS with {objects} objects"),
-        &format!("{:.1} MiB", resident(&stage)),
+        &format!("{:.1} MiB", resident(&env)),
     );
-    drop(scenes);
+    drop(test_cases);
 
-    let before = Counts::of(&stage);
-    stage.operator.terminate().await;
+    let before = Counts::of(&env);
+    env.operator.terminate().await;
     let started = Instant::now();
-    stage.restart(&["--log-level=info"]).await;
+    env.restart(&["--log-level=info"]).await;
     let ready = started.elapsed();
     let looked_at =
         |metrics: &str| counter(metrics, "reconcile_total{result=\"unchanged\"}") >= objects as u64;
     until("every object was looked at", async || {
-        let metrics = stage.operator.get("/metrics").await.1;
+        let metrics = env.operator.get("/metrics").await.1;
         if looked_at(&metrics) {
             Ok(())
         } else {
@@ -114,12 +114,12 @@ async fn measure(objects: usize, rest: Duration) {
         "ready after {:.2} s, all looked at after {:.2} s, {}",
         ready.as_secs_f64(),
         started.elapsed().as_secs_f64(),
-        Counts::of(&stage).since(&before)
+        Counts::of(&env).since(&before)
     );
     say("restart", &line);
     say(
         "RSS after the restart",
-        &format!("{:.1} MiB", resident(&stage)),
+        &format!("{:.1} MiB", resident(&env)),
     );
 }
 
@@ -135,32 +135,31 @@ fn percentiles(mut latencies: Vec<f64>) -> String {
 }
 
 /// Makes the objects and waits until each is Ready.
-async fn populate(stage: &Stage, objects: usize) -> Vec<Scene<'_>> {
-    let mut scenes = Vec::new();
+async fn populate(env: &TestEnv, objects: usize) -> Vec<TestCase<'_>> {
+    let mut test_cases = Vec::new();
     for target in Target::ALL {
-        scenes.push(Scene::new(stage, target).await);
+        test_cases.push(TestCase::new(env, target).await);
     }
-    let scenes_ref = &scenes;
+    let test_cases_ref = &test_cases;
     stream::iter(0..objects)
         .for_each_concurrent(16, |index| async move {
-            let scene = &scenes_ref[index % scenes_ref.len()];
-            let number = index / scenes_ref.len();
+            let case = &test_cases_ref[index % test_cases_ref.len()];
+            let number = index / test_cases_ref.len();
             let name = format!("object-{number}");
-            scene.secret(&name, &[("key", &scene.value("first"))]).await;
-            let mut provider = scene.provider();
-            if scene.target == Target::Pipecat {
+            case.secret(&name, &[("key", &case.value("first"))]).await;
+            let mut provider = case.provider();
+            if case.target == Target::Pipecat {
                 provider["pipecat"]["setName"] = name.clone().into();
             }
             let data =
                 json!([{"name": entry(number), "secretKeyRef": {"name": name, "key": "key"}}]);
-            scene
-                .apply(&name, json!({"provider": provider, "data": data}))
+            case.apply(&name, json!({"provider": provider, "data": data}))
                 .await
                 .expect("an object is applied");
         })
         .await;
     until("every object is ready", async || {
-        let metrics = stage.operator.get("/metrics").await.1;
+        let metrics = env.operator.get("/metrics").await.1;
         let ready = metrics
             .lines()
             .filter(|line| line.contains("resource_ready{") && line.ends_with(" 1"));
@@ -172,7 +171,7 @@ async fn populate(stage: &Stage, objects: usize) -> Vec<Scene<'_>> {
         }
     })
     .await;
-    scenes
+    test_cases
 }
 
 fn entry(number: usize) -> String {
@@ -180,19 +179,19 @@ fn entry(number: usize) -> String {
 }
 
 /// Milliseconds from the API server's answer to the update of a Secret until the provider had it.
-async fn rotate(stage: &Stage, scene: &Scene<'_>, number: usize, serial: usize) -> f64 {
+async fn rotate(env: &TestEnv, case: &TestCase<'_>, number: usize, serial: usize) -> f64 {
     let name = format!("object-{number}");
-    let value = scene.value(&format!("rotated-{serial}"));
-    let scope = match scene.target {
+    let value = case.value(&format!("rotated-{serial}"));
+    let scope = match case.target {
         Target::Pipecat => Some(name.clone()),
-        Target::BasetenTeam => Some(scene.team()),
+        Target::BasetenTeam => Some(case.team()),
         Target::BasetenWorkspace | Target::PrimeIntellect | Target::Braintrust => None,
     };
-    scene.secret(&name, &[("key", &value)]).await;
+    case.secret(&name, &[("key", &value)]).await;
     let answered = tokio::time::Instant::now();
-    let account = scene.account.clone();
+    let account = case.account.clone();
     let entry = entry(number);
-    let received = stage
+    let received = env
         .simulator()
         .wait_for(Duration::from_secs(30), |_| {
             if account.values(scope.as_deref()).get(&entry) != Some(&value) {
@@ -219,12 +218,12 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(stage: &Stage) -> Self {
-        let user = Stage::user();
-        let mut ours = stage.cluster.calls();
+    fn of(env: &TestEnv) -> Self {
+        let user = TestEnv::user();
+        let mut ours = env.cluster.calls();
         ours.retain(|call| call.user == user);
         let count = |is: &dyn Fn(&AuditEvent) -> bool| ours.iter().filter(|call| is(call)).count();
-        let requests = stage.simulator().requests();
+        let requests = env.simulator().requests();
         Self {
             provider_writes: requests.iter().filter(|request| request.is_write()).count(),
             provider_reads: requests
@@ -265,8 +264,8 @@ fn counter(metrics: &str, series: &str) -> u64 {
 }
 
 /// The operator's resident memory in MiB.
-fn resident(stage: &Stage) -> f64 {
-    let status = format!("/proc/{}/status", stage.operator.process().id());
+fn resident(env: &TestEnv) -> f64 {
+    let status = format!("/proc/{}/status", env.operator.process().id());
     let status = std::fs::read_to_string(status).expect("the operator runs");
     let kibibytes = status.lines().find_map(|line| {
         line.strip_prefix("VmRSS:")?

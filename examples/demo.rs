@@ -193,10 +193,11 @@ impl Demo {
             for scope in account.scopes() {
                 let held = account.values(scope.as_deref());
                 for (name, value) in &held {
-                    let place = format!("{provider}/{}", scope.as_deref().unwrap_or("personal"));
+                    let scope_name =
+                        format!("{provider}/{}", scope.as_deref().unwrap_or("personal"));
                     self.screen.print(
                         Colour::Plain,
-                        &format!("  {place:<32} {name:<24} {}", masked(value)),
+                        &format!("  {scope_name:<32} {name:<24} {}", masked(value)),
                     );
                 }
             }
@@ -352,9 +353,9 @@ impl Demo {
         for provider in Provider::ALL {
             let account = self.account(provider)?;
             for scope in account.scopes() {
-                let place = format!("{provider}/{scope:?}");
+                let scope_name = format!("{provider}/{scope:?}");
                 let held = account.values(scope.as_deref()).into_iter();
-                names.extend(held.map(|(name, value)| (format!("{place}/{name}"), value)));
+                names.extend(held.map(|(name, value)| (format!("{scope_name}/{name}"), value)));
             }
         }
         Ok(names)

@@ -8,7 +8,7 @@ use tokio::time::sleep_until;
 
 use super::{
     entry,
-    harness::support::{Scene, Stage, until, write_method},
+    it::harness::{TestCase, TestEnv, until},
     percentiles, rotate, say,
 };
 
@@ -21,22 +21,22 @@ const WAITING: usize = 200;
 /// Rotations at the other accounts, which take less than the pause.
 const ROTATIONS: usize = 100;
 
-/// Rotates objects of the first scene, answers one of the writes with 429, and rotates objects
-/// of the other scenes meanwhile.
-pub(super) async fn measure(stage: &Stage, scenes: &[Scene<'_>], objects: usize) {
-    let (paused, others) = scenes.split_first().expect("scenes");
+/// Rotates objects of the first test case, answers one of the writes with 429, and rotates objects
+/// of the other test cases meanwhile.
+pub(super) async fn measure(env: &TestEnv, test_cases: &[TestCase<'_>], objects: usize) {
+    let (paused, others) = test_cases.split_first().expect("test_cases");
     let serial = |number: usize| 1_000_000 + number;
     let mut before = Vec::new();
     for number in 0..ROTATIONS {
-        before.push(other(stage, others, number, serial(number)).await);
+        before.push(other(env, others, number, serial(number)).await);
     }
     let asked = paused.account.requests().len();
     let fault = Fault::status(429).header("retry-after", &PAUSE.as_secs().to_string());
     paused
         .account
-        .add_fault(fault.method(write_method(paused.target)));
+        .add_fault(fault.method(paused.target.update_method()));
     let value = paused.value("throttled");
-    let count = (objects / scenes.len()).min(WAITING);
+    let count = (objects / test_cases.len()).min(WAITING);
     stream::iter(0..count)
         .for_each_concurrent(16, |number| {
             let value = &value;
@@ -52,13 +52,13 @@ pub(super) async fn measure(stage: &Stage, scenes: &[Scene<'_>], objects: usize)
             .iter()
             .find(|request| request.status() == Some(429));
         let ended = refused.and_then(|refused| refused.ended);
-        ended.ok_or_else(|| "nobody was refused".to_owned())
+        ended.ok_or_else(|| "no request was refused".to_owned())
     })
     .await;
     let mut during = Vec::new();
     while during.len() < ROTATIONS && refused.elapsed() < PAUSE {
         let number = during.len();
-        during.push(other(stage, others, number, serial(ROTATIONS + number)).await);
+        during.push(other(env, others, number, serial(ROTATIONS + number)).await);
     }
     sleep_until(refused + PAUSE).await;
     let requests = paused.account.requests();
@@ -87,7 +87,7 @@ pub(super) async fn measure(stage: &Stage, scenes: &[Scene<'_>], objects: usize)
 }
 
 /// A rotation at one of the other accounts.
-async fn other(stage: &Stage, others: &[Scene<'_>], number: usize, serial: usize) -> f64 {
-    let scene = &others[number % others.len()];
-    rotate(stage, scene, number / others.len(), serial).await
+async fn other(env: &TestEnv, others: &[TestCase<'_>], number: usize, serial: usize) -> f64 {
+    let case = &others[number % others.len()];
+    rotate(env, case, number / others.len(), serial).await
 }

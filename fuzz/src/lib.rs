@@ -1,7 +1,7 @@
 //! What is fuzzed: plain functions that panic when something is wrong.
 //!
 //! The same file is a module of the integration tests, which replay `corpus/` and more on a stable compiler
-//! (`tests/it/fuzz.rs`). To add a target: a function here, its line in [`TARGETS`], its three lines in
+//! (`tests/it/security/fuzz.rs`). To add a target: a function here, its line in [`TARGETS`], its three lines in
 //! `fuzz_targets/`, its `[[bin]]`, and a file or two in `corpus/`.
 
 mod answers;

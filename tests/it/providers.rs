@@ -2,24 +2,20 @@
 
 mod baseten;
 mod braintrust;
-mod braintrust_options;
 mod isolation;
 mod pipecat;
-mod pipecat_image_pull;
-mod pipecat_sets;
 mod prime_intellect;
-mod prime_intellect_names;
 
 use axum::{body::Body, extract::Request};
 use provider_secrets::api::ProviderSecret;
 use serde_json::{Value, json};
 use simulator::{Exchange, Provider};
 
-use crate::support::{Scene, Stage, Target, condition};
+use crate::harness::{Target, TestCase, TestEnv, condition};
 
-/// A scene at a target.
-async fn scene(target: Target) -> Scene<'static> {
-    Scene::new(Stage::shared().await, target).await
+/// A test case at a target.
+async fn case(target: Target) -> TestCase<'static> {
+    TestCase::new(TestEnv::shared().await, target).await
 }
 
 /// An entry for key `a` of Secret `source`.
@@ -27,9 +23,9 @@ fn entry(name: &str) -> Value {
     json!({"name": name, "secretKeyRef": {"name": "source", "key": "a"}})
 }
 
-/// A spec for the scene's account with these entries.
-fn spec(scene: &Scene<'_>, data: &Value) -> Value {
-    json!({"provider": scene.provider(), "data": data})
+/// A spec for the test case's account with these entries.
+fn spec(case: &TestCase<'_>, data: &Value) -> Value {
+    json!({"provider": case.provider(), "data": data})
 }
 
 /// Asserts that an object waits for a person, why, and with which words.
@@ -52,8 +48,8 @@ fn assert_stalled(object: &ProviderSecret, reason: &str, words: &str) {
 }
 
 /// The bodies of writes with this method, oldest first.
-fn bodies(scene: &Scene<'_>, method: &str) -> Vec<Value> {
-    let writes = scene.account.writes();
+fn bodies(case: &TestCase<'_>, method: &str) -> Vec<Value> {
+    let writes = case.account.writes();
     let of_method = writes.iter().filter(|write| write.method == method);
     of_method
         .map(|write| write.body.as_deref().cloned().unwrap_or_default())
@@ -61,23 +57,23 @@ fn bodies(scene: &Scene<'_>, method: &str) -> Vec<Value> {
 }
 
 /// The requests whose method and path begin so, oldest first.
-fn requests(scene: &Scene<'_>, line: &str) -> Vec<Exchange> {
-    let mut requests = scene.account.requests();
+fn requests(case: &TestCase<'_>, line: &str) -> Vec<Exchange> {
+    let mut requests = case.account.requests();
     requests.retain(|request| request.line().starts_with(line));
     requests
 }
 
-/// Sends a request as another user of the scene's key would.
-async fn by_hand(scene: &Scene<'_>, provider: Provider, method: &str, path: &str, body: &Value) {
+/// Sends a request as another user of the test case's key would.
+async fn by_hand(case: &TestCase<'_>, provider: Provider, method: &str, path: &str, body: &Value) {
     let request = Request::builder()
         .method(method)
         .uri(path)
-        .header("authorization", format!("Bearer {}", scene.key))
+        .header("authorization", format!("Bearer {}", case.key))
         .header("content-type", "application/json")
         .body(Body::from(body.to_string()));
     let request = request.expect("a request");
-    let answer = scene
-        .stage
+    let answer = case
+        .env
         .simulator()
         .call(provider, request)
         .await

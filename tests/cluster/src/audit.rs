@@ -24,7 +24,7 @@ rules:
 
 /// How far a call had come when its event was written.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq)]
-pub enum Stage {
+pub enum AuditStage {
     /// A long-running call, such as a watch, has begun to answer.
     ResponseStarted,
     /// The answer is complete.
@@ -57,7 +57,7 @@ pub struct AuditEvent {
     /// The HTTP status code.
     pub code: u16,
     /// How far the call had come.
-    pub stage: Stage,
+    pub stage: AuditStage,
     /// When the call arrived.
     pub request_received: Timestamp,
     /// When the stage was reached.
@@ -68,7 +68,7 @@ pub struct AuditEvent {
 #[serde(rename_all = "camelCase")]
 struct Line {
     verb: String,
-    stage: Stage,
+    stage: AuditStage,
     #[serde(rename = "requestURI")]
     request_uri: String,
     user: User,
@@ -104,7 +104,7 @@ struct Status {
     code: u16,
 }
 
-/// The log, which only grows: each line is read once, however often somebody looks.
+/// The log, which only grows: each line is read once, however often a test looks.
 #[derive(Debug)]
 pub(crate) struct Log {
     path: PathBuf,
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(events[0].verb, "watch");
         assert_eq!(events[0].resource, "secrets");
         assert_eq!(events[0].namespace, "a");
-        assert_eq!(events[0].stage, Stage::ResponseStarted);
+        assert_eq!(events[0].stage, AuditStage::ResponseStarted);
         assert_eq!(events[0].code, 200);
         assert_eq!(events[0].request_received.subsec_microsecond(), 678_901);
         std::fs::write(&path, format!("{WATCH}\n{WATCH}\n")).unwrap();

@@ -25,7 +25,7 @@ pub mod process;
 mod servers;
 mod tools;
 
-pub use self::audit::{AuditEvent, Stage};
+pub use self::audit::{AuditEvent, AuditStage};
 pub use self::cluster::{Builder, Cluster, Output, client};
 pub use self::error::{Error, Result};
 pub use self::tools::{Tool, Tools};

@@ -1,10 +1,10 @@
-//! Loopback ports that nobody else gets.
+//! Loopback ports that no other process gets.
 //!
 //! Asking the kernel for a free port, closing it and starting a server on it
 //! is a race, and an API server that restarts loses its port for a moment.
 //! So the port stays bound, without listening, for as long as this value lives.
 //! Linux lets a server with `SO_REUSEADDR` (all Go servers) listen beside it,
-//! and gives the port to nobody who asks for any free one.
+//! and gives the port to no process that asks for any free one.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_port_is_given_to_nobody_else_but_can_be_listened_on() {
+    fn a_reserved_port_goes_to_no_other_process_but_can_be_listened_on() {
         let ports: Vec<Port> = (0..50).map(|_| Port::reserve().unwrap()).collect();
         let numbers: HashSet<u16> = ports.iter().map(Port::number).collect();
         assert_eq!(numbers.len(), ports.len());

@@ -104,7 +104,7 @@ pub(crate) fn kube_apiserver(
             "--service-cluster-ip-range=10.0.0.0/24",
             "--authorization-mode=RBAC",
         ])
-        // Nobody looks up the endpoints of the Service `kubernetes` here, and
+        // No client looks up the endpoints of the Service `kubernetes` here, and
         // keeping them would make a second API server remove those of the first.
         .arg("--endpoint-reconciler-type=none")
         .arg("--service-account-issuer=https://kubernetes.default.svc")

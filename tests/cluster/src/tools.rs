@@ -2,7 +2,7 @@
 //!
 //! First `$KUBEBUILDER_ASSETS`, as controller tests in Go do. Otherwise they
 //! are compiled once from the modules pinned below `go/`, into a cache outside
-//! `target/`. Each program is only compiled when somebody asks for it.
+//! `target/`. Each program is only compiled when it is needed.
 
 mod build;
 mod module;

@@ -18,6 +18,6 @@ mod suite;
 mod target;
 
 pub use guard::Guarded;
-pub use report::{Failure, Line, Report, Verdict};
+pub use report::{CheckResult, Failure, Outcome, Report};
 pub use run::{Eye, Run};
 pub use target::{Target, Variables};

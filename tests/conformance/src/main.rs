@@ -40,8 +40,8 @@ async fn main() -> ExitCode {
     let Kind(kind) = Arguments::parse().provider;
     match start(kind).await {
         Ok(code) => code,
-        Err(trouble) => {
-            let _ = writeln!(io::stderr(), "conformance: {trouble}");
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "conformance: {error}");
             ExitCode::from(2)
         }
     }
@@ -70,14 +70,14 @@ async fn start(kind: ProviderKind) -> Result<ExitCode, String> {
     let run = Run::new(target);
     let report = tokio::select! {
         report = run.check(|line| say(&line.to_string())) => Some(report),
-        () = told_to_stop() => None,
+        () = stop_signal() => None,
     };
     let last = run.clean().await;
     say(&last.to_string());
     let Some(mut report) = report else {
         return Err("stopped before the last check".to_owned());
     };
-    report.lines.push(last);
+    report.results.push(last);
     Ok(conclude(&report))
 }
 
@@ -99,7 +99,7 @@ fn conclude(report: &Report) -> ExitCode {
 }
 
 /// Ctrl-C or SIGTERM: what was made is deleted before the program ends.
-async fn told_to_stop() {
+async fn stop_signal() {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;
     };

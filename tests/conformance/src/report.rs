@@ -4,9 +4,9 @@ use std::fmt;
 
 use provider_secrets::http::ProviderError;
 
-/// What a check came to.
+/// The outcome of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Outcome {
     /// It is as the operator expects it.
     Ok,
     /// It is so, and of several ways that the operator can live with it is this one.
@@ -15,7 +15,7 @@ pub enum Verdict {
     NotOffered,
 }
 
-impl Verdict {
+impl Outcome {
     /// An observation.
     pub fn observed(what: impl Into<String>) -> Self {
         Self::Observed(what.into())
@@ -45,32 +45,32 @@ impl fmt::Display for Failure {
     }
 }
 
-/// One check and what it came to.
+/// One check and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct CheckResult {
     /// What was checked.
     pub check: &'static str,
-    /// What it came to.
-    pub verdict: Result<Verdict, Failure>,
+    /// Its outcome.
+    pub outcome: Result<Outcome, Failure>,
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for CheckResult {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let check = self.check;
-        match &self.verdict {
-            Ok(Verdict::Ok) => write!(formatter, "ok           {check}"),
-            Ok(Verdict::Observed(what)) => write!(formatter, "ok           {check}: {what}"),
-            Ok(Verdict::NotOffered) => write!(formatter, "not offered  {check}"),
+        match &self.outcome {
+            Ok(Outcome::Ok) => write!(formatter, "ok           {check}"),
+            Ok(Outcome::Observed(what)) => write!(formatter, "ok           {check}: {what}"),
+            Ok(Outcome::NotOffered) => write!(formatter, "not offered  {check}"),
             Err(failure) => write!(formatter, "FAILED       {check}: {failure}"),
         }
     }
 }
 
-/// All lines of a run.
+/// All results of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// One for each check, in the order of the checks.
-    pub lines: Vec<Line>,
+    pub results: Vec<CheckResult>,
 }
 
 impl Report {
@@ -79,16 +79,16 @@ impl Report {
         self.failures().next().is_none()
     }
 
-    /// The lines of checks that failed.
-    pub fn failures(&self) -> impl Iterator<Item = &Line> {
-        self.lines.iter().filter(|line| line.verdict.is_err())
+    /// The results of checks that failed.
+    pub fn failures(&self) -> impl Iterator<Item = &CheckResult> {
+        self.results.iter().filter(|result| result.outcome.is_err())
     }
 
     /// What a check observed.
     pub fn observed(&self, check: &str) -> Option<&str> {
-        let line = self.lines.iter().find(|line| line.check == check)?;
-        match &line.verdict {
-            Ok(Verdict::Observed(what)) => Some(what),
+        let result = self.results.iter().find(|result| result.check == check)?;
+        match &result.outcome {
+            Ok(Outcome::Observed(what)) => Some(what),
             _ => None,
         }
     }
@@ -96,10 +96,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |is: fn(&Line) -> bool| self.lines.iter().filter(|line| is(line)).count();
-        let failed = count(|line| line.verdict.is_err());
-        let absent = count(|line| line.verdict == Ok(Verdict::NotOffered));
-        let ok = self.lines.len() - failed - absent;
+        let count =
+            |is: fn(&CheckResult) -> bool| self.results.iter().filter(|result| is(result)).count();
+        let failed = count(|result| result.outcome.is_err());
+        let absent = count(|result| result.outcome == Ok(Outcome::NotOffered));
+        let ok = self.results.len() - failed - absent;
         write!(formatter, "{ok} ok, {failed} failed, {absent} not offered")
     }
 }

@@ -10,8 +10,8 @@ use secrecy::SecretString;
 use tokio::time::sleep;
 
 use crate::{
-    Failure, Guarded, Line, Report, Target, Verdict, names,
-    suite::{self, place::Place},
+    CheckResult, Failure, Guarded, Outcome, Report, Target, names,
+    suite::{self, sandbox::Sandbox},
     target::With,
 };
 
@@ -53,28 +53,28 @@ impl Run {
     }
 
     /// Makes every check, telling of each as it ends.
-    pub async fn check(&self, mut tell: impl FnMut(&Line)) -> Report {
+    pub async fn check(&self, mut tell: impl FnMut(&CheckResult)) -> Report {
         let mut report = Report::default();
         for check in suite::CHECKS {
-            let line = Line {
+            let line = CheckResult {
                 check: check.what,
-                verdict: (check.run)(self).await,
+                outcome: (check.run)(self).await,
             };
             tell(&line);
-            report.lines.push(line);
+            report.results.push(line);
         }
         report
     }
 
     /// Deletes what this run made, whatever became of its checks; the last line of a report.
-    pub async fn clean(&self) -> Line {
-        Line {
+    pub async fn clean(&self) -> CheckResult {
+        CheckResult {
             check: "everything that was made is deleted again",
-            verdict: self.delete_all().await,
+            outcome: self.delete_all().await,
         }
     }
 
-    async fn delete_all(&self) -> Result<Verdict, Failure> {
+    async fn delete_all(&self) -> Result<Outcome, Failure> {
         let all = self.target.connect(&With {
             set: &self.set("clean"),
             ..With::default()
@@ -88,9 +88,9 @@ impl Run {
             if left.is_empty() {
                 let others = listed.iter().any(|remote| names::is_ours(&remote.name));
                 return Ok(if others {
-                    Verdict::observed("yet there are some of another run that was cut short")
+                    Outcome::observed("yet there are some of another run that was cut short")
                 } else {
-                    Verdict::Ok
+                    Outcome::Ok
                 });
             }
             for remote in left {
@@ -128,12 +128,16 @@ impl Run {
     }
 
     /// Where one check works: a set of its own at Pipecat, names of its own elsewhere.
-    pub(crate) fn place(&self, check: &str) -> Result<Place<'_>, Failure> {
-        self.place_with(check, &With::default())
+    pub(crate) fn sandbox(&self, check: &str) -> Result<Sandbox<'_>, Failure> {
+        self.sandbox_with(check, &With::default())
     }
 
-    /// As [`Run::place`], with a key, a scope or a region of its own.
-    pub(crate) fn place_with(&self, check: &str, with: &With<'_>) -> Result<Place<'_>, Failure> {
+    /// As [`Run::sandbox`], with a key, a scope or a region of its own.
+    pub(crate) fn sandbox_with(
+        &self,
+        check: &str,
+        with: &With<'_>,
+    ) -> Result<Sandbox<'_>, Failure> {
         let set = self.set(check);
         let provider = self.target.connect(&With {
             set: &set,
@@ -141,7 +145,7 @@ impl Run {
             scope: with.scope,
             region: with.region,
         })?;
-        Ok(Place {
+        Ok(Sandbox {
             run: self,
             provider,
             check: check.to_uppercase().replace('-', "_"),

@@ -3,26 +3,26 @@
 mod names;
 mod options;
 mod pages;
-pub(crate) mod place;
 mod refusals;
+pub(crate) mod sandbox;
 mod sets;
 mod values;
 mod writes;
 
 use std::pin::Pin;
 
-use crate::{Failure, Run, Verdict};
+use crate::{Failure, Outcome, Run};
 
 /// One check.
 pub(crate) struct Check {
     /// What it checks, as its line says it.
     pub(crate) what: &'static str,
     /// The check.
-    pub(crate) run: for<'a> fn(&'a Run) -> Outcome<'a>,
+    pub(crate) run: for<'a> fn(&'a Run) -> CheckFuture<'a>,
 }
 
-/// What becomes of a check.
-type Outcome<'a> = Pin<Box<dyn Future<Output = Result<Verdict, Failure>> + Send + 'a>>;
+/// A running check.
+type CheckFuture<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Failure>> + Send + 'a>>;
 
 macro_rules! checks {
     ($($what:literal => $check:path,)*) => {

@@ -1,5 +1,7 @@
 //! Braintrust: what POST does not do, what PUT blanks and PATCH keeps, organizations and pages.
 
+mod options;
+
 use provider_secrets::api::ProviderSecret;
 use serde_json::json;
 use simulator::{
@@ -7,26 +9,26 @@ use simulator::{
     braintrust::{ErrorBody, MissingId, NewAccount, Secret, Variants},
 };
 
-use super::{assert_stalled, bodies, by_hand, entry, requests, scene, spec};
-use crate::support::{Scene, Target, run};
+use super::{assert_stalled, bodies, by_hand, case, entry, requests, spec};
+use crate::harness::{Target, TestCase, run};
 
-/// A scene whose vendor differs in these points, with Secret `source`.
-pub(super) async fn scene_with(change: impl FnOnce(&mut Variants)) -> (Scene<'static>, String) {
-    let scene = scene(Target::Braintrust).await;
-    let vendor = scene.stage.simulator().braintrust();
-    vendor.set_variants(&scene.account, change);
-    let value = scene.value("one");
-    scene.secret("source", &[("a", &value)]).await;
-    (scene, value)
+/// A test case whose vendor differs in these points, with Secret `source`.
+pub(super) async fn case_with(change: impl FnOnce(&mut Variants)) -> (TestCase<'static>, String) {
+    let case = case(Target::Braintrust).await;
+    let vendor = case.env.simulator().braintrust();
+    vendor.set_variants(&case.account, change);
+    let value = case.value("one");
+    case.secret("source", &[("a", &value)]).await;
+    (case, value)
 }
 
 /// A secret of the first organization.
-pub(super) fn held(scene: &Scene<'_>, name: &str) -> Secret {
-    let secrets = scene
-        .stage
+pub(super) fn held(case: &TestCase<'_>, name: &str) -> Secret {
+    let secrets = case
+        .env
         .simulator()
         .braintrust()
-        .secrets(&scene.account, None);
+        .secrets(&case.account, None);
     let mut secrets = secrets.into_iter();
     secrets
         .find(|secret| secret.name == name)
@@ -34,43 +36,43 @@ pub(super) fn held(scene: &Scene<'_>, name: &str) -> Secret {
 }
 
 /// Makes `TOKEN` with a type and metadata, as a person would.
-pub(super) async fn make_by_hand(scene: &Scene<'_>) -> Secret {
+pub(super) async fn make_by_hand(case: &TestCase<'_>) -> Secret {
     let metadata = json!({"api_base": "https://example.com", "nested": {"a": 1}});
     let body =
         json!({"name": "TOKEN", "type": "openai", "metadata": metadata, "secret": "foreign"});
-    by_hand(scene, Provider::Braintrust, "PUT", "/v1/ai_secret", &body).await;
-    held(scene, "TOKEN")
+    by_hand(case, Provider::Braintrust, "PUT", "/v1/ai_secret", &body).await;
+    held(case, "TOKEN")
 }
 
 #[test]
 fn an_existing_secret_is_really_changed_and_keeps_what_is_not_managed() {
     run(async {
         for absent in [false, true] {
-            let (scene, value) =
-                scene_with(|variants| variants.secret_updated_at_absent = absent).await;
-            let before = make_by_hand(&scene).await;
-            scene.object("taken", &[("TOKEN", "source", "a")]).await;
-            let status = scene.wait_ready("taken").await.status.expect("a status");
+            let (case, value) =
+                case_with(|variants| variants.secret_updated_at_absent = absent).await;
+            let before = make_by_hand(&case).await;
+            case.object("taken", &[("TOKEN", "source", "a")]).await;
+            let status = case.wait_ready("taken").await.status.expect("a status");
             assert_eq!(
                 status.entries[0].remote_id.as_deref(),
                 Some(before.id.as_str())
             );
             assert!(status.entries[0].remote_version.is_some());
-            let rotated = scene.value("two");
+            let rotated = case.value("two");
             for value in [&value, &rotated] {
-                scene.secret("source", &[("a", value)]).await;
-                scene.wait_held(&[("TOKEN", value)]).await;
-                scene.wait_ready("taken").await;
-                let after = held(&scene, "TOKEN");
+                case.secret("source", &[("a", value)]).await;
+                case.wait_held(&[("TOKEN", value)]).await;
+                case.wait_ready("taken").await;
+                let after = held(&case, "TOKEN");
                 assert_eq!((&after.id, &after.kind), (&before.id, &before.kind));
                 assert_eq!(after.metadata, before.metadata);
             }
             assert_eq!(
-                bodies(&scene, "PATCH"),
+                bodies(&case, "PATCH"),
                 [json!({"secret": value}), json!({"secret": rotated})]
             );
-            assert!(requests(&scene, "POST").is_empty());
-            scene.finish().await;
+            assert!(requests(&case, "POST").is_empty());
+            case.finish().await;
         }
     });
 }
@@ -79,72 +81,71 @@ fn an_existing_secret_is_really_changed_and_keeps_what_is_not_managed() {
 #[test]
 fn an_old_server_without_the_time_of_the_secret_will_do() {
     run(async {
-        let (scene, _) = scene_with(|variants| variants.secret_updated_at_absent = true).await;
-        scene.object("old", &[("TOKEN", "source", "a")]).await;
+        let (case, _) = case_with(|variants| variants.secret_updated_at_absent = true).await;
+        case.object("old", &[("TOKEN", "source", "a")]).await;
         let version = |object: &ProviderSecret| {
             let status = object.status.as_ref().expect("a status");
             status.entries[0].remote_version.clone()
         };
-        let mut before = version(&scene.wait_ready("old").await);
+        let mut before = version(&case.wait_ready("old").await);
         assert!(before.is_some());
         for rotation in ["two", "three"] {
-            let value = scene.value(rotation);
-            scene.secret("source", &[("a", &value)]).await;
-            scene.wait_held(&[("TOKEN", &value)]).await;
+            let value = case.value(rotation);
+            case.secret("source", &[("a", &value)]).await;
+            case.wait_held(&[("TOKEN", &value)]).await;
             // The time of the last change of anything stands in for it.
             let is_newer = |object: &ProviderSecret| version(object) > before;
-            before = version(&scene.wait("old", "newer", is_newer).await);
+            before = version(&case.wait("old", "newer", is_newer).await);
         }
-        assert_eq!(scene.writes().len(), 3);
-        scene.finish().await;
+        assert_eq!(case.writes().len(), 3);
+        case.finish().await;
     });
 }
 
 #[test]
 fn the_organization_is_named_wherever_it_can_be() {
     run(async {
-        let mut scene = scene(Target::Braintrust).await;
-        scene.key = format!("{}-organizations", scene.key);
-        let name = format!("{}-organizations", scene.namespace);
-        let account = NewAccount::new(name, scene.key.as_str());
+        let mut case = case(Target::Braintrust).await;
+        case.key = format!("{}-organizations", case.key);
+        let name = format!("{}-organizations", case.namespace);
+        let account = NewAccount::new(name, case.key.as_str());
         let account = account
             .organization("First Inc.")
             .organization("Second & Söhne");
-        let vendor = scene.stage.simulator().braintrust();
-        scene.account = vendor.add_account(account).expect("an account is added");
-        scene.secret("credential", &[("api-key", &scene.key)]).await;
-        let (value, rotated) = (scene.value("one"), scene.value("two"));
-        scene.secret("source", &[("a", &value)]).await;
-        scene
-            .account
+        let vendor = case.env.simulator().braintrust();
+        case.account = vendor.add_account(account).expect("an account is added");
+        case.secret("credential", &[("api-key", &case.key)]).await;
+        let (value, rotated) = (case.value("one"), case.value("two"));
+        case.secret("source", &[("a", &value)]).await;
+        case.account
             .foreign_write(None, "TOKEN", "foreign")
             .expect("written");
         let second = Some("Second & Söhne");
-        let mut spec = spec(&scene, &json!([entry("TOKEN")]));
+        let mut spec = spec(&case, &json!([entry("TOKEN")]));
         spec["provider"]["braintrust"]["orgName"] = json!(second);
-        scene.apply("organization", spec).await.expect("applied");
-        let status = scene
+        case.apply("organization", spec).await.expect("applied");
+        let status = case
             .wait_ready("organization")
             .await
             .status
             .expect("a status");
         assert_eq!(
             status.scope,
-            vendor.organization_id(&scene.account, "Second & Söhne")
+            vendor.organization_id(&case.account, "Second & Söhne")
         );
-        scene.secret("source", &[("a", &rotated)]).await;
-        let is_rotated = |_: &_| scene.account.values(second)["TOKEN"] == rotated;
-        scene.wait("organization", "rotated", is_rotated).await;
-        assert_eq!(scene.account.values(None)["TOKEN"], "foreign");
+        case.secret("source", &[("a", &rotated)]).await;
+        let is_rotated = |_: &_| case.account.values(second)["TOKEN"] == rotated;
+        case.wait("organization", "rotated", is_rotated).await;
+        assert_eq!(case.account.values(None)["TOKEN"], "foreign");
         let sent = json!({"name": "TOKEN", "secret": value, "org_name": second});
-        assert_eq!(bodies(&scene, "PUT"), [sent]);
-        assert_eq!(bodies(&scene, "PATCH"), [json!({"secret": rotated})]);
-        for listing in requests(&scene, "GET /v1/ai_secret") {
+        assert_eq!(bodies(&case, "PUT"), [sent]);
+        assert_eq!(bodies(&case, "PATCH"), [json!({"secret": rotated})]);
+        for listing in requests(&case, "GET /v1/ai_secret") {
             let query = listing.query.unwrap_or_default();
             let query = query.replace("%20", "+");
             assert!(query.contains("org_name=Second+%26+S%C3%B6hne"), "{query}");
         }
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
@@ -152,29 +153,28 @@ fn the_organization_is_named_wherever_it_can_be() {
 #[test]
 fn an_existing_secret_is_found_behind_the_first_hundred() {
     run(async {
-        let (scene, value) = scene_with(|_| {}).await;
+        let (case, value) = case_with(|_| {}).await;
         // The newest come first, so the oldest is on the last page.
-        let before = make_by_hand(&scene).await;
+        let before = make_by_hand(&case).await;
         for number in 0..250 {
             let name = format!("OTHER_{number}");
-            scene
-                .account
+            case.account
                 .foreign_write(None, &name, "foreign")
                 .expect("written");
         }
-        scene.object("far", &[("TOKEN", "source", "a")]).await;
-        scene.wait_ready("far").await;
-        let after = held(&scene, "TOKEN");
+        case.object("far", &[("TOKEN", "source", "a")]).await;
+        case.wait_ready("far").await;
+        let after = held(&case, "TOKEN");
         assert_eq!((&after.id, &after.kind), (&before.id, &before.kind));
         assert_eq!(after.secret.as_ref(), Some(&value));
-        assert_eq!(requests(&scene, "PATCH").len(), 1);
-        let others = scene.held();
+        assert_eq!(requests(&case, "PATCH").len(), 1);
+        let others = case.held();
         assert!(
             others
                 .iter()
                 .all(|(name, value)| name == "TOKEN" || value == "foreign")
         );
-        scene.finish().await;
+        case.finish().await;
     });
 }
 
@@ -183,19 +183,16 @@ fn an_existing_secret_is_found_behind_the_first_hundred() {
 fn a_secret_deleted_by_hand_is_made_again_by_the_next_write() {
     run(async {
         for missing in [MissingId::NotFound, MissingId::BadRequest] {
-            let (scene, _) = scene_with(|variants| variants.missing_id = missing).await;
-            scene.object("gone", &[("TOKEN", "source", "a")]).await;
-            scene.wait_ready("gone").await;
-            scene
-                .account
-                .foreign_delete(None, "TOKEN")
-                .expect("deleted");
-            let rotated = scene.value("two");
-            scene.secret("source", &[("a", &rotated)]).await;
-            scene.wait_held(&[("TOKEN", &rotated)]).await;
-            scene.wait_ready("gone").await;
-            assert!(requests(&scene, "POST").is_empty());
-            scene.finish().await;
+            let (case, _) = case_with(|variants| variants.missing_id = missing).await;
+            case.object("gone", &[("TOKEN", "source", "a")]).await;
+            case.wait_ready("gone").await;
+            case.account.foreign_delete(None, "TOKEN").expect("deleted");
+            let rotated = case.value("two");
+            case.secret("source", &[("a", &rotated)]).await;
+            case.wait_held(&[("TOKEN", &rotated)]).await;
+            case.wait_ready("gone").await;
+            assert!(requests(&case, "POST").is_empty());
+            case.finish().await;
         }
     });
 }
@@ -204,19 +201,18 @@ fn a_secret_deleted_by_hand_is_made_again_by_the_next_write() {
 fn a_refusal_as_text_or_json_is_not_quoted() {
     run(async {
         for errors in [ErrorBody::Text, ErrorBody::Json] {
-            let (scene, value) = scene_with(|variants| variants.errors = errors).await;
-            let quoted = format!("{value} {}", scene.key);
+            let (case, value) = case_with(|variants| variants.errors = errors).await;
+            let quoted = format!("{value} {}", case.key);
             let body = match errors {
                 ErrorBody::Text => quoted,
                 ErrorBody::Json => json!({"error": {"message": quoted}}).to_string(),
             };
-            scene
-                .account
+            case.account
                 .add_fault(Fault::status(400).method("PUT").forever().body(&body));
-            scene.object("refused", &[("TOKEN", "source", "a")]).await;
-            let object = scene.wait_reason("refused", "Rejected").await;
+            case.object("refused", &[("TOKEN", "source", "a")]).await;
+            let object = case.wait_reason("refused", "Rejected").await;
             assert_stalled(&object, "Rejected", "answered 400 for entry TOKEN");
-            scene.finish().await;
+            case.finish().await;
         }
     });
 }

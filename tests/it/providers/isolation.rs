@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use simulator::{Action, Fault};
 
-use super::{entry, requests, scene, spec};
-use crate::support::{Scene, Target, run, until};
+use super::{case, entry, requests, spec};
+use crate::harness::{Target, TestCase, run, until};
 
 /// The spec of an object, in this team where the tests have several: ids of teams are unique.
-fn spec_in(scene: &Scene<'_>, team: &str) -> Value {
-    let mut spec = spec(scene, &json!([entry("HANGING")]));
-    if scene.target == Target::BasetenTeam {
+fn spec_in(case: &TestCase<'_>, team: &str) -> Value {
+    let mut spec = spec(case, &json!([entry("HANGING")]));
+    if case.target == Target::BasetenTeam {
         spec["provider"]["baseten"]["teamId"] = team.into();
     }
     spec
@@ -20,17 +20,14 @@ fn spec_in(scene: &Scene<'_>, team: &str) -> Value {
 fn a_hanging_account_does_not_hold_up_the_same_name_of_another() {
     run(async {
         for target in Target::ALL {
-            let (hanging, other) = (scene(target).await, scene(target).await);
-            let method = match target {
-                Target::BasetenWorkspace | Target::BasetenTeam | Target::PrimeIntellect => "POST",
-                Target::Pipecat | Target::Braintrust => "PUT",
-            };
+            let (hanging, other) = (case(target).await, case(target).await);
+            let method = target.create_method();
             hanging
                 .account
                 .add_fault(Fault::new(Action::Hang).method(method));
             let value = other.value("one");
-            for scene in [&hanging, &other] {
-                scene.secret("source", &[("a", &value)]).await;
+            for case in [&hanging, &other] {
+                case.secret("source", &[("a", &value)]).await;
             }
             hanging
                 .object("held-up", &[("HANGING", "source", "a")])

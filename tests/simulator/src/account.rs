@@ -225,7 +225,7 @@ impl Account {
         result.map_err(|error| AccountError::Invalid(error.to_string()))
     }
 
-    /// Reads the account's state as the vendor module knows it. Wakes nobody: a waiting predicate may read.
+    /// Reads the account's state as the vendor module knows it. Notifies no waiter: a waiting predicate may read.
     pub(crate) fn read<T: Tenant, R>(&self, action: impl FnOnce(&T) -> R) -> R {
         let inner = self.cell.lock();
         let tenant: &dyn Any = inner.tenant.as_ref();

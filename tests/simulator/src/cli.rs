@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(clap::Parser, Debug)]
 #[command(version)]
 pub(crate) struct Args {
-    /// The address to listen on. Anybody who reaches it can read every value.
+    /// The address to listen on. A client that reaches it can read every value.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     address: IpAddr,
 
@@ -122,7 +122,7 @@ fn announce(served: &Served, file: Option<&Path>) -> Result<(), Box<dyn Error>> 
         writeln!(stdout, "{urls}")?;
         return Ok(stdout.flush()?);
     };
-    // Renamed into place, so that whoever waits for the file never reads half of it.
+    // Renamed into place, so that a program that waits for the file never reads half of it.
     let unfinished = path.with_extension("unfinished");
     std::fs::write(&unfinished, format!("{urls}\n"))?;
     Ok(std::fs::rename(&unfinished, path)?)

@@ -14,7 +14,7 @@ pub struct Fault {
     pub method: Option<String>,
     /// Only paths (as sent, still percent-encoded) that contain this text.
     pub path_contains: Option<String>,
-    /// Lets so many matching requests pass first.
+    /// Handles so many matching requests first.
     pub skip: u32,
     /// Acts on so many matching requests; `None` is without end.
     pub times: Option<u32>,
@@ -60,7 +60,7 @@ pub struct Answer {
     pub body: String,
 }
 
-/// The simulator dropped the connection, as a fault told it to.
+/// The simulator dropped the connection, as a fault asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection was cut by a scripted fault")]
 pub struct ConnectionCut;
@@ -107,7 +107,7 @@ impl Fault {
         self
     }
 
-    /// Lets so many matching requests pass first.
+    /// Handles so many matching requests first.
     pub fn skip(mut self, count: u32) -> Self {
         self.skip = count;
         self
@@ -150,7 +150,7 @@ impl Fault {
     fn matches(&self, method: &str, path: &str) -> bool {
         self.method
             .as_deref()
-            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            .is_none_or(|asked| asked.eq_ignore_ascii_case(method))
             && self
                 .path_contains
                 .as_deref()

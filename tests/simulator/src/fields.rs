@@ -49,7 +49,7 @@ impl<T> Field<T> {
     }
 }
 
-/// The fields of a body that nobody has read yet.
+/// The fields of a body that are not read yet.
 #[derive(Debug)]
 pub(crate) struct Fields(Map<String, Value>);
 

@@ -161,7 +161,7 @@ fn effect(tenant: &mut dyn Tenant, scheme: &str, call: &Call<'_>) -> Reply {
     result.unwrap_or_else(|refusal| tenant.refuse(&refusal))
 }
 
-/// A refusal to somebody without an account.
+/// A refusal without an account.
 fn refuse(provider: Provider, refusal: &Refusal) -> Reply {
     match provider {
         Provider::Baseten => crate::baseten::refuse(refusal),

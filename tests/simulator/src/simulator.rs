@@ -46,7 +46,7 @@ impl Shared {
         &self.directories[provider as usize]
     }
 
-    /// Wakes everybody who waits for a change.
+    /// Notifies all waiters of a change.
     pub(crate) fn changed(&self) {
         self.version
             .send_modify(|version| *version = version.wrapping_add(1));

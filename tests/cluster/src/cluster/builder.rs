@@ -4,7 +4,7 @@ use super::Cluster;
 use crate::error::{Error, Result};
 use crate::tools::Tools;
 
-/// How often a start is tried when somebody else takes a port, which can only
+/// How often a start is tried when another process takes a port, which can only
 /// happen where ports cannot be reserved.
 const ATTEMPTS: usize = 5;
 

@@ -82,10 +82,10 @@ impl Watchdog {
             .map_err(Error::io("duplicate a pipe"))
     }
 
-    /// Forgets a process that has been reaped, because its id may come back as somebody else.
+    /// Forgets a process that has been reaped, because another process may get its id.
     pub(crate) fn ended(&self, process: u32) {
         if let Some(mut pipe) = self.pipe.as_ref() {
-            // A watchdog that somebody killed needs no news.
+            // A watchdog that was killed needs no news.
             let _ = writeln!(pipe, "ended {process}");
         }
     }

@@ -16,10 +16,10 @@ use super::module::BUILD_FLAGS;
 use crate::error::{Error, Result};
 use crate::process::{Guarded, POLL, Program};
 
-/// How often a person who waits is told that it goes on.
+/// How often progress is reported.
 const PROGRESS: Duration = Duration::from_secs(15);
 
-/// Compiles `tool` to a file of its name in `directory`, unless somebody else just did.
+/// Compiles `tool` to a file of its name in `directory`, unless another process just did.
 pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> Result<()> {
     let go = find_go(tool, search_path)?;
     let sources = directory.join("module");
@@ -133,7 +133,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 struct Progress {
     task: String,
     started: Instant,
-    told: Instant,
+    reported: Instant,
 }
 
 impl Progress {
@@ -142,13 +142,13 @@ impl Progress {
         Self {
             task,
             started: now,
-            told: now,
+            reported: now,
         }
     }
 
     fn tick(&mut self) {
-        if self.told.elapsed() >= PROGRESS {
-            self.told = Instant::now();
+        if self.reported.elapsed() >= PROGRESS {
+            self.reported = Instant::now();
             say(&format!(
                 "{}: {} s so far",
                 self.task,

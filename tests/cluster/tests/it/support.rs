@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 /// How long anything may take on a machine that is busy with something else.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
-/// A cluster that nobody changes but for what he makes in it.
+/// A cluster in which each test changes only its own objects.
 pub(crate) async fn shared() -> &'static Cluster {
     static SHARED: OnceCell<Cluster> = OnceCell::const_new();
     let start = async || Cluster::start().await.expect("a cluster starts");
@@ -47,7 +47,7 @@ pub(crate) fn state(process: u32) -> Option<char> {
     text.rsplit_once(") ")?.1.chars().next()
 }
 
-/// A zombie does not run; that nobody reaps it is the matter of its container.
+/// A zombie does not run; reaping it is the matter of its container.
 pub(crate) fn is_running(process: u32) -> bool {
     state(process).is_some_and(|state| state != 'Z')
 }

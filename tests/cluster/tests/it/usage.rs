@@ -1,6 +1,6 @@
-//! What a test does with a cluster: act as somebody, and count calls.
+//! What a test does with a cluster: act as a user, and count calls.
 
-use cluster::Stage;
+use cluster::AuditStage;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, ListParams};
 
@@ -77,7 +77,7 @@ async fn the_audit_log_has_every_call() {
     assert_eq!((event.namespace.as_str(), event.code), ("default", 404));
     assert_eq!(
         (event.user.as_str(), event.stage),
-        ("admin", Stage::ResponseComplete)
+        ("admin", AuditStage::ResponseComplete)
     );
     assert!(event.request_received >= started);
     assert!(event.stage_timestamp >= event.request_received);

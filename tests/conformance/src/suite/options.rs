@@ -6,10 +6,10 @@ use provider_secrets::{
 };
 use serde_json::json;
 
-use crate::{Failure, Run, Verdict};
+use crate::{Failure, Outcome, Run};
 
 /// A managed description, type and metadata, on what is new and on what is there.
-pub(super) async fn managed(run: &Run) -> Result<Verdict, Failure> {
+pub(super) async fn managed(run: &Run) -> Result<Outcome, Failure> {
     let mut options = Options::default();
     match run.target.kind {
         ProviderKind::PrimeIntellect => {
@@ -26,20 +26,20 @@ pub(super) async fn managed(run: &Run) -> Result<Verdict, Failure> {
                     .cloned(),
             };
         }
-        ProviderKind::Baseten | ProviderKind::Pipecat => return Ok(Verdict::NotOffered),
+        ProviderKind::Baseten | ProviderKind::Pipecat => return Ok(Outcome::NotOffered),
     }
-    let place = run.place("options")?;
-    let name = place.name("A");
-    place.write_with(&name, "one", &options).await?;
-    let first = place.only(&name).await?;
+    let sandbox = run.sandbox("options")?;
+    let name = sandbox.name("A");
+    sandbox.write_with(&name, "one", &options).await?;
+    let first = sandbox.only(&name).await?;
     // Metadata is replaced, which is another call at Braintrust than a change without it.
-    place.write_with(&name, "two", &options).await?;
-    place.expect_value(&name, "two")?;
+    sandbox.write_with(&name, "two", &options).await?;
+    sandbox.expect_value(&name, "two")?;
     options.braintrust.metadata = None;
-    place.write_with(&name, "three", &options).await?;
-    place.expect_value(&name, "three")?;
-    if place.only(&name).await?.id == first.id {
-        Ok(Verdict::Ok)
+    sandbox.write_with(&name, "three", &options).await?;
+    sandbox.expect_value(&name, "three")?;
+    if sandbox.only(&name).await?.id == first.id {
+        Ok(Outcome::Ok)
     } else {
         Err(Failure::new("the id is another one"))
     }

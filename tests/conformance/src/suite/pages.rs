@@ -4,33 +4,33 @@ use std::collections::BTreeMap;
 
 use provider_secrets::{api::ProviderKind, provider::Options};
 
-use crate::{Failure, Run, Verdict};
+use crate::{Failure, Outcome, Run};
 
 /// One more than a page of either provider that has pages.
 const BEYOND_A_PAGE: usize = 101;
 
 /// A listing that stops at a page would let the operator create what is there already.
-pub(super) async fn list(run: &Run) -> Result<Verdict, Failure> {
+pub(super) async fn list(run: &Run) -> Result<Outcome, Failure> {
     if !matches!(
         run.target.kind,
         ProviderKind::PrimeIntellect | ProviderKind::Braintrust
     ) {
-        return Ok(Verdict::NotOffered);
+        return Ok(Outcome::NotOffered);
     }
-    let place = run.place("page")?;
+    let sandbox = run.sandbox("page")?;
     let names: Vec<String> = (0..BEYOND_A_PAGE)
-        .map(|number| place.name(&format!("{number:03}")))
+        .map(|number| sandbox.name(&format!("{number:03}")))
         .collect();
     let options = Options::default();
     for name in &names {
-        place.send(name, "one", &options, None).await?;
+        sandbox.send(name, "one", &options, None).await?;
     }
     // The first that was written is on the last page where the newest comes first.
     for name in names.iter().take(1).chain(names.last()) {
-        place.expect(name, 1).await?;
+        sandbox.expect(name, 1).await?;
     }
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
-    let listed = place.listed().await?;
+    let listed = sandbox.listed().await?;
     for remote in &listed {
         *times.entry(&remote.name).or_default() += 1;
     }
@@ -39,7 +39,7 @@ pub(super) async fn list(run: &Run) -> Result<Verdict, Failure> {
         .filter(|name| times.get(name.as_str()) == Some(&1));
     let once = once.count();
     if once == BEYOND_A_PAGE {
-        Ok(Verdict::Ok)
+        Ok(Outcome::Ok)
     } else {
         Err(Failure::new(format!(
             "of {BEYOND_A_PAGE} secrets {once} are listed once"

@@ -5,18 +5,18 @@ use provider_secrets::{
     provider::{Options, Provider},
 };
 
-use crate::{Failure, Run, Verdict, run::patiently, target::With};
+use crate::{Failure, Outcome, Run, run::patiently, target::With};
 
 /// What every other check needs.
-pub(super) async fn accepted(run: &Run) -> Result<Verdict, Failure> {
-    run.place("accepted")?.listed().await?;
-    Ok(Verdict::Ok)
+pub(super) async fn accepted(run: &Run) -> Result<Outcome, Failure> {
+    run.sandbox("accepted")?.listed().await?;
+    Ok(Outcome::Ok)
 }
 
-/// A key that nobody has, for a read and for a write.
-pub(super) async fn wrong_key(run: &Run) -> Result<Verdict, Failure> {
+/// A key of no account, for a read and for a write.
+pub(super) async fn wrong_key(run: &Run) -> Result<Outcome, Failure> {
     let key = Run::wrong_key();
-    let stranger = run.place_with(
+    let stranger = run.sandbox_with(
         "stranger",
         &With {
             key: Some(&key),
@@ -30,19 +30,19 @@ pub(super) async fn wrong_key(run: &Run) -> Result<Verdict, Failure> {
         match outcome {
             Err(error) if error.class == ErrorClass::Auth => {}
             Err(error) => return Err(error.into()),
-            Ok(()) => return Err(Failure::new("the provider takes a key that nobody has")),
+            Ok(()) => return Err(Failure::new("the provider takes a key of no account")),
         }
     }
-    run.place("stranger")?.expect(&name, 0).await?;
-    Ok(Verdict::Ok)
+    run.sandbox("stranger")?.expect(&name, 0).await?;
+    Ok(Outcome::Ok)
 }
 
-/// A team or an organization that nobody has.
-pub(super) async fn wrong_scope(run: &Run) -> Result<Verdict, Failure> {
+/// A team or an organization of no account.
+pub(super) async fn wrong_scope(run: &Run) -> Result<Outcome, Failure> {
     if !run.is_each() {
-        return Ok(Verdict::NotOffered);
+        return Ok(Outcome::NotOffered);
     }
-    let nowhere = run.place_with(
+    let nowhere = run.sandbox_with(
         "nowhere",
         &With {
             scope: Some("provider-secrets-conformance-nowhere"),
@@ -51,25 +51,25 @@ pub(super) async fn wrong_scope(run: &Run) -> Result<Verdict, Failure> {
     )?;
     match patiently(|| nowhere.provider.list()).await {
         Err(error) if matches!(error.class, ErrorClass::Config | ErrorClass::Auth) => {
-            Ok(Verdict::observed(format!("it {}", error.what())))
+            Ok(Outcome::observed(format!("it {}", error.what())))
         }
         Err(error) => Err(error.into()),
-        Ok(listed) if listed.remotes.is_empty() => Ok(Verdict::observed("it is empty")),
-        Ok(_) => Err(Failure::new("a scope that nobody has holds secrets")),
+        Ok(listed) if listed.remotes.is_empty() => Ok(Outcome::observed("it is empty")),
+        Ok(_) => Err(Failure::new("a scope of no account holds secrets")),
     }
 }
 
 /// Two objects with two keys of one scope are kept apart by this.
-pub(super) async fn scope(run: &Run) -> Result<Verdict, Failure> {
-    let place = run.place("scope")?;
-    let asked = patiently(|| place.provider.scope()).await?;
-    let written = place.write(&place.name("A"), "one").await?.scope;
-    let listed = patiently(|| place.provider.list()).await?.scope;
-    let mut told: Vec<String> = [asked, written, listed].into_iter().flatten().collect();
-    told.dedup();
-    match told.len() {
-        0 => Ok(Verdict::NotOffered),
-        1 => Ok(Verdict::Ok),
-        _ => Err(Failure::new("it is told in two ways")),
+pub(super) async fn scope(run: &Run) -> Result<Outcome, Failure> {
+    let sandbox = run.sandbox("scope")?;
+    let asked = patiently(|| sandbox.provider.scope()).await?;
+    let written = sandbox.write(&sandbox.name("A"), "one").await?.scope;
+    let listed = patiently(|| sandbox.provider.list()).await?.scope;
+    let mut scopes: Vec<String> = [asked, written, listed].into_iter().flatten().collect();
+    scopes.dedup();
+    match scopes.len() {
+        0 => Ok(Outcome::NotOffered),
+        1 => Ok(Outcome::Ok),
+        _ => Err(Failure::new("the scopes differ")),
     }
 }

@@ -7,113 +7,113 @@ use provider_secrets::{
 };
 use serde_json::json;
 
-use crate::{Failure, Run, Verdict, run::patiently, target::With};
+use crate::{Failure, Outcome, Run, run::patiently, target::With};
 
 /// Regions of Pipecat; what counts is that there are two.
 const REGIONS: [&str; 2] = ["us-west", "us-east"];
 
 /// None before there is a set, and then the names that were written.
-pub(super) async fn members(run: &Run) -> Result<Verdict, Failure> {
+pub(super) async fn members(run: &Run) -> Result<Outcome, Failure> {
     if run.is_each() {
-        return Ok(Verdict::NotOffered);
+        return Ok(Outcome::NotOffered);
     }
-    let place = run.place("members")?;
-    if patiently(|| place.provider.members()).await?.is_some() {
-        return Err(Failure::new("a set that nobody made has keys"));
+    let sandbox = run.sandbox("members")?;
+    if patiently(|| sandbox.provider.members()).await?.is_some() {
+        return Err(Failure::new("a set that was not made has keys"));
     }
-    let (first, second) = (place.name("A"), place.name("B"));
-    place
+    let (first, second) = (sandbox.name("A"), sandbox.name("B"));
+    sandbox
         .write_set(&[(&first, "one"), (&second, "two")])
         .await?;
-    let keys = patiently(|| place.provider.members()).await?;
+    let keys = patiently(|| sandbox.provider.members()).await?;
     let mut keys = keys.unwrap_or_default();
     keys.sort();
-    place.expect_value(&second, "two")?;
+    sandbox.expect_value(&second, "two")?;
     if keys == [first, second] {
-        Ok(Verdict::Ok)
+        Ok(Outcome::Ok)
     } else {
         Err(Failure::new("the set has other keys than were written"))
     }
 }
 
 /// The documents do not say, so the operator always sends all.
-pub(super) async fn unnamed_keys(run: &Run) -> Result<Verdict, Failure> {
+pub(super) async fn unnamed_keys(run: &Run) -> Result<Outcome, Failure> {
     if run.is_each() {
-        return Ok(Verdict::NotOffered);
+        return Ok(Outcome::NotOffered);
     }
-    let place = run.place("unnamed")?;
-    let (first, second) = (place.name("A"), place.name("B"));
-    place
+    let sandbox = run.sandbox("unnamed")?;
+    let (first, second) = (sandbox.name("A"), sandbox.name("B"));
+    sandbox
         .write_set(&[(&first, "one"), (&second, "two")])
         .await?;
-    place.write_set(&[(&second, "three")]).await?;
-    place.expect_value(&second, "three")?;
-    let keys = patiently(|| place.provider.members()).await?;
+    sandbox.write_set(&[(&second, "three")]).await?;
+    sandbox.expect_value(&second, "three")?;
+    let keys = patiently(|| sandbox.provider.members()).await?;
     match keys.unwrap_or_default().len() {
-        1 => Ok(Verdict::observed("they are removed")),
-        2 => Ok(Verdict::observed("they stay")),
-        _ => Err(Failure::new("the set has keys that nobody wrote")),
+        1 => Ok(Outcome::observed("they are removed")),
+        2 => Ok(Outcome::observed("they stay")),
+        _ => Err(Failure::new("the set has keys that were not written")),
     }
 }
 
 /// One key, then the last.
-pub(super) async fn delete_keys(run: &Run) -> Result<Verdict, Failure> {
+pub(super) async fn delete_keys(run: &Run) -> Result<Outcome, Failure> {
     if run.is_each() {
-        return Ok(Verdict::NotOffered);
+        return Ok(Outcome::NotOffered);
     }
-    let place = run.place("keys")?;
-    let (first, second) = (place.name("A"), place.name("B"));
-    place
+    let sandbox = run.sandbox("keys")?;
+    let (first, second) = (sandbox.name("A"), sandbox.name("B"));
+    sandbox
         .write_set(&[(&first, "one"), (&second, "two")])
         .await?;
-    place.remove(&first, None).await?;
-    place.expect(&first, 0).await?;
-    place.expect(&second, 1).await?;
-    place.remove(&second, None).await?;
-    place.expect(&second, 0).await?;
-    let left = patiently(|| place.provider.members()).await?;
-    Ok(Verdict::observed(match left {
+    sandbox.remove(&first, None).await?;
+    sandbox.expect(&first, 0).await?;
+    sandbox.expect(&second, 1).await?;
+    sandbox.remove(&second, None).await?;
+    sandbox.expect(&second, 0).await?;
+    let left = patiently(|| sandbox.provider.members()).await?;
+    Ok(Outcome::observed(match left {
         Some(_) => "the empty set stays",
         None => "the set goes with it",
     }))
 }
 
 /// A set, and again.
-pub(super) async fn delete_set(run: &Run) -> Result<Verdict, Failure> {
+pub(super) async fn delete_set(run: &Run) -> Result<Outcome, Failure> {
     if run.is_each() {
-        return Ok(Verdict::NotOffered);
+        return Ok(Outcome::NotOffered);
     }
-    let place = run.place("set")?;
-    let name = place.name("A");
-    place.write(&name, "one").await?;
+    let sandbox = run.sandbox("set")?;
+    let name = sandbox.name("A");
+    sandbox.write(&name, "one").await?;
     for _ in 0..2 {
-        patiently(|| place.provider.delete_set()).await?;
-        place.expect(&name, 0).await?;
-        if patiently(|| place.provider.members()).await?.is_some() {
+        patiently(|| sandbox.provider.delete_set()).await?;
+        sandbox.expect(&name, 0).await?;
+        if patiently(|| sandbox.provider.members()).await?.is_some() {
             return Err(Failure::new("a set that was deleted is there"));
         }
     }
-    if place.found(&name).await?.is_empty() {
-        Ok(Verdict::Ok)
+    if sandbox.found(&name).await?.is_empty() {
+        Ok(Outcome::Ok)
     } else {
         Err(Failure::new("a set that was deleted is listed"))
     }
 }
 
 /// From not ready to ready.
-pub(super) async fn settles(run: &Run) -> Result<Verdict, Failure> {
+pub(super) async fn settles(run: &Run) -> Result<Outcome, Failure> {
     if run.is_each() {
-        return Ok(Verdict::NotOffered);
+        return Ok(Outcome::NotOffered);
     }
-    let place = run.place("settles")?;
-    let name = place.name("A");
-    if patiently(|| place.provider.settled()).await? != Settled::Pending {
-        return Err(Failure::new("a set that nobody made is ready"));
+    let sandbox = run.sandbox("settles")?;
+    let name = sandbox.name("A");
+    if patiently(|| sandbox.provider.settled()).await? != Settled::Pending {
+        return Err(Failure::new("a set that was not made is ready"));
     }
-    place.send_set(&[(&name, "one")]).await?;
-    let at_first = patiently(|| place.provider.settled()).await?;
-    place.write(&name, "two").await?;
-    Ok(Verdict::observed(match at_first {
+    sandbox.send_set(&[(&name, "one")]).await?;
+    let at_first = patiently(|| sandbox.provider.settled()).await?;
+    sandbox.write(&name, "two").await?;
+    Ok(Outcome::observed(match at_first {
         Settled::Ready => "it is ready at once",
         Settled::Pending => "it is pending at first",
         Settled::Failed => "it failed and was sent again",
@@ -121,17 +121,17 @@ pub(super) async fn settles(run: &Run) -> Result<Verdict, Failure> {
 }
 
 /// A set is in one region; a write that names another changes nothing.
-pub(super) async fn region(run: &Run) -> Result<Verdict, Failure> {
+pub(super) async fn region(run: &Run) -> Result<Outcome, Failure> {
     if run.is_each() {
-        return Ok(Verdict::NotOffered);
+        return Ok(Outcome::NotOffered);
     }
-    let place = run.place("region")?;
-    let name = place.name("A");
-    place.write(&name, "one").await?;
-    let Some(shown) = place.only_set().await?.region else {
-        return Ok(Verdict::NotOffered);
+    let sandbox = run.sandbox("region")?;
+    let name = sandbox.name("A");
+    sandbox.write(&name, "one").await?;
+    let Some(shown) = sandbox.only_set().await?.region else {
+        return Ok(Outcome::NotOffered);
     };
-    let same = run.place_with(
+    let same = run.sandbox_with(
         "region",
         &With {
             region: Some(&shown),
@@ -140,7 +140,7 @@ pub(super) async fn region(run: &Run) -> Result<Verdict, Failure> {
     )?;
     same.write(&name, "two").await?;
     let other = REGIONS.iter().find(|region| **region != shown).copied();
-    let elsewhere = run.place_with(
+    let elsewhere = run.sandbox_with(
         "region",
         &With {
             region: other,
@@ -152,16 +152,16 @@ pub(super) async fn region(run: &Run) -> Result<Verdict, Failure> {
         Err(error) => return Err(error.into()),
         Ok(_) => return Err(Failure::new("a set was written in two regions")),
     }
-    place.expect_value(&name, "two")?;
-    Ok(Verdict::Ok)
+    sandbox.expect_value(&name, "two")?;
+    Ok(Outcome::Ok)
 }
 
 /// An image pull secret of the name is shown as one, has no keys to read, and takes none.
-pub(super) async fn image_pull(run: &Run) -> Result<Verdict, Failure> {
+pub(super) async fn image_pull(run: &Run) -> Result<Outcome, Failure> {
     if run.is_each() {
-        return Ok(Verdict::NotOffered);
+        return Ok(Outcome::NotOffered);
     }
-    let place = run.place("pull")?;
+    let sandbox = run.sandbox("pull")?;
     // The operator writes none, so this one is made by hand; the name is this run's own.
     let body = json!({
         "isImagePullSecret": true,
@@ -169,7 +169,7 @@ pub(super) async fn image_pull(run: &Run) -> Result<Verdict, Failure> {
         "secretValue": "bm9ib2R5Om5vdGhpbmc=",
     });
     let session = run.session()?;
-    let path = ["v1", "secrets", place.set.as_str()];
+    let path = ["v1", "secrets", sandbox.set.as_str()];
     patiently(|| async {
         let call = Call {
             operation: "upsert",
@@ -181,11 +181,11 @@ pub(super) async fn image_pull(run: &Run) -> Result<Verdict, Failure> {
         session.call(call).await.map(drop)
     })
     .await?;
-    if place.only_set().await?.form != Some(Form::ImagePull) {
+    if sandbox.only_set().await?.form != Some(Form::ImagePull) {
         return Err(Failure::new("it is shown as a set of keys"));
     }
-    let read = patiently(|| place.provider.members()).await.map(drop);
-    let write = place.send_set(&[(&place.name("A"), "one")]).await;
+    let read = patiently(|| sandbox.provider.members()).await.map(drop);
+    let write = sandbox.send_set(&[(&sandbox.name("A"), "one")]).await;
     for outcome in [read, write.map(drop)] {
         match outcome {
             Err(error) if error.class == ErrorClass::Config && error.status.is_some() => {}
@@ -193,9 +193,9 @@ pub(super) async fn image_pull(run: &Run) -> Result<Verdict, Failure> {
             Ok(()) => return Err(Failure::new("it is taken for a set of keys")),
         }
     }
-    patiently(|| place.provider.delete_set()).await?;
-    if place.found("").await?.is_empty() {
-        Ok(Verdict::Ok)
+    patiently(|| sandbox.provider.delete_set()).await?;
+    if sandbox.found("").await?.is_empty() {
+        Ok(Outcome::Ok)
     } else {
         Err(Failure::new("one that was deleted is listed"))
     }

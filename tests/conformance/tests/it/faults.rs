@@ -33,20 +33,20 @@ async fn a_run_cleans_up_also_when_checks_fail() {
         let fault = Fault::status(400).method(update_of(api)).skip(6).forever();
         let report = run_with(api, fault).await;
         assert!(!report.is_success(), "{api:?}");
-        let cleaned = report.lines.last().unwrap();
-        assert!(cleaned.verdict.is_ok(), "{api:?}: {cleaned}");
+        let cleaned = report.results.last().unwrap();
+        assert!(cleaned.outcome.is_ok(), "{api:?}: {cleaned}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_deleted_is_told() {
+async fn what_cannot_be_deleted_is_reported() {
     for api in APIS {
         let simulator = Simulator::new();
         let account = api.account(&simulator);
         account.add_fault(Fault::status(403).method("DELETE").forever());
         let report = api.run_at(&simulator, &account).await;
-        let cleaned = report.lines.last().unwrap();
-        assert!(cleaned.verdict.is_err(), "{api:?}: {cleaned}");
+        let cleaned = report.results.last().unwrap();
+        assert!(cleaned.outcome.is_err(), "{api:?}: {cleaned}");
     }
 }
 
@@ -73,7 +73,7 @@ async fn a_body_is_never_quoted() {
             account.add_fault(fault);
             let report = api.run_at(&simulator, &account).await;
             assert!(!report.is_success());
-            for line in &report.lines {
+            for line in &report.results {
                 assert!(!line.to_string().contains(KEY), "{api:?}");
             }
         }

@@ -69,7 +69,7 @@ impl Provider for Counting {
 }
 
 /// Whether a write and a deletion get through.
-async fn passes(kind: ProviderKind, set: &'static str, name: &str, id: Option<&str>) -> bool {
+async fn is_permitted(kind: ProviderKind, set: &'static str, name: &str, id: Option<&str>) -> bool {
     let changes = Arc::new(Mutex::new(0));
     let guarded = Guarded::new(Box::new(Counting {
         kind,
@@ -100,22 +100,22 @@ async fn passes(kind: ProviderKind, set: &'static str, name: &str, id: Option<&s
 #[tokio::test]
 async fn what_no_run_made_is_not_touched() {
     let kind = ProviderKind::Braintrust;
-    assert!(passes(kind, "", OURS, None).await);
-    assert!(passes(kind, "", OURS, Some("ours")).await);
-    assert!(!passes(kind, "", THEIRS, None).await);
-    assert!(!passes(kind, "", THEIRS, Some("ours")).await);
+    assert!(is_permitted(kind, "", OURS, None).await);
+    assert!(is_permitted(kind, "", OURS, Some("ours")).await);
+    assert!(!is_permitted(kind, "", THEIRS, None).await);
+    assert!(!is_permitted(kind, "", THEIRS, Some("ours")).await);
     // A name of ours is no cover for the id of another.
-    assert!(!passes(kind, "", OURS, Some("theirs")).await);
-    assert!(!passes(kind, "", "", None).await);
-    assert!(!passes(kind, "", &OURS.to_lowercase(), None).await);
+    assert!(!is_permitted(kind, "", OURS, Some("theirs")).await);
+    assert!(!is_permitted(kind, "", "", None).await);
+    assert!(!is_permitted(kind, "", &OURS.to_lowercase(), None).await);
 }
 
 #[tokio::test]
 async fn at_pipecat_the_set_decides() {
     let kind = ProviderKind::Pipecat;
-    assert!(passes(kind, "provider-secrets-conformance-x", OURS, None).await);
-    assert!(!passes(kind, "production", OURS, None).await);
-    for (set, passes) in [
+    assert!(is_permitted(kind, "provider-secrets-conformance-x", OURS, None).await);
+    assert!(!is_permitted(kind, "production", OURS, None).await);
+    for (set, is_permitted) in [
         ("provider-secrets-conformance-x", true),
         ("production", false),
     ] {
@@ -124,7 +124,7 @@ async fn at_pipecat_the_set_decides() {
             set,
             changes: Arc::default(),
         }));
-        assert_eq!(guarded.delete_set().await.is_ok(), passes);
-        assert_eq!(guarded.write(&[]).await.is_ok(), passes);
+        assert_eq!(guarded.delete_set().await.is_ok(), is_permitted);
+        assert_eq!(guarded.write(&[]).await.is_ok(), is_permitted);
     }
 }

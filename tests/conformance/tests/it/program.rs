@@ -45,14 +45,14 @@ async fn it_checks_an_account_over_http_and_leaves_it_as_it_was() {
         ];
         variables.extend(names.scope.zip(api.scope.map(str::to_owned)));
         let output = program(api.kind, &variables).output().await.unwrap();
-        let (said, trouble) = texts(&output);
-        assert!(output.status.success(), "{api:?}\n{said}\n{trouble}");
+        let (stdout, stderr) = texts(&output);
+        assert!(output.status.success(), "{api:?}\n{stdout}\n{stderr}");
         assert!(
-            said.contains("\nok           the key is accepted\n"),
-            "{said}"
+            stdout.contains("\nok           the key is accepted\n"),
+            "{stdout}"
         );
-        assert!(said.contains(" 0 failed"), "{said}");
-        assert!(!said.contains(KEY) && !trouble.contains(KEY));
+        assert!(stdout.contains(" 0 failed"), "{stdout}");
+        assert!(!stdout.contains(KEY) && !stderr.contains(KEY));
         assert_eq!(holdings(&account), before, "{api:?}");
         // One run makes what it needs and not much more: people pay for calls.
         assert!(account.requests().len() < 1_000, "{api:?}");
@@ -65,11 +65,11 @@ async fn without_a_key_it_says_loudly_that_nothing_was_checked() {
         let key = Variables::of(kind).key;
         for variables in [vec![], vec![(key, String::new())]] {
             let output = program(kind, &variables).output().await.unwrap();
-            let (said, trouble) = texts(&output);
+            let (stdout, stderr) = texts(&output);
             assert!(output.status.success());
-            assert!(said.is_empty(), "{said}");
+            assert!(stdout.is_empty(), "{stdout}");
             assert_eq!(
-                trouble,
+                stderr,
                 format!("SKIPPED: nothing was checked at {kind}, because {key} is not set\n")
             );
         }
@@ -90,9 +90,9 @@ async fn a_failed_check_is_a_failed_program() {
         (names.base, served.url(api.provider)),
     ];
     let output = program(api.kind, &variables).output().await.unwrap();
-    let (said, _) = texts(&output);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("\nFAILED       "), "{said}");
+    let (stdout, _) = texts(&output);
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert!(stdout.contains("\nFAILED       "), "{stdout}");
     assert_eq!(holdings(&account), before);
 }
 
@@ -103,13 +103,13 @@ async fn a_key_goes_to_https_or_loopback_only() {
         for url in ["http://example.com", "https://u:p@example.com", "nowhere"] {
             let variables = [(names.key, KEY.to_owned()), (names.base, url.to_owned())];
             let output = program(kind, &variables).output().await.unwrap();
-            let (said, trouble) = texts(&output);
-            assert_eq!(output.status.code(), Some(2), "{said}");
+            let (stdout, stderr) = texts(&output);
+            assert_eq!(output.status.code(), Some(2), "{stdout}");
             assert!(
-                trouble.starts_with(&format!("conformance: {}: ", names.base)),
-                "{trouble}"
+                stderr.starts_with(&format!("conformance: {}: ", names.base)),
+                "{stderr}"
             );
-            assert!(!trouble.contains(KEY));
+            assert!(!stderr.contains(KEY));
         }
     }
 }
@@ -138,8 +138,8 @@ async fn proxies_of_the_environment_are_not_used() {
     ];
     variables.extend(proxies.map(|name| (name, url.clone())));
     let output = program(api.kind, &variables).output().await.unwrap();
-    let (said, _) = texts(&output);
-    assert!(output.status.success(), "{said}");
+    let (stdout, _) = texts(&output);
+    assert!(output.status.success(), "{stdout}");
     let came = tokio::select! {
         biased;
         came = proxy.accept() => Some(came),
@@ -178,11 +178,8 @@ async fn a_run_that_is_stopped_cleans_up() {
         .status();
     assert!(stop.await.unwrap().success());
     let output = child.wait_with_output().await.unwrap();
-    let (said, trouble) = texts(&output);
-    assert_eq!(output.status.code(), Some(2), "{said}\n{trouble}");
-    assert!(
-        trouble.contains("stopped before the last check"),
-        "{trouble}"
-    );
-    assert_eq!(holdings(&account), before, "{said}");
+    let (stdout, stderr) = texts(&output);
+    assert_eq!(output.status.code(), Some(2), "{stdout}\n{stderr}");
+    assert!(stderr.contains("stopped before the last check"), "{stderr}");
+    assert_eq!(holdings(&account), before, "{stdout}");
 }

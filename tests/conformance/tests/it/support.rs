@@ -1,4 +1,4 @@
-//! The five APIs at the simulator, with something of somebody else's in each.
+//! The five APIs at the simulator, with a foreign secret in each.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use tower::{ServiceExt, service_fn, util::BoxCloneSyncService};
 
 pub(crate) const KEY: &str = "C4n4ryInTheM1ne-key";
 /// A name and a set that no run may touch.
-const FOREIGN: (&str, &str) = ("SOMEBODY_ELSE", "somebody-else");
+const FOREIGN: (&str, &str) = ("FOREIGN", "foreign");
 
 /// One of the five APIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ const fn api(provider: Provider, kind: ProviderKind, scope: Option<&'static str>
 }
 
 impl Api {
-    /// An account with this API, and in each of its scopes something that somebody else wrote.
+    /// An account with this API, and in each of its scopes a foreign secret.
     pub(crate) fn account(self, simulator: &Simulator) -> Account {
         let account = match self.provider {
             Provider::Baseten => simulator.baseten().add_account(
@@ -66,7 +66,7 @@ impl Api {
                 .pipecat()
                 .add_account(pipecat::NewAccount::new("acme", KEY)),
             Provider::Braintrust => simulator.braintrust().add_account(
-                // Of several organizations the key alone would mean all, which is for people and not for us.
+                // Without a name the key would stand for all of several organizations.
                 self.scope
                     .into_iter()
                     .fold(braintrust::NewAccount::new("acme", KEY), |new, name| {
@@ -108,7 +108,7 @@ impl Api {
             held.remove(name).map(|held| held.value)
         }));
         let mut report = run.check(|_| ()).await;
-        report.lines.push(run.clean().await);
+        report.results.push(run.clean().await);
         report
     }
 }

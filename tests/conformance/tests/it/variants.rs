@@ -80,7 +80,7 @@ fn combinations(provider: Provider) -> Vec<Value> {
     all
 }
 
-/// What the run says that it observed must be what the simulator was told to do.
+/// What the run says that it observed must be the behaviour that the test gave the simulator.
 fn expected(provider: Provider, variants: &Value) -> Vec<(&'static str, &'static str)> {
     let is = |name: &str, value: &str| variants[name] == value;
     let either = |is: bool, yes: &'static str, no: &'static str| if is { yes } else { no };
@@ -150,7 +150,7 @@ async fn every_variant(api: Api) -> (usize, usize) {
             assert_eq!(report.observed(check), Some(what), "{api:?} {variants}");
         }
         runs += 1;
-        checks += report.lines.len();
+        checks += report.results.len();
     }
     (runs, checks)
 }

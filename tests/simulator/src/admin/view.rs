@@ -15,12 +15,12 @@ pub(super) fn state(
     let mut providers = Map::new();
     for known in Provider::ALL
         .into_iter()
-        .filter(|known| provider.is_none_or(|wanted| wanted == *known))
+        .filter(|known| provider.is_none_or(|asked| asked == *known))
     {
         let accounts: Map<String, Value> = simulator
             .accounts(known)
             .iter()
-            .filter(|known| account.is_none_or(|wanted| wanted == known.name()))
+            .filter(|known| account.is_none_or(|asked| asked == known.name()))
             .map(|account| (account.name().to_owned(), account_state(account, masked)))
             .collect();
         providers.insert(known.name().to_owned(), Value::Object(accounts));

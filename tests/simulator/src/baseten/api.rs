@@ -95,11 +95,11 @@ impl Organization {
     }
 
     fn list_teams(&self, call: &Call<'_>) -> Reply {
-        let wanted = call.query("name");
+        let asked = call.query("name");
         let teams: Vec<Value> = self
             .teams
             .iter()
-            .filter(|team| wanted.is_none_or(|name| name == team.name))
+            .filter(|team| asked.is_none_or(|name| name == team.name))
             .map(|team| self.team_body(team))
             .collect();
         Reply::ok(json!({ "teams": teams }))

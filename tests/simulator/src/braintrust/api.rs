@@ -118,8 +118,8 @@ impl User {
         let name = call.query("ai_secret_name");
         let matching: Vec<&Secret> = self
             .all()
-            .filter(|secret| organization.is_none_or(|wanted| wanted == secret.organization))
-            .filter(|secret| name.is_none_or(|wanted| wanted == secret.name))
+            .filter(|secret| organization.is_none_or(|asked| asked == secret.organization))
+            .filter(|secret| name.is_none_or(|asked| asked == secret.name))
             .filter(|secret| ids.is_empty() || ids.contains(&secret.id.as_str()))
             .filter(|secret| {
                 kinds.is_empty()

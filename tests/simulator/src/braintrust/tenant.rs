@@ -88,11 +88,11 @@ impl User {
     }
 
     pub(super) fn secrets(&self, organization: Option<&str>) -> impl Iterator<Item = &Secret> {
-        let wanted = self
+        let asked = self
             .organization(organization)
             .map(|known| known.name.as_str());
         self.all()
-            .filter(move |secret| Some(secret.organization.as_str()) == wanted)
+            .filter(move |secret| Some(secret.organization.as_str()) == asked)
     }
 
     pub(super) fn secret(&self, id: &str) -> Option<&Secret> {

@@ -57,7 +57,7 @@ impl Organization {
         match (kind, &mut stored.content) {
             (PutKind::Regular(pairs), Content::Regular(keys)) => {
                 if self.variants.put == Put::Replaces {
-                    keys.retain(|key, _| pairs.iter().any(|(wanted, _)| wanted == key));
+                    keys.retain(|key, _| pairs.iter().any(|(asked, _)| asked == key));
                 }
                 for (key, value) in pairs {
                     write_key(keys, call.world, key, value, false);

@@ -63,7 +63,7 @@ pub(super) fn scripted(script: &Answer) -> Response {
 
 /// A cut for callers who cannot be given an error.
 pub(crate) fn cut_answer(cut: ConnectionCut) -> Response {
-    // 599 is no registered status: nobody takes it for the vendor's.
+    // 599 is no registered status: no reader takes it for the vendor's.
     let status = StatusCode::from_u16(599).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = answer(status, HalfBody::of(&Bytes::new()));
     response.extensions_mut().insert(cut);

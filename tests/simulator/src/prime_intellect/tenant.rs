@@ -167,7 +167,7 @@ impl Tenant for User {
             .collect()
     }
 
-    /// Of silent duplicates the youngest is given.
+    /// Gives the youngest of silent duplicates.
     fn held(&self, scope: Option<&str>) -> BTreeMap<String, Held> {
         self.secrets(scope)
             .map(|secret| (secret.name.clone(), secret.held.clone()))

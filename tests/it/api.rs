@@ -1,0 +1,4 @@
+//! The custom resource as the API server sees it.
+
+mod examples; // every manifest of examples/
+mod schema; // the CustomResourceDefinition: rules, messages, bounds

@@ -1,0 +1,30 @@
+//! The whole controller in process, under simulated time, between an in-memory API server and the simulated providers:
+//! crashes at every call, and orders of events that a real cluster shows once in a year. Thousands of runs take seconds.
+//!
+//! # Layout
+//! - `store`, `refusal`, `request`, `server`: the API server
+//! - `provider`: the provider account, behind the call log
+//! - `world`: an API server, an account and an operator, and what users do
+//! - `workload`, `plan`, `oracle`: what a run does, and what must hold at its end
+
+mod conformance;
+mod crash;
+mod missed_events;
+mod noisy_neighbours;
+mod oracle;
+mod outages;
+mod panics;
+mod plan;
+mod provider;
+mod provider_quirks;
+mod races;
+mod refusal;
+mod request;
+mod sequences;
+mod server;
+mod stale_cache;
+mod status_write_failures;
+mod store;
+mod tenant_isolation;
+mod workload;
+mod world;

@@ -1,0 +1,207 @@
+//! Providers that show something else than what was written: names in another form, times that
+//! move by themselves, the state of some seconds ago.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::{
+    provider::Quirk,
+    races::{at_each, writes},
+    store::Resource,
+    world::{World, data, simulate, value},
+};
+use crate::harness::Target;
+
+/// How long a listing shows what was there before a write.
+const LAG: Duration = Duration::from_secs(10);
+/// As long as the lag, and a bit.
+const SHOWN: Duration = Duration::from_secs(12);
+
+/// Runs for some hours against a provider with a quirk. Returns the number of accepted writes, and the condition that
+/// is True at the end.
+async fn run_with_quirk(quirk: Quirk, name: &str, target: Target) -> (usize, Value) {
+    let mut world = World::new(target);
+    world.remote.set_quirk(quirk);
+    world.source(&[("a", "a1"), ("b", "b1")]);
+    world.up();
+    world.entries(&[(name, "a")]);
+    let count = |is_done: bool| {
+        let mut writes = world.account.writes();
+        writes.retain(|write| write.status().is_some_and(|status| status < 300) == is_done);
+        writes.len()
+    };
+    // Time for the repairs that there may be in a day, and then for as many again.
+    sleep(Duration::from_mins(75)).await;
+    let (writes, refused) = (count(true), count(false));
+    sleep(Duration::from_mins(75)).await;
+    assert_eq!(count(true), writes, "{quirk:?} {target:?}: a write loop");
+    // What is refused is tried about once an hour.
+    assert!(count(false) <= refused + 3, "{quirk:?} {target:?}");
+    let object = world.object().expect("the object");
+    let conditions = object["status"]["conditions"].as_array().cloned();
+    let mut conditions = conditions.unwrap_or_default().into_iter();
+    let condition = conditions.find(|condition| condition["status"] == "True");
+    world.down().await;
+    (writes, condition.expect("one of them is True"))
+}
+
+/// Cases: P-33
+#[test]
+fn a_provider_that_changes_names_is_no_reason_to_write_for_ever() {
+    for target in Target::ALL {
+        simulate(async {
+            let (writes, condition) =
+                run_with_quirk(Quirk::CollapsesUnderscores, "A__KEY", target).await;
+            assert!((1..=4).contains(&writes), "{target:?}: {writes} writes");
+            assert_eq!(condition["type"], "Stalled", "{target:?} {condition}");
+        });
+    }
+}
+
+/// Cases: P-33
+#[test]
+fn times_that_move_by_themselves_are_no_reason_to_write_for_ever() {
+    for target in Target::ALL {
+        simulate(async {
+            let (writes, condition) =
+                run_with_quirk(Quirk::TouchesTimestamps, "A_KEY", target).await;
+            // Pipecat shows no times.
+            let expected = match target {
+                Target::Pipecat => (1, "Ready", "Synced"),
+                _ => (4, "Stalled", "Contended"),
+            };
+            let reason = condition["reason"].as_str().expect("a reason");
+            let kind = condition["type"].as_str().expect("a type");
+            assert_eq!((writes, kind, reason), expected, "{target:?} {condition}");
+        });
+    }
+}
+
+/// Plays at each API whose listings lag, where an object is synced and has just been written.
+fn at_each_that_lags(play: impl AsyncFn(&mut World) + Copy) {
+    at_each(async |world| {
+        // What is read for the first time lags too.
+        world.entries(&[("B_KEY", "b")]);
+        world.quiet().await;
+        world.request_sync("first");
+        world.quiet().await;
+        world.remote.set_quirk(Quirk::Lags(LAG));
+        world.request_sync("second");
+        world.quiet().await;
+        play(world).await;
+    });
+}
+
+/// Reads of the provider since the call log had so many lines.
+fn reads(world: &World, known: usize) -> usize {
+    let lines = world.call_log.lines().split_off(known);
+    let provider = format!("GET {} ", world.account.provider());
+    lines
+        .iter()
+        .filter(|line| line.starts_with(&provider))
+        .count()
+}
+
+/// Cases: P-34
+#[test]
+fn what_a_listing_does_not_show_yet_is_not_created_again() {
+    at_each_that_lags(async |world| {
+        let (known, before) = (world.call_log.lines().len(), writes(world, "B_KEY"));
+        world.entries(&[("B_KEY", "b"), ("A_KEY", "a")]);
+        for token in ["a", "b", "c", "d"] {
+            sleep(Duration::from_secs(2)).await;
+            // Asked to, the operator looks at once, and sees neither.
+            world.request_sync(token);
+        }
+        sleep(SHOWN).await;
+        let is_set = world.target == Target::Pipecat;
+        assert_eq!(writes(world, "A_KEY"), if is_set { before + 1 } else { 1 });
+        let object = world.object().expect("the object");
+        let entries = object["status"]["entries"].as_array().expect("entries");
+        assert!(
+            entries.iter().all(|entry| entry["drift"].is_null()),
+            "{entries:?}"
+        );
+        // Nor is it asked again and again.
+        let reads = reads(world, known);
+        assert!(reads <= 20, "{:?}: {reads}", world.target);
+    });
+}
+
+/// Cases: P-34
+#[test]
+fn a_rotation_of_what_a_listing_does_not_show_yet_is_a_change_of_it() {
+    at_each_that_lags(async |world| {
+        let before = writes(world, "A_KEY");
+        world.entries(&[("B_KEY", "b"), ("A_KEY", "a")]);
+        sleep(Duration::from_secs(3)).await;
+        world.source(&[("a", "a2"), ("b", "b1")]);
+        sleep(Duration::from_secs(3)).await;
+        assert_eq!(world.held()["A_KEY"], value("a2"), "{:?}", world.target);
+        world.quiet().await;
+        assert_eq!(writes(world, "A_KEY"), before + 2, "{:?}", world.target);
+    });
+}
+
+/// Cases: P-34
+#[test]
+fn the_version_before_a_write_is_not_foreign() {
+    at_each_that_lags(async |world| {
+        let before = writes(world, "B_KEY");
+        world.source(&[("a", "a1"), ("b", "b2")]);
+        for token in ["a", "b", "c", "d"] {
+            sleep(Duration::from_secs(2)).await;
+            world.request_sync(token);
+        }
+        sleep(SHOWN).await;
+        world.quiet().await;
+        assert_eq!(writes(world, "B_KEY"), before + 1, "{:?}", world.target);
+        let object = world.object().expect("the object");
+        let drift = &object["status"]["entries"][0]["drift"];
+        assert!(drift.is_null(), "{:?}: {drift}", world.target);
+    });
+}
+
+/// Cases: P-34
+#[test]
+fn a_restarted_operator_that_sees_a_stale_listing_writes_nothing_again() {
+    at_each_that_lags(async |world| {
+        let before = writes(world, "A_KEY");
+        world.entries(&[("B_KEY", "b"), ("A_KEY", "a")]);
+        sleep(Duration::from_secs(3)).await;
+        world.down().await;
+        world.up();
+        sleep(Duration::from_secs(1)).await;
+        world.request_sync("successor");
+        sleep(SHOWN).await;
+        world.quiet().await;
+        assert_eq!(writes(world, "A_KEY"), before + 1, "{:?}", world.target);
+    });
+}
+
+/// Cases: P-34
+#[test]
+fn a_namesake_that_sees_a_stale_listing_makes_no_second_secret() {
+    at_each_that_lags(async |world| {
+        world.entries(&[("B_KEY", "b"), ("A_KEY", "a")]);
+        sleep(Duration::from_secs(3)).await;
+        world.delete();
+        world.apply("other", &json!({"data": data(&[("A_KEY", "a")])}));
+        sleep(SHOWN).await;
+        world.entries(&[("B_KEY", "b")]);
+        world.quiet().await;
+        assert_eq!(world.held()["A_KEY"], value("a1"), "{:?}", world.target);
+        let created = world.account.writes().into_iter().filter(|write| {
+            let is_created = write.status().is_some_and(|status| status < 300);
+            write.line() == "POST /api/v1/secrets/" && is_created
+        });
+        assert!(created.count() <= 2, "A_KEY and B_KEY");
+        let other = world.store.list(Resource::ProviderSecrets, None);
+        let is_other = |object: &&Value| object["metadata"]["name"] == "other";
+        let other = other.iter().find(is_other).expect("it is there");
+        let status = &other["status"];
+        assert_eq!(status["summary"], "1/1", "{:?} {status}", world.target);
+    });
+}

@@ -1,0 +1,220 @@
+//! The world of one run: an API server, a provider account, and at most one running incarnation of the operator.
+
+mod user;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    future::{Future, pending},
+    sync::Arc,
+    time::Duration,
+};
+
+use kube::Client;
+use provider_secrets::{
+    account::Endpoints,
+    controller::{self, Namespaces, Settings},
+    http::{Http, Transport},
+    telemetry::{Health, Metrics},
+};
+use serde_json::json;
+use simulator::{Account, Simulator};
+use tokio::{
+    runtime::Builder,
+    task::{JoinHandle, yield_now},
+    time::{Instant, sleep, timeout},
+};
+
+pub(super) use self::user::{SOURCE, data, value};
+use super::{
+    oracle,
+    provider::RemoteAccount,
+    server,
+    store::{Resource, Store},
+    workload::Policy,
+};
+use crate::faults::call_log::CallLog;
+use crate::harness::{CANARY, Target};
+
+const NAMESPACE: &str = "team";
+/// The provider account.
+const ACCOUNT: &str = "account";
+/// A secret of another client in the same scope.
+const FOREIGN: &str = "FOREIGN_KEY";
+/// Longer than any wait of the operator that ends in a write when nothing fails any more.
+pub(super) const QUIET: Duration = Duration::from_mins(6);
+/// How long nothing may change then: a bit longer than the operator's sweep takes.
+pub(super) const REST: Duration = Duration::from_mins(12);
+/// Nothing takes so long to come to rest.
+const RESTLESS: Duration = Duration::from_hours(12);
+
+pub(super) struct World {
+    pub(super) target: Target,
+    pub(super) store: Arc<Store>,
+    pub(super) call_log: CallLog,
+    pub(super) account: Account,
+    pub(super) remote: RemoteAccount,
+    /// Names that another client has ever written.
+    foreign: RefCell<BTreeSet<String>>,
+    process: Option<JoinHandle<()>>,
+}
+
+/// How waiting for quiet ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Quiet,
+    Crashed,
+    Restless,
+}
+
+/// Runs under simulated time, in a runtime of its own: nothing is left of it.
+pub(super) fn simulate<T>(run: impl Future<Output = T>) -> T {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.expect("a runtime starts").block_on(run)
+}
+
+/// The operator, between an API server and the providers.
+pub(super) fn operate(client: Client, transport: Transport) -> JoinHandle<()> {
+    let metrics = Metrics::default();
+    let http = Http::new(transport, metrics.clone());
+    let settings = Settings {
+        namespaces: Namespaces::default(),
+        endpoints: Endpoints::new([]),
+        concurrency: 32,
+        calls_per_account: 8,
+        verify_interval: Duration::from_mins(10),
+        deletion_timeout: Duration::from_mins(15),
+        metrics_per_resource: false,
+        reporter: "simulation".to_owned(),
+    };
+    tokio::spawn(async move {
+        let (health, stop) = (Health::default(), pending());
+        let ended = controller::run(client, http, settings, metrics, health, stop).await;
+        assert_eq!(ended, Ok(()), "the controller ended by itself");
+    })
+}
+
+impl World {
+    pub(super) fn new(target: Target) -> Self {
+        // The jitter of the operator's waits is the same in every run.
+        fastrand::seed(7);
+        let start = jiff::Timestamp::from_second(1_767_225_600).expect("a time of our days");
+        let simulator = Simulator::starting_at(start);
+        let key = format!("{CANARY}-key");
+        let account = target.account(&simulator, ACCOUNT, &key);
+        account.set_latency(Duration::from_millis(20));
+        if target == Target::Pipecat {
+            let slow = Duration::from_secs(2);
+            simulator
+                .pipecat()
+                .set_variants(&account, |variants| variants.ready_after = slow);
+        }
+        let world = Self {
+            target,
+            store: Arc::new(Store::new()),
+            call_log: CallLog::new(),
+            remote: RemoteAccount::new(simulator, account.clone()),
+            account,
+            foreign: RefCell::default(),
+            process: None,
+        };
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {}});
+        let id = (Resource::Namespaces, String::new(), NAMESPACE.to_owned());
+        world.store.create(&id, namespace).expect("a namespace");
+        world.secret("credential", &BTreeMap::from([("api-key", key)]));
+        world.foreign_write(FOREIGN, "foreign");
+        world
+    }
+
+    /// Starts an incarnation of the operator, with empty memory.
+    pub(super) fn up(&mut self) {
+        if self.process.is_some() {
+            return;
+        }
+        let incarnation = self.call_log.start_incarnation();
+        let client = server::client(&self.store, &self.call_log, incarnation);
+        let transport = self.remote.transport(&self.call_log, incarnation);
+        self.process = Some(operate(client, transport));
+    }
+
+    /// A client in place of the operator.
+    pub(super) fn client(&self) -> Client {
+        server::client(
+            &self.store,
+            &self.call_log,
+            self.call_log.start_incarnation(),
+        )
+    }
+
+    /// Ends the running incarnation, whatever it does.
+    pub(super) async fn down(&mut self) {
+        self.call_log.end_incarnation();
+        if let Some(process) = self.process.take() {
+            process.abort();
+            let _ = process.await;
+            // Its reconciles are tasks, which end after it.
+            for _ in 0..3 {
+                yield_now().await;
+            }
+        }
+    }
+
+    /// Waits until nothing was written for [`QUIET`], or the operator crashed.
+    pub(super) async fn quiet(&mut self) -> Ended {
+        let (call_log, started) = (self.call_log.clone(), Instant::now());
+        let quiet = async {
+            let mut moves = call_log.changes();
+            while timeout(QUIET, moves.changed()).await.is_ok() {
+                if started.elapsed() > RESTLESS {
+                    return Ended::Restless;
+                }
+            }
+            Ended::Quiet
+        };
+        if self.process.is_none() {
+            return quiet.await;
+        }
+        let ended = tokio::select! {
+            biased;
+            () = call_log.ended() => Ended::Crashed,
+            ended = quiet => ended,
+        };
+        if ended == Ended::Crashed {
+            self.down().await;
+        }
+        ended
+    }
+
+    /// Waits until the operator is at rest, and then for `rest`, in which nothing may change. Returns what is wrong.
+    pub(super) async fn rest(&mut self, policy: Policy, rest: Duration) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut ended = self.quiet().await;
+        while ended == Ended::Crashed {
+            self.up();
+            ended = self.quiet().await;
+        }
+        if ended == Ended::Restless {
+            faults.push("it does not come to rest".to_owned());
+        }
+        let moves = self.call_log.changes();
+        sleep(rest).await;
+        if moves.has_changed().unwrap_or(true) {
+            faults.push("something moves that was at rest".to_owned());
+        }
+        faults.extend(oracle::faults(self, policy));
+        faults
+    }
+
+    /// The scope that objects write, as the simulator knows it.
+    pub(super) fn scope(&self) -> Option<String> {
+        self.target.scope(ACCOUNT)
+    }
+
+    /// Names and values that the provider holds in the scope.
+    pub(super) fn held(&self) -> BTreeMap<String, String> {
+        self.account.values(self.scope().as_deref())
+    }
+}

@@ -1,0 +1,174 @@
+//! What users do, and other clients at the provider.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use provider_secrets::api::SYNC_REQUESTED_AT;
+use serde_json::{Value, json};
+
+use super::{ACCOUNT, NAMESPACE, World};
+use crate::{
+    faults::simulation::store::{Id, Part, Resource, Store},
+    harness::CANARY,
+};
+
+/// The object that most tests have, and the Secret of its values.
+const OBJECT: &str = "object";
+pub(in crate::faults::simulation) const SOURCE: &str = "source";
+
+impl World {
+    /// Makes or replaces a Secret.
+    pub(in crate::faults::simulation) fn secret(&self, name: &str, data: &BTreeMap<&str, String>) {
+        let data: BTreeMap<&str, String> = data
+            .iter()
+            .map(|(key, value)| (*key, STANDARD.encode(value)))
+            .collect();
+        let id = id(Resource::Secrets, name);
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {},
+            "type": "Opaque",
+            "data": data,
+        });
+        let replaced = self.store.update(&id, Part::Main, |object| {
+            object["data"] = json!(data);
+            Ok(())
+        });
+        if replaced.is_err() {
+            self.store.create(&id, secret).expect("a Secret is made");
+        }
+    }
+
+    /// Replaces the Secret of the values; each gets a text of its own.
+    pub(in crate::faults::simulation) fn source(&self, data: &[(&str, &str)]) {
+        let values = data.iter().map(|(key, text)| (*key, value(text)));
+        self.secret(SOURCE, &values.collect());
+    }
+
+    /// Changes an object's spec, or makes the object.
+    pub(in crate::faults::simulation) fn apply(&self, name: &str, changes: &Value) {
+        let id = id(Resource::ProviderSecrets, name);
+        let patched = self.store.update(&id, Part::Main, |object| {
+            json_patch::merge(&mut object["spec"], changes);
+            Ok(())
+        });
+        if patched.is_err() {
+            let mut spec = json!({"provider": self.target.provider_spec(ACCOUNT)});
+            json_patch::merge(&mut spec, changes);
+            let object = json!({
+                "apiVersion": "providersecrets.dev/v1alpha1",
+                "kind": "ProviderSecret",
+                "metadata": {},
+                "spec": spec,
+            });
+            self.store.create(&id, object).expect("an object is made");
+        }
+    }
+
+    /// The same for the one object that most tests have.
+    pub(in crate::faults::simulation) fn spec(&self, changes: &Value) {
+        self.apply(OBJECT, changes);
+    }
+
+    /// Sets its entries: remote names and keys of the source.
+    pub(in crate::faults::simulation) fn entries(&self, entries: &[(&str, &str)]) {
+        self.spec(&json!({"data": data(entries)}));
+    }
+
+    /// Asks for a sync of the object now.
+    pub(in crate::faults::simulation) fn request_sync(&self, token: &str) {
+        let id = id(Resource::ProviderSecrets, OBJECT);
+        let asked = self.store.update(&id, Part::Main, |object| {
+            object["metadata"]["annotations"][SYNC_REQUESTED_AT] = token.into();
+            Ok(())
+        });
+        asked.expect("the object is there");
+    }
+
+    /// Writes the object without a change of its spec, if it is there.
+    pub(in crate::faults::simulation) fn annotate(&self) {
+        let id = id(Resource::ProviderSecrets, OBJECT);
+        let _ = self.store.update(&id, Part::Main, |object| {
+            let notes = object["metadata"]["annotations"]["note"].as_str();
+            let note = format!("{}.", notes.unwrap_or_default());
+            object["metadata"]["annotations"]["note"] = note.into();
+            Ok(())
+        });
+    }
+
+    /// Replaces the object's finalizers.
+    pub(in crate::faults::simulation) fn finalizers(&self, finalizers: &[&str]) {
+        let id = id(Resource::ProviderSecrets, OBJECT);
+        let changed = self.store.update(&id, Part::Main, |object| {
+            // The API server stores no empty list.
+            object["metadata"]["finalizers"] = match finalizers {
+                [] => Value::Null,
+                finalizers => json!(finalizers),
+            };
+            Ok(())
+        });
+        changed.expect("the object is written");
+    }
+
+    pub(in crate::faults::simulation) fn delete(&self) {
+        let id = id(Resource::ProviderSecrets, OBJECT);
+        self.store.delete(&id).expect("an object is deleted");
+    }
+
+    pub(in crate::faults::simulation) fn object(&self) -> Option<Value> {
+        self.store.get(&id(Resource::ProviderSecrets, OBJECT)).ok()
+    }
+
+    /// The values of a Secret.
+    pub(in crate::faults::simulation) fn data(&self, name: &str) -> BTreeMap<String, String> {
+        let Ok(secret) = self.store.get(&id(Resource::Secrets, name)) else {
+            return BTreeMap::new();
+        };
+        let data = secret["data"].as_object().cloned().unwrap_or_default();
+        let text = |encoded: &Value| {
+            let bytes = STANDARD.decode(encoded.as_str().unwrap_or_default());
+            String::from_utf8(bytes.expect("base64")).expect("text")
+        };
+        data.iter()
+            .map(|(key, value)| (key.clone(), text(value)))
+            .collect()
+    }
+
+    /// Holds, releases or expires what the operator watches.
+    pub(in crate::faults::simulation) fn watches(&self, action: impl Fn(&Store, Resource)) {
+        for resource in [Resource::ProviderSecrets, Resource::Secrets] {
+            action(&self.store, resource);
+        }
+    }
+
+    /// Writes at the provider as another client.
+    pub(in crate::faults::simulation) fn foreign_write(&self, name: &str, value: &str) {
+        self.account
+            .foreign_write(self.scope().as_deref(), name, value)
+            .expect("a foreign write");
+        self.foreign.borrow_mut().insert(name.to_owned());
+    }
+
+    /// Whether another client has ever written a name.
+    pub(in crate::faults::simulation) fn was_foreign(&self, name: &str) -> bool {
+        self.foreign.borrow().contains(name)
+    }
+}
+
+/// A value of the source, with the canary.
+pub(in crate::faults::simulation) fn value(text: &str) -> String {
+    format!("{CANARY}-value-{text}")
+}
+
+/// `spec.data`.
+pub(in crate::faults::simulation) fn data(entries: &[(&str, &str)]) -> Vec<Value> {
+    entries
+        .iter()
+        .map(|(name, key)| json!({"name": name, "secretKeyRef": {"name": SOURCE, "key": key}}))
+        .collect()
+}
+
+fn id(resource: Resource, name: &str) -> Id {
+    (resource, NAMESPACE.to_owned(), name.to_owned())
+}

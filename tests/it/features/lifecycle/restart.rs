@@ -1,0 +1,201 @@
+//! A restarted operator relies on status: it writes nothing and reads no source Secret until something changes.
+
+use cluster::AuditEvent;
+use jiff::Timestamp;
+use serde_json::json;
+use simulator::{Account, Exchange};
+
+use super::one_entry;
+use crate::harness::{Operator, Target, TestCase, TestEnv, calls, run, until};
+
+/// The reconciles that found nothing to do, and all reconciles.
+async fn reconciles(operator: &Operator) -> (u64, u64) {
+    let (_, metrics) = operator.get("/metrics").await;
+    let (mut unchanged, mut all) = (0, 0);
+    for line in metrics.lines() {
+        let Some(line) = line.strip_prefix("provider_secrets_reconcile_total{result=\"") else {
+            continue;
+        };
+        let (result, count) = line.split_once("\"} ").expect("a series has a value");
+        let count: u64 = count.parse().expect("a counter is a number");
+        all += count;
+        if result == "unchanged" {
+            unchanged += count;
+        }
+    }
+    (unchanged, all)
+}
+
+/// A test case whose environment may change meanwhile.
+struct Parked {
+    target: Target,
+    identity: (String, Account, String),
+    requests: usize,
+}
+
+impl Parked {
+    fn new(case: &TestCase<'_>) -> Self {
+        Self {
+            target: case.target,
+            identity: case.identity(),
+            requests: case.account.requests().len(),
+        }
+    }
+
+    fn resume<'a>(&self, env: &'a TestEnv) -> TestCase<'a> {
+        TestCase::resume(env, self.target, &self.identity)
+    }
+
+    fn new_requests(&self) -> Vec<String> {
+        let requests = self.identity.1.requests();
+        requests[self.requests..]
+            .iter()
+            .map(Exchange::line)
+            .collect()
+    }
+}
+
+fn is_write(event: &AuditEvent) -> bool {
+    !matches!(event.verb.as_str(), "get" | "list" | "watch")
+}
+
+fn is_source_read(event: &AuditEvent) -> bool {
+    event.resource == "secrets" && event.verb == "get" && event.name == "source"
+}
+
+/// Cases: L-10
+#[test]
+fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
+    run(async {
+        let mut env = TestEnv::fresh(&[]).await;
+        let mut parked = Vec::new();
+        for target in Target::ALL {
+            let case = TestCase::new(&env, target).await;
+            one_entry(&case).await;
+            parked.push(Parked::new(&case));
+        }
+        assert!(env.operator.terminate().await.success());
+        let restarted = Timestamp::now();
+        env.restart(&[]).await;
+        // Each object is looked at once after a start.
+        until("every object was looked at", async || {
+            let (unchanged, all) = reconciles(&env.operator).await;
+            assert_eq!(unchanged, all, "a reconcile found something to do");
+            if all >= 5 {
+                Ok(())
+            } else {
+                Err(format!("{all} reconciles"))
+            }
+        })
+        .await;
+        for parked in &parked {
+            assert_eq!(
+                parked.new_requests(),
+                Vec::<String>::new(),
+                "{:?}",
+                parked.target
+            );
+        }
+        for parked in &parked {
+            let calls = calls(&env, &parked.identity.0).await;
+            let since = calls
+                .iter()
+                .filter(|call| call.request_received >= restarted);
+            let moved: Vec<_> = since
+                .filter(|call| is_write(call) || is_source_read(call))
+                .collect();
+            assert!(moved.is_empty(), "{:?}: {moved:#?}", parked.target);
+        }
+        for parked in parked {
+            let case = parked.resume(&env);
+            let rotated = case.value("rotated");
+            case.secret("source", &[("a", &rotated)]).await;
+            case.wait_held(&[("A_KEY", &rotated)]).await;
+            case.wait_ready("lifecycle").await;
+            let calls = calls(&env, &case.namespace).await;
+            let since = calls
+                .iter()
+                .filter(|call| call.request_received >= restarted);
+            let reads = since.filter(|call| is_source_read(call)).count();
+            assert_eq!(reads, 1, "a rotated source is read once");
+            case.finish().await;
+        }
+    });
+}
+
+#[test]
+fn what_changed_while_the_operator_was_away_is_sent_when_it_is_back() {
+    run(async {
+        let mut env = TestEnv::fresh(&[]).await;
+        let mut parked = Vec::new();
+        for target in Target::ALL {
+            let case = TestCase::new(&env, target).await;
+            one_entry(&case).await;
+            parked.push(Parked::new(&case));
+        }
+        assert!(env.operator.terminate().await.success());
+        for parked in &parked {
+            let case = parked.resume(&env);
+            case.secret("source", &[("a", &case.value("away"))]).await;
+        }
+        env.restart(&[]).await;
+        for parked in parked {
+            let before = parked.requests;
+            let case = parked.resume(&env);
+            case.wait_held(&[("A_KEY", &case.value("away"))]).await;
+            case.wait_ready("lifecycle").await;
+            let requests = case.account.requests();
+            let writes = requests[before..]
+                .iter()
+                .filter(|request| request.is_write())
+                .count();
+            assert_eq!(writes, 1, "{:?}", case.target);
+            case.finish().await;
+        }
+    });
+}
+
+/// Cases: L-16
+#[test]
+fn what_has_lost_its_status_is_taken_again_and_nothing_is_made_twice() {
+    run(async {
+        let mut env = TestEnv::fresh(&[]).await;
+        let mut parked = Vec::new();
+        for target in Target::ALL {
+            let case = TestCase::new(&env, target).await;
+            one_entry(&case).await;
+            let held = case.account.held(case.scope().as_deref());
+            parked.push((Parked::new(&case), held["A_KEY"].id.clone()));
+        }
+        assert!(env.operator.terminate().await.success());
+        for (parked, _) in &parked {
+            // As a backup that is restored without the subresource.
+            let case = parked.resume(&env);
+            let nothing = json!([{"op": "remove", "path": "/status"}]);
+            let arguments = [
+                "patch",
+                "psec",
+                "lifecycle",
+                "--subresource=status",
+                "--type=json",
+            ];
+            let patch = format!("--patch={nothing}");
+            case.kubectl(&[&arguments[..], &[&patch]].concat()).await;
+            let status = case.get("lifecycle").await.status.unwrap_or_default();
+            assert!(status.entries.is_empty() && status.conditions.is_empty());
+        }
+        env.restart(&[]).await;
+        for (parked, id) in parked {
+            let case = parked.resume(&env);
+            let one = case.value("one");
+            case.wait_ready("lifecycle").await;
+            case.assert_held(&[("A_KEY", &one)]);
+            let held = case.account.held(case.scope().as_deref());
+            assert_eq!(held["A_KEY"].id, id, "{:?}", case.target);
+            let writes = case.account.requests().split_off(parked.requests);
+            let writes = writes.iter().filter(|request| request.is_write()).count();
+            assert_eq!(writes, 1, "{:?}", case.target);
+            case.finish().await;
+        }
+    });
+}

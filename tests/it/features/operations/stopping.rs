@@ -1,0 +1,74 @@
+//! SIGTERM: what is under way ends, and then the operator.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use simulator::{Action, Fault};
+use tokio::time::Instant;
+
+use crate::harness::{Target, TestCase, TestEnv, condition, run, wait_write};
+
+/// Cases: L-05
+#[test]
+fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
+    run(async {
+        let env = TestEnv::fresh(&[]).await;
+        // A write that takes two seconds ends, and status tells of it.
+        let test_cases = join_all(Target::ALL.map(async |target| {
+            let case = TestCase::new(&env, target).await;
+            for method in ["POST", "PUT"] {
+                let slow = Fault::new(Action::Handle)
+                    .delay(Duration::from_secs(2))
+                    .method(method);
+                case.account.add_fault(slow);
+            }
+            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.object("slow", &[("A_KEY", "source", "a")]).await;
+            wait_write(&case, 0).await;
+            case
+        }))
+        .await;
+        let status = env.operator.terminate().await;
+        assert_eq!(status.code(), Some(0));
+        for case in &test_cases {
+            assert_eq!(
+                case.held().get("A_KEY"),
+                Some(&case.value("a")),
+                "{:?}",
+                case.target
+            );
+            let object = case.wait_ready("slow").await;
+            assert!(condition(&object, "Stalled").is_none());
+        }
+        // A call that hangs is left.
+        let operator = env.further(&[]).await;
+        let case = TestCase::new(&env, Target::Pipecat).await;
+        case.account
+            .add_fault(Fault::new(Action::Hang).method("PUT").forever());
+        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.object("hangs", &[("A_KEY", "source", "a")]).await;
+        wait_write(&case, 0).await;
+        let since = Instant::now();
+        let status = operator.terminate().await;
+        assert_eq!(status.code(), Some(0));
+        assert!(
+            since.elapsed() <= Duration::from_secs(10),
+            "{:?}",
+            since.elapsed()
+        );
+        // At rest it is quick.
+        case.account.clear_faults();
+        let operator = env.further(&[]).await;
+        case.wait_ready("hangs").await;
+        let since = Instant::now();
+        assert_eq!(operator.terminate().await.code(), Some(0));
+        assert!(
+            since.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            since.elapsed()
+        );
+        for case in test_cases.into_iter().chain([case]) {
+            case.finish().await;
+        }
+    });
+}

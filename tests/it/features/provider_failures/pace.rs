@@ -1,0 +1,217 @@
+//! How often the operator calls a failing provider, and that other accounts do not notice.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use simulator::{Action, Fault};
+use tokio::time::Instant;
+
+use super::{quoting, synced};
+use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, timed, until};
+
+/// Cases: P-01, P-02, P-07, P-08
+#[test]
+fn what_only_a_change_can_heal_is_not_tried_again() {
+    run(async {
+        let env = TestEnv::shared().await;
+        // An object that is tried again and again is the clock: its fourth try is some seconds
+        // after its first.
+        let clock = synced(env, Target::Braintrust).await;
+        let all = Target::ALL.into_iter();
+        let cases =
+            all.flat_map(|target| [400, 401, 403, 404, 413, 422].map(|status| (target, status)));
+        let test_cases = join_all(cases.map(async |(target, status)| {
+            let case = synced(env, target).await;
+            case.account
+                .add_fault(quoting(&case, status, "application/json").forever());
+            case.secret("source", &[("a", &case.value("rotated"))])
+                .await;
+            let is_stalled = |object: &_| condition(object, "Stalled").is_some();
+            case.wait("target", "stalled", is_stalled).await;
+            let count = case.account.requests().len();
+            (case, status, count)
+        }))
+        .await;
+        let before = clock.account.requests().len();
+        clock.account.add_fault(Fault::status(500).forever());
+        clock
+            .secret("source", &[("a", &clock.value("rotated"))])
+            .await;
+        until("the clock strikes four", async || {
+            let count = clock.account.requests().len() - before;
+            if count >= 4 {
+                Ok(())
+            } else {
+                Err(format!("{count} tries"))
+            }
+        })
+        .await;
+        for (case, status, count) in test_cases {
+            let requests = case.account.requests();
+            assert_eq!(requests.len(), count, "{:?} {status}", case.target);
+            case.finish().await;
+        }
+        clock.finish().await;
+    });
+}
+
+/// Cases: P-09
+#[test]
+fn no_call_is_made_before_retry_after_is_over() {
+    // What is asked for, and the least and the most that is waited.
+    let table = [
+        ("3", 3.0, 8.0),
+        ("0", 1.0, 6.0),
+        ("-5", 0.0, 6.0),
+        ("soon", 0.0, 6.0),
+    ];
+    run(async {
+        let env = TestEnv::shared().await;
+        let cases = Target::ALL
+            .into_iter()
+            .flat_map(|target| table.map(|row| (target, row)));
+        join_all(cases.map(async |(target, (asked, least, most))| {
+            for status in [429, 503] {
+                let case = synced(env, target).await;
+                let fault = quoting(&case, status, "application/json");
+                case.account.add_fault(fault.header("retry-after", asked));
+                let before = case.account.requests().len();
+                let value = case.value("rotated");
+                case.secret("source", &[("a", &value)]).await;
+                case.wait_held(&[("A_KEY", &value)]).await;
+                case.wait_ready("target").await;
+                let requests = case.account.requests();
+                let waited = requests[before + 1].started - requests[before].started;
+                let range = Duration::from_secs_f64(least)..Duration::from_secs_f64(most);
+                assert!(
+                    range.contains(&waited),
+                    "{target:?} {status} {asked}: {waited:?}"
+                );
+                case.finish().await;
+            }
+        }))
+        .await;
+    });
+}
+
+/// Cases: P-12
+#[test]
+fn a_retry_after_of_any_size_harms_nothing() {
+    run(async {
+        let env = TestEnv::shared().await;
+        let case = synced(env, Target::BasetenTeam).await;
+        let sizes = [
+            "1000000000",
+            "9223372036854775807",
+            "18446744073709551616",
+            "",
+            "1.5",
+        ];
+        let dates = [
+            "Fri, 31 Dec 9999 23:59:59 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "((((((",
+        ];
+        let long = "9".repeat(8 * 1024);
+        for asked in sizes.into_iter().chain(dates).chain([long.as_str()]) {
+            let fault = quoting(&case, 429, "text/plain").header("retry-after", asked);
+            super::suffers(
+                &case,
+                fault.forever(),
+                super::State::Reconciling,
+                "RateLimited",
+            )
+            .await;
+        }
+        assert!(!env.operator.log().contains("panicked"));
+        case.finish().await;
+    });
+}
+
+/// Cases: P-16
+#[test]
+fn a_provider_that_hangs_is_given_up_and_holds_up_no_other() {
+    run(async {
+        let env = &TestEnv::fresh(&[]).await;
+        let bystander = Bystander::new(env).await;
+        let all = join_all(Target::ALL.map(async |target| {
+            let case = TestCase::new(env, target).await;
+            let other = TestCase::new(env, target).await;
+            let value = case.value("a");
+            case.secret("source", &[("a", &value)]).await;
+            case.account.add_fault(Fault::new(Action::Hang).forever());
+            // A set has one owner.
+            let last = if target == Target::Pipecat { 'A' } else { 'L' };
+            let entries: Vec<String> = ('A'..=last).map(|letter| format!("{letter}_KEY")).collect();
+            for entry in &entries {
+                let name = entry.to_lowercase().replace('_', "-");
+                case.object(&name, &[(entry, "source", "a")]).await;
+            }
+            until("a call hangs", async || {
+                match case.account.requests().len() {
+                    0 => Err("no call".to_owned()),
+                    _ => Ok(()),
+                }
+            })
+            .await;
+            (case, other, entries, Instant::now())
+        }))
+        .await;
+        // Sixty objects hang at five accounts. Neither another account ...
+        let latency = bystander.rotate().await;
+        assert!(latency < Duration::from_secs(1), "{latency:?}");
+        for (case, other, ..) in &all {
+            // ... nor the same name in another account waits for them.
+            let value = other.value("a");
+            // A team is one scope for all keys, and all teams of the tests have one id.
+            let name = if case.target == Target::BasetenTeam {
+                "OTHER_KEY"
+            } else {
+                "A_KEY"
+            };
+            other.object("unaffected", &[(name, "source", "a")]).await;
+            other.wait_reason("unaffected", "SecretNotFound").await;
+            let latency = timed(other, async {
+                other.secret("source", &[("a", &value)]).await;
+            });
+            let latency = latency.await;
+            assert!(
+                latency < Duration::from_secs(1),
+                "{:?}: {latency:?}",
+                case.target
+            );
+            other.wait_ready("unaffected").await;
+            let is_early = case
+                .account
+                .requests()
+                .iter()
+                .all(|request| request.ended.is_none());
+            assert!(is_early, "{:?}: the calls no longer hung", case.target);
+        }
+        join_all(all.into_iter().map(async |(case, other, entries, since)| {
+            // What hangs goes on to hang until the deadline of a call; the next call does not.
+            case.account.clear_faults();
+            let value = case.value("a");
+            let expected: Vec<_> = entries.iter().map(|entry| (&**entry, &*value)).collect();
+            case.wait_held(&expected).await;
+            case.wait_ready("a-key").await;
+            let (target, took) = (case.target, since.elapsed());
+            assert!(took < Duration::from_secs(45), "{target:?} {took:?}");
+            // Events are sent outside of the reconcile.
+            until("an event tells of the deadline", async || {
+                let events = case.kubectl(&["get", "events", "-o", "json"]).await;
+                let is_told = events.contains("\"reason\": \"Timeout\"");
+                if is_told {
+                    Ok(())
+                } else {
+                    Err(format!("{target:?} {events}"))
+                }
+            })
+            .await;
+            case.finish().await;
+            other.finish().await;
+        }))
+        .await;
+        bystander.finish().await;
+    });
+}

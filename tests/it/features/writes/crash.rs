@@ -1,0 +1,101 @@
+//! What is at the provider when the operator dies in the middle of a write.
+
+use futures::future::join_all;
+use provider_secrets::api::EntryState;
+use simulator::{Action, Fault};
+
+use super::{count, synced, wait_synced};
+use crate::harness::{Operator, Target, TestEnv, run, traces, until};
+
+/// Cases: L-01, L-03
+#[test]
+fn a_crash_between_there_and_back_again_leaves_no_stale_value_that_looks_synced() {
+    run(async {
+        let env = TestEnv::fresh(&[]).await;
+        let mut test_cases = Vec::new();
+        for target in Target::ALL {
+            test_cases.push(synced(&env, target).await);
+        }
+        let (mut running, mut ended): (Option<Operator>, Vec<Operator>) = (None, Vec::new());
+        for action in [Action::HangAfterEffect, Action::CutAfterEffect] {
+            // A → B, and B arrives.
+            join_all(test_cases.iter().map(async |case| {
+                let fault = Fault::new(action.clone()).method(case.target.update_method());
+                case.account.add_fault(fault.forever());
+                let b = case.value("b");
+                case.secret("source", &[("a", &b)]).await;
+                case.wait_held(&[("A_KEY", &b)]).await;
+                let object = case.objects().get("target").await.expect("the object");
+                let entry = &object.status.as_ref().expect("a status").entries[0];
+                let known = (entry.state, entry.digest.as_ref());
+                assert_eq!(
+                    known,
+                    (EntryState::Pending, None),
+                    "{:?} {action:?}",
+                    case.target
+                );
+            }))
+            .await;
+            // Crash, back to A, and on.
+            let operator = running.take();
+            operator.as_ref().unwrap_or(&env.operator).kill().await;
+            ended.extend(operator);
+            join_all(test_cases.iter().map(async |case| {
+                case.account.clear_faults();
+                case.secret("source", &[("a", &case.value("a"))]).await;
+            }))
+            .await;
+            running = Some(env.further(&[]).await);
+            join_all(test_cases.iter().map(async |case| {
+                let a = case.value("a");
+                case.wait_held(&[("A_KEY", &a)]).await;
+                wait_synced(case).await;
+                assert_eq!(case.held()["A_KEY"], a);
+            }))
+            .await;
+        }
+        let operator = running.expect("an operator runs");
+        rests(&env, &test_cases, &operator).await;
+        for log in ended.iter().chain([&operator]).map(Operator::log) {
+            assert_eq!(traces(&log), Vec::<String>::new());
+        }
+        for case in test_cases {
+            case.finish().await;
+        }
+    });
+}
+
+/// A restart with nothing to do writes nothing and reads no source.
+async fn rests(env: &TestEnv, test_cases: &[crate::harness::TestCase<'_>], running: &Operator) {
+    assert!(running.terminate().await.success());
+    let counts = async || {
+        let mut counts = Vec::new();
+        for case in test_cases {
+            let patches = count(case, "patch", "providersecrets", "").await;
+            let reads = count(case, "get", "secrets", "source").await;
+            counts.push((patches, reads, case.writes().len()));
+        }
+        counts
+    };
+    let before = counts().await;
+    let operator = env.further(&[]).await;
+    let bystander = super::TestCase::new(env, Target::BasetenTeam).await;
+    bystander.secret("source", &[("a", "1")]).await;
+    bystander.object("later", &[("A_KEY", "source", "a")]).await;
+    bystander.wait_ready("later").await;
+    until("every object was looked at", async || {
+        let metrics = operator.get("/metrics").await.1;
+        let unchanged = "provider_secrets_reconcile_total{result=\"unchanged\"} ";
+        let looked = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(unchanged));
+        match looked.and_then(|count| count.parse::<usize>().ok()) {
+            Some(count) if count >= test_cases.len() => Ok(()),
+            _ => Err(metrics),
+        }
+    })
+    .await;
+    assert_eq!(counts().await, before);
+    assert_eq!(traces(&operator.log()), Vec::<String>::new());
+    bystander.finish().await;
+}

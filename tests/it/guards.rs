@@ -1,0 +1,5 @@
+//! What holds the repository itself to its word.
+
+mod peer; // the defects of a peer, not so here
+mod readme; // the documentation, and the demo
+mod reliability; // which test shows which case of the catalogue

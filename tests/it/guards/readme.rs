@@ -1,0 +1,216 @@
+//! The documentation: every command block of the README is run, and the tables are complete.
+
+use std::{collections::BTreeMap, process::Command};
+
+use cluster::Cluster;
+use provider_secrets::api::Reason;
+use simulator::{Simulator, baseten, braintrust, pipecat, prime_intellect};
+
+use crate::harness::{TestEnv, root, run};
+
+/// What a user has in the environment, and what the simulated accounts take.
+const KEYS: [(&str, &str); 4] = [
+    ("BASETEN_API_KEY", "readme-baseten"),
+    ("PRIME_API_KEY", "readme-prime"),
+    ("PIPECAT_API_KEY", "readme-pipecat"),
+    ("BRAINTRUST_API_KEY", "readme-braintrust"),
+];
+
+/// A command block and the heading that it stands under.
+struct Block {
+    heading: String,
+    script: String,
+}
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).expect("a README")
+}
+
+fn blocks(text: &str) -> Vec<Block> {
+    let (mut blocks, mut heading, mut script) = (Vec::new(), String::new(), None::<String>);
+    for line in text.lines() {
+        match (&mut script, line) {
+            (Some(_), "```") => {
+                let script = script.take().unwrap_or_default();
+                blocks.push(Block {
+                    heading: heading.clone(),
+                    script,
+                });
+            }
+            (Some(script), line) => script.extend([line, "\n"]),
+            (None, "```sh") => script = Some(String::new()),
+            (None, line) if line.starts_with("## ") => line[3..].clone_into(&mut heading),
+            (None, _) => {}
+        }
+    }
+    blocks
+}
+
+/// Runs a block as a person would, with the cluster's own kubectl and Helm first in the path.
+async fn play(cluster: &Cluster, block: &Block) {
+    let tools = cluster.directory().join("bin");
+    std::fs::create_dir_all(&tools).expect("a folder");
+    let kubectl = cluster.tools().kubectl().await.expect("kubectl");
+    let helm = cluster.tools().helm().await.expect("helm");
+    for (name, program) in [("kubectl", &kubectl), ("helm", &helm)] {
+        let link = tools.join(name);
+        if !link.exists() {
+            std::os::unix::fs::symlink(program, link).expect("a link");
+        }
+    }
+    let path = format!("{}:{}", tools.display(), env!("PATH"));
+    let output = tokio::process::Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &block.script])
+        .current_dir(root())
+        .env("PATH", path)
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .env("HELM", &helm)
+        .env("HELM_CACHE_HOME", tools.join("cache"))
+        .envs(KEYS)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("bash runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "under {:?}:\n{}\n{said}",
+        block.heading,
+        block.script
+    );
+}
+
+fn add_accounts(simulator: &Simulator) {
+    let [baseten_key, prime_key, pipecat_key, braintrust_key] = KEYS.map(|(_, key)| key);
+    let added = [
+        simulator
+            .baseten()
+            .add_account(baseten::NewAccount::new("readme", baseten_key)),
+        simulator
+            .prime_intellect()
+            .add_account(prime_intellect::NewAccount::new("readme", prime_key)),
+        simulator
+            .pipecat()
+            .add_account(pipecat::NewAccount::new("readme", pipecat_key)),
+        simulator
+            .braintrust()
+            .add_account(braintrust::NewAccount::new("readme", braintrust_key)),
+    ];
+    for account in added {
+        account.expect("an account is added");
+    }
+}
+
+#[test]
+fn every_command_block_of_the_readme_works() {
+    run(async {
+        let env = TestEnv::dedicated(&[]).await;
+        add_accounts(env.simulator());
+        let mut played = BTreeMap::new();
+        for block in blocks(&readme()) {
+            *played.entry(block.heading.clone()).or_insert(0) += 1;
+            match block.heading.as_str() {
+                // The demo has a test of its own, and this is part of the other.
+                "See it work" => {
+                    assert_eq!(make_targets(&block.script), ["demo", "test"]);
+                }
+                // Each way to install begins with an empty cluster.
+                "Install" => {
+                    let cluster = Cluster::start().await.expect("the cluster starts");
+                    play(&cluster, &block).await;
+                }
+                _ => play(&env.cluster, &block).await,
+            }
+        }
+        assert_eq!(played["Install"], 2);
+        assert_eq!(played["60 seconds with each provider"], 5);
+        let held = env
+            .simulator()
+            .account(simulator::Provider::Braintrust, "readme")
+            .expect("an account");
+        assert_eq!(held.values(None)["OPENAI_API_KEY"], "sk-another-one");
+    });
+}
+
+/// The targets of a block of make commands, each of which make knows.
+fn make_targets(script: &str) -> Vec<&str> {
+    script
+        .lines()
+        .map(|line| {
+            let target = line
+                .strip_prefix("make ")
+                .expect("a make command")
+                .split(' ')
+                .next()
+                .unwrap_or_default();
+            let known = Command::new("make")
+                .args(["--dry-run", target])
+                .current_dir(root())
+                .output();
+            assert!(
+                known.expect("make runs").status.success(),
+                "make knows no target {target}"
+            );
+            target
+        })
+        .collect()
+}
+
+#[test]
+fn the_demo_shows_what_it_says_and_ends() {
+    let example = std::env::current_exe().expect("a path");
+    let folder = example.ancestors().nth(2).expect("a build folder");
+    let demo = Command::new(folder.join("examples/demo"))
+        .current_dir(root())
+        .env_remove("KEEP")
+        .output();
+    let demo = demo.expect("the demo runs");
+    let said = String::from_utf8_lossy(&demo.stdout);
+    assert!(
+        demo.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&demo.stderr)
+    );
+    for shown in ["PROVIDER", "received the new", "status says", "Done"] {
+        assert!(
+            said.contains(shown),
+            "the demo does not show {shown}:\n{said}"
+        );
+    }
+    assert!(
+        !said.contains('\u{1b}'),
+        "no colours where there is no terminal"
+    );
+}
+
+#[test]
+fn every_reason_is_explained() {
+    let reference = std::fs::read_to_string(root().join("docs/reference.md")).expect("a reference");
+    for reason in Reason::ALL {
+        let row = format!("\n| `{reason}` |");
+        assert!(
+            reference.contains(&row),
+            "docs/reference.md does not explain {reason}"
+        );
+    }
+}
+
+#[test]
+fn every_flag_is_explained() {
+    let help = Command::new(env!("CARGO_BIN_EXE_provider-secrets"))
+        .args(["run", "--help"])
+        .output();
+    let help = String::from_utf8(help.expect("the operator runs").stdout).expect("text");
+    let reference = std::fs::read_to_string(root().join("docs/reference.md")).expect("a reference");
+    let flags = help
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("--")?.split(' ').next());
+    let flags: Vec<&str> = flags.collect();
+    assert!(flags.len() >= 9, "{help}");
+    for flag in flags {
+        assert!(
+            reference.contains(&format!("`--{flag}")),
+            "docs/reference.md does not explain --{flag}"
+        );
+    }
+}

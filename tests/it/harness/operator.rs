@@ -1,0 +1,135 @@
+//! The operator as a process.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    sync::OnceLock,
+    time::Duration,
+};
+
+use cluster::process::{Guarded, Program};
+use simulator::Provider;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use super::until;
+
+/// The operator to run. The benchmark sets its release build here first.
+pub(crate) static BINARY: OnceLock<PathBuf> = OnceLock::new();
+
+fn binary() -> &'static Path {
+    BINARY.get_or_init(|| env!("CARGO_BIN_EXE_provider-secrets").into())
+}
+
+/// A running operator, killed on drop.
+pub(crate) struct Operator {
+    process: Guarded,
+    address: SocketAddr,
+}
+
+impl Operator {
+    /// Starts the operator with the ServiceAccount of `kubeconfig`, at log level trace, and waits
+    /// until it listens. `url` says where the providers are.
+    pub(crate) async fn launch(
+        kubeconfig: &Path,
+        url: impl Fn(Provider) -> String,
+        log: PathBuf,
+        flags: &[&str],
+    ) -> Self {
+        let endpoints = [
+            ("baseten", Provider::Baseten),
+            ("primeintellect", Provider::PrimeIntellect),
+            ("pipecat", Provider::Pipecat),
+            ("braintrust", Provider::Braintrust),
+            ("braintrust/eu", Provider::Braintrust),
+        ];
+        let endpoints =
+            endpoints.map(|(name, provider)| format!("--endpoint={name}={}", url(provider)));
+        let arguments = [
+            "run",
+            "--metrics-bind-address=127.0.0.1:0",
+            "--health-probe-bind-address=127.0.0.1:0",
+        ];
+        let program = Program::new(binary())
+            .args(arguments)
+            .args(&endpoints)
+            .args(flags)
+            .env("KUBECONFIG", kubeconfig)
+            // RUST_LOG must not lift the cap on kube's own targets.
+            .env(
+                "RUST_LOG",
+                "trace,kube_client::client=trace,hyper=trace,reqwest=trace",
+            );
+        let process = Guarded::spawn(program, &log).expect("the operator starts");
+        let address = until("the operator listens", async || {
+            let log = process.log();
+            log.lines().find_map(listening).ok_or_else(|| tail(&log))
+        })
+        .await;
+        Self { process, address }
+    }
+
+    /// Waits until `/readyz` answers 200.
+    pub(crate) async fn wait_until_ready(&self) {
+        until("the operator is ready", async || {
+            match self.get("/readyz").await {
+                (200, _) => Ok(()),
+                (_, body) => Err(body),
+            }
+        })
+        .await;
+    }
+
+    /// Status and body of a GET on the probe and metrics server; status 0 where there is no answer.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        self.exchange(path).await.unwrap_or_default()
+    }
+
+    async fn exchange(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(self.address).await.ok()?;
+        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    /// Everything it printed.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// The process.
+    pub(crate) fn process(&self) -> &Guarded {
+        &self.process
+    }
+
+    /// Sends SIGTERM and waits.
+    pub(crate) async fn terminate(&self) -> ExitStatus {
+        self.process
+            .terminate(Duration::from_secs(30))
+            .await
+            .expect("the operator ends")
+    }
+
+    /// Sends SIGKILL and waits.
+    pub(crate) async fn kill(&self) {
+        self.process.kill().await.expect("the operator is killed");
+    }
+}
+
+fn listening(line: &str) -> Option<SocketAddr> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    (line["msg"] == "listening")
+        .then(|| line["address"].as_str()?.parse().ok())
+        .flatten()
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}

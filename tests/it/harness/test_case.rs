@@ -1,0 +1,434 @@
+//! A test case: one test's namespace and provider account in an environment.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
+use provider_secrets::api::{Condition, ProviderSecret};
+use serde_json::{Value, json};
+use simulator::{Account, Exchange};
+
+use super::{CANARY, Target, TestEnv, invariants, until};
+
+/// Stands for the Baseten team of a test case in the lines of requests: its id differs in each account.
+const TEAM: &str = "{team}";
+
+/// One test's namespace, with an account at the provider and its API key in the Secret `credential`, key `api-key`.
+pub(crate) struct TestCase<'a> {
+    pub(crate) env: &'a TestEnv,
+    pub(crate) target: Target,
+    pub(crate) namespace: String,
+    pub(crate) account: Account,
+    pub(crate) key: String,
+    /// The values of other clients at the provider, which must stay, by scope and name.
+    pub(crate) foreign_secrets: Mutex<ForeignSecrets>,
+    /// The namespace whose account this test case uses, where it has none of its own.
+    pub(crate) shares: Option<String>,
+}
+
+/// Values by scope and name.
+pub(crate) type ForeignSecrets = BTreeMap<(Option<String>, String), String>;
+
+impl<'a> TestCase<'a> {
+    /// Creates a namespace and an account.
+    pub(crate) async fn new(env: &'a TestEnv, target: Target) -> Self {
+        Self::in_namespace(env, target, &fresh_names().0).await
+    }
+
+    /// As [`Self::new`], in a namespace of this name, which may exist.
+    pub(crate) async fn in_namespace(env: &'a TestEnv, target: Target, namespace: &str) -> Self {
+        let namespace = namespace.to_owned();
+        let key = format!("{CANARY}-key-of-{namespace}");
+        let account = target.account(env.simulator(), &namespace, &key);
+        Self {
+            env,
+            target,
+            namespace,
+            account,
+            key,
+            foreign_secrets: Mutex::default(),
+            shares: None,
+        }
+        .open()
+        .await
+    }
+
+    /// A test case in another namespace with an existing account and key.
+    pub(crate) async fn with_account(&self, account: &Account, key: &str) -> TestCase<'a> {
+        TestCase {
+            env: self.env,
+            target: self.target,
+            namespace: fresh_names().0,
+            account: account.clone(),
+            key: key.to_owned(),
+            foreign_secrets: Mutex::default(),
+            shares: Some(self.namespace.clone()),
+        }
+        .open()
+        .await
+    }
+
+    /// A further key of this account.
+    pub(crate) fn further_key(&self) -> String {
+        let (_, key) = fresh_names();
+        self.account
+            .add_key(key.as_str())
+            .expect("a further key is added");
+        key
+    }
+
+    /// Creates the namespace and the Secret of the API key.
+    async fn open(self) -> Self {
+        let case = self;
+        let namespace: Namespace =
+            serde_json::from_value(json!({"metadata": {"name": case.namespace}}))
+                .expect("a namespace");
+        let namespaces: Api<Namespace> = Api::all(case.env.client.clone());
+        match namespaces.create(&PostParams::default(), &namespace).await {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            made => drop(made.expect("a namespace is made")),
+        }
+        case.secret("credential", &[("api-key", &case.key)]).await;
+        case
+    }
+
+    /// The id of the default team at Baseten.
+    pub(crate) fn default_team(&self) -> String {
+        Target::default_team(self.account.name())
+    }
+
+    /// A value that carries the canary.
+    pub(crate) fn value(&self, text: &str) -> String {
+        format!("{CANARY}-{}-{text}", self.namespace)
+    }
+
+    /// Replaces the API key by one that the operator has not seen, so that it starts without any state of the account.
+    pub(crate) async fn replace_key(&self) {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let key = format!("{}-{}", self.key, COUNT.fetch_add(1, Ordering::Relaxed));
+        self.account.add_key(&*key).expect("a key is added");
+        self.secret("credential", &[("api-key", &key)]).await;
+    }
+
+    /// `spec.provider` for this test case's account.
+    pub(crate) fn provider(&self) -> Value {
+        self.target.provider_spec(self.account.name())
+    }
+
+    /// The names and values in this test case's scope at the provider.
+    pub(crate) fn held(&self) -> BTreeMap<String, String> {
+        self.account.values(self.scope().as_deref())
+    }
+
+    /// The requests that wrote at the provider, by method and path.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        self.account
+            .writes()
+            .iter()
+            .map(|write| self.line(write))
+            .collect()
+    }
+
+    /// Method and path of a request, with [`TEAM`] for the id of this test case's team.
+    pub(crate) fn line(&self, request: &Exchange) -> String {
+        request.line().replace(&self.team(), TEAM)
+    }
+
+    /// The id of this test case's team at Baseten.
+    pub(crate) fn team(&self) -> String {
+        Target::team(self.account.name())
+    }
+
+    /// The test case of this identity, after a change of the environment.
+    pub(crate) fn resume(
+        env: &'a TestEnv,
+        target: Target,
+        (namespace, account, key): &(String, Account, String),
+    ) -> Self {
+        Self {
+            env,
+            target,
+            namespace: namespace.clone(),
+            account: account.clone(),
+            key: key.clone(),
+            foreign_secrets: Mutex::default(),
+            shares: None,
+        }
+    }
+
+    /// Namespace, account and key, for [`TestCase::resume`].
+    pub(crate) fn identity(&self) -> (String, Account, String) {
+        (
+            self.namespace.clone(),
+            self.account.clone(),
+            self.key.clone(),
+        )
+    }
+
+    /// Waits until the provider holds exactly these.
+    pub(crate) async fn wait_held(&self, expected: &[(&str, &str)]) {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let expected: BTreeMap<String, String> = expected.iter().map(owned).collect();
+        until("the provider holds the values", async || {
+            let held = self.held();
+            if held == expected {
+                Ok(())
+            } else {
+                Err(format!("{:?}: it holds {held:?}", self.target))
+            }
+        })
+        .await;
+    }
+
+    /// Applies a Secret with text values and returns its resourceVersion.
+    pub(crate) async fn secret(&self, name: &str, data: &[(&str, &str)]) -> String {
+        let data: BTreeMap<&str, &[u8]> = data
+            .iter()
+            .map(|(key, value)| (*key, value.as_bytes()))
+            .collect();
+        self.binary_secret(name, &data).await
+    }
+
+    /// Applies a Secret with values of any bytes and returns its resourceVersion.
+    pub(crate) async fn binary_secret(&self, name: &str, data: &BTreeMap<&str, &[u8]>) -> String {
+        let data: BTreeMap<String, k8s_openapi::ByteString> = data
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), k8s_openapi::ByteString(value.to_vec())))
+            .collect();
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "data": data,
+        });
+        let parameters = PatchParams::apply("test").force();
+        let secret = self
+            .secrets()
+            .patch(name, &parameters, &Patch::Apply(&secret))
+            .await;
+        secret
+            .expect("a Secret is applied")
+            .resource_version()
+            .expect("a version")
+    }
+
+    /// Deletes a Secret.
+    pub(crate) async fn delete_secret(&self, name: &str) {
+        self.secrets()
+            .delete(name, &DeleteParams::default())
+            .await
+            .expect("a Secret is deleted");
+    }
+
+    /// The Secrets of this namespace.
+    pub(crate) fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.env.client.clone(), &self.namespace)
+    }
+
+    /// The objects of this namespace.
+    pub(crate) fn objects(&self) -> Api<ProviderSecret> {
+        Api::namespaced(self.env.client.clone(), &self.namespace)
+    }
+
+    /// Applies an object whose `data` are (remote name, Secret, key).
+    pub(crate) async fn object(&self, name: &str, data: &[(&str, &str, &str)]) {
+        let data: Vec<Value> = data
+            .iter()
+            .map(|(entry, secret, key)| json!({"name": entry, "secretKeyRef": {"name": secret, "key": key}}))
+            .collect();
+        self.apply(name, json!({"provider": self.provider(), "data": data}))
+            .await
+            .expect("an object is applied");
+    }
+
+    /// Applies an object with this spec.
+    pub(crate) async fn apply(&self, name: &str, spec: Value) -> kube::Result<ProviderSecret> {
+        let object = json!({
+            "apiVersion": "providersecrets.dev/v1alpha1",
+            "kind": "ProviderSecret",
+            "metadata": {"name": name},
+            "spec": spec,
+        });
+        let parameters = PatchParams::apply("test").force();
+        self.objects()
+            .patch(name, &parameters, &Patch::Apply(&object))
+            .await
+    }
+
+    /// Changes an object by a merge patch.
+    pub(crate) async fn patch(&self, name: &str, patch: Value) -> kube::Result<ProviderSecret> {
+        self.objects()
+            .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+    }
+
+    /// Waits until `Ready` has this reason for the newest generation, and gives the object. Checks
+    /// that the conditions are consistent.
+    pub(crate) async fn wait_reason(&self, name: &str, reason: &str) -> ProviderSecret {
+        self.wait(name, reason, |object| {
+            condition(object, "Ready").is_some_and(|ready| ready.reason == reason)
+        })
+        .await
+    }
+
+    /// Waits until `Ready` is True for the newest generation, and gives the object.
+    pub(crate) async fn wait_ready(&self, name: &str) -> ProviderSecret {
+        self.wait(name, "ready", |object| {
+            condition(object, "Ready").is_some_and(|ready| ready.status == "True")
+        })
+        .await
+    }
+
+    /// Waits until an object is as expected and its status is of the newest generation.
+    pub(crate) async fn wait(
+        &self,
+        name: &str,
+        what: &str,
+        is_expected: impl Fn(&ProviderSecret) -> bool,
+    ) -> ProviderSecret {
+        let object = until(&format!("{name} is {what}"), async || {
+            let object = self
+                .objects()
+                .get(name)
+                .await
+                .map_err(|error| error.to_string())?;
+            let observed = object
+                .status
+                .as_ref()
+                .and_then(|status| status.observed_generation);
+            if observed == object.metadata.generation && is_expected(&object) {
+                Ok(object)
+            } else {
+                Err(format!("{:#?}", object.status))
+            }
+        })
+        .await;
+        check_conditions(&object);
+        object
+    }
+
+    /// Runs kubectl in this namespace as the administrator and returns its standard output.
+    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
+        let arguments = [&["--namespace", self.namespace.as_str()], arguments].concat();
+        self.env.kubectl(&arguments, None).await
+    }
+
+    /// Runs kubectl in this namespace, which must fail, and returns its standard error.
+    pub(crate) async fn kubectl_refused(&self, arguments: &[&str], stdin: Option<&str>) -> String {
+        let arguments = [&["--namespace", self.namespace.as_str()], arguments].concat();
+        let output = self
+            .env
+            .cluster
+            .kubectl_output(&arguments, stdin)
+            .await
+            .expect("kubectl runs");
+        assert!(
+            !output.success,
+            "kubectl {arguments:?} was accepted: {}",
+            output.stdout
+        );
+        output.stderr
+    }
+
+    /// The columns of `kubectl get psec` for an object, without name and age.
+    pub(crate) async fn columns(&self, name: &str) -> Vec<String> {
+        let table = self.kubectl(&["get", "psec", name]).await;
+        let mut lines = table.lines().map(str::split_whitespace);
+        let heads: Vec<&str> = lines.next().expect("kubectl prints heads").collect();
+        assert_eq!(
+            heads,
+            [
+                "NAME",
+                "PROVIDER",
+                "READY",
+                "REASON",
+                "SYNCED",
+                "LAST-SYNC",
+                "AGE"
+            ],
+            "{table}"
+        );
+        let cells: Vec<String> = lines
+            .next()
+            .expect("kubectl prints a row")
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(cells[0], name, "{table}");
+        cells[1..cells.len() - 1].to_vec()
+    }
+
+    /// Ends the test: checks the invariants, and that the provider holds no secret of ours that no object names.
+    pub(crate) async fn finish(self) {
+        invariants::check(&self, &[]).await;
+    }
+
+    /// As [`Self::finish`], where the test left these names at the provider on purpose.
+    pub(crate) async fn finish_leaving(self, names: &[&str]) {
+        invariants::check(&self, names).await;
+    }
+}
+
+/// Names of a namespace and of a key that no other test uses.
+fn fresh_names() -> (String, String) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    (format!("case-{number}"), format!("{CANARY}-key-{number}"))
+}
+
+/// Runs a test at each of the five upstream APIs, side by side in the shared environment.
+pub(crate) async fn at_each_api(play: impl AsyncFn(TestCase<'static>)) {
+    at_each_api_on(TestEnv::shared().await, play).await;
+}
+
+/// As [`at_each_api`], in another environment.
+pub(crate) async fn at_each_api_on<'a>(env: &'a TestEnv, play: impl AsyncFn(TestCase<'a>)) {
+    let play = &play;
+    let plays = Target::ALL.map(async |target| play(TestCase::new(env, target).await).await);
+    futures::future::join_all(plays).await;
+}
+
+/// As [`at_each_api`], in [`TestEnv::verifying`].
+pub(crate) async fn at_each_api_verifying(play: impl AsyncFn(TestCase<'static>)) {
+    at_each_api_on(TestEnv::verifying().await, play).await;
+}
+
+/// A condition of an object.
+pub(crate) fn condition<'a>(object: &'a ProviderSecret, kind: &str) -> Option<&'a Condition> {
+    object
+        .status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|condition| condition.r#type == kind)
+}
+
+/// Asserts that exactly one of the three conditions is True, at most one while suspended, and that each has the
+/// generation of the status.
+pub(super) fn check_conditions(object: &ProviderSecret) {
+    let Some(status) = &object.status else { return };
+    if status.conditions.is_empty() {
+        return;
+    }
+    let is_true = |condition: &&Condition| condition.status == "True";
+    let count = status.conditions.iter().filter(is_true).count();
+    let ready = condition(object, "Ready").expect("there is always a Ready condition");
+    let allowed = if ready.reason == "Suspended" {
+        0..=1
+    } else {
+        1..=1
+    };
+    assert!(allowed.contains(&count), "{:#?}", status.conditions);
+    for condition in &status.conditions {
+        assert_eq!(condition.observed_generation, status.observed_generation);
+        assert!(!condition.message.is_empty());
+    }
+}

@@ -1,0 +1,6 @@
+//! What is installed: the chart and its access rights, the command line, what a release holds.
+
+pub(crate) mod chart; // the chart, with Helm and the API server
+mod cli; // the command line: exit codes, one line for what is wrong
+mod packaging; // versions, manifests, lint rules
+mod rbac; // the rights that the chart grants

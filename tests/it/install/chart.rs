@@ -1,0 +1,133 @@
+//! The Helm chart: what it renders, what its schema refuses, and its lifecycle on a real API server.
+
+mod release;
+mod render;
+mod scope;
+mod server;
+mod values;
+
+use std::path::PathBuf;
+
+use cluster::{Cluster, Output};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+/// The namespace that charts are rendered for.
+pub(crate) const NAMESPACE: &str = "provider-secrets-system";
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file of the repository.
+pub(crate) fn read(path: &str) -> String {
+    let text = std::fs::read_to_string(root().join(path));
+    assert!(text.is_ok(), "{path}: {text:?}");
+    text.unwrap_or_default()
+}
+
+/// Every document of a YAML text that is not empty.
+pub(crate) fn documents(text: &str) -> Vec<Value> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text).expect("the text is YAML");
+    documents
+        .into_iter()
+        .filter(|document| !document.is_null())
+        .collect()
+}
+
+/// The cluster that packaging tests share. None of them removes what another one applied.
+pub(crate) async fn shared_cluster() -> &'static Cluster {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    CLUSTER
+        .get_or_init(|| async { Cluster::start().await.expect("a cluster starts") })
+        .await
+}
+
+/// Standard output of a command that must succeed.
+pub(crate) fn succeeded(output: Output) -> String {
+    assert!(output.success, "{}{}", output.stdout, output.stderr);
+    output.stdout
+}
+
+/// Runs kubectl, which must succeed.
+pub(crate) async fn kubectl(cluster: &Cluster, arguments: &[&str], stdin: Option<&str>) -> String {
+    succeeded(
+        cluster
+            .kubectl_output(arguments, stdin)
+            .await
+            .expect("kubectl runs"),
+    )
+}
+
+/// Makes a namespace that has these labels.
+pub(crate) async fn namespace(cluster: &Cluster, name: &str, labels: &Value) {
+    let manifest = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": labels},
+    });
+    let apply = ["apply", "--server-side", "--filename=-"];
+    kubectl(cluster, &apply, Some(&manifest.to_string())).await;
+}
+
+fn chart() -> String {
+    root().join("charts/provider-secrets").display().to_string()
+}
+
+/// `helm template` with more arguments, whatever comes of it.
+async fn template(arguments: &[&str]) -> Output {
+    let chart = chart();
+    let mut all = vec![
+        "template",
+        "provider-secrets",
+        &chart,
+        "--namespace",
+        NAMESPACE,
+    ];
+    all.extend(arguments);
+    shared_cluster()
+        .await
+        .helm_output(&all, None)
+        .await
+        .expect("helm runs")
+}
+
+/// What the chart renders with these arguments.
+async fn render(arguments: &[&str]) -> Vec<Value> {
+    documents(&succeeded(template(arguments).await))
+}
+
+/// The one object of this kind whose name ends so.
+fn find<'a>(objects: &'a [Value], kind: &str, name_end: &str) -> &'a Value {
+    let found: Vec<&Value> = objects
+        .iter()
+        .filter(|object| {
+            object["kind"] == kind
+                && object["metadata"]["name"]
+                    .as_str()
+                    .is_some_and(|name| name.ends_with(name_end))
+        })
+        .collect();
+    assert_eq!(found.len(), 1, "{kind} …{name_end} in {objects:#?}");
+    found[0]
+}
+
+fn has(objects: &[Value], kind: &str) -> bool {
+    objects.iter().any(|object| object["kind"] == kind)
+}
+
+fn pod(objects: &[Value]) -> &Value {
+    &find(objects, "Deployment", "")["spec"]["template"]
+}
+
+fn container(objects: &[Value]) -> &Value {
+    &pod(objects)["spec"]["containers"][0]
+}
+
+fn arguments_of(objects: &[Value]) -> Vec<&str> {
+    let arguments = container(objects)["args"].as_array().into_iter().flatten();
+    arguments
+        .map(|argument| argument.as_str().expect("an argument is a text"))
+        .collect()
+}

@@ -1,0 +1,76 @@
+//! `scope`: rights in the whole cluster, or in some namespaces and nowhere else.
+
+use serde_json::Value;
+
+use super::{NAMESPACE, arguments_of, find, has, render, template};
+
+const TWO: &str = "--set=scope.mode=Namespaces,scope.namespaces={one,two}";
+
+fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    let objects = objects.iter();
+    objects.filter(|object| object["kind"] == kind).collect()
+}
+
+fn namespaces(objects: &[&Value]) -> Vec<String> {
+    let namespaces = objects
+        .iter()
+        .map(|object| &object["metadata"]["namespace"]);
+    namespaces
+        .map(|name| name.as_str().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_role_in_each_namespace_has_the_rules_of_the_cluster_role() {
+    let everywhere = render(&[]).await;
+    assert!(!has(&everywhere, "Role") && !has(&everywhere, "RoleBinding"));
+    let rules = &find(&everywhere, "ClusterRole", "provider-secrets")["rules"];
+
+    let objects = render(&[TWO, "--set=rbac.aggregateClusterRoles=false"]).await;
+    assert!(!has(&objects, "ClusterRole") && !has(&objects, "ClusterRoleBinding"));
+    let granted = of_kind(&objects, "Role");
+    let bindings = of_kind(&objects, "RoleBinding");
+    assert_eq!(namespaces(&granted), ["one", "two"]);
+    assert_eq!(namespaces(&bindings), ["one", "two"]);
+    for (role, binding) in granted.iter().zip(bindings) {
+        assert_eq!(role["rules"], *rules);
+        assert_eq!(binding["roleRef"]["kind"], "Role");
+        assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+        let subject = &binding["subjects"][0];
+        let account = find(&objects, "ServiceAccount", "");
+        assert_eq!(subject["name"], account["metadata"]["name"]);
+        assert_eq!(subject["namespace"], NAMESPACE);
+    }
+}
+
+#[tokio::test]
+async fn the_operator_gets_its_namespaces_as_a_flag() {
+    let flag = "--watch-namespaces=";
+    let objects = render(&[]).await;
+    let is_flag = |argument: &&str| argument.starts_with(flag);
+    assert_eq!(arguments_of(&objects).into_iter().find(is_flag), None);
+    let objects = render(&[TWO, "--set=rbac.create=false"]).await;
+    assert!(!has(&objects, "Role") && !has(&objects, "RoleBinding"));
+    let flags = arguments_of(&objects).into_iter().find(is_flag);
+    assert_eq!(flags, Some("--watch-namespaces=one,two"));
+}
+
+#[tokio::test]
+async fn a_scope_that_says_two_things_is_refused() {
+    for values in [
+        "scope.mode=Namespaces",
+        "scope.namespaces={one}",
+        "scope.mode=Namespace,scope.namespaces={one}",
+        "scope.mode=Namespaces,scope.namespaces={one,one}",
+        "scope.mode=Namespaces,scope.namespaces={One}",
+        "scope.mode=Namespaces,scope.namespaces={-one}",
+        "scope.mode=Namespaces,scope.namespaces={}",
+        "scope.mode=Namespaces,scope.namespaces=one",
+    ] {
+        let output = template(&["--set", values]).await;
+        let is_refused = output
+            .stderr
+            .contains("values don't meet the specifications");
+        assert!(!output.success && is_refused, "{values}: {}", output.stderr);
+    }
+}

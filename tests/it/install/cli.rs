@@ -1,0 +1,272 @@
+//! The command line: what it prints, exit codes, and one line for what is wrong before anything
+//! is done.
+
+use std::{net::TcpListener, path::Path, time::Duration};
+
+use assert_cmd::Command;
+
+use crate::harness::root;
+
+/// How long a command that only refuses may take; a hang is a failure and not a hung test.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What a run of the binary came to.
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs the binary in an environment that has nothing but `environment`.
+fn provider_secrets(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let output = Command::new(env!("CARGO_BIN_EXE_provider-secrets"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .envs(environment.iter().copied())
+        .timeout(PATIENCE)
+        .output()
+        .expect("the binary runs");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("it prints text"),
+        stderr: String::from_utf8(output.stderr).expect("it prints text"),
+    }
+}
+
+/// Checks that a run was refused in one line that has each of `parts`, and with exit code 2.
+fn assert_refused(ended: &Ended, parts: &[&str]) {
+    let Ended {
+        code,
+        stdout,
+        stderr,
+    } = ended;
+    assert_eq!(*code, Some(2), "{stdout}{stderr}");
+    assert_eq!(stderr.trim_end().lines().count(), 1, "one line: {stderr}");
+    assert!(stderr.starts_with("provider-secrets: "), "{stderr}");
+    for part in parts {
+        assert!(stderr.contains(part), "{part:?} is not in {stderr}");
+    }
+    assert_eq!(stdout, "", "{stderr}");
+}
+
+/// A kubeconfig that reads well and leads nowhere.
+fn kubeconfig(directory: &Path) -> String {
+    let path = directory.join("kubeconfig");
+    let text = "
+apiVersion: v1
+kind: Config
+clusters: [{name: none, cluster: {server: 'http://127.0.0.1:9'}}]
+users: [{name: none, user: {token: none}}]
+contexts: [{name: none, context: {cluster: none, user: none}}]
+current-context: none
+";
+    std::fs::write(&path, text).expect("a kubeconfig is written");
+    path.display().to_string()
+}
+
+#[test]
+fn help_names_every_command_and_is_no_error() {
+    for flag in ["--help", "-h", "help"] {
+        let ended = provider_secrets(&[flag], &[]);
+        assert_eq!(ended.code, Some(0));
+        assert_eq!(ended.stderr, "");
+        for word in ["run", "crds", "--version", "Usage: provider-secrets"] {
+            assert!(
+                ended.stdout.contains(word),
+                "{word} is not in {}",
+                ended.stdout
+            );
+        }
+    }
+}
+
+#[test]
+fn the_help_of_run_names_every_flag_and_its_variable() {
+    let ended = provider_secrets(&["run", "--help"], &[]);
+    assert_eq!(ended.code, Some(0));
+    let flags = ended.stdout.lines().filter_map(|line| {
+        let flag = line.trim_start().strip_prefix("--")?;
+        Some(flag.split([' ', '=']).next().unwrap_or(flag).to_owned())
+    });
+    let flags: Vec<String> = flags.collect();
+    for expected in [
+        "metrics-bind-address",
+        "health-probe-bind-address",
+        "max-concurrent-reconciles",
+        "log-level",
+        "log-format",
+        "endpoint",
+    ] {
+        assert!(
+            flags.iter().any(|flag| flag == expected),
+            "--{expected} is not in {flags:?}"
+        );
+    }
+    for flag in flags.iter().filter(|flag| *flag != "pod-name") {
+        let variable = format!("PROVIDER_SECRETS_{}", flag.to_uppercase().replace('-', "_"));
+        assert!(
+            ended.stdout.contains(&variable),
+            "--{flag} has no {variable}"
+        );
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let ended = provider_secrets(&["--version"], &[]);
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(
+        ended.stdout,
+        concat!("provider-secrets ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn crds_prints_the_committed_definition() {
+    let ended = provider_secrets(&["crds"], &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(ended.stderr, "");
+    let committed = std::fs::read_to_string(root().join("crds/providersecrets.yaml"));
+    assert!(
+        ended.stdout == committed.expect("it is committed"),
+        "run `make crds`"
+    );
+}
+
+#[test]
+fn a_wrong_command_line_is_refused_in_one_line() {
+    let cases: [(&[&str], &[&str]); 19] = [
+        (&[], &["command", "--help"]),
+        (&["walk"], &["walk"]),
+        (&["--nonsense"], &["--nonsense"]),
+        (&["run", "--nonsense"], &["--nonsense"]),
+        (&["run", "extra"], &["extra"]),
+        (&["crds", "--nonsense"], &["--nonsense"]),
+        (&["run", "--log-format=xml"], &["xml", "--log-format"]),
+        (&["run", "--log-level=loud=very=x"], &["--log-level"]),
+        (
+            &["run", "--max-concurrent-reconciles=0"],
+            &["--max-concurrent-reconciles"],
+        ),
+        (
+            &["run", "--max-concurrent-reconciles=many"],
+            &["--max-concurrent-reconciles"],
+        ),
+        (
+            &["run", "--metrics-bind-address=8080"],
+            &["--metrics-bind-address", ":PORT"],
+        ),
+        (
+            &["run", "--health-probe-bind-address=:99999"],
+            &["--health-probe-bind-address"],
+        ),
+        (
+            &["run", "--watch-namespaces=one,Two"],
+            &["--watch-namespaces", "one,Two", "lower-case"],
+        ),
+        (
+            &["run", "--watch-namespaces=one", "--watch-namespaces=two,"],
+            &["--watch-namespaces", "two,"],
+        ),
+        (&["run", "--endpoint"], &["--endpoint"]),
+        (&["run", "--endpoint=baseten"], &["PROVIDER[/NAME]=URL"]),
+        (
+            &["run", "--endpoint=baseten=http://example.com"],
+            &["https", "loopback"],
+        ),
+        (
+            &["run", "--endpoint=acme=https://example.com"],
+            &["baseten", "braintrust"],
+        ),
+        (
+            &["run", "--endpoint=baseten/EU=https://example.com"],
+            &["lower-case"],
+        ),
+    ];
+    for (arguments, parts) in cases {
+        let ended = provider_secrets(arguments, &[]);
+        assert_refused(&ended, parts);
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_refused_like_a_wrong_flag() {
+    let cases = [
+        ("PROVIDER_SECRETS_LOG_FORMAT", "xml", "xml"),
+        ("PROVIDER_SECRETS_METRICS_BIND_ADDRESS", "8080", ":PORT"),
+        (
+            "PROVIDER_SECRETS_ENDPOINT",
+            "baseten=http://example.com",
+            "loopback",
+        ),
+        ("PROVIDER_SECRETS_MAX_CONCURRENT_RECONCILES", "0", "0"),
+        ("PROVIDER_SECRETS_LOG_LEVEL", "loud=very=x", "level"),
+        ("PROVIDER_SECRETS_WATCH_NAMESPACES", "one two", "one two"),
+    ];
+    for (variable, value, part) in cases {
+        let ended = provider_secrets(&["run"], &[(variable, value)]);
+        assert_refused(&ended, &[part]);
+    }
+}
+
+#[test]
+fn namespaces_are_listed_repeated_or_left_out() {
+    for flags in [
+        &["--watch-namespaces=one,two", "--watch-namespaces=three"][..],
+        &["--watch-namespaces="],
+        &["--watch-namespaces", "one"],
+    ] {
+        let ended = provider_secrets(&[&["run"], flags].concat(), &[]);
+        assert_refused(&ended, &["no cluster"]);
+    }
+    let variable = "PROVIDER_SECRETS_WATCH_NAMESPACES";
+    for value in ["", "one", "one,two"] {
+        let ended = provider_secrets(&["run"], &[(variable, value)]);
+        assert_refused(&ended, &["no cluster"]);
+    }
+}
+
+#[test]
+fn a_flag_wins_over_its_variable() {
+    let wrong = [("PROVIDER_SECRETS_LOG_FORMAT", "xml")];
+    let ended = provider_secrets(&["run", "--log-format=json"], &wrong);
+    assert_refused(&ended, &["no cluster"]);
+}
+
+#[test]
+fn without_a_cluster_it_says_so_in_one_line() {
+    let directory = tempfile::tempdir().expect("a directory is made");
+    let broken = directory.path().join("broken");
+    std::fs::write(&broken, "{not: [yaml").expect("a file is written");
+    let broken = broken.display().to_string();
+    let environments: [&[(&str, &str)]; 4] = [
+        &[],
+        &[("KUBECONFIG", "/nonexistent/kubeconfig")],
+        &[("KUBECONFIG", &broken)],
+        &[
+            ("KUBERNETES_SERVICE_HOST", "127.0.0.1"),
+            ("KUBERNETES_SERVICE_PORT", "9"),
+        ],
+    ];
+    for environment in environments {
+        let ended = provider_secrets(&["run"], environment);
+        assert_refused(&ended, &["no cluster", "kubeconfig"]);
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let directory = tempfile::tempdir().expect("a directory is made");
+    let kubeconfig = kubeconfig(directory.path());
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it has an address").to_string();
+    let (metrics, probes) = ("--metrics-bind-address=", "--health-probe-bind-address=");
+    for (taken, free) in [(metrics, probes), (probes, metrics)] {
+        let (taken, free) = (format!("{taken}{address}"), format!("{free}127.0.0.1:0"));
+        let arguments = ["run", "--log-level=error", &taken, &free];
+        let ended = provider_secrets(&arguments, &[("KUBECONFIG", &kubeconfig)]);
+        assert_refused(&ended, &["cannot listen", &address]);
+    }
+}

@@ -1,0 +1,154 @@
+//! RBAC of the chart: what the operator uses is what it is granted, no verb more and none less.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde_json::{Value, json};
+use simulator::{Action, Fault};
+
+use crate::harness::{DEADLINE, Target, TestCase, TestEnv, run, traces, until, wait_write};
+
+/// API group, resource with its subresource, and verb.
+type Right = (String, String, String);
+
+/// The rights that the chart's ClusterRole grants, or its Role in a namespace.
+async fn granted(env: &TestEnv, namespace: Option<&str>) -> BTreeSet<Right> {
+    let kind = namespace.map_or("clusterrole", |_| "role");
+    let mut get = vec!["get", kind, "provider-secrets", "-o", "json"];
+    get.extend(namespace.into_iter().flat_map(|name| ["-n", name]));
+    let role: Value = serde_json::from_str(&env.kubectl(&get, None).await).expect("JSON");
+    let texts = |rule: &Value, field: &str| -> Vec<String> {
+        serde_json::from_value(rule[field].clone()).expect("a list of texts")
+    };
+    let mut rules = BTreeSet::new();
+    for rule in role["rules"].as_array().expect("rules") {
+        for group in texts(rule, "apiGroups") {
+            for resource in texts(rule, "resources") {
+                for verb in texts(rule, "verbs") {
+                    rules.insert((group.clone(), resource.clone(), verb));
+                }
+            }
+        }
+    }
+    rules
+}
+
+/// The rights that the API server saw the operator use, anywhere or in a namespace.
+fn used(env: &TestEnv, namespace: Option<&str>) -> BTreeSet<Right> {
+    let calls = env.cluster.calls();
+    calls
+        .iter()
+        .filter(|call| call.user == TestEnv::user() && !call.resource.is_empty())
+        .filter(|call| namespace.is_none_or(|namespace| call.namespace == namespace))
+        .map(|call| {
+            let resource = match call.subresource.as_str() {
+                "" => call.resource.clone(),
+                subresource => format!("{}/{subresource}", call.resource),
+            };
+            (call.api_group.clone(), resource, call.verb.clone())
+        })
+        .collect()
+}
+
+/// Has the operator do everything that takes a right.
+async fn play(case: &TestCase<'_>) {
+    case.secret("source", &[("a", &case.value("one"))]).await;
+    case.object("object", &[("A_KEY", "source", "a")]).await;
+    case.wait_ready("object").await;
+    // An object that changes while it is written is read again.
+    let before = case.writes().len();
+    let delay = Duration::from_secs(1);
+    case.account
+        .add_fault(Fault::new(Action::Handle).delay(delay).method("POST"));
+    let two = case.value("two");
+    case.secret("source", &[("a", &two)]).await;
+    wait_write(case, before).await;
+    let note = json!({"metadata": {"annotations": {"note": "changed meanwhile"}}});
+    case.patch("object", note)
+        .await
+        .expect("an annotation is written");
+    case.wait_held(&[("A_KEY", &two)]).await;
+    // Under Delete the object has a finalizer.
+    let spec = json!({"spec": {"deletionPolicy": "Delete"}});
+    case.patch("object", spec).await.expect("a policy is set");
+    until("the finalizer is there", async || {
+        let object = case.objects().get("object").await.expect("an object");
+        let finalizers = object.metadata.finalizers.unwrap_or_default();
+        (!finalizers.is_empty())
+            .then_some(())
+            .ok_or_else(|| "none".to_owned())
+    })
+    .await;
+}
+
+/// Deletes the object while no operator runs, and its API key: for one that has never used the key,
+/// that raises the question whether the namespace goes too.
+async fn leave(case: &TestCase<'_>) {
+    case.delete_secret("credential").await;
+    let kubectl = ["delete", "psec", "object", "--wait=false"];
+    case.kubectl(&kubectl).await;
+}
+
+/// Another operator after the one of the environment, which ends.
+/// Waits until the rights that are granted and those that are used are the same.
+async fn wait_used(env: &TestEnv, namespace: Option<&str>) {
+    let granted = granted(env, namespace).await;
+    until(
+        &format!("all of {granted:?} is used, within {DEADLINE:?}"),
+        async || {
+            let used = used(env, namespace);
+            if used == granted {
+                Ok(())
+            } else {
+                Err(format!("used: {used:?}"))
+            }
+        },
+    )
+    .await;
+}
+
+/// Cases: K-03
+#[test]
+fn every_right_of_the_chart_is_used_and_no_other() {
+    run(async {
+        let env = TestEnv::fresh(&[]).await;
+        let case = TestCase::new(&env, Target::BasetenTeam).await;
+        play(&case).await;
+        assert!(env.operator.terminate().await.success());
+        leave(&case).await;
+        let again = env.further(&[]).await;
+        wait_used(&env, None).await;
+        assert_eq!(traces(&again.log()), Vec::<String>::new());
+        case.finish().await;
+    });
+}
+
+#[test]
+fn every_right_of_a_role_is_used_and_none_in_another_namespace() {
+    run(async {
+        let names = ["one", "two"];
+        let env = TestEnv::watching(&names, &names).await;
+        env.operator.wait_until_ready().await;
+        let mut test_cases = Vec::new();
+        for name in names {
+            let case = TestCase::in_namespace(&env, Target::BasetenTeam, name).await;
+            play(&case).await;
+            test_cases.push(case);
+        }
+        assert!(env.operator.terminate().await.success());
+        for case in &test_cases {
+            leave(case).await;
+        }
+        let again = env.further(&["--watch-namespaces=one,two"]).await;
+        for case in test_cases {
+            wait_used(&env, Some(&case.namespace)).await;
+            case.finish().await;
+        }
+        assert_eq!(traces(&again.log()), Vec::<String>::new());
+        let calls = env.cluster.calls().into_iter();
+        let elsewhere: Vec<_> = calls
+            .filter(|call| call.user == TestEnv::user() && !call.resource.is_empty())
+            .filter(|call| !names.contains(&call.namespace.as_str()))
+            .collect();
+        assert!(elsewhere.is_empty(), "{elsewhere:#?}");
+    });
+}
