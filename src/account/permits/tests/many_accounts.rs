@@ -40,7 +40,7 @@ fn most_visits(others: usize, status: u16) -> usize {
         });
     }
     count(&mut pool, &mut |pool, effects| {
-        pool.release(one, now, effects)
+        pool.release(one, now, effects);
     });
     count(&mut pool, &mut |pool, effects| {
         assert_eq!(
@@ -60,7 +60,7 @@ fn most_visits(others: usize, status: u16) -> usize {
         });
     }
     count(&mut pool, &mut |pool, effects| {
-        pool.timer_fired(0, now, effects)
+        pool.timer_fired(0, now, effects);
     });
     count(&mut pool, &mut |pool, effects| {
         pool.remove_account(other, now, effects);
