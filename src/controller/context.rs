@@ -6,7 +6,7 @@ use kube::{Client, ResourceExt};
 use tokio::time::Instant;
 
 use super::{
-    cache::{ObjectStates, ReverseIndex, SecretVersions},
+    cache::{Complete, ObjectStates, ReverseIndex, SecretVersions},
     events::Events,
     namespaces::Namespaces,
     object::{Guarded, object_name, secret_names},
@@ -45,6 +45,7 @@ pub(crate) struct Context {
     pub(crate) namespaces: Namespaces,
     pub(crate) accounts: Accounts,
     pub(crate) credentials: Credentials,
+    pub(crate) objects_listed: Complete,
     pub(crate) secrets: SecretVersions,
     pub(crate) reverse_index: ReverseIndex,
     pub(crate) claims: Claims,

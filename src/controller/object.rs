@@ -7,8 +7,8 @@ use kube::{ResourceExt, core::DeserializeGuard, runtime::reflector::ObjectRef};
 use crate::{
     account::ObjectName,
     api::{
-        Condition, DELETION_OVERRIDE, EntryState, EntryStatus, FLUX_REQUESTED_AT, ProviderSecret,
-        READY, Reason, SYNC_REQUESTED_AT,
+        Condition, DELETION_OVERRIDE, EntryState, EntryStatus, FINALIZER, FLUX_REQUESTED_AT,
+        ProviderSecret, READY, Reason, SYNC_REQUESTED_AT,
     },
 };
 
@@ -35,6 +35,11 @@ pub(crate) fn object_name(object: &impl ResourceExt) -> ObjectName {
 /// The reference under which the queue knows an object.
 pub(crate) fn object_ref((namespace, name): &ObjectName) -> ObjectRef<Guarded> {
     ObjectRef::new(name).within(namespace)
+}
+
+/// Whether the object has the operator's finalizer.
+pub(crate) fn has_finalizer(object: &ProviderSecret) -> bool {
+    object.finalizers().iter().any(|name| name == FINALIZER)
 }
 
 /// The condition `Ready`, if the operator has written one.

@@ -16,14 +16,14 @@ use tokio::time::Instant;
 
 use self::{inputs::Inputs, verify::DriftCheck};
 use super::{
-    cache::ObjectState,
+    cache::Tracked,
     context::Context,
     error::Failure,
-    gate::{Decision, Remembered, decide, decide_deletion, requested},
+    gate::{Remembered, Transition, decide, decide_deletion, requested},
     kubernetes::KubernetesError,
-    object::{Versions, object_name},
+    object::{Versions, has_finalizer, object_name},
     plan,
-    report::{finalizer, messages, outcome::Outcome},
+    report::{messages, outcome::Outcome},
     resolve::{
         dereference,
         desired::{Sources, desired_state},
@@ -65,54 +65,52 @@ impl From<KubernetesError> for Stop {
 }
 
 /// Reconciles one object, if there is news of it.
-pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> Ended {
+pub(crate) async fn reconcile(context: &Context, seen: &ProviderSecret) -> Ended {
     let uid = seen.uid().unwrap_or_default();
     let namespace = seen.namespace().unwrap_or_default();
     // Nothing else is listed. This is the second lock, for whatever way there may be around it.
     if !context.namespaces.contains(&namespace) {
         return skip(context, seen, "its namespace is not watched");
     }
+    context.objects_listed.wait().await;
     context.secrets.wait_until_complete().await;
     // It is requeued when they are.
     if !context.secrets.is_whole(&namespace) {
         return skip(context, seen, "the Secrets of its namespace are not listed");
     }
     let current = |name: &str| context.secrets.get(&namespace, name);
-    let (object, decision, was_requeued) = context.states.with(&uid, |state| {
-        let was_requeued = state.is_requeued;
-        let (object, decision) = decision(context, state, seen, current);
-        (object, decision, was_requeued)
-    });
-    match decision {
-        Decision::Rest => {
-            context.release_permit(&uid, &object_name(&*object));
+    let gate = |tracked: &mut Tracked| pass_gate(context, tracked, seen, current);
+    let Some((newest, transition, was_requeued)) = context.states.with(&uid, gate) else {
+        return skip(context, seen, "the watch does not show it any more");
+    };
+    match transition {
+        Transition::Rest => {
+            context.release_permit(&uid, &object_name(seen));
             return (ReconcileResult::Unchanged, Action::await_change());
         }
         // Until then it may wait for its account.
-        Decision::Later(wait) => return (ReconcileResult::Unchanged, Action::requeue(wait)),
-        Decision::Settle | Decision::Verify | Decision::Retry | Decision::Go => {}
+        Transition::Later(wait) => return (ReconcileResult::Unchanged, Action::requeue(wait)),
+        Transition::Settle | Transition::Verify | Transition::Retry | Transition::Go => {}
     }
+    let object = newest.unwrap_or_else(|| Arc::new(seen.clone()));
     let versions = object.spec.secret_names().into_iter();
-    let seen = versions
-        .filter_map(|name| Some((name.to_owned(), current(name)?)))
-        .collect();
+    let versions = versions.filter_map(|name| Some((name.to_owned(), current(name)?)));
     let reconcile = Reconcile {
         context,
+        seen: versions.collect(),
         uid,
-        namespace,
         requested: requested(&object),
         object,
-        seen,
+        namespace: namespace.clone(),
     };
     let ended = if reconcile.object.metadata.deletion_timestamp.is_some() {
         reconcile.clean_up().await
     } else {
-        reconcile.run(&decision).await
+        reconcile.run(&transition).await
     };
     // Nothing came of it yet, so it is still asked for.
     if was_requeued && !matches!(&ended, Ok((result, _)) if *result != ReconcileResult::Abandoned) {
-        let states = &context.states;
-        states.with(&reconcile.uid, |state| state.is_requeued = true);
+        reconcile.tracked(|tracked| tracked.is_requeued = true);
     }
     match ended {
         Ok(ended) => ended,
@@ -128,36 +126,37 @@ fn skip(context: &Context, seen: &ProviderSecret, why: &str) -> Ended {
     (ReconcileResult::Unchanged, Action::await_change())
 }
 
-/// The newest form of the object, and what to do about it.
-fn decision(
+/// What becomes of the object's state: its newest form, if the watch does not show it yet, the
+/// transition, and whether a reconcile was asked for.
+fn pass_gate(
     context: &Context,
-    state: &mut ObjectState,
-    seen: &Arc<ProviderSecret>,
+    tracked: &mut Tracked,
+    seen: &ProviderSecret,
     current: impl Fn(&str) -> Option<String>,
-) -> (Arc<ProviderSecret>, Decision) {
-    let object = state.newest(seen);
+) -> (Option<Arc<ProviderSecret>>, Transition, bool) {
+    let newest = tracked.newest(seen);
+    let object = newest.as_deref().unwrap_or(seen);
     let now = Instant::now();
-    let next_try = state.due(&object_name(&*object), now);
-    let is_edited = state.is_edited(&object);
+    let was_requeued = std::mem::take(&mut tracked.is_requeued);
+    let is_edited = tracked.is_edited(object);
     let remembered = Remembered {
-        acted: state.acted.as_ref(),
-        next_try,
-        is_dirty: state.dirty().next().is_some(),
-        is_unverified: state.verify_at.is_some_and(|due| due <= now),
-        is_requeued: state.is_requeued || is_edited,
+        next_try: tracked.next_try(&object_name(object), now),
+        must_rewrite: tracked.must_rewrite(),
+        is_unverified: tracked.verify_at.is_some_and(|due| due <= now),
+        is_requeued: was_requeued || is_edited,
+        state: &tracked.state,
     };
-    let decision = if object.metadata.deletion_timestamp.is_none() {
-        decide(&object, remembered, (now, crate::clock::now()), current)
-    } else if finalizer::is_present(&object) {
-        decide_deletion(&object, remembered, now, current)
+    let transition = if object.metadata.deletion_timestamp.is_none() {
+        decide(object, remembered, (now, crate::clock::now()), current)
+    } else if has_finalizer(object) {
+        decide_deletion(object, remembered, now, current)
     } else {
-        Decision::Rest
+        Transition::Rest
     };
-    state.is_requeued = false;
-    if decision == Decision::Rest && state.verify_at.is_none() {
-        state.verify_at = verify::first(context, &object);
+    if transition == Transition::Rest && tracked.verify_at.is_none() {
+        tracked.verify_at = verify::first(context, object);
     }
-    (object, decision)
+    (newest, transition, was_requeued)
 }
 
 struct Reconcile<'a> {
@@ -173,13 +172,14 @@ struct Reconcile<'a> {
 
 impl Reconcile<'_> {
     /// Brings the account to the state that the object asks for, and reports what came of it.
-    async fn run(&self, decision: &Decision) -> Result<Ended, KubernetesError> {
-        let session = match self.open_session(decision).await {
+    async fn run(&self, transition: &Transition) -> Result<Ended, KubernetesError> {
+        self.guard_records().await?;
+        let session = match self.open_session(transition).await {
             Ok(session) => session,
             Err(stop) => return self.stop(stop).await,
         };
         // The session keeps its permit until status is written.
-        match self.sync(&session, decision).await {
+        match self.sync(&session, transition).await {
             Ok(outcome) => self.report(outcome).await,
             Err(stop) => self.stop(stop).await,
         }
@@ -187,8 +187,8 @@ impl Reconcile<'_> {
 
     /// The steps between gate and report. Each gives what the next one needs, or says how the
     /// reconcile ends instead.
-    async fn sync(&self, session: &Session<'_>, decision: &Decision) -> Result<Outcome, Stop> {
-        let drift = self.check(session, decision).await?;
+    async fn sync(&self, session: &Session<'_>, transition: &Transition) -> Result<Outcome, Stop> {
+        let drift = self.check(session, transition).await?;
         let inputs = self.dereference(session, drift).await?;
         let planned = self.plan(session, &inputs).await?;
         let applied = self.apply(session, &inputs, planned).await?;
@@ -197,7 +197,7 @@ impl Reconcile<'_> {
 
     /// Reads the credential, finds the account that it opens and waits for no permit: without one
     /// the object is parked.
-    async fn open_session(&self, decision: &Decision) -> Result<Session<'_>, Stop> {
+    async fn open_session(&self, transition: &Transition) -> Result<Session<'_>, Stop> {
         let nothing_done = |failure, sources| {
             let records = raw_records(&self.object);
             Stop::from(self.nothing_done(records, failure, sources))
@@ -213,7 +213,7 @@ impl Reconcile<'_> {
         let permit = match self.admit(&account.0) {
             Admission::Granted(permit) => Ok(permit),
             // There is news, and the user is told why it waits.
-            Admission::CircuitOpen(circuit) if *decision == Decision::Go => Err(circuit.error),
+            Admission::CircuitOpen(circuit) if *transition == Transition::Go => Err(circuit.error),
             Admission::Parked | Admission::CircuitOpen(_) => return Err(Stop::Parked),
         };
         Ok(self.session(choice, account, permit))
@@ -226,8 +226,7 @@ impl Reconcile<'_> {
         account: (Arc<Account>, Versions),
         permit: Result<Permit, ProviderError>,
     ) -> Session<'s> {
-        let states = &self.context.states;
-        let former_key = states.with(&self.uid, |state| state.former_digests());
+        let former_key = self.tracked(|tracked| tracked.former_key()).flatten();
         Session::open(&self.object, choice, account, former_key, permit)
     }
 
@@ -297,21 +296,27 @@ impl Reconcile<'_> {
     fn admit(&self, account: &Arc<Account>) -> Admission<Permit> {
         let name = object_name(&*self.object);
         let generation = self.object.metadata.generation.unwrap_or_default();
-        let before = self.context.states.with(&self.uid, |state| {
+        let status = self.object.status.as_ref();
+        let made_with = status.and_then(|status| status.key_fingerprint.as_deref());
+        let before = self.tracked(|tracked| {
             // Now and not when the permit is granted, so that all objects that wait share one
             // listing.
-            state.wanted_since(generation);
-            state.use_account(account)
+            tracked.wanted_since(generation);
+            tracked.use_account(account, made_with)
         });
-        if let Some(before) = before {
+        if let Some(before) = before.flatten() {
             before.limiter.forget(&name);
         }
         let admission = account.limiter.admit(&name);
         if let Admission::CircuitOpen(circuit) = &admission {
-            let states = &self.context.states;
-            states.with(&self.uid, |state| state.next_try = Some(circuit.until));
+            self.tracked(|tracked| tracked.wait_until(circuit.until));
         }
         admission
+    }
+
+    /// What is remembered of this object, unless it is gone.
+    fn tracked<T>(&self, lend: impl FnOnce(&mut Tracked) -> T) -> Option<T> {
+        self.context.states.with(&self.uid, lend)
     }
 
     /// How old a listing may be.
@@ -323,16 +328,15 @@ impl Reconcile<'_> {
     /// How a reconcile ends whose object could not be read or written.
     fn not_written(&self, error: KubernetesError) -> Ended {
         let context = self.context;
-        // The object is gone, perhaps before its watch event dropped its state.
+        // The watch will say that it is gone.
         if error == KubernetesError::NotFound {
             context.release_permit(&self.uid, &object_name(&*self.object));
-            context.states.forget(&self.uid);
             return (ReconcileResult::Abandoned, Action::await_change());
         }
         // The next reconcile starts from what status says.
-        let wait = context
-            .states
-            .with(&self.uid, ObjectState::could_not_record);
+        let Some(wait) = self.tracked(Tracked::could_not_record) else {
+            return (ReconcileResult::Abandoned, Action::await_change());
+        };
         tracing::warn!(
             namespace = self.namespace,
             name = self.object.name_any(),

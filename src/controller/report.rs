@@ -157,7 +157,7 @@ pub(crate) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<Pro
         return answer;
     }
     if let Some(uid) = answer.uid() {
-        context.states.with(&uid, |state| state.wrote(&answer));
+        context.states.with(&uid, |tracked| tracked.wrote(&answer));
     }
     context.requeue_all(context.claims.update(&answer));
     answer

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    cache::{ObjectStates, ReverseIndex, SecretVersions},
+    cache::{Complete, ObjectStates, ReverseIndex, SecretVersions},
     context::{Context, Settings, jittered},
     events::Events,
     gate::has_due,
@@ -88,6 +88,7 @@ pub async fn run(
         accounts: Accounts::new(http, endpoints, limiter.clone()),
         client: client.clone(),
         credentials: Credentials::default(),
+        objects_listed: Complete::default(),
         secrets: SecretVersions::new(&namespaces),
         namespaces,
         reverse_index: ReverseIndex::default(),
@@ -173,7 +174,9 @@ fn affected(
         async move {
             let object = object_ref(&requeued.recv().await?);
             if let Some(uid) = store.get(&object).and_then(|object| object.uid()) {
-                context.states.with(&uid, |state| state.is_requeued = true);
+                context
+                    .states
+                    .with(&uid, |tracked| tracked.is_requeued = true);
             }
             Some((object, requeued))
         }
@@ -232,9 +235,8 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
         release_permit();
         return Ok(Action::await_change());
     };
-    let seen = Arc::new(seen.clone());
     // A panic would end the controller for every object (style.md 7.8).
-    let outcome = AssertUnwindSafe(reconcile::reconcile(&context, &seen))
+    let outcome = AssertUnwindSafe(reconcile::reconcile(&context, seen))
         .catch_unwind()
         .await;
     let (result, action) = outcome.unwrap_or_else(|_| {

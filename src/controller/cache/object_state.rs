@@ -1,28 +1,22 @@
-//! What is remembered of an object between two passes, in memory only. After a restart status
+//! What is remembered of an object between two reconciles, in memory only. After a restart status
 //! alone tells that nothing moved.
 
 use std::{
     collections::{BTreeSet, HashMap},
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
+use super::backoff::Backoff;
 use crate::{
     account::{Account, DigestKey, ObjectName},
     api::ProviderSecret,
     controller::object::is_newer,
 };
 
-/// How many answers in a row may be not understood before a person is asked to look.
-const PROTOCOL_FAILURES: u32 = 3;
-/// How long failures are tried again soon, and how long the waits are from then on.
-const LONG_BACKOFF: Duration = Duration::from_hours(1);
-
-/// What a pass acted on.
+/// What a reconcile acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Acted {
     /// The generation of the spec.
@@ -31,94 +25,235 @@ pub(crate) struct Acted {
     pub(crate) sources: Vec<(String, String)>,
 }
 
+/// In which of its states an object is between two reconciles.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum ObjectState {
+    /// Status tells all that was acted on.
+    #[default]
+    Resting,
+    /// Status does not tell all, or something is tried again.
+    Waiting {
+        acted: Acted,
+        /// When it is tried again without news; none means never.
+        next_try: Option<Instant>,
+    },
+    /// What the last reconcile did could not be recorded: nothing is sent before that can be.
+    Unrecorded,
+    /// The object is deleted, and its cleanup has begun.
+    Deleting {
+        /// Since when this process knows of the deletion.
+        since: Instant,
+        /// What the last try of the cleanup acted on, and when the next one is due.
+        blocked: Option<(Acted, Instant)>,
+        /// The key that was found to open the account that was written to. While a cleanup takes
+        /// away what proves that, it must not be asked again.
+        proved: Option<Box<[u8; 32]>>,
+    },
+}
+
 /// What is remembered of one object.
 #[derive(Default)]
-pub(crate) struct ObjectState {
-    /// What the last pass acted on.
-    pub(crate) acted: Option<Acted>,
-    /// When the next try is due if there is no news; none means never.
-    pub(crate) next_try: Option<Instant>,
-    /// The waits after failures, each twice the last, and when they began.
-    backoff: Option<Box<(ExponentialBackoff, Instant)>>,
-    /// Passes in a row that ended in an answer that was not understood.
-    protocol_failures: u32,
+pub(crate) struct Tracked {
+    pub(crate) state: ObjectState,
+    /// The folded names of entries that another object overwrote; most objects have none.
+    dirty: BTreeSet<String>,
+    /// Another object, or a user, asked for a reconcile, whatever the object waits for.
+    pub(crate) is_requeued: bool,
+    /// When what was written is compared with the account's listing again.
+    pub(crate) verify_at: Option<Instant>,
+    /// The waits after failures, while there are any.
+    pub(crate) backoff: Backoff,
     /// The answer to our newest write, until the watch has caught up with it.
     newest: Option<Arc<ProviderSecret>>,
     /// The account, kept alive for its queue and its listing.
     account: Option<Arc<Account>>,
-    /// What digests were made with under the API key before, until the records have followed it.
-    former: Option<Box<DigestKey>>,
+    /// The key that status says the records were made with, after the object began to use another,
+    /// until the records have followed. Keys that were used in between made no record.
+    former_key: Option<Box<DigestKey>>,
     /// The generation that is wanted and since when.
     wanted: Option<(i64, Instant)>,
-    /// When what was written is compared with the account's listing again.
-    pub(crate) verify_at: Option<Instant>,
-    /// Somebody asked for a pass, whatever the object waits for.
-    pub(crate) is_requeued: bool,
-    /// What the last pass did could not be recorded: nothing is sent before that can be.
-    pub(crate) is_unrecorded: bool,
-    /// The key that was found to open the account that was written to. While a cleanup takes away
-    /// what proves that, it must not be asked again.
-    proved: Option<Box<[u8; 32]>>,
-    /// What stands for the status that we last saw or wrote.
-    status_hash: Option<u64>,
-    /// Since when this process knows that the object is deleted.
-    deleted: Option<Instant>,
-    /// The folded names of entries that another object wrote; most objects have none.
-    dirty: BTreeSet<String>,
+    /// What stands for the version and the status that we last saw or wrote.
+    status_seen: Option<(u64, u64)>,
 }
 
-/// The states of all objects, by uid.
+/// What is remembered of all objects, by uid. Only the watch creates an entry: what comes late from
+/// an object that is gone finds none.
 #[derive(Default)]
-pub(crate) struct ObjectStates(Mutex<HashMap<String, ObjectState>>);
+pub(crate) struct ObjectStates(Mutex<HashMap<String, Tracked>>);
 
 impl ObjectStates {
-    /// Lends the state of an object.
-    pub(crate) fn with<T>(&self, uid: &str, use_it: impl FnOnce(&mut ObjectState) -> T) -> T {
-        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Without the allocation of a key where there is one.
-        if let Some(state) = states.get_mut(uid) {
-            return use_it(state);
+    /// The watch shows an object.
+    pub(crate) fn create(&self, uid: &str) {
+        let mut states = self.lock();
+        if !states.contains_key(uid) {
+            states.insert(uid.to_owned(), Tracked::default());
         }
-        use_it(states.entry(uid.to_owned()).or_default())
     }
 
-    /// Whether the time has come for something that no wake-up brings.
+    /// Lends what is remembered of an object, if the watch shows it.
+    pub(crate) fn with<T>(&self, uid: &str, lend: impl FnOnce(&mut Tracked) -> T) -> Option<T> {
+        self.lock().get_mut(uid).map(lend)
+    }
+
+    /// Whether the time has come for something that no event brings.
     pub(crate) fn is_due(&self, uid: &str, now: Instant) -> bool {
-        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        states.get(uid).is_some_and(|state| state.is_due(now))
+        self.lock()
+            .get(uid)
+            .is_some_and(|tracked| tracked.is_due(now))
     }
 
     /// The account of an object, where one is known.
     pub(crate) fn account(&self, uid: &str) -> Option<Arc<Account>> {
-        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        states.get(uid).and_then(ObjectState::account)
+        self.lock().get(uid)?.account.clone()
     }
 
-    /// Forgets an object that is gone, and gives back its account.
+    /// Drops what is remembered of an object that is gone, and gives back its account.
     pub(crate) fn forget(&self, uid: &str) -> Option<Arc<Account>> {
-        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        states.remove(uid).and_then(|state| state.account)
+        self.lock().remove(uid)?.account
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Tracked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl ObjectState {
-    /// The newest known form of an object that the watch shows as `seen`: our own write's answer
-    /// until the watch has caught up with it.
-    pub(crate) fn newest(&mut self, seen: &Arc<ProviderSecret>) -> Arc<ProviderSecret> {
+/// The transitions between the states.
+impl Tracked {
+    /// A reconcile was reported. `acted` is what it acted on, if status does not tell.
+    pub(crate) fn reported(&mut self, acted: Option<Acted>, next_try: Option<Instant>) {
+        if self.is_unrecorded() {
+            self.backoff.reset();
+        }
+        self.state = match acted {
+            Some(acted) => ObjectState::Waiting { acted, next_try },
+            None => ObjectState::Resting,
+        };
+    }
+
+    /// What a reconcile did could not be recorded; the wait before it is tried again.
+    pub(crate) fn could_not_record(&mut self) -> Duration {
+        match &mut self.state {
+            ObjectState::Deleting { blocked, .. } => *blocked = None,
+            state => *state = ObjectState::Unrecorded,
+        }
+        // Else every scan for what is due would be a try.
+        self.verify_at = None;
+        self.backoff.briefly()
+    }
+
+    /// The account's circuit is open until then: what waits for a time waits for that one.
+    pub(crate) fn wait_until(&mut self, until: Instant) {
+        match &mut self.state {
+            ObjectState::Waiting { next_try, .. } => *next_try = Some(until),
+            ObjectState::Deleting {
+                blocked: Some((_, next_try)),
+                ..
+            } => *next_try = until,
+            ObjectState::Resting | ObjectState::Unrecorded | ObjectState::Deleting { .. } => {}
+        }
+    }
+
+    /// The cleanup begins, unless it has; since when this process knows of the deletion.
+    pub(crate) fn delete(&mut self) -> Instant {
+        if let ObjectState::Deleting { since, .. } = &self.state {
+            return *since;
+        }
+        let since = Instant::now();
+        self.state = ObjectState::Deleting {
+            since,
+            blocked: None,
+            proved: None,
+        };
+        since
+    }
+
+    /// The cleanup could not go on.
+    pub(crate) fn block(&mut self, acted: Acted, next_try: Instant) {
+        if let ObjectState::Deleting { blocked, .. } = &mut self.state {
+            *blocked = Some((acted, next_try));
+        }
+    }
+
+    /// Whether this key was found to open the account that was written to.
+    pub(crate) fn is_proved(&self, key: [u8; 32]) -> bool {
+        matches!(&self.state, ObjectState::Deleting { proved, .. } if proved.as_deref() == Some(&key))
+    }
+
+    /// This key opens the account that was written to.
+    pub(crate) fn prove(&mut self, key: [u8; 32]) {
+        if let ObjectState::Deleting { proved, .. } = &mut self.state {
+            *proved = Some(Box::new(key));
+        }
+    }
+
+    /// Whether the last reconcile could not be recorded.
+    pub(crate) fn is_unrecorded(&self) -> bool {
+        self.state == ObjectState::Unrecorded
+    }
+
+    /// When the next try is due if there is no news: at once, where the account has granted `name` a
+    /// permit.
+    pub(crate) fn next_try(&self, name: &ObjectName, now: Instant) -> Option<Instant> {
+        let next_try = match &self.state {
+            ObjectState::Waiting { next_try, .. } => *next_try,
+            ObjectState::Deleting { blocked, .. } => blocked.as_ref().map(|(_, due)| *due),
+            ObjectState::Resting | ObjectState::Unrecorded => None,
+        };
+        let is_granted = || {
+            let account = self.account.as_ref();
+            account.is_some_and(|account| account.limiter.is_granted(name))
+        };
+        next_try.map(|due| if due > now && is_granted() { now } else { due })
+    }
+
+    /// Whether entries must be written because another object overwrote them, and no time is set at
+    /// which they are tried.
+    pub(crate) fn must_rewrite(&self) -> bool {
+        let is_free = match &self.state {
+            ObjectState::Resting => true,
+            ObjectState::Waiting { next_try, .. } => next_try.is_none(),
+            ObjectState::Unrecorded | ObjectState::Deleting { .. } => false,
+        };
+        is_free && !self.dirty.is_empty()
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.verify_at.is_some_and(|due| due <= now) || self.must_rewrite()
+    }
+}
+
+/// Dirty names, versions and keys.
+impl Tracked {
+    /// The folded names of entries that another object overwrote.
+    pub(crate) fn dirty(&self) -> impl Iterator<Item = &str> {
+        self.dirty.iter().map(String::as_str)
+    }
+
+    /// Another object overwrote an entry.
+    pub(crate) fn mark_overwritten(&mut self, folded: &str) {
+        self.dirty.insert(folded.to_owned());
+    }
+
+    /// An entry was written.
+    pub(crate) fn written(&mut self, folded: &str) {
+        self.dirty.remove(folded);
+    }
+
+    /// The newest known form of an object that the watch shows as `seen`, if that is not the newest:
+    /// our own write's answer until the watch has caught up with it.
+    pub(crate) fn newest(&mut self, seen: &ProviderSecret) -> Option<Arc<ProviderSecret>> {
         let newest = self.newer_than(seen);
         if newest.is_none() {
             self.newest = None;
         }
-        newest.unwrap_or_else(|| Arc::clone(seen))
+        newest
     }
 
-    /// Our own write's answer, if it is newer than what is known of the object. It stays: who asks
+    /// Our own write's answer, if it is newer than what is known of the object. It stays: the caller
     /// may know more than the watch has shown.
     pub(crate) fn newer_than(&self, known: &ProviderSecret) -> Option<Arc<ProviderSecret>> {
-        let version =
-            |object: &ProviderSecret| object.metadata.resource_version.clone().unwrap_or_default();
         let newest = self.newest.as_ref()?;
-        is_newer(&version(newest), &version(known)).then(|| Arc::clone(newest))
+        is_newer(version(newest), version(known)).then(|| Arc::clone(newest))
     }
 
     /// Keeps the answer to a write of ours.
@@ -127,63 +262,59 @@ impl ObjectState {
         self.status_seen(answer);
     }
 
-    /// Whether this key was found to open the account that was written to.
-    pub(crate) fn is_proved(&self, key: [u8; 32]) -> bool {
-        self.proved.as_deref() == Some(&key)
-    }
-
-    /// This key opens the account that was written to.
-    pub(crate) fn prove(&mut self, key: [u8; 32]) {
-        self.proved = Some(Box::new(key));
-    }
-
     /// The status of the object is the one that we know of.
     pub(crate) fn status_seen(&mut self, object: &ProviderSecret) {
-        self.status_hash = Some(status_hash(object));
+        self.status_seen = Some((hash(&version(object)), status_hash(object)));
     }
 
-    /// Whether somebody else edited status since we last saw or wrote it.
+    /// Whether another writer edited status since we last saw or wrote it.
     pub(crate) fn is_edited(&mut self, object: &ProviderSecret) -> bool {
-        let now = status_hash(object);
-        *self.status_hash.get_or_insert(now) != now
+        let version = hash(&version(object));
+        // Of a version that was seen the status was seen.
+        if self.status_seen.is_some_and(|(seen, _)| seen == version) {
+            return false;
+        }
+        let status = status_hash(object);
+        let (_, seen) = *self.status_seen.get_or_insert((version, status));
+        if seen != status {
+            return true;
+        }
+        self.status_seen = Some((version, status));
+        false
     }
 
-    /// Keeps the account alive; the one before, if it was another.
-    pub(crate) fn use_account(&mut self, account: &Arc<Account>) -> Option<Arc<Account>> {
+    /// Keeps the account alive; gives the one before, if it was another. `made_with` is the key that
+    /// status says the records were made with.
+    pub(crate) fn use_account(
+        &mut self,
+        account: &Arc<Account>,
+        made_with: Option<&str>,
+    ) -> Option<Arc<Account>> {
         let before = self.account.replace(Arc::clone(account));
         let other = before.filter(|before| !Arc::ptr_eq(before, account));
         if let Some(other) = &other {
             // What failed there says nothing of this one.
             self.reset_backoff();
-            self.former = Some(Box::new(other.digests.clone()));
+            if made_with == Some(&other.digests.scope()) {
+                self.former_key = Some(Box::new(other.digests.clone()));
+            }
         }
         other
     }
 
-    /// What digests were made with before the API key was exchanged.
-    pub(crate) fn former_digests(&self) -> Option<DigestKey> {
-        self.former.as_deref().cloned()
+    /// The key that the records were made with before the object began to use another.
+    pub(crate) fn former_key(&self) -> Option<DigestKey> {
+        self.former_key.as_deref().cloned()
     }
 
     /// The records have followed the API key.
     pub(crate) fn forget_former_key(&mut self) {
-        self.former = None;
+        self.former_key = None;
     }
 
     /// The account, where one is known.
     pub(crate) fn account(&self) -> Option<Arc<Account>> {
         self.account.clone()
-    }
-
-    /// When the next try is due if there is no news: at once, where the account gave `name` its
-    /// turn.
-    pub(crate) fn due(&self, name: &ObjectName, now: Instant) -> Option<Instant> {
-        let has_turn = || {
-            let account = self.account.as_ref();
-            account.is_some_and(|account| account.limiter.is_granted(name))
-        };
-        self.next_try
-            .map(|due| if due > now && has_turn() { now } else { due })
     }
 
     /// Since when this generation is wanted.
@@ -198,174 +329,30 @@ impl ObjectState {
         }
     }
 
-    /// Since when this process knows that the object is deleted.
-    pub(crate) fn deleted_since(&mut self) -> Instant {
-        *self.deleted.get_or_insert_with(Instant::now)
-    }
-
-    /// Whether the time has come for something that no wake-up brings.
-    fn is_due(&self, now: Instant) -> bool {
-        self.verify_at.is_some_and(|due| due <= now) || !self.dirty.is_empty()
-    }
-
-    /// The folded names of entries that another object wrote.
-    pub(crate) fn dirty(&self) -> impl Iterator<Item = &str> {
-        self.dirty.iter().map(String::as_str)
-    }
-
-    /// Another object wrote an entry.
-    pub(crate) fn mark_overwritten(&mut self, folded: &str) {
-        self.dirty.insert(folded.to_owned());
-    }
-
-    /// An entry was written.
-    pub(crate) fn written(&mut self, folded: &str) {
-        self.dirty.remove(folded);
-    }
-
-    /// The wait after one more failure at the provider: 1 s doubling to 5 min, with full jitter;
-    /// after an hour of failures an hour. So what is broken for good costs 24 tries a day.
-    pub(crate) fn back_off(&mut self) -> Duration {
-        let (next, began) = self.next_wait();
-        if began.elapsed() < LONG_BACKOFF {
-            next
-        } else {
-            LONG_BACKOFF.mul_f64(1.0 + fastrand::f64() * 0.2)
-        }
-    }
-
-    /// The wait after one more failure that is not the provider's: 1 s doubling to 5 min, with full
-    /// jitter.
-    pub(crate) fn back_off_briefly(&mut self) -> Duration {
-        self.next_wait().0
-    }
-
-    /// What a pass did could not be recorded; the wait before it is tried again.
-    pub(crate) fn could_not_record(&mut self) -> Duration {
-        self.acted = None;
-        self.is_unrecorded = true;
-        // Else every look for what is due would be a try.
-        self.verify_at = None;
-        self.back_off_briefly()
-    }
-
-    /// What a pass did was recorded.
-    pub(crate) fn recorded(&mut self) {
-        if std::mem::take(&mut self.is_unrecorded) {
-            self.backoff = None;
-        }
-    }
-
-    fn next_wait(&mut self) -> (Duration, Instant) {
-        let (sequence, began) = &mut **self.backoff.get_or_insert_with(|| {
-            let sequence = ExponentialBuilder::default()
-                .with_min_delay(Duration::from_secs(1))
-                .with_max_delay(Duration::from_mins(5))
-                .without_max_times()
-                .build();
-            Box::new((sequence, Instant::now()))
-        });
-        let most = sequence.next().unwrap_or(Duration::from_mins(5));
-        let wait = most.mul_f64(fastrand::f64());
-        (wait.max(Duration::from_millis(100)), *began)
-    }
-
-    /// The wait before a refused credential is tried again: 1 min doubling to 1 h.
-    pub(crate) fn back_off_credential(&mut self) -> Duration {
-        (self.next_wait().0 * 60).clamp(Duration::from_mins(1), Duration::from_hours(1))
-    }
-
-    /// The pass succeeded, or ended in something that waiting does not heal. While that cannot be
+    /// A reconcile succeeded, or ended in something that waiting does not heal. While that cannot be
     /// recorded the waits grow all the same.
     pub(crate) fn reset_backoff(&mut self) {
-        if !self.is_unrecorded {
-            self.backoff = None;
+        if !self.is_unrecorded() {
+            self.backoff.reset();
         }
-    }
-
-    /// One more answer that was not understood, or none; whether there were too many in a row.
-    pub(crate) fn protocol_failed(&mut self, failed: bool) -> bool {
-        self.protocol_failures = if failed {
-            self.protocol_failures + 1
-        } else {
-            0
-        };
-        self.protocol_failures >= PROTOCOL_FAILURES
     }
 }
 
+fn version(object: &ProviderSecret) -> &str {
+    let version = object.metadata.resource_version.as_deref();
+    version.unwrap_or_default()
+}
+
 fn status_hash(object: &ProviderSecret) -> u64 {
-    let mut hasher = DefaultHasher::new();
     // Our own types are always JSON.
-    serde_json::to_string(&object.status)
-        .unwrap_or_default()
-        .hash(&mut hasher);
+    hash(&serde_json::to_string(&object.status).unwrap_or_default())
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
     hasher.finish()
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::sync::mpsc;
-    use tower::{service_fn, util::BoxCloneSyncService};
-
-    use super::*;
-    use crate::{
-        account::{Accounts, Admission, Credential, Endpoints, Limiter},
-        api::{Baseten, Choice},
-        http::{Http, TransportError},
-        telemetry::Metrics,
-    };
-
-    #[tokio::test]
-    async fn whose_turn_has_come_does_not_wait_for_its_own_next_try() {
-        let transport = service_fn(async |_| Err(TransportError::Connect));
-        let http = Http::new(BoxCloneSyncService::new(transport), Metrics::default());
-        let (requeue, _requeued) = mpsc::unbounded_channel();
-        let limiter = Limiter::new(1, 1, requeue, Metrics::default());
-        let accounts = Accounts::new(http, Endpoints::new([]), limiter);
-        let spec = r#"{"apiKeySecretRef": {"name": "n", "key": "k"}}"#;
-        let spec: Baseten = serde_json::from_str(spec).unwrap();
-        let credential = Credential::new(b"key").unwrap();
-        let account = accounts.get(Choice::Baseten(&spec), &credential).unwrap();
-        let name = |name: &str| ("namespace".to_owned(), name.to_owned());
-        let permit = account.limiter.admit(&name("first"));
-        let second = account.limiter.admit(&name("second"));
-        assert!(matches!(permit, Admission::Granted(_)) && matches!(second, Admission::Parked));
-
-        let now = Instant::now();
-        let later = now + Duration::from_hours(1);
-        let mut state = ObjectState {
-            next_try: Some(later),
-            ..ObjectState::default()
-        };
-        state.use_account(&account);
-        assert_eq!(state.due(&name("second"), now), Some(later));
-        drop(permit);
-        assert_eq!(state.due(&name("second"), now), Some(now));
-        state.next_try = None;
-        assert_eq!(state.due(&name("second"), now), None, "nothing to do");
-    }
-
-    /// Cases: P-14
-    #[tokio::test(start_paused = true)]
-    async fn what_fails_for_a_day_is_tried_24_times_after_the_first_hour() {
-        let hour = Duration::from_hours(1);
-        for _ in 0..20 {
-            let (mut state, began) = (ObjectState::default(), Instant::now());
-            let mut tries = Vec::new();
-            while began.elapsed() < 24 * hour {
-                tries.push(began.elapsed());
-                tokio::time::advance(state.back_off()).await;
-            }
-            let later = tries.iter().filter(|tried| **tried > hour).count();
-            assert!((18..=24).contains(&later), "{later}");
-            assert!(
-                (12..=120).contains(&(tries.len() - later)),
-                "{}",
-                tries.len()
-            );
-            state.reset_backoff();
-            assert!(state.back_off() <= Duration::from_secs(1));
-        }
-    }
-}
+mod tests;

@@ -2,49 +2,28 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::{
-    ResourceExt,
-    core::{ObjectMeta, PartialObjectMeta},
-    runtime::watcher,
-};
-use tokio::sync::watch;
-
-use crate::controller::namespaces::Namespaces;
+use super::Complete;
+use crate::{account::ObjectName, controller::namespaces::Namespaces};
 
 /// Namespace and name of a Secret.
-pub(crate) type SecretName = (String, String);
+pub(crate) type SecretName = ObjectName;
 
 type Versions = HashMap<String, HashMap<String, Box<str>>>;
 
 /// The version of every Secret.
+#[derive(Default)]
 pub(crate) struct SecretVersions {
     versions: RwLock<Versions>,
-    complete: watch::Sender<bool>,
+    complete: Complete,
     /// Where each namespace has a list of its own: those whose list was whole once.
     whole: Option<RwLock<HashSet<String>>>,
 }
 
-/// Turns watch events into [`SecretVersions`]; a relist is collected apart until it is whole, so
-/// that nothing seems absent meanwhile.
-#[derive(Default)]
-pub(crate) struct Relist(Versions);
-
-impl Default for SecretVersions {
-    fn default() -> Self {
-        Self {
-            versions: RwLock::default(),
-            complete: watch::Sender::new(false),
-            whole: None,
-        }
-    }
-}
-
 impl SecretVersions {
-    /// Nothing yet. Each namespace has a list of its own unless all have one together.
+    /// No version yet. Each namespace has a list of its own unless all have one together.
     pub(crate) fn new(namespaces: &Namespaces) -> Self {
         Self {
             whole: (!namespaces.is_all()).then(RwLock::default),
@@ -70,168 +49,80 @@ impl SecretVersions {
 
     /// The first lists are complete.
     pub(crate) fn set_complete(&self) {
-        self.complete.send_replace(true);
+        self.complete.set();
     }
 
-    /// The names of the Secrets of a namespace, as a watch would tell them.
-    pub(crate) fn held(&self, namespace: &str) -> Vec<Arc<PartialObjectMeta<Secret>>> {
-        let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
-        let names = versions.get(namespace).into_iter().flat_map(HashMap::keys);
-        let secret = |name: &String| {
-            Arc::new(PartialObjectMeta {
-                metadata: ObjectMeta {
-                    namespace: Some(namespace.to_owned()),
-                    name: Some(name.clone()),
-                    ..ObjectMeta::default()
-                },
-                ..PartialObjectMeta::default()
-            })
-        };
-        names.map(secret).collect()
+    /// Waits until the first lists are complete: before, absence means nothing.
+    pub(crate) async fn wait_until_complete(&self) {
+        self.complete.wait().await;
+    }
+
+    /// The names of the Secrets of a namespace, or of all.
+    pub(crate) fn names(&self, namespace: Option<&str>) -> Vec<SecretName> {
+        let versions = self.read();
+        let namespaces = versions
+            .iter()
+            .filter(|(of, _)| namespace.is_none_or(|namespace| *of == namespace));
+        namespaces
+            .flat_map(|(of, names)| names.keys().map(|name| (of.clone(), name.clone())))
+            .collect()
     }
 
     /// The version of a Secret; none if it does not exist.
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<String> {
-        let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
-        Some(versions.get(namespace)?.get(name)?.to_string())
+        Some(self.read().get(namespace)?.get(name)?.to_string())
     }
 
-    /// Waits until the first list is complete: before it, absence means nothing.
-    pub(crate) async fn wait_until_complete(&self) {
-        // The sender is a field of self, so that it is there as long as we wait.
-        let _ = self
-            .complete
-            .subscribe()
-            .wait_for(|complete| *complete)
-            .await;
-    }
-
-    /// Takes one event and names the Secrets it changed.
-    pub(crate) fn apply(
-        &self,
-        relist: &mut Relist,
-        event: watcher::Event<PartialObjectMeta<Secret>>,
-    ) -> Vec<SecretName> {
-        match event {
-            watcher::Event::Init => {
-                relist.0 = HashMap::new();
-                Vec::new()
+    /// Notes the version of a Secret, and says whether it is another than was known.
+    pub(crate) fn apply(&self, (namespace, name): &SecretName, version: String) -> bool {
+        let mut versions = self.write();
+        if !versions.contains_key(namespace) {
+            versions.insert(namespace.clone(), HashMap::new());
+        }
+        let Some(names) = versions.get_mut(namespace) else {
+            return false;
+        };
+        match names.get_mut(name) {
+            Some(known) if **known == *version => false,
+            Some(known) => {
+                *known = version.into_boxed_str();
+                true
             }
-            watcher::Event::InitApply(secret) => {
-                insert(&mut relist.0, &secret);
-                Vec::new()
-            }
-            watcher::Event::InitDone => {
-                let fresh = std::mem::take(&mut relist.0);
-                let mut versions = self
-                    .versions
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                let changed = differences(&versions, &fresh);
-                *versions = fresh;
-                drop(versions);
-                self.set_complete();
-                changed
-            }
-            watcher::Event::Apply(secret) => {
-                let mut versions = self
-                    .versions
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                insert(&mut versions, &secret).into_iter().collect()
-            }
-            watcher::Event::Delete(secret) => {
-                let name = name(&secret);
-                let mut versions = self
-                    .versions
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                if let Some(of_namespace) = versions.get_mut(&name.0) {
-                    of_namespace.remove(&name.1);
-                    if of_namespace.is_empty() {
-                        versions.remove(&name.0);
-                    }
-                }
-                vec![name]
+            None => {
+                names.insert(name.clone(), version.into_boxed_str());
+                true
             }
         }
     }
-}
 
-fn name(secret: &PartialObjectMeta<Secret>) -> SecretName {
-    (secret.namespace().unwrap_or_default(), secret.name_any())
-}
+    /// Notes that a Secret does not exist any more.
+    pub(crate) fn remove(&self, (namespace, name): &SecretName) {
+        let mut versions = self.write();
+        if let Some(names) = versions.get_mut(namespace) {
+            names.remove(name);
+            if names.is_empty() {
+                versions.remove(namespace);
+            }
+        }
+    }
 
-/// Inserts a version; the name if it changed.
-fn insert(versions: &mut Versions, secret: &PartialObjectMeta<Secret>) -> Option<SecretName> {
-    let (namespace, name) = name(secret);
-    let version = secret
-        .resource_version()
-        .unwrap_or_default()
-        .into_boxed_str();
-    let of_namespace = versions.entry(namespace.clone()).or_default();
-    let is_changed = of_namespace.get(&name) != Some(&version);
-    of_namespace.insert(name.clone(), version);
-    is_changed.then_some((namespace, name))
-}
+    fn read(&self) -> RwLockReadGuard<'_, Versions> {
+        self.versions.read().unwrap_or_else(PoisonError::into_inner)
+    }
 
-fn differences(old: &Versions, new: &Versions) -> Vec<SecretName> {
-    let names = |versions: &Versions| -> HashSet<SecretName> {
-        versions
-            .iter()
-            .flat_map(|(namespace, names)| {
-                names.keys().map(|name| (namespace.clone(), name.clone()))
-            })
-            .collect()
-    };
-    let version = |versions: &Versions, (namespace, name): &SecretName| -> Option<Box<str>> {
-        versions.get(namespace)?.get(name).cloned()
-    };
-    names(old)
-        .union(&names(new))
-        .filter(|name| version(old, name) != version(new, name))
-        .cloned()
-        .collect()
+    fn write(&self) -> RwLockWriteGuard<'_, Versions> {
+        self.versions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use watcher::Event;
-
     use super::*;
 
-    fn secret(name: &str, version: &str) -> PartialObjectMeta<Secret> {
-        PartialObjectMeta {
-            metadata: ObjectMeta {
-                namespace: Some("ml".to_owned()),
-                name: Some(name.to_owned()),
-                resource_version: Some(version.to_owned()),
-                ..ObjectMeta::default()
-            },
-            ..PartialObjectMeta::default()
-        }
-    }
-
-    fn names(changed: Vec<SecretName>) -> Vec<String> {
-        let mut names: Vec<String> = changed.into_iter().map(|(_, name)| name).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn a_relist_names_what_changed_and_hides_nothing_meanwhile() {
-        let (secrets, mut relist) = (SecretVersions::default(), Relist::default());
-        for name in ["a", "b"] {
-            secrets.apply(&mut relist, Event::Apply(secret(name, "1")));
-        }
-        secrets.apply(&mut relist, Event::Init);
-        secrets.apply(&mut relist, Event::InitApply(secret("b", "2")));
-        assert_eq!(secrets.get("ml", "a").as_deref(), Some("1"));
-        secrets.apply(&mut relist, Event::InitApply(secret("c", "3")));
-        let changed = secrets.apply(&mut relist, Event::InitDone);
-        assert_eq!(names(changed), ["a", "b", "c"]);
-        assert_eq!(secrets.get("ml", "a"), None);
-        assert_eq!(secrets.get("ml", "b").as_deref(), Some("2"));
+    fn name(name: &str) -> SecretName {
+        ("ml".to_owned(), name.to_owned())
     }
 
     #[test]
@@ -245,39 +136,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_of_a_namespace_is_told_by_name() {
-        let (secrets, mut relist) = (SecretVersions::default(), Relist::default());
-        for name in ["a", "b"] {
-            secrets.apply(&mut relist, Event::Apply(secret(name, "1")));
+    fn the_names_of_a_namespace_are_those_that_exist() {
+        let secrets = SecretVersions::default();
+        for one in ["a", "b", "c"] {
+            assert!(secrets.apply(&name(one), "1".to_owned()));
         }
-        let mut held: Vec<_> = secrets.held("ml").iter().map(|held| name(held)).collect();
-        held.sort();
-        assert_eq!(
-            held,
-            ["a", "b"].map(|name| ("ml".to_owned(), name.to_owned()))
-        );
-        assert!(secrets.held("web").is_empty());
+        secrets.remove(&name("c"));
+        let mut names = secrets.names(Some("ml"));
+        names.sort();
+        assert_eq!(names, ["a", "b"].map(name));
+        assert!(secrets.names(Some("web")).is_empty());
+        assert_eq!(secrets.names(None).len(), 2);
+        assert_eq!(secrets.get("ml", "c"), None);
+        assert_eq!(secrets.get("ml", "a").as_deref(), Some("1"));
     }
 
     #[test]
     fn the_same_version_again_is_no_change() {
-        let (secrets, mut relist) = (SecretVersions::default(), Relist::default());
-        assert_eq!(
-            secrets
-                .apply(&mut relist, Event::Apply(secret("a", "1")))
-                .len(),
-            1
-        );
-        assert!(
-            secrets
-                .apply(&mut relist, Event::Apply(secret("a", "1")))
-                .is_empty()
-        );
-        assert_eq!(
-            secrets
-                .apply(&mut relist, Event::Delete(secret("a", "1")))
-                .len(),
-            1
-        );
+        let secrets = SecretVersions::default();
+        assert!(secrets.apply(&name("a"), "1".to_owned()));
+        assert!(!secrets.apply(&name("a"), "1".to_owned()));
+        assert!(secrets.apply(&name("a"), "2".to_owned()));
+        secrets.remove(&name("a"));
+        assert!(secrets.apply(&name("a"), "2".to_owned()));
     }
 }

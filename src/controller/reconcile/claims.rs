@@ -89,7 +89,7 @@ impl Reconcile<'_> {
             let ours = ours.and_then(|record| record.last_write_time.as_ref());
             if ours.is_some_and(|ours| Some(ours.0) >= owner.written) {
                 let states = &self.context.states;
-                states.with(&owner.uid, |state| state.mark_overwritten(folded));
+                states.with(&owner.uid, |tracked| tracked.mark_overwritten(folded));
                 self.context.requeue_all([owner.name]);
             }
         }

@@ -12,7 +12,7 @@ use crate::{
     api::{Choice, DELETION_OVERRIDE, DeletionPolicy, EntryStatus},
     controller::{
         apply::Writer,
-        cache::ObjectState,
+        cache::Tracked,
         error::Failure,
         kubernetes::{KubernetesError, is_terminating},
         object::Versions,
@@ -45,8 +45,7 @@ enum Cleanup {
 impl Reconcile<'_> {
     /// Deletes what a deleted object wrote, and lets the object go.
     pub(super) async fn clean_up(&self) -> Result<Ended, KubernetesError> {
-        let states = &self.context.states;
-        let known_since = states.with(&self.uid, ObjectState::deleted_since);
+        let known_since = self.tracked(Tracked::delete).unwrap_or_else(Instant::now);
         let left = left_at_provider(raw_records(&self.object));
         if self.object.spec.deletion_policy() == DeletionPolicy::Retain || left.is_empty() {
             return self.release(&[]).await;
@@ -206,8 +205,8 @@ impl Reconcile<'_> {
         failure: &Failure,
         remaining: Duration,
     ) -> Result<Ended, KubernetesError> {
-        let states = &self.context.states;
-        let wait = states.with(&self.uid, ObjectState::back_off);
+        let wait = self.tracked(|tracked| tracked.backoff.next());
+        let wait = wait.unwrap_or_default();
         // What a provider refuses, because it is in use perhaps, it will refuse in a second as well.
         let wait = if failure.class == ErrorClass::Config {
             wait.max(REFUSED)
@@ -223,10 +222,7 @@ impl Reconcile<'_> {
             Err(error) => return Err(error),
         }
         let acted = self.acted(self.seen.clone());
-        states.with(&self.uid, |state| {
-            state.acted = Some(acted);
-            state.next_try = Some(Instant::now() + wait);
-        });
+        self.tracked(|tracked| tracked.block(acted, Instant::now() + wait));
         Ok((ReconcileResult::Reconciling, Action::requeue(wait)))
     }
 }

@@ -103,8 +103,8 @@ impl Reconcile<'_> {
             Some((folded, due(record, interval, clock)?))
         });
         let mut suspects: BTreeMap<String, Cause> = due.collect();
-        self.context.states.with(&self.uid, |state| {
-            let dirty = state.dirty().map(str::to_owned);
+        self.tracked(|tracked| {
+            let dirty = tracked.dirty().map(str::to_owned);
             suspects.extend(dirty.map(|name| (name, Cause::OverwrittenByPeer)));
         });
         let observed = match drift {
@@ -240,8 +240,8 @@ impl Reconcile<'_> {
             return now;
         }
         let generation = self.object.metadata.generation.unwrap_or_default();
-        let states = &self.context.states;
-        let wanted = states.with(&self.uid, |state| state.wanted_since(generation));
+        let wanted = self.tracked(|tracked| tracked.wanted_since(generation));
+        let wanted = wanted.unwrap_or(now);
         // However long the object waited for its permit: what was foreign when it was first wanted
         // may be gone.
         let oldest = now.checked_sub(FRESH.min(self.verify_interval()));

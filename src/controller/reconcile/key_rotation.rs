@@ -93,14 +93,13 @@ impl Reconcile<'_> {
     /// Whether the present key is the one that the records were made with, or opens the same account.
     pub(super) async fn is_written_account(&self, session: &Session<'_>) -> Result<bool, Failure> {
         let present = session.account.fingerprint;
-        let states = &self.context.states;
-        let is_proved = states.with(&self.uid, |state| state.is_proved(present));
-        if is_proved || !session.is_key_exchanged() {
+        let is_proved = self.tracked(|tracked| tracked.is_proved(present));
+        if is_proved == Some(true) || !session.is_key_exchanged() {
             return Ok(true);
         }
         let is_same = self.is_same_account(session).await?;
         if is_same {
-            states.with(&self.uid, |state| state.prove(present));
+            self.tracked(|tracked| tracked.prove(present));
         }
         Ok(is_same)
     }

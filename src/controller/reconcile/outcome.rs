@@ -59,19 +59,18 @@ impl Reconcile<'_> {
         let newest = self.newest();
         let reported = report::report(self.context, &newest, &readiness, &outcome, handled).await?;
         let acted = self.acted(outcome.sources);
-        self.context.states.with(&self.uid, |state| {
-            // At rest nothing is kept in memory that status tells as well.
-            let is_told = wait.is_none() && is_recorded_in_status(&reported, &acted);
-            state.acted = (!is_told).then_some(acted);
-            state.next_try = wait.map(|wait| Instant::now() + wait);
-            state.status_seen(&reported);
-            state.recorded();
+        // At rest nothing is kept in memory that status tells as well.
+        let is_told = wait.is_none() && is_recorded_in_status(&reported, &acted);
+        let next_try = wait.map(|wait| Instant::now() + wait);
+        self.tracked(|tracked| {
+            tracked.reported((!is_told).then_some(acted), next_try);
+            tracked.status_seen(&reported);
             if outcome.key_fingerprint.is_some() {
-                state.forget_former_key();
+                tracked.forget_former_key();
             }
             let usual = || jittered(self.verify_interval());
             let verify_in = outcome.verify_in.unwrap_or_else(usual);
-            state.verify_at = Some(Instant::now() + verify_in);
+            tracked.verify_at = Some(Instant::now() + verify_in);
         });
         let result = match readiness.state {
             _ if is_suspended => ReconcileResult::Suspended,
@@ -122,11 +121,9 @@ impl Reconcile<'_> {
 
     /// The object as it is after the write-ahead, under the generation that was acted on.
     pub(crate) fn newest(&self) -> Arc<ProviderSecret> {
-        let newest = self
-            .context
-            .states
-            .with(&self.uid, |state| state.newer_than(&self.object))
-            .unwrap_or_else(|| Arc::clone(&self.object));
+        let newest = self.tracked(|tracked| tracked.newer_than(&self.object));
+        let newest = newest.flatten();
+        let newest = newest.unwrap_or_else(|| Arc::clone(&self.object));
         if newest.metadata.generation == self.object.metadata.generation {
             return newest;
         }
@@ -172,17 +169,21 @@ impl Reconcile<'_> {
             ErrorClass::Auth,
         ];
         let failures = &outcome.failures;
-        self.context.states.with(&self.uid, |state| {
+        let mut is_strange = false;
+        let scheduled = self.tracked(|tracked| {
             let has = |kinds: &[ErrorClass]| {
                 failures
                     .iter()
                     .any(|failure| kinds.contains(&failure.class))
             };
-            if state.protocol_failed(has(&[ErrorClass::Protocol])) {
-                readiness.state = ReadyState::Stalled;
+            if tracked
+                .backoff
+                .protocol_failed(has(&[ErrorClass::Protocol]))
+            {
+                is_strange = true;
             }
             let is_suspended = self.object.spec.is_suspended();
-            let until = state.account().and_then(|account| {
+            let until = tracked.account().and_then(|account| {
                 let name = object_name(&*self.object);
                 let is_of_account = |failure: &Failure| {
                     OF_ACCOUNT.contains(&failure.class) && !failure.is_of_kubernetes()
@@ -194,7 +195,7 @@ impl Reconcile<'_> {
                 None
             });
             if is_suspended {
-                return (readiness, None);
+                return None;
             }
             let wait = if let Some(until) = until {
                 Some(until.saturating_duration_since(Instant::now()))
@@ -204,23 +205,27 @@ impl Reconcile<'_> {
                     .filter_map(|failure| failure.retry_after)
                     .max();
                 let own = if failures.iter().any(Failure::is_of_kubernetes) {
-                    state.back_off_briefly()
+                    tracked.backoff.briefly()
                 } else {
-                    state.back_off()
+                    tracked.backoff.next()
                 };
                 Some(asked.map_or(own, |asked| asked + asked.mul_f64(fastrand::f64() * 0.2)))
             } else if has(&[ErrorClass::Auth]) {
-                Some(state.back_off_credential())
+                Some(tracked.backoff.credential())
             } else if has(&[ErrorClass::Config]) {
-                state.reset_backoff();
+                tracked.reset_backoff();
                 Some(jittered(PROBE))
             } else if failures.is_empty() && outcome.settled != Settled::Ready {
-                Some(state.back_off().clamp(SETTLE.0, SETTLE.1))
+                Some(tracked.backoff.next().clamp(SETTLE.0, SETTLE.1))
             } else {
-                state.reset_backoff();
+                tracked.reset_backoff();
                 None
             };
-            (readiness, wait)
-        })
+            wait
+        });
+        if is_strange {
+            readiness.state = ReadyState::Stalled;
+        }
+        (readiness, scheduled.flatten())
     }
 }

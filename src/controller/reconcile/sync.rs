@@ -167,8 +167,8 @@ impl Reconcile<'_> {
     /// Notes which entries the provider acknowledged: they are not dirty any more.
     fn note_written(&self, session: &Session<'_>, entries: &[PlannedEntry<'_>]) {
         let written = || entries.iter().filter(|entry| entry.written().is_some());
-        self.context.states.with(&self.uid, |state| {
-            written().for_each(|entry| state.written(&entry.desired.folded));
+        self.tracked(|tracked| {
+            written().for_each(|entry| tracked.written(&entry.desired.folded));
         });
         let scopes = written().filter_map(|entry| entry.written()?.scope.as_deref());
         session.account.learn_scope(scopes.last());

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use kube::{Client, client::Body, runtime::watcher};
+use kube::{Client, client::Body};
 use rstest::rstest;
 use tokio::sync::mpsc;
 use tower::{service_fn, util::BoxCloneSyncService};
@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     account::{Accounts, Credential, Credentials, Endpoints, Limiter},
     controller::{
-        cache::{ObjectStates, Relist, ReverseIndex, SecretVersions},
+        cache::{Complete, ObjectStates, ReverseIndex, SecretVersions},
         events::Events,
         namespaces::Namespaces,
         ownership::Claims,
@@ -57,6 +57,10 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
     let (events, _) = Events::new(client.clone(), metrics.clone(), "test".to_owned());
     let secrets = SecretVersions::new(&namespaces);
     secrets.set_complete();
+    let objects_listed = Complete::default();
+    objects_listed.set();
+    let states = ObjectStates::default();
+    states.create("1");
     Context {
         client,
         secrets,
@@ -65,7 +69,8 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         credentials: Credentials::default(),
         reverse_index: ReverseIndex::default(),
         claims: Claims::default(),
-        states: ObjectStates::default(),
+        states,
+        objects_listed,
         requeue: mpsc::unbounded_channel().0,
         epoch: Instant::now(),
         verify_interval: Duration::from_mins(10),
@@ -114,13 +119,9 @@ async fn what_is_not_the_operators_business_costs_no_call(
 
 /// An object that is synced, its Secrets included, as status and the watches tell.
 fn synced(context: &Context) -> Arc<ProviderSecret> {
-    let mut relist = Relist::default();
     for name in ["key", "source"] {
-        let secret = serde_json::json!({"metadata": {"namespace": "ml", "name": name, "resourceVersion": "5"}});
-        let secret = serde_json::from_value(secret).unwrap();
-        context
-            .secrets
-            .apply(&mut relist, watcher::Event::Apply(secret));
+        let name = ("ml".to_owned(), name.to_owned());
+        context.secrets.apply(&name, "5".to_owned());
     }
     let mut object = ProviderSecret::clone(&object("ml"));
     let status = serde_json::json!({
@@ -149,7 +150,9 @@ async fn what_was_asked_for_is_not_forgotten_while_the_object_waits_for_its_turn
         .limiter
         .admit(&("ml".to_owned(), "other".to_owned()));
     assert!(matches!(permit, Admission::Granted(_)));
-    context.states.with("1", |state| state.is_requeued = true);
+    context
+        .states
+        .with("1", |tracked| tracked.is_requeued = true);
     for _ in 0..2 {
         let (result, _) = reconcile(&context, &object).await;
         assert_eq!(result, ReconcileResult::Abandoned, "it is parked");
@@ -168,9 +171,10 @@ async fn what_was_asked_for_is_not_forgotten_while_the_object_waits_for_its_turn
         "its turn is used"
     );
     assert!(account.limiter.refusal().is_none());
-    let is_tried = context.states.with("1", |state| state.is_requeued);
-    assert!(
+    let is_tried = context.states.with("1", |tracked| tracked.is_requeued);
+    assert_eq!(
         is_tried,
+        Some(true),
         "status could not be written, so it is still asked for"
     );
 }

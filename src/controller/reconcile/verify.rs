@@ -16,7 +16,7 @@ use crate::{
     api::{EntryStatus, ProviderSecret},
     controller::{
         context::Context,
-        gate::Decision,
+        gate::Transition,
         plan::{self, Drift, Evidence, Members, Shown, drifted},
         session::Session,
     },
@@ -68,20 +68,22 @@ impl Reconcile<'_> {
     pub(super) async fn check(
         &self,
         session: &Session<'_>,
-        decision: &Decision,
+        transition: &Transition,
     ) -> Result<Option<DriftCheck>, Stop> {
         // What status says and the operator did not write is never at rest.
         if !session.records.unverified.is_empty() {
             return Ok(None);
         }
-        match decision {
-            Decision::Settle => {
+        match transition {
+            Transition::Settle => {
                 let mut outcome = self.as_recorded(session);
                 self.settle(session, &mut outcome).await;
                 Err(outcome.into())
             }
-            Decision::Verify => self.verify(session).await.map(Some),
-            Decision::Rest | Decision::Later(_) | Decision::Retry | Decision::Go => Ok(None),
+            Transition::Verify => self.verify(session).await.map(Some),
+            Transition::Rest | Transition::Later(_) | Transition::Retry | Transition::Go => {
+                Ok(None)
+            }
         }
     }
 
@@ -123,9 +125,7 @@ impl Reconcile<'_> {
     }
 
     fn verify_again(&self, wait: Duration) {
-        self.context.states.with(&self.uid, |state| {
-            state.verify_at = Some(Instant::now() + wait);
-        });
+        self.tracked(|tracked| tracked.verify_at = Some(Instant::now() + wait));
     }
 
     /// Compares the records with a listing that begins now, because a user asked for a sync.

@@ -7,8 +7,9 @@ use super::{Reconcile, inputs::Planned};
 use crate::{
     api::{DeletionPolicy, EntryStatus, ProviderSecretStatus},
     controller::{
-        cache::ObjectState,
+        gate::is_unguarded,
         kubernetes::KubernetesError,
+        object::has_finalizer,
         plan::{self, PlannedEntry, RemovalAction},
         report::{self, conditions::conditions, finalizer, messages, status},
         session::Session,
@@ -16,6 +17,16 @@ use crate::{
 };
 
 impl Reconcile<'_> {
+    /// What may be at the provider is to be deleted with the object: without the finalizer it would
+    /// be orphaned. So it is back before anything else is tried, also while the account cannot be
+    /// reached or the object is suspended.
+    pub(super) async fn guard_records(&self) -> Result<(), KubernetesError> {
+        if is_unguarded(&self.object) {
+            finalizer::set(self.context, &self.newest(), true).await?;
+        }
+        Ok(())
+    }
+
     /// The finalizer is there before the first write under Delete, and not under Retain.
     pub(super) async fn guard(
         &self,
@@ -28,7 +39,7 @@ impl Reconcile<'_> {
         let is_held = records.iter().any(plan::may_be_there);
         let is_wanted = is_delete && (is_writing || is_held || !planned.removals.is_empty());
         let newest = self.newest();
-        if finalizer::is_present(&newest) != is_wanted && (is_wanted || !is_delete) {
+        if has_finalizer(&newest) != is_wanted && (is_wanted || !is_delete) {
             finalizer::set(self.context, &newest, is_wanted).await?;
         }
         Ok(())
@@ -43,8 +54,8 @@ impl Reconcile<'_> {
         session: &Session<'_>,
         planned: &Planned<'_>,
     ) -> Result<(), KubernetesError> {
-        let is_unrecorded = |state: &mut ObjectState| state.is_unrecorded;
-        let must_know = planned.must_know || self.context.states.with(&self.uid, is_unrecorded);
+        let is_unrecorded = self.tracked(|tracked| tracked.is_unrecorded());
+        let must_know = planned.must_know || is_unrecorded == Some(true);
         let newest = self.newest();
         let mut next = newest.status.clone().unwrap_or_default();
         let pending = pending(planned, must_know).map(|entry| session.sealed(entry));

@@ -17,16 +17,12 @@ use crate::{
     controller::{
         context::Context,
         kubernetes::{KubernetesError, bounded},
+        object::has_finalizer,
     },
 };
 
 /// How often a patch is tried when others write the object at the same time.
 const TRIES: u32 = 5;
-
-/// Whether the object has it.
-pub(crate) fn is_present(object: &ProviderSecret) -> bool {
-    object.finalizers().iter().any(|name| name == FINALIZER)
-}
 
 /// Adds or removes it, and gives the object as it is then.
 ///
@@ -46,7 +42,7 @@ pub(crate) async fn set(
     };
     let mut newest = Arc::clone(object);
     for _ in 0..TRIES {
-        if is_present(&newest) == is_wanted {
+        if has_finalizer(&newest) == is_wanted {
             return Ok(newest);
         }
         if is_wanted && newest.metadata.deletion_timestamp.is_some() {

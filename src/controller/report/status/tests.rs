@@ -4,10 +4,12 @@ use rstest::rstest;
 use secrecy::SecretString;
 
 use super::*;
-use crate::controller::plan::DesiredEntry;
 use crate::{
     api::{Condition, Found},
-    controller::report::conditions::{Readiness, ReadyState, conditions, readiness},
+    controller::{
+        plan::DesiredEntry,
+        report::conditions::{Readiness, ReadyState, conditions, readiness},
+    },
     http::ErrorClass,
     provider::{Options, Written},
 };
