@@ -4,6 +4,7 @@ mod claims;
 mod cleanup;
 mod inputs;
 mod key_rotation;
+mod not_applied;
 mod outcome;
 mod sync;
 mod verify;

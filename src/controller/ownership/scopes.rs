@@ -164,9 +164,9 @@ impl Scopes {
         });
         let key = known.key.as_ref().map(|(_, id)| id);
         // What status says of a key that the object no longer uses says nothing of this one.
-        let is_of_key = |recorded: &&Box<str>| recorded.starts_with(KEY_SCOPE);
         let recorded = known.recorded.as_ref();
-        let recorded = recorded.filter(|recorded| key.is_none() || !is_of_key(recorded));
+        let recorded =
+            recorded.filter(|recorded| key.is_none() || !recorded.starts_with(KEY_SCOPE));
         match reported.or(recorded).or(key) {
             Some(id) => Scope::Id(credential.kind, &credential.endpoint, id),
             None => Scope::Unidentified(credential),

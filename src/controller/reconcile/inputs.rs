@@ -4,10 +4,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Reconcile, Stop, verify::DriftCheck};
+use super::{
+    Reconcile, Stop,
+    not_applied::{not_carried_out, suspended},
+    verify::DriftCheck,
+};
 use crate::{
     account::Snapshot,
-    api::{EntryStatus, Reason},
+    api::EntryStatus,
     controller::{
         error::Failure,
         object::Versions,
@@ -15,7 +19,7 @@ use crate::{
             self, Cause, Lack, Members, PlannedEntry, PlannedRemoval, RemovalAction, due, lacks,
             plan, plan_removals,
         },
-        report::{messages, outcome::Outcome, status},
+        report::status,
         resolve::desired::DesiredState,
         session::Session,
     },
@@ -140,24 +144,20 @@ impl Reconcile<'_> {
             self.note_claims(session, names.map(|entry| entry.folded.as_str()));
             let (planned, lack) = self.planned(session, inputs, &observed);
             if self.object.spec.is_suspended() {
-                return Err(self.suspended(session, inputs, &planned).into());
+                return Err(suspended(session, inputs, &planned).into());
             }
             if planned.calls_provider()
                 && let Some(error) = session.refusal()
             {
                 let failure = session.failure(&error);
-                return Err(self
-                    .not_carried_out(session, inputs, &planned, failure)
-                    .into());
+                return Err(not_carried_out(session, inputs, &planned, failure).into());
             }
             let Some(lack) = lack else {
                 return Ok(planned);
             };
             if let Err(error) = self.observe(session, lack, &mut observed).await {
                 let failure = session.failure(&error);
-                return Err(self
-                    .not_carried_out(session, inputs, &planned, failure)
-                    .into());
+                return Err(not_carried_out(session, inputs, &planned, failure).into());
             }
         }
     }
@@ -246,51 +246,5 @@ impl Reconcile<'_> {
         // may be gone.
         let oldest = now.checked_sub(FRESH.min(self.verify_interval()));
         oldest.map_or(wanted, |oldest| wanted.max(oldest))
-    }
-
-    /// The outcome of a plan that is not carried out because the object is suspended.
-    fn suspended(&self, session: &Session<'_>, inputs: &Inputs, planned: &Planned<'_>) -> Outcome {
-        let outcome = self.without_changes(session, inputs, planned, Reason::Suspended);
-        let mut changes = planned.entries.iter().map(|entry| &entry.change);
-        let is_synced = changes.all(|change| *change == plan::Change::Keep);
-        if inputs.desired.unread.is_empty() && is_synced {
-            outcome
-        } else {
-            outcome.with(messages::not_held())
-        }
-    }
-
-    /// The outcome of a plan that cannot be carried out now.
-    fn not_carried_out(
-        &self,
-        session: &Session<'_>,
-        inputs: &Inputs,
-        planned: &Planned<'_>,
-        failure: Failure,
-    ) -> Outcome {
-        let outcome = self.without_changes(session, inputs, planned, failure.reason);
-        let mut outcome = outcome.with(failure);
-        outcome
-            .failures
-            .extend(inputs.desired.unread.iter().cloned());
-        outcome
-    }
-
-    fn without_changes(
-        &self,
-        session: &Session<'_>,
-        inputs: &Inputs,
-        planned: &Planned<'_>,
-        reason: Reason,
-    ) -> Outcome {
-        let mut entries = status::not_carried_out(&planned.entries, reason);
-        entries.extend(planned.retained.iter().cloned());
-        let removals = planned.removals.iter();
-        entries.extend(removals.map(|removal| removal.record.clone()));
-        let sealed = entries.into_iter().map(|entry| session.sealed(entry));
-        let mut outcome = Outcome::of(sealed.collect(), inputs.sources.clone());
-        // The digests and seals are this key's.
-        outcome.key_fingerprint = Some(session.account.digests.scope());
-        outcome
     }
 }

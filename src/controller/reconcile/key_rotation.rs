@@ -127,12 +127,11 @@ impl Reconcile<'_> {
             let mut ours = records.iter().filter(|record| plan::was_written(record));
             return Ok(ours.any(|record| members.contains(&record.name)));
         }
-        let said = match snapshot.scope.as_deref() {
-            Some(said) => Some(said),
-            None => {
-                let asked = session.account.scope(&*session.provider).await;
-                asked.map_err(to_failure)?
-            }
+        let said = if let Some(said) = snapshot.scope.as_deref() {
+            Some(said)
+        } else {
+            let asked = session.account.scope(&*session.provider).await;
+            asked.map_err(to_failure)?
         };
         if let (Some(known), Some(said)) = (known, said) {
             return Ok(known == said);

@@ -197,7 +197,7 @@ impl Reconcile<'_> {
             if is_suspended {
                 return None;
             }
-            let wait = if let Some(until) = until {
+            if let Some(until) = until {
                 Some(until.saturating_duration_since(Instant::now()))
             } else if has(&RETRIED) {
                 let asked = failures
@@ -220,8 +220,7 @@ impl Reconcile<'_> {
             } else {
                 tracked.reset_backoff();
                 None
-            };
-            wait
+            }
         });
         if is_strange {
             readiness.state = ReadyState::Stalled;

@@ -170,8 +170,8 @@ impl Reconcile<'_> {
         self.tracked(|tracked| {
             written().for_each(|entry| tracked.written(&entry.desired.folded));
         });
-        let scopes = written().filter_map(|entry| entry.written()?.scope.as_deref());
-        session.account.learn_scope(scopes.last());
+        let mut scopes = written().filter_map(|entry| entry.written()?.scope.as_deref());
+        session.account.learn_scope(scopes.next_back());
         let metrics = &self.context.metrics;
         metrics.keys_written(session.choice.kind(), written().count());
     }

@@ -142,8 +142,8 @@ fn of_two_objects_of_one_second_the_first_by_namespace_and_name_owns_a_name() {
         let claims = Claims::default();
         for (uid, (namespace, name)) in uids.iter().zip([("ml", "z"), ("web", "a")]) {
             let mut object = object(&Draft {
-                namespace,
                 name,
+                namespace,
                 ..DRAFT
             });
             object.metadata.uid = Some((*uid).to_owned());
