@@ -46,7 +46,7 @@ fn planned(change: Change, record: Option<EntryStatus>) -> PlannedEntry<'static>
             secret: "source".to_owned(),
             is_line: false,
         }),
-        record: record.map(|record| kept(record)),
+        record: record.map(kept),
         digest: Some("new".to_owned()),
         change,
         found: None,
