@@ -7,11 +7,13 @@ mod invariants;
 pub(crate) mod operator;
 pub(crate) mod output;
 mod quiescence;
+mod resources;
 mod settings;
 mod steps;
 mod target;
 mod test_case;
 mod test_env;
+mod transport;
 
 use std::{future::Future, path::PathBuf, sync::LazyLock, time::Duration};
 
@@ -21,15 +23,18 @@ pub(crate) use canary::{CANARY, traces};
 pub(crate) use operator::Operator;
 pub(crate) use quiescence::{Bystander, calls, timed, wait_write};
 pub(crate) use settings::{SCALE, say, setting};
-pub(crate) use steps::{entry, is_guarded, metric};
+pub(crate) use steps::{delete_policy, entry, is_guarded, metric};
 pub(crate) use target::Target;
 pub(crate) use test_case::{
     TestCase, at_each_api, at_each_api_on, at_each_api_verifying, condition,
 };
 pub(crate) use test_env::{ACCOUNT, DELETION_TIMEOUT, NAMESPACE, TestEnv};
+pub(crate) use transport::transport;
 
 /// How long a test waits for what must happen. Far longer than that takes: a machine may be busy.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+/// How soon a change reaches the provider, as the README promises.
+pub(crate) const SOON: Duration = Duration::from_secs(1);
 /// The shortest and the longest pause between two polls. In between, the pause is a tenth of the time waited so far:
 /// many tests poll side by side, and a poll costs the API server as much as what the test waits for.
 const POLL: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(200)];

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::install::chart::{documents, kubectl, namespace, read, root, shared_cluster};
+use crate::harness::root;
+use crate::install::chart::{documents, kubectl, namespace, read, shared_cluster};
 
 /// Names of the manifests, without `.yaml`.
 fn names(directory: &str) -> BTreeSet<String> {

@@ -1,24 +1,14 @@
 //! API keys that are missing, unusable, refused, replaced; and who reads them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use provider_secrets::api::ProviderSecret;
 use simulator::Access;
 
-use crate::harness::{Bystander, CANARY, Target, TestCase, TestEnv, calls, condition, run, timed};
-
-/// What issue and design promise from a change to the provider.
-const SOON: Duration = Duration::from_secs(1);
-
-/// A test case with a source and an object that is synced.
-async fn synced(env: &TestEnv, target: Target) -> TestCase<'_> {
-    let case = TestCase::new(env, target).await;
-    case.secret("source", &[("a", &case.value("a"))]).await;
-    case.object("synced", &[("A_KEY", "source", "a")]).await;
-    case.wait_ready("synced").await;
-    case
-}
+use crate::harness::{
+    Bystander, CANARY, SOON, Target, TestCase, TestEnv, calls, condition, run, timed,
+};
 
 fn assert_stalled(object: &ProviderSecret) {
     assert!(
@@ -38,7 +28,7 @@ fn a_missing_credential_or_key_makes_no_call_and_heals_within_a_second() {
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(env, target).await;
             case.delete_secret("credential").await;
-            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.source("a").await;
             case.object("waits", &[("A_KEY", "source", "a")]).await;
             let object = case.wait_reason("waits", "CredentialNotFound").await;
             assert!(condition(&object, "Reconciling").is_some(), "{target:?}");
@@ -76,14 +66,15 @@ fn a_missing_credential_or_key_makes_no_call_and_heals_within_a_second() {
 #[test]
 fn a_credential_that_goes_away_stops_the_calls_and_keeps_the_record() {
     run(async {
-        let case = synced(TestEnv::shared().await, Target::PrimeIntellect).await;
+        let case =
+            TestCase::with_synced_target(TestEnv::shared().await, Target::PrimeIntellect).await;
         let before = case.account.requests().len();
         case.delete_secret("credential").await;
-        let object = case.wait_reason("synced", "CredentialNotFound").await;
+        let object = case.wait_reason("target", "CredentialNotFound").await;
         let entry = &object.status.as_ref().expect("a status").entries[0];
         assert!(entry.digest.is_some(), "{entry:#?}");
         case.secret("credential", &[("api-key", &case.key)]).await;
-        case.wait_ready("synced").await;
+        case.wait_ready("target").await;
         assert_eq!(case.account.requests().len(), before);
         case.finish().await;
     });
@@ -115,7 +106,7 @@ fn a_key_that_no_header_may_hold_is_never_sent() {
         let bystander = Bystander::new(env).await;
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(env, target).await;
-            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.source("a").await;
             for (number, key) in cases.iter().enumerate() {
                 let data = BTreeMap::from([("api-key", key.as_slice())]);
                 case.binary_secret("credential", &data).await;
@@ -158,13 +149,13 @@ fn a_revoked_key_stalls_until_a_new_one_is_there_and_is_then_never_sent_again() 
     run(async {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target).await;
+            let case = TestCase::with_synced_target(env, target).await;
             case.account
                 .revoke_key(&case.key)
                 .expect("a key is revoked");
             let rotated = case.value("rotated");
             case.secret("source", &[("a", &rotated)]).await;
-            let object = case.wait_reason("synced", "AuthenticationFailed").await;
+            let object = case.wait_reason("target", "AuthenticationFailed").await;
             assert_stalled(&object);
             let ready = condition(&object, "Ready").expect("Ready");
             assert!(
@@ -179,7 +170,7 @@ fn a_revoked_key_stalls_until_a_new_one_is_there_and_is_then_never_sent_again() 
                 case.secret("credential", &[("api-key", &new)]).await;
             });
             let latency = latency.await;
-            case.wait_ready("synced").await;
+            case.wait_ready("target").await;
             case.wait_held(&[("A_KEY", &rotated)]).await;
             assert!(latency < SOON, "{target:?} {latency:?}");
             let later = &case.account.requests()[before..];
@@ -199,7 +190,7 @@ fn a_key_that_is_replaced_before_it_is_revoked_is_never_missed() {
     run(async {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target).await;
+            let case = TestCase::with_synced_target(env, target).await;
             let new = format!("{}-new", case.key);
             case.account.add_key(&*new).expect("a key is added");
             let version = case.secret("credential", &[("api-key", &new)]).await;
@@ -209,14 +200,14 @@ fn a_key_that_is_replaced_before_it_is_revoked_is_never_missed() {
                     .iter()
                     .any(|source| source.resource_version == version)
             };
-            case.wait("synced", "on the new key", has_read).await;
+            case.wait("target", "on the new key", has_read).await;
             case.account
                 .revoke_key(&case.key)
                 .expect("a key is revoked");
             let rotated = case.value("rotated");
             case.secret("source", &[("a", &rotated)]).await;
             case.wait_held(&[("A_KEY", &rotated)]).await;
-            case.wait_ready("synced").await;
+            case.wait_ready("target").await;
             let events = case.kubectl(&["get", "events", "-o", "json"]).await;
             assert!(!events.contains("AuthenticationFailed"), "{target:?}");
             case.finish().await;
@@ -235,7 +226,7 @@ fn a_key_that_may_only_read_stalls_and_heals_with_its_replacement() {
             case.account
                 .set_access(&case.key, Access::ReadOnly)
                 .expect("a key is limited");
-            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.source("a").await;
             case.object("reads", &[("A_KEY", "source", "a")]).await;
             assert_stalled(&case.wait_reason("reads", "PermissionDenied").await);
             let new = format!("{}-new", case.key);
@@ -261,7 +252,7 @@ fn a_credential_is_read_once_however_many_objects_name_it_and_only_in_its_namesp
             TestCase::new(env, Target::BasetenTeam).await,
             TestCase::new(env, Target::BasetenTeam).await,
         );
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         let names: Vec<String> = (0..10).map(|number| format!("many-{number}")).collect();
         join_all(names.iter().map(async |name| {
             let entry = name.to_uppercase();

@@ -9,20 +9,17 @@ mod released; // by force, and with no operator there
 mod restart; // while no operator runs
 mod sets; // Pipecat's sets, Baseten's teams
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{at_each_api, at_each_api_verifying, calls, is_guarded, run, wait_write};
-
-/// The policy under which everything goes.
-fn delete() -> Value {
-    json!({"deletionPolicy": "Delete"})
-}
+use crate::harness::{
+    at_each_api, at_each_api_verifying, calls, delete_policy, is_guarded, run, wait_write,
+};
 
 /// Cases: D-01
 #[test]
 fn under_delete_what_was_written_goes_with_the_object() {
     run(at_each_api_verifying(async |case| {
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         let object = case.get("gone").await;
         assert!(is_guarded(&object), "{:?}", object.metadata.finalizers);
         let started = std::time::Instant::now();
@@ -63,7 +60,7 @@ fn under_retain_no_provider_is_asked_and_nothing_holds_the_object() {
 fn what_was_never_written_is_let_go_without_a_call() {
     run(at_each_api(async |case| {
         // The source is not there, so nothing can have been sent.
-        case.put("gone", &[("A_KEY", "source", "a")], &delete())
+        case.put("gone", &[("A_KEY", "source", "a")], &delete_policy())
             .await;
         case.wait_reason("gone", "SecretNotFound").await;
         case.foreign_secret("A_KEY");
@@ -83,8 +80,8 @@ fn deleted_while_its_first_write_is_under_way() {
         let fault = simulator::Fault::new(simulator::Action::Handle).delay(delay);
         let method = case.target.create_method();
         case.account.add_fault(fault.method(method));
-        case.secret("source", &[("a", &case.value("a"))]).await;
-        case.put("gone", &[("A_KEY", "source", "a")], &delete())
+        case.source("a").await;
+        case.put("gone", &[("A_KEY", "source", "a")], &delete_policy())
             .await;
         wait_write(&case, 0).await;
         case.delete("gone").await;
@@ -99,7 +96,7 @@ fn deleted_while_its_first_write_is_under_way() {
 #[test]
 fn what_was_deleted_by_hand_is_no_trouble() {
     run(at_each_api_verifying(async |case| {
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.foreign_delete("A_KEY");
         case.delete("gone").await;
         case.wait_gone("gone").await;
@@ -113,7 +110,7 @@ fn what_was_deleted_by_hand_is_no_trouble() {
 #[test]
 fn a_foreign_finalizer_stays_and_the_cleanup_is_done_once() {
     run(at_each_api_verifying(async |case| {
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         let both = json!(["providersecrets.dev/cleanup", "example.com/theirs"]);
         case.patch("gone", json!({"metadata": {"finalizers": both}}))
             .await
@@ -138,7 +135,7 @@ fn a_foreign_finalizer_stays_and_the_cleanup_is_done_once() {
         let requests = case.account.requests().len();
         case.foreign_secret("A_KEY");
         case.annotate("gone", "example.com/note", "1").await;
-        case.secret("source", &[("a", &case.value("b"))]).await;
+        case.source("b").await;
         case.secret("credential", &[("api-key", &case.key), ("other", "x")])
             .await;
         let interval = std::time::Duration::from_secs(3);
@@ -156,12 +153,12 @@ fn a_foreign_finalizer_stays_and_the_cleanup_is_done_once() {
 #[test]
 fn a_suspended_object_is_cleaned_up_all_the_same() {
     run(at_each_api_verifying(async |case| {
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         let suspend = json!({"spec": {"suspend": true}});
         case.patch("gone", suspend).await.expect("it is suspended");
         case.wait_reason("gone", "Suspended").await;
         let before = case.writes().len();
-        case.secret("source", &[("a", &case.value("b"))]).await;
+        case.source("b").await;
         case.delete("gone").await;
         case.wait_gone("gone").await;
         case.assert_held(&[]);
@@ -180,7 +177,7 @@ fn a_suspended_object_is_cleaned_up_all_the_same() {
 #[test]
 fn a_policy_that_flips_ends_as_the_last_one_says() {
     run(at_each_api_verifying(async |case| {
-        let one = case.synced("flips", &delete()).await;
+        let one = case.synced("flips", &delete_policy()).await;
         let guarded = async |policy: &str, is_expected: bool| {
             let patch = json!({"spec": {"deletionPolicy": policy}});
             case.patch("flips", patch)
@@ -216,7 +213,7 @@ fn a_policy_that_flips_ends_as_the_last_one_says() {
 #[test]
 fn the_finalizer_costs_what_the_budget_allows() {
     run(at_each_api(async |case| {
-        case.synced("guarded", &delete()).await;
+        case.synced("guarded", &delete_policy()).await;
         let calls = calls(case.env, &case.namespace).await;
         let of_object = calls.iter().filter(|call| {
             call.resource != "events" && !(call.resource == "secrets" && call.name == "credential")

@@ -7,7 +7,9 @@ use futures::future::join_all;
 use provider_secrets::api::ProviderSecret;
 use serde_json::{Value, json};
 
-use crate::harness::{Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, run};
+use crate::harness::{
+    Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, delete_policy, run,
+};
 
 /// What the digests of an object were made with.
 fn fingerprint(object: &ProviderSecret) -> String {
@@ -62,7 +64,7 @@ fn the_old_key_revoked_first_heals_with_the_new_one() {
     run(at_each_api_verifying(async |case| {
         case.synced("keyed", &json!({})).await;
         case.account.revoke_key(&case.key).expect("it is revoked");
-        case.secret("source", &[("a", &case.value("two"))]).await;
+        case.source("two").await;
         case.wait_reason("keyed", "AuthenticationFailed").await;
         let key = case.further_key();
         case.secret("credential", &[("api-key", &key)]).await;
@@ -100,7 +102,7 @@ fn another_reference_to_another_key_costs_no_write() {
 #[test]
 fn a_key_of_fifty_objects_costs_no_write() {
     run(at_each_api(async |case| {
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         let names: Vec<String> = (0..50).map(|number| format!("many-{number:02}")).collect();
         for name in &names {
             let entry = name.to_uppercase().replace('-', "_");
@@ -181,8 +183,7 @@ fn a_key_rotated_while_the_operator_is_down_costs_no_write() {
             case.secret("source", &[("a", &a)]).await;
             case.secret("other", &[("b", &b)]).await;
             let data = [("A_KEY", "source", "a"), ("B_KEY", "other", "b")];
-            case.put("keyed", &data, &json!({"deletionPolicy": "Delete"}))
-                .await;
+            case.put("keyed", &data, &delete_policy()).await;
             case.wait_ready("keyed").await;
             let before = fingerprint(&case.get("keyed").await);
             let writes = case.writes();

@@ -13,18 +13,13 @@ use crate::harness::{Operator, Target, TestCase, TestEnv, calls, condition, run,
 
 /// An object with one entry, and its Secret.
 async fn make(case: &TestCase<'_>, text: &str) {
-    case.secret("source", &[("a", &case.value(text))]).await;
+    case.source(text).await;
     case.object("object", &[("A_KEY", "source", "a")]).await;
 }
 
 async fn wait_synced(case: &TestCase<'_>, text: &str) -> ProviderSecret {
     case.wait_held(&[("A_KEY", &case.value(text))]).await;
     case.wait_ready("object").await
-}
-
-async fn rotate(case: &TestCase<'_>, text: &str) {
-    case.secret("source", &[("a", &case.value(text))]).await;
-    wait_synced(case, text).await;
 }
 
 /// Waits until `/readyz` has each of `words` and not `other`.
@@ -83,13 +78,11 @@ fn an_object_of_another_namespace_is_left_alone() {
         make(&watched, "one").await;
         wait_synced(&watched, "one").await;
         // What causes a reconcile of an object that is watched.
-        elsewhere
-            .secret("source", &[("a", &elsewhere.value("two"))])
-            .await;
+        elsewhere.source("two").await;
         let note = json!({"metadata": {"annotations": {"note": "changed"}}});
         let noted = elsewhere.patch("object", note).await.expect("a patch");
         for text in ["two", "three"] {
-            rotate(&watched, text).await;
+            watched.rotate("object", text).await;
         }
 
         assert!(elsewhere.account.requests().is_empty());
@@ -129,15 +122,15 @@ fn roles_suffice_and_a_namespace_may_come_later() {
             "first",
         )
         .await;
-        rotate(&first, "two").await;
+        first.rotate("object", "two").await;
 
         let later = TestCase::in_namespace(&env, Target::Pipecat, "later").await;
         make(&later, "one").await;
         env.grant(&["first", "later"]).await;
         wait_synced(&later, "one").await;
         env.operator.wait_until_ready().await;
-        rotate(&later, "two").await;
-        rotate(&first, "three").await;
+        later.rotate("object", "two").await;
+        first.rotate("object", "three").await;
 
         // A restart with both synced writes nothing and reads no Secret.
         assert!(env.operator.terminate().await.success());
@@ -162,7 +155,7 @@ fn roles_suffice_and_a_namespace_may_come_later() {
         }
 
         delete(&first).await;
-        rotate(&later, "three").await;
+        later.rotate("object", "three").await;
         delete(&later).await;
         assert_eq!(traces(&again.log()), Vec::<String>::new());
         first.finish().await;
@@ -199,7 +192,7 @@ fn that_a_secret_is_absent_is_concluded_only_where_secrets_were_listed() {
         wait_synced(&seen, "one").await;
         let words = ["secrets in namespace blind: ", "may not list and watch"];
         wait_lacks(&again, &words, "seen").await;
-        rotate(&seen, "two").await;
+        seen.rotate("object", "two").await;
         let untouched = async |name: &str, before: &ProviderSecret| {
             let now = blind.objects().get(name).await.expect("an object");
             assert_eq!(now.resource_version(), before.resource_version(), "{name}");
@@ -211,7 +204,7 @@ fn that_a_secret_is_absent_is_concluded_only_where_secrets_were_listed() {
         blind.wait_reason("waits", "SecretNotFound").await;
         again.wait_until_ready().await;
         untouched("object", &synced).await;
-        rotate(&blind, "two").await;
+        blind.rotate("object", "two").await;
         assert_eq!(traces(&again.log()), Vec::<String>::new());
         seen.finish().await;
         blind.finish().await;
@@ -248,7 +241,7 @@ fn where_secrets_may_not_be_read_only_the_objects_there_say_so() {
         assert!(ready.message.contains(words), "{}", ready.message);
         // The other namespace goes on, the operator is ready, and the watch goes on too.
         for text in ["two", "three", "four"] {
-            rotate(&open, text).await;
+            open.rotate("object", text).await;
         }
         assert_eq!(env.operator.get("/readyz").await.0, 200);
         let object = open.wait_ready("object").await;

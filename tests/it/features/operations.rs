@@ -57,20 +57,20 @@ fn events_report_transitions_and_nothing_else() {
         let case = TestCase::new(env, Target::BasetenTeam).await;
         case.object("reported", &[("A_KEY", "source", "a")]).await;
         case.wait_reason("reported", "SecretNotFound").await;
-        case.secret("source", &[("a", &case.value("0"))]).await;
+        case.source("0").await;
         case.wait_ready("reported").await;
         wait_events(&case, "reported", 2).await;
         // A metadata edit, a label on the object and a spec that asks for the same are no news.
         case.kubectl(&["label", "secret", "source", "team=a"]).await;
         case.kubectl(&["annotate", "psec", "reported", "note=a"])
             .await;
-        case.secret("source", &[("a", &case.value("1"))]).await;
+        case.source("1").await;
         case.wait_held(&[("A_KEY", &case.value("1"))]).await;
         wait_events(&case, "reported", 3).await;
         // A failure that repeats is one event.
         case.account.add_fault(Fault::status(500).times(3));
         let before = case.account.requests().len();
-        case.secret("source", &[("a", &case.value("2"))]).await;
+        case.source("2").await;
         case.wait_held(&[("A_KEY", &case.value("2"))]).await;
         case.wait_ready("reported").await;
         assert_eq!(case.account.requests().len(), before + 4);
@@ -119,7 +119,7 @@ fn the_series_of_an_object_live_as_long_as_it_does() {
     run(async {
         let env = TestEnv::shared().await;
         let case = TestCase::new(env, Target::Braintrust).await;
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         case.object(
             "counted",
             &[("A_KEY", "source", "a"), ("B_KEY", "source", "b")],
@@ -224,7 +224,7 @@ fn each_log_line_is_one_json_object_and_others_are_capped_whatever_rust_log_says
     run(async {
         let env = TestEnv::shared().await;
         let case = TestCase::new(env, Target::Pipecat).await;
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         case.object("logged", &[("A_KEY", "source", "a")]).await;
         let object: ProviderSecret = case.wait_ready("logged").await;
         assert!(condition(&object, "Ready").is_some());

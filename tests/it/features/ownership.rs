@@ -133,7 +133,7 @@ fn a_team_that_is_named_and_not_opened_is_not_kept_from_others() {
         let wrong = case
             .with_account(&case.account, &format!("{}-wrong", case.key))
             .await;
-        wrong.secret("source", &[("a", &wrong.value("a"))]).await;
+        wrong.source("a").await;
         wrong
             .put("claims", &[("A_KEY", "source", "a")], &json!({}))
             .await;
@@ -223,7 +223,7 @@ fn only_the_name_that_two_want_is_refused() {
 #[test]
 fn ten_objects_made_at_once_have_one_owner_and_none_flaps() {
     run(at_each_api_verifying(async |case| {
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         let names: Vec<String> = (0..10).map(|number| format!("one-of-{number}")).collect();
         join_all(names.iter().map(async |name| {
             case.put(name, &[("A_KEY", "source", "a")], &json!({}))

@@ -39,15 +39,6 @@ fn quoting(case: &TestCase<'_>, status: u16, content_type: &str) -> Fault {
         .header("x-request-id", &value)
 }
 
-/// A test case whose object `target` is synced with the value `first`.
-async fn synced(env: &TestEnv, target: Target) -> TestCase<'_> {
-    let case = TestCase::new(env, target).await;
-    case.secret("source", &[("a", &case.value("first"))]).await;
-    case.object("target", &[("A_KEY", "source", "a")]).await;
-    case.wait_ready("target").await;
-    case
-}
-
 /// Rotates under a fault, checks what status says, takes the fault away and heals by the next
 /// rotation, and another key where the account is closed.
 async fn suffers(case: &TestCase<'_>, fault: Fault, state: State, reason: &str) -> ProviderSecret {
@@ -115,7 +106,7 @@ fn each_status_has_its_condition_and_reason_and_heals_with_the_next_change() {
     run(async {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target).await;
+            let case = TestCase::with_synced_target(env, target).await;
             for (status, state, reason) in table {
                 let fault = quoting(&case, status, "application/json").forever();
                 suffers(&case, fault, state, reason).await;
@@ -149,8 +140,7 @@ fn a_first_sync_that_is_refused_says_so_and_heals() {
                 let case = TestCase::new(env, target).await;
                 case.account
                     .add_fault(quoting(&case, status, "text/plain").forever());
-                case.secret("source", &[("a", &case.value("rotated"))])
-                    .await;
+                case.source("rotated").await;
                 case.object("first", &[("A_KEY", "source", "a")]).await;
                 let object = case.wait_reason("first", reason).await;
                 let is_stalled = condition(&object, "Stalled").is_some();
@@ -181,7 +171,7 @@ fn a_transient_failure_heals_by_itself_with_one_more_write() {
     run(async {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target).await;
+            let case = TestCase::with_synced_target(env, target).await;
             for action in [
                 quoting(&case, 500, "text/html").action,
                 quoting(&case, 502, "text/html").action,

@@ -8,15 +8,12 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use kube::api::{Patch, PatchParams};
-use provider_secrets::api::ProviderSecret;
 use serde_json::json;
 use simulator::{Action, Fault};
 use tokio::time::Instant;
 
-use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, until};
+use crate::harness::{Bystander, SOON, Target, TestCase, TestEnv, condition, run, until};
 
-/// What issue and design promise from a change to the provider.
-const SOON: Duration = Duration::from_secs(1);
 /// Calls in flight of one account.
 const OF_EACH: usize = 8;
 
@@ -48,31 +45,14 @@ async fn objects(case: &TestCase<'_>, count: usize) {
 }
 
 /// A test case with so many objects that are synced.
-async fn synced(env: &TestEnv, target: Target, count: usize) -> TestCase<'_> {
+async fn synced_objects(env: &TestEnv, target: Target, count: usize) -> TestCase<'_> {
     let case = TestCase::new(env, target).await;
-    case.secret("source", &[("a", &case.value("first"))]).await;
+    case.source("first").await;
     objects(&case, count).await;
     for number in 0..count {
         case.wait_ready(&name(number)).await;
     }
     case
-}
-
-/// Rotates the source; its version.
-async fn rotate(case: &TestCase<'_>) -> String {
-    let value = case.value("rotated");
-    case.secret("source", &[("a", &value)]).await
-}
-
-/// Waits until an object has acknowledged this version of the source.
-async fn wait_current(case: &TestCase<'_>, number: usize, version: &str) {
-    let is_current = |object: &ProviderSecret| {
-        let status = object.status.as_ref().expect("a status");
-        let mut sources = status.sources.iter();
-        sources.any(|source| source.resource_version == version)
-            && condition(object, "Ready").is_some_and(|ready| ready.status == "True")
-    };
-    case.wait(&name(number), "current", is_current).await;
 }
 
 /// Cases: C-24
@@ -84,7 +64,7 @@ fn fifty_objects_with_one_bad_key_make_one_call() {
         join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(env, target).await;
             case.account.revoke_key(&case.key).expect("revoked");
-            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.source("a").await;
             let began = Instant::now();
             objects(&case, 50).await;
             for number in 0..50 {
@@ -111,10 +91,10 @@ fn a_key_that_turns_bad_while_in_use_makes_no_more_calls_than_were_in_flight() {
     run(async {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target, 20).await;
+            let case = synced_objects(env, target, 20).await;
             let before = case.account.requests().len();
             case.account.revoke_key(&case.key).expect("revoked");
-            rotate(&case).await;
+            case.source("rotated").await;
             for number in 0..20 {
                 case.wait_reason(&name(number), "AuthenticationFailed")
                     .await;
@@ -125,10 +105,10 @@ fn a_key_that_turns_bad_while_in_use_makes_no_more_calls_than_were_in_flight() {
             let series = "provider_secrets_accounts_held_back{provider=";
             assert!(code == 200 && metrics.contains(series), "{metrics}");
             // Another key is another account and is used at once.
-            let version = rotate(&case).await;
+            let version = case.source("rotated").await;
             case.replace_key().await;
             for number in 0..20 {
-                wait_current(&case, number, &version).await;
+                case.wait_current(&name(number), &version).await;
             }
             case.finish().await;
         }))
@@ -144,7 +124,7 @@ fn a_429_pauses_the_whole_account_and_no_other() {
         let env = TestEnv::shared().await;
         let bystander = Bystander::new(env).await;
         let paused = join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target, 20).await;
+            let case = synced_objects(env, target, 20).await;
             case.secret("other", &[("a", &case.value("other"))]).await;
             let mut provider = case.provider();
             if target == Target::Pipecat {
@@ -157,7 +137,7 @@ fn a_429_pauses_the_whole_account_and_no_other() {
             let fault = Fault::status(429).header("retry-after", "7");
             let before = case.account.requests().len();
             case.account.add_fault(fault.method(target.update_method()));
-            let version = rotate(&case).await;
+            let version = case.source("rotated").await;
             until("it is asked to slow down", async || {
                 let requests = case.account.requests();
                 let refused = requests[before..]
@@ -197,7 +177,7 @@ fn a_429_pauses_the_whole_account_and_no_other() {
                         assert_eq!(before, after, "{target:?}: Ready flipped");
                     }
                     for number in 0..20 {
-                        wait_current(&case, number, &version).await;
+                        case.wait_current(&name(number), &version).await;
                     }
                     let requests = case.account.requests();
                     let refused = requests[before..]
@@ -226,13 +206,13 @@ fn four_429_without_a_time_cost_four_calls_and_all_objects_are_released() {
     run(async {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target, 20).await;
+            let case = synced_objects(env, target, 20).await;
             let before = case.writes().len();
             let fault = Fault::status(429).method(target.update_method());
             case.account.add_fault(fault.times(4));
-            let version = rotate(&case).await;
+            let version = case.source("rotated").await;
             for number in 0..20 {
-                wait_current(&case, number, &version).await;
+                case.wait_current(&name(number), &version).await;
             }
             assert_eq!(case.writes().len() - before, 24, "{target:?}");
             case.finish().await;
@@ -248,12 +228,12 @@ fn one_server_error_costs_one_more_write() {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
             for status in [500, 502, 503, 504] {
-                let case = synced(env, target, 1).await;
+                let case = synced_objects(env, target, 1).await;
                 let before = case.writes().len();
                 let fault = Fault::status(status).method(target.update_method());
                 case.account.add_fault(fault);
-                let version = rotate(&case).await;
-                wait_current(&case, 0, &version).await;
+                let version = case.source("rotated").await;
+                case.wait_current(&name(0), &version).await;
                 assert_eq!(case.writes().len() - before, 2, "{target:?} {status}");
                 case.finish().await;
             }
@@ -268,10 +248,11 @@ fn five_accounts_that_hang_leave_capacity_for_the_sixth() {
         // Each of them would take eight of the slots, which are 32.
         let env = &TestEnv::fresh(&[]).await;
         let bystander = Bystander::new(env).await;
-        let hanging = join_all(Target::ALL.map(async |target| synced(env, target, 12).await)).await;
+        let hanging =
+            join_all(Target::ALL.map(async |target| synced_objects(env, target, 12).await)).await;
         for case in &hanging {
             case.account.add_fault(Fault::new(Action::Hang).forever());
-            rotate(case).await;
+            case.source("rotated").await;
         }
         let in_flight = || -> usize {
             let requests = hanging.iter().flat_map(|case| case.account.requests());

@@ -6,15 +6,10 @@ mod refused; // what is not sent anywhere
 mod replaced; // by another of another name, or of the same
 mod values; // what a value may be
 
-use std::time::Duration;
-
 use futures::future::join_all;
 use provider_secrets::api::{EntryState, ProviderSecret};
 
-use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, timed};
-
-/// What issue and design promise from a change to the provider.
-const SOON: Duration = Duration::from_secs(1);
+use crate::harness::{Bystander, SOON, Target, TestCase, TestEnv, condition, run, timed};
 
 /// State and reason of an entry.
 pub(super) fn entry<'a>(object: &'a ProviderSecret, name: &str) -> (EntryState, Option<&'a str>) {
@@ -176,7 +171,7 @@ fn a_secret_of_another_namespace_is_no_source() {
             TestCase::new(env, Target::Braintrust).await,
             TestCase::new(env, Target::Braintrust).await,
         );
-        other.secret("source", &[("a", &other.value("a"))]).await;
+        other.source("a").await;
         case.object("narrow", &[("A_KEY", "source", "a")]).await;
         case.wait_reason("narrow", "SecretNotFound").await;
         let calls = crate::harness::calls(env, &other.namespace).await;

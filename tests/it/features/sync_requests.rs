@@ -81,7 +81,7 @@ fn a_request_finds_drift_at_once() {
 fn a_request_requeues_an_object_that_waits_for_hours() {
     run(at_each_api(async |case| {
         case.account.add_fault(Fault::status(422).forever());
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         case.put("asked", &[("A_KEY", "source", "a")], &json!({}))
             .await;
         until("it stalls", async || {
@@ -175,7 +175,7 @@ fn a_hostile_request_is_an_opaque_token() {
         case.wait_ready("asked").await;
         // It is echoed cut, and not taken for a new one each time.
         let requests = case.account.requests().len();
-        case.secret("source", &[("a", &case.value("two"))]).await;
+        case.source("two").await;
         case.wait_held(&[("A_KEY", &case.value("two"))]).await;
         case.wait_ready("asked").await;
         let listed = case.account.requests().len() - requests;

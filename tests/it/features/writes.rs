@@ -12,15 +12,6 @@ use simulator::{Action, Fault};
 
 use crate::harness::{Bystander, Target, TestCase, TestEnv, calls, condition, run, wait_write};
 
-/// A test case whose object `target` is synced with the value `a`.
-async fn synced(env: &TestEnv, target: Target) -> TestCase<'_> {
-    let case = TestCase::new(env, target).await;
-    case.secret("source", &[("a", &case.value("a"))]).await;
-    case.object("target", &[("A_KEY", "source", "a")]).await;
-    case.wait_ready("target").await;
-    case
-}
-
 /// Waits until the entry `A_KEY` of `target` is acknowledged. `Ready` alone may speak of before.
 async fn wait_synced(case: &TestCase<'_>) {
     let is_synced = |object: &ProviderSecret| {
@@ -92,7 +83,7 @@ fn a_label_or_annotation_on_a_secret_writes_nothing_anywhere() {
         let env = TestEnv::shared().await;
         let bystander = Bystander::new(env).await;
         let test_cases = join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target).await;
+            let case = TestCase::with_synced_target(env, target).await;
             let patches = count(&case, "patch", "providersecrets", "").await;
             let object = case.objects().get("target").await.expect("the object");
             let requests = case.account.requests().len();
@@ -105,7 +96,7 @@ fn a_label_or_annotation_on_a_secret_writes_nothing_anywhere() {
                 case.kubectl(&["annotate", kind, name, "note=b"]).await;
             }
             // The same again with other metadata, and an update that changes nothing.
-            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.source("one").await;
             (case, patches, object, requests)
         }))
         .await;
@@ -128,8 +119,8 @@ fn there_and_back_again_ends_where_it_began() {
         let env = TestEnv::shared().await;
         let bystander = Bystander::new(env).await;
         let test_cases = join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target).await;
-            let (a, b) = (case.value("a"), case.value("b"));
+            let case = TestCase::with_synced_target(env, target).await;
+            let (a, b) = (case.value("one"), case.value("b"));
             for _ in 0..5 {
                 case.secret("source", &[("a", &b)]).await;
                 case.secret("source", &[("a", &a)]).await;
@@ -154,10 +145,10 @@ fn there_and_back_again_ends_where_it_began() {
         .await;
         bystander.rotate().await;
         for case in test_cases {
-            case.wait_held(&[("A_KEY", &case.value("a"))]).await;
+            case.wait_held(&[("A_KEY", &case.value("one"))]).await;
             wait_synced(&case).await;
             bystander.rotate().await;
-            case.wait_held(&[("A_KEY", &case.value("a"))]).await;
+            case.wait_held(&[("A_KEY", &case.value("one"))]).await;
             wait_synced(&case).await;
             case.finish().await;
         }
@@ -259,7 +250,7 @@ fn objects_of_one_account_share_its_listing() {
         join_all(
             [Target::PrimeIntellect, Target::Braintrust, Target::Pipecat].map(async |target| {
                 let case = TestCase::new(env, target).await;
-                case.secret("source", &[("a", &case.value("a"))]).await;
+                case.source("a").await;
                 case.account
                     .set_latency(std::time::Duration::from_millis(100));
                 let names: Vec<String> =

@@ -6,17 +6,14 @@ use serde_json::json;
 use simulator::{Action, Fault};
 
 use crate::harness::{
-    Bystander, Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, entry, run, until,
+    Bystander, Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, delete_policy, entry,
+    run, until,
 };
-
-fn delete() -> serde_json::Value {
-    json!({"deletionPolicy": "Delete"})
-}
 
 #[test]
 fn a_delete_carries_the_api_key() {
     run(at_each_api(async |case| {
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.delete("gone").await;
         case.wait_gone("gone").await;
         let writes = case.account.writes();
@@ -40,7 +37,7 @@ fn two_sources_of_one_object_do_not_delete_each_others_keys() {
         let (a, b, c) = (case.value("a"), case.value("b"), case.value("c"));
         case.secret("one", &[("A_KEY", &a)]).await;
         case.secret("two", &[("B_KEY", &b)]).await;
-        let mut spec = case.spec(&[], &delete());
+        let mut spec = case.spec(&[], &delete_policy());
         spec["data"] = json!(null);
         spec["dataFrom"] = json!([{"secretRef": {"name": "one"}}, {"secretRef": {"name": "two"}}]);
         case.apply("both", spec).await.expect("it is applied");
@@ -60,7 +57,7 @@ fn two_sources_of_one_object_do_not_delete_each_others_keys() {
 #[test]
 fn a_source_that_comes_back_is_synced_without_being_asked() {
     run(at_each_api(async |case| {
-        let one = case.synced("heals", &delete()).await;
+        let one = case.synced("heals", &delete_policy()).await;
         case.delete_secret("source").await;
         case.wait_reason("heals", "SecretNotFound").await;
         case.assert_held(&[("A_KEY", &one)]);
@@ -97,7 +94,7 @@ fn fifteen_reconciles_of_many_references_all_find_them() {
             .iter()
             .map(|(name, secret)| (*name, &**secret, *name))
             .collect();
-        let mut spec = case.spec(&data, &delete());
+        let mut spec = case.spec(&data, &delete_policy());
         spec["dataFrom"] = bulk.collect();
         case.apply("many", spec).await.expect("it is applied");
         case.wait_ready("many").await;
@@ -167,7 +164,7 @@ fn an_endpoint_that_hangs_holds_up_no_other() {
         let bystander = Bystander::new(env).await;
         let case = TestCase::new(env, Target::Braintrust).await;
         case.account.add_fault(Fault::new(Action::Hang).forever());
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         for number in 0..20 {
             let (name, entry) = (format!("hangs-{number}"), format!("KEY_{number}"));
             case.put(&name, &[(&entry, "source", "a")], &json!({}))
@@ -192,7 +189,7 @@ fn an_endpoint_that_hangs_holds_up_no_other() {
 #[test]
 fn a_deleted_object_has_no_series() {
     run(at_each_api(async |case| {
-        case.synced("measured", &delete()).await;
+        case.synced("measured", &delete_policy()).await;
         let label = format!("namespace=\"{}\"", case.namespace);
         let series = async || {
             let (_, metrics) = case.env.operator.get("/metrics").await;

@@ -26,7 +26,7 @@ impl<'a> Bystander<'a> {
     /// Applies it and waits until it is synced.
     pub(crate) async fn new(env: &'a TestEnv) -> Self {
         let case = TestCase::new(env, Target::BasetenTeam).await;
-        case.secret("source", &[("a", &case.value("0"))]).await;
+        case.source("0").await;
         case.object("bystander", &[("BYSTANDER", "source", "a")])
             .await;
         case.wait_ready("bystander").await;

@@ -13,7 +13,7 @@ use kube::{
 use provider_secrets::api::{EntryStatus, FINALIZER, ProviderSecret, SYNC_REQUESTED_AT};
 use serde_json::{Value, json};
 
-use super::{TestCase, TestEnv, until};
+use super::{TestCase, TestEnv, condition, until};
 
 impl TestCase<'_> {
     /// The scope of this test case's secrets, as the simulator calls it.
@@ -21,37 +21,30 @@ impl TestCase<'_> {
         self.target.scope(self.account.name())
     }
 
-    /// A spec with these entries (remote name, Secret, key) and the fields of `more`.
-    pub(crate) fn spec(&self, data: &[(&str, &str, &str)], more: &Value) -> Value {
-        let entry = |(entry, secret, key): &(&str, &str, &str)| json!({"name": entry, "secretKeyRef": {"name": secret, "key": key}});
-        let data: Vec<Value> = data.iter().map(entry).collect();
-        let mut spec = json!({"provider": self.provider(), "data": data});
-        for (name, value) in more.as_object().into_iter().flatten() {
-            spec[name] = value.clone();
-        }
-        spec
-    }
-
-    /// Applies an object with the spec of [`TestCase::spec`].
-    pub(crate) async fn put(&self, name: &str, data: &[(&str, &str, &str)], more: &Value) {
-        self.apply(name, self.spec(data, more))
-            .await
-            .expect("an object is applied");
-    }
-
     /// Applies the Secret `source` and an object with the entry `A_KEY`, waits until it is synced, and
     /// returns the value.
     pub(crate) async fn synced(&self, name: &str, more: &Value) -> String {
-        let one = self.value("one");
-        self.secret("source", &[("a", &one)]).await;
+        self.source("one").await;
         self.put(name, &[("A_KEY", "source", "a")], more).await;
         self.wait_ready(name).await;
-        one
+        self.value("one")
     }
 
-    /// An object as it is now.
-    pub(crate) async fn get(&self, name: &str) -> ProviderSecret {
-        self.objects().get(name).await.expect("the object is there")
+    /// Rotates the entry `A_KEY` of an object and waits until the provider holds the value and the object is ready.
+    pub(crate) async fn rotate(&self, object: &str, text: &str) {
+        self.source(text).await;
+        self.wait_held(&[("A_KEY", &self.value(text))]).await;
+        self.wait_ready(object).await;
+    }
+
+    /// Waits until an object is ready with this resourceVersion of the Secret `source`.
+    pub(crate) async fn wait_current(&self, object: &str, version: &str) -> ProviderSecret {
+        self.wait(object, "ready with the newest source", |object| {
+            let mut sources = object.status.iter().flat_map(|status| &status.sources);
+            sources.any(|source| source.name == "source" && source.resource_version == version)
+                && condition(object, "Ready").is_some_and(|ready| ready.status == "True")
+        })
+        .await
     }
 
     /// Waits for the next second: the uid decides which of two objects of one second is the older.
@@ -60,13 +53,6 @@ impl TestCase<'_> {
         let rest = 1_000_000_000 - now.subsec_nanosecond();
         let rest = std::time::Duration::from_nanos(u64::try_from(rest).unwrap_or_default());
         tokio::time::sleep(rest + std::time::Duration::from_millis(20)).await;
-    }
-
-    /// Deletes an object, without waiting until it is gone.
-    pub(crate) async fn delete(&self, name: &str) {
-        let parameters = DeleteParams::default();
-        let deleted = self.objects().delete(name, &parameters).await;
-        deleted.expect("an object is deleted");
     }
 
     /// Waits until an object is gone.
@@ -79,14 +65,6 @@ impl TestCase<'_> {
             }
         })
         .await;
-    }
-
-    /// Sets an annotation of an object.
-    pub(crate) async fn annotate(&self, name: &str, key: &str, value: &str) {
-        let patch = json!({"metadata": {"annotations": {key: value}}});
-        self.patch(name, patch)
-            .await
-            .expect("an object is annotated");
     }
 
     /// Requests a sync and waits until the operator has handled it.
@@ -235,4 +213,9 @@ pub(crate) async fn metric(env: &TestEnv, name: &str, labels: &[&str]) -> u64 {
         is_it.then(|| value.parse::<u64>().unwrap_or_default())
     });
     series.sum()
+}
+
+/// The field of a spec whose entries go with the object.
+pub(crate) fn delete_policy() -> Value {
+    json!({"deletionPolicy": "Delete"})
 }

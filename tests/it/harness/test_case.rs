@@ -8,11 +8,8 @@ use std::{
     },
 };
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
-};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, api::PostParams};
 use provider_secrets::api::{Condition, ProviderSecret};
 use serde_json::{Value, json};
 use simulator::{Account, Exchange};
@@ -42,6 +39,13 @@ impl<'a> TestCase<'a> {
     /// Creates a namespace and an account.
     pub(crate) async fn new(env: &'a TestEnv, target: Target) -> Self {
         Self::in_namespace(env, target, &fresh_names().0).await
+    }
+
+    /// A test case with an object `target`, synced by [`TestCase::synced`].
+    pub(crate) async fn with_synced_target(env: &'a TestEnv, target: Target) -> Self {
+        let case = Self::new(env, target).await;
+        case.synced("target", &json!({})).await;
+        case
     }
 
     /// As [`Self::new`], in a namespace of this name, which may exist.
@@ -189,88 +193,6 @@ impl<'a> TestCase<'a> {
         .await;
     }
 
-    /// Applies a Secret with text values and returns its resourceVersion.
-    pub(crate) async fn secret(&self, name: &str, data: &[(&str, &str)]) -> String {
-        let data: BTreeMap<&str, &[u8]> = data
-            .iter()
-            .map(|(key, value)| (*key, value.as_bytes()))
-            .collect();
-        self.binary_secret(name, &data).await
-    }
-
-    /// Applies a Secret with values of any bytes and returns its resourceVersion.
-    pub(crate) async fn binary_secret(&self, name: &str, data: &BTreeMap<&str, &[u8]>) -> String {
-        let data: BTreeMap<String, k8s_openapi::ByteString> = data
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), k8s_openapi::ByteString(value.to_vec())))
-            .collect();
-        let secret = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name},
-            "data": data,
-        });
-        let parameters = PatchParams::apply("test").force();
-        let secret = self
-            .secrets()
-            .patch(name, &parameters, &Patch::Apply(&secret))
-            .await;
-        secret
-            .expect("a Secret is applied")
-            .resource_version()
-            .expect("a version")
-    }
-
-    /// Deletes a Secret.
-    pub(crate) async fn delete_secret(&self, name: &str) {
-        self.secrets()
-            .delete(name, &DeleteParams::default())
-            .await
-            .expect("a Secret is deleted");
-    }
-
-    /// The Secrets of this namespace.
-    pub(crate) fn secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.env.client.clone(), &self.namespace)
-    }
-
-    /// The objects of this namespace.
-    pub(crate) fn objects(&self) -> Api<ProviderSecret> {
-        Api::namespaced(self.env.client.clone(), &self.namespace)
-    }
-
-    /// Applies an object whose `data` are (remote name, Secret, key).
-    pub(crate) async fn object(&self, name: &str, data: &[(&str, &str, &str)]) {
-        let data: Vec<Value> = data
-            .iter()
-            .map(|(entry, secret, key)| json!({"name": entry, "secretKeyRef": {"name": secret, "key": key}}))
-            .collect();
-        self.apply(name, json!({"provider": self.provider(), "data": data}))
-            .await
-            .expect("an object is applied");
-    }
-
-    /// Applies an object with this spec.
-    pub(crate) async fn apply(&self, name: &str, spec: Value) -> kube::Result<ProviderSecret> {
-        let object = json!({
-            "apiVersion": "providersecrets.dev/v1alpha1",
-            "kind": "ProviderSecret",
-            "metadata": {"name": name},
-            "spec": spec,
-        });
-        let parameters = PatchParams::apply("test").force();
-        self.objects()
-            .patch(name, &parameters, &Patch::Apply(&object))
-            .await
-    }
-
-    /// Changes an object by a merge patch.
-    pub(crate) async fn patch(&self, name: &str, patch: Value) -> kube::Result<ProviderSecret> {
-        self.objects()
-            .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
-            .await
-    }
-
     /// Waits until `Ready` has this reason for the newest generation, and gives the object. Checks
     /// that the conditions are consistent.
     pub(crate) async fn wait_reason(&self, name: &str, reason: &str) -> ProviderSecret {
@@ -314,56 +236,6 @@ impl<'a> TestCase<'a> {
         .await;
         check_conditions(&object);
         object
-    }
-
-    /// Runs kubectl in this namespace as the administrator and returns its standard output.
-    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
-        let arguments = [&["--namespace", self.namespace.as_str()], arguments].concat();
-        self.env.kubectl(&arguments, None).await
-    }
-
-    /// Runs kubectl in this namespace, which must fail, and returns its standard error.
-    pub(crate) async fn kubectl_refused(&self, arguments: &[&str], stdin: Option<&str>) -> String {
-        let arguments = [&["--namespace", self.namespace.as_str()], arguments].concat();
-        let output = self
-            .env
-            .cluster
-            .kubectl_output(&arguments, stdin)
-            .await
-            .expect("kubectl runs");
-        assert!(
-            !output.success,
-            "kubectl {arguments:?} was accepted: {}",
-            output.stdout
-        );
-        output.stderr
-    }
-
-    /// The columns of `kubectl get psec` for an object, without name and age.
-    pub(crate) async fn columns(&self, name: &str) -> Vec<String> {
-        let table = self.kubectl(&["get", "psec", name]).await;
-        let mut lines = table.lines().map(str::split_whitespace);
-        let heads: Vec<&str> = lines.next().expect("kubectl prints heads").collect();
-        assert_eq!(
-            heads,
-            [
-                "NAME",
-                "PROVIDER",
-                "READY",
-                "REASON",
-                "SYNCED",
-                "LAST-SYNC",
-                "AGE"
-            ],
-            "{table}"
-        );
-        let cells: Vec<String> = lines
-            .next()
-            .expect("kubectl prints a row")
-            .map(str::to_owned)
-            .collect();
-        assert_eq!(cells[0], name, "{table}");
-        cells[1..cells.len() - 1].to_vec()
     }
 
     /// Ends the test: checks the invariants, and that the provider holds no secret of ours that no object names.

@@ -6,19 +6,11 @@ mod scope;
 mod server;
 mod values;
 
-use std::path::PathBuf;
-
 use cluster::{Cluster, Output};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-/// The namespace that charts are rendered for.
-pub(crate) const NAMESPACE: &str = "provider-secrets-system";
-
-/// The root of the repository.
-pub(crate) fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::harness::{NAMESPACE, root};
 
 /// A file of the repository.
 pub(crate) fn read(path: &str) -> String {

@@ -5,7 +5,8 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::install::chart::{NAMESPACE, documents, kubectl, read, root, shared_cluster, succeeded};
+use crate::harness::{NAMESPACE, root};
+use crate::install::chart::{documents, kubectl, read, shared_cluster, succeeded};
 
 #[test]
 fn the_chart_has_the_version_of_the_crate() {

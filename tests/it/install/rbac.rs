@@ -51,7 +51,7 @@ fn used(env: &TestEnv, namespace: Option<&str>) -> BTreeSet<Right> {
 
 /// Has the operator do everything that takes a right.
 async fn play(case: &TestCase<'_>) {
-    case.secret("source", &[("a", &case.value("one"))]).await;
+    case.source("one").await;
     case.object("object", &[("A_KEY", "source", "a")]).await;
     case.wait_ready("object").await;
     // An object that changes while it is written is read again.

@@ -81,7 +81,7 @@ fn answers_without_data_lead_to_no_duplicate() {
             variants.write_answer = WriteAnswer::Null;
             variants.duplicate = simulator::prime_intellect::Duplicate::Silent;
         });
-        case.secret("source", &[("a", &case.value("0"))]).await;
+        case.source("0").await;
         case.object("null", &[("TOKEN", "source", "a")]).await;
         case.wait_ready("null").await;
         for rotation in ["1", "2", "3"] {
@@ -171,7 +171,7 @@ fn text_does_not_become_a_file_nor_a_file_text() {
             &body,
         )
         .await;
-        case.secret("source", &[("a", &case.value("one"))]).await;
+        case.source("one").await;
         let before = case.writes();
         for (name, entry, words) in [
             ("to-file", file("TEXT"), "not a file"),

@@ -1,14 +1,13 @@
 //! Two tenants of one provider: what each sends is its own.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use simulator::Exchange;
 
-use crate::harness::{TestCase, TestEnv, at_each_api_on, run};
+use crate::harness::{TestCase, TestEnv, at_each_api_on, delete_policy, run};
 
 /// The lifecycle of an object of a tenant, with names that the other has too.
 async fn lifecycle(case: &TestCase<'_>) {
-    case.synced("same", &json!({"deletionPolicy": "Delete"}))
-        .await;
+    case.synced("same", &delete_policy()).await;
     for text in ["two", "three"] {
         let value = case.value(text);
         case.secret("source", &[("a", &value)]).await;

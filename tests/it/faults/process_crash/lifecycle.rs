@@ -12,7 +12,7 @@ use serde_json::json;
 use super::recording_proxies::{Caller, RecordingProxies};
 use crate::{
     faults::call_log::{CallLog, Crash},
-    harness::{Operator, Target, TestCase, TestEnv, condition, traces, until},
+    harness::{Operator, Target, TestCase, TestEnv, condition, delete_policy, traces, until},
 };
 
 /// A secret of another client in the same account.
@@ -72,7 +72,7 @@ impl<'a> Lifecycle<'a> {
 
     /// Runs all steps and checks the result of each.
     pub(super) async fn run(mut self, reference: Option<&Reference>) -> Outcome {
-        let delete = json!({"deletionPolicy": "Delete"});
+        let delete = delete_policy();
         let [one, two] = ["one", "two"].map(|text| self.case.value(text));
         let version = self.case.secret("source", &[("a", &one)]).await;
         let data = [("A_KEY", "source", "a")];

@@ -43,8 +43,8 @@ fn a_rotation_and_back_again_writes_nothing(#[case] delivery: Delivery) {
     at_each(async |world| {
         synced(world).await;
         world.watches(Store::hold);
-        world.source(&[("a", "a2"), ("b", "b1")]);
-        world.source(&[("a", "a1"), ("b", "b1")]);
+        world.rotate("a2");
+        world.rotate("a1");
         deliver(world, delivery).await;
         assert_eq!(world.held()["A_KEY"], value("a1"));
         assert_eq!(writes(world, "A_KEY"), 1);
@@ -59,7 +59,7 @@ fn many_rotations_write_the_last_value_only(#[case] delivery: Delivery) {
         synced(world).await;
         world.watches(Store::hold);
         for text in ["a2", "a3", "a4", "a5"] {
-            world.source(&[("a", text), ("b", "b1")]);
+            world.rotate(text);
         }
         deliver(world, delivery).await;
         assert_eq!(world.held()["A_KEY"], value("a5"));
@@ -129,7 +129,7 @@ fn a_namesake_that_comes_during_a_reconcile_does_not_get_its_status(#[case] deli
         world.store.hold(Resource::ProviderSecrets);
         world.delete();
         world.entries(&[("B_KEY", "b")]);
-        world.source(&[("a", "a2"), ("b", "b1")]);
+        world.rotate("a2");
         world.quiet().await;
         let second = world.object().expect("the object");
         assert_eq!(second["status"], json!({"observedGeneration": -1}));
@@ -153,7 +153,7 @@ fn a_finalizer_that_meets_those_of_others_is_set_and_they_stay(#[case] before: &
         // The operator sees no change of the object; the value comes, and before its first write the finalizer.
         world.store.hold(Resource::ProviderSecrets);
         world.finalizers(&[OTHER, THEIRS]);
-        world.source(&[("a", "a1"), ("b", "b1")]);
+        world.rotate("a1");
         world.quiet().await;
         assert_eq!(listed(world), json!([OTHER, THEIRS, FINALIZER]));
         assert_eq!(writes(world, "A_KEY"), 1);

@@ -12,10 +12,13 @@ use tokio::{
 use super::{
     server,
     store::{Resource, Store},
-    tenant_isolation::{credential, secret, transport},
+    tenant_isolation::credential,
     world::{operate, simulate},
 };
-use crate::{faults::call_log::CallLog, harness::Target};
+use crate::{
+    faults::call_log::CallLog,
+    harness::{Target, transport},
+};
 
 /// Rotations that are timed.
 const SAMPLES: usize = 50;
@@ -38,9 +41,7 @@ impl Neighbours {
             let key = format!("key-of-{tenant}");
             let account = Target::BasetenWorkspace.account(&simulator, tenant, &key);
             account.set_latency(latency);
-            let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {}});
-            let id = (Resource::Namespaces, String::new(), tenant.to_owned());
-            store.create(&id, namespace).expect("a namespace");
+            store.create_namespace(tenant);
             credential(&store, tenant, &key);
             account
         };
@@ -82,7 +83,7 @@ impl Neighbours {
 
     fn rotate(&self, tenant: &str, text: &str) {
         let data = BTreeMap::from([("key".to_owned(), format!("value-{text}"))]);
-        secret(&self.store, tenant, "source", &data);
+        self.store.apply_secret(tenant, "source", &data);
     }
 
     /// How long rotations of the quiet one take, the longest last.

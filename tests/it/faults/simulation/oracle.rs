@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use simulator::{Held, Provider};
+use simulator::Held;
 
 use super::{
     plan::{Plan, Run},
@@ -109,7 +109,7 @@ pub(super) fn faults(world: &World, policy: Policy) -> Vec<String> {
                 let names = entries.into_iter().flatten();
                 names
                     .filter_map(|entry| entry["name"].as_str())
-                    .any(|recorded| fold(world, recorded) == *name)
+                    .any(|recorded| world.target.fold(recorded) == *name)
             });
             // A foreign secret that the operator overwrote without an acknowledgement is left behind.
             let is_left = is_recorded || world.was_foreign(name);
@@ -124,17 +124,8 @@ pub(super) fn faults(world: &World, policy: Policy) -> Vec<String> {
 /// What the provider holds in the scope, by folded name.
 fn held(world: &World) -> BTreeMap<String, Held> {
     let held = world.account.held(world.scope().as_deref()).into_iter();
-    held.map(|(name, held)| (fold(world, &name), held))
+    held.map(|(name, held)| (world.target.fold(&name), held))
         .collect()
-}
-
-/// At Baseten `-` and `_` are the same.
-fn fold(world: &World, name: &str) -> String {
-    if world.account.provider() == Provider::Baseten {
-        name.replace('-', "_")
-    } else {
-        name.to_owned()
-    }
 }
 
 /// Remote names that a spec asks for, with their keys.
@@ -144,7 +135,7 @@ fn desired_entries(world: &World, object: &Value) -> BTreeMap<String, String> {
     data.into_iter()
         .flatten()
         .map(|entry| {
-            let name = fold(world, &text(&entry["name"]));
+            let name = world.target.fold(&text(&entry["name"]));
             (name, text(&entry["secretKeyRef"]["key"]))
         })
         .collect()
@@ -166,7 +157,9 @@ fn inconsistencies(
     let source = world.data(SOURCE);
     let entries: Vec<&Value> = status["entries"].as_array().into_iter().flatten().collect();
     for entry in &entries {
-        let name = &fold(world, entry["name"].as_str().unwrap_or_default());
+        let name = &world
+            .target
+            .fold(entry["name"].as_str().unwrap_or_default());
         if entry["state"] != "Synced" {
             continue;
         }
@@ -185,7 +178,7 @@ fn inconsistencies(
     let names: BTreeSet<String> = entries
         .iter()
         .filter_map(|entry| entry["name"].as_str())
-        .map(|name| fold(world, name))
+        .map(|name| world.target.fold(name))
         .collect();
     if ready["status"] == "True" && !names.iter().eq(desired.keys()) {
         faults.push(format!("ready with the entries {names:?}"));

@@ -29,10 +29,6 @@ async fn wait_held(world: &World, text: &str) -> Duration {
     began.elapsed()
 }
 
-fn rotate(world: &World, text: &str) {
-    world.source(&[("a", text), ("b", "b1")]);
-}
-
 /// Writes of all names at the provider.
 fn all_writes(world: &World) -> usize {
     world.remote.counts().values().sum()
@@ -75,7 +71,7 @@ fn a_list_that_begins_anew_in_its_middle_makes_nothing_seem_gone() {
         world.up();
         world.quiet().await;
         assert_eq!(all_writes(world), before);
-        rotate(world, "a2");
+        world.rotate("a2");
         world.quiet().await;
         assert_eq!(world.held()["A_KEY"], value("a2"));
     });
@@ -96,7 +92,7 @@ fn watches_that_end_every_second_show_everything_and_cost_no_lists(#[case] drops
         let (lists, watches) = (faults.asked("LIST").len(), faults.asked("WATCH").len());
         for round in 0..30 {
             let text = format!("r{round}");
-            rotate(world, &text);
+            world.rotate(&text);
             let took = wait_held(world, &text).await;
             assert!(took <= Duration::from_secs(16), "{took:?}");
             sleep(Duration::from_secs(10).saturating_sub(took)).await;
@@ -106,7 +102,7 @@ fn watches_that_end_every_second_show_everything_and_cost_no_lists(#[case] drops
         // Two kinds of objects, and once a second.
         assert!((60..=700).contains(&watches), "{watches}");
         faults.clear();
-        rotate(world, "last");
+        world.rotate("last");
         world.quiet().await;
         assert_eq!(world.held()["A_KEY"], value("last"));
     });
@@ -121,14 +117,14 @@ fn a_watch_that_is_open_and_silent_is_found_out() {
         world.watches(Store::expire);
         sleep(Duration::from_secs(10)).await;
         world.store.faults.silence();
-        rotate(world, "a2");
+        world.rotate("a2");
         let took = wait_held(world, "a2").await;
         assert!(took >= Duration::from_mins(3), "it is silent: {took:?}");
         assert!(took <= Duration::from_secs(295), "{took:?}");
         // What is opened in its place may be silent from the beginning, or a list.
         world.store.faults.add(Asked::is_collection, Does::Hang, 2);
         world.watches(Store::expire);
-        rotate(world, "a3");
+        world.rotate("a3");
         let took = wait_held(world, "a3").await;
         assert!(took >= Duration::from_mins(1), "{took:?}");
         assert!(took <= Duration::from_secs(310), "{took:?}");
@@ -151,7 +147,7 @@ fn parted_for_minutes_during_a_rotation_it_writes_nothing_and_heals() {
             back: Duration::ZERO,
         };
         world.remote.slow_down(write);
-        rotate(world, "a2");
+        world.rotate("a2");
         sleep(Duration::from_secs(1)).await;
         // The write is on its way, and its outcome cannot be recorded any more.
         world.store.faults.always(anything, Does::Hang);
@@ -177,7 +173,7 @@ async fn lifecycle(world: &mut World) {
     world.spec(&json!({"deletionPolicy": "Delete"}));
     world.entries(&[("A_KEY", "a")]);
     world.quiet().await;
-    rotate(world, "a2");
+    world.rotate("a2");
     world.quiet().await;
     world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
     world.quiet().await;
@@ -237,7 +233,7 @@ fn an_api_server_that_asks_for_patience_gets_it() {
         let faults = &world.store.faults;
         faults.always(anything, Does::Busy(5));
         // The watch has shown the rotation and has to start anew.
-        rotate(world, "a2");
+        world.rotate("a2");
         sleep(Duration::from_secs(1)).await;
         world.watches(Store::expire);
         sleep(Duration::from_secs(10)).await;

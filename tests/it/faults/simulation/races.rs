@@ -65,10 +65,10 @@ fn an_answer_that_comes_after_newer_news_does_not_hide_it() {
     at_each(async |world| {
         synced(world).await;
         world.remote.slow_down(slow(true, 0, 20));
-        world.source(&[("a", "a2"), ("b", "b1")]);
+        world.rotate("a2");
         sleep(Duration::from_secs(10)).await;
         assert_eq!(world.held()["A_KEY"], value("a2"));
-        world.source(&[("a", "a3"), ("b", "b1")]);
+        world.rotate("a3");
         world.quiet().await;
         assert_eq!(world.held()["A_KEY"], value("a3"));
         assert_eq!(writes(world, "A_KEY"), 3);
@@ -80,7 +80,7 @@ fn a_write_whose_answer_comes_too_late_is_made_once_more() {
     at_each(async |world| {
         synced(world).await;
         world.remote.slow_down(slow(true, 0, 40));
-        world.source(&[("a", "a2"), ("b", "b1")]);
+        world.rotate("a2");
         world.quiet().await;
         assert_eq!(world.held()["A_KEY"], value("a2"));
         assert_eq!(writes(world, "A_KEY"), 3);
@@ -93,9 +93,9 @@ fn there_and_back_at_once_costs_two_writes_at_most() {
     for pause in [0, 5, 20, 50] {
         at_each(async |world| {
             synced(world).await;
-            world.source(&[("a", "a2"), ("b", "b1")]);
+            world.rotate("a2");
             sleep(Duration::from_millis(pause)).await;
-            world.source(&[("a", "a1"), ("b", "b1")]);
+            world.rotate("a1");
             world.quiet().await;
             assert_eq!(world.held()["A_KEY"], value("a1"));
             let writes = writes(world, "A_KEY");
@@ -131,7 +131,7 @@ fn a_store_that_lags_behind_our_own_status_writes_costs_nothing() {
         world.store.hold(Resource::ProviderSecrets);
         let known = world.call_log.lines().len();
         for text in ["a2", "a3", "a4"] {
-            world.source(&[("a", text), ("b", "b1")]);
+            world.rotate(text);
             world.quiet().await;
             assert_eq!(world.held()["A_KEY"], value(text));
         }
@@ -157,9 +157,9 @@ fn a_write_that_arrives_after_a_newer_one_does_not_stay() {
         synced(world).await;
         // Longer than the operator waits for an answer.
         world.remote.slow_down(slow(true, 45, 0));
-        world.source(&[("a", "a2"), ("b", "b1")]);
+        world.rotate("a2");
         sleep(Duration::from_secs(10)).await;
-        world.source(&[("a", "a3"), ("b", "b1")]);
+        world.rotate("a3");
     });
 }
 
@@ -168,10 +168,10 @@ fn a_write_of_the_dead_that_arrives_after_a_newer_one_does_not_stay() {
     at_each(async |world| {
         synced(world).await;
         world.remote.slow_down(slow(true, 5, 0));
-        world.source(&[("a", "a2"), ("b", "b1")]);
+        world.rotate("a2");
         sleep(Duration::from_secs(1)).await;
         world.down().await;
-        world.source(&[("a", "a3"), ("b", "b1")]);
+        world.rotate("a3");
         world.up();
     });
 }

@@ -1,5 +1,6 @@
 //! The objects of the in-memory API server: versions and history.
 
+mod fixtures;
 mod rules;
 mod stale_cache;
 

@@ -2,23 +2,19 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use axum::{
-    body::{Body, Bytes, to_bytes},
-    http::Request,
-};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use provider_secrets::http::{Transport, TransportError};
 use serde_json::{Value, json};
-use simulator::{Account, Provider, Simulator};
+use simulator::{Account, Simulator};
 use tokio::time::sleep;
-use tower::{service_fn, util::BoxCloneSyncService};
 
 use super::{
     server,
-    store::{Part, Resource, Store},
+    store::{Resource, Store},
     world::{operate, simulate},
 };
-use crate::{faults::call_log::CallLog, harness::Target};
+use crate::{
+    faults::call_log::CallLog,
+    harness::{Target, transport},
+};
 
 const TENANTS: [&str; 2] = ["tenant-one", "tenant-two"];
 const OBJECTS: usize = 2;
@@ -27,47 +23,9 @@ const ENTRIES: usize = 50;
 /// Each changes every value.
 const ROTATIONS: usize = 30;
 
-/// The providers, without anything in between.
-pub(super) fn transport(simulator: &Simulator) -> Transport {
-    let simulator = simulator.clone();
-    BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
-        let simulator = simulator.clone();
-        async move {
-            let answer = simulator.call(Provider::Baseten, request.map(Body::from));
-            let (head, body) = answer.await.map_err(|_| TransportError::Cut)?.into_parts();
-            let body = to_bytes(body, usize::MAX).await;
-            let body = body.map_err(|_| TransportError::Cut)?;
-            Ok(axum::http::Response::from_parts(head, body))
-        }
-    }))
-}
-
-/// Makes or replaces a Secret.
-pub(super) fn secret(store: &Store, namespace: &str, name: &str, data: &BTreeMap<String, String>) {
-    let encoded = data.iter().map(|(key, text)| (key, STANDARD.encode(text)));
-    let data: BTreeMap<_, _> = encoded.collect();
-    let id = (Resource::Secrets, namespace.to_owned(), name.to_owned());
-    let replaced = store.update(&id, Part::Main, |object| {
-        object["data"] = json!(data);
-        Ok(())
-    });
-    if replaced.is_err() {
-        let secret = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {},
-            "type": "Opaque",
-            "data": data,
-        });
-        store.create(&id, secret).expect("a Secret");
-    }
-}
-
 /// What a tenant has: names of entries are the same for both, values are its own.
 fn settle(store: &Store, tenant: &str, key: &str) {
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {}});
-    let id = (Resource::Namespaces, String::new(), tenant.to_owned());
-    store.create(&id, namespace).expect("a namespace");
+    store.create_namespace(tenant);
     credential(store, tenant, key);
     rotate(store, tenant, 0);
     for object in 0..OBJECTS {
@@ -88,13 +46,13 @@ fn settle(store: &Store, tenant: &str, key: &str) {
 
 pub(super) fn credential(store: &Store, tenant: &str, key: &str) {
     let data = BTreeMap::from([("api-key".to_owned(), key.to_owned())]);
-    secret(store, tenant, "credential", &data);
+    store.apply_secret(tenant, "credential", &data);
 }
 
 fn rotate(store: &Store, tenant: &str, rotation: usize) {
     let value = |number| format!("value-of-{tenant}-{rotation}-{number}");
     let data = (0..ENTRIES).map(|number| (number.to_string(), value(number)));
-    secret(store, tenant, "source", &data.collect());
+    store.apply_secret(tenant, "source", &data.collect());
 }
 
 /// That every request of an account is its tenant's; how many there are, and when each key was used.

@@ -17,7 +17,6 @@ use provider_secrets::{
     http::{Http, Transport},
     telemetry::{Health, Metrics},
 };
-use serde_json::json;
 use simulator::{Account, Simulator};
 use tokio::{
     runtime::Builder,
@@ -26,13 +25,7 @@ use tokio::{
 };
 
 pub(super) use self::user::{SOURCE, data, value};
-use super::{
-    oracle,
-    provider::RemoteAccount,
-    server,
-    store::{Resource, Store},
-    workload::Policy,
-};
+use super::{oracle, provider::RemoteAccount, server, store::Store, workload::Policy};
 use crate::faults::call_log::CallLog;
 use crate::harness::{CANARY, Target};
 
@@ -121,9 +114,7 @@ impl World {
             foreign: RefCell::default(),
             process: None,
         };
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {}});
-        let id = (Resource::Namespaces, String::new(), NAMESPACE.to_owned());
-        world.store.create(&id, namespace).expect("a namespace");
+        world.store.create_namespace(NAMESPACE);
         world.secret("credential", &BTreeMap::from([("api-key", key)]));
         world.foreign_write(FOREIGN, "foreign");
         world

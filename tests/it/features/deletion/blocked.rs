@@ -6,10 +6,9 @@ use provider_secrets::api::DELETION_OVERRIDE;
 use serde_json::json;
 use simulator::Fault;
 
-use super::delete;
 use crate::harness::{
     DELETION_TIMEOUT, TestCase, TestEnv, at_each_api, at_each_api_verifying, calls, condition,
-    is_guarded, metric, run, until,
+    delete_policy, is_guarded, metric, run, until,
 };
 
 /// Waits until the object reports that its deletion is blocked, and returns the message.
@@ -39,7 +38,7 @@ async fn blocked(case: &TestCase<'_>, name: &str) -> String {
 #[test]
 fn a_provider_that_is_down_blocks_and_the_deletion_is_done_when_it_is_back() {
     run(at_each_api(async |case| {
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.account.add_fault(Fault::status(503).forever());
         case.delete("gone").await;
         let message = blocked(&case, "gone").await;
@@ -59,7 +58,7 @@ fn a_provider_that_is_down_blocks_and_the_deletion_is_done_when_it_is_back() {
 #[test]
 fn the_override_lets_an_object_go_at_once_while_the_provider_is_down() {
     run(at_each_api(async |case| {
-        let one = case.synced("gone", &delete()).await;
+        let one = case.synced("gone", &delete_policy()).await;
         case.account.add_fault(Fault::status(503).forever());
         case.delete("gone").await;
         blocked(&case, "gone").await;
@@ -90,7 +89,7 @@ fn the_override_lets_an_object_go_at_once_while_the_provider_is_down() {
 #[test]
 fn a_patch_to_retain_lets_a_deleted_object_go_at_once() {
     run(at_each_api(async |case| {
-        let one = case.synced("gone", &delete()).await;
+        let one = case.synced("gone", &delete_policy()).await;
         case.account.add_fault(Fault::status(503).forever());
         case.delete("gone").await;
         blocked(&case, "gone").await;
@@ -113,7 +112,7 @@ fn the_timeout_lets_an_object_go_and_names_what_is_left() {
     run(async {
         let verifying = TestEnv::verifying().await;
         at_each_api_verifying(async |case| {
-            let one = case.synced("gone", &delete()).await;
+            let one = case.synced("gone", &delete_policy()).await;
             case.account.add_fault(Fault::status(503).forever());
             let label = format!("provider=\"{}\"", case.target.provider().to_lowercase());
             let name = "provider_secrets_keys_left_behind_total";
@@ -152,7 +151,7 @@ fn the_timeout_lets_an_object_go_and_names_what_is_left() {
 #[test]
 fn a_credential_that_is_gone_first_is_remembered_while_the_operator_runs() {
     run(at_each_api(async |case| {
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.delete_secret("credential").await;
         case.wait_reason("gone", "CredentialNotFound").await;
         case.delete("gone").await;
@@ -166,7 +165,7 @@ fn a_credential_that_is_gone_first_is_remembered_while_the_operator_runs() {
 #[test]
 fn a_refused_credential_keeps_the_object_until_a_good_one_comes() {
     run(at_each_api(async |case| {
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.account.revoke_key(&case.key).expect("it is revoked");
         case.delete("gone").await;
         blocked(&case, "gone").await;
@@ -182,7 +181,7 @@ fn a_refused_credential_keeps_the_object_until_a_good_one_comes() {
 #[test]
 fn a_refused_deletion_is_said_and_tried_slowly() {
     run(at_each_api(async |case| {
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.account
             .add_fault(Fault::status(409).method("DELETE").forever());
         case.delete("gone").await;
@@ -209,7 +208,7 @@ fn a_refused_deletion_is_said_and_tried_slowly() {
 #[test]
 fn a_forbidden_deletion_is_never_taken_for_done() {
     run(at_each_api(async |case| {
-        let one = case.synced("gone", &delete()).await;
+        let one = case.synced("gone", &delete_policy()).await;
         let access = simulator::Access::ReadOnly;
         case.account
             .set_access(&case.key, access)

@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use super::delete;
-use crate::harness::{TestCase, at_each_api_verifying, entry, run};
+use crate::harness::{TestCase, at_each_api_verifying, delete_policy, entry, run};
 
 /// An object with two entries that are synced.
 async fn two(case: &TestCase<'_>, policy: &serde_json::Value) -> (String, String) {
@@ -18,9 +17,9 @@ async fn two(case: &TestCase<'_>, policy: &serde_json::Value) -> (String, String
 #[test]
 fn an_entry_removed_under_delete_is_deleted_once_and_the_other_is_not_written() {
     run(at_each_api_verifying(async |case| {
-        let (_, b) = two(&case, &delete()).await;
+        let (_, b) = two(&case, &delete_policy()).await;
         let before = case.writes().len();
-        case.put("entries", &[("B_KEY", "source", "b")], &delete())
+        case.put("entries", &[("B_KEY", "source", "b")], &delete_policy())
             .await;
         let object = case.wait_ready("entries").await;
         case.assert_held(&[("B_KEY", &b)]);
@@ -42,7 +41,7 @@ fn an_entry_removed_under_retain_is_forgotten_for_good() {
             .await;
         case.wait_ready("entries").await;
         // A switch to Delete does not reach back.
-        case.put("entries", &[("B_KEY", "source", "b")], &delete())
+        case.put("entries", &[("B_KEY", "source", "b")], &delete_policy())
             .await;
         case.wait_ready("entries").await;
         case.delete("entries").await;
@@ -56,10 +55,10 @@ fn an_entry_removed_under_retain_is_forgotten_for_good() {
 #[test]
 fn an_entry_that_comes_back_while_its_deletion_fails_is_written() {
     run(at_each_api_verifying(async |case| {
-        let (a, b) = two(&case, &delete()).await;
+        let (a, b) = two(&case, &delete_policy()).await;
         let fault = simulator::Fault::status(503).method("DELETE").forever();
         case.account.add_fault(fault);
-        case.put("entries", &[("B_KEY", "source", "b")], &delete())
+        case.put("entries", &[("B_KEY", "source", "b")], &delete_policy())
             .await;
         crate::harness::until("a deletion was tried", async || {
             let tried = !case.deletions().is_empty();
@@ -67,7 +66,7 @@ fn an_entry_that_comes_back_while_its_deletion_fails_is_written() {
         })
         .await;
         let data = [("A_KEY", "source", "a"), ("B_KEY", "source", "b")];
-        case.put("entries", &data, &delete()).await;
+        case.put("entries", &data, &delete_policy()).await;
         let object = case.wait_ready("entries").await;
         assert!(entry(&object, "A_KEY").digest.is_some());
         case.account.clear_faults();

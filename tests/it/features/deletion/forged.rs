@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use simulator::Fault;
 
-use super::delete;
-use crate::harness::{Target, TestCase, at_each_api, at_each_api_verifying, run};
+use crate::harness::{Target, TestCase, at_each_api, at_each_api_verifying, delete_policy, run};
 
 /// The name of a foreign secret in the same account.
 const VICTIM: &str = "VICTIM_KEY";
@@ -56,7 +55,7 @@ async fn forge(case: &TestCase<'_>, forged: Value) {
 #[test]
 fn an_entry_that_names_another_secret_deletes_nothing_with_the_object() {
     run(at_each_api_verifying(async |case| {
-        case.synced("forged", &delete()).await;
+        case.synced("forged", &delete_policy()).await;
         case.foreign_secret(VICTIM);
         forge(&case, claim(&case, VICTIM)).await;
         case.delete("forged").await;
@@ -71,7 +70,7 @@ fn an_entry_that_names_another_secret_deletes_nothing_with_the_object() {
 #[test]
 fn an_entry_that_names_another_secret_deletes_nothing_as_unwanted() {
     run(at_each_api_verifying(async |case| {
-        case.synced("forged", &delete()).await;
+        case.synced("forged", &delete_policy()).await;
         case.foreign_secret(VICTIM);
         forge(&case, claim(&case, VICTIM)).await;
         case.request_sync("forged").await;
@@ -84,7 +83,7 @@ fn an_entry_that_names_another_secret_deletes_nothing_as_unwanted() {
 #[test]
 fn an_entry_that_claims_to_be_half_created_deletes_nothing() {
     run(at_each_api_verifying(async |case| {
-        case.synced("forged", &delete()).await;
+        case.synced("forged", &delete_policy()).await;
         case.foreign_secret(VICTIM);
         let pending = json!({"name": VICTIM, "state": "Pending", "found": "Absent"});
         forge(&case, pending).await;
@@ -99,7 +98,7 @@ fn an_entry_that_claims_to_be_half_created_deletes_nothing() {
 #[test]
 fn our_name_with_the_id_of_another_secret_deletes_only_ours_or_nothing() {
     run(at_each_api_verifying(async |case| {
-        case.synced("forged", &delete()).await;
+        case.synced("forged", &delete_policy()).await;
         case.foreign_secret(VICTIM);
         forge(&case, claim(&case, "A_KEY")).await;
         case.delete("forged").await;
@@ -134,7 +133,7 @@ fn our_name_with_the_id_of_another_secret_writes_only_ours() {
 fn under_fail_a_forged_record_adopts_nothing() {
     run(at_each_api_verifying(async |case| {
         case.foreign_secret(VICTIM);
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         let more = json!({"conflictPolicy": "Fail"});
         case.put("forged", &[(VICTIM, "source", "a")], &more).await;
         case.wait_reason("forged", "Conflict").await;

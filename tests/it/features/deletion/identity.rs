@@ -3,8 +3,9 @@
 use serde_json::json;
 use simulator::{Action, Fault};
 
-use super::delete;
-use crate::harness::{Target, TestCase, at_each_api, at_each_api_verifying, run, until};
+use crate::harness::{
+    Target, TestCase, at_each_api, at_each_api_verifying, delete_policy, run, until,
+};
 
 /// Cases: D-13
 #[test]
@@ -14,7 +15,7 @@ fn what_replaced_ours_under_the_same_name_is_left_alone() {
         if case.target == Target::Pipecat {
             return;
         }
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.foreign_delete("A_KEY");
         case.foreign_secret("A_KEY");
         case.delete("gone").await;
@@ -31,8 +32,8 @@ fn what_is_foreign_when_it_is_deleted_before_its_first_write_stays() {
         let method = case.target.update_method();
         case.account
             .add_fault(Fault::status(503).method(method).forever());
-        case.secret("source", &[("a", &case.value("a"))]).await;
-        case.put("gone", &[("A_KEY", "source", "a")], &delete())
+        case.source("a").await;
+        case.put("gone", &[("A_KEY", "source", "a")], &delete_policy())
             .await;
         until("a write was tried", async || {
             let tried = !case.writes().is_empty();
@@ -64,8 +65,8 @@ async fn unknown(case: &TestCase<'_>) {
     let method = case.target.create_method();
     let fault = Fault::new(Action::CutAfterEffect).method(method).forever();
     case.account.add_fault(fault);
-    case.secret("source", &[("a", &case.value("a"))]).await;
-    case.put("gone", &[("A_KEY", "source", "a")], &delete())
+    case.source("a").await;
+    case.put("gone", &[("A_KEY", "source", "a")], &delete_policy())
         .await;
     case.wait_held(&[("A_KEY", &case.value("a"))]).await;
 }
@@ -74,11 +75,11 @@ async fn unknown(case: &TestCase<'_>) {
 #[test]
 fn a_name_that_another_object_claims_is_handed_over_without_a_deletion() {
     run(at_each_api_verifying(async |case| {
-        case.synced("owner", &delete()).await;
+        case.synced("owner", &delete_policy()).await;
         case.next_second().await;
         let next = case.value("next");
         case.secret("other", &[("a", &next)]).await;
-        case.put("next", &[("A_KEY", "other", "a")], &delete())
+        case.put("next", &[("A_KEY", "other", "a")], &delete_policy())
             .await;
         case.wait_reason("next", "Conflict").await;
         let before = case.writes().len();
@@ -100,9 +101,9 @@ fn a_name_that_another_object_claims_is_handed_over_without_a_deletion() {
 #[test]
 fn the_younger_of_two_that_claim_a_name_takes_nothing_with_it() {
     run(at_each_api_verifying(async |case| {
-        let one = case.synced("owner", &delete()).await;
+        let one = case.synced("owner", &delete_policy()).await;
         case.next_second().await;
-        case.put("younger", &[("A_KEY", "source", "a")], &delete())
+        case.put("younger", &[("A_KEY", "source", "a")], &delete_policy())
             .await;
         case.wait_reason("younger", "Conflict").await;
         let before = case.writes();
@@ -118,7 +119,7 @@ fn the_younger_of_two_that_claim_a_name_takes_nothing_with_it() {
 #[test]
 fn deleted_and_made_anew_under_the_same_name_is_another_object() {
     run(at_each_api_verifying(async |case| {
-        case.synced("anew", &delete()).await;
+        case.synced("anew", &delete_policy()).await;
         case.delete("anew").await;
         case.wait_gone("anew").await;
         let two = case.value("two");

@@ -6,8 +6,7 @@ use cluster::Cluster;
 use futures::{StreamExt as _, future::join_all, stream};
 use simulator::Fault;
 
-use super::delete;
-use crate::harness::{DELETION_TIMEOUT, Target, TestCase, TestEnv, run, until};
+use crate::harness::{DELETION_TIMEOUT, Target, TestCase, TestEnv, delete_policy, run, until};
 
 /// How many namespaces go.
 const RUNS: usize = 100;
@@ -54,7 +53,7 @@ fn plans() -> Vec<Plan> {
 /// Plays one run; how long the object took to go.
 async fn play<'a>(env: &'a TestEnv, plan: &Plan) -> (Duration, TestCase<'a>) {
     let case = TestCase::new(env, Target::ALL[plan.number % Target::ALL.len()]).await;
-    case.synced("gone", &delete()).await;
+    case.synced("gone", &delete_policy()).await;
     match plan.weather {
         Weather::Up => {}
         Weather::Down => case.account.add_fault(Fault::status(503).forever()),
@@ -145,7 +144,7 @@ fn the_namespace_controller_ends_a_namespace_whatever_goes_first() {
         let env = &env;
         let test_cases = join_all((0..10).map(async |number| {
             let case = TestCase::new(env, Target::ALL[number % Target::ALL.len()]).await;
-            case.synced("gone", &delete()).await;
+            case.synced("gone", &delete_policy()).await;
             case
         }))
         .await;

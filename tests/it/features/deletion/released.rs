@@ -6,10 +6,9 @@ use kube::api::DeleteParams;
 use serde_json::json;
 use simulator::Fault;
 
-use super::delete;
 use crate::harness::{
-    Bystander, Target, TestCase, TestEnv, at_each_api_verifying, calls, condition, is_guarded,
-    root, run, until,
+    Bystander, Target, TestCase, TestEnv, at_each_api_verifying, calls, condition, delete_policy,
+    is_guarded, root, run, until,
 };
 
 /// How many objects each account has when the definition goes.
@@ -29,7 +28,7 @@ fn what_is_gone_by_force_is_left_at_the_provider() {
         let bystander = Bystander::new(env).await;
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(env, target).await;
-            let one = case.synced("gone", &delete()).await;
+            let one = case.synced("gone", &delete_policy()).await;
             case.account.add_fault(Fault::status(503).forever());
             let by_force = DeleteParams::default().grace_period(0);
             let deleted = case.objects().delete("gone", &by_force).await;
@@ -50,7 +49,7 @@ fn what_is_gone_by_force_is_left_at_the_provider() {
         for (case, one) in &test_cases {
             // Another object of the account makes it look at the whole listing.
             case.secret("other", &[("b", &case.value("b"))]).await;
-            let mut spec = case.spec(&[("B_KEY", "other", "b")], &delete());
+            let mut spec = case.spec(&[("B_KEY", "other", "b")], &delete_policy());
             if case.target == Target::Pipecat {
                 spec["provider"]["pipecat"]["setName"] = "others".into();
             }
@@ -64,7 +63,7 @@ fn what_is_gone_by_force_is_left_at_the_provider() {
             case.wait_gone("other").await;
             case.assert_held(&[("A_KEY", &one)]);
             // Made again, the object has it again, and takes it away in the end.
-            case.synced("gone", &delete()).await;
+            case.synced("gone", &delete_policy()).await;
             case.assert_held(&[("A_KEY", &one)]);
             case.delete("gone").await;
             case.wait_gone("gone").await;
@@ -79,7 +78,7 @@ fn what_is_gone_by_force_is_left_at_the_provider() {
 #[test]
 fn a_namespace_that_is_going_refuses_events_and_the_finalizer_goes_all_the_same() {
     run(at_each_api_verifying(async |case| {
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         // It is sent outside of the reconcile.
         case.wait_event("Synced").await;
         let known = calls(case.env, &case.namespace).await.len();
@@ -134,10 +133,10 @@ fn the_definition_goes_with_everything_that_was_written() {
         let env = TestEnv::dedicated(&[]).await;
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(&env, target).await;
-            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.source("a").await;
             for number in 0..OBJECTS {
                 let entry = format!("KEY_{number:02}");
-                let mut spec = case.spec(&[(&entry, "source", "a")], &delete());
+                let mut spec = case.spec(&[(&entry, "source", "a")], &delete_policy());
                 if target == Target::Pipecat {
                     spec["provider"]["pipecat"]["setName"] = format!("set-{number}").into();
                 }
@@ -173,7 +172,7 @@ fn the_definition_goes_with_everything_that_was_written() {
         env.kubectl(&apply, None).await;
         env.operator.wait_until_ready().await;
         for case in test_cases {
-            case.synced("again", &delete()).await;
+            case.synced("again", &delete_policy()).await;
             case.finish().await;
         }
     });
@@ -186,7 +185,7 @@ fn without_an_operator_only_what_is_under_delete_waits_for_one() {
         let env = TestEnv::fresh(&[]).await;
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(&env, target).await;
-            let one = case.synced("stays", &delete()).await;
+            let one = case.synced("stays", &delete_policy()).await;
             (case, one)
         }))
         .await;
@@ -213,7 +212,7 @@ fn without_an_operator_only_what_is_under_delete_waits_for_one() {
         }
         // An object that is set to Retain in time does not wait.
         let (case, one) = &test_cases[0];
-        case.synced("free", &delete()).await;
+        case.synced("free", &delete_policy()).await;
         let retain = json!({"spec": {"deletionPolicy": "Retain"}});
         case.patch("free", retain).await.expect("it is patched");
         case.wait("free", "not guarded", |object| !is_guarded(object))

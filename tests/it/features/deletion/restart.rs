@@ -3,8 +3,7 @@
 use futures::future::join_all;
 use simulator::{Action, Fault};
 
-use super::delete;
-use crate::harness::{Target, TestCase, TestEnv, is_guarded, run};
+use crate::harness::{Target, TestCase, TestEnv, delete_policy, is_guarded, run};
 
 /// Cases: L-02
 #[test]
@@ -14,7 +13,7 @@ fn what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
         let mut test_cases = Vec::new();
         for target in Target::ALL {
             let case = TestCase::new(&env, target).await;
-            case.synced("gone", &delete()).await;
+            case.synced("gone", &delete_policy()).await;
             // The other's first write arrives, and its answer is lost.
             case.secret("other", &[("b", &case.value("b"))]).await;
             test_cases.push(case);
@@ -23,7 +22,7 @@ fn what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
             let method = case.target.create_method();
             let fault = Fault::new(Action::HangAfterEffect).method(method);
             case.account.add_fault(fault.forever());
-            let mut spec = case.spec(&[("B_KEY", "other", "b")], &delete());
+            let mut spec = case.spec(&[("B_KEY", "other", "b")], &delete_policy());
             if case.target == Target::Pipecat {
                 spec["provider"]["pipecat"]["setName"] = "crashed".into();
             }
@@ -70,7 +69,7 @@ fn a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_once_mor
         let env = TestEnv::fresh(&[]).await;
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(&env, target).await;
-            case.synced("gone", &delete()).await;
+            case.synced("gone", &delete_policy()).await;
             let fault = Fault::new(Action::HangAfterEffect).method("DELETE");
             case.account.add_fault(fault.forever());
             case.delete("gone").await;
@@ -106,7 +105,7 @@ fn a_credential_that_is_gone_after_a_restart_is_waited_for() {
         let mut parked = Vec::new();
         for target in Target::ALL {
             let case = TestCase::new(&env, target).await;
-            case.synced("gone", &delete()).await;
+            case.synced("gone", &delete_policy()).await;
             parked.push((target, case.identity()));
         }
         env.operator.kill().await;

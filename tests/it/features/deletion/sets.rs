@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use simulator::{NewKey, baseten, pipecat};
 
-use super::delete;
-use crate::harness::{Target, TestCase, TestEnv, run};
+use crate::harness::{Target, TestCase, TestEnv, delete_policy, run};
 
 async fn pipecat() -> TestCase<'static> {
     TestCase::new(TestEnv::verifying().await, Target::Pipecat).await
@@ -16,7 +15,7 @@ fn of_a_set_that_was_there_only_our_keys_go() {
     run(async {
         let case = pipecat().await;
         let theirs = case.foreign_secret("THEIR_KEY");
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.delete("gone").await;
         case.wait_gone("gone").await;
         case.assert_held(&[("THEIR_KEY", &theirs)]);
@@ -29,7 +28,7 @@ fn of_a_set_that_was_there_only_our_keys_go() {
 fn a_set_that_we_made_goes_with_its_last_key() {
     run(async {
         let case = pipecat().await;
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.delete("gone").await;
         case.wait_gone("gone").await;
         let sets = case.env.simulator().pipecat().sets(&case.account);
@@ -42,7 +41,7 @@ fn a_set_that_we_made_goes_with_its_last_key() {
 fn a_set_that_we_made_stays_with_the_foreign_key_in_it() {
     run(async {
         let case = pipecat().await;
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         let theirs = case.foreign_secret("THEIR_KEY");
         case.delete("gone").await;
         case.wait_gone("gone").await;
@@ -56,7 +55,7 @@ fn a_set_that_was_there_and_is_empty_in_the_end_stays() {
     run(async {
         let case = pipecat().await;
         case.foreign_secret("THEIR_KEY");
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.release_foreign_secret("THEIR_KEY");
         case.foreign_delete("THEIR_KEY");
         case.delete("gone").await;
@@ -75,7 +74,7 @@ fn a_set_that_vanishes_with_its_last_key_is_no_trouble() {
         pipecat.set_variants(&case.account, |variants| {
             variants.emptied_set = pipecat::EmptiedSet::Vanishes;
         });
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.delete("gone").await;
         case.wait_gone("gone").await;
         assert!(case.events("DeletionSkipped").await.is_empty());
@@ -111,7 +110,7 @@ fn at_baseten_the_team_that_was_written_to_is_the_one_that_loses_the_secret() {
         for team in theirs {
             case.foreign_secret_in(team, "A_KEY");
         }
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         assert_eq!(case.account.values(Some("primary")).len(), 1);
         case.delete("gone").await;
         case.wait_gone("gone").await;
@@ -130,7 +129,7 @@ fn at_baseten_without_team_names_and_ids_nothing_foreign_is_deleted() {
             variants.id = false;
         });
         case.foreign_secret_in(Some("default"), "A_KEY");
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.delete("gone").await;
         case.wait_gone("gone").await;
         let note = case.wait_event("DeletionSkipped").await;
@@ -146,7 +145,7 @@ fn at_baseten_without_team_names_a_name_that_only_we_have_is_not_deleted_elsewhe
         let baseten = case.env.simulator().baseten();
         baseten.set_variants(&case.account, |variants| variants.team_name = false);
         case.foreign_secret_in(Some("default"), "B_KEY");
-        case.synced("gone", &delete()).await;
+        case.synced("gone", &delete_policy()).await;
         case.delete("gone").await;
         case.wait_gone("gone").await;
         // A deletion by name goes to the default team, which has no such name: it is left in the

@@ -8,7 +8,9 @@ use serde_json::json;
 use simulator::{Action, Answer, Fault};
 
 use super::SETTLED;
-use crate::harness::{Target, TestCase, TestEnv, at_each_api_verifying, calls, run, until};
+use crate::harness::{
+    Target, TestCase, TestEnv, at_each_api_verifying, calls, delete_policy, run, until,
+};
 
 /// Waits until the account was listed so often since `before`.
 async fn wait_listed(case: &TestCase<'_>, before: usize, times: usize) {
@@ -38,9 +40,7 @@ fn nothing(target: Target) -> String {
 #[test]
 fn failed_cut_and_first_empty_listings_change_nothing() {
     run(at_each_api_verifying(async |case| {
-        let one = case
-            .synced("kept", &json!({"deletionPolicy": "Delete"}))
-            .await;
+        let one = case.synced("kept", &delete_policy()).await;
         // From now on absence would count.
         tokio::time::sleep(SETTLED + Duration::from_secs(2)).await;
         let writes = case.writes();
@@ -163,7 +163,7 @@ fn coarse(body: &str, digits: usize) -> String {
 #[test]
 fn twenty_objects_of_an_account_are_verified_with_one_listing_for_each_interval() {
     run(at_each_api_verifying(async |case| {
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         let names: Vec<String> = (0..20).map(|number| format!("many-{number:02}")).collect();
         for name in &names {
             let entry = name.to_uppercase().replace('-', "_");

@@ -4,7 +4,7 @@ use provider_secrets::api::ProviderSecret;
 use serde_json::json;
 
 use crate::harness::at_each_api_verifying;
-use crate::harness::{Target, TestCase, TestEnv, condition, run, until};
+use crate::harness::{Target, TestCase, TestEnv, condition, delete_policy, run, until};
 
 /// Another account at the same provider. At Baseten a team belongs to one organization, so that
 /// another key does not open it.
@@ -122,7 +122,7 @@ fn the_new_account_is_taken_when_a_sync_is_requested() {
 #[test]
 fn a_key_of_another_account_deletes_nothing_in_it() {
     run(at_each_api_verifying(async |case| {
-        let delete = json!({"deletionPolicy": "Delete"});
+        let delete = delete_policy();
         let one = case.synced("keyed", &delete).await;
         let other = other(case.target).await;
         match case.target {

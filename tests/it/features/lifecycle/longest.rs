@@ -1,8 +1,6 @@
 //! The longest names that Kubernetes allows, for everything that has one.
 
-use serde_json::json;
-
-use crate::harness::{Target, TestCase, TestEnv, is_guarded, run, until};
+use crate::harness::{Target, TestCase, TestEnv, delete_policy, is_guarded, run, until};
 
 /// Cases: B-15
 #[test]
@@ -19,7 +17,7 @@ fn the_longest_names_overflow_nothing() {
             let (source, key) = (object.replace('o', "s"), "k".repeat(253));
             assert_eq!((object.len(), source.len()), (253, 253));
             let one = case.value("one");
-            let delete = json!({"deletionPolicy": "Delete"});
+            let delete = delete_policy();
             case.put(&object, &[("A_KEY", &source, &key)], &delete)
                 .await;
             case.wait_reason(&object, "SecretNotFound").await;

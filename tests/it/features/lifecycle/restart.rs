@@ -136,7 +136,7 @@ fn what_changed_while_the_operator_was_away_is_sent_when_it_is_back() {
         assert!(env.operator.terminate().await.success());
         for parked in &parked {
             let case = parked.resume(&env);
-            case.secret("source", &[("a", &case.value("away"))]).await;
+            case.source("away").await;
         }
         env.restart(&[]).await;
         for parked in parked {

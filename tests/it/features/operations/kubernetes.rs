@@ -14,7 +14,7 @@ fn an_outage_of_the_api_server_loses_no_rotation_and_writes_nothing_else() {
         let (mut test_cases, mut writes) = (Vec::new(), Vec::new());
         for target in Target::ALL {
             let case = TestCase::new(&env, target).await;
-            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.source("a").await;
             case.object("synced", &[("A_KEY", "source", "a")]).await;
             case.wait_ready("synced").await;
             writes.push(case.writes().len());
@@ -26,7 +26,7 @@ fn an_outage_of_the_api_server_loses_no_rotation_and_writes_nothing_else() {
             .restart_api_server()
             .await
             .expect("the API server restarts");
-        rotate(rotated, "restarted").await;
+        rotated.rotate("synced", "restarted").await;
         // A rotation just before the server goes.
         let value = rotated.value("before");
         rotated.secret("source", &[("a", &value)]).await;
@@ -64,7 +64,7 @@ fn an_outage_of_the_api_server_loses_no_rotation_and_writes_nothing_else() {
                 .is_some()
         };
         rotated.wait("synced", "synced", is_synced).await;
-        rotate(rotated, "after").await;
+        rotated.rotate("synced", "after").await;
         for (case, writes) in test_cases.iter().zip(&writes).skip(1) {
             assert_eq!(case.writes().len(), *writes, "{:?}", case.target);
         }
@@ -74,11 +74,4 @@ fn an_outage_of_the_api_server_loses_no_rotation_and_writes_nothing_else() {
             case.finish().await;
         }
     });
-}
-
-async fn rotate(case: &TestCase<'_>, text: &str) {
-    let value = case.value(text);
-    case.secret("source", &[("a", &value)]).await;
-    case.wait_held(&[("A_KEY", &value)]).await;
-    case.wait_ready("synced").await;
 }

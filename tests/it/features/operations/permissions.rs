@@ -70,7 +70,7 @@ fn readiness_names_what_is_missing_and_comes_back_without_a_restart() {
         )
         .await;
         let case = TestCase::new(&env, Target::Braintrust).await;
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         until("events are refused", async || {
             case.object("quiet", &[("A_KEY", "source", "a")]).await;
             case.wait_ready("quiet").await;

@@ -22,7 +22,7 @@ fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
                     .method(method);
                 case.account.add_fault(slow);
             }
-            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.source("a").await;
             case.object("slow", &[("A_KEY", "source", "a")]).await;
             wait_write(&case, 0).await;
             case
@@ -45,7 +45,7 @@ fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
         let case = TestCase::new(&env, Target::Pipecat).await;
         case.account
             .add_fault(Fault::new(Action::Hang).method("PUT").forever());
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         case.object("hangs", &[("A_KEY", "source", "a")]).await;
         wait_write(&case, 0).await;
         let since = Instant::now();

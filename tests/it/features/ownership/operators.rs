@@ -2,9 +2,8 @@
 
 use futures::future::join_all;
 use provider_secrets::api::ProviderSecret;
-use serde_json::json;
 
-use crate::harness::{Operator, Target, TestCase, TestEnv, condition, run, until};
+use crate::harness::{Operator, Target, TestCase, TestEnv, condition, delete_policy, run, until};
 
 /// How often the source is rotated.
 const ROTATIONS: usize = 3;
@@ -56,8 +55,7 @@ fn two_operators_agree_and_come_to_rest() {
         let second = env.further(&[]).await;
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(&env, target).await;
-            case.synced("shared", &json!({"deletionPolicy": "Delete"}))
-                .await;
+            case.synced("shared", &delete_policy()).await;
             case
         }))
         .await;

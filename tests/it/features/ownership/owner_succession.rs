@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::rival;
-use crate::harness::{at_each_api_verifying, run};
+use crate::harness::{at_each_api_verifying, delete_policy, run};
 
 /// What happens to the owner.
 async fn inherits(policy: Value) {
@@ -32,7 +32,7 @@ fn the_next_owner_writes_exactly_once_under_retain() {
 /// Cases: M-03
 #[test]
 fn the_next_owner_writes_exactly_once_under_delete_and_nothing_is_deleted() {
-    run(inherits(json!({"deletionPolicy": "Delete"})));
+    run(inherits(delete_policy()));
 }
 
 /// Cases: M-03
@@ -41,7 +41,7 @@ fn a_name_that_the_owner_gives_up_goes_to_the_next() {
     run(at_each_api_verifying(async |case| {
         let (a, b) = (case.value("a"), case.value("b"));
         case.secret("source", &[("a", &a), ("b", &b)]).await;
-        let delete = json!({"deletionPolicy": "Delete"});
+        let delete = delete_policy();
         let both = [("A_KEY", "source", "a"), ("B_KEY", "source", "b")];
         case.put("owner", &both, &delete).await;
         case.wait_ready("owner").await;

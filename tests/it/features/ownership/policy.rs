@@ -15,7 +15,7 @@ fn fail() -> Value {
 /// An object under Fail whose name is foreign.
 async fn refused(case: &TestCase<'_>) {
     case.foreign_secret("A_KEY");
-    case.secret("source", &[("a", &case.value("a"))]).await;
+    case.source("a").await;
     case.put("careful", &[("A_KEY", "source", "a")], &fail())
         .await;
     let object = case.wait_reason("careful", "Conflict").await;
@@ -28,7 +28,7 @@ async fn refused(case: &TestCase<'_>) {
 fn under_fail_what_is_foreign_stays_and_a_rotation_changes_nothing() {
     run(at_each_api_verifying(async |case| {
         refused(&case).await;
-        case.secret("source", &[("a", &case.value("b"))]).await;
+        case.source("b").await;
         case.request_sync("careful").await;
         case.wait_reason("careful", "Conflict").await;
         assert_eq!(case.writes(), Vec::<String>::new(), "{:?}", case.target);
@@ -61,7 +61,7 @@ fn under_fail_a_name_that_another_client_creates_meanwhile_is_left_alone() {
             let late = Duration::from_millis(700);
             let fault = Fault::new(Action::Handle).method("POST").delay(late);
             case.account.add_fault(fault);
-            case.secret("source", &[("a", &case.value("a"))]).await;
+            case.source("a").await;
             case.put("careful", &[("A_KEY", "source", "a")], &fail())
                 .await;
             wait_write(&case, 0).await;
@@ -147,7 +147,7 @@ fn under_fail_a_create_whose_answer_was_lost_is_ours() {
         let method = case.target.create_method();
         let fault = Fault::new(Action::CutAfterEffect).method(method).times(2);
         case.account.add_fault(fault);
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         case.put("careful", &[("A_KEY", "source", "a")], &fail())
             .await;
         case.wait_ready("careful").await;
@@ -166,7 +166,7 @@ fn under_fail_a_first_write_that_was_refused_claims_nothing() {
         let method = case.target.create_method();
         case.account
             .add_fault(Fault::status(422).method(method).forever());
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         case.put("careful", &[("A_KEY", "source", "a")], &fail())
             .await;
         until("the write was refused", async || {

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use simulator::{Action, Answer, Fault};
 use tokio::net::TcpListener;
 
-use super::{State, quoting, suffers, synced};
+use super::{State, quoting, suffers};
 use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run};
 
 /// Cases: P-22
@@ -15,7 +15,7 @@ fn a_cut_connection_leaves_the_outcome_open_and_heals() {
     run(async {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target).await;
+            let case = TestCase::with_synced_target(env, target).await;
             for action in [
                 Action::CutBeforeEffect,
                 Action::CutAfterEffect,
@@ -87,7 +87,7 @@ fn an_answer_that_is_not_understood_is_never_taken_for_success() {
     run(async {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target).await;
+            let case = TestCase::with_synced_target(env, target).await;
             for (content_type, body) in bodies {
                 let fault = quoting(&case, 200, content_type).body(body).forever();
                 suffers(&case, fault, State::Strange, "UnexpectedResponse").await;
@@ -112,12 +112,11 @@ fn three_strange_answers_in_a_row_are_for_a_person_to_look_at() {
     run(async {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target).await;
+            let case = TestCase::with_synced_target(env, target).await;
             case.account
                 .add_fault(quoting(&case, 200, "text/html").forever());
             let before = case.account.requests().len();
-            case.secret("source", &[("a", &case.value("rotated"))])
-                .await;
+            case.source("rotated").await;
             let object = case.wait_reason("target", "UnexpectedResponse").await;
             if case.account.requests().len() < before + 2 {
                 assert!(condition(&object, "Reconciling").is_some(), "{target:?}");
@@ -148,7 +147,7 @@ fn a_redirect_is_not_followed_anywhere() {
             elsewhere.local_addr().expect("an address")
         );
         let test_cases = join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target).await;
+            let case = TestCase::with_synced_target(env, target).await;
             for (index, status) in [301, 302, 303, 307, 308].into_iter().enumerate() {
                 // To another server and to the same one by turns.
                 let location = [url.as_str(), "/elsewhere"][index % 2];
@@ -192,7 +191,7 @@ fn a_set_that_could_not_be_asked_for_is_not_taken_for_ready() {
                 .path_contains("/agents")
                 .skip(1),
         );
-        case.secret("source", &[("a", &case.value("a"))]).await;
+        case.source("a").await;
         case.object("asks", &[("A_KEY", "source", "a")]).await;
         case.wait_reason("asks", "ProviderUnavailable").await;
         case.wait_ready("asks").await;

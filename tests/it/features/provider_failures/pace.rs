@@ -6,7 +6,7 @@ use futures::future::join_all;
 use simulator::{Action, Fault};
 use tokio::time::Instant;
 
-use super::{quoting, synced};
+use super::quoting;
 use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, timed, until};
 
 /// Cases: P-01, P-02, P-07, P-08
@@ -16,16 +16,15 @@ fn what_only_a_change_can_heal_is_not_tried_again() {
         let env = TestEnv::shared().await;
         // An object that is tried again and again is the clock: its fourth try is some seconds
         // after its first.
-        let clock = synced(env, Target::Braintrust).await;
+        let clock = TestCase::with_synced_target(env, Target::Braintrust).await;
         let all = Target::ALL.into_iter();
         let cases =
             all.flat_map(|target| [400, 401, 403, 404, 413, 422].map(|status| (target, status)));
         let test_cases = join_all(cases.map(async |(target, status)| {
-            let case = synced(env, target).await;
+            let case = TestCase::with_synced_target(env, target).await;
             case.account
                 .add_fault(quoting(&case, status, "application/json").forever());
-            case.secret("source", &[("a", &case.value("rotated"))])
-                .await;
+            case.source("rotated").await;
             let is_stalled = |object: &_| condition(object, "Stalled").is_some();
             case.wait("target", "stalled", is_stalled).await;
             let count = case.account.requests().len();
@@ -34,9 +33,7 @@ fn what_only_a_change_can_heal_is_not_tried_again() {
         .await;
         let before = clock.account.requests().len();
         clock.account.add_fault(Fault::status(500).forever());
-        clock
-            .secret("source", &[("a", &clock.value("rotated"))])
-            .await;
+        clock.source("rotated").await;
         until("the clock strikes four", async || {
             let count = clock.account.requests().len() - before;
             if count >= 4 {
@@ -72,7 +69,7 @@ fn no_call_is_made_before_retry_after_is_over() {
             .flat_map(|target| table.map(|row| (target, row)));
         join_all(cases.map(async |(target, (asked, least, most))| {
             for status in [429, 503] {
-                let case = synced(env, target).await;
+                let case = TestCase::with_synced_target(env, target).await;
                 let fault = quoting(&case, status, "application/json");
                 case.account.add_fault(fault.header("retry-after", asked));
                 let before = case.account.requests().len();
@@ -99,7 +96,7 @@ fn no_call_is_made_before_retry_after_is_over() {
 fn a_retry_after_of_any_size_harms_nothing() {
     run(async {
         let env = TestEnv::shared().await;
-        let case = synced(env, Target::BasetenTeam).await;
+        let case = TestCase::with_synced_target(env, Target::BasetenTeam).await;
         let sizes = [
             "1000000000",
             "9223372036854775807",

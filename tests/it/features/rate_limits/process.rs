@@ -3,24 +3,23 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use axum::body::{Body, to_bytes};
-use bytes::Bytes;
 use provider_secrets::{
     account::{Account, Accounts, Admission, Credential, Endpoints, Limiter, ObjectName},
     api::ProviderSecretSpec,
-    http::{Http, Transport, TransportError},
+    http::Http,
     provider::{Options, Write},
     telemetry::Metrics,
 };
 use secrecy::SecretString;
 use serde_json::json;
-use simulator::{Provider, Simulator, baseten};
+use simulator::{Simulator, baseten};
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
-use tower::{ServiceExt, service_fn, util::BoxCloneSyncService};
+
+use crate::harness::transport;
 
 /// Calls in flight of all accounts, and of one.
 const MAX_CALLS: (usize, usize) = (28, 8);
@@ -174,19 +173,4 @@ async fn object(
             () = sleep(own), if !is_held => {}
         }
     }
-}
-
-/// The simulator as a transport, without a socket, so that the clock may be paused.
-fn transport(simulator: &Simulator) -> Transport {
-    let service = simulator.service(Provider::Baseten);
-    BoxCloneSyncService::new(service_fn(move |request: http::Request<Bytes>| {
-        let service = service.clone();
-        async move {
-            let answer = service.oneshot(request.map(Body::from)).await;
-            let (parts, body) = answer.map_err(|_| TransportError::Cut)?.into_parts();
-            let body = to_bytes(body, usize::MAX).await;
-            let body = body.map_err(|_| TransportError::Cut)?;
-            Ok(http::Response::from_parts(parts, body))
-        }
-    }))
 }

@@ -4,8 +4,8 @@ use futures::future::join_all;
 use provider_secrets::api::EntryState;
 use simulator::{Action, Fault};
 
-use super::{count, synced, wait_synced};
-use crate::harness::{Operator, Target, TestEnv, run, traces, until};
+use super::{count, wait_synced};
+use crate::harness::{Operator, Target, TestCase, TestEnv, run, traces, until};
 
 /// Cases: L-01, L-03
 #[test]
@@ -14,7 +14,7 @@ fn a_crash_between_there_and_back_again_leaves_no_stale_value_that_looks_synced(
         let env = TestEnv::fresh(&[]).await;
         let mut test_cases = Vec::new();
         for target in Target::ALL {
-            test_cases.push(synced(&env, target).await);
+            test_cases.push(TestCase::with_synced_target(&env, target).await);
         }
         let (mut running, mut ended): (Option<Operator>, Vec<Operator>) = (None, Vec::new());
         for action in [Action::HangAfterEffect, Action::CutAfterEffect] {
@@ -42,12 +42,12 @@ fn a_crash_between_there_and_back_again_leaves_no_stale_value_that_looks_synced(
             ended.extend(operator);
             join_all(test_cases.iter().map(async |case| {
                 case.account.clear_faults();
-                case.secret("source", &[("a", &case.value("a"))]).await;
+                case.source("one").await;
             }))
             .await;
             running = Some(env.further(&[]).await);
             join_all(test_cases.iter().map(async |case| {
-                let a = case.value("a");
+                let a = case.value("one");
                 case.wait_held(&[("A_KEY", &a)]).await;
                 wait_synced(case).await;
                 assert_eq!(case.held()["A_KEY"], a);

@@ -11,7 +11,7 @@ use provider_secrets::api::EntryState;
 use serde_json::json;
 use simulator::{Action, Fault};
 
-use super::{synced, wait_synced};
+use super::wait_synced;
 use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, wait_write};
 
 /// Cases: A-01
@@ -21,7 +21,7 @@ fn a_status_write_that_meets_another_writer_loses_nothing() {
         let env = TestEnv::shared().await;
         join_all(
             [Target::BasetenTeam, Target::PrimeIntellect].map(async |target| {
-                let case = synced(env, target).await;
+                let case = TestCase::with_synced_target(env, target).await;
                 let is_over = AtomicBool::new(false);
                 let annotate = async {
                     for number in 0.. {
@@ -63,7 +63,7 @@ fn a_status_written_by_hand_is_put_right_with_the_next_change() {
         let env = TestEnv::shared().await;
         let bystander = Bystander::new(env).await;
         join_all(Target::ALL.map(async |target| {
-            let case = synced(env, target).await;
+            let case = TestCase::with_synced_target(env, target).await;
             case.delete_secret("source").await;
             let waiting = case.wait_reason("target", "SecretNotFound").await;
             let time = &condition(&waiting, "Ready")

@@ -2,7 +2,8 @@
 
 use cluster::{Cluster, Output};
 
-use super::{NAMESPACE, chart, kubectl, root, succeeded};
+use super::{chart, kubectl, succeeded};
+use crate::harness::{NAMESPACE, root};
 
 const DEFINITION: &str = "crd/providersecrets.providersecrets.dev";
 

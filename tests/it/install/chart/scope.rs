@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{NAMESPACE, arguments_of, find, has, render, template};
+use super::{arguments_of, find, has, render, template};
+use crate::harness::NAMESPACE;
 
 const TWO: &str = "--set=scope.mode=Namespaces,scope.namespaces={one,two}";
 

@@ -4,7 +4,8 @@ use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, kubectl, namespace, pod, render, shared_cluster, succeeded, template};
+use super::{kubectl, namespace, pod, render, shared_cluster, succeeded, template};
+use crate::harness::NAMESPACE;
 
 const APPLY: [&str; 3] = ["apply", "--server-side", "--filename=-"];
 

@@ -19,31 +19,18 @@ pub(in crate::faults::simulation) const SOURCE: &str = "source";
 impl World {
     /// Makes or replaces a Secret.
     pub(in crate::faults::simulation) fn secret(&self, name: &str, data: &BTreeMap<&str, String>) {
-        let data: BTreeMap<&str, String> = data
-            .iter()
-            .map(|(key, value)| (*key, STANDARD.encode(value)))
-            .collect();
-        let id = id(Resource::Secrets, name);
-        let secret = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {},
-            "type": "Opaque",
-            "data": data,
-        });
-        let replaced = self.store.update(&id, Part::Main, |object| {
-            object["data"] = json!(data);
-            Ok(())
-        });
-        if replaced.is_err() {
-            self.store.create(&id, secret).expect("a Secret is made");
-        }
+        self.store.apply_secret(NAMESPACE, name, data);
     }
 
     /// Replaces the Secret of the values; each gets a text of its own.
     pub(in crate::faults::simulation) fn source(&self, data: &[(&str, &str)]) {
         let values = data.iter().map(|(key, text)| (*key, value(text)));
         self.secret(SOURCE, &values.collect());
+    }
+
+    /// Replaces the value under the key `a` of the source.
+    pub(in crate::faults::simulation) fn rotate(&self, text: &str) {
+        self.source(&[("a", text), ("b", "b1")]);
     }
 
     /// Changes an object's spec, or makes the object.
