@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Choice, ConflictPolicy, DataFromSource, DeletionPolicy, Entry, EntrySource, ImagePullSecret,
-    ImagePullSource, ProviderSecretStatus, ProviderSpec, policy,
+    ImagePullSource, ProviderSecretStatus, ProviderSpec, policy, provider,
 };
 
 /// What a ProviderSecret asks for: where values go and which values they are.
@@ -41,17 +41,11 @@ use super::{
     printcolumn(name = "Synced", type_ = "string", json_path = ".status.summary"),
     printcolumn(name = "Last-Sync", type_ = "date", json_path = ".status.lastSyncTime"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("!has(self.spec.provider.pipecat) || has(self.spec.provider.pipecat.setName) || (size(self.metadata.name) >= 3 && size(self.metadata.name) <= 63)").message("the name of this object is not a Pipecat set name (3 to 63 characters): give spec.provider.pipecat.setName")
+    validation = provider::rule_of_the_object()
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = provider::add_rules_of_the_spec)]
 #[x_kube(
-    validation = Rule::new("has(self.data) || has(self.dataFrom) || (has(self.provider.pipecat) && has(self.provider.pipecat.imagePullSecret))").message("name what to send: give data, dataFrom or both"),
-    validation = Rule::new("!has(self.provider.pipecat) || !has(self.provider.pipecat.imagePullSecret) || (!has(self.data) && !has(self.dataFrom))").message("an image pull secret has no entries: remove data and dataFrom, or imagePullSecret"),
-    validation = Rule::new("!has(self.provider.pipecat) || !has(self.provider.pipecat.imagePullSecret) || !has(self.rewriteInterval)").message("rewriteInterval is not for an image pull secret, which may refuse to be written again: remove it"),
-    validation = Rule::new("!has(self.data) || !has(self.provider.primeIntellect) || self.data.all(e, e.name.matches('^[A-Z][A-Z0-9_]*$'))").message("PrimeIntellect names start with an upper-case letter and hold upper-case letters, digits and underscores only"),
-    validation = Rule::new("!has(self.data) || !has(self.provider.pipecat) || self.data.all(e, e.name.matches('^[A-Za-z0-9_-]{1,64}$'))").message("Pipecat key names hold letters, digits, - and _ only, at most 64 characters"),
-    validation = Rule::new("!has(self.data) || has(self.provider.braintrust) || self.data.all(e, !has(e.braintrust))").message("data[].braintrust is for the Braintrust provider only: remove it"),
-    validation = Rule::new("!has(self.data) || has(self.provider.primeIntellect) || self.data.all(e, !has(e.primeIntellect))").message("data[].primeIntellect is for the PrimeIntellect provider only: remove it"),
     validation = Rule::new(policy::within_bounds("verifyInterval")).message("verifyInterval must be between 1m and 168h"),
     validation = Rule::new(policy::within_bounds("rewriteInterval")).message("rewriteInterval must be between 1m and 168h")
 )]
