@@ -5,12 +5,14 @@
 mod baseten;
 mod braintrust;
 mod contract;
+mod descriptor;
 mod pipecat;
 mod prime_intellect;
 mod rules;
 mod wire;
 
 pub use contract::{DeleteRequest, Listing, Provider, Remote, Settled, Write, Written};
+pub use descriptor::{Descriptor, ManagedOption};
 pub use rules::{Form, ListingNeed, Rules, Unit};
 
 #[cfg(test)]
@@ -22,6 +24,15 @@ use crate::{
     api::{BraintrustOptions, Choice, PrimeIntellectOptions, ProviderKind},
     http::Session,
 };
+
+/// Every provider, in the order of [`ProviderKind::ALL`]. This is the only list of them in the
+/// program: flags, endpoints, metrics, messages and digests derive from it.
+pub static PROVIDERS: [&Descriptor; ProviderKind::ALL.len()] = [
+    &baseten::DESCRIPTOR,
+    &prime_intellect::DESCRIPTOR,
+    &pipecat::DESCRIPTOR,
+    &braintrust::DESCRIPTOR,
+];
 
 /// Options of an entry that only its provider knows. They are managed: a change of one is a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,10 +80,5 @@ pub fn connect(choice: Choice<'_>, object: &str, session: Session) -> Box<dyn Pr
 
 /// The rules of a provider, for what is not an image pull secret.
 pub fn rules(kind: ProviderKind) -> &'static Rules {
-    match kind {
-        ProviderKind::Baseten => &baseten::RULES,
-        ProviderKind::PrimeIntellect => &prime_intellect::RULES,
-        ProviderKind::Pipecat => &pipecat::RULES,
-        ProviderKind::Braintrust => &braintrust::RULES,
-    }
+    kind.descriptor().rules
 }

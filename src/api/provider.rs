@@ -7,8 +7,6 @@
 
 mod rules;
 
-use std::fmt;
-
 use kube::{
     KubeSchema,
     core::{Rule, validate},
@@ -16,6 +14,7 @@ use kube::{
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::rules::enumerated;
 use self::rules::{exactly_one_member, the_same_member, unchanged};
 use super::{ImagePullSecret, ReplaceImagePullSecret, SecretKeyRef};
 
@@ -49,32 +48,6 @@ impl ProviderKind {
             Self::Pipecat => "pipecat",
             Self::Braintrust => "braintrust",
         }
-    }
-
-    /// The name in status, events and messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Baseten => "Baseten",
-            Self::PrimeIntellect => "PrimeIntellect",
-            Self::Pipecat => "Pipecat",
-            Self::Braintrust => "Braintrust",
-        }
-    }
-
-    /// The name in flags and metric labels.
-    pub const fn flag(self) -> &'static str {
-        match self {
-            Self::Baseten => "baseten",
-            Self::PrimeIntellect => "primeintellect",
-            Self::Pipecat => "pipecat",
-            Self::Braintrust => "braintrust",
-        }
-    }
-}
-
-impl fmt::Display for ProviderKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
     }
 }
 

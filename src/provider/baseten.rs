@@ -10,15 +10,30 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeleteRequest, Listing, ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire,
+    DeleteRequest, Descriptor, Listing, ListingNeed, Provider, Remote, Rules, Unit, Write, Written,
+    wire,
 };
 use crate::{
-    api::{self, ProviderKind, Reason},
+    api::{self, Choice, ProviderKind, Reason},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 
+/// The descriptor of Baseten.
+pub(super) static DESCRIPTOR: Descriptor = Descriptor {
+    kind: ProviderKind::Baseten,
+    name: "Baseten",
+    flag: "baseten",
+    endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.baseten.co")],
+    rules: &RULES,
+    advice: &[(
+        Reason::TargetNotFound,
+        "Check that teamId is right and that the key belongs to that team.",
+    )],
+    managed: &[],
+};
+
 /// The rules of Baseten.
-pub(super) const RULES: Rules = Rules {
+const RULES: Rules = Rules {
     kind: ProviderKind::Baseten,
     scheme: Scheme::ApiKey,
     unit: Unit::Each,

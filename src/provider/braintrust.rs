@@ -11,15 +11,42 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    DeleteRequest, Listing, ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire,
+    DeleteRequest, Descriptor, Listing, ListingNeed, ManagedOption, Provider, Remote, Rules, Unit,
+    Write, Written, wire,
 };
 use crate::{
-    api::{self, ProviderKind, Reason},
+    api::{self, Choice, ProviderKind, Reason},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 
+/// The descriptor of Braintrust.
+pub(super) static DESCRIPTOR: Descriptor = Descriptor {
+    kind: ProviderKind::Braintrust,
+    name: "Braintrust",
+    flag: "braintrust",
+    endpoints: &[
+        (Choice::DEFAULT_ENDPOINT, "https://api.braintrust.dev"),
+        ("eu", "https://api-eu.braintrust.dev"),
+    ],
+    rules: &RULES,
+    advice: &[(
+        Reason::Rejected,
+        "Check orgName, the name and the options of the entry.",
+    )],
+    managed: &[
+        ManagedOption {
+            name: "type",
+            value: |options| Some(options.braintrust.r#type.clone().into()),
+        },
+        ManagedOption {
+            name: "metadata",
+            value: |options| Some(options.braintrust.metadata.clone().into()),
+        },
+    ],
+};
+
 /// The rules of Braintrust.
-pub(super) const RULES: Rules = Rules {
+const RULES: Rules = Rules {
     kind: ProviderKind::Braintrust,
     scheme: Scheme::Bearer,
     unit: Unit::Each,

@@ -17,16 +17,43 @@ pub(super) use self::image_pull::ImagePull;
 #[cfg(test)]
 pub(crate) use self::image_pull::RULES as IMAGE_PULL_RULES;
 use super::{
-    DeleteRequest, Form, Listing, ListingNeed, Provider, Remote, Rules, Settled, Unit, Write,
-    Written, wire,
+    DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption, Provider, Remote, Rules,
+    Settled, Unit, Write, Written, wire,
 };
 use crate::{
-    api::{self, ProviderKind, Reason},
+    api::{self, Choice, ProviderKind, Reason},
     http::{Body, Call, ErrorClass, ProviderError, Scheme, Session},
 };
 
+/// The descriptor of Pipecat Cloud.
+pub(super) static DESCRIPTOR: Descriptor = Descriptor {
+    kind: ProviderKind::Pipecat,
+    name: "Pipecat",
+    flag: "pipecat",
+    endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.pipecat.daily.co")],
+    rules: &RULES,
+    advice: &[
+        (
+            Reason::AuthenticationFailed,
+            "Check that it is an active private key; a public key only starts sessions.",
+        ),
+        (
+            Reason::Rejected,
+            "Check region, the name and the value of the entry.",
+        ),
+        (
+            Reason::Immutable,
+            "It does not change an image pull secret that exists: set replaceImagePullSecret to Recreate, or use another setName.",
+        ),
+    ],
+    managed: &[ManagedOption {
+        name: "host",
+        value: |options| options.host.clone().map(Value::from),
+    }],
+};
+
 /// The rules of Pipecat Cloud.
-pub(super) const RULES: Rules = Rules {
+const RULES: Rules = Rules {
     kind: ProviderKind::Pipecat,
     scheme: Scheme::Bearer,
     unit: Unit::Set,

@@ -12,15 +12,39 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeleteRequest, Form, Listing, ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire,
+    DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption, Provider, Remote, Rules,
+    Unit, Write, Written, wire,
 };
 use crate::{
-    api::{self, ProviderKind, Reason},
+    api::{self, Choice, ProviderKind, Reason},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 
+/// The descriptor of PrimeIntellect.
+pub(super) static DESCRIPTOR: Descriptor = Descriptor {
+    kind: ProviderKind::PrimeIntellect,
+    name: "PrimeIntellect",
+    flag: "primeintellect",
+    endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.primeintellect.ai")],
+    rules: &RULES,
+    advice: &[(
+        Reason::TargetNotFound,
+        "Check that teamId is right and that the key belongs to that team.",
+    )],
+    managed: &[
+        ManagedOption {
+            name: "description",
+            value: |options| Some(options.prime_intellect.description.clone().into()),
+        },
+        ManagedOption {
+            name: "isFile",
+            value: |options| Some(options.is_file().into()),
+        },
+    ],
+};
+
 /// The rules of PrimeIntellect.
-pub(super) const RULES: Rules = Rules {
+const RULES: Rules = Rules {
     kind: ProviderKind::PrimeIntellect,
     scheme: Scheme::Bearer,
     unit: Unit::Each,

@@ -6,6 +6,7 @@ use crate::{
 };
 
 /// What holds for a provider whatever the account. Pure, so that tests can tabulate it.
+#[derive(Debug)]
 pub struct Rules {
     /// Which provider.
     pub kind: ProviderKind,

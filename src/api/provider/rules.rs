@@ -50,7 +50,7 @@ fn with_message(rule: String, message: String) -> Rule {
 }
 
 /// `a, b and c`.
-pub(super) fn enumerated(names: &[&str]) -> String {
+pub(crate) fn enumerated(names: &[&str]) -> String {
     match names {
         [] => String::new(),
         [only] => (*only).to_owned(),
