@@ -57,16 +57,7 @@ impl DigestKey {
 
     /// The digest of an entry: 128 bits in hexadecimal, enough to tell two values apart.
     pub fn digest(&self, entry: &Digested<'_>) -> String {
-        let mut options = serde_json::json!({
-            "type": entry.options.braintrust.r#type,
-            "metadata": entry.options.braintrust.metadata,
-            "description": entry.options.prime_intellect.description,
-            "isFile": entry.options.is_file(),
-        });
-        if let Some(host) = &entry.options.host {
-            options["host"] = host.as_str().into();
-        }
-        let options = options.to_string();
+        let options = entry.options.digest_text();
         let mut context = hmac::Context::with_key(&self.0);
         let fields = [
             entry.uid,
