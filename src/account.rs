@@ -188,11 +188,5 @@ impl Account {
 
 /// The scope field of the spec, if it has one: two teams of one key are two accounts.
 pub fn scope_field(choice: Choice<'_>) -> Option<&str> {
-    match choice {
-        Choice::Baseten(spec) => spec.team_id.as_deref(),
-        Choice::PrimeIntellect(spec) => spec.team_id.as_deref(),
-        // The key decides on the organization. A set is a name in it and no scope.
-        Choice::Pipecat(_) => None,
-        Choice::Braintrust(spec) => spec.org_name.as_deref(),
-    }
+    choice.scope_field()
 }

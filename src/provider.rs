@@ -4,6 +4,7 @@
 
 mod baseten;
 mod braintrust;
+mod choice;
 mod contract;
 mod descriptor;
 mod pipecat;
@@ -11,7 +12,8 @@ mod prime_intellect;
 mod rules;
 mod wire;
 
-pub use contract::{DeleteRequest, Listing, Provider, Remote, Settled, Write, Written};
+pub use choice::AccountSpec;
+pub use contract::{DeleteRequest, Listing, NamedSet, Provider, Remote, Settled, Write, Written};
 pub use descriptor::{Descriptor, ManagedOption};
 pub use rules::{Form, ListingNeed, Rules, Unit};
 
@@ -65,17 +67,7 @@ impl Options {
 
 /// Builds the provider that `choice` names. `object` is the name of the ProviderSecret.
 pub fn connect(choice: Choice<'_>, object: &str, session: Session) -> Box<dyn Provider> {
-    match choice {
-        Choice::Baseten(spec) => Box::new(baseten::Baseten::new(spec, session)),
-        Choice::PrimeIntellect(spec) => {
-            Box::new(prime_intellect::PrimeIntellect::new(spec, session))
-        }
-        Choice::Pipecat(spec) if spec.image_pull_secret.is_some() => {
-            Box::new(pipecat::ImagePull::new(spec, object, session))
-        }
-        Choice::Pipecat(spec) => Box::new(pipecat::Pipecat::new(spec, object, session)),
-        Choice::Braintrust(spec) => Box::new(braintrust::Braintrust::new(spec, session)),
-    }
+    choice.connect(object, session)
 }
 
 /// The rules of a provider, for what is not an image pull secret.

@@ -318,14 +318,6 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// The set and its image pull secret, if it is to be one.
-    pub fn image_pull_secret(self) -> Option<(&'a Pipecat, &'a ImagePullSecret)> {
-        match self {
-            Self::Pipecat(spec) => Some((spec, spec.image_pull_secret.as_ref()?)),
-            Self::Baseten(_) | Self::PrimeIntellect(_) | Self::Braintrust(_) => None,
-        }
-    }
-
     /// The endpoint name, [`Choice::DEFAULT_ENDPOINT`] where none is given.
     pub fn endpoint(self) -> &'a str {
         match self {

@@ -11,7 +11,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Choice, ConflictPolicy, DataFromSource, DeletionPolicy, Entry, EntrySource, ImagePullSecret,
+    ConflictPolicy, DataFromSource, DeletionPolicy, Entry, EntrySource, ImagePullSecret,
     ImagePullSource, ProviderSecretStatus, ProviderSpec, policy, provider,
 };
 
@@ -142,15 +142,16 @@ impl ProviderSecretSpec {
 
     /// The image pull secret, which is there instead of entries.
     pub fn image_pull_secret(&self) -> Option<&ImagePullSecret> {
-        let (_, secret) = self.provider.choice()?.image_pull_secret()?;
+        let (_, secret) = self.provider.choice()?.image_pull_secret("")?;
         Some(secret)
     }
 
     /// The names at the provider that the spec itself gives; `object` is the name of the
     /// ProviderSecret.
     pub fn explicit_names<'a>(&'a self, object: &'a str) -> Vec<&'a str> {
-        match self.provider.choice().and_then(Choice::image_pull_secret) {
-            Some((pipecat, _)) => vec![pipecat.set_name(object)],
+        let choice = self.provider.choice();
+        match choice.and_then(|choice| choice.image_pull_secret(object)) {
+            Some((set, _)) => vec![set],
             None => self.entries().iter().map(|entry| &*entry.name).collect(),
         }
     }

@@ -10,11 +10,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeleteRequest, Descriptor, Listing, ListingNeed, Provider, Remote, Rules, Unit, Write, Written,
-    wire,
+    AccountSpec, DeleteRequest, Descriptor, Listing, ListingNeed, Provider, Remote, Rules, Unit,
+    Write, Written, wire,
 };
 use crate::{
-    api::{self, Choice, ProviderKind, Reason},
+    api::{self, Choice, ProviderKind, Reason, SecretKeyRef},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 
@@ -44,20 +44,34 @@ const RULES: Rules = Rules {
     check_name,
 };
 
+impl AccountSpec for api::Baseten {
+    fn api_key_secret_ref(&self) -> &SecretKeyRef {
+        &self.api_key_secret_ref
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    fn scope_field(&self) -> Option<&str> {
+        self.team_id.as_deref()
+    }
+
+    fn connect(&self, _object: &str, session: Session) -> Box<dyn Provider> {
+        Box::new(Baseten {
+            session,
+            team_id: self.team_id.clone(),
+        })
+    }
+}
+
 /// A workspace or a team at Baseten.
-pub(super) struct Baseten {
+struct Baseten {
     session: Session,
     team_id: Option<String>,
 }
 
 impl Baseten {
-    pub(super) fn new(spec: &api::Baseten, session: Session) -> Self {
-        Self {
-            session,
-            team_id: spec.team_id.clone(),
-        }
-    }
-
     fn collection(&self) -> Vec<&str> {
         match &self.team_id {
             Some(team) => vec!["v1", "teams", team, "secrets"],
@@ -140,6 +154,11 @@ impl Provider for Baseten {
             None => vec!["v1", "secrets", entry.name],
         };
         wire::delete(&self.session, &path, &[]).await
+    }
+
+    /// docs/vendors.md#ba-2
+    fn spans_teams(&self) -> bool {
+        self.team_id.is_none()
     }
 
     async fn scope(&self) -> Result<Option<String>, ProviderError> {

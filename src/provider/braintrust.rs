@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    DeleteRequest, Descriptor, Listing, ListingNeed, ManagedOption, Provider, Remote, Rules, Unit,
-    Write, Written, wire,
+    AccountSpec, DeleteRequest, Descriptor, Listing, ListingNeed, ManagedOption, Provider, Remote,
+    Rules, Unit, Write, Written, wire,
 };
 use crate::{
-    api::{self, Choice, ProviderKind, Reason},
+    api::{self, Choice, ProviderKind, Reason, SecretKeyRef},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 
@@ -62,20 +62,34 @@ const PAGE: usize = 100;
 /// Pages that are read at most; a listing that does not end is an error, not a shorter listing.
 const MAX_PAGES: usize = 100;
 
+impl AccountSpec for api::Braintrust {
+    fn api_key_secret_ref(&self) -> &SecretKeyRef {
+        &self.api_key_secret_ref
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    fn scope_field(&self) -> Option<&str> {
+        self.org_name.as_deref()
+    }
+
+    fn connect(&self, _object: &str, session: Session) -> Box<dyn Provider> {
+        Box::new(Braintrust {
+            session,
+            org_name: self.org_name.clone(),
+        })
+    }
+}
+
 /// An organization at Braintrust.
-pub(super) struct Braintrust {
+struct Braintrust {
     session: Session,
     org_name: Option<String>,
 }
 
 impl Braintrust {
-    pub(super) fn new(spec: &api::Braintrust, session: Session) -> Self {
-        Self {
-            session,
-            org_name: spec.org_name.clone(),
-        }
-    }
-
     async fn page(&self, after: Option<&str>) -> Result<Listed, ProviderError> {
         let limit = PAGE.to_string();
         let mut query = vec![("limit", limit.as_str())];

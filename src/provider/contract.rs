@@ -46,11 +46,32 @@ pub trait Provider: Send + Sync {
         Ok(Settled::Ready)
     }
 
+    /// The set to which everything belongs that this object writes; none where each entry stands for
+    /// itself.
+    fn set(&self) -> Option<NamedSet<'_>> {
+        None
+    }
+
+    /// Whether the listing may show secrets of several teams, of which a deletion by name may hit
+    /// another than the one that is meant.
+    fn spans_teams(&self) -> bool {
+        false
+    }
+
     /// The name under which the listing shows what this object writes to: the entry's own name, or
     /// the set's.
     fn listed_name<'a>(&'a self, entry: &'a str) -> &'a str {
-        entry
+        self.set().map_or(entry, |set| set.name)
     }
+}
+
+/// A set of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedSet<'a> {
+    /// Its name, which no other set of the account has.
+    pub name: &'a str,
+    /// Its region, if the spec names one.
+    pub region: Option<&'a str>,
 }
 
 /// What a listing shows.

@@ -12,11 +12,11 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption, Provider, Remote, Rules,
-    Unit, Write, Written, wire,
+    AccountSpec, DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption, Provider,
+    Remote, Rules, Unit, Write, Written, wire,
 };
 use crate::{
-    api::{self, Choice, ProviderKind, Reason},
+    api::{self, Choice, ProviderKind, Reason, SecretKeyRef},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 
@@ -60,20 +60,34 @@ const PAGE: usize = 100;
 /// Pages that are read at most; a listing that does not end is an error, not a shorter listing.
 const MAX_PAGES: usize = 100;
 
+impl AccountSpec for api::PrimeIntellect {
+    fn api_key_secret_ref(&self) -> &SecretKeyRef {
+        &self.api_key_secret_ref
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    fn scope_field(&self) -> Option<&str> {
+        self.team_id.as_deref()
+    }
+
+    fn connect(&self, _object: &str, session: Session) -> Box<dyn Provider> {
+        Box::new(PrimeIntellect {
+            session,
+            team_id: self.team_id.clone(),
+        })
+    }
+}
+
 /// The personal secrets of a user, or those of a team.
-pub(super) struct PrimeIntellect {
+struct PrimeIntellect {
     session: Session,
     team_id: Option<String>,
 }
 
 impl PrimeIntellect {
-    pub(super) fn new(spec: &api::PrimeIntellect, session: Session) -> Self {
-        Self {
-            session,
-            team_id: spec.team_id.clone(),
-        }
-    }
-
     fn team_query(&self) -> Vec<(&str, &str)> {
         let team = self.team_id.as_deref();
         team.map(|team| ("teamId", team)).into_iter().collect()

@@ -15,7 +15,7 @@ use self::{
     value::{Bytes, value_of, wire_value},
 };
 use crate::{
-    api::{Choice, DataFromSource, Entry, ProviderSecretSpec, Reason},
+    api::{DataFromSource, Entry, ProviderSecretSpec, Reason},
     controller::{error::Failure, plan::DesiredEntry},
     provider::{Options, Rules},
     template::Renderer,
@@ -56,8 +56,9 @@ pub(crate) fn desired(
     sources: &Sources,
     rules: &Rules,
 ) -> Result<DesiredState, Failure> {
-    if let Some((pipecat, secret)) = spec.provider.choice().and_then(Choice::image_pull_secret) {
-        let entry = image_pull(pipecat.set_name(object), secret, sources, rules);
+    let choice = spec.provider.choice();
+    if let Some((set, secret)) = choice.and_then(|choice| choice.image_pull_secret(object)) {
+        let entry = image_pull(set, secret, sources, rules);
         return Ok(DesiredState {
             entries: vec![entry],
             unread: Vec::new(),
