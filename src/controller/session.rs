@@ -32,10 +32,7 @@ impl Session<'_> {
 
     /// The set that all entries belong to, and its region if the spec names one.
     pub(crate) fn set(&self) -> Option<(&str, Option<&str>)> {
-        match self.choice {
-            Choice::Pipecat(spec) => Some((self.provider.listed_name(""), spec.region.as_deref())),
-            Choice::Baseten(_) | Choice::PrimeIntellect(_) | Choice::Braintrust(_) => None,
-        }
+        self.provider.set().map(|set| (set.name, set.region))
     }
 
     /// The digest of an entry, where it has a value.
@@ -99,11 +96,10 @@ impl Session<'_> {
         !claims_anything(entry) || entry.seal == Some(self.seal_under(key, uid, entry))
     }
 
-    /// Whose secrets these are: as the provider said, else as the spec says, else (Pipecat names
-    /// no account) a fingerprint of the key.
+    /// Whose secrets these are: as the provider said, else as the spec says, else (where the
+    /// provider never says) a fingerprint of the key.
     pub(crate) fn scope(&self, said: Option<String>) -> Option<String> {
-        let own =
-            || matches!(self.choice, Choice::Pipecat(_)).then(|| self.account.digests.scope());
+        let own = || (!self.rules().names_scope).then(|| self.account.digests.scope());
         said.or_else(|| scope_field(self.choice).map(str::to_owned))
             .or_else(|| self.account.known_scope().map(str::to_owned))
             .or_else(own)

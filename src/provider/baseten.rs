@@ -40,6 +40,7 @@ const RULES: Rules = Rules {
     listing: ListingNeed::Never,
     form: None,
     deletes_by_name: true,
+    names_scope: true,
     fold,
     check_name,
 };

@@ -53,6 +53,7 @@ const RULES: Rules = Rules {
     listing: ListingNeed::FirstWrite,
     form: None,
     deletes_by_name: false,
+    names_scope: true,
     fold: wire::unfolded,
     check_name,
 };

@@ -62,6 +62,7 @@ const RULES: Rules = Rules {
     listing: ListingNeed::FirstWrite,
     form: Some(Form::Text),
     deletes_by_name: true,
+    names_scope: false,
     fold: wire::unfolded,
     check_name,
 };

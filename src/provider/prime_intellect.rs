@@ -51,6 +51,7 @@ const RULES: Rules = Rules {
     listing: ListingNeed::Create,
     form: None,
     deletes_by_name: false,
+    names_scope: true,
     fold: wire::unfolded,
     check_name,
 };

@@ -22,6 +22,9 @@ pub struct Rules {
     /// Whether a secret is deleted by its name and not by its id: then a listing must show first
     /// that it is ours.
     pub deletes_by_name: bool,
+    /// Whether an answer ever says whose secrets these are. Where none does, the API key stands for
+    /// them in status.
+    pub names_scope: bool,
     /// Two names with one folded form are one secret at the provider.
     pub fold: fn(&str) -> String,
     /// Whether the provider takes this name.

@@ -27,6 +27,7 @@ pub(crate) const RULES: Rules = Rules {
     listing: ListingNeed::Create,
     form: Some(Form::ImagePull),
     deletes_by_name: true,
+    names_scope: false,
     fold: wire::unfolded,
     check_name,
 };
