@@ -81,20 +81,16 @@ impl Claimant {
         let status = object.status.as_ref();
         let recorded = status.into_iter().flat_map(|status| &status.entries);
         let mut names: BTreeMap<Box<str>, Option<Written>> = BTreeMap::new();
-        match choice {
-            Choice::Pipecat(spec) => {
-                let set = spec.set_name(&object.name_any()).to_owned();
-                let last = recorded
-                    .filter_map(Written::of)
-                    .max_by_key(|written| written.at);
-                names.insert(set.into(), last);
-            }
-            Choice::Baseten(_) | Choice::PrimeIntellect(_) | Choice::Braintrust(_) => {
-                let wanted = object.spec.entries().iter();
-                names.extend(wanted.map(|entry| ((rules.fold)(&entry.name).into(), None)));
-                for entry in recorded {
-                    names.insert((rules.fold)(&entry.name).into(), Written::of(entry));
-                }
+        if let Some(set) = choice.set_name(&object.name_any()) {
+            let last = recorded
+                .filter_map(Written::of)
+                .max_by_key(|written| written.at);
+            names.insert(set.into(), last);
+        } else {
+            let wanted = object.spec.entries().iter();
+            names.extend(wanted.map(|entry| ((rules.fold)(&entry.name).into(), None)));
+            for entry in recorded {
+                names.insert((rules.fold)(&entry.name).into(), Written::of(entry));
             }
         }
         Self {

@@ -1,7 +1,7 @@
 //! Claims: a name in a scope has one owner among all objects of the operator.
 //!
-//! The owner is the oldest of those whose `spec.data` or status hold the (folded) name; at Pipecat
-//! the name is the set. With the same API key a claim counts at once. With another key it counts
+//! The owner is the oldest of those whose `spec.data` or status hold the (folded) name; where entries
+//! belong to a set, the name is the set's. With the same API key a claim counts at once. With another key it counts
 //! only when the provider has acknowledged a write under it, and shows under our own key what was
 //! written: else anybody could keep a team's names to himself by naming the team.
 
