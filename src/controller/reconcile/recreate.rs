@@ -2,7 +2,7 @@
 
 use super::Reconcile;
 use crate::{
-    api::{Choice, Reason},
+    api::Reason,
     controller::{
         apply::{Applied, EntryOutcome, Writer},
         kubernetes::KubernetesError,
@@ -20,10 +20,7 @@ impl Reconcile<'_> {
         planned: &[Planned],
         applied: &mut Applied,
     ) -> Result<(), KubernetesError> {
-        let Choice::Pipecat(spec) = writer.session.choice else {
-            return Ok(());
-        };
-        if !spec.may_recreate() {
+        if !writer.session.choice.may_recreate() {
             return Ok(());
         }
         let Applied { outcomes, failure } = applied;
