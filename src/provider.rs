@@ -15,7 +15,9 @@ mod wire;
 pub use choice::AccountSpec;
 pub use contract::{DeleteRequest, Listing, NamedSet, Provider, Remote, Settled, Write, Written};
 pub use descriptor::{Descriptor, ManagedOption};
-pub use rules::{Form, ListingNeed, Rules, Unit};
+pub use rules::{Files, Form, ListingNeed, Rules, Unit};
+
+pub use crate::api::Options;
 
 #[cfg(test)]
 pub(crate) use pipecat::IMAGE_PULL_RULES;
@@ -23,7 +25,7 @@ pub(crate) use pipecat::IMAGE_PULL_RULES;
 pub(crate) use wire::LONGEST_ID;
 
 use crate::{
-    api::{BraintrustOptions, Choice, PrimeIntellectOptions, ProviderKind},
+    api::{Choice, ProviderKind},
     http::Session,
 };
 
@@ -35,35 +37,6 @@ pub static PROVIDERS: [&Descriptor; ProviderKind::ALL.len()] = [
     &pipecat::DESCRIPTOR,
     &braintrust::DESCRIPTOR,
 ];
-
-/// Options of an entry that only its provider knows. They are managed: a change of one is a change.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// `braintrust` of the entry.
-    pub braintrust: BraintrustOptions,
-    /// `primeIntellect` of the entry.
-    pub prime_intellect: PrimeIntellectOptions,
-    /// The registry, of an image pull secret.
-    pub host: Option<String>,
-}
-
-impl Options {
-    /// Whether the value is sent as a file.
-    pub fn is_file(&self) -> bool {
-        self.prime_intellect.is_file.unwrap_or(false)
-    }
-
-    /// Which form the secret has at the provider.
-    pub fn form(&self) -> Form {
-        if self.is_file() {
-            Form::File
-        } else if self.host.is_some() {
-            Form::ImagePull
-        } else {
-            Form::Text
-        }
-    }
-}
 
 /// Builds the provider that `choice` names. `object` is the name of the ProviderSecret.
 pub fn connect(choice: Choice<'_>, object: &str, session: Session) -> Box<dyn Provider> {

@@ -39,6 +39,7 @@ const RULES: Rules = Rules {
     unit: Unit::Each,
     listing: ListingNeed::Never,
     form: None,
+    files: None,
     deletes_by_name: true,
     names_scope: true,
     fold,

@@ -52,6 +52,7 @@ const RULES: Rules = Rules {
     unit: Unit::Each,
     listing: ListingNeed::FirstWrite,
     form: None,
+    files: None,
     deletes_by_name: false,
     names_scope: true,
     fold: wire::unfolded,

@@ -61,6 +61,7 @@ const RULES: Rules = Rules {
     unit: Unit::Set,
     listing: ListingNeed::FirstWrite,
     form: Some(Form::Text),
+    files: None,
     deletes_by_name: true,
     names_scope: false,
     fold: wire::unfolded,

@@ -12,8 +12,8 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountSpec, DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption, Provider,
-    Remote, Rules, Unit, Write, Written, wire,
+    AccountSpec, DeleteRequest, Descriptor, Files, Form, Listing, ListingNeed, ManagedOption,
+    Options, Provider, Remote, Rules, Unit, Write, Written, wire,
 };
 use crate::{
     api::{self, Choice, ProviderKind, Reason, SecretKeyRef},
@@ -38,7 +38,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         },
         ManagedOption {
             name: "isFile",
-            value: |options| Some(options.is_file().into()),
+            value: |options| Some(is_file(options).into()),
         },
     ],
 };
@@ -50,12 +50,18 @@ const RULES: Rules = Rules {
     unit: Unit::Each,
     listing: ListingNeed::Create,
     form: None,
+    files: Some(Files {
+        is_file,
+        max_base64: MAX_FILE,
+    }),
     deletes_by_name: false,
     names_scope: true,
     fold: wire::unfolded,
     check_name,
 };
 
+/// The longest file, in bytes of base64 (docs/vendors.md#pi-4).
+const MAX_FILE: usize = 64 * 1024;
 /// Secrets a page; the server's own default, and no larger one is documented.
 const PAGE: usize = 100;
 /// Pages that are read at most; a listing that does not end is an error, not a shorter listing.
@@ -113,7 +119,7 @@ impl PrimeIntellect {
             value: entry.value.expose_secret(),
             description: entry.options.prime_intellect.description.as_deref(),
             team_id: self.team_id.as_deref(),
-            is_file: entry.options.is_file(),
+            is_file: is_file(entry.options),
         };
         let call = Call {
             operation: "create",
@@ -305,6 +311,10 @@ impl From<Secret> for Remote {
             ..Self::default()
         }
     }
+}
+
+fn is_file(options: &Options) -> bool {
+    options.prime_intellect.is_file.unwrap_or(false)
 }
 
 /// `^[A-Z][A-Z0-9_]*$`, 1 to 255 characters (seed).

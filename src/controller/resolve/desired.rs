@@ -124,11 +124,7 @@ fn refuse_too_many(spec: &ProviderSecretSpec, wanted: &[DesiredEntry]) -> Result
 }
 
 fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules) -> DesiredEntry {
-    let options = Options {
-        braintrust: entry.braintrust.clone().unwrap_or_default(),
-        prime_intellect: entry.prime_intellect.clone().unwrap_or_default(),
-        host: None,
-    };
+    let options = entry.options();
     let name = entry.name.clone();
     let Some(source) = entry.source() else {
         let message =
@@ -171,7 +167,7 @@ fn wanted(
     rules: &Rules,
 ) -> DesiredEntry {
     // Of a file a newline at the end is part, and of a text of several lines it is usual.
-    let is_line = !options.is_file()
+    let is_line = !rules.is_file(&options)
         && bytes.as_ref().is_ok_and(|bytes| {
             let newline = bytes.iter().position(|byte| *byte == b'\n');
             newline.is_some_and(|newline| newline + 1 == bytes.len())

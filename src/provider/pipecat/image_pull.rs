@@ -26,6 +26,7 @@ pub(crate) const RULES: Rules = Rules {
     unit: Unit::Each,
     listing: ListingNeed::Create,
     form: Some(Form::ImagePull),
+    files: None,
     deletes_by_name: true,
     names_scope: false,
     fold: wire::unfolded,
