@@ -7,12 +7,13 @@ mod braintrust;
 mod choice;
 mod contract;
 mod descriptor;
+mod names;
 mod pipecat;
 mod prime_intellect;
 mod rules;
 mod wire;
 
-pub use choice::AccountSpec;
+pub use choice::{AccountSpec, Choice};
 pub use contract::{DeleteRequest, Listing, NamedSet, Provider, Remote, Settled, Write, Written};
 pub use descriptor::{Descriptor, ManagedOption};
 pub use rules::{Files, Form, ListingNeed, Rules, Unit};
@@ -24,10 +25,7 @@ pub(crate) use pipecat::IMAGE_PULL_RULES;
 #[cfg(test)]
 pub(crate) use wire::LONGEST_ID;
 
-use crate::{
-    api::{Choice, ProviderKind},
-    http::Session,
-};
+use crate::{api::ProviderKind, http::Session};
 
 /// Every provider, in the order of [`ProviderKind::ALL`]. This is the only list of them in the
 /// program: flags, endpoints, metrics, messages and digests derive from it.

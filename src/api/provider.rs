@@ -56,7 +56,7 @@ impl ProviderKind {
 /// A struct of optional members and not an enum: the API server answers a schema `oneOf` with
 /// `must validate one and only one schema`, and a CEL rule with our own sentence. Boxed, because
 /// thousands of objects are kept in memory and each has one of the four.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = exactly_one_member(),
@@ -252,86 +252,4 @@ pub struct Braintrust {
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
     )]
     pub endpoint: Option<String>,
-}
-
-impl Pipecat {
-    /// The name of the set; `object` is the name of the ProviderSecret.
-    pub fn set_name<'a>(&'a self, object: &'a str) -> &'a str {
-        self.set_name.as_deref().unwrap_or(object)
-    }
-
-    /// Whether an image pull secret that refuses an update may be deleted and created.
-    pub fn may_recreate(&self) -> bool {
-        self.replace_image_pull_secret == Some(ReplaceImagePullSecret::Recreate)
-    }
-}
-
-/// The one member of [`ProviderSpec`] that is set.
-#[derive(Clone, Copy, Debug)]
-pub enum Choice<'a> {
-    /// `spec.provider.baseten`.
-    Baseten(&'a Baseten),
-    /// `spec.provider.primeIntellect`.
-    PrimeIntellect(&'a PrimeIntellect),
-    /// `spec.provider.pipecat`.
-    Pipecat(&'a Pipecat),
-    /// `spec.provider.braintrust`.
-    Braintrust(&'a Braintrust),
-}
-
-impl ProviderSpec {
-    /// The member that is set; none when the schema was bypassed and there is none, or several.
-    pub fn choice(&self) -> Option<Choice<'_>> {
-        match (
-            &self.baseten,
-            &self.prime_intellect,
-            &self.pipecat,
-            &self.braintrust,
-        ) {
-            (Some(baseten), None, None, None) => Some(Choice::Baseten(baseten)),
-            (None, Some(prime), None, None) => Some(Choice::PrimeIntellect(prime)),
-            (None, None, Some(pipecat), None) => Some(Choice::Pipecat(pipecat)),
-            (None, None, None, Some(braintrust)) => Some(Choice::Braintrust(braintrust)),
-            _ => None,
-        }
-    }
-}
-
-impl<'a> Choice<'a> {
-    /// Which of the four it is.
-    pub fn kind(self) -> ProviderKind {
-        match self {
-            Self::Baseten(_) => ProviderKind::Baseten,
-            Self::PrimeIntellect(_) => ProviderKind::PrimeIntellect,
-            Self::Pipecat(_) => ProviderKind::Pipecat,
-            Self::Braintrust(_) => ProviderKind::Braintrust,
-        }
-    }
-
-    /// Where the API key is.
-    pub fn api_key_secret_ref(self) -> &'a SecretKeyRef {
-        match self {
-            Self::Baseten(spec) => &spec.api_key_secret_ref,
-            Self::PrimeIntellect(spec) => &spec.api_key_secret_ref,
-            Self::Pipecat(spec) => &spec.api_key_secret_ref,
-            Self::Braintrust(spec) => &spec.api_key_secret_ref,
-        }
-    }
-
-    /// The endpoint name, [`Choice::DEFAULT_ENDPOINT`] where none is given.
-    pub fn endpoint(self) -> &'a str {
-        match self {
-            Self::Baseten(spec) => &spec.endpoint,
-            Self::PrimeIntellect(spec) => &spec.endpoint,
-            Self::Pipecat(spec) => &spec.endpoint,
-            Self::Braintrust(spec) => &spec.endpoint,
-        }
-        .as_deref()
-        .unwrap_or(Choice::DEFAULT_ENDPOINT)
-    }
-}
-
-impl Choice<'_> {
-    /// The endpoint that is meant where `endpoint` is absent.
-    pub const DEFAULT_ENDPOINT: &'static str = "default";
 }

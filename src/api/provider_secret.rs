@@ -11,8 +11,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConflictPolicy, DataFromSource, DeletionPolicy, Entry, EntrySource, ImagePullSecret,
-    ImagePullSource, ProviderSecretStatus, ProviderSpec, policy, provider,
+    ConflictPolicy, DataFromSource, DeletionPolicy, Entry, ProviderSecretStatus, ProviderSpec,
+    policy, provider,
 };
 
 /// What a ProviderSecret asks for: where values go and which values they are.
@@ -138,49 +138,5 @@ impl ProviderSecretSpec {
     /// The Secrets of which every key is an entry.
     pub fn bulk_sources(&self) -> &[DataFromSource] {
         self.data_from.as_deref().unwrap_or_default()
-    }
-
-    /// The image pull secret, which is there instead of entries.
-    pub fn image_pull_secret(&self) -> Option<&ImagePullSecret> {
-        let (_, secret) = self.provider.choice()?.image_pull_secret("")?;
-        Some(secret)
-    }
-
-    /// The names at the provider that the spec itself gives; `object` is the name of the
-    /// ProviderSecret.
-    pub fn explicit_names<'a>(&'a self, object: &'a str) -> Vec<&'a str> {
-        let choice = self.provider.choice();
-        match choice.and_then(|choice| choice.image_pull_secret(object)) {
-            Some((set, _)) => vec![set],
-            None => self.entries().iter().map(|entry| &*entry.name).collect(),
-        }
-    }
-
-    /// Names of every Secret that values come from; sorted, without repeats.
-    pub fn source_names(&self) -> Vec<&str> {
-        let image_pull = self
-            .image_pull_secret()
-            .and_then(ImagePullSecret::source)
-            .map(ImagePullSource::secret_name);
-        let explicit = self.entries().iter().filter_map(Entry::source);
-        let bulk = self.bulk_sources().iter();
-        let mut names: Vec<&str> = explicit
-            .map(EntrySource::secret_name)
-            .chain(bulk.map(|source| source.secret_ref.name.as_str()))
-            .chain(image_pull)
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
-
-    /// Names of every Secret this object reads, the credential's too; sorted, without repeats.
-    pub fn secret_names(&self) -> Vec<&str> {
-        let mut names = self.source_names();
-        let choice = self.provider.choice();
-        names.extend(choice.map(|choice| choice.api_key_secret_ref().name.as_str()));
-        names.sort_unstable();
-        names.dedup();
-        names
     }
 }

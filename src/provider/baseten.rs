@@ -30,6 +30,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         "Check that teamId is right and that the key belongs to that team.",
     )],
     managed: &[],
+    account: |spec| Some(&**spec.baseten.as_ref()?),
 };
 
 /// The rules of Baseten.

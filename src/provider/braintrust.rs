@@ -43,6 +43,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             value: |options| Some(options.braintrust.metadata.clone().into()),
         },
     ],
+    account: |spec| Some(&**spec.braintrust.as_ref()?),
 };
 
 /// The rules of Braintrust.

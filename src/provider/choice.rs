@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::Provider;
+use super::{Descriptor, PROVIDERS, Provider};
 use crate::{
-    api::{Choice, ImagePullSecret, SecretKeyRef},
+    api::{ImagePullSecret, ProviderKind, ProviderSpec, SecretKeyRef},
     http::Session,
 };
 
@@ -43,40 +43,70 @@ pub trait AccountSpec: fmt::Debug + Send + Sync {
     }
 }
 
+/// The one member of `spec.provider` that is set.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    descriptor: &'static Descriptor,
+    account: &'a dyn AccountSpec,
+}
+
+impl ProviderSpec {
+    /// The member that is set; none where the schema was bypassed and there is none, or several.
+    pub fn choice(&self) -> Option<Choice<'_>> {
+        let mut choices = PROVIDERS.into_iter().filter_map(|descriptor| {
+            let account = (descriptor.account)(self)?;
+            Some(Choice {
+                descriptor,
+                account,
+            })
+        });
+        choices.next().filter(|_| choices.next().is_none())
+    }
+}
+
+impl Choice<'_> {
+    /// The endpoint that is meant where `endpoint` is absent.
+    pub const DEFAULT_ENDPOINT: &'static str = "default";
+}
+
 impl<'a> Choice<'a> {
-    fn account(self) -> &'a dyn AccountSpec {
-        match self {
-            Self::Baseten(spec) => spec,
-            Self::PrimeIntellect(spec) => spec,
-            Self::Pipecat(spec) => spec,
-            Self::Braintrust(spec) => spec,
-        }
+    /// Which provider.
+    pub fn kind(self) -> ProviderKind {
+        self.descriptor.kind
     }
 
-    /// The field of the spec that says whose secrets these are (see [`AccountSpec::scope_field`]).
+    /// The Secret key that holds the API key.
+    pub fn api_key_secret_ref(self) -> &'a SecretKeyRef {
+        self.account.api_key_secret_ref()
+    }
+
+    /// The name of the endpoint, [`Choice::DEFAULT_ENDPOINT`] where the spec gives none.
+    pub fn endpoint(self) -> &'a str {
+        self.account.endpoint().unwrap_or(Choice::DEFAULT_ENDPOINT)
+    }
+
+    /// The field that says whose secrets these are (see [`AccountSpec::scope_field`]).
     pub fn scope_field(self) -> Option<&'a str> {
-        self.account().scope_field()
+        self.account.scope_field()
     }
 
     /// The set that the object named `object` writes to (see [`AccountSpec::set_name`]).
     pub fn set_name(self, object: &'a str) -> Option<&'a str> {
-        self.account().set_name(object)
+        self.account.set_name(object)
     }
 
-    /// The credential for a registry that the object named `object` writes instead of entries, with
-    /// its name at the provider.
-    pub fn image_pull_secret(self, object: &'a str) -> Option<(&'a str, &'a ImagePullSecret)> {
-        let account = self.account();
-        Some((account.set_name(object)?, account.image_pull_secret()?))
+    /// The credential for a registry (see [`AccountSpec::image_pull_secret`]).
+    pub fn image_pull_secret(self) -> Option<&'a ImagePullSecret> {
+        self.account.image_pull_secret()
     }
 
     /// Whether a secret that refuses an update may be recreated (see [`AccountSpec::may_recreate`]).
     pub fn may_recreate(self) -> bool {
-        self.account().may_recreate()
+        self.account.may_recreate()
     }
 
     /// Builds the provider (see [`AccountSpec::connect`]).
     pub fn connect(self, object: &str, session: Session) -> Box<dyn Provider> {
-        self.account().connect(object, session)
+        self.account.connect(object, session)
     }
 }

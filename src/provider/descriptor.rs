@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{Options, PROVIDERS, Rules};
-use crate::api::{ProviderKind, Reason};
+use super::{AccountSpec, Options, PROVIDERS, Rules};
+use crate::api::{ProviderKind, ProviderSpec, Reason};
 
 /// What the operator knows of a provider before it knows an account. Each provider has one, in its
 /// own file, and a row in [`PROVIDERS`].
@@ -29,6 +29,8 @@ pub struct Descriptor {
     pub advice: &'static [(Reason, &'static str)],
     /// The options of an entry that the operator manages at this provider.
     pub managed: &'static [ManagedOption],
+    /// The account in `spec.provider`, if the spec names one at this provider.
+    pub account: fn(&ProviderSpec) -> Option<&dyn AccountSpec>,
 }
 
 /// An option of an entry that the operator manages: another value is a change of the entry, because

@@ -52,6 +52,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         name: "host",
         value: |options| options.host.clone().map(Value::from),
     }],
+    account: |spec| Some(&**spec.pipecat.as_ref()?),
 };
 
 /// The rules of Pipecat Cloud.

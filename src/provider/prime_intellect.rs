@@ -41,6 +41,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             value: |options| Some(is_file(options).into()),
         },
     ],
+    account: |spec| Some(&**spec.prime_intellect.as_ref()?),
 };
 
 /// The rules of PrimeIntellect.

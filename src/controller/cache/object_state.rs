@@ -311,7 +311,7 @@ mod tests {
     use super::*;
     use crate::{
         account::{Accounts, Admission, Credential, Endpoints, Limiter},
-        api::{Baseten, Choice},
+        api::ProviderSpec,
         http::{Http, TransportError},
         telemetry::Metrics,
     };
@@ -323,10 +323,10 @@ mod tests {
         let (requeue, _requeued) = mpsc::unbounded_channel();
         let limiter = Limiter::new(1, 1, requeue, Metrics::default());
         let accounts = Accounts::new(http, Endpoints::new([]), limiter);
-        let spec = r#"{"apiKeySecretRef": {"name": "n", "key": "k"}}"#;
-        let spec: Baseten = serde_json::from_str(spec).unwrap();
+        let spec = r#"{"baseten": {"apiKeySecretRef": {"name": "n", "key": "k"}}}"#;
+        let spec: ProviderSpec = serde_json::from_str(spec).unwrap();
         let credential = Credential::new(b"key").unwrap();
-        let account = accounts.get(Choice::Baseten(&spec), &credential).unwrap();
+        let account = accounts.get(spec.choice().unwrap(), &credential).unwrap();
         let name = |name: &str| ("namespace".to_owned(), name.to_owned());
         let permit = account.limiter.admit(&name("first"));
         let second = account.limiter.admit(&name("second"));

@@ -56,8 +56,7 @@ pub(crate) fn desired(
     sources: &Sources,
     rules: &Rules,
 ) -> Result<DesiredState, Failure> {
-    let choice = spec.provider.choice();
-    if let Some((set, secret)) = choice.and_then(|choice| choice.image_pull_secret(object)) {
+    if let Some((set, secret)) = spec.image_pull_secret(object) {
         let entry = image_pull(set, secret, sources, rules);
         return Ok(DesiredState {
             entries: vec![entry],
