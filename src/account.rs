@@ -37,9 +37,9 @@ pub use snapshot::Snapshot;
 use tokio::sync::OnceCell;
 
 use crate::{
-    api::{Choice, ProviderKind, Reason},
+    api::{ProviderKind, Reason},
     http::{Http, Monitor, ProviderError, Session},
-    provider::{self, Provider},
+    provider::{self, Choice, Provider},
 };
 
 /// Every account in use.

@@ -12,7 +12,6 @@ mod provider;
 mod provider_secret;
 mod status;
 
-pub use crate::provider::Choice;
 pub use condition::{Condition, READY, RECONCILING, Reason, STALLED};
 pub use definition::definition;
 pub use entry::*;

@@ -8,8 +8,8 @@ use std::{collections::HashMap, str::FromStr};
 use url::{Host, Url};
 
 use crate::{
-    api::{Choice, ProviderKind, enumerated},
-    provider::PROVIDERS,
+    api::{ProviderKind, enumerated},
+    provider::{Choice, PROVIDERS},
 };
 
 /// The URLs of every provider's endpoints.

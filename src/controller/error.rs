@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use crate::{
-    api::{Choice, Reason},
+    api::Reason,
     http::{ErrorClass, ProviderError},
+    provider::Choice,
 };
 
 /// Why something is not as wanted.

@@ -38,7 +38,8 @@ use super::{
 };
 use crate::{
     account::{Account, Admission, Permit},
-    api::{Choice, DeletionPolicy, ProviderSecret},
+    api::{DeletionPolicy, ProviderSecret},
+    provider::Choice,
     telemetry::ReconcileResult,
 };
 

@@ -10,9 +10,9 @@ pub(crate) use self::deletion::DeleteOutcome;
 use super::plan::DesiredEntry;
 use crate::{
     account::{Account, DigestKey, Digested, NameLock, NameLocks, Sealed, Snapshot, scope_field},
-    api::{Choice, EntryStatus},
+    api::EntryStatus,
     http::ProviderError,
-    provider::{Provider, Rules, Unit},
+    provider::{Choice, Provider, Rules, Unit},
 };
 
 /// The way to the provider for one object's pass.

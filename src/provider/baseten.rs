@@ -10,11 +10,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountSpec, DeleteRequest, Descriptor, Listing, ListingNeed, Provider, Remote, Rules, Unit,
-    Write, Written, wire,
+    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, Provider, Remote, Rules,
+    Unit, Write, Written, wire,
 };
 use crate::{
-    api::{self, Choice, ProviderKind, Reason, SecretKeyRef},
+    api::{self, ProviderKind, Reason, SecretKeyRef},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 

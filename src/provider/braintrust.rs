@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    AccountSpec, DeleteRequest, Descriptor, Listing, ListingNeed, ManagedOption, Provider, Remote,
-    Rules, Unit, Write, Written, wire,
+    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, ManagedOption, Provider,
+    Remote, Rules, Unit, Write, Written, wire,
 };
 use crate::{
-    api::{self, Choice, ProviderKind, Reason, SecretKeyRef},
+    api::{self, ProviderKind, Reason, SecretKeyRef},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 

@@ -19,7 +19,7 @@ pub struct Descriptor {
     /// The name in flags and metric labels: lower-case letters and digits.
     pub flag: &'static str,
     /// The endpoints that need no flag, by name: the public API under
-    /// [`DEFAULT_ENDPOINT`](crate::api::Choice::DEFAULT_ENDPOINT), and others that the vendor
+    /// [`DEFAULT_ENDPOINT`](super::Choice::DEFAULT_ENDPOINT), and others that the vendor
     /// publishes. `https` only.
     pub endpoints: &'static [(&'static str, &'static str)],
     /// The rules for its secrets.

@@ -17,13 +17,11 @@ use self::image_pull::ImagePull;
 #[cfg(test)]
 pub(crate) use self::image_pull::RULES as IMAGE_PULL_RULES;
 use super::{
-    AccountSpec, DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption, NamedSet,
-    Provider, Remote, Rules, Settled, Unit, Write, Written, wire,
+    AccountSpec, Choice, DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption,
+    NamedSet, Provider, Remote, Rules, Settled, Unit, Write, Written, wire,
 };
 use crate::{
-    api::{
-        self, Choice, ImagePullSecret, ProviderKind, Reason, ReplaceImagePullSecret, SecretKeyRef,
-    },
+    api::{self, ImagePullSecret, ProviderKind, Reason, ReplaceImagePullSecret, SecretKeyRef},
     http::{Body, Call, ErrorClass, ProviderError, Scheme, Session},
 };
 

@@ -12,11 +12,11 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountSpec, DeleteRequest, Descriptor, Files, Form, Listing, ListingNeed, ManagedOption,
-    Options, Provider, Remote, Rules, Unit, Write, Written, wire,
+    AccountSpec, Choice, DeleteRequest, Descriptor, Files, Form, Listing, ListingNeed,
+    ManagedOption, Options, Provider, Remote, Rules, Unit, Write, Written, wire,
 };
 use crate::{
-    api::{self, Choice, ProviderKind, Reason, SecretKeyRef},
+    api::{self, ProviderKind, Reason, SecretKeyRef},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 

@@ -12,9 +12,9 @@ use kube::ResourceExt;
 use super::names::Names;
 use crate::{
     account::{ObjectName, scope_field},
-    api::{Choice, EntryStatus, ProviderKind, ProviderSecret, SecretKeyRef},
+    api::{EntryStatus, ProviderKind, ProviderSecret, SecretKeyRef},
     controller::object::object_name,
-    provider,
+    provider::{self, Choice},
 };
 
 /// One object and what it claims.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Reconcile, outcome::Outcome};
 use crate::{
     account::{Account, Admission},
-    api::{Choice, DELETION_OVERRIDE, DeletionPolicy, EntryStatus},
+    api::{DELETION_OVERRIDE, DeletionPolicy, EntryStatus},
     controller::{
         cache::{Acted, ObjectState},
         error::Failure,
@@ -19,6 +19,7 @@ use crate::{
         session::Session,
     },
     http::ErrorClass,
+    provider::Choice,
     telemetry::ReconcileResult,
 };
 

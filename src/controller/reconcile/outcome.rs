@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Reconcile;
 use crate::{
-    api::{Choice, EntryState, EntryStatus, ProviderSecret, Reason},
+    api::{EntryState, EntryStatus, ProviderSecret, Reason},
     controller::{
         cache::Acted,
         context::jittered,
@@ -24,7 +24,7 @@ use crate::{
         resolve::dereference::Versions,
     },
     http::ErrorClass,
-    provider::{Provider, Settled},
+    provider::{Choice, Provider, Settled},
     telemetry::ReconcileResult,
 };
 

@@ -5,9 +5,9 @@ use super::{
     conditions::{Readiness, ReadyState},
 };
 use crate::{
-    api::{Choice, EntryStatus, ProviderKind, Reason, enumerated},
+    api::{EntryStatus, ProviderKind, Reason, enumerated},
     controller::{error::Failure, events::Importance, plan::Drift},
-    provider::Settled,
+    provider::{Choice, Settled},
 };
 
 /// What is said when there is no failure.

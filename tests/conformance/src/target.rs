@@ -4,12 +4,9 @@ use std::sync::Arc;
 
 use provider_secrets::{
     account::{EndpointFlag, Endpoints},
-    api::{
-        Baseten, Braintrust, Choice, Pipecat, PrimeIntellect, ProviderKind, ProviderSpec,
-        SecretKeyRef,
-    },
+    api::{Baseten, Braintrust, Pipecat, PrimeIntellect, ProviderKind, ProviderSpec, SecretKeyRef},
     http::{Http, Session, Transport, Unmonitored},
-    provider::{connect, rules},
+    provider::{Choice, connect, rules},
     telemetry::Metrics,
 };
 use secrecy::SecretString;
