@@ -99,7 +99,7 @@ impl Accounts {
         let key = Key {
             kind: choice.kind(),
             endpoint: choice.endpoint().to_owned(),
-            scope: scope_field(choice).map(str::to_owned),
+            scope: choice.scope_field().map(str::to_owned),
             fingerprint: credential.fingerprint(),
         };
         let mut accounts = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
@@ -184,9 +184,4 @@ impl Account {
     ) -> Box<dyn Provider> {
         provider::connect(choice, object, self.session.refusing(error.clone()))
     }
-}
-
-/// The scope field of the spec, if it has one: two teams of one key are two accounts.
-pub fn scope_field(choice: Choice<'_>) -> Option<&str> {
-    choice.scope_field()
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 pub(crate) use self::deletion::DeleteOutcome;
 use super::plan::DesiredEntry;
 use crate::{
-    account::{Account, DigestKey, Digested, NameLock, NameLocks, Sealed, Snapshot, scope_field},
+    account::{Account, DigestKey, Digested, NameLock, NameLocks, Sealed, Snapshot},
     api::EntryStatus,
     http::ProviderError,
     provider::{Choice, Provider, Rules, Unit},
@@ -60,7 +60,7 @@ impl Session<'_> {
 
     /// Provider, endpoint and scope fields: what a digest or a seal is made for.
     fn target(&self) -> String {
-        let scope = scope_field(self.choice).unwrap_or_default();
+        let scope = self.choice.scope_field().unwrap_or_default();
         format!("{}/{}/{scope}", self.choice.kind(), self.choice.endpoint())
     }
 
@@ -100,7 +100,7 @@ impl Session<'_> {
     /// provider never says) a fingerprint of the key.
     pub(crate) fn scope(&self, said: Option<String>) -> Option<String> {
         let own = || (!self.rules().names_scope).then(|| self.account.digests.scope());
-        said.or_else(|| scope_field(self.choice).map(str::to_owned))
+        said.or_else(|| self.choice.scope_field().map(str::to_owned))
             .or_else(|| self.account.known_scope().map(str::to_owned))
             .or_else(own)
     }
@@ -116,7 +116,9 @@ impl Session<'_> {
     /// What a claimed name is locked by. A name is one secret within its scope only, so nobody
     /// waits for another account's call.
     pub(crate) fn lock_name(&self, claimed: &str) -> String {
-        let scope = scope_field(self.choice)
+        let scope = self
+            .choice
+            .scope_field()
             .or_else(|| self.account.known_scope())
             .map_or_else(|| self.account.digests.scope(), str::to_owned);
         let (kind, endpoint) = (self.choice.kind().flag(), self.choice.endpoint());

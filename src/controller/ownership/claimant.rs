@@ -11,7 +11,7 @@ use kube::ResourceExt;
 
 use super::names::Names;
 use crate::{
-    account::{ObjectName, scope_field},
+    account::ObjectName,
     api::{EntryStatus, ProviderKind, ProviderSecret, SecretKeyRef},
     controller::object::object_name,
     provider::{self, Choice},
@@ -102,7 +102,7 @@ impl Claimant {
             place: Place {
                 kind: choice.kind(),
                 endpoint: choice.endpoint().to_owned(),
-                field: scope_field(choice).map(str::to_owned),
+                field: choice.scope_field().map(str::to_owned),
                 scope: status.and_then(|status| status.scope.clone()),
             },
             key: Key {

@@ -10,7 +10,7 @@ use super::{
     verify::{DriftCheck, Freshness},
 };
 use crate::{
-    account::{Snapshot, scope_field},
+    account::Snapshot,
     api::EntryStatus,
     controller::{
         error::Failure,
@@ -133,7 +133,7 @@ impl Reconcile<'_> {
             return Ok(());
         }
         let is_known =
-            scope_field(session.choice).is_some() || session.account.known_scope().is_some();
+            session.choice.scope_field().is_some() || session.account.known_scope().is_some();
         if !is_known && claims.has_stranger(&self.uid) {
             session
                 .account
