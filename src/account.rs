@@ -37,9 +37,9 @@ pub use snapshot::Snapshot;
 use tokio::sync::OnceCell;
 
 use crate::{
-    api::{Choice, ProviderKind, Reason},
+    api::{ProviderKind, Reason},
     http::{Http, Monitor, ProviderError, Session},
-    provider::{self, Provider},
+    provider::{self, Choice, Provider},
 };
 
 /// Every account in use.
@@ -99,7 +99,7 @@ impl Accounts {
         let key = Key {
             kind: choice.kind(),
             endpoint: choice.endpoint().to_owned(),
-            scope: scope_field(choice).map(str::to_owned),
+            scope: choice.scope_field().map(str::to_owned),
             fingerprint: credential.fingerprint(),
         };
         let mut accounts = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,16 +188,5 @@ impl Account {
         error: &ProviderError,
     ) -> Box<dyn Provider> {
         provider::connect(choice, object, self.session.refusing(error.clone()))
-    }
-}
-
-/// The scope field of the spec, if it has one: two teams of one key are two accounts.
-pub fn scope_field(choice: Choice<'_>) -> Option<&str> {
-    match choice {
-        Choice::Baseten(spec) => spec.team_id.as_deref(),
-        Choice::PrimeIntellect(spec) => spec.team_id.as_deref(),
-        // The key decides on the organization. A set is a name in it and no scope.
-        Choice::Pipecat(_) => None,
-        Choice::Braintrust(spec) => spec.org_name.as_deref(),
     }
 }

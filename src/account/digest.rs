@@ -60,16 +60,7 @@ impl DigestKey {
 
     /// The digest of an entry: 128 bits in hexadecimal, enough to tell two values apart.
     pub fn digest(&self, entry: &Digested<'_>) -> String {
-        let mut options = serde_json::json!({
-            "type": entry.options.braintrust.r#type,
-            "metadata": entry.options.braintrust.metadata,
-            "description": entry.options.prime_intellect.description,
-            "isFile": entry.options.is_file(),
-        });
-        if let Some(host) = &entry.options.host {
-            options["host"] = host.as_str().into();
-        }
-        let options = options.to_string();
+        let options = entry.options.digest_text();
         let mut context = hmac::Context::with_key(&self.0);
         let fields = [
             entry.uid,
@@ -134,68 +125,4 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::PrimeIntellectOptions;
-
-    fn digest(key: &str, uid: &str, name: &str, value: &str, options: &Options) -> String {
-        DigestKey::derive(&SecretString::from(key)).digest(&Digested {
-            uid,
-            target: "Baseten/default/",
-            name,
-            value: &SecretString::from(value),
-            options,
-        })
-    }
-
-    #[test]
-    fn whatever_an_entry_is_changes_its_digest() {
-        let plain = Options::default();
-        let described = Options {
-            prime_intellect: PrimeIntellectOptions {
-                description: Some("d".to_owned()),
-                ..PrimeIntellectOptions::default()
-            },
-            ..Options::default()
-        };
-        let hosted = Options {
-            host: Some("https://ghcr.io".to_owned()),
-            ..Options::default()
-        };
-        let base = digest("key", "u", "A", "1", &plain);
-        assert_eq!(base, digest("key", "u", "A", "1", &plain));
-        assert_eq!(base.len(), 32);
-        let others = [
-            digest("other", "u", "A", "1", &plain),
-            digest("key", "v", "A", "1", &plain),
-            digest("key", "u", "B", "1", &plain),
-            digest("key", "u", "A", "2", &plain),
-            digest("key", "uA", "", "1", &plain),
-            digest("key", "u", "A", "1", &described),
-            digest("key", "u", "A", "1", &hosted),
-        ];
-        assert!(others.iter().all(|other| *other != base));
-    }
-
-    #[test]
-    fn whatever_a_record_says_changes_its_seal() {
-        let seal = |key: &str, uid, name, facts| {
-            DigestKey::derive(&SecretString::from(key)).seal(&Sealed {
-                uid,
-                target: "t",
-                name,
-                facts,
-            })
-        };
-        let base = seal("key", "u", "A", [Some("id"), None, None, None]);
-        let others = [
-            seal("other", "u", "A", [Some("id"), None, None, None]),
-            seal("key", "v", "A", [Some("id"), None, None, None]),
-            seal("key", "u", "B", [Some("id"), None, None, None]),
-            seal("key", "u", "A", [Some("other"), None, None, None]),
-            seal("key", "u", "A", [None, Some("id"), None, None]),
-            seal("key", "u", "A", [Some("id"), Some(""), None, None]),
-        ];
-        assert!(others.iter().all(|other| *other != base));
-    }
-}
+mod tests;

@@ -7,7 +7,10 @@ use std::{collections::HashMap, str::FromStr};
 
 use url::{Host, Url};
 
-use crate::api::{Choice, ProviderKind};
+use crate::{
+    api::{ProviderKind, enumerated},
+    provider::{Choice, PROVIDERS},
+};
 
 /// The URLs of every provider's endpoints.
 #[derive(Clone, Debug)]
@@ -21,41 +24,15 @@ pub struct EndpointFlag {
     url: Url,
 }
 
-/// The vendors' public hosts (docs/vendors.md); `eu` is Braintrust's European data plane.
-const BUILT_IN: [(ProviderKind, &str, &str); 5] = [
-    (
-        ProviderKind::Baseten,
-        Choice::DEFAULT_ENDPOINT,
-        "https://api.baseten.co",
-    ),
-    (
-        ProviderKind::PrimeIntellect,
-        Choice::DEFAULT_ENDPOINT,
-        "https://api.primeintellect.ai",
-    ),
-    (
-        ProviderKind::Pipecat,
-        Choice::DEFAULT_ENDPOINT,
-        "https://api.pipecat.daily.co",
-    ),
-    (
-        ProviderKind::Braintrust,
-        Choice::DEFAULT_ENDPOINT,
-        "https://api.braintrust.dev",
-    ),
-    (
-        ProviderKind::Braintrust,
-        "eu",
-        "https://api-eu.braintrust.dev",
-    ),
-];
-
 impl Endpoints {
-    /// The built-in endpoints and those of `flags`. A flag replaces an endpoint of the same name.
+    /// The endpoints of the providers' descriptors and those of `flags`. A flag replaces an endpoint of the same name.
     pub fn new(flags: impl IntoIterator<Item = EndpointFlag>) -> Self {
-        let built_in = BUILT_IN
-            .into_iter()
-            .filter_map(|(kind, name, url)| Some(((kind, name.to_owned()), Url::parse(url).ok()?)));
+        let built_in = PROVIDERS.into_iter().flat_map(|provider| {
+            let endpoints = provider.endpoints.iter();
+            endpoints.filter_map(|(name, url)| {
+                Some(((provider.kind, (*name).to_owned()), Url::parse(url).ok()?))
+            })
+        });
         let given = flags
             .into_iter()
             .map(|flag| ((flag.kind, flag.name), flag.url));
@@ -79,7 +56,10 @@ impl FromStr for EndpointFlag {
         let kind = ProviderKind::ALL
             .into_iter()
             .find(|candidate| candidate.flag() == kind)
-            .ok_or("the provider is one of baseten, primeintellect, pipecat and braintrust")?;
+            .ok_or_else(|| {
+                let flags = ProviderKind::ALL.map(ProviderKind::flag);
+                format!("the provider is one of {}", enumerated(&flags))
+            })?;
         let is_name = (1..=63).contains(&name.len())
             && name
                 .bytes()

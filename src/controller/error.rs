@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use crate::{
-    api::{Choice, ProviderKind, Reason},
+    api::Reason,
     http::{ErrorClass, ProviderError},
+    provider::Choice,
 };
 
 /// Why something is not as wanted.
@@ -61,7 +62,8 @@ impl Failure {
             (_, Some(entry)) => format!(" for entry {entry}"),
             (_, None) => String::new(),
         };
-        let advice = advice(error.reason, provider);
+        let advice = provider.descriptor().advice(error.reason);
+        let advice = advice.unwrap_or_else(|| advice_for_all(error.reason));
         let message = format!("{provider} {}{subject}. {advice}", error.what());
         Self {
             class: error.class,
@@ -82,31 +84,16 @@ impl Failure {
     }
 }
 
-/// What to do.
-fn advice(reason: Reason, provider: ProviderKind) -> &'static str {
-    match (reason, provider) {
-        (Reason::AuthenticationFailed, ProviderKind::Pipecat) => {
-            "Check that it is an active private key; a public key only starts sessions."
-        }
-        (Reason::AuthenticationFailed, _) => "Check that it is an active key.",
-        (Reason::PermissionDenied, _) => "Check that the key may write secrets here.",
-        (Reason::TargetNotFound, ProviderKind::Baseten | ProviderKind::PrimeIntellect) => {
-            "Check that teamId is right and that the key belongs to that team."
-        }
-        (Reason::TargetNotFound, _) => "Check the scope fields under spec.provider.",
-        (Reason::ValueTooLarge, _) => "The value is larger than the provider takes.",
-        (Reason::Rejected, ProviderKind::Braintrust) => {
-            "Check orgName, the name and the options of the entry."
-        }
-        (Reason::Rejected, ProviderKind::Pipecat) => {
-            "Check region, the name and the value of the entry."
-        }
-        (Reason::Rejected, _) => "Check the name, the value and the options of the entry.",
-        (Reason::Immutable, _) => {
-            "It does not change an image pull secret that exists: set replaceImagePullSecret to Recreate, or use another setName."
-        }
-        (Reason::Unsupported, _) => "The provider does not offer this.",
-        (Reason::UnexpectedResponse, _) => "Check that the endpoint is the provider's API.",
+/// What a user can do about a failure at any provider.
+fn advice_for_all(reason: Reason) -> &'static str {
+    match reason {
+        Reason::AuthenticationFailed => "Check that it is an active key.",
+        Reason::PermissionDenied => "Check that the key may write secrets here.",
+        Reason::TargetNotFound => "Check the scope fields under spec.provider.",
+        Reason::ValueTooLarge => "The value is larger than the provider takes.",
+        Reason::Rejected => "Check the name, the value and the options of the entry.",
+        Reason::Unsupported => "The provider does not offer this.",
+        Reason::UnexpectedResponse => "Check that the endpoint is the provider's API.",
         _ => "It is tried again.",
     }
 }

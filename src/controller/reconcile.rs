@@ -33,8 +33,9 @@ use super::{
 };
 use crate::{
     account::{Account, Admission, Permit},
-    api::{Choice, DeletionPolicy, ProviderSecret},
+    api::{DeletionPolicy, ProviderSecret},
     http::ProviderError,
+    provider::Choice,
     telemetry::ReconcileResult,
 };
 

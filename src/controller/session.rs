@@ -13,12 +13,10 @@ pub(crate) use self::{
 };
 use super::{error::Failure, object::Versions, plan::DesiredEntry};
 use crate::{
-    account::{
-        Account, DigestKey, Digested, NameLock, NameLocks, Permit, Sealed, Snapshot, scope_field,
-    },
-    api::{Choice, EntryStatus, ProviderSecret},
+    account::{Account, DigestKey, Digested, NameLock, NameLocks, Permit, Sealed, Snapshot},
+    api::{EntryStatus, ProviderSecret},
     http::ProviderError,
-    provider::{Provider, Rules, Unit},
+    provider::{Choice, Provider, Rules, Unit},
 };
 
 /// One reconcile's way to the provider: the account, the provider as the object uses it, and the
@@ -104,10 +102,7 @@ impl Session<'_> {
 
     /// The set that all entries belong to, and its region if the spec names one.
     pub(crate) fn set(&self) -> Option<(&str, Option<&str>)> {
-        match self.choice {
-            Choice::Pipecat(spec) => Some((self.provider.listed_name(""), spec.region.as_deref())),
-            Choice::Baseten(_) | Choice::PrimeIntellect(_) | Choice::Braintrust(_) => None,
-        }
+        self.provider.set().map(|set| (set.name, set.region))
     }
 
     /// The digest of an entry, where it has a value.
@@ -130,7 +125,7 @@ impl Session<'_> {
 
     /// Provider, endpoint and scope fields: what a digest or a seal is made for.
     fn target(&self) -> String {
-        let scope = scope_field(self.choice).unwrap_or_default();
+        let scope = self.choice.scope_field().unwrap_or_default();
         format!("{}/{}/{scope}", self.choice.kind(), self.choice.endpoint())
     }
 
@@ -165,12 +160,11 @@ impl Session<'_> {
         !claims_anything(entry) || entry.seal == Some(self.seal_under(key, entry))
     }
 
-    /// Whose secrets these are: as the provider said, else as the spec says, else (Pipecat names
-    /// no account) a fingerprint of the key.
+    /// Whose secrets these are: as the provider said, else as the spec says, else (where the
+    /// provider never says) a fingerprint of the key.
     pub(crate) fn scope(&self, said: Option<String>) -> Option<String> {
-        let own =
-            || matches!(self.choice, Choice::Pipecat(_)).then(|| self.account.digests.scope());
-        said.or_else(|| scope_field(self.choice).map(str::to_owned))
+        let own = || (!self.rules().names_scope).then(|| self.account.digests.scope());
+        said.or_else(|| self.choice.scope_field().map(str::to_owned))
             .or_else(|| self.account.known_scope().map(str::to_owned))
             .or_else(own)
     }
@@ -186,7 +180,9 @@ impl Session<'_> {
     /// What a claimed name is locked by. A name is one secret within its scope only, so no object
     /// waits for a call to another account.
     pub(crate) fn lock_name(&self, claimed: &str) -> String {
-        let scope = scope_field(self.choice)
+        let scope = self
+            .choice
+            .scope_field()
             .or_else(|| self.account.known_scope())
             .map_or_else(|| self.account.digests.scope(), str::to_owned);
         let (kind, endpoint) = (self.choice.kind().flag(), self.choice.endpoint());

@@ -10,39 +10,71 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeleteRequest, Listing, ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire,
+    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, Provider, Remote, Rules,
+    Unit, Write, Written, wire,
 };
 use crate::{
-    api::{self, ProviderKind, Reason},
+    api::{self, ProviderKind, Reason, SecretKeyRef},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 
+/// The descriptor of Baseten.
+pub(super) static DESCRIPTOR: Descriptor = Descriptor {
+    kind: ProviderKind::Baseten,
+    name: "Baseten",
+    flag: "baseten",
+    endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.baseten.co")],
+    rules: &RULES,
+    advice: &[(
+        Reason::TargetNotFound,
+        "Check that teamId is right and that the key belongs to that team.",
+    )],
+    managed: &[],
+    account: |spec| Some(&**spec.baseten.as_ref()?),
+};
+
 /// The rules of Baseten.
-pub(super) const RULES: Rules = Rules {
+const RULES: Rules = Rules {
     kind: ProviderKind::Baseten,
     scheme: Scheme::ApiKey,
     unit: Unit::Each,
     listing: ListingNeed::Never,
     form: None,
+    files: None,
     deletes_by_name: true,
+    names_scope: true,
     fold,
     check_name,
 };
 
+impl AccountSpec for api::Baseten {
+    fn api_key_secret_ref(&self) -> &SecretKeyRef {
+        &self.api_key_secret_ref
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    fn scope_field(&self) -> Option<&str> {
+        self.team_id.as_deref()
+    }
+
+    fn connect(&self, _object: &str, session: Session) -> Box<dyn Provider> {
+        Box::new(Baseten {
+            session,
+            team_id: self.team_id.clone(),
+        })
+    }
+}
+
 /// A workspace or a team at Baseten.
-pub(super) struct Baseten {
+struct Baseten {
     session: Session,
     team_id: Option<String>,
 }
 
 impl Baseten {
-    pub(super) fn new(spec: &api::Baseten, session: Session) -> Self {
-        Self {
-            session,
-            team_id: spec.team_id.clone(),
-        }
-    }
-
     fn collection(&self) -> Vec<&str> {
         match &self.team_id {
             Some(team) => vec!["v1", "teams", team, "secrets"],
@@ -126,6 +158,11 @@ impl Provider for Baseten {
             None => vec!["v1", "secrets", entry.name],
         };
         wire::delete(&self.session, &path, &[]).await
+    }
+
+    /// docs/vendors.md#ba-2
+    fn spans_teams(&self) -> bool {
+        self.team_id.is_none()
     }
 
     async fn scope(&self) -> Result<Option<String>, ProviderError> {

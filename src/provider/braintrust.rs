@@ -11,21 +11,51 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    DeleteRequest, Listing, ListingNeed, Provider, Remote, Rules, Unit, Write, Written, wire,
+    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, ManagedOption, Provider,
+    Remote, Rules, Unit, Write, Written, wire,
 };
 use crate::{
-    api::{self, ProviderKind, Reason},
+    api::{self, ProviderKind, Reason, SecretKeyRef},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 
+/// The descriptor of Braintrust.
+pub(super) static DESCRIPTOR: Descriptor = Descriptor {
+    kind: ProviderKind::Braintrust,
+    name: "Braintrust",
+    flag: "braintrust",
+    endpoints: &[
+        (Choice::DEFAULT_ENDPOINT, "https://api.braintrust.dev"),
+        ("eu", "https://api-eu.braintrust.dev"),
+    ],
+    rules: &RULES,
+    advice: &[(
+        Reason::Rejected,
+        "Check orgName, the name and the options of the entry.",
+    )],
+    managed: &[
+        ManagedOption {
+            name: "type",
+            value: |options| Some(options.braintrust.r#type.clone().into()),
+        },
+        ManagedOption {
+            name: "metadata",
+            value: |options| Some(options.braintrust.metadata.clone().into()),
+        },
+    ],
+    account: |spec| Some(&**spec.braintrust.as_ref()?),
+};
+
 /// The rules of Braintrust.
-pub(super) const RULES: Rules = Rules {
+const RULES: Rules = Rules {
     kind: ProviderKind::Braintrust,
     scheme: Scheme::Bearer,
     unit: Unit::Each,
     listing: ListingNeed::FirstWrite,
     form: None,
+    files: None,
     deletes_by_name: false,
+    names_scope: true,
     fold: wire::unfolded,
     check_name,
 };
@@ -35,20 +65,34 @@ const PAGE: usize = 100;
 /// Pages that are read at most; a listing that does not end is an error, not a shorter listing.
 const MAX_PAGES: usize = 100;
 
+impl AccountSpec for api::Braintrust {
+    fn api_key_secret_ref(&self) -> &SecretKeyRef {
+        &self.api_key_secret_ref
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    fn scope_field(&self) -> Option<&str> {
+        self.org_name.as_deref()
+    }
+
+    fn connect(&self, _object: &str, session: Session) -> Box<dyn Provider> {
+        Box::new(Braintrust {
+            session,
+            org_name: self.org_name.clone(),
+        })
+    }
+}
+
 /// An organization at Braintrust.
-pub(super) struct Braintrust {
+struct Braintrust {
     session: Session,
     org_name: Option<String>,
 }
 
 impl Braintrust {
-    pub(super) fn new(spec: &api::Braintrust, session: Session) -> Self {
-        Self {
-            session,
-            org_name: spec.org_name.clone(),
-        }
-    }
-
     async fn page(&self, after: Option<&str>) -> Result<Listed, ProviderError> {
         let limit = PAGE.to_string();
         let mut query = vec![("limit", limit.as_str())];

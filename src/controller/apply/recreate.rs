@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::Writer;
 use crate::{
-    api::{Choice, Reason},
+    api::Reason,
     controller::{
         error::Failure,
         plan::{EntryOutcome, PlannedEntry, is_ours},
@@ -15,9 +15,7 @@ use crate::{
 impl Writer<'_> {
     /// Whether the provider refused to update an entry that the spec lets us delete and create.
     pub(crate) fn is_to_be_recreated(&self, entry: &PlannedEntry<'_>) -> bool {
-        let may_recreate =
-            matches!(self.session.choice, Choice::Pipecat(spec) if spec.may_recreate());
-        may_recreate
+        self.session.choice.may_recreate()
             && matches!(&entry.outcome, EntryOutcome::Failed(refused) if refused.reason == Reason::Immutable)
     }
 

@@ -7,10 +7,10 @@ use kube::ResourceExt;
 
 use super::{names::Names, scopes::CredentialRef};
 use crate::{
-    account::{ObjectName, scope_field},
-    api::{Choice, EntryStatus, ProviderSecret},
+    account::ObjectName,
+    api::{EntryStatus, ProviderSecret},
     controller::object::object_name,
-    provider,
+    provider::{self, Choice},
 };
 
 /// One object and what it claims.
@@ -59,7 +59,7 @@ pub(super) fn credential(object: &ProviderSecret, choice: Choice<'_>) -> Credent
     CredentialRef {
         kind: choice.kind(),
         endpoint: choice.endpoint().to_owned(),
-        field: scope_field(choice).map(str::to_owned),
+        field: choice.scope_field().map(str::to_owned),
         namespace: object.namespace().unwrap_or_default(),
         secret: choice.api_key_secret_ref().clone(),
     }
@@ -70,8 +70,7 @@ fn names(object: &ProviderSecret, choice: Choice<'_>) -> Names {
     let records = object.status.iter().flat_map(|status| &status.entries);
     let written = |record: &EntryStatus| Some(record.last_write_time.as_ref()?.0);
     let mut names: BTreeMap<Box<str>, Option<Timestamp>> = BTreeMap::new();
-    if let Choice::Pipecat(spec) = choice {
-        let set = spec.set_name(&object.name_any()).to_owned();
+    if let Some(set) = choice.set_name(&object.name_any()) {
         names.insert(set.into(), records.filter_map(written).max());
     } else {
         let fold = provider::rules(choice.kind()).fold;

@@ -32,8 +32,9 @@ pub(crate) fn locate<'a>(
     if let Some(form) = other_form(found, rules) {
         return Err(other_kind(&entry.name, form, rules));
     }
-    if found.form.is_some_and(|form| form != entry.options.form()) {
-        let is = if entry.options.is_file() {
+    let wanted = rules.form_of(&entry.options);
+    if found.form.is_some_and(|form| form != wanted) {
+        let is = if wanted == Form::File {
             "not a file"
         } else {
             "a file"
@@ -80,7 +81,7 @@ pub(crate) enum Shown<'a> {
 }
 
 /// Looks for what was recorded. An id must be the same; where there is none, the creation time or
-/// version (at Baseten, whose listing may span teams, one of several may be ours).
+/// version (where a listing spans teams, one of several of a name may be ours).
 pub(crate) fn is_shown_as_ours<'a>(
     recorded: &EntryStatus,
     snapshot: &'a Snapshot,

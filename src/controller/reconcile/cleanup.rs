@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Ended, Reconcile};
 use crate::{
     account::{Account, Admission},
-    api::{Choice, DELETION_OVERRIDE, DeletionPolicy, EntryStatus},
+    api::{DELETION_OVERRIDE, DeletionPolicy, EntryStatus},
     controller::{
         apply::Writer,
         cache::Tracked,
@@ -21,6 +21,7 @@ use crate::{
         session::raw_records,
     },
     http::ErrorClass,
+    provider::Choice,
     telemetry::ReconcileResult,
 };
 

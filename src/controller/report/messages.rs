@@ -5,9 +5,9 @@ use super::{
     conditions::{Readiness, ReadyState},
 };
 use crate::{
-    api::{Choice, EntryStatus, ProviderKind, Reason},
+    api::{EntryStatus, ProviderKind, Reason, enumerated},
     controller::{error::Failure, events::Importance, plan::Drift},
-    provider::Settled,
+    provider::{Choice, Settled},
 };
 
 /// What is said when there is no failure.
@@ -102,8 +102,8 @@ pub(crate) fn not_held() -> Failure {
 
 /// No member of `spec.provider`, or several: the schema was bypassed.
 pub(crate) fn no_provider() -> Failure {
-    let message =
-        "Give exactly one of baseten, primeIntellect, pipecat and braintrust under spec.provider.";
+    let members = enumerated(&ProviderKind::ALL.map(ProviderKind::member));
+    let message = format!("Give exactly one of {members} under spec.provider.");
     Failure::config(Reason::InvalidSpec, message)
 }
 

@@ -15,7 +15,7 @@ use self::{
     value::{Bytes, value_of, wire_value},
 };
 use crate::{
-    api::{Choice, DataFromSource, Entry, ProviderSecretSpec, Reason},
+    api::{DataFromSource, Entry, ProviderSecretSpec, Reason},
     controller::{error::Failure, plan::DesiredEntry},
     provider::{Options, Rules},
     template::Renderer,
@@ -56,8 +56,8 @@ pub(crate) fn desired_state(
     sources: &Sources,
     rules: &Rules,
 ) -> Result<DesiredState, Failure> {
-    if let Some((pipecat, secret)) = spec.provider.choice().and_then(Choice::image_pull_secret) {
-        let entry = image_pull(pipecat.set_name(object), secret, sources, rules);
+    if let Some((set, secret)) = spec.image_pull_secret(object) {
+        let entry = image_pull(set, secret, sources, rules);
         return Ok(DesiredState {
             entries: vec![entry],
             unread: Vec::new(),
@@ -123,11 +123,7 @@ fn refuse_too_many(spec: &ProviderSecretSpec, desired: &[DesiredEntry]) -> Resul
 }
 
 fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules) -> DesiredEntry {
-    let options = Options {
-        braintrust: entry.braintrust.clone().unwrap_or_default(),
-        prime_intellect: entry.prime_intellect.clone().unwrap_or_default(),
-        host: None,
-    };
+    let options = entry.options();
     let name = entry.name.clone();
     let Some(source) = entry.source() else {
         let message =
@@ -170,7 +166,7 @@ fn desired_entry(
     rules: &Rules,
 ) -> DesiredEntry {
     // Of a file a newline at the end is part, and of a text of several lines it is usual.
-    let is_line = !options.is_file()
+    let is_line = !rules.is_file(&options)
         && bytes.as_ref().is_ok_and(|bytes| {
             let newline = bytes.iter().position(|byte| *byte == b'\n');
             newline.is_some_and(|newline| newline + 1 == bytes.len())

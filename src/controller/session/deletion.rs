@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Session;
 use crate::{
-    api::{Choice, EntryStatus},
+    api::EntryStatus,
     controller::plan::{Shown, is_shown_as_ours, was_written},
     http::ProviderError,
     provider::{DeleteRequest, Remote},
@@ -65,12 +65,10 @@ impl Session<'_> {
         deleted.map(|()| DeleteOutcome::Deleted)
     }
 
-    /// Where a listing spans several teams, as Baseten's does without a team, and does not say to
-    /// which a secret belongs, a delete by name goes to the default team: it may miss the secret, or
+    /// Where a listing spans several teams and does not say to which a secret belongs, a delete by name goes to the default team: it may miss the secret, or
     /// hit another team's.
     async fn may_be_another_teams(&self, remote: &Remote) -> Result<bool, ProviderError> {
-        let spans_teams = matches!(self.choice, Choice::Baseten(spec) if spec.team_id.is_none());
-        if !spans_teams || remote.team.is_some() {
+        if !self.provider.spans_teams() || remote.team.is_some() {
             return Ok(false);
         }
         Ok(self.account.scope(&*self.provider).await?.is_none())

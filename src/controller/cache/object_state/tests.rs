@@ -6,7 +6,7 @@ use tower::{service_fn, util::BoxCloneSyncService};
 use super::*;
 use crate::{
     account::{Accounts, Admission, Credential, Endpoints, Limiter},
-    api::{Baseten, Choice},
+    api::ProviderSpec,
     http::{Http, TransportError},
     telemetry::Metrics,
 };
@@ -22,10 +22,10 @@ fn account(limiter: Limiter, key: &str) -> Arc<Account> {
     let transport = service_fn(async |_| Err(TransportError::Connect));
     let http = Http::new(BoxCloneSyncService::new(transport), Metrics::default());
     let accounts = Accounts::new(http, Endpoints::new([]), limiter);
-    let spec = r#"{"apiKeySecretRef": {"name": "n", "key": "k"}}"#;
-    let spec: Baseten = serde_json::from_str(spec).unwrap();
+    let spec = r#"{"baseten": {"apiKeySecretRef": {"name": "n", "key": "k"}}}"#;
+    let spec: ProviderSpec = serde_json::from_str(spec).unwrap();
     let credential = Credential::new(key.as_bytes()).unwrap();
-    accounts.get(Choice::Baseten(&spec), &credential).unwrap()
+    accounts.get(spec.choice().unwrap(), &credential).unwrap()
 }
 
 fn limiter() -> Limiter {

@@ -15,8 +15,6 @@ use crate::{
 const CONFIG: &str = ".dockerconfigjson";
 /// The key of its predecessor, whose JSON is another.
 const OLD_CONFIG: &str = ".dockercfg";
-/// Where a registry is named.
-const HOST: &str = "spec.provider.pipecat.imagePullSecret.host";
 
 /// The wanted image pull secret `set`.
 pub(crate) fn image_pull(
@@ -26,9 +24,10 @@ pub(crate) fn image_pull(
     rules: &Rules,
 ) -> DesiredEntry {
     let source = spec.source();
+    let field = format!("spec.provider.{}.imagePullSecret.host", rules.kind.member());
     let (login, is_line) = source.map_or_else(
         || (Err(no_source()), false),
-        |source| login(set, source, sources),
+        |source| login(set, source, sources, &field),
     );
     let login = login.and_then(|login| {
         (rules.check_name)(set).map_err(|reason| {
@@ -57,11 +56,13 @@ pub(crate) fn image_pull(
     }
 }
 
-/// The credential, and whether it is one line of text that is sent with the newline after it.
+/// The credential, and whether it is one line of text that is sent with the newline after it. `field`
+/// is where the spec may name the registry.
 fn login(
     set: &str,
     source: ImagePullSource<'_>,
     sources: &Sources,
+    field: &str,
 ) -> (Result<Login, Failure>, bool) {
     let secret = source.secret_name();
     let data = match sources.get(secret) {
@@ -72,9 +73,8 @@ fn login(
     match source {
         ImagePullSource::Config { host, .. } => {
             let login = match data.get(CONFIG) {
-                Some(json) => {
-                    from_config(json, host).map_err(|fault| config_failure(fault, secret, host))
-                }
+                Some(json) => from_config(json, host)
+                    .map_err(|fault| config_failure(fault, secret, host, field)),
                 None if data.contains_key(OLD_CONFIG) => Err(old(secret)),
                 None => Err(no_config(secret)),
             };
@@ -86,7 +86,7 @@ fn login(
                 let is_line =
                     is_plain(bytes) && newline.is_some_and(|newline| newline + 1 == bytes.len());
                 let login = from_key(bytes, host);
-                let to_failure = |fault| key_failure(&fault, secret, &key.key);
+                let to_failure = |fault| key_failure(&fault, secret, &key.key, field);
                 (login.map_err(to_failure), is_line)
             }
             None => (Err(no_key(secret, &key.key, set)), false),
@@ -114,7 +114,7 @@ fn no_config(secret: &str) -> Failure {
 }
 
 /// Why a `kubernetes.io/dockerconfigjson` Secret gives no credential.
-fn config_failure(fault: Fault, secret: &str, host: Option<&str>) -> Failure {
+fn config_failure(fault: Fault, secret: &str, host: Option<&str>, field: &str) -> Failure {
     let (reason, message) = match fault {
         Fault::NotJson => (
             Reason::InvalidEncoding,
@@ -129,14 +129,14 @@ fn config_failure(fault: Fault, secret: &str, host: Option<&str>) -> Failure {
         Fault::Several(registries) => (
             Reason::InvalidSpec,
             format!(
-                "Secret {secret} holds credentials for {}. Name one in {HOST}.",
+                "Secret {secret} holds credentials for {}. Name one in {field}.",
                 names_of(&registries)
             ),
         ),
         Fault::NoSuchHost(registries) => (
             Reason::InvalidSpec,
             format!(
-                "Secret {secret} holds no credential for {}, but for {}. Correct {HOST} or the Secret.",
+                "Secret {secret} holds no credential for {}, but for {}. Correct {field} or the Secret.",
                 host.unwrap_or_default(),
                 names_of(&registries)
             ),
@@ -164,9 +164,9 @@ fn config_failure(fault: Fault, secret: &str, host: Option<&str>) -> Failure {
 }
 
 /// Why a key gives no credential.
-fn key_failure(fault: &Fault, secret: &str, key: &str) -> Failure {
+fn key_failure(fault: &Fault, secret: &str, key: &str, field: &str) -> Failure {
     if *fault == Fault::InvalidHost {
-        let message = format!("{HOST} is not a registry. Write it like ghcr.io.");
+        let message = format!("{field} is not a registry. Write it like ghcr.io.");
         return Failure::config(Reason::InvalidSpec, message);
     }
     let message = format!(

@@ -164,8 +164,7 @@ fn without_scheme(host: &str) -> &str {
         .unwrap_or(host)
 }
 
-/// The registry as Pipecat Cloud takes it (seed: `format: uri`), with the path it has; the server
-/// adds a slash at the end.
+/// The registry as a URL, with the path it has (docs/vendors.md#pc-6).
 fn url(host: &str) -> Result<String, Fault> {
     let url = if without_scheme(host) == host {
         format!("https://{host}")

@@ -13,9 +13,6 @@ use crate::{
     template::{Fault, Renderer, Template},
 };
 
-/// What PrimeIntellect takes of a file, in bytes of base64 (seed: 64KB base64 encoded).
-pub(crate) const MAX_FILE: usize = 64 * 1024;
-
 /// The data of a Secret by key.
 type Data = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
@@ -120,11 +117,12 @@ pub(crate) fn wire_value(
             format!("The value of entry {name} is empty, which {provider} does not take.");
         return Err(Failure::config(Reason::EmptyValue, message));
     }
-    if options.is_file() {
+    if let Some(files) = rules.files.filter(|files| (files.is_file)(options)) {
         let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
-        if encoded.len() > MAX_FILE {
+        if encoded.len() > files.max_base64 {
+            let most = files.max_base64 / 1024;
             let message = format!(
-                "The file of entry {name} is larger than 64 KB in base64, which is the most {provider} takes."
+                "The file of entry {name} is larger than {most} KB in base64, which is the most {provider} takes."
             );
             return Err(Failure::config(Reason::ValueTooLarge, message));
         }

@@ -8,9 +8,9 @@ use std::sync::{
 
 use bytes::Bytes;
 use provider_secrets::{
-    api::{Choice, ProviderKind, ProviderSpec},
+    api::{ProviderKind, ProviderSpec},
     http::{ErrorClass, Http, Session, Transport, Unmonitored},
-    provider::{Provider, connect, rules},
+    provider::{Choice, Provider, connect, rules},
     telemetry::Metrics,
 };
 use serde_json::json;

@@ -33,7 +33,8 @@ fn it_has_the_name_of_the_set_and_the_host_as_an_option() {
     assert_eq!(shown(&wanted), [("object".to_owned(), Ok(PAIR.to_owned()))]);
     let entry = &wanted.entries[0];
     assert_eq!(entry.options.host.as_deref(), Some("https://ghcr.io"));
-    assert_eq!(entry.options.form(), provider::Form::ImagePull);
+    let form = provider::IMAGE_PULL_RULES.form_of(&entry.options);
+    assert_eq!(form, provider::Form::ImagePull);
     assert_eq!((entry.secret.as_str(), entry.is_line), ("s", false));
 }
 
