@@ -1,67 +1,72 @@
-//! Accounts: what the vendor counts by API key is shared by all objects that use the key.
+//! Accounts: what the provider counts by API key is shared by all objects that use the key.
 //!
 //! An account is provider + endpoint + scope fields + API key. It has one [`Session`], one
-//! [`Access`] and one listing. The access is what keeps accounts from harming each other and
-//! themselves: limits of calls in flight with a fair queue behind them (`places`, `queue`), and what
-//! the answers say of all objects of an account (`health`).
+//! [`AccountLimiter`] and one [`ListingCache`]. The limiter keeps accounts from harming each other
+//! and themselves: it bounds the calls in flight and queues objects fairly (`permits`,
+//! `fair_queue`), and it stops calling an account whose answers say that no call can succeed
+//! (`health`).
 
-mod access;
 mod credential;
 mod digest;
 mod endpoint;
+mod fair_queue;
 mod health;
+mod limiter;
 mod listing;
-mod names;
-mod places;
-mod queue;
+mod name_locks;
+mod permits;
+mod round_robin;
+mod snapshot;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
-pub use access::{Access, Admission, Allocator, Permit, Wake};
 pub use credential::{Credential, Credentials, Versioned};
-pub use digest::{DigestKey, Digested, Sealed};
+pub use digest::{DigestKey, Digested, KEY_SCOPE, Sealed};
 pub use endpoint::{EndpointFlag, Endpoints};
-pub use health::Closure;
-pub use listing::{Listing, Snapshot};
-pub use names::{LastWrite, NameLock, Names};
-pub use queue::ObjectName;
+pub use fair_queue::ObjectName;
+pub use health::OpenCircuit;
+pub use limiter::{AccountLimiter, Limiter, Permit, Requeue};
+pub use listing::ListingCache;
+pub use name_locks::{LastWrite, NameLock, NameLocks};
+pub use permits::Admission;
+pub use snapshot::Snapshot;
 
 use tokio::sync::OnceCell;
 
 use crate::{
-    api::{Choice, ProviderKind, Reason},
+    api::{ProviderKind, Reason},
     http::{Http, Monitor, ProviderError, Session},
-    provider::{self, Provider},
+    provider::{self, Choice, Provider},
 };
 
 /// Every account in use.
 pub struct Accounts {
     http: Http,
     endpoints: Endpoints,
-    allocator: Allocator,
+    limiter: Limiter,
     by_key: Mutex<HashMap<Key, Weak<Account>>>,
-    /// Names that are being, or were lately, written.
-    pub names: Names,
+    /// The locks of names that objects write.
+    pub name_locks: NameLocks,
 }
 
 /// One account.
 pub struct Account {
     session: Session,
-    /// Makes the digests of values that go to this account.
+    /// The key of the digests of values that go to this account.
     pub digests: DigestKey,
-    /// Stands for the API key where two are compared.
+    /// Stands for the API key where two keys are compared, in memory only.
     pub fingerprint: [u8; 32],
-    /// Who may call the provider now.
-    pub access: Arc<Access>,
-    /// What the account holds.
-    pub listing: Listing,
-    /// Whose secrets these are, as the provider has said in any answer.
+    /// Decides which objects may call the provider now.
+    pub limiter: Arc<AccountLimiter>,
+    /// The newest answer to "which secrets are there?".
+    pub listing: ListingCache,
+    /// The id of the scope, from the first answer that contained it.
     scope: OnceLock<String>,
-    /// Whether the provider was asked for it.
-    asked: OnceCell<()>,
+    /// Set once the provider has answered the question for the scope.
+    scope_asked: OnceCell<()>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -73,26 +78,28 @@ struct Key {
 }
 
 impl Accounts {
-    /// No accounts yet. Their calls share the places of `allocator`.
-    pub fn new(http: Http, endpoints: Endpoints, allocator: Allocator) -> Self {
+    /// Starts without accounts. The calls of all accounts share the permits of `limiter`.
+    pub fn new(http: Http, endpoints: Endpoints, limiter: Limiter) -> Self {
         Self {
             http,
             endpoints,
-            allocator,
+            limiter,
             by_key: Mutex::default(),
-            names: Names::default(),
+            name_locks: NameLocks::default(),
         }
     }
 
-    /// The account that `choice` names and `credential` opens.
+    /// The account that `choice` names and `credential` opens. All callers that use the same
+    /// provider, endpoint, scope field and API key get the same account while any of them keeps it.
     ///
     /// # Errors
-    /// The reason, when the endpoint has no URL or no header can hold the key.
+    /// [`Reason::InvalidSpec`] when no URL is known for the endpoint, and
+    /// [`Reason::CredentialInvalid`] when no header can hold the key.
     pub fn get(&self, choice: Choice<'_>, credential: &Credential) -> Result<Arc<Account>, Reason> {
         let key = Key {
             kind: choice.kind(),
             endpoint: choice.endpoint().to_owned(),
-            scope: scope_field(choice).map(str::to_owned),
+            scope: choice.scope_field().map(str::to_owned),
             fingerprint: credential.fingerprint(),
         };
         let mut accounts = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,23 +111,23 @@ impl Accounts {
             .get(key.kind, &key.endpoint)
             .ok_or(Reason::InvalidSpec)?;
         let scheme = provider::rules(key.kind).scheme;
-        let access = self.allocator.open(key.kind);
+        let limiter = self.limiter.add_account(key.kind);
         let session = Session::new(
             self.http.clone(),
             key.kind,
             base.clone(),
             scheme,
             credential.key(),
-            Arc::clone(&access) as Arc<dyn Monitor>,
+            Arc::clone(&limiter) as Arc<dyn Monitor>,
         )?;
         let account = Arc::new(Account {
             session,
             digests: credential.digest_key(),
             fingerprint: credential.fingerprint(),
-            access,
-            listing: Listing::default(),
+            limiter,
+            listing: ListingCache::new(provider::rules(choice.kind()).fold),
             scope: OnceLock::new(),
-            asked: OnceCell::new(),
+            scope_asked: OnceCell::new(),
         });
         accounts.retain(|_, account| account.strong_count() > 0);
         accounts.insert(key, Arc::downgrade(&account));
@@ -129,61 +136,57 @@ impl Accounts {
 }
 
 impl Account {
-    /// The provider as `object` uses it.
+    /// The provider, as the object named `object` uses it.
     pub fn provider(&self, choice: Choice<'_>, object: &str) -> Box<dyn Provider> {
         provider::connect(choice, object, self.session.clone())
     }
 
-    /// Whose secrets these are, as the provider says without a write. It is asked until it has
-    /// answered; that it does not know this question is an answer too.
+    /// The id of the scope: which team, user or organization the secrets belong to. The first
+    /// caller asks the provider, by a call that writes nothing; concurrent callers wait for its
+    /// answer. None means that the provider does not tell the key its scope; it is not asked again.
     ///
     /// # Errors
-    /// When the account is in trouble: the key is refused, or the provider cannot be reached.
+    /// The errors that concern the whole account: the provider refuses the key, asks to slow down
+    /// or cannot be reached. The next caller asks again.
     pub async fn scope(&self, provider: &dyn Provider) -> Result<Option<&str>, ProviderError> {
         let ask = || async {
             match provider.scope().await {
                 Err(error) if error.reason == Reason::PermissionDenied => {}
                 Err(error) if !error.is_of_account() => {}
-                said => self.learn_scope(said?.as_deref()),
+                answer => self.learn_scope(answer?.as_deref()),
             }
             Ok(())
         };
-        self.asked.get_or_try_init(ask).await?;
+        self.scope_asked.get_or_try_init(ask).await?;
         Ok(self.known_scope())
     }
 
-    /// Takes note of what an answer said.
-    pub fn learn_scope(&self, said: Option<&str>) {
-        if let Some(said) = said {
-            // It is the same as before, or was not known.
-            let _ = self.scope.set(said.to_owned());
+    /// Keeps the scope id that an answer contained. The first one stays.
+    pub fn learn_scope(&self, id: Option<&str>) {
+        if let Some(id) = id {
+            // A key belongs to one scope: a later id is the same.
+            let _ = self.scope.set(id.to_owned());
         }
     }
 
-    /// The same, if it is known already.
+    /// Whether the provider was asked for the scope id, or has said it unasked. This sends no call.
+    pub fn is_scope_asked(&self) -> bool {
+        self.scope_asked.initialized() || self.known_scope().is_some()
+    }
+
+    /// The scope id, if an answer contained it already. This sends no call.
     pub fn known_scope(&self) -> Option<&str> {
         self.scope.get().map(String::as_str)
     }
 
-    /// The provider as `object` sees it while it may not call: each call ends in `error` and
-    /// nothing is sent.
-    pub fn closed_provider(
+    /// The provider, as the object named `object` uses it while the account's circuit is open:
+    /// each call returns `error` and sends nothing.
+    pub fn refusing_provider(
         &self,
         choice: Choice<'_>,
         object: &str,
         error: &ProviderError,
     ) -> Box<dyn Provider> {
         provider::connect(choice, object, self.session.refusing(error.clone()))
-    }
-}
-
-/// The part of the scope that is in the spec: two teams of one key are two accounts.
-pub fn scope_field(choice: Choice<'_>) -> Option<&str> {
-    match choice {
-        Choice::Baseten(spec) => spec.team_id.as_deref(),
-        Choice::PrimeIntellect(spec) => spec.team_id.as_deref(),
-        // The organization is the key's; a set is a name in it, not a scope.
-        Choice::Pipecat(_) => None,
-        Choice::Braintrust(spec) => spec.org_name.as_deref(),
     }
 }

@@ -14,15 +14,10 @@ mod status;
 
 pub use condition::{Condition, READY, RECONCILING, Reason, STALLED};
 pub use definition::definition;
-pub use entry::{
-    BraintrustOptions, DataFromSource, Entry, EntrySource, NameTransform, PrimeIntellectOptions,
-    SecretKeyRef, SecretRef,
-};
+pub use entry::*;
 pub use image_pull::{ImagePullSecret, ImagePullSource, ReplaceImagePullSecret};
 pub use policy::{ConflictPolicy, DeletionPolicy};
-pub use provider::{
-    Baseten, Braintrust, Choice, Pipecat, PrimeIntellect, ProviderKind, ProviderSpec,
-};
+pub use provider::*;
 pub use provider_secret::{ProviderSecret, ProviderSecretSpec};
 pub use status::{DriftStatus, EntryState, EntryStatus, Found, ProviderSecretStatus, SourceStatus};
 

@@ -1,32 +1,25 @@
 //! The controller: watches → queue → reconcile → report.
 //!
-//! A reconcile is four named steps: `dereference` reads, `plan` decides and does no I/O,
-//! `apply` writes to the provider, `report` writes status and events. `gate` is in front of
-//! them: a wake-up that brings no news costs nothing.
+//! A reconcile is four named steps: `resolve` reads, `plan` decides and does no I/O, `apply` writes
+//! to the provider, `report` writes status and events. `gate` is in front of them: a wake-up that
+//! brings no news costs nothing.
 
 mod apply;
-mod claims;
+mod cache;
 mod context;
-mod dereference;
-mod desired;
+mod error;
 mod events;
-mod finalizer;
 mod gate;
 mod kubernetes;
-mod memo;
-mod metrics;
 mod namespaces;
-mod pass;
+mod object;
+mod ownership;
 mod plan;
-mod references;
+mod reconcile;
 mod report;
-mod route;
+mod resolve;
 mod run;
-mod secrets;
-mod status;
-mod trouble;
-mod version;
-mod warnings;
+mod session;
 mod watch;
 
 pub use context::Settings;

@@ -20,7 +20,7 @@ use tower::{Service, ServiceExt};
 use url::Url;
 use zeroize::Zeroizing;
 
-pub use error::{Class, ProviderError};
+pub use error::{ErrorClass, ProviderError};
 pub use monitor::{Monitor, Refusing, Unmonitored};
 pub use retry_after::retry_after;
 pub use transport::{Transport, TransportError, transport};
@@ -79,6 +79,9 @@ pub struct Call<'a> {
     pub query: &'a [(&'a str, &'a str)],
     /// A JSON body.
     pub body: Option<Body>,
+    /// Whether the account works as well without an answer. That the key may not ask this says
+    /// nothing of what else it may do.
+    pub is_optional: bool,
 }
 
 /// A JSON request body, erased from memory when it is dropped.
@@ -123,7 +126,7 @@ impl Answer {
     /// Decodes the JSON body.
     ///
     /// # Errors
-    /// [`Class::Protocol`] when it is not JSON of that shape. The text of the decoder is dropped,
+    /// [`ErrorClass::Protocol`] when it is not JSON of that shape. The text of the decoder is dropped,
     /// because it quotes what it read.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
         if !self.is_json() {
@@ -188,7 +191,7 @@ impl Session {
     /// then nothing is sent, and nothing counted.
     pub async fn call(&self, call: Call<'_>) -> Result<Answer, ProviderError> {
         self.monitor.may_send()?;
-        let operation = call.operation;
+        let (operation, is_optional) = (call.operation, call.is_optional);
         let is_write = call.method != Method::GET;
         let sent = Instant::now();
         let outcome = self.exchange(call).await;
@@ -214,7 +217,10 @@ impl Session {
             Ok(_) => Some(ProviderError::protocol()),
             Err(error) => Some(error.clone()),
         };
-        self.monitor.answered(sent, is_write, failure.as_ref());
+        let is_forbidden = |error: &ProviderError| error.reason == Reason::PermissionDenied;
+        if !(is_optional && failure.as_ref().is_some_and(is_forbidden)) {
+            self.monitor.answered(sent, is_write, failure.as_ref());
+        }
         answer
     }
 

@@ -9,6 +9,6 @@ mod server;
 
 pub use accounts::AccountStates;
 pub use log::{Format, init};
-pub use metrics::{Metrics, PassResult};
-pub use objects::{ObjectState, ObjectStates};
+pub use metrics::{Metrics, ReconcileResult};
+pub use objects::{ObjectSample, ObjectSamples};
 pub use server::{Health, serve};

@@ -1,6 +1,6 @@
 //! Templates: a value made of the keys of one Secret, in a small and pure part of Jinja.
 //!
-//! The text of a template comes from whoever may write an object, so it is held to little: it is
+//! A user who may write an object writes its templates, so a template is held to little: it is
 //! checked against lists of what is allowed before the engine sees it, and what it makes is bounded.
 //! It has no way to files, time, chance, other templates or other Secrets. What the engine says of
 //! an error is dropped, because it may quote a value.

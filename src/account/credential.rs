@@ -10,10 +10,11 @@ use secrecy::{ExposeSecret, SecretString};
 use super::DigestKey;
 use crate::api::{Reason, SecretKeyRef};
 
-/// Longest API key that is sent, in bytes. The longest kind in the vendors' documents is a JWT.
+/// The longest API key that is sent, in bytes. The longest kind in the vendors' documents is a JWT.
 const LONGEST: usize = 8 * 1024;
 
-/// An API key that a header can hold. It has no `Debug` that shows it.
+/// An API key that a header can hold: 1 to 8,192 bytes of printable ASCII. Its `Debug` does not
+/// show it.
 #[derive(Clone, Debug)]
 pub struct Credential {
     key: SecretString,
@@ -22,8 +23,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Checks the bytes of a Secret's key. Surrounding white space is not part of a key: a newline
-    /// at the end is what `echo` leaves behind.
+    /// Checks the bytes of a Secret's key. Line ends after the key are dropped: `echo` writes one.
     ///
     /// # Errors
     /// [`Reason::CredentialInvalid`] when the key is empty, too long or not printable ASCII.
@@ -34,7 +34,7 @@ impl Credential {
             (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if is_key {
             let key = SecretString::from(text);
-            // Once here, and not in each pass that uses the key.
+            // Derived once here, and not by each reconcile that uses the key.
             let digests = DigestKey::derive(&key);
             let fingerprint = digests.fingerprint();
             Ok(Self {
@@ -47,17 +47,17 @@ impl Credential {
         }
     }
 
-    /// The key itself.
+    /// The API key.
     pub fn key(&self) -> &SecretString {
         &self.key
     }
 
-    /// What makes the digests of values that go to this key's account.
+    /// The key of the digests of values that go to this key's account.
     pub fn digest_key(&self) -> DigestKey {
         self.digests.clone()
     }
 
-    /// What stands for the key where two are compared.
+    /// Stands for the API key where two keys are compared, in memory only.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
     }
@@ -78,17 +78,18 @@ pub struct Versioned {
     pub version: String,
 }
 
-/// A place for one credential; whoever holds the lock reads the Secret.
+/// The slot of one credential. The reconcile that holds the lock reads the Secret, and the others
+/// wait for it.
 pub(super) type Slot = Arc<tokio::sync::Mutex<Option<Versioned>>>;
 
-/// The credentials in use, by where they are read from.
+/// The credentials in use, by namespace and reference.
 #[derive(Default)]
 pub struct Credentials {
     slots: Mutex<HashMap<(String, SecretKeyRef), Slot>>,
 }
 
 impl Credentials {
-    /// The place for the credential of `reference` in `namespace`.
+    /// The slot of the credential that `reference` names in `namespace`.
     pub fn slot(&self, namespace: &str, reference: &SecretKeyRef) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(
@@ -98,7 +99,7 @@ impl Credentials {
         )
     }
 
-    /// Forgets every credential of a Secret that is gone.
+    /// Forgets every credential of a Secret that was deleted.
     pub fn forget(&self, namespace: &str, secret: &str) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|(of_namespace, reference), _| {

@@ -1,8 +1,8 @@
-//! Digests: what tells, without the value, whether an entry changed.
+//! Digests: they tell, without the value, whether an entry changed.
 //!
-//! HMAC-SHA-256 under a key derived (HKDF) from the account's API key, over what the entry is.
-//! Equal values of two entries do not look equal, and without the API key nobody can test a guess.
-//! Documented limit: whoever holds the API key and reads status can.
+//! A digest is HMAC-SHA-256, under a key derived (HKDF) from the account's API key, over all that
+//! decides what the provider holds. Equal values of two entries have different digests. Only a reader
+//! of status who holds the API key can test a guess, which is a documented limit.
 
 use std::fmt::Write as _;
 
@@ -11,11 +11,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::provider::Options;
 
+/// What the id of a scope begins with that the provider does not report: it stands for the API key.
+pub const KEY_SCOPE: &str = "key:";
+
 /// The derived key of one API key.
 #[derive(Clone, Debug)]
 pub struct DigestKey(hmac::Key);
 
-/// What a digest is of.
+/// The fields that enter the digest of an entry.
 pub struct Digested<'a> {
     /// The uid of the object.
     pub uid: &'a str,
@@ -29,7 +32,7 @@ pub struct Digested<'a> {
     pub options: &'a Options,
 }
 
-/// What a seal is of.
+/// The fields that enter the seal of a record.
 pub struct Sealed<'a> {
     /// The uid of the object.
     pub uid: &'a str,
@@ -37,13 +40,13 @@ pub struct Sealed<'a> {
     pub target: &'a str,
     /// The folded name.
     pub name: &'a str,
-    /// Id, version, time of the last write and what was found before the first, as status shows
-    /// them.
+    /// Id, version, time of the last write and what the listing showed before the first write, as
+    /// status holds them.
     pub facts: [Option<&'a str>; 4],
 }
 
 impl DigestKey {
-    /// Derives the key.
+    /// Derives the digest key of an API key.
     pub fn derive(api_key: &SecretString) -> Self {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"providersecrets.dev/v1");
         let pseudorandom = salt.extract(api_key.expose_secret().as_bytes());
@@ -57,16 +60,7 @@ impl DigestKey {
 
     /// The digest of an entry: 128 bits in hexadecimal, enough to tell two values apart.
     pub fn digest(&self, entry: &Digested<'_>) -> String {
-        let mut options = serde_json::json!({
-            "type": entry.options.braintrust.r#type,
-            "metadata": entry.options.braintrust.metadata,
-            "description": entry.options.prime_intellect.description,
-            "isFile": entry.options.is_file(),
-        });
-        if let Some(host) = &entry.options.host {
-            options["host"] = host.as_str().into();
-        }
-        let options = options.to_string();
+        let options = entry.options.digest_text();
         let mut context = hmac::Context::with_key(&self.0);
         let fields = [
             entry.uid,
@@ -83,8 +77,9 @@ impl DigestKey {
         hexadecimal(&context.sign().as_ref()[..16])
     }
 
-    /// The seal of a record: what was acknowledged of which name, and what tells it apart at the
-    /// provider. Who may write status, and does not hold the API key, cannot make one.
+    /// The seal of a record: 128 bits in hexadecimal over what the provider acknowledged of a name
+    /// and how it identifies it. A user who may write status but does not hold the API key cannot
+    /// make one.
     pub fn seal(&self, record: &Sealed<'_>) -> String {
         let mut context = hmac::Context::with_key(&self.0);
         let fields = [
@@ -103,17 +98,17 @@ impl DigestKey {
         hexadecimal(&context.sign().as_ref()[..16])
     }
 
-    /// What stands for the API key where two keys are compared, in memory only.
+    /// Stands for the API key where two keys are compared, in memory only.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(hmac::sign(&self.0, b"fingerprint").as_ref());
         fingerprint
     }
 
-    /// What stands for the account in status where the provider does not name it.
+    /// Stands for the scope in status where the provider does not tell its id.
     pub fn scope(&self) -> String {
         format!(
-            "key:{}",
+            "{KEY_SCOPE}{}",
             hexadecimal(&hmac::sign(&self.0, b"scope").as_ref()[..8])
         )
     }
@@ -130,68 +125,4 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::PrimeIntellectOptions;
-
-    fn digest(key: &str, uid: &str, name: &str, value: &str, options: &Options) -> String {
-        DigestKey::derive(&SecretString::from(key)).digest(&Digested {
-            uid,
-            target: "Baseten/default/",
-            name,
-            value: &SecretString::from(value),
-            options,
-        })
-    }
-
-    #[test]
-    fn whatever_an_entry_is_changes_its_digest() {
-        let plain = Options::default();
-        let described = Options {
-            prime_intellect: PrimeIntellectOptions {
-                description: Some("d".to_owned()),
-                ..PrimeIntellectOptions::default()
-            },
-            ..Options::default()
-        };
-        let hosted = Options {
-            host: Some("https://ghcr.io".to_owned()),
-            ..Options::default()
-        };
-        let base = digest("key", "u", "A", "1", &plain);
-        assert_eq!(base, digest("key", "u", "A", "1", &plain));
-        assert_eq!(base.len(), 32);
-        let others = [
-            digest("other", "u", "A", "1", &plain),
-            digest("key", "v", "A", "1", &plain),
-            digest("key", "u", "B", "1", &plain),
-            digest("key", "u", "A", "2", &plain),
-            digest("key", "uA", "", "1", &plain),
-            digest("key", "u", "A", "1", &described),
-            digest("key", "u", "A", "1", &hosted),
-        ];
-        assert!(others.iter().all(|other| *other != base));
-    }
-
-    #[test]
-    fn whatever_a_record_says_changes_its_seal() {
-        let seal = |key: &str, uid, name, facts| {
-            DigestKey::derive(&SecretString::from(key)).seal(&Sealed {
-                uid,
-                target: "t",
-                name,
-                facts,
-            })
-        };
-        let base = seal("key", "u", "A", [Some("id"), None, None, None]);
-        let others = [
-            seal("other", "u", "A", [Some("id"), None, None, None]),
-            seal("key", "v", "A", [Some("id"), None, None, None]),
-            seal("key", "u", "B", [Some("id"), None, None, None]),
-            seal("key", "u", "A", [Some("other"), None, None, None]),
-            seal("key", "u", "A", [None, Some("id"), None, None]),
-            seal("key", "u", "A", [Some("id"), Some(""), None, None]),
-        ];
-        assert!(others.iter().all(|other| *other != base));
-    }
-}
+mod tests;

@@ -1,13 +1,16 @@
 //! Endpoints: the operator's map from a name in the spec to a URL.
 //!
-//! No resource holds a URL, so nobody who may write one can send a key elsewhere. Plain http is
-//! for loopback only, which is where simulators listen.
+//! No resource holds a URL, so a user who may write resources cannot send a key elsewhere. Plain
+//! http is for loopback only, where simulators listen.
 
 use std::{collections::HashMap, str::FromStr};
 
 use url::{Host, Url};
 
-use crate::api::{Choice, ProviderKind};
+use crate::{
+    api::{ProviderKind, enumerated},
+    provider::{Choice, PROVIDERS},
+};
 
 /// The URLs of every provider's endpoints.
 #[derive(Clone, Debug)]
@@ -21,48 +24,22 @@ pub struct EndpointFlag {
     url: Url,
 }
 
-/// The vendors' public hosts (seeds); `eu` is Braintrust's European data plane (providers.md 4).
-const BUILT_IN: [(ProviderKind, &str, &str); 5] = [
-    (
-        ProviderKind::Baseten,
-        Choice::DEFAULT_ENDPOINT,
-        "https://api.baseten.co",
-    ),
-    (
-        ProviderKind::PrimeIntellect,
-        Choice::DEFAULT_ENDPOINT,
-        "https://api.primeintellect.ai",
-    ),
-    (
-        ProviderKind::Pipecat,
-        Choice::DEFAULT_ENDPOINT,
-        "https://api.pipecat.daily.co",
-    ),
-    (
-        ProviderKind::Braintrust,
-        Choice::DEFAULT_ENDPOINT,
-        "https://api.braintrust.dev",
-    ),
-    (
-        ProviderKind::Braintrust,
-        "eu",
-        "https://api-eu.braintrust.dev",
-    ),
-];
-
 impl Endpoints {
-    /// The built-in endpoints, with those of `flags` added or put in their place.
+    /// The endpoints of the providers' descriptors and those of `flags`. A flag replaces an endpoint of the same name.
     pub fn new(flags: impl IntoIterator<Item = EndpointFlag>) -> Self {
-        let built_in = BUILT_IN
-            .into_iter()
-            .filter_map(|(kind, name, url)| Some(((kind, name.to_owned()), Url::parse(url).ok()?)));
+        let built_in = PROVIDERS.into_iter().flat_map(|provider| {
+            let endpoints = provider.endpoints.iter();
+            endpoints.filter_map(|(name, url)| {
+                Some(((provider.kind, (*name).to_owned()), Url::parse(url).ok()?))
+            })
+        });
         let given = flags
             .into_iter()
             .map(|flag| ((flag.kind, flag.name), flag.url));
         Self(built_in.chain(given).collect())
     }
 
-    /// The URL of an endpoint.
+    /// The URL of an endpoint, without the path of the provider's API.
     pub fn get(&self, kind: ProviderKind, name: &str) -> Option<&Url> {
         self.0.get(&(kind, name.to_owned()))
     }
@@ -79,7 +56,10 @@ impl FromStr for EndpointFlag {
         let kind = ProviderKind::ALL
             .into_iter()
             .find(|candidate| candidate.flag() == kind)
-            .ok_or("the provider is one of baseten, primeintellect, pipecat and braintrust")?;
+            .ok_or_else(|| {
+                let flags = ProviderKind::ALL.map(ProviderKind::flag);
+                format!("the provider is one of {}", enumerated(&flags))
+            })?;
         let is_name = (1..=63).contains(&name.len())
             && name
                 .bytes()

@@ -1,11 +1,11 @@
-//! Whether an account may be called: what the answers to its calls say about all its objects. Pure;
-//! whoever asks says what time it is.
+//! Whether an account may be called: what the answers to its calls say about all its objects. Pure:
+//! the caller passes the time in.
 //!
 //! Four rules, the strictest of which counts:
-//! - *Pause*: the provider asked to slow down. Nobody calls until then.
-//! - *Breaker*: the key is refused. One object calls after a minute, doubling to an hour.
-//! - *Outage*: nothing but failures for an hour. One object each minute finds out when it is over.
-//! - *Proof*: while no call succeeded lately, one object at a time, so that a bad key or a provider
+//! - *Pause*: the provider asked to slow down. No object calls until the pause is over.
+//! - *Breaker*: the provider refuses the key. One object calls after a minute, doubling to an hour.
+//! - *Outage*: every call of an hour failed. One object calls each minute, until a call succeeds.
+//! - *Proof*: no call succeeded lately. One object calls at a time, so that a bad key or a provider
 //!   that hangs costs one call and not one for each object.
 
 use std::time::Duration;
@@ -14,57 +14,57 @@ use tokio::time::Instant;
 
 use crate::{
     api::Reason,
-    http::{Class, ProviderError},
+    http::{ErrorClass, ProviderError},
 };
 
-/// The first and the longest wait where a provider asks to slow down without saying how long.
+/// The first and the longest pause where the provider does not say how long it shall be.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
-/// The first and the longest wait before a refused key is tried again.
+/// The first and the longest wait before an object tries a refused key again.
 const PROBE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(1));
-/// How long nothing but failures is an outage, and how often it is then looked whether it is over.
+/// How long all calls have to fail before it is an outage, and how often an object calls in one.
 pub(super) const OUTAGE: (Duration, Duration) = (Duration::from_hours(1), Duration::from_mins(1));
-/// How long a success is proof that the next call will not be in vain.
+/// How long a success proves that the provider answers and accepts the key.
 const PROOF: Duration = Duration::from_mins(1);
 
-/// Why an account may not be called, and until when.
+/// Why the circuit breaker lets no call of an account through, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closure {
-    /// What a call would have come to: the answer that closed the account, with the time that is
-    /// left as `retry_after`.
+pub struct OpenCircuit {
+    /// What a call would end in: the answer that opened the circuit, with the time that is left as
+    /// `retry_after`.
     pub error: ProviderError,
-    /// When the account may be called again.
+    /// The earliest time at which an object may call again.
     pub until: Instant,
 }
 
-/// How many objects may call.
+/// How many objects of an account may call at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Room {
-    /// As many as there are places for.
+pub(super) enum Capacity {
+    /// As many as there are permits.
     All,
-    /// One at a time.
+    /// One.
     One,
-    /// Nobody.
-    None(Closure),
+    /// None, because the circuit is open.
+    None(OpenCircuit),
 }
 
-/// What an answer changed for those who wait.
+/// What an answer changed for the objects of the account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct HealthChange {
     /// By how much the account's pause became longer.
     pub(super) paused: Duration,
-    /// Whether an outage is over.
+    /// Whether the answer ended an outage.
     pub(super) recovered: bool,
 }
 
-/// What is known of an account.
+/// What the answers so far say of an account.
 #[derive(Debug, Default)]
 pub(super) struct Health {
-    /// When a call was last answered as one that works.
+    /// When an answer last showed that the provider works and knows the key.
     proved: Option<Instant>,
-    /// Whether the last write that told was accepted. That a key may read proves nothing of writes.
+    /// Whether the key may write: the provider accepted a write and has not refused the key since.
     can_write: bool,
     pause: Option<Pause>,
-    /// Pauses in a row whose length the provider left to us.
+    /// Pauses in a row whose length the provider did not say.
     pauses: u32,
     breaker: Option<Breaker>,
     failing: Option<Failing>,
@@ -80,10 +80,10 @@ struct Pause {
 #[derive(Debug)]
 struct Breaker {
     error: ProviderError,
-    /// A refused write is not made good by a read that is answered.
+    /// Whether a write was refused: a read that succeeds does not close this circuit.
     by_write: bool,
     opened: Instant,
-    /// When the next probe may be made.
+    /// When the next object may try the key.
     until: Instant,
     probes: u32,
 }
@@ -92,35 +92,35 @@ struct Breaker {
 struct Failing {
     since: Instant,
     error: ProviderError,
-    /// In an outage: when the next object may try.
+    /// In an outage: when the next object may call.
     next: Instant,
 }
 
 impl Health {
-    /// How many objects may call now.
-    pub(super) fn room(&self, now: Instant) -> Room {
-        if let Some(closure) = self.refusal(now) {
-            return Room::None(closure);
+    /// How many objects may have a permit now.
+    pub(super) fn capacity(&self, now: Instant) -> Capacity {
+        if let Some(circuit) = self.refusal(now) {
+            return Capacity::None(circuit);
         }
         if let Some(outage) = self.outage(now).filter(|outage| outage.next > now) {
-            // Nothing was sent for whoever is refused here, so no outcome is unknown.
+            // An object that is refused here sent nothing, so it has no unknown outcome.
             let error = ProviderError {
-                class: Class::Transient,
+                class: ErrorClass::Transient,
                 ..outage.error.clone()
             };
-            return Room::None(closed(&error, outage.next, now));
+            return Capacity::None(open_circuit(&error, outage.next, now));
         }
         let is_proved = self.proved.is_some_and(|proved| now < proved + PROOF);
         if is_proved && self.can_write && self.breaker.is_none() && !self.is_outage(now) {
-            Room::All
+            Capacity::All
         } else {
-            Room::One
+            Capacity::One
         }
     }
 
-    /// Why no call may be sent now, not even one of a pass under way. An outage is no such reason:
-    /// it limits who begins.
-    pub(super) fn refusal(&self, now: Instant) -> Option<Closure> {
+    /// Why no call may be sent now, not even by a reconcile under way. An outage is no such reason:
+    /// it limits which reconciles begin.
+    pub(super) fn refusal(&self, now: Instant) -> Option<OpenCircuit> {
         let pause = self.pause.as_ref();
         let breaker = self.breaker.as_ref();
         pause
@@ -129,10 +129,10 @@ impl Health {
             .chain(breaker.map(|breaker| (&breaker.error, breaker.until)))
             .filter(|(_, until)| *until > now)
             .max_by_key(|(_, until)| *until)
-            .map(|(error, until)| closed(error, until, now))
+            .map(|(error, until)| open_circuit(error, until, now))
     }
 
-    /// Why objects are held back, if they are: the breaker and an outage count until a success.
+    /// Why objects are held back, if they are. The breaker and an outage count until a success.
     pub(super) fn held_back(&self, now: Instant) -> Option<Reason> {
         let breaker = self.breaker.as_ref().map(|breaker| breaker.error.reason);
         let pause = self.pause.as_ref().filter(|pause| pause.until > now);
@@ -141,7 +141,7 @@ impl Health {
             .or_else(|| self.outage(now).map(|outage| outage.error.reason))
     }
 
-    /// Whether there were nothing but failures for an hour.
+    /// Whether every call of the last hour failed.
     pub(super) fn is_outage(&self, now: Instant) -> bool {
         self.outage(now).is_some()
     }
@@ -152,8 +152,8 @@ impl Health {
             .filter(|failing| now >= failing.since + OUTAGE.0)
     }
 
-    /// An object was given a place.
-    pub(super) fn admitted(&mut self, now: Instant) {
+    /// An object was granted a permit. In an outage the next one has to wait.
+    pub(super) fn granted(&mut self, now: Instant) {
         if self.is_outage(now)
             && let Some(failing) = &mut self.failing
         {
@@ -161,45 +161,47 @@ impl Health {
         }
     }
 
-    /// The object that was admitted last did not need its place.
-    pub(super) fn not_needed(&mut self, now: Instant) {
+    /// The grant of a permit was revoked: in an outage the next object need not wait.
+    pub(super) fn revoked(&mut self, now: Instant) {
         if let Some(failing) = &mut self.failing {
             failing.next = now;
         }
     }
 
-    /// A call that was sent at `sent` has ended. Answers to calls from before a closure do not
-    /// prolong it, because they were under way together, nor do they end it.
+    /// A call that was sent at `sent` has ended at `now`. Calls from before the circuit opened were
+    /// under way together, so their answers neither keep it open for longer nor close it.
     pub(super) fn answered(
         &mut self,
         now: Instant,
         sent: Instant,
         is_write: bool,
         failure: Option<&ProviderError>,
-    ) -> Change {
+    ) -> HealthChange {
         let was_outage = self.is_outage(now);
         let mut paused = Duration::ZERO;
         match failure {
-            None => self.works(now, sent, Some(is_write)),
+            None => self.succeeded(now, sent, Some(is_write)),
             Some(error) => match (error.class, error.status) {
-                // The provider looked at the request and did not like it: it is there, and it knows
-                // the key. A refusal before anything was sent says nothing.
-                (Class::Config, Some(_)) => self.works(now, sent, None),
-                (Class::Config, None) | (Class::Protocol, _) => {}
-                (Class::Auth, _) => self.refused(now, sent, is_write, error),
-                (Class::Throttled, _) => paused = self.slow_down(now, sent, error),
-                (Class::Transient | Class::UnknownOutcome, _) => self.failed(now, sent, error),
+                // The provider read the request and refused it: it works, and it knows the key.
+                (ErrorClass::Config, Some(_)) => self.succeeded(now, sent, None),
+                // Not sent, or not understood: this says nothing of the account.
+                (ErrorClass::Config, None) | (ErrorClass::Waiting | ErrorClass::Protocol, _) => {}
+                (ErrorClass::Auth, _) => self.refused(now, sent, is_write, error),
+                (ErrorClass::Throttled, _) => paused = self.throttled(now, sent, error),
+                (ErrorClass::Transient | ErrorClass::UnknownOutcome, _) => {
+                    self.failed(now, sent, error);
+                }
             },
         }
-        Change {
+        HealthChange {
             paused,
             recovered: was_outage && !self.is_outage(now),
         }
     }
 
-    /// `accepted` says whether it was a write that was accepted, or a read; none where the answer
-    /// was a refusal of that request.
-    fn works(&mut self, now: Instant, sent: Instant, accepted: Option<bool>) {
+    /// `accepted` is true for a write that the provider accepted, false for such a read, and none
+    /// where it refused that one request.
+    fn succeeded(&mut self, now: Instant, sent: Instant, accepted: Option<bool>) {
         self.failing = None;
         if self.pause.as_ref().is_none_or(|pause| sent > pause.began) {
             self.proved = Some(now);
@@ -236,9 +238,9 @@ impl Health {
         });
     }
 
-    /// By how much the pause became longer.
-    fn slow_down(&mut self, now: Instant, sent: Instant, error: &ProviderError) -> Duration {
-        // One object looks whether the pause was long enough.
+    /// Returns by how much the pause became longer.
+    fn throttled(&mut self, now: Instant, sent: Instant, error: &ProviderError) -> Duration {
+        // After the pause one object finds out whether it was long enough.
         self.proved = None;
         let is_same = |pause: &Pause| sent <= pause.began || now < pause.until;
         let same = self.pause.take().filter(is_same);
@@ -252,7 +254,7 @@ impl Health {
                 wait.max(Duration::from_millis(100))
             }
         };
-        // Accounts that were told the same do not all come back at the same moment.
+        // Accounts that got the same answer do not all call again at the same moment.
         let ends = now + wait.mul_f64(1.0 + fastrand::f64() * 0.2);
         let (began, before) = same.map_or((now, now), |pause| (pause.began, pause.until));
         let until = before.max(ends);
@@ -271,7 +273,7 @@ impl Health {
             since: before.as_ref().map_or(now, |before| before.since),
             next: before.map_or(now, |before| before.next),
         });
-        // The probe told nothing of the key. The next one is not for everybody at once either.
+        // The answer says nothing of the key, so one object tries it again, later.
         if let Some(breaker) = &mut self.breaker
             && sent > breaker.opened
         {
@@ -280,15 +282,15 @@ impl Health {
     }
 }
 
-fn closed(error: &ProviderError, until: Instant, now: Instant) -> Closure {
+fn open_circuit(error: &ProviderError, until: Instant, now: Instant) -> OpenCircuit {
     let error = ProviderError {
         retry_after: Some(until.saturating_duration_since(now)),
         ..error.clone()
     };
-    Closure { error, until }
+    OpenCircuit { error, until }
 }
 
-/// The first wait, doubled so many times, up to the longest.
+/// The first wait, doubled `times` times, the longest at most.
 fn doubled((first, longest): (Duration, Duration), times: u32) -> Duration {
     first
         .saturating_mul(2_u32.saturating_pow(times))

@@ -1,52 +1,48 @@
-//! The listing of an account: fetched once for all who ask, one fetch in flight and one queued.
+//! The listing of an account: fetched once for all objects that ask, one fetch in flight and one
+//! queued.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{sync::Mutex, time::Instant};
 
-use jiff::Timestamp;
+use super::Snapshot;
+use crate::{http::ProviderError, provider::Listing};
 
-use crate::{
-    http::ProviderError,
-    provider::{Inventory, Remote},
-};
-
-/// What an account's scope held when it was listed.
-#[derive(Debug)]
-pub struct Snapshot {
-    /// When the listing began. It says nothing of what happened later.
-    pub began: Instant,
-    /// The same by the clock, to be compared with times in status.
-    pub began_at: Timestamp,
-    /// Everything that was there.
-    pub remotes: Vec<Remote>,
-    /// Whose secrets these are, where the listing tells.
-    pub scope: Option<String>,
-    /// Whether the absence of a name may be believed: a listing that is empty for the first time
-    /// proves none.
-    pub proves_absence: bool,
+/// The newest listing of an account, or why there is none.
+pub struct ListingCache {
+    /// The folded form of a name, which snapshots are indexed by.
+    fold: fn(&str) -> String,
+    latest: Mutex<Option<LastFetch>>,
 }
 
-/// The newest listing of an account.
-#[derive(Default)]
-pub struct Listing {
-    latest: Mutex<Option<Fetched>>,
-}
-
-/// A fetch that has ended.
-struct Fetched {
+/// The last fetch that has ended.
+struct LastFetch {
     ended: Instant,
     outcome: Result<Arc<Snapshot>, ProviderError>,
 }
 
-impl Listing {
+impl ListingCache {
+    /// No listing yet. `fold` gives the folded form of a name.
+    pub fn new(fold: fn(&str) -> String) -> Self {
+        Self {
+            fold,
+            latest: Mutex::default(),
+        }
+    }
+
     /// A listing that began after `instant`, fetched now if there is none.
     ///
-    /// The lock is held while a fetch is under way. Whoever asked before it began shares it; of
-    /// those who asked later the first fetches again, for all of them. A failure is shared with
-    /// those who waited for it, and with nobody else: a provider that is down is asked once and not
-    /// once for each object, and again at the next try. Who is in no hurry also takes one that is
-    /// not older than his `patience`.
+    /// The lock is held during a fetch, so concurrent callers wait for it. Callers whose `instant` is
+    /// before its beginning share its listing; of the others the first one fetches again, for all of
+    /// them. The callers that waited for a failure share it: a provider that is down is asked once
+    /// and not once for each object. A caller that asks later fetches again, unless the failure is
+    /// at most `patience` old.
+    ///
+    /// A lock and no shared future: `fetch` borrows the provider of the object that asks, and if
+    /// that reconcile is dropped, the next caller fetches.
+    ///
+    /// # Errors
+    /// What the fetch ended in; an incomplete listing is an error too.
     pub async fn began_after<F>(
         &self,
         instant: Instant,
@@ -54,7 +50,7 @@ impl Listing {
         fetch: impl FnOnce() -> F,
     ) -> Result<Arc<Snapshot>, ProviderError>
     where
-        F: Future<Output = Result<Inventory, ProviderError>>,
+        F: Future<Output = Result<Listing, ProviderError>>,
     {
         let asked = Instant::now();
         let mut latest = self.latest.lock().await;
@@ -67,23 +63,15 @@ impl Listing {
                 return fetched.outcome.clone();
             }
         }
-        let (began, began_at) = (Instant::now(), crate::clock::now());
-        let was_empty = latest.as_ref().is_some_and(|fetched| {
-            fetched
-                .outcome
-                .as_ref()
-                .is_ok_and(|last| last.remotes.is_empty())
+        let began = (Instant::now(), crate::clock::now());
+        let was_empty = latest.as_ref().is_some_and(|last| {
+            let snapshot = last.outcome.as_ref();
+            snapshot.is_ok_and(|snapshot| snapshot.is_empty())
         });
-        let outcome = fetch().await.map(|Inventory { remotes, scope }| {
-            Arc::new(Snapshot {
-                began,
-                began_at,
-                scope,
-                proves_absence: was_empty || !remotes.is_empty(),
-                remotes,
-            })
-        });
-        *latest = Some(Fetched {
+        let listing = fetch().await;
+        let outcome =
+            listing.map(|listing| Arc::new(Snapshot::new(began, listing, was_empty, self.fold)));
+        *latest = Some(LastFetch {
             ended: Instant::now(),
             outcome: outcome.clone(),
         });
@@ -98,8 +86,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn many_who_ask_at_once_cost_one_listing_and_those_during_it_one_more() {
-        let listing = Arc::new(Listing::default());
+    async fn many_callers_at_once_cost_one_listing_and_those_during_it_one_more() {
+        let listing = Arc::new(ListingCache::new(str::to_owned));
         let fetches = Arc::new(AtomicUsize::new(0));
         let ask = |asked_at: Instant| {
             let (listing, fetches) = (Arc::clone(&listing), Arc::clone(&fetches));
@@ -108,7 +96,7 @@ mod tests {
                     .began_after(asked_at, Duration::ZERO, || async {
                         fetches.fetch_add(1, Ordering::SeqCst);
                         tokio::time::sleep(Duration::from_secs(1)).await;
-                        Ok(Inventory::default())
+                        Ok(Listing::default())
                     })
                     .await
             })
@@ -126,8 +114,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_shared_with_those_who_waited_and_with_nobody_later() {
-        let listing = Listing::default();
+    async fn a_failure_is_shared_by_the_callers_that_waited_and_by_no_later_one() {
+        let listing = ListingCache::new(str::to_owned);
         let start = Instant::now();
         tokio::time::advance(Duration::from_millis(1)).await;
         let fail = || async {
@@ -136,13 +124,12 @@ mod tests {
         };
         let both = futures::future::join(
             listing.began_after(start, Duration::ZERO, fail),
-            listing.began_after(start, Duration::ZERO, || async { Ok(Inventory::default()) }),
+            listing.began_after(start, Duration::ZERO, || async { Ok(Listing::default()) }),
         );
         let (first, second) = both.await;
         assert!(first.is_err() && second.is_err());
         tokio::time::advance(Duration::from_millis(1)).await;
-        let later =
-            listing.began_after(start, Duration::ZERO, || async { Ok(Inventory::default()) });
+        let later = listing.began_after(start, Duration::ZERO, || async { Ok(Listing::default()) });
         assert!(later.await.is_ok());
     }
 }

@@ -58,6 +58,18 @@ pub struct Entry {
     pub prime_intellect: Option<PrimeIntellectOptions>,
 }
 
+/// The options of an entry that only its provider knows. They are managed: a change of one is a
+/// change of the entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `braintrust` of the entry.
+    pub braintrust: BraintrustOptions,
+    /// `primeIntellect` of the entry.
+    pub prime_intellect: PrimeIntellectOptions,
+    /// The registry, if the entry is an image pull secret.
+    pub host: Option<String>,
+}
+
 /// Where the value of an entry comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntrySource<'a> {
@@ -81,6 +93,15 @@ impl Entry {
                 Some(EntrySource::Template { template, secret })
             }
             _ => None,
+        }
+    }
+
+    /// The options that only one provider knows.
+    pub fn options(&self) -> Options {
+        Options {
+            braintrust: self.braintrust.clone().unwrap_or_default(),
+            prime_intellect: self.prime_intellect.clone().unwrap_or_default(),
+            host: None,
         }
     }
 }

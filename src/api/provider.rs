@@ -5,31 +5,68 @@
     reason = "KubeSchema copies each struct, pub and all, into a function"
 )]
 
-mod kind;
+mod rules;
 
-use kube::KubeSchema;
-use schemars::JsonSchema;
+use kube::{
+    KubeSchema,
+    core::{Rule, validate},
+};
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-pub use self::kind::ProviderKind;
+pub(crate) use self::rules::enumerated;
+use self::rules::{exactly_one_member, the_same_member, unchanged};
 use super::{ImagePullSecret, ReplaceImagePullSecret, SecretKeyRef};
+
+/// One of the providers. Each is a member of [`ProviderSpec`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProviderKind {
+    /// Baseten, <https://api.baseten.co>.
+    Baseten,
+    /// PrimeIntellect, <https://api.primeintellect.ai>.
+    PrimeIntellect,
+    /// Pipecat Cloud, <https://api.pipecat.daily.co>.
+    Pipecat,
+    /// Braintrust, <https://api.braintrust.dev>.
+    Braintrust,
+}
+
+impl ProviderKind {
+    /// Every provider, in the order of the documentation.
+    pub const ALL: [Self; 4] = [
+        Self::Baseten,
+        Self::PrimeIntellect,
+        Self::Pipecat,
+        Self::Braintrust,
+    ];
+
+    /// The name of its member of [`ProviderSpec`] in a manifest.
+    pub const fn member(self) -> &'static str {
+        match self {
+            Self::Baseten => "baseten",
+            Self::PrimeIntellect => "primeIntellect",
+            Self::Pipecat => "pipecat",
+            Self::Braintrust => "braintrust",
+        }
+    }
+}
 
 /// The account that receives the values. Exactly one member is set.
 ///
 /// A struct of optional members and not an enum: the API server answers a schema `oneOf` with
 /// `must validate one and only one schema`, and a CEL rule with our own sentence. Boxed, because
 /// thousands of objects are kept in memory and each has one of the four.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("[has(self.baseten), has(self.primeIntellect), has(self.pipecat), has(self.braintrust)].filter(x, x).size() == 1").message("give exactly one of baseten, primeIntellect, pipecat and braintrust"),
-    validation = Rule::new("has(self.baseten) == has(oldSelf.baseten) && has(self.primeIntellect) == has(oldSelf.primeIntellect) && has(self.pipecat) == has(oldSelf.pipecat) && has(self.braintrust) == has(oldSelf.braintrust)").message("the provider cannot change: create a new ProviderSecret and delete this one"),
-    validation = Rule::new(unchanged("baseten", &["teamId", "endpoint"])).message("teamId and endpoint cannot change: create a new ProviderSecret and delete this one"),
-    validation = Rule::new(unchanged("primeIntellect", &["teamId", "endpoint"])).message("teamId and endpoint cannot change: create a new ProviderSecret and delete this one"),
-    validation = Rule::new(unchanged("pipecat", &["setName", "region", "endpoint"])).message("setName, region and endpoint cannot change: create a new ProviderSecret and delete this one"),
+    validation = exactly_one_member(),
+    validation = the_same_member(),
+    validation = unchanged("baseten", &["teamId", "endpoint"]),
+    validation = unchanged("primeIntellect", &["teamId", "endpoint"]),
+    validation = unchanged("pipecat", &["setName", "region", "endpoint"]),
     validation = Rule::new("!has(self.pipecat) || !has(oldSelf.pipecat) || has(self.pipecat.imagePullSecret) == has(oldSelf.pipecat.imagePullSecret)").message("whether imagePullSecret is given cannot change: create a new ProviderSecret and delete this one"),
     validation = Rule::new("!has(self.pipecat) || !has(self.pipecat.replaceImagePullSecret) || has(self.pipecat.imagePullSecret)").message("replaceImagePullSecret is for an image pull secret: give imagePullSecret or remove it"),
-    validation = Rule::new(unchanged("braintrust", &["orgName", "endpoint"])).message("orgName and endpoint cannot change: create a new ProviderSecret and delete this one")
+    validation = unchanged("braintrust", &["orgName", "endpoint"])
 )]
 pub struct ProviderSpec {
     /// An account at Baseten. Each entry becomes one secret of the workspace or team. Baseten
@@ -53,21 +90,48 @@ pub struct ProviderSpec {
     pub braintrust: Option<Box<Braintrust>>,
 }
 
-/// A rule that holds when the fields of a member are as they were. It sits on `spec.provider`, which
-/// is required: on the member itself it would not run when the member is dropped and given again.
-fn unchanged(member: &str, fields: &[&str]) -> String {
-    let same = fields.iter().map(|field| {
-        let (new, old) = (
-            format!("self.{member}.{field}"),
-            format!("oldSelf.{member}.{field}"),
-        );
-        format!("has({new}) == has({old}) && (!has({new}) || {new} == {old})")
-    });
-    let same: Vec<String> = same.collect();
-    format!(
-        "!has(self.{member}) || !has(oldSelf.{member}) || ({})",
-        same.join(" && ")
-    )
+/// Rules of the spec that belong to one provider, as CEL and message.
+const SPEC_RULES: [(&str, &str); 7] = [
+    (
+        "has(self.data) || has(self.dataFrom) || (has(self.provider.pipecat) && has(self.provider.pipecat.imagePullSecret))",
+        "name what to send: give data, dataFrom or both",
+    ),
+    (
+        "!has(self.provider.pipecat) || !has(self.provider.pipecat.imagePullSecret) || (!has(self.data) && !has(self.dataFrom))",
+        "an image pull secret has no entries: remove data and dataFrom, or imagePullSecret",
+    ),
+    (
+        "!has(self.provider.pipecat) || !has(self.provider.pipecat.imagePullSecret) || !has(self.rewriteInterval)",
+        "rewriteInterval is not for an image pull secret, which may refuse to be written again: remove it",
+    ),
+    (
+        "!has(self.data) || !has(self.provider.primeIntellect) || self.data.all(e, e.name.matches('^[A-Z][A-Z0-9_]*$'))",
+        "PrimeIntellect names start with an upper-case letter and hold upper-case letters, digits and underscores only",
+    ),
+    (
+        "!has(self.data) || !has(self.provider.pipecat) || self.data.all(e, e.name.matches('^[A-Za-z0-9_-]{1,64}$'))",
+        "Pipecat key names hold letters, digits, - and _ only, at most 64 characters",
+    ),
+    (
+        "!has(self.data) || has(self.provider.braintrust) || self.data.all(e, !has(e.braintrust))",
+        "data[].braintrust is for the Braintrust provider only: remove it",
+    ),
+    (
+        "!has(self.data) || has(self.provider.primeIntellect) || self.data.all(e, !has(e.primeIntellect))",
+        "data[].primeIntellect is for the PrimeIntellect provider only: remove it",
+    ),
+];
+
+/// Adds the rules of the spec that belong to one provider to the schema of the spec.
+pub(super) fn add_rules_of_the_spec(schema: &mut Schema) {
+    for rule in SPEC_RULES {
+        validate(schema, rule).expect("a rule can be written as JSON");
+    }
+}
+
+/// The rule that a provider has for the object as a whole, its name included.
+pub(super) fn rule_of_the_object() -> Rule {
+    Rule::new("!has(self.spec.provider.pipecat) || has(self.spec.provider.pipecat.setName) || (size(self.metadata.name) >= 3 && size(self.metadata.name) <= 63)").message("the name of this object is not a Pipecat set name (3 to 63 characters): give spec.provider.pipecat.setName")
 }
 
 /// An account at Baseten.
@@ -188,94 +252,4 @@ pub struct Braintrust {
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
     )]
     pub endpoint: Option<String>,
-}
-
-impl Pipecat {
-    /// The name of the set; `object` is the name of the ProviderSecret.
-    pub fn set_name<'a>(&'a self, object: &'a str) -> &'a str {
-        self.set_name.as_deref().unwrap_or(object)
-    }
-
-    /// Whether an image pull secret that refuses an update may be deleted and created.
-    pub fn may_recreate(&self) -> bool {
-        self.replace_image_pull_secret == Some(ReplaceImagePullSecret::Recreate)
-    }
-}
-
-/// The one member of [`ProviderSpec`] that is set.
-#[derive(Clone, Copy, Debug)]
-pub enum Choice<'a> {
-    /// `spec.provider.baseten`.
-    Baseten(&'a Baseten),
-    /// `spec.provider.primeIntellect`.
-    PrimeIntellect(&'a PrimeIntellect),
-    /// `spec.provider.pipecat`.
-    Pipecat(&'a Pipecat),
-    /// `spec.provider.braintrust`.
-    Braintrust(&'a Braintrust),
-}
-
-impl ProviderSpec {
-    /// The member that is set; none when the schema was bypassed and there is none, or several.
-    pub fn choice(&self) -> Option<Choice<'_>> {
-        match (
-            &self.baseten,
-            &self.prime_intellect,
-            &self.pipecat,
-            &self.braintrust,
-        ) {
-            (Some(baseten), None, None, None) => Some(Choice::Baseten(baseten)),
-            (None, Some(prime), None, None) => Some(Choice::PrimeIntellect(prime)),
-            (None, None, Some(pipecat), None) => Some(Choice::Pipecat(pipecat)),
-            (None, None, None, Some(braintrust)) => Some(Choice::Braintrust(braintrust)),
-            _ => None,
-        }
-    }
-}
-
-impl<'a> Choice<'a> {
-    /// Which of the four it is.
-    pub fn kind(self) -> ProviderKind {
-        match self {
-            Self::Baseten(_) => ProviderKind::Baseten,
-            Self::PrimeIntellect(_) => ProviderKind::PrimeIntellect,
-            Self::Pipecat(_) => ProviderKind::Pipecat,
-            Self::Braintrust(_) => ProviderKind::Braintrust,
-        }
-    }
-
-    /// Where the API key is.
-    pub fn api_key_secret_ref(self) -> &'a SecretKeyRef {
-        match self {
-            Self::Baseten(spec) => &spec.api_key_secret_ref,
-            Self::PrimeIntellect(spec) => &spec.api_key_secret_ref,
-            Self::Pipecat(spec) => &spec.api_key_secret_ref,
-            Self::Braintrust(spec) => &spec.api_key_secret_ref,
-        }
-    }
-
-    /// The set and its image pull secret, if it is to be one.
-    pub fn image_pull_secret(self) -> Option<(&'a Pipecat, &'a ImagePullSecret)> {
-        match self {
-            Self::Pipecat(spec) => Some((spec, spec.image_pull_secret.as_ref()?)),
-            Self::Baseten(_) | Self::PrimeIntellect(_) | Self::Braintrust(_) => None,
-        }
-    }
-
-    /// The endpoint name, [`Choice::DEFAULT_ENDPOINT`] where none is given.
-    pub fn endpoint(self) -> &'a str {
-        match self {
-            Self::Baseten(spec) => &spec.endpoint,
-            Self::PrimeIntellect(spec) => &spec.endpoint,
-            Self::Pipecat(spec) => &spec.endpoint,
-            Self::Braintrust(spec) => &spec.endpoint,
-        }
-        .as_deref()
-        .unwrap_or(Choice::DEFAULT_ENDPOINT)
-    }
-}
-
-impl Choice<'_> {
-    /// The endpoint that is meant where `endpoint` is absent.
-    pub const DEFAULT_ENDPOINT: &'static str = "default";
 }

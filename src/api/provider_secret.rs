@@ -11,8 +11,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Choice, ConflictPolicy, DataFromSource, DeletionPolicy, Entry, EntrySource, ImagePullSecret,
-    ImagePullSource, ProviderSecretStatus, ProviderSpec, policy,
+    ConflictPolicy, DataFromSource, DeletionPolicy, Entry, ProviderSecretStatus, ProviderSpec,
+    policy, provider,
 };
 
 /// What a ProviderSecret asks for: where values go and which values they are.
@@ -41,17 +41,11 @@ use super::{
     printcolumn(name = "Synced", type_ = "string", json_path = ".status.summary"),
     printcolumn(name = "Last-Sync", type_ = "date", json_path = ".status.lastSyncTime"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("!has(self.spec.provider.pipecat) || has(self.spec.provider.pipecat.setName) || (size(self.metadata.name) >= 3 && size(self.metadata.name) <= 63)").message("the name of this object is not a Pipecat set name (3 to 63 characters): give spec.provider.pipecat.setName")
+    validation = provider::rule_of_the_object()
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = provider::add_rules_of_the_spec)]
 #[x_kube(
-    validation = Rule::new("has(self.data) || has(self.dataFrom) || (has(self.provider.pipecat) && has(self.provider.pipecat.imagePullSecret))").message("name what to send: give data, dataFrom or both"),
-    validation = Rule::new("!has(self.provider.pipecat) || !has(self.provider.pipecat.imagePullSecret) || (!has(self.data) && !has(self.dataFrom))").message("an image pull secret has no entries: remove data and dataFrom, or imagePullSecret"),
-    validation = Rule::new("!has(self.provider.pipecat) || !has(self.provider.pipecat.imagePullSecret) || !has(self.rewriteInterval)").message("rewriteInterval is not for an image pull secret, which may refuse to be written again: remove it"),
-    validation = Rule::new("!has(self.data) || !has(self.provider.primeIntellect) || self.data.all(e, e.name.matches('^[A-Z][A-Z0-9_]*$'))").message("PrimeIntellect names start with an upper-case letter and hold upper-case letters, digits and underscores only"),
-    validation = Rule::new("!has(self.data) || !has(self.provider.pipecat) || self.data.all(e, e.name.matches('^[A-Za-z0-9_-]{1,64}$'))").message("Pipecat key names hold letters, digits, - and _ only, at most 64 characters"),
-    validation = Rule::new("!has(self.data) || has(self.provider.braintrust) || self.data.all(e, !has(e.braintrust))").message("data[].braintrust is for the Braintrust provider only: remove it"),
-    validation = Rule::new("!has(self.data) || has(self.provider.primeIntellect) || self.data.all(e, !has(e.primeIntellect))").message("data[].primeIntellect is for the PrimeIntellect provider only: remove it"),
     validation = Rule::new(policy::within_bounds("verifyInterval")).message("verifyInterval must be between 1m and 168h"),
     validation = Rule::new(policy::within_bounds("rewriteInterval")).message("rewriteInterval must be between 1m and 168h")
 )]
@@ -144,48 +138,5 @@ impl ProviderSecretSpec {
     /// The Secrets of which every key is an entry.
     pub fn bulk_sources(&self) -> &[DataFromSource] {
         self.data_from.as_deref().unwrap_or_default()
-    }
-
-    /// The image pull secret, which is there instead of entries.
-    pub fn image_pull_secret(&self) -> Option<&ImagePullSecret> {
-        let (_, secret) = self.provider.choice()?.image_pull_secret()?;
-        Some(secret)
-    }
-
-    /// The names at the provider that the spec itself gives; `object` is the name of the
-    /// ProviderSecret.
-    pub fn explicit_names<'a>(&'a self, object: &'a str) -> Vec<&'a str> {
-        match self.provider.choice().and_then(Choice::image_pull_secret) {
-            Some((pipecat, _)) => vec![pipecat.set_name(object)],
-            None => self.entries().iter().map(|entry| &*entry.name).collect(),
-        }
-    }
-
-    /// Names of every Secret that values come from; sorted, without repeats.
-    pub fn source_names(&self) -> Vec<&str> {
-        let image_pull = self
-            .image_pull_secret()
-            .and_then(ImagePullSecret::source)
-            .map(ImagePullSource::secret_name);
-        let explicit = self.entries().iter().filter_map(Entry::source);
-        let bulk = self.bulk_sources().iter();
-        let mut names: Vec<&str> = explicit
-            .map(EntrySource::secret_name)
-            .chain(bulk.map(|source| source.secret_ref.name.as_str()))
-            .chain(image_pull)
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
-
-    /// Names of every Secret this object reads, the credential's too; sorted, without repeats.
-    pub fn secret_names(&self) -> Vec<&str> {
-        let mut names = self.source_names();
-        let choice = self.provider.choice();
-        names.extend(choice.map(|choice| choice.api_key_secret_ref().name.as_str()));
-        names.sort_unstable();
-        names.dedup();
-        names
     }
 }

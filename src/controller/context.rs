@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-use kube::{Client, ResourceExt, core::DeserializeGuard, runtime::reflector::ObjectRef};
+use kube::{Client, ResourceExt};
 use tokio::time::Instant;
 
 use super::{
-    claims::Claims, events::Events, memo::Memos, namespaces::Namespaces, references::References,
-    secrets::SecretVersions,
+    cache::{Complete, ObjectStates, ReverseIndex, SecretVersions},
+    events::Events,
+    namespaces::Namespaces,
+    object::{Guarded, object_name, secret_names},
+    ownership::Claims,
 };
 use crate::{
-    account::{Accounts, Credentials, Endpoints, ObjectName, Wake},
-    api::ProviderSecret,
+    account::{Accounts, Credentials, Endpoints, ObjectName, Requeue},
     telemetry::Metrics,
 };
-
-/// A ProviderSecret, or the metadata of one that does not decode.
-pub(super) type Guarded = DeserializeGuard<ProviderSecret>;
 
 /// What the flags decide about the controller.
 #[derive(Clone, Debug)]
@@ -40,35 +39,36 @@ pub struct Settings {
 }
 
 /// What every pass shares.
-pub(super) struct Context {
-    pub(super) client: Client,
+pub(crate) struct Context {
+    pub(crate) client: Client,
     /// Where objects are the operator's business.
-    pub(super) namespaces: Namespaces,
-    pub(super) accounts: Accounts,
-    pub(super) credentials: Credentials,
-    pub(super) secrets: SecretVersions,
-    pub(super) references: References,
-    pub(super) claims: Claims,
-    pub(super) memos: Memos,
+    pub(crate) namespaces: Namespaces,
+    pub(crate) accounts: Accounts,
+    pub(crate) credentials: Credentials,
+    pub(crate) objects_listed: Complete,
+    pub(crate) secrets: SecretVersions,
+    pub(crate) reverse_index: ReverseIndex,
+    pub(crate) claims: Claims,
+    pub(crate) states: ObjectStates,
     /// Where objects go that others concern.
-    pub(super) nudge: Wake,
+    pub(crate) requeue: Requeue,
     /// Before anything that this process did.
-    pub(super) epoch: Instant,
+    pub(crate) epoch: Instant,
     /// How old a listing may be where the spec does not say.
-    pub(super) verify_interval: Duration,
+    pub(crate) verify_interval: Duration,
     /// How long a deleted object may wait for what it wrote to be deleted.
-    pub(super) deletion_timeout: Duration,
-    pub(super) events: Events,
-    pub(super) metrics: Metrics,
+    pub(crate) deletion_timeout: Duration,
+    pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
 }
 
 impl Context {
     /// An object is gone: nothing of it is kept, and a place it was given goes to the next. Where
     /// another of its name is there already, the Secrets it names are that one's.
-    pub(super) fn forget(&self, object: &Guarded, is_replaced: bool) {
+    pub(crate) fn forget(&self, object: &Guarded, is_replaced: bool) {
         let name = object_name(object);
         if !is_replaced {
-            self.references.change(&name, &secret_names(object), &[]);
+            self.reverse_index.change(&name, &secret_names(object), &[]);
         }
         if let Some(uid) = object.uid() {
             self.forget_uid(&uid, &name);
@@ -76,49 +76,30 @@ impl Context {
     }
 
     /// Of an object nothing is kept in memory, and whoever claims a name that it held may have it now.
-    pub(super) fn forget_uid(&self, uid: &str, name: &ObjectName) {
-        if let Some(account) = self.memos.forget(uid) {
-            account.access.forget(name);
+    pub(crate) fn forget_uid(&self, uid: &str, name: &ObjectName) {
+        if let Some(account) = self.states.forget(uid) {
+            account.limiter.forget(name);
         }
-        self.wake_all(self.claims.forget(uid));
+        self.requeue_all(self.claims.forget(uid));
     }
 
     /// Has objects looked at again, whatever they wait for.
-    pub(super) fn wake_all(&self, objects: impl IntoIterator<Item = ObjectName>) {
+    pub(crate) fn requeue_all(&self, objects: impl IntoIterator<Item = ObjectName>) {
         for object in objects {
             // The receiver lives as long as the controller.
-            let _ = self.nudge.send(object);
+            let _ = self.requeue.send(object);
         }
     }
 
     /// An object needs no call now: a place that it was given goes to the next.
-    pub(super) fn give_on(&self, uid: &str, name: &ObjectName) {
-        if let Some(account) = self.memos.account(uid) {
-            account.access.forget(name);
+    pub(crate) fn release_permit(&self, uid: &str, name: &ObjectName) {
+        if let Some(account) = self.states.account(uid) {
+            account.limiter.forget(name);
         }
     }
 }
 
-/// The Secrets that an object reads; none if it does not decode.
-pub(super) fn secret_names(object: &Guarded) -> Vec<&str> {
-    object
-        .0
-        .as_ref()
-        .map(|object| object.spec.secret_names())
-        .unwrap_or_default()
-}
-
-/// Namespace and name.
-pub(super) fn object_name(object: &impl ResourceExt) -> ObjectName {
-    (object.namespace().unwrap_or_default(), object.name_any())
-}
-
-/// The reference under which the queue knows an object.
-pub(super) fn object_ref((namespace, name): &ObjectName) -> ObjectRef<Guarded> {
-    ObjectRef::new(name).within(namespace)
-}
-
 /// A time between 90 % and 110 % of `duration`, so that what starts together does not stay so.
-pub(super) fn jittered(duration: Duration) -> Duration {
+pub(crate) fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(0.9 + fastrand::f64() * 0.2)
 }

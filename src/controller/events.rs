@@ -15,7 +15,7 @@ use kube::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{context::Guarded, kubernetes::bounded};
+use super::{kubernetes::bounded, object::Guarded};
 use crate::{
     api::{ProviderSecret, Reason},
     telemetry::Metrics,
@@ -32,14 +32,14 @@ const LONGEST_NOTE: usize = 1024;
 
 /// Whether a person should look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Importance {
+pub(crate) enum Importance {
     Normal,
     Warning,
 }
 
 /// Where events are handed over. It never waits.
 #[derive(Clone)]
-pub(super) struct Events {
+pub(crate) struct Events {
     queue: mpsc::Sender<(Importance, String, Event)>,
     metrics: Metrics,
     reporter: String,
@@ -47,7 +47,7 @@ pub(super) struct Events {
 
 impl Events {
     /// The hand-over, and the task that sends until it is dropped.
-    pub(super) fn new(
+    pub(crate) fn new(
         client: Client,
         metrics: Metrics,
         reporter: String,
@@ -65,7 +65,7 @@ impl Events {
     }
 
     /// Tells something about an object.
-    pub(super) fn tell(
+    pub(crate) fn tell(
         &self,
         object: &Guarded,
         importance: Importance,

@@ -1,5 +1,5 @@
-//! The gate: whether a wake-up brings news. Pure. Without news, and before the next try is due, a
-//! pass calls nothing and nobody.
+//! The gate: whether there is news of an object. Pure. Without news, and before the next try is due,
+//! a reconcile makes no call.
 
 use std::time::Duration;
 
@@ -7,119 +7,128 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use super::{plan::due, version};
+use super::{
+    cache::{Acted, ObjectState},
+    object::{has_finalizer, is_newer, ready_condition},
+    plan::{due, may_be_there},
+};
 use crate::api::{
-    DELETION_OVERRIDE, EntryState, FLUX_REQUESTED_AT, ProviderSecret, READY, Reason,
+    DELETION_OVERRIDE, DeletionPolicy, EntryState, FLUX_REQUESTED_AT, ProviderSecret, Reason,
     SYNC_REQUESTED_AT,
 };
 
-/// Of a longer request only so many characters count; status holds no more.
+/// How many characters of a request count; status holds no more.
 const LONGEST_REQUEST: usize = 1024;
 
-/// What a pass acted on.
+/// What becomes of the state of an object when it is woken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Acted {
-    /// The generation of the spec.
-    pub(super) generation: i64,
-    /// The Secrets that were read and their versions, sorted by name.
-    pub(super) sources: Vec<(String, String)>,
-}
-
-/// What to do with a wake-up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Decision {
-    /// Nothing to do and nothing to wait for.
+pub(crate) enum Transition {
+    /// It stays as it is: nothing to do and nothing to wait for.
     Rest,
-    /// Nothing to do before this has passed.
+    /// It stays as it is until this has passed.
     Later(Duration),
-    /// Ask the provider whether it has finished what it accepted.
+    /// The provider is asked whether it has finished what it accepted.
     Settle,
-    /// Compare what was written with the account's listing.
+    /// What was written is compared with the account's listing.
     Verify,
-    /// A whole pass again, although nothing is new: what failed is tried once more.
+    /// A whole reconcile again, although nothing is new: what failed is tried once more.
     Retry,
-    /// A whole pass, because there is news.
+    /// A whole reconcile, because there is news.
     Go,
 }
 
-/// What the memo holds for the decision; nothing of it survives a restart.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Remembered<'a> {
-    /// What the last pass acted on.
-    pub(super) acted: Option<&'a Acted>,
+/// What is remembered of an object, as far as it decides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Remembered<'a> {
+    pub(crate) state: &'a ObjectState,
     /// When the next try is due.
-    pub(super) next_try: Option<Instant>,
-    /// Whether entries must be written because another object wrote them.
-    pub(super) has_spoiled: bool,
+    pub(crate) next_try: Option<Instant>,
+    /// Whether entries must be written because another object overwrote them.
+    pub(crate) must_rewrite: bool,
     /// Whether it is time to look at the listing.
-    pub(super) is_unverified: bool,
-    /// Whether somebody asked for a pass.
-    pub(super) is_nudged: bool,
+    pub(crate) is_unverified: bool,
+    /// Whether a reconcile was asked for.
+    pub(crate) is_requeued: bool,
 }
 
-/// Decides. `current` gives the version of a Secret, none if it does not exist.
-pub(super) fn decide(
+/// Decides about an object that lives. `current` gives the version of a Secret, none if it does not
+/// exist.
+pub(crate) fn decide(
     object: &ProviderSecret,
-    memo: Remembered<'_>,
+    remembered: Remembered<'_>,
     (now, clock): (Instant, Timestamp),
     current: impl Fn(&str) -> Option<String>,
-) -> Decision {
-    let Remembered {
-        acted: remembered,
-        next_try,
-        ..
-    } = memo;
+) -> Transition {
     let recorded = recorded(object);
-    let Some(acted) = remembered.or(recorded.as_ref()) else {
-        return Decision::Go;
+    let waiting = match remembered.state {
+        ObjectState::Waiting { acted, .. } => Some(acted),
+        ObjectState::Resting | ObjectState::Unrecorded | ObjectState::Deleting { .. } => None,
     };
+    let Some(acted) = waiting.or(recorded.as_ref()) else {
+        return Transition::Go;
+    };
+    let is_at_rest = is_at_rest(object);
     let must_write = !object.spec.is_suspended()
-        && (memo.has_spoiled || (is_at_rest(object) && has_due(object, clock)));
-    if has_news(object, acted, current) || memo.is_nudged || must_write {
-        return Decision::Go;
+        && (remembered.must_rewrite || (is_at_rest && has_due(object, clock)));
+    let is_news = remembered.is_requeued || is_unguarded(object);
+    if is_news || must_write || has_news(object, acted, current) {
+        return Transition::Go;
     }
-    let rest = if memo.is_unverified && is_at_rest(object) && !object.spec.is_suspended() {
-        Decision::Verify
+    let rest = if remembered.is_unverified && is_at_rest && !object.spec.is_suspended() {
+        Transition::Verify
     } else {
-        Decision::Rest
+        Transition::Rest
     };
-    let is_settling = is_settling(object);
-    let again = if is_settling {
-        Decision::Settle
+    let again = if is_settling(object) {
+        Transition::Settle
     } else {
-        Decision::Retry
+        Transition::Retry
     };
-    match (remembered, next_try) {
-        (Some(_), Some(due)) if due > now => Decision::Later(due - now),
+    match (waiting, remembered.next_try) {
+        (Some(_), Some(due)) if due > now => Transition::Later(due - now),
         // A predecessor's word that it writes may arrive after ours that there is nothing to do.
-        (Some(_), None) if is_writing(object) => Decision::Go,
+        (Some(_), None) if is_writing(object) => Transition::Go,
         (Some(_), None) => rest,
-        (None, _) if is_at_rest(object) => rest,
+        (None, _) if is_at_rest => rest,
         _ => again,
     }
 }
 
 /// Decides about an object that is deleted and waits for its cleanup.
-pub(super) fn decide_deletion(
+pub(crate) fn decide_deletion(
     object: &ProviderSecret,
-    memo: Remembered<'_>,
+    remembered: Remembered<'_>,
     now: Instant,
     current: impl Fn(&str) -> Option<String>,
-) -> Decision {
-    let Some((acted, due)) = memo.acted.zip(memo.next_try) else {
-        return Decision::Go;
+) -> Transition {
+    let ObjectState::Deleting {
+        blocked: Some((acted, _)),
+        ..
+    } = remembered.state
+    else {
+        return Transition::Go;
     };
     let is_override = object.annotations().contains_key(DELETION_OVERRIDE);
-    if is_override || memo.is_nudged || due <= now || has_news(object, acted, current) {
-        Decision::Go
-    } else {
-        Decision::Later(due - now)
+    let is_news = is_override || remembered.is_requeued || has_news(object, acted, current);
+    match remembered.next_try {
+        Some(due) if due > now && !is_news => Transition::Later(due - now),
+        _ => Transition::Go,
     }
+}
+
+/// Whether something may be at the provider that is to be deleted with the object, and the finalizer
+/// is missing: another writer has replaced the metadata, or the policy has changed.
+pub(crate) fn is_unguarded(object: &ProviderSecret) -> bool {
+    let mut records = object.status.iter().flat_map(|status| &status.entries);
+    object.spec.deletion_policy() == DeletionPolicy::Delete
+        && object.metadata.deletion_timestamp.is_none()
+        && !has_finalizer(object)
+        && records.any(may_be_there)
 }
 
 /// Whether status alone tells all that was acted on, and the object is at rest: then nothing need be
 /// remembered of it.
-pub(super) fn is_told_by_status(object: &ProviderSecret, acted: &Acted) -> bool {
+pub(crate) fn is_recorded_in_status(object: &ProviderSecret, acted: &Acted) -> bool {
     is_at_rest(object) && recorded(object).as_ref() == Some(acted)
 }
 
@@ -152,7 +161,7 @@ fn has_news(
             .find(|(of, _)| of == name)
             .map(|(_, version)| version.as_str());
         match (known, current(name)) {
-            (Some(known), Some(seen)) => version::is_newer(&seen, known),
+            (Some(known), Some(seen)) => is_newer(&seen, known),
             (None, None) => false,
             (Some(_), None) | (None, Some(_)) => true,
         }
@@ -161,7 +170,7 @@ fn has_news(
 
 /// The request for a sync that was not acted on yet. Of two annotations the later one in the order
 /// of their texts counts, which for times is the later time.
-pub(super) fn requested(object: &ProviderSecret) -> Option<String> {
+pub(crate) fn requested(object: &ProviderSecret) -> Option<String> {
     let annotations = object.annotations();
     let asked = [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT]
         .into_iter()
@@ -174,7 +183,7 @@ pub(super) fn requested(object: &ProviderSecret) -> Option<String> {
 }
 
 /// Whether an entry is due to be written again.
-pub(super) fn has_due(object: &ProviderSecret, clock: Timestamp) -> bool {
+pub(crate) fn has_due(object: &ProviderSecret, clock: Timestamp) -> bool {
     let interval = object.spec.rewrite_interval();
     let entries = object.status.iter().flat_map(|status| &status.entries);
     entries
@@ -183,10 +192,7 @@ pub(super) fn has_due(object: &ProviderSecret, clock: Timestamp) -> bool {
 }
 
 fn ready_reason(object: &ProviderSecret) -> Option<(&str, &str)> {
-    let conditions = &object.status.as_ref()?.conditions;
-    let ready = conditions
-        .iter()
-        .find(|condition| condition.r#type == READY)?;
+    let ready = ready_condition(object)?;
     Some((ready.status.as_str(), ready.reason.as_str()))
 }
 

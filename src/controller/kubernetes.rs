@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum KubernetesError {
     /// 404.
     NotFound,
     /// 403.
@@ -28,34 +28,36 @@ pub(super) enum Failure {
 }
 
 /// A Secret as it is needed: its version and values that are erased when they are dropped.
-pub(super) struct ReadSecret {
-    pub(super) version: String,
+pub(crate) struct ReadSecret {
+    pub(crate) version: String,
     /// The type, such as `Opaque`.
-    pub(super) kind: String,
-    pub(super) data: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    pub(crate) kind: String,
+    pub(crate) data: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
 /// Bounds a call and reduces its error to what decides what happens next.
-pub(super) async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+pub(crate) async fn bounded<T>(
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, KubernetesError> {
     match timeout(TIMEOUT, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(kube::Error::Api(status))) => Err(match status.code {
-            403 => Failure::Forbidden,
-            404 => Failure::NotFound,
-            409 => Failure::Conflict,
-            422 => Failure::Invalid,
-            _ => Failure::Unavailable,
+            403 => KubernetesError::Forbidden,
+            404 => KubernetesError::NotFound,
+            409 => KubernetesError::Conflict,
+            422 => KubernetesError::Invalid,
+            _ => KubernetesError::Unavailable,
         }),
-        Ok(Err(_)) | Err(_) => Err(Failure::Unavailable),
+        Ok(Err(_)) | Err(_) => Err(KubernetesError::Unavailable),
     }
 }
 
 /// Reads a Secret.
-pub(super) async fn read_secret(
+pub(crate) async fn read_secret(
     client: &Client,
     namespace: &str,
     name: &str,
-) -> Result<ReadSecret, Failure> {
+) -> Result<ReadSecret, KubernetesError> {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let secret = bounded(api.get(name)).await?;
     let data = secret.data.unwrap_or_default().into_iter();
@@ -69,10 +71,10 @@ pub(super) async fn read_secret(
 }
 
 /// Whether a namespace is being deleted. One that cannot be read is not.
-pub(super) async fn is_terminating(client: &Client, namespace: &str) -> bool {
+pub(crate) async fn is_terminating(client: &Client, namespace: &str) -> bool {
     let api: Api<Namespace> = Api::all(client.clone());
     match bounded(api.get(namespace)).await {
         Ok(namespace) => namespace.metadata.deletion_timestamp.is_some(),
-        Err(failure) => failure == Failure::NotFound,
+        Err(error) => error == KubernetesError::NotFound,
     }
 }

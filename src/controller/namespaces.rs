@@ -11,17 +11,17 @@ pub struct Namespaces(BTreeSet<String>);
 
 impl Namespaces {
     /// The named ones, in order; none means that all are watched.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
     /// Whether every namespace is watched.
-    pub(super) fn is_all(&self) -> bool {
+    pub(crate) fn is_all(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Whether objects of a namespace are the operator's business.
-    pub(super) fn contains(&self, namespace: &str) -> bool {
+    pub(crate) fn contains(&self, namespace: &str) -> bool {
         self.is_all() || self.0.contains(namespace)
     }
 }

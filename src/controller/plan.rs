@@ -2,8 +2,9 @@
 
 mod again;
 mod drift;
+mod entry;
+mod lacks;
 mod locate;
-mod needs;
 mod removal;
 mod taken;
 
@@ -11,95 +12,88 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
-use self::{
-    again::{attempted, unconfirmed},
-    drift::is_contended,
-    locate::is_listed,
-    taken::{foreign, found, shown_set, unfit},
-};
-pub(super) use self::{
+pub(crate) use self::{
     again::{confirm_in, due},
     drift::{Cause, Drift, Evidence, drifted},
-    locate::{Shown, is_marked, is_shown_as_ours, locate},
-    needs::{needs_listing, needs_members},
-    removal::{Removed, Riddance, is_ours, may_be_there, removals},
+    entry::{Change, DesiredEntry, EntryOutcome, PlannedEntry},
+    lacks::{Lack, lacks},
+    locate::{Shown, is_shown_as_ours, locate},
+    removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},
     taken::taken,
 };
-use super::{desired::Desired, trouble::Trouble};
+use self::{
+    drift::is_contended,
+    taken::{foreign, found, shown_set, unfit},
+};
+use super::error::Failure;
 use crate::{
-    api::{ConflictPolicy, DeletionPolicy, DriftStatus, EntryState, EntryStatus, Found, Reason},
-    provider::{ListingNeed, Remote, Rules, Unit},
+    account::Snapshot,
+    api::{ConflictPolicy, DeletionPolicy, EntryState, EntryStatus, Found, Reason},
+    provider::{ListingNeed, Rules, Unit},
 };
 
-/// What is done about one wanted entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    /// The provider holds it.
-    Keep,
-    /// It is written for the first time: the provider is not known to have it.
-    Create,
-    /// It is written again, to the secret with this id where ids are known.
-    Update(Option<String>),
-    /// It cannot be written.
-    Refuse(Trouble),
+/// What is known of the keys of the set that an object writes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Members {
+    /// The provider was not asked.
+    #[default]
+    NotAsked,
+    /// There is no such set.
+    NoSet,
+    /// The set holds these keys.
+    Keys(Vec<String>),
 }
 
-/// One entry of the plan, in the order of the wanted entries.
-#[derive(Debug)]
-pub(super) struct Planned {
-    pub(super) change: Change,
-    /// The digest of the wanted value, where there is a value.
-    pub(super) digest: Option<String>,
-    /// What was recorded of the entry, unless it turned out to be another object's.
-    pub(super) recorded: Option<EntryStatus>,
-    /// What the provider showed of the name before its first write.
-    pub(super) found: Option<Found>,
-    /// Why it is written although nothing changed here.
-    pub(super) cause: Option<Cause>,
-    /// The count of repairs, this one included.
-    pub(super) drift: Option<DriftStatus>,
+impl Members {
+    /// What the provider answered: the keys, or none if there is no such set.
+    pub(crate) fn answered(keys: Option<Vec<String>>) -> Self {
+        keys.map_or(Self::NoSet, Self::Keys)
+    }
 }
 
-/// What the plan is made from, besides the wanted entries.
+/// What the plan is made from, besides the desired entries. Records live as long as the plan; what
+/// was asked of the provider does not.
 #[derive(Clone, Copy)]
-pub(super) struct Inputs<'a> {
+pub(crate) struct Inputs<'a, 'o> {
     /// `status.entries`.
-    pub(super) recorded: &'a [EntryStatus],
+    pub(crate) recorded: &'a [EntryStatus],
     /// The account's listing, where it was needed.
-    pub(super) observed: Option<&'a [Remote]>,
-    /// The keys of the set, where they were needed; the inner one is none if there is no set.
-    pub(super) members: Option<&'a Option<Vec<String>>>,
+    pub(crate) snapshot: Option<&'o Snapshot>,
+    /// The keys of the set, where they were needed.
+    pub(crate) members: &'o Members,
+    /// Whether the provider was asked whose names these are.
+    pub(crate) is_scope_asked: bool,
     /// The rules of the provider.
-    pub(super) rules: &'a Rules,
+    pub(crate) rules: &'o Rules,
     /// The set that all entries belong to, and its region if the spec names one.
-    pub(super) set: Option<(&'a str, Option<&'a str>)>,
+    pub(crate) set: Option<(&'o str, Option<&'o str>)>,
     /// `spec.deletionPolicy`.
-    pub(super) deletion: DeletionPolicy,
+    pub(crate) deletion: DeletionPolicy,
     /// `spec.conflictPolicy`.
-    pub(super) conflict: ConflictPolicy,
+    pub(crate) conflict: ConflictPolicy,
     /// Entries that are written although their digests are the same, by folded name.
-    pub(super) suspects: &'a BTreeMap<String, Cause>,
+    pub(crate) suspects: &'o BTreeMap<String, Cause>,
     /// Whether somebody asked for a sync: what was given up is tried again.
-    pub(super) is_requested: bool,
+    pub(crate) is_requested: bool,
     /// Now, to be compared with times in status.
-    pub(super) now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// What the objects of the cluster have to say about a folded name.
-pub(super) trait Claimed {
+pub(crate) trait Claimed {
     /// Why the name is another object's; none if it is ours.
-    fn lost(&self, folded: &str) -> Option<Trouble>;
+    fn lost(&self, folded: &str) -> Option<Failure>;
     /// Whether another object that lives on claims the name too.
-    fn has_heir(&self, folded: &str) -> bool;
+    fn has_successor(&self, folded: &str) -> bool;
 }
 
-/// Makes the plan. `digest` gives the digest of a wanted entry, where it has a value.
-pub(super) fn plan(
-    desired: &[Desired],
-    inputs: &Inputs<'_>,
+/// Makes the plan. `digest` gives the digest of a desired entry, where it has a value.
+pub(crate) fn plan<'a>(
+    desired: &'a [DesiredEntry],
+    inputs: &Inputs<'a, '_>,
     claimed: &dyn Claimed,
-    digest: impl Fn(&Desired) -> Option<String>,
-) -> Vec<Planned> {
+    digest: impl Fn(&DesiredEntry) -> Option<String>,
+) -> Vec<PlannedEntry<'a>> {
     let recorded: BTreeMap<String, &EntryStatus> = inputs
         .recorded
         .iter()
@@ -114,33 +108,35 @@ pub(super) fn plan(
         .collect()
 }
 
-fn planned(
-    entry: &Desired,
-    recorded: Option<&EntryStatus>,
+fn planned<'a>(
+    entry: &'a DesiredEntry,
+    recorded: Option<&'a EntryStatus>,
     digest: Option<String>,
-    inputs: &Inputs<'_>,
+    inputs: &Inputs<'_, '_>,
     claimed: &dyn Claimed,
-) -> Planned {
-    let nothing = Planned {
+) -> PlannedEntry<'a> {
+    let nothing = PlannedEntry {
+        desired: entry,
         change: Change::Keep,
         digest,
-        recorded: recorded.cloned(),
+        record: recorded,
+        outcome: EntryOutcome::NotTried,
         found: recorded.and_then(|recorded| recorded.found),
         cause: None,
         drift: recorded.and_then(|recorded| recorded.drift.clone()),
     };
-    if let Some(trouble) = claimed.lost(&entry.folded) {
-        return Planned {
-            change: Change::Refuse(trouble),
-            recorded: None,
+    if let Some(failure) = claimed.lost(&entry.folded) {
+        return PlannedEntry {
+            change: Change::Refuse(failure),
+            record: None,
             found: None,
             drift: None,
             ..nothing
         };
     }
-    if let Err(trouble) = &entry.value {
-        return Planned {
-            change: Change::Refuse(trouble.clone()),
+    if let Err(failure) = &entry.value {
+        return PlannedEntry {
+            change: Change::Refuse(failure.clone()),
             ..nothing
         };
     }
@@ -153,7 +149,7 @@ fn planned(
     let is_drift = matches!(cause, Some(Cause::Drift(_)));
     let repairs = nothing.drift.as_ref().filter(|_| !inputs.is_requested);
     if is_drift && is_contended(repairs, inputs.now) {
-        return Planned {
+        return PlannedEntry {
             change: Change::Refuse(contended(entry, inputs.rules)),
             ..nothing
         };
@@ -167,7 +163,7 @@ fn planned(
     } else {
         nothing.drift.clone()
     };
-    Planned {
+    PlannedEntry {
         change,
         found,
         cause,
@@ -183,22 +179,22 @@ fn is_held(recorded: &EntryStatus, digest: Option<&str>) -> bool {
         && recorded.digest.as_deref() == digest
 }
 
-fn contended(entry: &Desired, rules: &Rules) -> Trouble {
+fn contended(entry: &DesiredEntry, rules: &Rules) -> Failure {
     let message = format!(
         "Somebody else keeps changing or deleting {} at {}. It is left alone for a day, or until a sync is requested; find the other writer.",
         entry.name, rules.kind
     );
-    Trouble::config(Reason::Contended, message)
+    Failure::config(Reason::Contended, message)
 }
 
 fn each(
-    entry: &Desired,
+    entry: &DesiredEntry,
     recorded: Option<&EntryStatus>,
-    inputs: &Inputs<'_>,
+    inputs: &Inputs<'_, '_>,
 ) -> (Change, Option<Found>) {
     let shown = inputs
-        .observed
-        .map(|remotes| is_listed(entry, remotes, inputs.rules));
+        .snapshot
+        .map(|snapshot| snapshot.named(&entry.folded).next().is_some());
     let found = found(recorded, shown, Found::Absent);
     if let Some(refused) = unfit(inputs) {
         return (Change::Refuse(refused), found);
@@ -215,11 +211,14 @@ fn each(
         };
         return (change, found);
     }
-    let located = match locate(entry, inputs.observed.unwrap_or_default(), inputs.rules) {
-        Ok(located) => located,
-        Err(trouble) => return (Change::Refuse(trouble), found),
+    let located = inputs
+        .snapshot
+        .map(|snapshot| locate(entry, snapshot, inputs.rules));
+    let located = match located.transpose() {
+        Ok(located) => located.flatten(),
+        Err(failure) => return (Change::Refuse(failure), found),
     };
-    let id = match inputs.observed {
+    let id = match inputs.snapshot {
         // What is there now is better known than what was.
         Some(_) => located.and_then(|remote| remote.id.clone()),
         None => recorded.and_then(|recorded| recorded.remote_id.clone()),
@@ -233,29 +232,24 @@ fn each(
 }
 
 fn member(
-    entry: &Desired,
+    entry: &DesiredEntry,
     recorded: Option<&EntryStatus>,
-    inputs: &Inputs<'_>,
+    inputs: &Inputs<'_, '_>,
 ) -> (Change, Option<Found>) {
-    let absent = match inputs.observed {
+    let absent = match inputs.snapshot {
         Some(_) if shown_set(inputs).is_none() => Some(Found::NoSet),
         _ => None,
     };
     let shown = match (absent, inputs.members) {
-        (Some(_), _) | (None, Some(None)) => Some(false),
-        (None, Some(Some(keys))) => Some(keys.contains(&entry.name)),
-        (None, None) => None,
+        (Some(_), _) | (None, Members::NoSet) => Some(false),
+        (None, Members::Keys(keys)) => Some(keys.contains(&entry.name)),
+        (None, Members::NotAsked) => None,
     };
-    let is_there = inputs.members.is_some_and(Option::is_some);
-    let found = found(
-        recorded,
-        shown,
-        if is_there {
-            Found::Absent
-        } else {
-            Found::NoSet
-        },
-    );
+    let absent = match inputs.members {
+        Members::Keys(_) => Found::Absent,
+        Members::NotAsked | Members::NoSet => Found::NoSet,
+    };
+    let found = found(recorded, shown, absent);
     if let Some(refused) = unfit(inputs) {
         return (Change::Refuse(refused), found);
     }
@@ -271,37 +265,13 @@ fn member(
 }
 
 /// Whether the provider has acknowledged a write of the entry.
-pub(super) fn was_written(recorded: &EntryStatus) -> bool {
+pub(crate) fn was_written(recorded: &EntryStatus) -> bool {
     recorded.last_write_time.is_some()
 }
 
-impl Change {
-    /// Whether something is sent.
-    pub(super) fn is_write(&self) -> bool {
-        matches!(self, Self::Create | Self::Update(_))
-    }
-}
-
-impl Planned {
-    /// What is recorded as attempted before it is written.
-    pub(super) fn attempted(&self) -> Option<String> {
-        attempted(self.recorded.as_ref(), self.digest.as_deref(), self.cause)
-    }
-
-    /// What stays recorded as attempted after it was written, or refused without any effect.
-    pub(super) fn unconfirmed(&self) -> Option<String> {
-        unconfirmed(self.recorded.as_ref(), self.digest.as_deref(), self.cause)
-    }
-
-    /// Whether this would be the first write of the name.
-    pub(super) fn is_first_write(&self) -> bool {
-        self.change.is_write() && !self.recorded.as_ref().is_some_and(was_written)
-    }
-}
-
 /// What is recorded and not wanted.
-pub(super) fn unwanted<'a>(
-    desired: &[Desired],
+pub(crate) fn unwanted<'a>(
+    desired: &[DesiredEntry],
     recorded: &'a [EntryStatus],
     rules: &Rules,
 ) -> Vec<&'a EntryStatus> {

@@ -1,5 +1,12 @@
 //! Report: writes status, only when it changed, and tells of transitions.
 
+pub(crate) mod conditions;
+pub(crate) mod finalizer;
+pub(crate) mod messages;
+pub(crate) mod outcome;
+pub(crate) mod status;
+pub(crate) mod warnings;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,112 +17,85 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use self::{
+    conditions::{Readiness, ReadyState, conditions},
+    outcome::{EventNote, Outcome},
+};
 use super::{
-    context::{Context, object_name},
-    dereference::Versions,
+    context::Context,
     events::Importance,
-    kubernetes::{Failure, bounded},
-    status::{self, State, Verdict},
+    kubernetes::{KubernetesError, bounded},
+    object::{object_name, slim, time},
 };
-use crate::api::{
-    DELETION_OVERRIDE, EntryStatus, FLUX_REQUESTED_AT, GROUP, ProviderSecret, ProviderSecretStatus,
-    READY, Reason, SYNC_REQUESTED_AT, SourceStatus,
-};
+use crate::api::{GROUP, ProviderSecret, ProviderSecretStatus, READY, Reason, SourceStatus};
 
 /// How often a status write is tried when others write the object at the same time. Giving up costs
 /// one more write at the provider.
 const TRIES: u32 = 5;
 
-/// What a pass found out.
-pub(super) struct Findings {
-    pub(super) verdict: Verdict,
-    pub(super) provider: Option<&'static str>,
-    pub(super) scope: Option<String>,
-    pub(super) entries: Vec<EntryStatus>,
-    pub(super) sources: Versions,
-    /// Entries that the provider acknowledged in this pass.
-    pub(super) written: usize,
-    /// The request for a sync that was acted on.
-    pub(super) handled: Option<String>,
-    /// What the digests were made with, where it is known.
-    pub(super) key_fingerprint: Option<String>,
-    /// What else is to be told.
-    pub(super) notices: Vec<Notice>,
-}
-
-/// Something that a person is told once.
-#[derive(Clone, Debug)]
-pub(super) struct Notice {
-    pub(super) importance: Importance,
-    pub(super) reason: Reason,
-    pub(super) action: &'static str,
-    pub(super) note: String,
-}
-
-/// The status that says what was found.
-pub(super) fn next_status(
+/// The status that says what a reconcile came to. `handled` is the request for a sync that was acted
+/// on.
+fn next_status(
     object: &ProviderSecret,
-    findings: &Findings,
+    readiness: &Readiness,
+    outcome: &Outcome,
+    handled: Option<String>,
     now: Timestamp,
 ) -> ProviderSecretStatus {
     let previous = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation;
-    let mut entries = findings.entries.clone();
+    let mut entries = outcome.entries.clone();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    let sources = findings.sources.iter().map(|(name, version)| SourceStatus {
+    let sources = outcome.sources.iter().map(|(name, version)| SourceStatus {
         name: name.clone(),
         resource_version: version.clone(),
     });
+    let provider = object.spec.provider.choice();
     ProviderSecretStatus {
-        conditions: status::conditions(&previous.conditions, &findings.verdict, generation, now),
+        conditions: conditions(&previous.conditions, readiness, generation, now),
         observed_generation: generation,
-        provider: findings.provider.map(str::to_owned),
-        scope: findings.scope.clone().or(previous.scope),
+        provider: provider.map(|choice| choice.kind().as_str().to_owned()),
+        scope: outcome.scope.clone().or(previous.scope),
         summary: Some(status::summary(&entries)),
-        last_sync_time: if findings.written > 0 {
-            Some(status::time(now))
+        last_sync_time: if outcome.written > 0 {
+            Some(time(now))
         } else {
             previous.last_sync_time
         },
-        last_handled_sync_request: findings
-            .handled
-            .clone()
-            .or(previous.last_handled_sync_request),
-        key_fingerprint: findings
-            .key_fingerprint
-            .clone()
-            .or(previous.key_fingerprint),
+        last_handled_sync_request: handled.or(previous.last_handled_sync_request),
+        key_fingerprint: outcome.key_fingerprint.clone().or(previous.key_fingerprint),
         sources: sources.collect(),
         entries,
     }
 }
 
-/// Writes what was found, tells of the transition, and gives the object as it is then.
+/// Writes what a reconcile came to, announces the transition, and gives the object as it is then.
 ///
 /// # Errors
-/// [`Failure::NotFound`] when the object is gone, else why status could not be written.
-pub(super) async fn report(
+/// [`KubernetesError::NotFound`] when the object is gone, else why status could not be written.
+pub(crate) async fn report(
     context: &Context,
     object: &Arc<ProviderSecret>,
-    findings: &Findings,
-) -> Result<Arc<ProviderSecret>, Failure> {
-    let next = next_status(object, findings, crate::clock::now());
-    let previous = object.status.clone().unwrap_or_default();
-    let told = write(context, object, &next).await?;
-    announce(context, object, &previous, findings);
-    tell(context, object, &findings.notices);
-    Ok(told)
+    readiness: &Readiness,
+    outcome: &Outcome,
+    handled: Option<String>,
+) -> Result<Arc<ProviderSecret>, KubernetesError> {
+    let next = next_status(object, readiness, outcome, handled, crate::clock::now());
+    let written = write(context, object, &next).await?;
+    announce(context, object, readiness, outcome.written);
+    tell(context, object, &outcome.event_notes);
+    Ok(written)
 }
 
 /// Writes a status if it says something new, and gives the object as it is then.
 ///
 /// # Errors
 /// As [`report`].
-pub(super) async fn write(
+pub(crate) async fn write(
     context: &Context,
     object: &Arc<ProviderSecret>,
     next: &ProviderSecretStatus,
-) -> Result<Arc<ProviderSecret>, Failure> {
+) -> Result<Arc<ProviderSecret>, KubernetesError> {
     if object
         .status
         .as_ref()
@@ -136,17 +116,17 @@ pub(super) async fn write(
     for _ in 0..TRIES {
         match bounded(api.patch_status(&name, &parameters, &patch)).await {
             Ok(answer) => return Ok(remember(context, answer)),
-            Err(Failure::Conflict) => {
+            Err(KubernetesError::Conflict) => {
                 let live = bounded(api.get(&name)).await?;
                 if live.uid() != object.uid() {
-                    return Err(Failure::NotFound);
+                    return Err(KubernetesError::NotFound);
                 }
-                patch = fenced_by_uid(object, next).ok_or(Failure::Conflict)?;
+                patch = fenced_by_uid(object, next).ok_or(KubernetesError::Conflict)?;
             }
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(error),
         }
     }
-    Err(Failure::Conflict)
+    Err(KubernetesError::Conflict)
 }
 
 /// Of the fields of a merge patch only the resourceVersion fences: one with the uid of a deleted
@@ -167,7 +147,7 @@ fn fenced_by_uid(object: &ProviderSecret, next: &ProviderSecretStatus) -> Option
 }
 
 /// Keeps the answer to a write of ours until the watch has caught up with it.
-pub(super) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<ProviderSecret> {
+pub(crate) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<ProviderSecret> {
     slim(&mut answer);
     let answer = Arc::new(answer);
     if answer.metadata.deletion_timestamp.is_some() && answer.finalizers().is_empty() {
@@ -177,19 +157,10 @@ pub(super) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<Pro
         return answer;
     }
     if let Some(uid) = answer.uid() {
-        context.memos.with(&uid, |memo| memo.wrote(&answer));
+        context.states.with(&uid, |tracked| tracked.wrote(&answer));
     }
-    context.wake_all(context.claims.note(&answer));
+    context.requeue_all(context.claims.update(&answer));
     answer
-}
-
-/// Drops what no pass reads and what takes most of the memory of an object.
-pub(super) fn slim(object: &mut impl ResourceExt) {
-    object.managed_fields_mut().clear();
-    object.annotations_mut().retain(|key, _| {
-        [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT, DELETION_OVERRIDE].contains(&key.as_str())
-    });
-    object.labels_mut().clear();
 }
 
 /// The status as a merge patch: what is absent is said to be absent.
@@ -215,67 +186,73 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
 }
 
 /// Tells what is to be told, in the log and as events.
-pub(super) fn tell(context: &Context, object: &Arc<ProviderSecret>, notices: &[Notice]) {
-    for notice in notices {
+pub(crate) fn tell(context: &Context, object: &Arc<ProviderSecret>, event_notes: &[EventNote]) {
+    for event_note in event_notes {
         let (namespace, name) = object_name(&**object);
-        let (reason, note) = (notice.reason.as_str(), &notice.note);
-        match notice.importance {
+        let (reason, note) = (event_note.reason.as_str(), &event_note.note);
+        match event_note.importance {
             Importance::Normal => tracing::info!(namespace, name, reason, "{note}"),
             Importance::Warning => tracing::warn!(namespace, name, reason, "{note}"),
         }
         let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
-        let Notice {
+        let EventNote {
             importance,
             reason,
             action,
             ..
-        } = *notice;
+        } = *event_note;
         context
             .events
             .tell(&guarded, importance, reason, action, note);
     }
 }
 
-/// One event for a transition, and one for each time something was written.
+/// Sends one event for a transition, and one each time that entries were written.
 fn announce(
     context: &Context,
     object: &Arc<ProviderSecret>,
-    previous: &ProviderSecretStatus,
-    findings: &Findings,
+    readiness: &Readiness,
+    written: usize,
 ) {
-    let verdict = &findings.verdict;
-    let before = previous
-        .conditions
-        .iter()
+    let conditions = object.status.iter().flat_map(|status| &status.conditions);
+    let before = conditions
+        .into_iter()
         .find(|condition| condition.r#type == READY);
-    let is_transition = before.is_none_or(|before| before.reason != verdict.reason.as_str());
-    // The provider is at work, or asked for patience: nobody need look.
-    let is_patience = matches!(verdict.reason, Reason::Progressing | Reason::RateLimited);
-    let (importance, action) = match verdict.state {
-        State::Ready if findings.written > 0 => (Importance::Normal, "Push"),
-        State::Ready | State::Suspended if verdict.reason == Reason::Suspended && is_transition => {
+    let is_transition = before.is_none_or(|before| before.reason != readiness.reason.as_str());
+    // The provider is at work, or asked for patience: no person need look.
+    let is_patience = matches!(readiness.reason, Reason::Progressing | Reason::RateLimited);
+    let (importance, action) = match readiness.state {
+        ReadyState::Ready if written > 0 => (Importance::Normal, "Push"),
+        ReadyState::Ready | ReadyState::Suspended
+            if readiness.reason == Reason::Suspended && is_transition =>
+        {
             (Importance::Normal, "Suspend")
         }
-        State::Stalled if is_transition => (Importance::Warning, "Push"),
-        State::Reconciling { .. } if is_transition && !is_patience => (Importance::Warning, "Push"),
-        State::Ready | State::Suspended | State::Reconciling { .. } | State::Stalled => return,
+        ReadyState::Stalled if is_transition => (Importance::Warning, "Push"),
+        ReadyState::Reconciling { .. } if is_transition && !is_patience => {
+            (Importance::Warning, "Push")
+        }
+        ReadyState::Ready
+        | ReadyState::Suspended
+        | ReadyState::Reconciling { .. }
+        | ReadyState::Stalled => return,
     };
     tracing::info!(
         namespace = object.namespace().unwrap_or_default(),
         name = object.name_any(),
         generation = object.metadata.generation.unwrap_or_default(),
-        reason = verdict.reason.as_str(),
-        entries_written = findings.written,
+        reason = readiness.reason.as_str(),
+        entries_written = written,
         "{}",
-        verdict.message
+        readiness.message
     );
     let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
     context.events.tell(
         &guarded,
         importance,
-        verdict.reason,
+        readiness.reason,
         action,
-        &verdict.message,
+        &readiness.message,
     );
 }
 
@@ -315,7 +292,7 @@ mod tests {
             provider: Some(String::new()),
             scope: Some(String::new()),
             summary: Some(String::new()),
-            last_sync_time: Some(status::time(Timestamp::now())),
+            last_sync_time: Some(time(Timestamp::now())),
             last_handled_sync_request: Some(String::new()),
             key_fingerprint: Some(String::new()),
             sources: Vec::new(),

@@ -19,31 +19,30 @@ use tokio::{
 };
 
 use super::{
-    claims::Claims,
-    context::{Context, Guarded, Settings, jittered, object_name, object_ref},
+    cache::{Complete, ObjectStates, ReverseIndex, SecretVersions},
+    context::{Context, Settings, jittered},
     events::Events,
     gate::has_due,
-    memo::Memos,
-    metrics::StoreStates,
-    pass::pass,
-    references::References,
-    secrets::SecretVersions,
-    watch,
+    object::{Guarded, object_name, object_ref},
+    ownership::Claims,
+    reconcile,
+    watch::{self, StoreSamples},
 };
 use crate::{
-    account::{Accounts, Allocator, Credentials, ObjectName},
+    account::{Accounts, Credentials, Limiter, ObjectName},
     http::Http,
-    telemetry::{Health, Metrics, PassResult},
+    telemetry::{Health, Metrics, ReconcileResult},
 };
 
 /// How long passes under way may take after the signal to stop: with the events after them 10 s.
 const DRAIN: Duration = Duration::from_secs(9);
 
 /// How often every object is looked at without a reason.
-const LOOK_AGAIN: Duration = Duration::from_mins(10);
+const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
 
 /// How often, at most and at least, it is looked for objects whose time has come.
-const OFTEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+const DUE_SCAN_INTERVAL: (Duration, Duration) =
+    (Duration::from_millis(100), Duration::from_secs(30));
 
 /// Why the controller ended by itself. It never should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,26 +74,27 @@ pub async fn run(
         metrics_per_resource,
         reporter,
     } = settings;
-    let (wake, woken) = mpsc::unbounded_channel();
-    let (nudge, nudged) = mpsc::unbounded_channel();
+    let (grant, granted) = mpsc::unbounded_channel();
+    let (requeue, requeued) = mpsc::unbounded_channel();
     let (events, send_events) = Events::new(client.clone(), metrics.clone(), reporter);
-    let allocator = Allocator::new(
-        places(concurrency),
+    let limiter = Limiter::new(
+        max_provider_calls(concurrency),
         calls_per_account,
-        wake,
+        grant,
         metrics.clone(),
     );
-    metrics.register_accounts(allocator.clone());
+    metrics.register_accounts(limiter.clone());
     let context = Arc::new(Context {
-        accounts: Accounts::new(http, endpoints, allocator.clone()),
+        accounts: Accounts::new(http, endpoints, limiter.clone()),
         client: client.clone(),
         credentials: Credentials::default(),
+        objects_listed: Complete::default(),
         secrets: SecretVersions::new(&namespaces),
         namespaces,
-        references: References::default(),
+        reverse_index: ReverseIndex::default(),
         claims: Claims::default(),
-        memos: Memos::default(),
-        nudge,
+        states: ObjectStates::default(),
+        requeue,
         epoch: Instant::now(),
         verify_interval,
         deletion_timeout,
@@ -103,15 +103,15 @@ pub async fn run(
     });
     let (store, writer) = reflector::store::<Guarded>();
     if metrics_per_resource {
-        metrics.register_objects(StoreStates(store.clone()));
+        metrics.register_objects(StoreSamples(store.clone()));
     }
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
-    let readers = watch::readers(Arc::clone(&context), client, store.clone(), health);
-    let turns = stream::unfold(woken, |mut woken| async {
-        let object = woken.recv().await?;
-        Some((object_ref(&object), woken))
+    let secrets = watch::secrets(Arc::clone(&context), client, store.clone(), health);
+    let grants = stream::unfold(granted, |mut granted| async {
+        let object = granted.recv().await?;
+        Some((object_ref(&object), granted))
     });
-    let concerned = concerned(nudged, store.clone(), Arc::clone(&context));
+    let affected = affected(requeued, store.clone(), Arc::clone(&context));
     let sweep = sweep(store.clone());
     let due = due(store.clone(), Arc::clone(&context));
     let config = controller::Config::default()
@@ -119,9 +119,9 @@ pub async fn run(
         .debounce(Duration::ZERO);
     let passes = Controller::for_stream(objects, store)
         .with_config(config)
-        .reconcile_on(readers)
-        .reconcile_on(turns)
-        .reconcile_on(concerned)
+        .reconcile_on(secrets)
+        .reconcile_on(grants)
+        .reconcile_on(affected)
         .reconcile_on(sweep)
         .reconcile_on(due)
         .graceful_shutdown_on(stop.clone())
@@ -134,7 +134,7 @@ pub async fn run(
             // What is gone between its wake-up and its pass is no error, but it may have been given
             // a place.
             if let Err(controller::Error::ObjectNotFound(gone)) = passed {
-                allocator.forget(&(gone.namespace.unwrap_or_default(), gone.name));
+                limiter.forget(&(gone.namespace.unwrap_or_default(), gone.name));
             }
             std::future::ready(())
         });
@@ -164,19 +164,21 @@ pub async fn run(
 }
 
 /// Objects that others concern: whatever they wait for, they are looked at.
-fn concerned(
-    nudged: mpsc::UnboundedReceiver<ObjectName>,
+fn affected(
+    requeued: mpsc::UnboundedReceiver<ObjectName>,
     store: Store<Guarded>,
     context: Arc<Context>,
 ) -> impl Stream<Item = ObjectRef<Guarded>> {
-    stream::unfold(nudged, move |mut nudged| {
+    stream::unfold(requeued, move |mut requeued| {
         let (store, context) = (store.clone(), Arc::clone(&context));
         async move {
-            let object = object_ref(&nudged.recv().await?);
+            let object = object_ref(&requeued.recv().await?);
             if let Some(uid) = store.get(&object).and_then(|object| object.uid()) {
-                context.memos.with(&uid, |memo| memo.is_nudged = true);
+                context
+                    .states
+                    .with(&uid, |tracked| tracked.is_requeued = true);
             }
-            Some((object, nudged))
+            Some((object, requeued))
         }
     })
 }
@@ -184,14 +186,14 @@ fn concerned(
 /// Objects for which the time has come to do something that no watch tells. One timer for all: a
 /// timer for each object would cost memory for each.
 fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = ObjectRef<Guarded>> {
-    let often = (context.verify_interval / 20).clamp(OFTEN.0, OFTEN.1);
+    let often = (context.verify_interval / 20).clamp(DUE_SCAN_INTERVAL.0, DUE_SCAN_INTERVAL.1);
     stream::unfold((store, context), move |(store, context)| async move {
         tokio::time::sleep(jittered(often)).await;
         let (now, clock) = (Instant::now(), crate::clock::now());
         let is_due = |object: &Arc<Guarded>| {
             let Ok(object) = &object.0 else { return false };
             let uid = object.uid().unwrap_or_default();
-            context.memos.is_due(&uid, now) || has_due(object, clock)
+            context.states.is_due(&uid, now) || has_due(object, clock)
         };
         let objects = store.state().into_iter().filter(is_due);
         let objects: Vec<_> = objects
@@ -204,7 +206,7 @@ fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = Objec
 
 /// How many passes may call providers at once: a few less than there are at all, so that a pass
 /// that calls nobody always finds a slot.
-fn places(concurrency: u16) -> usize {
+fn max_provider_calls(concurrency: u16) -> usize {
     let concurrency = usize::from(concurrency);
     concurrency
         .saturating_sub((concurrency / 8).clamp(1, 4))
@@ -215,7 +217,7 @@ fn places(concurrency: u16) -> usize {
 /// One timer for all: a timer for each object would cost memory for each.
 fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
     stream::unfold(store, |store| async {
-        tokio::time::sleep(jittered(LOOK_AGAIN)).await;
+        tokio::time::sleep(jittered(RESYNC_INTERVAL)).await;
         let objects = store
             .state()
             .into_iter()
@@ -227,26 +229,28 @@ fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
 
 async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
     let started = Instant::now();
-    let give_on = || context.give_on(&object.uid().unwrap_or_default(), &object_name(&*object));
+    let release_permit =
+        || context.release_permit(&object.uid().unwrap_or_default(), &object_name(&*object));
     let Ok(seen) = &object.0 else {
-        give_on();
+        release_permit();
         return Ok(Action::await_change());
     };
-    let seen = Arc::new(seen.clone());
     // A panic would end the controller for every object (style.md 7.8).
-    let outcome = AssertUnwindSafe(pass(&context, &seen)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(reconcile::reconcile(&context, seen))
+        .catch_unwind()
+        .await;
     let (result, action) = outcome.unwrap_or_else(|_| {
         tracing::error!(
             namespace = seen.namespace().unwrap_or_default(),
             name = seen.name_any(),
             "a pass panicked; this is a bug"
         );
-        give_on();
+        release_permit();
         (
-            PassResult::Panicked,
+            ReconcileResult::Panicked,
             Action::requeue(Duration::from_mins(5)),
         )
     });
-    context.metrics.pass(result, started.elapsed());
+    context.metrics.reconciled(result, started.elapsed());
     Ok(action)
 }

@@ -1,7 +1,10 @@
-//! Watches: own watchers, each with its own backoff, so that one that fails does not slow the
-//! other (style.md 7.1). Errors are told and dropped; the watcher goes on by itself.
+//! Watches: own watchers, each with its own backoff, so that one that fails does not slow the others
+//! (docs/decisions/0002-metadata-watch.md#own-streams). Errors are logged and dropped; the watcher
+//! goes on by itself. Only what is seen here creates the state and the claims of an object.
 
-mod merge;
+mod differences;
+mod lists;
+mod metrics;
 mod source;
 
 use std::{future::ready, sync::Arc};
@@ -12,168 +15,167 @@ use kube::{
     Client, ResourceExt,
     core::PartialObjectMeta,
     runtime::{
-        WatchStreamExt,
         reflector::{ObjectRef, Store, store::Writer},
         watcher,
     },
 };
 
-use self::{
-    merge::Told,
-    source::{Source, unfailing},
-};
+pub(crate) use self::metrics::StoreSamples;
+use self::{lists::WatchEvent, source::Source};
 use super::{
-    context::{Context, Guarded, object_name, object_ref, secret_names},
+    context::Context,
     events::Importance,
-    secrets::Relist,
+    object::{Guarded, object_name, object_ref, secret_names},
 };
-use crate::{api::Reason, telemetry::Health};
+use crate::{account::ObjectName, api::Reason, telemetry::Health};
 
-/// The objects themselves. Fills the store, keeps the index of references and forgets what is gone.
-pub(super) fn objects(
+/// The objects themselves. Fills the store, keeps the reverse index, and drops what is kept in memory
+/// of objects that are gone.
+pub(crate) fn objects(
     context: Arc<Context>,
     client: Client,
     mut writer: Writer<Guarded>,
     health: Health,
 ) -> impl Stream<Item = Result<Guarded, watcher::Error>> {
     let store = writer.as_reader();
+    // The store is ready though empty: a reconcile waits until the objects are complete.
+    writer.apply_watcher_event(&watcher::Event::Init);
+    writer.apply_watcher_event(&watcher::Event::InitDone);
     let source = Source {
         client,
         health,
         component: "providersecrets",
     };
-    let held = {
+    let known = {
         let store = store.clone();
-        move |namespace: &str| of_namespace(&store, namespace)
+        move |namespace: Option<&str>| names_in(&store, namespace)
     };
-    let events = source.events(&context.namespaces, held);
-    // Which namespaces are whole matters for Secrets only: of what is not listed there is no pass.
-    let events = events.filter_map(|told| {
-        ready(match told {
-            Ok(Told::Event(event)) => Some(Ok(event)),
-            Ok(Told::Whole(_)) => None,
-            Err(error) => Some(Err(error)),
-        })
-    });
-    let objects = events
-        .map(move |event| {
-            if let Ok(event) = &event {
-                let known = known(&store, event);
-                writer.apply_watcher_event(event);
-                match event {
-                    watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
-                        note(&context, object, known.first().map(|known| &**known));
-                    }
-                    watcher::Event::Delete(object) => context.forget(object, false),
-                    watcher::Event::Init => {}
-                    watcher::Event::InitDone => {
-                        for object in known {
-                            let now = store.get(&object_ref(&object_name(&*object)));
-                            if now.as_ref().is_none_or(|now| now.uid() != object.uid()) {
-                                context.forget(&object, now.is_some());
-                            }
-                        }
-                    }
-                }
+    let events = source.events(&context.namespaces, known);
+    events.filter_map(move |event| {
+        ready(match event {
+            WatchEvent::Applied(object) => {
+                let known = store.get(&object_ref(&object_name(&object)));
+                applied(&context, &mut writer, object, known.as_deref()).map(Ok)
             }
-            event
+            WatchEvent::Deleted(name) => {
+                if let Some(known) = store.get(&object_ref(&name)) {
+                    let known = Guarded::clone(&known);
+                    context.forget(&known, false);
+                    writer.apply_watcher_event(&watcher::Event::Delete(known));
+                }
+                None
+            }
+            WatchEvent::Complete => {
+                context.objects_listed.set();
+                None
+            }
+            // Of namespaces that are not listed there is no object to reconcile.
+            WatchEvent::Listed(_) => None,
         })
-        .applied_objects();
-    unfailing(objects).map(Ok)
+    })
 }
 
-/// What the store holds of a namespace.
-fn of_namespace(store: &Store<Guarded>, namespace: &str) -> Vec<Arc<Guarded>> {
-    let mut objects = store.state();
-    objects.retain(|object| object.namespace().as_deref() == Some(namespace));
-    objects
-}
-
-/// What the store holds before an event of that which the event is about.
-fn known(store: &Store<Guarded>, event: &watcher::Event<Guarded>) -> Vec<Arc<Guarded>> {
-    match event {
-        watcher::Event::Apply(object) | watcher::Event::InitApply(object) => store
-            .get(&object_ref(&object_name(object)))
-            .into_iter()
-            .collect(),
-        watcher::Event::InitDone => store.state(),
-        watcher::Event::Init | watcher::Event::Delete(_) => Vec::new(),
+/// Notes an object that the watch shows, and gives it to the queue unless it is as it was known.
+fn applied(
+    context: &Context,
+    writer: &mut Writer<Guarded>,
+    object: Guarded,
+    known: Option<&Guarded>,
+) -> Option<Guarded> {
+    let is_known = |known: &Guarded| {
+        known.uid() == object.uid() && known.resource_version() == object.resource_version()
+    };
+    if known.is_some_and(is_known) {
+        return None;
     }
-}
-
-/// What is known from seeing an object: which Secrets it names, or that it does not decode.
-fn note(context: &Context, object: &Guarded, before: Option<&Guarded>) {
-    let name = object_name(object);
-    let before = before.map(secret_names).unwrap_or_default();
-    context
-        .references
-        .change(&name, &before, &secret_names(object));
+    if let Some(replaced) = known.filter(|known| known.uid() != object.uid()) {
+        context.forget(replaced, true);
+    }
+    writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
+    let name = object_name(&object);
+    let before = known.map(secret_names).unwrap_or_default();
+    let now = secret_names(&object);
+    context.reverse_index.change(&name, &before, &now);
+    if let Some(uid) = object.uid() {
+        context.states.create(&uid);
+    }
     if let Ok(object) = &object.0 {
-        context.wake_all(context.claims.note(object));
+        context.requeue_all(context.claims.note(object));
     } else {
-        context.metrics.undecodable();
-        let note = "The object does not fit the operator's schema and is left alone. Compare it with kubectl explain providersecret.spec.";
-        tracing::error!(namespace = name.0, name = name.1, "{note}");
-        context.events.tell(
-            object,
-            Importance::Warning,
-            Reason::InvalidSpec,
-            "Decode",
-            note,
-        );
+        undecodable(context, &object, &name);
     }
+    Some(object)
 }
 
-/// The objects that read a Secret that changed. Secrets are watched as metadata only.
-pub(super) fn readers(
+fn undecodable(context: &Context, object: &Guarded, (namespace, name): &ObjectName) {
+    context.metrics.undecodable();
+    let note = "The object does not fit the operator's schema and is left alone. Compare it with kubectl explain providersecret.spec.";
+    tracing::error!(namespace, name, "{note}");
+    let (importance, reason) = (Importance::Warning, Reason::InvalidSpec);
+    let events = &context.events;
+    events.tell(object, importance, reason, "Decode", note);
+}
+
+/// The names that the store holds of a namespace, or of all.
+fn names_in(store: &Store<Guarded>, namespace: Option<&str>) -> Vec<ObjectName> {
+    let objects = store.state();
+    let names = objects.iter().map(|object| object_name(&**object));
+    names
+        .filter(|(of, _)| namespace.is_none_or(|namespace| of == namespace))
+        .collect()
+}
+
+/// The objects that name a Secret that changed. Secrets are watched as metadata only.
+pub(crate) fn secrets(
     context: Arc<Context>,
     client: Client,
     store: Store<Guarded>,
     health: Health,
 ) -> impl Stream<Item = ObjectRef<Guarded>> {
-    let mut relist = Relist::default();
     let source = Source {
         client,
         health,
         component: "secrets",
     };
-    let held = {
+    let known = {
         let context = Arc::clone(&context);
-        move |namespace: &str| context.secrets.held(namespace)
+        move |namespace: Option<&str>| context.secrets.names(namespace)
     };
-    let events = source.events::<PartialObjectMeta<Secret>>(&context.namespaces, held);
-    let woken = events
-        .map(move |told| told.map(|told| wake(&context, &store, &mut relist, told)))
-        // Errors only: a backoff behind Ok(Init) would never grow (style.md 7.3).
-        .filter(|woken| ready(woken.as_ref().map_or(true, |woken| !woken.is_empty())));
-    unfailing(woken).flat_map(stream::iter)
+    let events = source.events::<PartialObjectMeta<Secret>, _>(&context.namespaces, known);
+    let affected = events.map(move |event| affected(&context, &store, event));
+    affected.flat_map(stream::iter)
 }
 
-/// Takes note of what a watch of Secrets tells, and gives the objects which that may concern.
-fn wake(
+/// Notes what a watch of Secrets shows, and gives the objects that it affects.
+fn affected(
     context: &Context,
     store: &Store<Guarded>,
-    relist: &mut Relist,
-    told: Told<PartialObjectMeta<Secret>>,
+    event: WatchEvent<PartialObjectMeta<Secret>>,
 ) -> Vec<ObjectRef<Guarded>> {
-    let event = match told {
-        Told::Event(event) => event,
-        Told::Whole(namespace) => {
+    let objects = match event {
+        WatchEvent::Applied(secret) => {
+            let name = object_name(&secret);
+            let version = secret.resource_version().unwrap_or_default();
+            if !context.secrets.apply(&name, version) {
+                return Vec::new();
+            }
+            context.reverse_index.objects_of(&name)
+        }
+        WatchEvent::Deleted(name) => {
+            context.secrets.remove(&name);
+            context.credentials.forget(&name.0, &name.1);
+            context.reverse_index.objects_of(&name)
+        }
+        WatchEvent::Listed(None) => return Vec::new(),
+        WatchEvent::Listed(Some(namespace)) => {
             context.secrets.set_whole(&namespace);
-            // Those that name what does not exist too: until now they were left alone.
-            let waiting = of_namespace(store, &namespace).into_iter();
-            return waiting
-                .map(|object| object_ref(&object_name(&*object)))
-                .collect();
+            // Also objects that name Secrets that do not exist: until now they were skipped.
+            names_in(store, Some(&namespace))
+        }
+        WatchEvent::Complete => {
+            context.secrets.set_complete();
+            return Vec::new();
         }
     };
-    let changed = context.secrets.apply(relist, event);
-    let mut woken = Vec::new();
-    for secret in &changed {
-        if context.secrets.get(&secret.0, &secret.1).is_none() {
-            context.credentials.forget(&secret.0, &secret.1);
-        }
-        woken.extend(context.references.readers(secret).iter().map(object_ref));
-    }
-    woken
+    objects.iter().map(object_ref).collect()
 }

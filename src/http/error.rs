@@ -11,8 +11,11 @@ use super::{TransportError, retry_after};
 use crate::api::Reason;
 
 /// What kind of trouble it is. The class decides condition, retry and event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ErrorClass {
+    /// A Secret or a key in it is missing. Its appearance heals it, and nothing is tried before; no
+    /// answer of a provider has this class.
+    Waiting,
     /// The request is wrong and stays wrong until the spec or a Secret changes.
     Config,
     /// The credential is not accepted or not allowed to do this.
@@ -32,7 +35,7 @@ pub enum Class {
 #[error("{reason}")]
 pub struct ProviderError {
     /// What to do about it.
-    pub class: Class,
+    pub class: ErrorClass,
     /// The stable word for it.
     pub reason: Reason,
     /// The HTTP status, where there was an answer.
@@ -42,7 +45,7 @@ pub struct ProviderError {
 }
 
 impl ProviderError {
-    fn new(class: Class, reason: Reason) -> Self {
+    fn new(class: ErrorClass, reason: Reason) -> Self {
         Self {
             class,
             reason,
@@ -53,25 +56,25 @@ impl ProviderError {
 
     /// An answer that the provider's documents do not allow.
     pub fn protocol() -> Self {
-        Self::new(Class::Protocol, Reason::UnexpectedResponse)
+        Self::new(ErrorClass::Protocol, Reason::UnexpectedResponse)
     }
 
     /// A listing of several pages that changed while it was read. The next one may not.
     pub fn moved() -> Self {
-        Self::new(Class::Transient, Reason::ProviderUnavailable)
+        Self::new(ErrorClass::Transient, Reason::ProviderUnavailable)
     }
 
     /// A request that is wrong as it stands.
     pub fn config(reason: Reason) -> Self {
-        Self::new(Class::Config, reason)
+        Self::new(ErrorClass::Config, reason)
     }
 
     /// No answer in time. Only a write can have had an effect.
     pub fn timeout(is_write: bool) -> Self {
         let class = if is_write {
-            Class::UnknownOutcome
+            ErrorClass::UnknownOutcome
         } else {
-            Class::Transient
+            ErrorClass::Transient
         };
         Self::new(class, Reason::Timeout)
     }
@@ -80,10 +83,10 @@ impl ProviderError {
     pub fn from_transport(error: TransportError, is_write: bool) -> Self {
         match error {
             TransportError::Cut if is_write => {
-                Self::new(Class::UnknownOutcome, Reason::NetworkError)
+                Self::new(ErrorClass::UnknownOutcome, Reason::NetworkError)
             }
             TransportError::Connect | TransportError::Cut => {
-                Self::new(Class::Transient, Reason::NetworkError)
+                Self::new(ErrorClass::Transient, Reason::NetworkError)
             }
             TransportError::TooLarge => Self::protocol(),
         }
@@ -93,29 +96,29 @@ impl ProviderError {
     pub fn from_status(status: StatusCode, headers: &HeaderMap) -> Self {
         let wait = retry_after(headers);
         let (class, reason) = match status.as_u16() {
-            401 => (Class::Auth, Reason::AuthenticationFailed),
-            403 => (Class::Auth, Reason::PermissionDenied),
-            404 | 410 => (Class::Config, Reason::TargetNotFound),
-            408 => (Class::Transient, Reason::Timeout),
-            413 | 414 => (Class::Config, Reason::ValueTooLarge),
-            429 => (Class::Throttled, Reason::RateLimited),
-            503 if wait.is_some() => (Class::Throttled, Reason::ProviderUnavailable),
-            501 => (Class::Config, Reason::Unsupported),
-            425 | 500..=599 => (Class::Transient, Reason::ProviderUnavailable),
-            100..=399 => (Class::Protocol, Reason::UnexpectedResponse),
-            _ => (Class::Config, Reason::Rejected),
+            401 => (ErrorClass::Auth, Reason::AuthenticationFailed),
+            403 => (ErrorClass::Auth, Reason::PermissionDenied),
+            404 | 410 => (ErrorClass::Config, Reason::TargetNotFound),
+            408 => (ErrorClass::Transient, Reason::Timeout),
+            413 | 414 => (ErrorClass::Config, Reason::ValueTooLarge),
+            429 => (ErrorClass::Throttled, Reason::RateLimited),
+            503 if wait.is_some() => (ErrorClass::Throttled, Reason::ProviderUnavailable),
+            501 => (ErrorClass::Config, Reason::Unsupported),
+            425 | 500..=599 => (ErrorClass::Transient, Reason::ProviderUnavailable),
+            100..=399 => (ErrorClass::Protocol, Reason::UnexpectedResponse),
+            _ => (ErrorClass::Config, Reason::Rejected),
         };
         Self {
             class,
             reason,
             status: Some(status),
-            retry_after: wait.filter(|_| class == Class::Throttled),
+            retry_after: wait.filter(|_| class == ErrorClass::Throttled),
         }
     }
 
     /// The same error under another class and reason, for an answer whose meaning only the
     /// provider's file knows.
-    pub fn with(self, class: Class, reason: Reason) -> Self {
+    pub fn with(self, class: ErrorClass, reason: Reason) -> Self {
         Self {
             class,
             reason,
@@ -131,9 +134,9 @@ impl ProviderError {
     /// Whether the trouble is the account's and not one entry's: the pass ends here.
     pub fn is_of_account(&self) -> bool {
         match self.class {
-            Class::Auth | Class::Throttled => true,
-            Class::Transient | Class::UnknownOutcome => self.status.is_none(),
-            Class::Config | Class::Protocol => false,
+            ErrorClass::Auth | ErrorClass::Throttled => true,
+            ErrorClass::Transient | ErrorClass::UnknownOutcome => self.status.is_none(),
+            ErrorClass::Waiting | ErrorClass::Config | ErrorClass::Protocol => false,
         }
     }
 
@@ -142,7 +145,7 @@ impl ProviderError {
         match (self.status, self.reason) {
             (Some(status), _) => format!("answered {}", status.as_u16()),
             (None, Reason::Timeout) => "did not answer in time".to_owned(),
-            (None, Reason::NetworkError) if self.class == Class::UnknownOutcome => {
+            (None, Reason::NetworkError) if self.class == ErrorClass::UnknownOutcome => {
                 "closed the connection before it answered".to_owned()
             }
             (None, Reason::NetworkError) => "could not be reached".to_owned(),
@@ -163,24 +166,28 @@ mod tests {
 
     /// Cases: P-01, P-02, P-03, P-07, P-08, P-39
     #[rstest]
-    #[case(400, Class::Config, Reason::Rejected)]
-    #[case(401, Class::Auth, Reason::AuthenticationFailed)]
-    #[case(402, Class::Config, Reason::Rejected)]
-    #[case(403, Class::Auth, Reason::PermissionDenied)]
-    #[case(404, Class::Config, Reason::TargetNotFound)]
-    #[case(410, Class::Config, Reason::TargetNotFound)]
-    #[case(408, Class::Transient, Reason::Timeout)]
-    #[case(409, Class::Config, Reason::Rejected)]
-    #[case(413, Class::Config, Reason::ValueTooLarge)]
-    #[case(414, Class::Config, Reason::ValueTooLarge)]
-    #[case(422, Class::Config, Reason::Rejected)]
-    #[case(425, Class::Transient, Reason::ProviderUnavailable)]
-    #[case(429, Class::Throttled, Reason::RateLimited)]
-    #[case(500, Class::Transient, Reason::ProviderUnavailable)]
-    #[case(501, Class::Config, Reason::Unsupported)]
-    #[case(503, Class::Transient, Reason::ProviderUnavailable)]
-    #[case(302, Class::Protocol, Reason::UnexpectedResponse)]
-    fn a_status_has_one_class(#[case] status: u16, #[case] class: Class, #[case] reason: Reason) {
+    #[case(400, ErrorClass::Config, Reason::Rejected)]
+    #[case(401, ErrorClass::Auth, Reason::AuthenticationFailed)]
+    #[case(402, ErrorClass::Config, Reason::Rejected)]
+    #[case(403, ErrorClass::Auth, Reason::PermissionDenied)]
+    #[case(404, ErrorClass::Config, Reason::TargetNotFound)]
+    #[case(410, ErrorClass::Config, Reason::TargetNotFound)]
+    #[case(408, ErrorClass::Transient, Reason::Timeout)]
+    #[case(409, ErrorClass::Config, Reason::Rejected)]
+    #[case(413, ErrorClass::Config, Reason::ValueTooLarge)]
+    #[case(414, ErrorClass::Config, Reason::ValueTooLarge)]
+    #[case(422, ErrorClass::Config, Reason::Rejected)]
+    #[case(425, ErrorClass::Transient, Reason::ProviderUnavailable)]
+    #[case(429, ErrorClass::Throttled, Reason::RateLimited)]
+    #[case(500, ErrorClass::Transient, Reason::ProviderUnavailable)]
+    #[case(501, ErrorClass::Config, Reason::Unsupported)]
+    #[case(503, ErrorClass::Transient, Reason::ProviderUnavailable)]
+    #[case(302, ErrorClass::Protocol, Reason::UnexpectedResponse)]
+    fn a_status_has_one_class(
+        #[case] status: u16,
+        #[case] class: ErrorClass,
+        #[case] reason: Reason,
+    ) {
         let status = StatusCode::from_u16(status).unwrap();
         let error = ProviderError::from_status(status, &HeaderMap::new());
         assert_eq!((error.class, error.reason), (class, reason));
@@ -191,17 +198,20 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", "9".parse().unwrap());
         let error = ProviderError::from_status(StatusCode::SERVICE_UNAVAILABLE, &headers);
-        assert_eq!(error.class, Class::Throttled);
+        assert_eq!(error.class, ErrorClass::Throttled);
         assert_eq!(error.retry_after, Some(Duration::from_secs(9)));
     }
 
     #[test]
     fn only_a_write_has_an_unknown_outcome() {
-        assert_eq!(ProviderError::timeout(true).class, Class::UnknownOutcome);
-        assert_eq!(ProviderError::timeout(false).class, Class::Transient);
+        assert_eq!(
+            ProviderError::timeout(true).class,
+            ErrorClass::UnknownOutcome
+        );
+        assert_eq!(ProviderError::timeout(false).class, ErrorClass::Transient);
         let cut = ProviderError::from_transport(TransportError::Cut, true);
-        assert_eq!(cut.class, Class::UnknownOutcome);
+        assert_eq!(cut.class, ErrorClass::UnknownOutcome);
         let refused = ProviderError::from_transport(TransportError::Connect, true);
-        assert_eq!(refused.class, Class::Transient);
+        assert_eq!(refused.class, ErrorClass::Transient);
     }
 }

@@ -9,38 +9,72 @@ use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Inventory, ListingNeed, Provider, Remote, Removal, Rules, Unit, Write, Written, wire};
+use super::{
+    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, Provider, Remote, Rules,
+    Unit, Write, Written, wire,
+};
 use crate::{
-    api::{self, ProviderKind, Reason},
+    api::{self, ProviderKind, Reason, SecretKeyRef},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 
+/// The descriptor of Baseten.
+pub(super) static DESCRIPTOR: Descriptor = Descriptor {
+    kind: ProviderKind::Baseten,
+    name: "Baseten",
+    flag: "baseten",
+    endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.baseten.co")],
+    rules: &RULES,
+    advice: &[(
+        Reason::TargetNotFound,
+        "Check that teamId is right and that the key belongs to that team.",
+    )],
+    managed: &[],
+    account: |spec| Some(&**spec.baseten.as_ref()?),
+};
+
 /// The rules of Baseten.
-pub(super) const RULES: Rules = Rules {
+const RULES: Rules = Rules {
     kind: ProviderKind::Baseten,
     scheme: Scheme::ApiKey,
     unit: Unit::Each,
     listing: ListingNeed::Never,
     form: None,
+    files: None,
     deletes_by_name: true,
+    names_scope: true,
     fold,
     check_name,
 };
 
+impl AccountSpec for api::Baseten {
+    fn api_key_secret_ref(&self) -> &SecretKeyRef {
+        &self.api_key_secret_ref
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    fn scope_field(&self) -> Option<&str> {
+        self.team_id.as_deref()
+    }
+
+    fn connect(&self, _object: &str, session: Session) -> Box<dyn Provider> {
+        Box::new(Baseten {
+            session,
+            team_id: self.team_id.clone(),
+        })
+    }
+}
+
 /// A workspace or a team at Baseten.
-pub(super) struct Baseten {
+struct Baseten {
     session: Session,
     team_id: Option<String>,
 }
 
 impl Baseten {
-    pub(super) fn new(spec: &api::Baseten, session: Session) -> Self {
-        Self {
-            session,
-            team_id: spec.team_id.clone(),
-        }
-    }
-
     fn collection(&self) -> Vec<&str> {
         match &self.team_id {
             Some(team) => vec!["v1", "teams", team, "secrets"],
@@ -53,6 +87,7 @@ impl Baseten {
         let call = Call {
             operation: "teams",
             path: &["v1", "teams"],
+            is_optional: true,
             ..Call::default()
         };
         let teams: Teams = self.session.call(call).await?.json()?;
@@ -73,14 +108,14 @@ impl Provider for Baseten {
         &RULES
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
+    async fn list(&self) -> Result<Listing, ProviderError> {
         let call = Call {
             operation: "list",
             path: &self.collection(),
             ..Call::default()
         };
         let listed: Listed = self.session.call(call).await?.json()?;
-        Ok(Inventory {
+        Ok(Listing {
             remotes: listed.secrets.into_iter().map(Remote::from).collect(),
             scope: self.team_id.clone(),
         })
@@ -109,7 +144,7 @@ impl Provider for Baseten {
     /// Without a team, a write goes to the primary team and a deletion by name to the default team,
     /// which may be another (providers.md 1.3, traps 2 and 3). So the team that the listing shows is
     /// named; where it shows none, the name must be the only one of all teams (see the caller).
-    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         let team = match (
             &self.team_id,
             entry.shown.and_then(|shown| shown.team.as_deref()),
@@ -125,6 +160,11 @@ impl Provider for Baseten {
         wire::delete(&self.session, &path, &[]).await
     }
 
+    /// docs/vendors.md#ba-2
+    fn spans_teams(&self) -> bool {
+        self.team_id.is_none()
+    }
+
     async fn scope(&self) -> Result<Option<String>, ProviderError> {
         if self.team_id.is_some() {
             return Ok(self.team_id.clone());
@@ -132,6 +172,7 @@ impl Provider for Baseten {
         let call = Call {
             operation: "teams",
             path: &["v1", "teams"],
+            is_optional: true,
             ..Call::default()
         };
         let teams: Teams = self.session.call(call).await?.json()?;

@@ -10,20 +10,52 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Inventory, ListingNeed, Provider, Remote, Removal, Rules, Unit, Write, Written, wire};
+use super::{
+    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, ManagedOption, Provider,
+    Remote, Rules, Unit, Write, Written, wire,
+};
 use crate::{
-    api::{self, ProviderKind, Reason},
+    api::{self, ProviderKind, Reason, SecretKeyRef},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 
+/// The descriptor of Braintrust.
+pub(super) static DESCRIPTOR: Descriptor = Descriptor {
+    kind: ProviderKind::Braintrust,
+    name: "Braintrust",
+    flag: "braintrust",
+    endpoints: &[
+        (Choice::DEFAULT_ENDPOINT, "https://api.braintrust.dev"),
+        ("eu", "https://api-eu.braintrust.dev"),
+    ],
+    rules: &RULES,
+    advice: &[(
+        Reason::Rejected,
+        "Check orgName, the name and the options of the entry.",
+    )],
+    managed: &[
+        ManagedOption {
+            name: "type",
+            value: |options| Some(options.braintrust.r#type.clone().into()),
+        },
+        ManagedOption {
+            name: "metadata",
+            value: |options| Some(options.braintrust.metadata.clone().into()),
+        },
+    ],
+    account: |spec| Some(&**spec.braintrust.as_ref()?),
+};
+
 /// The rules of Braintrust.
-pub(super) const RULES: Rules = Rules {
+const RULES: Rules = Rules {
     kind: ProviderKind::Braintrust,
     scheme: Scheme::Bearer,
     unit: Unit::Each,
     listing: ListingNeed::FirstWrite,
     form: None,
+    files: None,
     deletes_by_name: false,
+    names_scope: true,
     fold: wire::unfolded,
     check_name,
 };
@@ -33,20 +65,34 @@ const PAGE: usize = 100;
 /// Pages that are read at most; a listing that does not end is an error, not a shorter listing.
 const MAX_PAGES: usize = 100;
 
+impl AccountSpec for api::Braintrust {
+    fn api_key_secret_ref(&self) -> &SecretKeyRef {
+        &self.api_key_secret_ref
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    fn scope_field(&self) -> Option<&str> {
+        self.org_name.as_deref()
+    }
+
+    fn connect(&self, _object: &str, session: Session) -> Box<dyn Provider> {
+        Box::new(Braintrust {
+            session,
+            org_name: self.org_name.clone(),
+        })
+    }
+}
+
 /// An organization at Braintrust.
-pub(super) struct Braintrust {
+struct Braintrust {
     session: Session,
     org_name: Option<String>,
 }
 
 impl Braintrust {
-    pub(super) fn new(spec: &api::Braintrust, session: Session) -> Self {
-        Self {
-            session,
-            org_name: spec.org_name.clone(),
-        }
-    }
-
     async fn page(&self, after: Option<&str>) -> Result<Listed, ProviderError> {
         let limit = PAGE.to_string();
         let mut query = vec![("limit", limit.as_str())];
@@ -119,8 +165,8 @@ impl Provider for Braintrust {
         &RULES
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
-        let mut listed = Inventory::default();
+    async fn list(&self) -> Result<Listing, ProviderError> {
+        let mut listed = Listing::default();
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let page = match self.page(after.as_deref()).await {
@@ -174,7 +220,7 @@ impl Provider for Braintrust {
         })
     }
 
-    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         // By id and not by name: some proxies drop the body of a DELETE (providers.md 4.1). A
         // secret that we wrote has an id.
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());

@@ -13,46 +13,117 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(super) use self::image_pull::ImagePull;
+use self::image_pull::ImagePull;
 #[cfg(test)]
 pub(crate) use self::image_pull::RULES as IMAGE_PULL_RULES;
 use super::{
-    Form, Inventory, ListingNeed, Provider, Remote, Removal, Rules, Settled, Unit, Write, Written,
-    wire,
+    AccountSpec, Choice, DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption,
+    NamedSet, Provider, Remote, Rules, Settled, Unit, Write, Written, wire,
 };
 use crate::{
-    api::{self, ProviderKind, Reason},
-    http::{Body, Call, Class, ProviderError, Scheme, Session},
+    api::{self, ImagePullSecret, ProviderKind, Reason, ReplaceImagePullSecret, SecretKeyRef},
+    http::{Body, Call, ErrorClass, ProviderError, Scheme, Session},
+};
+
+/// The descriptor of Pipecat Cloud.
+pub(super) static DESCRIPTOR: Descriptor = Descriptor {
+    kind: ProviderKind::Pipecat,
+    name: "Pipecat",
+    flag: "pipecat",
+    endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.pipecat.daily.co")],
+    rules: &RULES,
+    advice: &[
+        (
+            Reason::AuthenticationFailed,
+            "Check that it is an active private key; a public key only starts sessions.",
+        ),
+        (
+            Reason::Rejected,
+            "Check region, the name and the value of the entry.",
+        ),
+        (
+            Reason::Immutable,
+            "It does not change an image pull secret that exists: set replaceImagePullSecret to Recreate, or use another setName.",
+        ),
+    ],
+    managed: &[ManagedOption {
+        name: "host",
+        value: |options| options.host.clone().map(Value::from),
+    }],
+    account: |spec| Some(&**spec.pipecat.as_ref()?),
 };
 
 /// The rules of Pipecat Cloud.
-pub(super) const RULES: Rules = Rules {
+const RULES: Rules = Rules {
     kind: ProviderKind::Pipecat,
     scheme: Scheme::Bearer,
     unit: Unit::Set,
     listing: ListingNeed::FirstWrite,
     form: Some(Form::Text),
+    files: None,
     deletes_by_name: true,
+    names_scope: false,
     fold: wire::unfolded,
     check_name,
 };
 
+impl AccountSpec for api::Pipecat {
+    fn api_key_secret_ref(&self) -> &SecretKeyRef {
+        &self.api_key_secret_ref
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    fn scope_field(&self) -> Option<&str> {
+        // The key decides on the organization. A set is a name in it and no scope.
+        None
+    }
+
+    fn connect(&self, object: &str, session: Session) -> Box<dyn Provider> {
+        let (set, region) = (name_of_set(self, object).to_owned(), self.region.clone());
+        if self.image_pull_secret.is_some() {
+            Box::new(ImagePull {
+                session,
+                set,
+                region,
+            })
+        } else {
+            Box::new(Pipecat {
+                session,
+                set,
+                region,
+            })
+        }
+    }
+
+    fn set_name<'a>(&'a self, object: &'a str) -> Option<&'a str> {
+        Some(name_of_set(self, object))
+    }
+
+    fn image_pull_secret(&self) -> Option<&ImagePullSecret> {
+        self.image_pull_secret.as_ref()
+    }
+
+    fn may_recreate(&self) -> bool {
+        self.replace_image_pull_secret == Some(ReplaceImagePullSecret::Recreate)
+    }
+}
+
+/// The name of the set that the object named `object` writes to.
+fn name_of_set<'a>(spec: &'a api::Pipecat, object: &'a str) -> &'a str {
+    spec.set_name.as_deref().unwrap_or(object)
+}
+
 /// A secret set at Pipecat Cloud.
-pub(super) struct Pipecat {
+struct Pipecat {
     session: Session,
     set: String,
     region: Option<String>,
 }
 
 impl Pipecat {
-    pub(super) fn new(spec: &api::Pipecat, object: &str, session: Session) -> Self {
-        Self {
-            session,
-            set: spec.set_name(object).to_owned(),
-            region: spec.region.clone(),
-        }
-    }
-
     /// The set by itself; none if it does not exist.
     async fn get(&self) -> Result<Option<Set>, ProviderError> {
         let call = Call {
@@ -74,7 +145,7 @@ impl Provider for Pipecat {
         &RULES
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
+    async fn list(&self) -> Result<Listing, ProviderError> {
         inventory(&self.session).await
     }
 
@@ -108,7 +179,7 @@ impl Provider for Pipecat {
         put(&self.session, call).await
     }
 
-    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         let path = ["v1", "secrets", &self.set, entry.name];
         let gone = wire::delete(&self.session, &path, &[]).await;
         gone.map_err(unless_busy)
@@ -127,8 +198,11 @@ impl Provider for Pipecat {
         Ok(set.settled())
     }
 
-    fn listed_name<'a>(&'a self, _entry: &'a str) -> &'a str {
-        &self.set
+    fn set(&self) -> Option<NamedSet<'_>> {
+        Some(NamedSet {
+            name: &self.set,
+            region: self.region.as_deref(),
+        })
     }
 }
 
@@ -143,8 +217,8 @@ async fn sets(session: &Session) -> Result<Vec<Set>, ProviderError> {
     Ok(listed.sets)
 }
 
-async fn inventory(session: &Session) -> Result<Inventory, ProviderError> {
-    Ok(Inventory {
+async fn inventory(session: &Session) -> Result<Listing, ProviderError> {
+    Ok(Listing {
         remotes: sets(session).await?.into_iter().map(Remote::from).collect(),
         scope: None,
     })
@@ -165,7 +239,7 @@ async fn put(session: &Session, call: Call<'_>) -> Result<Written, ProviderError
 /// A change of the same set is under way; it ends by itself (providers.md 3.2, trap 7).
 fn unless_busy(error: ProviderError) -> ProviderError {
     if error.is(StatusCode::CONFLICT) {
-        error.with(Class::Transient, Reason::ProviderUnavailable)
+        error.with(ErrorClass::Transient, Reason::ProviderUnavailable)
     } else {
         error
     }

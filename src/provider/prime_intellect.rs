@@ -12,44 +12,90 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Form, Inventory, ListingNeed, Provider, Remote, Removal, Rules, Unit, Write, Written, wire,
+    AccountSpec, Choice, DeleteRequest, Descriptor, Files, Form, Listing, ListingNeed,
+    ManagedOption, Options, Provider, Remote, Rules, Unit, Write, Written, wire,
 };
 use crate::{
-    api::{self, ProviderKind, Reason},
+    api::{self, ProviderKind, Reason, SecretKeyRef},
     http::{Body, Call, ProviderError, Scheme, Session},
 };
 
+/// The descriptor of PrimeIntellect.
+pub(super) static DESCRIPTOR: Descriptor = Descriptor {
+    kind: ProviderKind::PrimeIntellect,
+    name: "PrimeIntellect",
+    flag: "primeintellect",
+    endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.primeintellect.ai")],
+    rules: &RULES,
+    advice: &[(
+        Reason::TargetNotFound,
+        "Check that teamId is right and that the key belongs to that team.",
+    )],
+    managed: &[
+        ManagedOption {
+            name: "description",
+            value: |options| Some(options.prime_intellect.description.clone().into()),
+        },
+        ManagedOption {
+            name: "isFile",
+            value: |options| Some(is_file(options).into()),
+        },
+    ],
+    account: |spec| Some(&**spec.prime_intellect.as_ref()?),
+};
+
 /// The rules of PrimeIntellect.
-pub(super) const RULES: Rules = Rules {
+const RULES: Rules = Rules {
     kind: ProviderKind::PrimeIntellect,
     scheme: Scheme::Bearer,
     unit: Unit::Each,
     listing: ListingNeed::Create,
     form: None,
+    files: Some(Files {
+        is_file,
+        max_base64: MAX_FILE,
+    }),
     deletes_by_name: false,
+    names_scope: true,
     fold: wire::unfolded,
     check_name,
 };
 
+/// The longest file, in bytes of base64 (docs/vendors.md#pi-4).
+const MAX_FILE: usize = 64 * 1024;
 /// Secrets a page; the server's own default, and no larger one is documented.
 const PAGE: usize = 100;
 /// Pages that are read at most; a listing that does not end is an error, not a shorter listing.
 const MAX_PAGES: usize = 100;
 
+impl AccountSpec for api::PrimeIntellect {
+    fn api_key_secret_ref(&self) -> &SecretKeyRef {
+        &self.api_key_secret_ref
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    fn scope_field(&self) -> Option<&str> {
+        self.team_id.as_deref()
+    }
+
+    fn connect(&self, _object: &str, session: Session) -> Box<dyn Provider> {
+        Box::new(PrimeIntellect {
+            session,
+            team_id: self.team_id.clone(),
+        })
+    }
+}
+
 /// The personal secrets of a user, or those of a team.
-pub(super) struct PrimeIntellect {
+struct PrimeIntellect {
     session: Session,
     team_id: Option<String>,
 }
 
 impl PrimeIntellect {
-    pub(super) fn new(spec: &api::PrimeIntellect, session: Session) -> Self {
-        Self {
-            session,
-            team_id: spec.team_id.clone(),
-        }
-    }
-
     fn team_query(&self) -> Vec<(&str, &str)> {
         let team = self.team_id.as_deref();
         team.map(|team| ("teamId", team)).into_iter().collect()
@@ -74,7 +120,7 @@ impl PrimeIntellect {
             value: entry.value.expose_secret(),
             description: entry.options.prime_intellect.description.as_deref(),
             team_id: self.team_id.as_deref(),
-            is_file: entry.options.is_file(),
+            is_file: is_file(entry.options),
         };
         let call = Call {
             operation: "create",
@@ -97,6 +143,7 @@ impl PrimeIntellect {
             path: &["api", "v1", "secrets", id],
             query: &self.team_query(),
             body: Some(Body::json(&body)?),
+            ..Call::default()
         };
         self.session.call(call).await?.json()
     }
@@ -108,8 +155,8 @@ impl Provider for PrimeIntellect {
         &RULES
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
-        let mut listed = Inventory::default();
+    async fn list(&self) -> Result<Listing, ProviderError> {
+        let mut listed = Listing::default();
         listed.scope.clone_from(&self.team_id);
         let (mut offset, mut total) = (0, 0);
         let mut seen = HashSet::new();
@@ -164,7 +211,7 @@ impl Provider for PrimeIntellect {
         })
     }
 
-    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         // Without an id there is nothing to name: a secret that we wrote has one.
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());
         let Some(id) = id else { return Ok(()) };
@@ -179,6 +226,7 @@ impl Provider for PrimeIntellect {
         let call = Call {
             operation: "whoami",
             path: &["api", "v1", "user", "whoami"],
+            is_optional: true,
             ..Call::default()
         };
         let answer: WhoAmI = self.session.call(call).await?.json()?;
@@ -266,6 +314,10 @@ impl From<Secret> for Remote {
             ..Self::default()
         }
     }
+}
+
+fn is_file(options: &Options) -> bool {
+    options.prime_intellect.is_file.unwrap_or(false)
 }
 
 /// `^[A-Z][A-Z0-9_]*$`, 1 to 255 characters (seed).

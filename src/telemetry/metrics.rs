@@ -11,7 +11,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{AccountStates, ObjectStates};
+use super::{AccountStates, ObjectSamples};
 use crate::api::ProviderKind;
 
 /// Upper bounds in seconds. A pass that only looks takes under a millisecond, a call to a provider
@@ -22,7 +22,7 @@ const SECONDS: [f64; 12] = [
 
 /// What one pass over an object ended in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PassResult {
+pub enum ReconcileResult {
     /// Nothing had changed.
     Unchanged,
     /// Every entry is acknowledged.
@@ -41,7 +41,7 @@ pub enum PassResult {
     Panicked,
 }
 
-impl PassResult {
+impl ReconcileResult {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
@@ -189,17 +189,17 @@ fn histogram() -> Histogram {
 
 impl Metrics {
     /// Adds one series set for each object, read from `states` when metrics are asked for.
-    pub fn register_objects(&self, states: impl ObjectStates) {
+    pub fn register_objects(&self, samples: impl ObjectSamples) {
         let mut registry = self
             .0
             .registry
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        registry.register_collector(Box::new(super::objects::Objects::new(states)));
+        registry.register_collector(Box::new(super::objects::Objects::new(samples)));
     }
 
     /// A pass over an object ended.
-    pub fn pass(&self, result: PassResult, elapsed: Duration) {
+    pub fn reconciled(&self, result: ReconcileResult, elapsed: Duration) {
         self.0
             .reconciles
             .get_or_create(&ResultLabel {
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn metrics_have_the_documented_names() {
         let metrics = Metrics::default();
-        metrics.pass(PassResult::Synced, Duration::from_millis(3));
+        metrics.reconciled(ReconcileResult::Synced, Duration::from_millis(3));
         metrics.provider_request(
             ProviderKind::Baseten,
             "upsert",

@@ -11,7 +11,7 @@ use prometheus_client::{
 
 /// What metrics tell of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectState {
+pub struct ObjectSample {
     /// The namespace.
     pub namespace: String,
     /// The name.
@@ -27,23 +27,23 @@ pub struct ObjectState {
 }
 
 /// Where the states of all objects come from.
-pub trait ObjectStates: fmt::Debug + Send + Sync + 'static {
+pub trait ObjectSamples: fmt::Debug + Send + Sync + 'static {
     /// The state of every object there is now.
-    fn states(&self) -> Vec<ObjectState>;
+    fn samples(&self) -> Vec<ObjectSample>;
 }
 
 #[derive(Debug)]
 pub(super) struct Objects<S>(S);
 
-impl<S: ObjectStates> Objects<S> {
+impl<S: ObjectSamples> Objects<S> {
     pub(super) fn new(states: S) -> Self {
         Self(states)
     }
 }
 
-impl<S: ObjectStates> Collector for Objects<S> {
+impl<S: ObjectSamples> Collector for Objects<S> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let states = self.0.states();
+        let states = self.0.samples();
         let kind = prometheus_client::metrics::MetricType::Gauge;
         let mut ready = encoder.encode_descriptor(
             "resource_ready",
@@ -88,9 +88,9 @@ mod tests {
     #[derive(Debug)]
     struct Many(usize);
 
-    impl ObjectStates for Many {
-        fn states(&self) -> Vec<ObjectState> {
-            let state = |number| ObjectState {
+    impl ObjectSamples for Many {
+        fn samples(&self) -> Vec<ObjectSample> {
+            let state = |number| ObjectSample {
                 namespace: "team".to_owned(),
                 name: format!("object-{number}"),
                 provider: "Baseten".to_owned(),

@@ -1,10 +1,12 @@
 //! What a template may hold: lists of what is allowed, so that what a later engine learns is
-//! refused until somebody lists it here.
+//! refused until it is listed here.
 //!
-//! Twice, because of what the engine's parser is: it recurses without bound, and 4 KiB of `-` or
-//! `(` end the process (measured with minijinja 3.0.5). So the tokens are looked at first, which
-//! needs no recursion and bounds that of the parser; then the syntax tree, which nothing in a text
-//! can fool.
+//! Twice, because the engine bounds too little before it renders (measured with minijinja 3.0.5):
+//! its parser recurses for each `-`, and for each `(` after `set`, and 4 KiB of them take more than
+//! half of a worker's stack; its compiler computes each `'a' * 100000000`. So the tokens are looked
+//! at first, which needs no recursion and bounds that of the parser; then the syntax tree, which
+//! nothing in a text can fool. Neither is in the engine's stable API: docs/decisions/0007-templates.md
+//! says why both are used.
 
 use std::collections::BTreeSet;
 
@@ -36,6 +38,7 @@ const MAX_BRACKETS: usize = 8;
 const MAX_BRANCHES: usize = 16;
 
 /// The keys that a template names.
+#[derive(Default)]
 pub(super) struct Used {
     /// All of them.
     pub(super) keys: BTreeSet<String>,
@@ -60,10 +63,7 @@ pub(super) fn check(source: &str) -> Result<Used, Fault> {
         shape.take(&token).map_err(|what| invalid(what, span))?;
     }
     let tree = parse(source, "", syntax()).map_err(|error| malformed(&error))?;
-    let mut used = Used {
-        keys: BTreeSet::new(),
-        required: BTreeSet::new(),
-    };
+    let mut used = Used::default();
     used.statements(std::slice::from_ref(&tree))?;
     Ok(used)
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use minijinja::{Environment, Error, ErrorKind, Value, value::Rest};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Budget, MAX_VALUE};
 
@@ -28,6 +29,13 @@ pub(super) const DEFAULT: &str = "default";
 /// The test that takes a key that is missing, and the only test there is.
 pub(super) const DEFINED: &str = "defined";
 
+/// All but the unreserved characters of RFC 3986, so that a text fits into any part of a URL.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// How filters tell what went wrong; also what the engine says when a text cannot be written.
 pub(super) const TOO_LARGE: ErrorKind = ErrorKind::WriteFailure;
 pub(super) const TOO_MUCH: ErrorKind = ErrorKind::OutOfFuel;
@@ -46,7 +54,9 @@ pub(super) fn add(environment: &mut Environment<'_>, budget: &Budget) {
     add("lower", |text| Ok(text.to_lowercase()));
     add("trim", |text| Ok(text.trim().to_owned()));
     add("upper", |text| Ok(text.to_uppercase()));
-    add("urlencode", |text| Ok(urlencode(text)));
+    add("urlencode", |text| {
+        Ok(utf8_percent_encode(text, RESERVED).to_string())
+    });
     add("tojson", |text| {
         serde_json::to_string(text).map_err(|_| ErrorKind::InvalidOperation.into())
     });
@@ -104,22 +114,6 @@ fn default(value: Value, others: Rest<Value>) -> Value {
 fn b64decode(text: &str) -> Result<String, Error> {
     let bytes = STANDARD.decode(text).map_err(|_| Error::from(NOT_BASE64))?;
     String::from_utf8(bytes).map_err(|_| NOT_BASE64.into())
-}
-
-/// All but the unreserved characters of RFC 3986, so that a text fits into any part of a URL.
-fn urlencode(text: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            encoded.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
-    encoded
 }
 
 fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {

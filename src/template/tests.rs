@@ -40,6 +40,10 @@ fn invalid(source: &str) -> &'static str {
 )]
 #[case("{{ secret['secret'] }}", "inner")]
 #[case("{{ user | upper | lower | b64encode | b64decode }}", "ann")]
+#[case(
+    "{{ '-._~09azAZ!$&+,/:;=?@[]^`{|}' | urlencode }}",
+    "-._~09azAZ%21%24%26%2B%2C%2F%3A%3B%3D%3F%40%5B%5D%5E%60%7B%7C%7D"
+)]
 #[case("{{ spaces | trim }}", "x")]
 #[case("{{ user | replace('n', \"{{x}}\") }}", "a{{x}}{{x}}")]
 #[case(

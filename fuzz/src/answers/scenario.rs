@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use provider_secrets::{
     api::{BraintrustOptions, ProviderSpec},
     http::ProviderError,
-    provider::{Inventory, Options, Provider, Remote, Removal, Settled, Write, Written},
+    provider::{DeleteRequest, Listing, Options, Provider, Remote, Settled, Write, Written},
 };
 use serde_json::{Value, json};
 
@@ -72,7 +72,7 @@ const OPERATIONS: [Operation; 10] = [
 
 /// What became of it.
 pub(super) enum Outcome {
-    Listed(Result<Inventory, ProviderError>),
+    Listed(Result<Listing, ProviderError>),
     Members(Result<Option<Vec<String>>, ProviderError>),
     Written(Result<Written, ProviderError>),
     Deleted(Result<(), ProviderError>),
@@ -159,7 +159,7 @@ impl Scenario {
             team: Some("a team".to_owned()),
             ..Remote::default()
         };
-        let removal = |shown| Removal {
+        let removal = |shown| DeleteRequest {
             name: "A_NAME",
             id: Some("an-id"),
             shown,

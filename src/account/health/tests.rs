@@ -1,4 +1,4 @@
-//! The four rules, with a clock of our own.
+//! The four rules, with a clock of their own.
 
 use http::{HeaderMap, StatusCode};
 use rstest::rstest;
@@ -17,13 +17,13 @@ fn answer(status: u16, retry_after: Option<u64>) -> ProviderError {
     ProviderError::from_status(StatusCode::from_u16(status).unwrap(), &headers)
 }
 
-/// An account and what time it is. Time passes by hand.
-struct Story {
+/// The health of an account, and the time, which the test lets pass.
+struct TestAccount {
     health: Health,
     now: Instant,
 }
 
-impl Story {
+impl TestAccount {
     fn new() -> Self {
         Self {
             health: Health::default(),
@@ -31,49 +31,49 @@ impl Story {
         }
     }
 
-    /// One that has just been written to.
+    /// An account to which a write has just succeeded.
     fn proved() -> Self {
-        let mut story = Self::new();
-        story.write(None);
-        assert_eq!(story.room(), Room::All);
-        story
+        let mut account = Self::new();
+        account.write(None);
+        assert_eq!(account.capacity(), Capacity::All);
+        account
     }
 
     fn wait(&mut self, time: Duration) {
         self.now += time;
     }
 
-    fn room(&self) -> Room {
-        self.health.room(self.now)
+    fn capacity(&self) -> Capacity {
+        self.health.capacity(self.now)
     }
 
-    /// How long the account is closed.
-    fn closed(&self) -> Duration {
-        match self.room() {
-            Room::None(closure) => {
+    /// For how long the circuit is open.
+    fn open_for(&self) -> Duration {
+        match self.capacity() {
+            Capacity::None(circuit) => {
                 assert_eq!(
-                    closure.error.retry_after,
-                    Some(closure.until - self.now),
-                    "{closure:?}"
+                    circuit.error.retry_after,
+                    Some(circuit.until - self.now),
+                    "{circuit:?}"
                 );
-                closure.until - self.now
+                circuit.until - self.now
             }
-            Room::All | Room::One => Duration::ZERO,
+            Capacity::All | Capacity::One => Duration::ZERO,
         }
     }
 
     /// A call that takes a tenth of a second.
-    fn call(&mut self, is_write: bool, failure: Option<&ProviderError>) -> Change {
+    fn call(&mut self, is_write: bool, failure: Option<&ProviderError>) -> HealthChange {
         let sent = self.now;
         self.wait(SECOND / 10);
         self.health.answered(self.now, sent, is_write, failure)
     }
 
-    fn write(&mut self, failure: Option<&ProviderError>) -> Change {
+    fn write(&mut self, failure: Option<&ProviderError>) -> HealthChange {
         self.call(true, failure)
     }
 
-    fn read(&mut self, failure: Option<&ProviderError>) -> Change {
+    fn read(&mut self, failure: Option<&ProviderError>) -> HealthChange {
         self.call(false, failure)
     }
 }
@@ -84,36 +84,40 @@ fn assert_between(time: Duration, least: Duration, most: Duration) {
 
 #[test]
 fn one_object_at_a_time_until_a_write_succeeds_and_again_after_a_minute() {
-    let mut story = Story::new();
-    assert_eq!(story.room(), Room::One);
-    story.read(None);
-    assert_eq!(story.room(), Room::One, "a key that reads may not write");
-    story.write(None);
-    assert_eq!(story.room(), Room::All);
-    story.wait(MINUTE);
-    assert_eq!(story.room(), Room::One);
-    story.read(None);
-    assert_eq!(story.room(), Room::All);
+    let mut account = TestAccount::new();
+    assert_eq!(account.capacity(), Capacity::One);
+    account.read(None);
+    assert_eq!(
+        account.capacity(),
+        Capacity::One,
+        "a key that reads may not write"
+    );
+    account.write(None);
+    assert_eq!(account.capacity(), Capacity::All);
+    account.wait(MINUTE);
+    assert_eq!(account.capacity(), Capacity::One);
+    account.read(None);
+    assert_eq!(account.capacity(), Capacity::All);
 }
 
 /// Cases: P-09
 #[test]
 fn a_429_pauses_until_retry_after_and_a_fifth_longer_at_most() {
     for status in [429, 503] {
-        let mut story = Story::proved();
-        let change = story.write(Some(&answer(status, Some(7))));
-        assert_between(story.closed(), 7 * SECOND, 7 * SECOND * 6 / 5);
-        assert_eq!(change.paused, story.closed());
-        assert!(story.health.refusal(story.now).is_some());
-        let Room::None(closure) = story.room() else {
-            panic!("closed")
+        let mut account = TestAccount::proved();
+        let change = account.write(Some(&answer(status, Some(7))));
+        assert_between(account.open_for(), 7 * SECOND, 7 * SECOND * 6 / 5);
+        assert_eq!(change.paused, account.open_for());
+        assert!(account.health.refusal(account.now).is_some());
+        let Capacity::None(circuit) = account.capacity() else {
+            panic!("open")
         };
-        assert_eq!(closure.error.class, Class::Throttled);
-        story.wait(story.closed());
-        assert_eq!(story.room(), Room::One, "no herd");
-        assert_eq!(story.health.refusal(story.now), None);
-        story.write(None);
-        assert_eq!(story.room(), Room::All);
+        assert_eq!(circuit.error.class, ErrorClass::Throttled);
+        account.wait(account.open_for());
+        assert_eq!(account.capacity(), Capacity::One, "no herd");
+        assert_eq!(account.health.refusal(account.now), None);
+        account.write(None);
+        assert_eq!(account.capacity(), Capacity::All);
     }
 }
 
@@ -122,39 +126,45 @@ fn a_429_pauses_until_retry_after_and_a_fifth_longer_at_most() {
 fn a_429_without_a_time_pauses_for_a_second_doubling_to_five_minutes() {
     let mut longest = Duration::ZERO;
     for _ in 0..50 {
-        let mut story = Story::proved();
+        let mut account = TestAccount::proved();
         for step in 0..12 {
-            story.write(Some(&answer(429, None)));
+            account.write(Some(&answer(429, None)));
             let most = doubled(PAUSE, step);
-            assert_between(story.closed(), SECOND / 10, most * 6 / 5);
-            longest = longest.max(story.closed());
-            story.wait(story.closed());
+            assert_between(account.open_for(), SECOND / 10, most * 6 / 5);
+            longest = longest.max(account.open_for());
+            account.wait(account.open_for());
         }
-        story.write(None);
-        story.write(Some(&answer(429, None)));
-        assert_between(story.closed(), SECOND / 10, SECOND * 6 / 5);
+        account.write(None);
+        account.write(Some(&answer(429, None)));
+        assert_between(account.open_for(), SECOND / 10, SECOND * 6 / 5);
     }
     assert_between(longest, 2 * MINUTE, 6 * MINUTE);
 }
 
 #[test]
 fn answers_that_come_together_are_one_reason_to_pause() {
-    let mut story = Story::proved();
-    let sent = story.now;
-    story.wait(SECOND);
+    let mut account = TestAccount::proved();
+    let sent = account.now;
+    account.wait(SECOND);
     for asked in [None, None, Some(5), Some(3), None] {
         let error = answer(429, asked);
-        story.health.answered(story.now, sent, true, Some(&error));
+        account
+            .health
+            .answered(account.now, sent, true, Some(&error));
     }
-    assert_between(story.closed(), 5 * SECOND, 6 * SECOND);
-    assert_eq!(story.health.pauses, 1);
-    let change = story
+    assert_between(account.open_for(), 5 * SECOND, 6 * SECOND);
+    assert_eq!(account.health.pauses, 1);
+    let change = account
         .health
-        .answered(story.now, sent, true, Some(&answer(429, Some(8))));
+        .answered(account.now, sent, true, Some(&answer(429, Some(8))));
     assert_between(change.paused, 2 * SECOND, 5 * SECOND);
-    let closed = story.closed();
-    story.health.answered(story.now, sent, true, None);
-    assert_eq!(story.closed(), closed, "that call was under way before");
+    let open_for = account.open_for();
+    account.health.answered(account.now, sent, true, None);
+    assert_eq!(
+        account.open_for(),
+        open_for,
+        "that call was under way before"
+    );
 }
 
 /// Cases: C-24
@@ -162,113 +172,117 @@ fn answers_that_come_together_are_one_reason_to_pause() {
 #[case(401)]
 #[case(403)]
 fn a_refused_key_is_probed_after_a_minute_doubling_to_an_hour(#[case] status: u16) {
-    let mut story = Story::proved();
+    let mut account = TestAccount::proved();
     let mut wait = MINUTE;
     for _ in 0..12 {
-        story.read(Some(&answer(status, None)));
-        assert_between(story.closed(), wait * 9 / 10, wait * 11 / 10);
-        story.wait(story.closed());
-        assert_eq!(story.room(), Room::One);
-        assert!(story.health.held_back(story.now).is_some());
+        account.read(Some(&answer(status, None)));
+        assert_between(account.open_for(), wait * 9 / 10, wait * 11 / 10);
+        account.wait(account.open_for());
+        assert_eq!(account.capacity(), Capacity::One);
+        assert!(account.health.held_back(account.now).is_some());
         wait = (wait * 2).min(HOUR);
     }
-    story.read(None);
-    assert_eq!(story.room(), Room::All);
-    assert_eq!(story.health.held_back(story.now), None);
+    account.read(None);
+    assert_eq!(account.capacity(), Capacity::All);
+    assert_eq!(account.health.held_back(account.now), None);
 }
 
 #[test]
 fn keys_refused_together_open_the_breaker_once() {
-    let mut story = Story::proved();
-    let sent = story.now;
-    story.wait(SECOND);
+    let mut account = TestAccount::proved();
+    let sent = account.now;
+    account.wait(SECOND);
     for _ in 0..8 {
-        story
+        account
             .health
-            .answered(story.now, sent, true, Some(&answer(401, None)));
+            .answered(account.now, sent, true, Some(&answer(401, None)));
     }
-    assert_between(story.closed(), MINUTE * 9 / 10, MINUTE * 11 / 10);
-    story.health.answered(story.now, sent, true, None);
-    assert!(story.closed() > Duration::ZERO, "it was sent before");
+    assert_between(account.open_for(), MINUTE * 9 / 10, MINUTE * 11 / 10);
+    account.health.answered(account.now, sent, true, None);
+    assert!(account.open_for() > Duration::ZERO, "it was sent before");
 }
 
 #[test]
 fn only_a_write_makes_good_for_a_refused_write() {
-    let mut story = Story::proved();
-    story.write(Some(&answer(403, None)));
-    story.wait(story.closed());
-    story.read(None);
-    assert_eq!(story.room(), Room::One);
-    assert!(story.health.held_back(story.now).is_some());
-    story.write(Some(&answer(422, None)));
-    assert_eq!(story.room(), Room::One, "it says nothing of the key");
-    story.write(None);
-    assert_eq!(story.room(), Room::All);
+    let mut account = TestAccount::proved();
+    account.write(Some(&answer(403, None)));
+    account.wait(account.open_for());
+    account.read(None);
+    assert_eq!(account.capacity(), Capacity::One);
+    assert!(account.health.held_back(account.now).is_some());
+    account.write(Some(&answer(422, None)));
+    assert_eq!(
+        account.capacity(),
+        Capacity::One,
+        "it says nothing of the key"
+    );
+    account.write(None);
+    assert_eq!(account.capacity(), Capacity::All);
 }
 
 #[test]
 fn a_probe_that_tells_nothing_of_the_key_is_not_repeated_at_once() {
-    let mut story = Story::proved();
-    story.write(Some(&answer(401, None)));
-    story.wait(story.closed());
-    story.write(Some(&answer(500, None)));
-    assert_eq!(story.closed(), MINUTE);
+    let mut account = TestAccount::proved();
+    account.write(Some(&answer(401, None)));
+    account.wait(account.open_for());
+    account.write(Some(&answer(500, None)));
+    assert_eq!(account.open_for(), MINUTE);
 }
 
 /// Cases: P-42
 #[test]
 fn an_outage_lets_one_object_try_each_minute_until_it_is_over() {
-    let mut story = Story::proved();
-    let since = story.now;
-    while story.now < since + HOUR {
-        assert_eq!(story.closed(), Duration::ZERO, "not for an hour");
-        story.write(Some(&answer(503, None)));
-        story.wait(MINUTE);
+    let mut account = TestAccount::proved();
+    let since = account.now;
+    while account.now < since + HOUR {
+        assert_eq!(account.open_for(), Duration::ZERO, "not for an hour");
+        account.write(Some(&answer(503, None)));
+        account.wait(MINUTE);
     }
-    story.wait(MINUTE);
+    account.wait(MINUTE);
     for _ in 0..30 {
-        assert_eq!(story.room(), Room::One);
-        story.health.admitted(story.now);
-        assert_eq!(story.closed(), MINUTE);
-        let Room::None(closure) = story.room() else {
-            panic!("closed")
+        assert_eq!(account.capacity(), Capacity::One);
+        account.health.granted(account.now);
+        assert_eq!(account.open_for(), MINUTE);
+        let Capacity::None(circuit) = account.capacity() else {
+            panic!("open")
         };
-        assert_eq!(closure.error.class, Class::Transient);
+        assert_eq!(circuit.error.class, ErrorClass::Transient);
         assert_eq!(
-            story.health.refusal(story.now),
+            account.health.refusal(account.now),
             None,
             "its pass may go on to call"
         );
-        let change = story.write(Some(&ProviderError::timeout(true)));
+        let change = account.write(Some(&ProviderError::timeout(true)));
         assert!(!change.recovered);
-        story.wait(story.closed());
+        account.wait(account.open_for());
     }
-    story.health.admitted(story.now);
-    let change = story.write(None);
+    account.health.granted(account.now);
+    let change = account.write(None);
     assert!(change.recovered);
-    assert_eq!(story.room(), Room::All);
+    assert_eq!(account.capacity(), Capacity::All);
 }
 
 #[test]
-fn a_place_that_was_not_needed_does_not_cost_the_minute() {
-    let mut story = Story::new();
-    story.write(Some(&answer(500, None)));
-    story.wait(HOUR);
-    story.health.admitted(story.now);
-    assert_eq!(story.closed(), MINUTE);
-    story.health.not_needed(story.now);
-    assert_eq!(story.room(), Room::One);
+fn a_permit_that_was_not_needed_does_not_cost_the_minute() {
+    let mut account = TestAccount::new();
+    account.write(Some(&answer(500, None)));
+    account.wait(HOUR);
+    account.health.granted(account.now);
+    assert_eq!(account.open_for(), MINUTE);
+    account.health.revoked(account.now);
+    assert_eq!(account.capacity(), Capacity::One);
 }
 
 /// Cases: P-13
 #[test]
 fn a_failure_among_successes_is_no_outage() {
-    let mut story = Story::proved();
+    let mut account = TestAccount::proved();
     for _ in 0..500 {
-        story.write(Some(&answer(500, None)));
-        story.wait(MINUTE / 2);
-        story.write(None);
-        assert_eq!(story.room(), Room::All);
+        account.write(Some(&answer(500, None)));
+        account.wait(MINUTE / 2);
+        account.write(None);
+        assert_eq!(account.capacity(), Capacity::All);
     }
 }
 
@@ -278,9 +292,9 @@ fn what_was_never_sent_or_not_understood_changes_nothing() {
         ProviderError::config(Reason::InvalidKeyName),
         ProviderError::protocol(),
     ] {
-        let mut story = Story::new();
-        story.write(Some(&error));
-        assert_eq!(story.room(), Room::One);
-        assert_eq!(story.health.held_back(story.now + 2 * HOUR), None);
+        let mut account = TestAccount::new();
+        account.write(Some(&error));
+        assert_eq!(account.capacity(), Capacity::One);
+        assert_eq!(account.health.held_back(account.now + 2 * HOUR), None);
     }
 }

@@ -1,39 +1,52 @@
-//! Deleting and creating what the provider does not change.
+//! Deletes and creates what the provider does not change.
 
 use tokio::time::Instant;
 
-use super::{Outcome, Writer};
+use super::Writer;
 use crate::{
-    api::EntryStatus,
-    controller::{desired::Desired, trouble::Trouble},
+    api::Reason,
+    controller::{
+        error::Failure,
+        plan::{EntryOutcome, PlannedEntry, is_ours},
+        report::messages,
+    },
 };
 
 impl Writer<'_> {
-    /// Deletes an entry that refused an update, if a listing that begins now shows it as what was
-    /// recorded, and creates it. Trouble of the account is noted in `trouble` as well.
+    /// Whether the provider refused to update an entry that the spec lets us delete and create.
+    pub(crate) fn is_to_be_recreated(&self, entry: &PlannedEntry<'_>) -> bool {
+        self.session.choice.may_recreate()
+            && matches!(&entry.outcome, EntryOutcome::Failed(refused) if refused.reason == Reason::Immutable)
+    }
+
+    /// Deletes an entry that refused an update, if its record and a listing that begins now show it
+    /// as ours, and creates it. A failure of the account is noted in `of_account` as well.
     ///
-    /// The record is Pending since before the refused update. If this ends between the two calls, the
-    /// next pass finds nothing there and creates it.
-    pub(in crate::controller) async fn recreate(
+    /// The record is Pending since before the refused update. If the operator dies between the two
+    /// calls, the next reconcile finds nothing there and creates it.
+    pub(crate) async fn recreate(
         &self,
-        entry: &Desired,
-        recorded: &EntryStatus,
-        trouble: &mut Option<Trouble>,
-    ) -> Outcome {
-        let mut lock = self.route.lock(self.names, &entry.folded).await;
+        planned: &PlannedEntry<'_>,
+        of_account: &mut Option<Failure>,
+    ) -> EntryOutcome {
+        let entry = planned.desired;
+        let Some(record) = planned.record.filter(|record| is_ours(record)) else {
+            return EntryOutcome::Failed(messages::not_ours(&entry.name, self.session.choice));
+        };
+        let mut lock = self.session.lock(self.names, &entry.folded).await;
         if let Some(lost) = self.claimed.lost(&entry.folded) {
-            return Outcome::Failed(lost);
+            return EntryOutcome::Failed(lost);
         }
         // What is not shown as ours is not deleted; if it is there, the create is refused.
-        let deleted = self.route.delete_shown(recorded, Instant::now()).await;
+        let deleted = self.session.delete_shown(record, Instant::now()).await;
         lock.wrote();
         let written = match deleted {
             Ok(_) => self.send(entry, None, &mut lock).await,
             Err(error) => Err(error),
         };
         match written {
-            Ok(written) => Outcome::Written(written),
-            Err(error) => self.failed(&error, entry).noting(trouble),
+            Ok(written) => EntryOutcome::Written(written),
+            Err(error) => self.failed(&error, entry).noting(of_account),
         }
     }
 }

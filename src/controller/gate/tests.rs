@@ -44,33 +44,51 @@ fn now() -> (Instant, Timestamp) {
     (Instant::now(), Timestamp::UNIX_EPOCH)
 }
 
-fn decide_after_restart(object: &ProviderSecret, source: Option<&'static str>) -> Decision {
-    decide(object, Remembered::default(), now(), versions(source))
+/// What is remembered after a restart, and of an object at rest.
+fn resting() -> Remembered<'static> {
+    Remembered {
+        state: &ObjectState::Resting,
+        next_try: None,
+        must_rewrite: false,
+        is_unverified: false,
+        is_requeued: false,
+    }
+}
+
+fn waiting(acted: Acted) -> ObjectState {
+    ObjectState::Waiting {
+        acted,
+        next_try: None,
+    }
+}
+
+fn decide_after_restart(object: &ProviderSecret, source: Option<&'static str>) -> Transition {
+    decide(object, resting(), now(), versions(source))
 }
 
 #[rstest]
-#[case::never_seen(object(1, &json!({"observedGeneration": -1})), Some("20"), Decision::Go)]
-#[case::nothing_moved(object(1, &status(1, "True", "Synced")), Some("20"), Decision::Rest)]
-#[case::new_spec(object(2, &status(1, "True", "Synced")), Some("20"), Decision::Go)]
-#[case::new_source(object(1, &status(1, "True", "Synced")), Some("21"), Decision::Go)]
-#[case::watch_lags(object(1, &status(1, "True", "Synced")), Some("19"), Decision::Rest)]
-#[case::source_gone(object(1, &status(1, "True", "Synced")), None, Decision::Go)]
+#[case::never_seen(object(1, &json!({"observedGeneration": -1})), Some("20"), Transition::Go)]
+#[case::nothing_moved(object(1, &status(1, "True", "Synced")), Some("20"), Transition::Rest)]
+#[case::new_spec(object(2, &status(1, "True", "Synced")), Some("20"), Transition::Go)]
+#[case::new_source(object(1, &status(1, "True", "Synced")), Some("21"), Transition::Go)]
+#[case::watch_lags(object(1, &status(1, "True", "Synced")), Some("19"), Transition::Rest)]
+#[case::source_gone(object(1, &status(1, "True", "Synced")), None, Transition::Go)]
 #[case::failed_before(
     object(1, &status(1, "False", "RateLimited")),
     Some("20"),
-    Decision::Retry
+    Transition::Retry
 )]
 #[case::settling(
     object(1, &status(1, "False", "Progressing")),
     Some("20"),
-    Decision::Settle
+    Transition::Settle
 )]
 fn after_a_restart_status_decides(
     #[case] object: ProviderSecret,
     #[case] source: Option<&'static str>,
-    #[case] decision: Decision,
+    #[case] transition: Transition,
 ) {
-    assert_eq!(decide_after_restart(&object, source), decision);
+    assert_eq!(decide_after_restart(&object, source), transition);
 }
 
 #[test]
@@ -83,51 +101,55 @@ fn without_news_the_next_try_is_waited_for_and_with_news_it_is_not() {
             ("source".to_owned(), "20".to_owned()),
         ],
     };
+    let state = waiting(acted);
     let (now, clock) = now();
     let minute = Duration::from_mins(1);
     let decide = |next_try, source| {
         let remembered = Remembered {
-            acted: Some(&acted),
+            state: &state,
             next_try,
-            ..Remembered::default()
+            ..resting()
         };
         decide(&object, remembered, (now, clock), versions(source))
     };
     assert_eq!(
         decide(Some(now + minute), Some("20")),
-        Decision::Later(minute)
+        Transition::Later(minute)
     );
-    assert_eq!(decide(Some(now), Some("20")), Decision::Retry);
-    assert_eq!(decide(None, Some("20")), Decision::Rest);
-    assert_eq!(decide(Some(now + minute), Some("21")), Decision::Go);
+    assert_eq!(decide(Some(now), Some("20")), Transition::Retry);
+    assert_eq!(decide(None, Some("20")), Transition::Rest);
+    assert_eq!(decide(Some(now + minute), Some("21")), Transition::Go);
 }
 
 #[test]
 fn what_is_suspended_rests_until_the_spec_changes() {
     let mut suspended = object(1, &status(1, "False", "Suspended"));
     suspended.spec.suspend = Some(true);
-    assert_eq!(decide_after_restart(&suspended, Some("20")), Decision::Rest);
+    assert_eq!(
+        decide_after_restart(&suspended, Some("20")),
+        Transition::Rest
+    );
     suspended.spec.suspend = None;
     assert_eq!(
         decide_after_restart(&suspended, Some("20")),
-        Decision::Retry
+        Transition::Retry
     );
 }
 
 #[test]
 fn a_word_of_a_predecessor_that_comes_late_is_not_left_to_stand() {
     let mut status = status(1, "False", "Progressing");
-    let acted = recorded(&object(1, &status));
+    let state = waiting(recorded(&object(1, &status)).unwrap());
     let entry = |state| json!([{"name": "A", "state": state}]);
-    for (state, decision) in [("Synced", Decision::Rest), ("Pending", Decision::Go)] {
-        status["entries"] = entry(state);
+    for (entry_state, transition) in [("Synced", Transition::Rest), ("Pending", Transition::Go)] {
+        status["entries"] = entry(entry_state);
         let remembered = Remembered {
-            acted: acted.as_ref(),
-            ..Remembered::default()
+            state: &state,
+            ..resting()
         };
         let object = object(1, &status);
         let decided = decide(&object, remembered, now(), versions(Some("20")));
-        assert_eq!(decided, decision, "{state}");
+        assert_eq!(decided, transition, "{entry_state}");
     }
 }
 
@@ -137,7 +159,7 @@ fn a_crash_while_entries_were_written_is_not_settling() {
     status["entries"] = json!([{"name": "A", "state": "Pending"}]);
     assert_eq!(
         decide_after_restart(&object(1, &status), Some("20")),
-        Decision::Retry
+        Transition::Retry
     );
 }
 
@@ -151,10 +173,10 @@ fn a_request_is_an_opaque_token_of_bounded_length() {
         .insert(SYNC_REQUESTED_AT.to_owned(), hostile);
     let token = requested(&asked).unwrap();
     assert_eq!(token.chars().count(), 1024);
-    assert_eq!(decide_after_restart(&asked, Some("20")), Decision::Go);
+    assert_eq!(decide_after_restart(&asked, Some("20")), Transition::Go);
     asked.status.as_mut().unwrap().last_handled_sync_request = Some(token);
     assert_eq!(requested(&asked), None);
-    assert_eq!(decide_after_restart(&asked, Some("20")), Decision::Rest);
+    assert_eq!(decide_after_restart(&asked, Some("20")), Transition::Rest);
     let flux = FLUX_REQUESTED_AT.to_owned();
     asked.annotations_mut().clear();
     asked
@@ -168,15 +190,16 @@ fn what_is_at_rest_is_verified_when_its_time_has_come() {
     let synced = object(1, &status(1, "True", "Synced"));
     let due = Remembered {
         is_unverified: true,
-        ..Remembered::default()
+        ..resting()
     };
-    let decide = |object: &ProviderSecret, memo| decide(object, memo, now(), versions(Some("20")));
-    assert_eq!(decide(&synced, due), Decision::Verify);
+    let decide =
+        |object: &ProviderSecret, state| decide(object, state, now(), versions(Some("20")));
+    assert_eq!(decide(&synced, due), Transition::Verify);
     let failing = object(1, &status(1, "False", "Timeout"));
-    assert_eq!(decide(&failing, due), Decision::Retry);
+    assert_eq!(decide(&failing, due), Transition::Retry);
     let mut suspended = object(1, &status(1, "True", "Suspended"));
     suspended.spec.suspend = Some(true);
-    assert_eq!(decide(&suspended, due), Decision::Rest);
+    assert_eq!(decide(&suspended, due), Transition::Rest);
 }
 
 #[test]
@@ -189,8 +212,88 @@ fn an_entry_is_written_again_when_its_interval_is_over() {
     let decide = |clock: &str| {
         let clock: Timestamp = clock.parse().unwrap();
         let now = (Instant::now(), clock);
-        super::decide(&object, Remembered::default(), now, versions(Some("20")))
+        super::decide(&object, resting(), now, versions(Some("20")))
     };
-    assert_eq!(decide("1970-01-01T00:59:59Z"), Decision::Rest);
-    assert_eq!(decide("1970-01-01T01:00:00Z"), Decision::Go);
+    assert_eq!(decide("1970-01-01T00:59:59Z"), Transition::Rest);
+    assert_eq!(decide("1970-01-01T01:00:00Z"), Transition::Go);
+}
+
+#[test]
+fn what_must_be_written_again_waits_for_nothing() {
+    let synced = object(1, &status(1, "True", "Synced"));
+    let dirty = Remembered {
+        must_rewrite: true,
+        ..resting()
+    };
+    let decide = |object: &ProviderSecret| decide(object, dirty, now(), versions(Some("20")));
+    assert_eq!(decide(&synced), Transition::Go);
+    let mut suspended = synced;
+    suspended.spec.suspend = Some(true);
+    assert_ne!(decide(&suspended), Transition::Go);
+}
+
+#[rstest]
+#[case::guarded(Some(DeletionPolicy::Delete), true, false)]
+#[case::finalizer_dropped(Some(DeletionPolicy::Delete), false, true)]
+#[case::retained(None, false, false)]
+fn a_missing_finalizer_is_news_where_something_is_to_be_deleted(
+    #[case] policy: Option<DeletionPolicy>,
+    #[case] has_finalizer: bool,
+    #[case] is_news: bool,
+) {
+    let mut status = status(1, "True", "Synced");
+    let written = json!({"name": "A", "state": "Synced", "lastWriteTime": "1970-01-01T00:00:00Z"});
+    status["entries"] = json!([written]);
+    let mut object = object(1, &status);
+    object.spec.deletion_policy = policy;
+    if has_finalizer {
+        object
+            .finalizers_mut()
+            .push(crate::api::FINALIZER.to_owned());
+    }
+    let expected = if is_news {
+        Transition::Go
+    } else {
+        Transition::Rest
+    };
+    for is_suspended in [false, true] {
+        if is_suspended {
+            object.spec.suspend = Some(true);
+            object.status.as_mut().unwrap().conditions[0].reason = "Suspended".to_owned();
+        }
+        assert_eq!(decide_after_restart(&object, Some("20")), expected);
+    }
+    // Nothing may be at the provider.
+    object.status.as_mut().unwrap().entries.clear();
+    assert_eq!(decide_after_restart(&object, Some("20")), Transition::Rest);
+}
+
+#[test]
+fn a_cleanup_that_is_blocked_waits_unless_there_is_news() {
+    let object = object(1, &status(1, "False", "DeletionBlocked"));
+    let (now, _) = now();
+    let minute = Duration::from_mins(1);
+    let acted = recorded(&object);
+    let state = |blocked| ObjectState::Deleting {
+        since: now,
+        blocked,
+        proved: None,
+    };
+    let blocked = state(acted.map(|acted| (acted, now + minute)));
+    let decide = |state, is_requeued, source| {
+        let remembered = Remembered {
+            state,
+            next_try: Some(now + minute),
+            is_requeued,
+            ..resting()
+        };
+        decide_deletion(&object, remembered, now, versions(source))
+    };
+    assert_eq!(
+        decide(&blocked, false, Some("20")),
+        Transition::Later(minute)
+    );
+    assert_eq!(decide(&blocked, true, Some("20")), Transition::Go);
+    assert_eq!(decide(&blocked, false, Some("21")), Transition::Go);
+    assert_eq!(decide(&state(None), false, Some("20")), Transition::Go);
 }

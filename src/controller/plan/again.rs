@@ -18,7 +18,7 @@ const CONFIRM: Duration = Duration::from_mins(1);
 const SEVERAL: &str = "several";
 
 /// What is recorded as attempted before a value with this digest is sent.
-pub(in crate::controller) fn attempted(
+pub(crate) fn attempted(
     recorded: Option<&EntryStatus>,
     digest: Option<&str>,
     cause: Option<Cause>,
@@ -28,7 +28,7 @@ pub(in crate::controller) fn attempted(
 
 /// What stays recorded as attempted after a value with this digest was acknowledged. A write that
 /// confirms is sent when nothing else is on its way any more.
-pub(in crate::controller) fn unconfirmed(
+pub(crate) fn unconfirmed(
     recorded: Option<&EntryStatus>,
     digest: Option<&str>,
     cause: Option<Cause>,
@@ -48,7 +48,7 @@ fn is_other_under_way(recorded: Option<&EntryStatus>, digest: Option<&str>) -> b
 }
 
 /// Why an entry that is synced is written again now, if it is.
-pub(in crate::controller) fn due(
+pub(crate) fn due(
     entry: &EntryStatus,
     rewrite_interval: Option<Duration>,
     now: Timestamp,
@@ -63,7 +63,7 @@ pub(in crate::controller) fn due(
 }
 
 /// After which time an entry has to be confirmed; none also where that should have been already.
-pub(in crate::controller) fn confirm_in(entry: &EntryStatus, now: Timestamp) -> Option<Duration> {
+pub(crate) fn confirm_in(entry: &EntryStatus, now: Timestamp) -> Option<Duration> {
     entry.attempted.as_ref()?;
     CONFIRM
         .checked_sub(age(entry, now)?)
@@ -82,7 +82,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::controller::status::{time, unwritten};
+    use crate::controller::object::{time, unwritten};
 
     fn record(state: EntryState, digest: Option<&str>, attempted: Option<&str>) -> EntryStatus {
         EntryStatus {

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    Members,
     locate::{Shown, is_earlier, is_shown_as_ours, same_instant},
     was_written,
 };
 use crate::{
+    account::Snapshot,
     api::{DriftStatus, EntryState, EntryStatus},
-    controller::status::time,
-    provider::{Remote, Rules, Unit},
+    controller::object::time,
+    provider::{Rules, Unit},
 };
 
 /// How often in a day an entry is written again because somebody else changed it.
@@ -21,7 +23,7 @@ const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// Why an entry is written although nothing changed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::controller) enum Cause {
+pub(crate) enum Cause {
     /// Somebody else touched it.
     Drift(Drift),
     /// `spec.rewriteInterval` is over.
@@ -29,12 +31,12 @@ pub(in crate::controller) enum Cause {
     /// A write whose outcome was never known may have come in last.
     Unsure,
     /// Another object that has no claim on the name wrote it.
-    Spoiled,
+    OverwrittenByPeer,
 }
 
 /// What somebody else did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::controller) enum Drift {
+pub(crate) enum Drift {
     /// Deleted it.
     Missing,
     /// Changed it, or made it anew.
@@ -43,7 +45,7 @@ pub(in crate::controller) enum Drift {
 
 impl Drift {
     /// The metric label.
-    pub(in crate::controller) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Changed => "changed",
@@ -53,7 +55,7 @@ impl Drift {
 
 /// What a listing may prove about one name, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::controller) enum Evidence {
+pub(crate) enum Evidence {
     /// Nothing: it began before our last write ended.
     None,
     /// That something is there, and in which version; not that nothing is.
@@ -64,10 +66,10 @@ pub(in crate::controller) enum Evidence {
 
 /// The entries that somebody else touched. `members` are the keys of the set, where there are sets;
 /// `evidence` says of a folded name what the listing may prove.
-pub(in crate::controller) fn drifted(
+pub(crate) fn drifted(
     recorded: &[EntryStatus],
-    remotes: &[Remote],
-    members: Option<&Option<Vec<String>>>,
+    snapshot: &Snapshot,
+    members: &Members,
     rules: &Rules,
     evidence: impl Fn(&str, &EntryStatus) -> Evidence,
 ) -> BTreeMap<String, Drift> {
@@ -78,7 +80,7 @@ pub(in crate::controller) fn drifted(
         .filter_map(|entry| {
             let folded = (rules.fold)(&entry.name);
             let (drift, needed) = match rules.unit {
-                Unit::Each => of_secret(entry, remotes, rules),
+                Unit::Each => of_secret(entry, snapshot, rules),
                 Unit::Set => of_member(entry, members),
             }?;
             (evidence(&folded, entry) >= needed).then_some((folded, drift))
@@ -87,8 +89,8 @@ pub(in crate::controller) fn drifted(
 }
 
 /// What somebody else did, and how much a listing must prove before that is believed.
-fn of_secret(entry: &EntryStatus, remotes: &[Remote], rules: &Rules) -> Option<(Drift, Evidence)> {
-    match is_shown_as_ours(entry, remotes, rules) {
+fn of_secret(entry: &EntryStatus, snapshot: &Snapshot, rules: &Rules) -> Option<(Drift, Evidence)> {
+    match is_shown_as_ours(entry, snapshot, rules) {
         Shown::Absent => Some((Drift::Missing, Evidence::Full)),
         Shown::Other => Some((Drift::Changed, Evidence::Presence)),
         Shown::Ours(remote) => match (&entry.remote_version, &remote.version) {
@@ -108,24 +110,22 @@ fn of_secret(entry: &EntryStatus, remotes: &[Remote], rules: &Rules) -> Option<(
 }
 
 /// A set shows its keys only.
-fn of_member(
-    entry: &EntryStatus,
-    members: Option<&Option<Vec<String>>>,
-) -> Option<(Drift, Evidence)> {
-    let is_there = match members? {
-        Some(keys) => keys.contains(&entry.name),
-        None => false,
+fn of_member(entry: &EntryStatus, members: &Members) -> Option<(Drift, Evidence)> {
+    let is_there = match members {
+        Members::NotAsked => return None,
+        Members::NoSet => false,
+        Members::Keys(keys) => keys.contains(&entry.name),
     };
     (!is_there).then_some((Drift::Missing, Evidence::Full))
 }
 
 /// Whether an entry was written again so often that another writer must be at work.
-pub(super) fn is_contended(drift: Option<&DriftStatus>, now: Timestamp) -> bool {
+pub(crate) fn is_contended(drift: Option<&DriftStatus>, now: Timestamp) -> bool {
     drift.is_some_and(|drift| drift.repairs >= REPAIRS && is_recent(drift, now))
 }
 
 /// The count with one more repair.
-pub(super) fn counted(drift: Option<&DriftStatus>, now: Timestamp) -> DriftStatus {
+pub(crate) fn counted(drift: Option<&DriftStatus>, now: Timestamp) -> DriftStatus {
     match drift {
         Some(drift) if is_recent(drift, now) => DriftStatus {
             repairs: drift.repairs + 1,
@@ -146,8 +146,12 @@ fn is_recent(drift: &DriftStatus, now: Timestamp) -> bool {
 mod tests {
     use rstest::rstest;
 
-    use super::*;
-    use crate::{api::ProviderKind, controller::status::unwritten, provider};
+    use super::{super::tests::snapshot, *};
+    use crate::{
+        api::ProviderKind,
+        controller::object::unwritten,
+        provider::{self, Remote},
+    };
 
     fn written() -> EntryStatus {
         EntryStatus {
@@ -184,8 +188,13 @@ mod tests {
         #[case] drift: Option<Drift>,
     ) {
         let shown: Vec<Remote> = shown.into_iter().collect();
+        let shown = snapshot(ProviderKind::PrimeIntellect, &shown);
         let rules = provider::rules(ProviderKind::PrimeIntellect);
-        let drifts = |evidence| drifted(&[written()], &shown, None, rules, |_, _| evidence);
+        let drifts = |evidence| {
+            drifted(&[written()], &shown, &Members::NotAsked, rules, |_, _| {
+                evidence
+            })
+        };
         assert_eq!(drifts(Evidence::Full).get("A").copied(), drift);
         // What began before our write ended says nothing, and absence needs more than presence.
         assert!(drifts(Evidence::None).is_empty());
@@ -198,7 +207,12 @@ mod tests {
     fn a_version_before_ours_is_believed_when_it_stays() {
         let rules = provider::rules(ProviderKind::PrimeIntellect);
         let before = [remote("id", "2026-11-21T11:59:59Z")];
-        let drifts = |evidence| drifted(&[written()], &before, None, rules, |_, _| evidence);
+        let before = snapshot(ProviderKind::PrimeIntellect, &before);
+        let drifts = |evidence| {
+            drifted(&[written()], &before, &Members::NotAsked, rules, |_, _| {
+                evidence
+            })
+        };
         assert!(drifts(Evidence::Presence).is_empty());
         assert_eq!(drifts(Evidence::Full)["A"], Drift::Changed);
     }
@@ -211,7 +225,13 @@ mod tests {
         };
         let rules = provider::rules(ProviderKind::Braintrust);
         for entry in [pending, unwritten("A")] {
-            assert!(drifted(&[entry], &[], None, rules, |_, _| Evidence::Full).is_empty());
+            let empty = snapshot(ProviderKind::Braintrust, &[]);
+            assert!(
+                drifted(&[entry], &empty, &Members::NotAsked, rules, |_, _| {
+                    Evidence::Full
+                })
+                .is_empty()
+            );
         }
     }
 
@@ -219,9 +239,14 @@ mod tests {
     fn a_set_shows_its_keys_only() {
         let rules = provider::rules(ProviderKind::Pipecat);
         let drifts = |members: Option<Vec<String>>| {
-            drifted(&[written()], &[], Some(&members), rules, |_, _| {
-                Evidence::Full
-            })
+            let empty = snapshot(ProviderKind::Pipecat, &[]);
+            drifted(
+                &[written()],
+                &empty,
+                &Members::answered(members),
+                rules,
+                |_, _| Evidence::Full,
+            )
             .len()
         };
         assert_eq!(drifts(Some(vec!["A".to_owned()])), 0);

@@ -1,31 +1,24 @@
 //! Finding an entry in a listing.
 
+use super::DesiredEntry;
 use crate::{
+    account::Snapshot,
     api::{EntryStatus, Reason},
-    controller::{claims::Mark, desired::Desired, trouble::Trouble},
+    controller::error::Failure,
     provider::{Form, Remote, Rules},
 };
-
-/// Whether the listing shows the name at all.
-pub(super) fn is_listed(entry: &Desired, remotes: &[Remote], rules: &Rules) -> bool {
-    remotes
-        .iter()
-        .any(|remote| (rules.fold)(&remote.name) == entry.folded)
-}
 
 /// Finds an entry in a listing; none if it is not there.
 ///
 /// # Errors
 /// When the provider shows several of the name, or one that cannot become what is wanted.
-pub(in crate::controller) fn locate<'a>(
-    entry: &Desired,
-    remotes: &'a [Remote],
+pub(crate) fn locate<'a>(
+    entry: &DesiredEntry,
+    snapshot: &'a Snapshot,
     rules: &Rules,
-) -> Result<Option<&'a Remote>, Trouble> {
+) -> Result<Option<&'a Remote>, Failure> {
     let provider = rules.kind;
-    let mut same_name = remotes
-        .iter()
-        .filter(|remote| (rules.fold)(&remote.name) == entry.folded);
+    let mut same_name = snapshot.named(&entry.folded);
     let Some(found) = same_name.next() else {
         return Ok(None);
     };
@@ -34,13 +27,14 @@ pub(in crate::controller) fn locate<'a>(
             "{provider} shows several secrets named {}. Delete all but one there.",
             entry.name
         );
-        return Err(Trouble::config(Reason::Ambiguous, message));
+        return Err(Failure::config(Reason::Ambiguous, message));
     }
     if let Some(form) = other_form(found, rules) {
         return Err(other_kind(&entry.name, form, rules));
     }
-    if found.form.is_some_and(|form| form != entry.options.form()) {
-        let is = if entry.options.is_file() {
+    let wanted = rules.form_of(&entry.options);
+    if found.form.is_some_and(|form| form != wanted) {
+        let is = if wanted == Form::File {
             "not a file"
         } else {
             "a file"
@@ -49,20 +43,20 @@ pub(in crate::controller) fn locate<'a>(
             "The secret {} exists at {provider} and is {is}, which cannot change. Use another name or delete it there.",
             entry.name
         );
-        return Err(Trouble::config(Reason::Unsupported, message));
+        return Err(Failure::config(Reason::Unsupported, message));
     }
     Ok(Some(found))
 }
 
 /// The form of something that cannot be what an object of these rules wrote, because everything
 /// that it writes has another.
-pub(super) fn other_form(remote: &Remote, rules: &Rules) -> Option<Form> {
+pub(crate) fn other_form(remote: &Remote, rules: &Rules) -> Option<Form> {
     let (shown, wanted) = (remote.form?, rules.form?);
     (shown != wanted).then_some(shown)
 }
 
 /// A set of another kind than the wanted one.
-pub(super) fn other_kind(name: &str, form: Form, rules: &Rules) -> Trouble {
+pub(crate) fn other_kind(name: &str, form: Form, rules: &Rules) -> Failure {
     let is = if form == Form::ImagePull {
         "an image pull secret"
     } else {
@@ -72,12 +66,12 @@ pub(super) fn other_kind(name: &str, form: Form, rules: &Rules) -> Trouble {
         "The set {name} exists at {} as {is}, which cannot change. Give another setName.",
         rules.kind
     );
-    Trouble::config(Reason::Conflict, message)
+    Failure::config(Reason::Conflict, message)
 }
 
 /// What a listing says of a recorded entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::controller) enum Shown<'a> {
+pub(crate) enum Shown<'a> {
     /// Nothing of that name.
     Absent,
     /// What we wrote.
@@ -87,17 +81,14 @@ pub(in crate::controller) enum Shown<'a> {
 }
 
 /// Looks for what was recorded. An id must be the same; where there is none, the creation time or
-/// version (at Baseten, whose listing may span teams, one of several may be ours).
-pub(in crate::controller) fn is_shown_as_ours<'a>(
+/// version (where a listing spans teams, one of several of a name may be ours).
+pub(crate) fn is_shown_as_ours<'a>(
     recorded: &EntryStatus,
-    remotes: &'a [Remote],
+    snapshot: &'a Snapshot,
     rules: &Rules,
 ) -> Shown<'a> {
     let folded = (rules.fold)(&recorded.name);
-    let mut named = remotes
-        .iter()
-        .filter(|remote| (rules.fold)(&remote.name) == folded)
-        .peekable();
+    let mut named = snapshot.named(&folded).peekable();
     if named.peek().is_none() {
         return Shown::Absent;
     }
@@ -113,28 +104,9 @@ pub(in crate::controller) fn is_shown_as_ours<'a>(
     named.find(is_ours).map_or(Shown::Other, Shown::Ours)
 }
 
-/// Whether a listing shows a secret that another object wrote.
-pub(in crate::controller) fn is_marked(
-    mark: &Mark,
-    folded: &str,
-    remotes: &[Remote],
-    rules: &Rules,
-) -> bool {
-    remotes
-        .iter()
-        .filter(|remote| (rules.fold)(&remote.name) == folded)
-        .any(|remote| match (&mark.id, &remote.id) {
-            (Some(known), Some(shown)) => **known == **shown,
-            _ => match (&mark.version, &remote.version) {
-                (Some(known), Some(shown)) => same_instant(known, shown),
-                _ => false,
-            },
-        })
-}
-
 /// Whether two versions are one instant, as far as the coarser of the two tells: a listing may show
 /// fewer digits than the answer to a write did.
-pub(super) fn same_instant(a: &str, b: &str) -> bool {
+pub(crate) fn same_instant(a: &str, b: &str) -> bool {
     let (Ok(a), Ok(b)) = (a.parse::<jiff::Timestamp>(), b.parse::<jiff::Timestamp>()) else {
         return a == b;
     };
@@ -147,7 +119,7 @@ pub(super) fn same_instant(a: &str, b: &str) -> bool {
 }
 
 /// Whether a version is a time before another.
-pub(super) fn is_earlier(a: &str, b: &str) -> bool {
+pub(crate) fn is_earlier(a: &str, b: &str) -> bool {
     let instant = |text: &str| text.parse::<jiff::Timestamp>().ok();
     matches!((instant(a), instant(b)), (Some(a), Some(b)) if a < b)
 }

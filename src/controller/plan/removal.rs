@@ -8,65 +8,65 @@ use crate::{
 
 /// An entry that is recorded and not wanted, and what is done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::controller) struct Removed {
-    pub(in crate::controller) entry: EntryStatus,
-    pub(in crate::controller) riddance: Riddance,
+pub(crate) struct PlannedRemoval {
+    pub(crate) record: EntryStatus,
+    pub(crate) action: RemovalAction,
 }
 
-/// How an entry goes away.
+/// How an entry is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::controller) enum Riddance {
+pub(crate) enum RemovalAction {
     /// Its record is dropped and nothing else.
-    Forget,
+    DropRecord,
     /// It is deleted at the provider.
     Delete,
     /// Another object claims it and writes it.
-    HandOver,
-    /// It may be there, but it cannot be told from what somebody else wrote: it stays, and is named.
-    LeaveBehind,
+    TransferOwner,
+    /// It may be there, but it cannot be told from what another writer wrote: it stays, and the user
+    /// is told its name.
+    Orphan,
 }
 
-/// Decides about entries that go away.
-pub(in crate::controller) fn removals<'a>(
+/// Decides about entries that are no longer desired. Of the `unverified` ones the record proves
+/// nothing, so what they name is never deleted.
+pub(crate) fn plan_removals<'a>(
     unwanted: impl IntoIterator<Item = &'a EntryStatus>,
+    unverified: &[String],
     policy: DeletionPolicy,
     rules: &Rules,
     claimed: &dyn Claimed,
-) -> Vec<Removed> {
-    unwanted
-        .into_iter()
-        .map(|entry| Removed {
-            riddance: riddance(entry, policy, &(rules.fold)(&entry.name), claimed),
-            entry: entry.clone(),
-        })
-        .collect()
-}
-
-fn riddance(
-    entry: &EntryStatus,
-    policy: DeletionPolicy,
-    folded: &str,
-    claimed: &dyn Claimed,
-) -> Riddance {
-    if policy == DeletionPolicy::Retain || !may_be_there(entry) {
-        Riddance::Forget
-    } else if claimed.lost(folded).is_some() || claimed.has_heir(folded) {
-        Riddance::HandOver
-    } else if is_ours(entry) {
-        Riddance::Delete
-    } else {
-        Riddance::LeaveBehind
-    }
+) -> Vec<PlannedRemoval> {
+    let unwanted = unwanted.into_iter();
+    let removal = |record: &EntryStatus| {
+        let folded = (rules.fold)(&record.name);
+        let is_another = || claimed.lost(&folded).is_some() || claimed.has_successor(&folded);
+        let is_unverified = unverified.contains(&record.name);
+        let action =
+            if policy == DeletionPolicy::Retain || (!is_unverified && !may_be_there(record)) {
+                RemovalAction::DropRecord
+            } else if is_another() {
+                RemovalAction::TransferOwner
+            } else if !is_unverified && is_ours(record) {
+                RemovalAction::Delete
+            } else {
+                RemovalAction::Orphan
+            };
+        PlannedRemoval {
+            record: record.clone(),
+            action,
+        }
+    };
+    unwanted.map(removal).collect()
 }
 
 /// Whether what is at the provider under this name, if anything is, is what we wrote: a write was
 /// acknowledged, or there was nothing before.
-pub(in crate::controller) fn is_ours(entry: &EntryStatus) -> bool {
+pub(crate) fn is_ours(entry: &EntryStatus) -> bool {
     was_written(entry) || matches!(entry.found, Some(Found::Absent | Found::NoSet))
 }
 
 /// Whether something that we sent may be at the provider.
-pub(in crate::controller) fn may_be_there(entry: &EntryStatus) -> bool {
+pub(crate) fn may_be_there(entry: &EntryStatus) -> bool {
     let was_tried = entry.state == EntryState::Pending || entry.attempted.is_some();
     was_written(entry) || (was_tried && entry.found.is_some())
 }
@@ -79,8 +79,8 @@ mod tests {
     use crate::{
         api::{ProviderKind, Reason},
         controller::{
-            status::{time, unwritten},
-            trouble::Trouble,
+            error::Failure,
+            object::{time, unwritten},
         },
         provider,
     };
@@ -91,12 +91,12 @@ mod tests {
     }
 
     impl Claimed for Others {
-        fn lost(&self, _folded: &str) -> Option<Trouble> {
+        fn lost(&self, _folded: &str) -> Option<Failure> {
             self.owns
-                .then(|| Trouble::config(Reason::Conflict, "another's"))
+                .then(|| Failure::config(Reason::Conflict, "another's"))
         }
 
-        fn has_heir(&self, _folded: &str) -> bool {
+        fn has_successor(&self, _folded: &str) -> bool {
             self.inherits
         }
     }
@@ -129,8 +129,8 @@ mod tests {
             };
             let policy = if is_delete { DeletionPolicy::Delete } else { DeletionPolicy::Retain };
             let rules = provider::rules(ProviderKind::Baseten);
-            let removed = removals([&entry], policy, rules, &Others { owns, inherits });
-            let is_deleted = removed[0].riddance == Riddance::Delete;
+            let removed = plan_removals([&entry], &[], policy, rules, &Others { owns, inherits });
+            let is_deleted = removed[0].action == RemovalAction::Delete;
             let is_ours = is_written || ((is_pending || is_tried) && matches!(found, Some(Found::Absent | Found::NoSet)));
             prop_assert_eq!(is_deleted, is_delete && is_ours && !owns && !inherits);
         }

@@ -1,19 +1,19 @@
 //! What is at the provider under a name before its first write, and why it is left alone.
 
 use super::{
-    Inputs,
+    DesiredEntry, Inputs, Members,
     locate::{other_form, other_kind},
     was_written,
 };
 use crate::{
     api::{ConflictPolicy, EntryStatus, Found, Reason},
-    controller::{desired::Desired, trouble::Trouble},
+    controller::error::Failure,
     provider::{Remote, Rules, Unit},
 };
 
 /// What there was before the first write: what was recorded of it, else what is shown now. What was
 /// absent when it was recorded, and is there now, is ours.
-pub(super) fn found(
+pub(crate) fn found(
     recorded: Option<&EntryStatus>,
     shown: Option<bool>,
     absent: Found,
@@ -30,12 +30,12 @@ pub(super) fn found(
 }
 
 /// Why a name that is there and was never ours is left alone.
-pub(super) fn foreign(
-    entry: &Desired,
+pub(crate) fn foreign(
+    entry: &DesiredEntry,
     recorded: Option<&EntryStatus>,
     found: Option<Found>,
-    inputs: &Inputs<'_>,
-) -> Option<Trouble> {
+    inputs: &Inputs<'_, '_>,
+) -> Option<Failure> {
     let is_ours = recorded.is_some_and(was_written);
     if is_ours || inputs.conflict == ConflictPolicy::Overwrite {
         return None;
@@ -44,30 +44,30 @@ pub(super) fn foreign(
     let is_foreign_set = match inputs.rules.unit {
         Unit::Each => found == Some(Found::Foreign),
         // A set of which nothing was written is somebody else's as a whole.
-        Unit::Set => inputs.members.is_some_and(Option::is_some) && !has_part(inputs),
+        Unit::Set => matches!(inputs.members, Members::Keys(_)) && !has_part(inputs),
     };
     match inputs.set {
         Some((set, _)) if is_foreign_set => {
             let message = format!(
                 "The set {set} exists at {provider} and was not written by this object. Give another setName, delete it there, or set conflictPolicy to Overwrite."
             );
-            Some(Trouble::config(Reason::Conflict, message))
+            Some(Failure::config(Reason::Conflict, message))
         }
         _ => (found == Some(Found::Foreign)).then(|| taken(&entry.name, inputs.rules)),
     }
 }
 
 /// A name that is somebody else's.
-pub(in crate::controller) fn taken(name: &str, rules: &Rules) -> Trouble {
+pub(crate) fn taken(name: &str, rules: &Rules) -> Failure {
     let message = format!(
         "{name} exists at {} and was not written by this object. Use another name, delete it there, or set conflictPolicy to Overwrite.",
         rules.kind
     );
-    Trouble::config(Reason::Conflict, message)
+    Failure::config(Reason::Conflict, message)
 }
 
 /// Whether anything of the set is ours.
-fn has_part(inputs: &Inputs<'_>) -> bool {
+fn has_part(inputs: &Inputs<'_, '_>) -> bool {
     inputs
         .recorded
         .iter()
@@ -75,14 +75,13 @@ fn has_part(inputs: &Inputs<'_>) -> bool {
 }
 
 /// What the listing shows of the set.
-pub(super) fn shown_set<'a>(inputs: &Inputs<'a>) -> Option<&'a Remote> {
+pub(crate) fn shown_set<'o>(inputs: &Inputs<'_, 'o>) -> Option<&'o Remote> {
     let (name, _) = inputs.set?;
-    let mut sets = inputs.observed.unwrap_or_default().iter();
-    sets.find(|remote| remote.name == name)
+    inputs.snapshot?.named(name).next()
 }
 
 /// Why the set that is there cannot become what is wanted.
-pub(super) fn unfit(inputs: &Inputs<'_>) -> Option<Trouble> {
+pub(crate) fn unfit(inputs: &Inputs<'_, '_>) -> Option<Failure> {
     let ((name, region), set) = (inputs.set?, shown_set(inputs)?);
     let provider = inputs.rules.kind;
     let message = if let Some(form) = other_form(set, inputs.rules) {
@@ -94,5 +93,5 @@ pub(super) fn unfit(inputs: &Inputs<'_>) -> Option<Trouble> {
     } else {
         return None;
     };
-    Some(Trouble::config(Reason::Conflict, message))
+    Some(Failure::config(Reason::Conflict, message))
 }

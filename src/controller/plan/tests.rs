@@ -8,13 +8,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
 use crate::{
+    account::Snapshot,
     api::{PrimeIntellectOptions, ProviderKind},
-    controller::status::time,
-    provider::{self, Form, Options},
+    controller::object::time,
+    provider::{self, Form, Listing, Options, Remote},
 };
 
-fn entry(name: &str, value: &str) -> Desired {
-    Desired {
+fn entry(name: &str, value: &str) -> DesiredEntry {
+    DesiredEntry {
         name: name.to_owned(),
         folded: name.replace('-', "_"),
         options: Options::default(),
@@ -44,11 +45,11 @@ fn record(name: &str, digest: Option<&str>, state: EntryState) -> EntryStatus {
 struct Unclaimed;
 
 impl Claimed for Unclaimed {
-    fn lost(&self, _folded: &str) -> Option<Trouble> {
+    fn lost(&self, _folded: &str) -> Option<Failure> {
         None
     }
 
-    fn has_heir(&self, _folded: &str) -> bool {
+    fn has_successor(&self, _folded: &str) -> bool {
         false
     }
 }
@@ -61,8 +62,18 @@ fn remote(name: &str, id: &str) -> Remote {
     }
 }
 
+/// What a listing that has just ended shows.
+pub(crate) fn snapshot(kind: ProviderKind, remotes: &[Remote]) -> Snapshot {
+    let listing = Listing {
+        remotes: remotes.to_vec(),
+        scope: None,
+    };
+    let began = (tokio::time::Instant::now(), Timestamp::UNIX_EPOCH);
+    Snapshot::new(began, listing, false, provider::rules(kind).fold)
+}
+
 /// The value stands for its own digest.
-fn digest(entry: &Desired) -> Option<String> {
+fn digest(entry: &DesiredEntry) -> Option<String> {
     entry
         .value
         .as_ref()
@@ -70,25 +81,27 @@ fn digest(entry: &Desired) -> Option<String> {
         .map(|value| value.expose_secret().to_owned())
 }
 
-fn planned(
+fn planned<'a>(
     kind: ProviderKind,
-    desired: &[Desired],
-    recorded: &[EntryStatus],
+    desired: &'a [DesiredEntry],
+    recorded: &'a [EntryStatus],
     observed: Option<&[Remote]>,
-) -> Vec<Planned> {
+) -> Vec<PlannedEntry<'a>> {
+    let snapshot = observed.map(|remotes| snapshot(kind, remotes));
     let inputs = Inputs {
-        observed,
+        snapshot: snapshot.as_ref(),
         ..inputs(kind, recorded)
     };
     plan(desired, &inputs, &Unclaimed, digest)
 }
 
-fn inputs(kind: ProviderKind, recorded: &[EntryStatus]) -> Inputs<'_> {
+fn inputs(kind: ProviderKind, recorded: &[EntryStatus]) -> Inputs<'_, 'static> {
     static NOBODY: BTreeMap<String, Cause> = BTreeMap::new();
     Inputs {
         recorded,
-        observed: None,
-        members: None,
+        snapshot: None,
+        members: &Members::NotAsked,
+        is_scope_asked: true,
         rules: provider::rules(kind),
         set: (kind == ProviderKind::Pipecat).then_some(("set", Some("us-west"))),
         deletion: DeletionPolicy::Retain,
@@ -153,10 +166,10 @@ fn what_exists_is_updated_and_never_created_again() {
         Change::Update(Some("1".to_owned()))
     );
     assert_eq!(change(Some(&[remote("B", "2")])), Change::Create);
-    let Change::Refuse(trouble) = change(Some(&[remote("A", "1"), remote("A", "2")])) else {
+    let Change::Refuse(failure) = change(Some(&[remote("A", "1"), remote("A", "2")])) else {
         panic!("refused")
     };
-    assert_eq!(trouble.reason, Reason::Ambiguous);
+    assert_eq!(failure.reason, Reason::Ambiguous);
 }
 
 #[test]
@@ -165,14 +178,14 @@ fn a_file_does_not_become_a_text() {
         form: Some(Form::File),
         ..remote("A", "1")
     };
-    let Change::Refuse(trouble) = only(
+    let Change::Refuse(failure) = only(
         ProviderKind::PrimeIntellect,
         None,
         Some(std::slice::from_ref(&file)),
     ) else {
         panic!("refused")
     };
-    assert_eq!(trouble.reason, Reason::Unsupported);
+    assert_eq!(failure.reason, Reason::Unsupported);
     let mut wanted = entry("A", "1");
     wanted.options.prime_intellect = PrimeIntellectOptions {
         is_file: Some(true),
@@ -194,7 +207,7 @@ fn a_set_of_another_kind_or_region_is_left_alone(
     #[case] reason: Option<Reason>,
 ) {
     let refused = match only(ProviderKind::Pipecat, None, Some(&observed)) {
-        Change::Refuse(trouble) => Some(trouble.reason),
+        Change::Refuse(failure) => Some(failure.reason),
         _ => None,
     };
     assert_eq!(refused, reason);
@@ -247,8 +260,10 @@ fn a_listing_is_asked_for_only_where_it_decides(
         ..record("A", Some("2"), EntryState::Synced)
     });
     let recorded: Vec<EntryStatus> = recorded.into_iter().collect();
-    let planned = planned(kind, &[entry("A", "1")], &recorded, None);
-    assert_eq!(needs_listing(&planned, &inputs(kind, &recorded)), needed);
+    let desired = [entry("A", "1")];
+    let planned = planned(kind, &desired, &recorded, None);
+    let lack = needed.then_some(Lack::Snapshot);
+    assert_eq!(lacks(&planned, &inputs(kind, &recorded)), lack);
 }
 
 fn kinds() -> impl Strategy<Value = ProviderKind> {
@@ -287,7 +302,7 @@ proptest! {
     fn a_plan_that_was_carried_out_leaves_nothing_to_do(
         kind in kinds(), names in names(), values in prop::collection::vec("[12]", 8), recorded in records(),
     ) {
-        let desired: Vec<Desired> = names.iter().zip(&values).map(|(name, value)| entry(name, value)).collect();
+        let desired: Vec<DesiredEntry> = names.iter().zip(&values).map(|(name, value)| entry(name, value)).collect();
         let first = planned(kind, &desired, &recorded, Some(&[]));
         let after: Vec<EntryStatus> = desired
             .iter()
@@ -296,13 +311,13 @@ proptest! {
             .collect();
         let second = planned(kind, &desired, &after, None);
         prop_assert!(second.iter().all(|planned| planned.change == Change::Keep));
-        prop_assert!(!needs_listing(&second, &inputs(kind, &after)));
+        prop_assert!(lacks(&second, &inputs(kind, &after)).is_none());
     }
 
     /// Nothing is kept of which it is not known that the provider has it.
     #[test]
     fn only_what_was_acknowledged_is_kept(kind in kinds(), names in names(), recorded in records()) {
-        let desired: Vec<Desired> = names.iter().map(|name| entry(name, "1")).collect();
+        let desired: Vec<DesiredEntry> = names.iter().map(|name| entry(name, "1")).collect();
         for (entry, planned) in desired.iter().zip(planned(kind, &desired, &recorded, None)) {
             let record = recorded.iter().find(|record| record.name == entry.name);
             let is_held = record.is_some_and(|record| {

@@ -1,10 +1,17 @@
-//! Where events come from: one watch of everything, or one for each namespace. Each tells `/readyz`
-//! and the log how it does.
+//! Where events come from: one watch of everything, or one for each namespace. Each reports to
+//! `/readyz` and the log how it does.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use futures::{Stream, StreamExt, future::ready, stream::BoxStream};
+use futures::{Stream, StreamExt, stream};
 use kube::{
     Api, Client, Resource,
     core::NamespaceResourceScope,
@@ -13,10 +20,14 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    super::{namespaces::Namespaces, report::slim},
-    merge::{Step, Told, merge, steps},
+    differences::Differences,
+    lists::{Coverage, FirstLists, Step, WatchEvent},
 };
-use crate::telemetry::Health;
+use crate::{
+    account::ObjectName,
+    controller::{namespaces::Namespaces, object::slim},
+    telemetry::Health,
+};
 
 /// How long a watch runs before it is opened anew, in seconds. Below the 240 s after which some
 /// load balancers cut a silent connection (style.md 7.10).
@@ -24,77 +35,106 @@ const WATCH_SECONDS: u32 = 200;
 /// Objects in one page of a list. A page is in memory as text, as a tree and as objects at once.
 const PAGE: u32 = 100;
 
-/// What a watch is told by and about.
+/// What a watch is events by and about.
 #[derive(Clone)]
-pub(super) struct Source {
-    pub(super) client: Client,
-    pub(super) health: Health,
+pub(crate) struct Source {
+    pub(crate) client: Client,
+    pub(crate) health: Health,
     /// The name in `/readyz`.
-    pub(super) component: &'static str,
+    pub(crate) component: &'static str,
 }
 
 impl Source {
-    /// The events of all `namespaces`; `held` gives what is known of one. Errors are those of the
-    /// one watch of everything, which is to be slowed down by [`WatchBackoff`]; a watch of a
-    /// namespace is slowed down here, so that one that fails does not slow the others.
-    pub(super) fn events<K>(
+    /// What is there in all `namespaces`, and what changes. `known` gives the names that are known
+    /// of what a watch covers. It is asked only after everything that was shown before has been
+    /// taken, because a stream is polled for more only then.
+    pub(super) fn events<K, F>(
         &self,
         namespaces: &Namespaces,
-        held: impl Fn(&str) -> Vec<Arc<K>> + Send + 'static,
-    ) -> BoxStream<'static, watcher::Result<Told<K>>>
+        known: F,
+    ) -> impl Stream<Item = WatchEvent<K>> + Send + use<K, F>
     where
+        F: Fn(Option<&str>) -> Vec<ObjectName> + Clone + Send + 'static,
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
         K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        if namespaces.is_all() {
-            let events = self.watch(Api::<K>::all(self.client.clone()), None);
-            return events.map(|event| event.map(Told::Event)).boxed();
-        }
-        let watches = namespaces.names().map(|namespace| {
-            let api = Api::<K>::namespaced(self.client.clone(), namespace);
-            // Steps and not events: a backoff behind Ok(Init) would never grow (style.md 7.3).
-            let steps = steps(self.watch(api, Some(namespace))).backoff(WatchBackoff::default());
-            let steps = steps.map(|step| {
-                step.unwrap_or_else(|error| Step::Failed {
-                    is_refusal: status(&error) == Some(403),
-                })
-            });
-            (Arc::from(namespace), steps.boxed())
+        let watches: Vec<Coverage> = if namespaces.is_all() {
+            vec![None]
+        } else {
+            namespaces
+                .names()
+                .map(|name| Some(Arc::from(name)))
+                .collect()
+        };
+        let mut first_lists = FirstLists::new(watches.clone());
+        let watches = watches.into_iter().map(|watch| {
+            let steps = self.watch::<K, F>(watch.clone(), known.clone());
+            steps.map(move |step| (watch.clone(), step)).boxed()
         });
-        merge(watches.collect(), held).map(Ok).boxed()
+        stream::select_all(watches)
+            .flat_map(move |(watch, step)| stream::iter(first_lists.take(&watch, step)))
     }
 
-    /// One watch.
-    fn watch<K>(
+    /// One watch. Each waits by itself after it failed, so that it does not slow the others.
+    fn watch<K, F>(
         &self,
-        api: Api<K>,
-        namespace: Option<&str>,
-    ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + use<K>
+        coverage: Coverage,
+        known: F,
+    ) -> impl Stream<Item = Step<K>> + Send + use<K, F>
     where
-        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+        F: Fn(Option<&str>) -> Vec<ObjectName> + Send + 'static,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        K: Clone + Debug + DeserializeOwned + Send + 'static,
     {
-        let component = match namespace {
-            None => self.component.to_owned(),
-            Some(namespace) => format!("{} in namespace {namespace}", self.component),
-        };
-        let place = match namespace {
-            None => "in all namespaces",
-            Some(_) => "there",
+        let (api, component, place) = match &coverage {
+            None => (
+                Api::<K>::all(self.client.clone()),
+                self.component.to_owned(),
+                "in all namespaces",
+            ),
+            Some(namespace) => (
+                Api::namespaced(self.client.clone(), namespace),
+                format!("{} in namespace {namespace}", self.component),
+                "there",
+            ),
         };
         let health = self.health.clone();
         health.lacks(&component, "not listed yet");
         let config = watcher::Config::default()
             .timeout(WATCH_SECONDS)
             .page_size(PAGE);
+        let mut differences = Differences::default();
+        let has_worked = Arc::new(AtomicBool::new(false));
+        let backoff = WatchBackoff::new(Arc::clone(&has_worked));
         watcher(api, config)
             // Annotations may hold values: kubectl keeps what it applied there.
             .modify(slim)
-            .inspect(move |event| tell(&component, place, event, &health))
+            .inspect(move |event| report(&component, place, event, &health))
+            .map(move |event| {
+                event.map(|event| {
+                    let is_list =
+                        matches!(&event, watcher::Event::Init | watcher::Event::InitApply(_));
+                    if !is_list {
+                        has_worked.store(true, Ordering::Relaxed);
+                    }
+                    differences.take(event, || known(coverage.as_deref()))
+                })
+            })
+            .backoff(backoff)
+            .map(|shown| match shown {
+                Ok((differences, is_listed)) => Step::Shown {
+                    differences,
+                    is_listed,
+                },
+                Err(error) => Step::Failed {
+                    is_refusal: status(&error) == Some(403),
+                },
+            })
     }
 }
 
-/// Tells `/readyz` and the log how a watch does.
-fn tell<K>(
+/// Reports to `/readyz` and the log how a watch does.
+fn report<K>(
     component: &str,
     place: &str,
     event: &watcher::Result<watcher::Event<K>>,
@@ -135,40 +175,46 @@ fn what(error: &watcher::Error, place: &str) -> String {
     }
 }
 
-/// Drops the errors of a stream, after which it waits: 0.5 s doubling to 10 s with jitter.
-pub(super) fn unfailing<T>(
-    stream: impl Stream<Item = watcher::Result<T>>,
-) -> impl Stream<Item = T> {
-    stream
-        .backoff(WatchBackoff::default())
-        .filter_map(|item| ready(item.ok()))
+/// The waits of a watch that fails: 0.5 s doubling to 10 s, with jitter. Short, because the watch is
+/// all that stands between a rotation and the provider.
+///
+/// kube's adapter resets the waits with each event. A list that breaks off has events too, so they
+/// begin anew only after the watch has worked.
+struct WatchBackoff {
+    waits: ExponentialBackoff,
+    has_worked: Arc<AtomicBool>,
 }
 
-/// The waits of a watch that fails. Short, because the watch is all that stands between a rotation
-/// and the provider.
-struct WatchBackoff(ExponentialBackoff);
-
-impl Default for WatchBackoff {
-    fn default() -> Self {
-        let sequence = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(500))
-            .with_max_delay(Duration::from_secs(10))
-            .with_jitter()
-            .without_max_times();
-        Self(sequence.build())
+impl WatchBackoff {
+    fn new(has_worked: Arc<AtomicBool>) -> Self {
+        Self {
+            waits: waits(),
+            has_worked,
+        }
     }
+}
+
+fn waits() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(500))
+        .with_max_delay(Duration::from_secs(10))
+        .with_jitter()
+        .without_max_times()
+        .build()
 }
 
 impl Iterator for WatchBackoff {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        self.0.next()
+        self.waits.next()
     }
 }
 
 impl Backoff for WatchBackoff {
     fn reset(&mut self) {
-        *self = Self::default();
+        if self.has_worked.swap(false, Ordering::Relaxed) {
+            self.waits = waits();
+        }
     }
 }

@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use super::{Transport, bounded};
 use crate::{
     api::{ProviderKind, Reason},
-    http::{Body, Call, Class, Http, ProviderError, Scheme, Session, Unmonitored},
+    http::{Body, Call, ErrorClass, Http, ProviderError, Scheme, Session, Unmonitored},
     telemetry::Metrics,
 };
 
@@ -81,11 +81,12 @@ async fn write(session: &Session) -> Result<serde_json::Value, ProviderError> {
 }
 
 /// What went wrong, as far as it decides anything.
-fn trouble<T>(outcome: Result<T, ProviderError>) -> Option<(Class, Reason)> {
+fn trouble<T>(outcome: Result<T, ProviderError>) -> Option<(ErrorClass, Reason)> {
     outcome.err().map(|error| (error.class, error.reason))
 }
 
 /// Nobody was reached, so nothing was sent.
-const UNREACHED: Option<(Class, Reason)> = Some((Class::Transient, Reason::NetworkError));
+const UNREACHED: Option<(ErrorClass, Reason)> = Some((ErrorClass::Transient, Reason::NetworkError));
 /// The connection ended after a write may have left.
-const UNSURE: Option<(Class, Reason)> = Some((Class::UnknownOutcome, Reason::NetworkError));
+const UNSURE: Option<(ErrorClass, Reason)> =
+    Some((ErrorClass::UnknownOutcome, Reason::NetworkError));

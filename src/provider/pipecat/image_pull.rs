@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use super::{inventory, put, sets, unless_busy};
 use crate::{
-    api::{self, ProviderKind, Reason},
-    http::{Body, Call, Class, ProviderError, Scheme, Session},
+    api::{ProviderKind, Reason},
+    http::{Body, Call, ErrorClass, ProviderError, Scheme, Session},
     provider::{
-        Form, Inventory, ListingNeed, Provider, Removal, Rules, Settled, Unit, Write, Written, wire,
+        DeleteRequest, Form, Listing, ListingNeed, NamedSet, Provider, Rules, Settled, Unit, Write,
+        Written, wire,
     },
 };
 
@@ -25,26 +26,18 @@ pub(crate) const RULES: Rules = Rules {
     unit: Unit::Each,
     listing: ListingNeed::Create,
     form: Some(Form::ImagePull),
+    files: None,
     deletes_by_name: true,
+    names_scope: false,
     fold: wire::unfolded,
     check_name,
 };
 
 /// An image pull secret at Pipecat Cloud.
-pub(in crate::provider) struct ImagePull {
-    session: Session,
-    set: String,
-    region: Option<String>,
-}
-
-impl ImagePull {
-    pub(in crate::provider) fn new(spec: &api::Pipecat, object: &str, session: Session) -> Self {
-        Self {
-            session,
-            set: spec.set_name(object).to_owned(),
-            region: spec.region.clone(),
-        }
-    }
+pub(super) struct ImagePull {
+    pub(super) session: Session,
+    pub(super) set: String,
+    pub(super) region: Option<String>,
 }
 
 #[async_trait]
@@ -53,7 +46,7 @@ impl Provider for ImagePull {
         &RULES
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
+    async fn list(&self) -> Result<Listing, ProviderError> {
         inventory(&self.session).await
     }
 
@@ -79,13 +72,13 @@ impl Provider for ImagePull {
         match put(&self.session, call).await {
             // The list showed the set, so this is an update.
             Err(error) if error.is(StatusCode::BAD_REQUEST) && entry.id.is_some() => {
-                Err(error.with(Class::Config, Reason::Immutable))
+                Err(error.with(ErrorClass::Config, Reason::Immutable))
             }
             answer => answer,
         }
     }
 
-    async fn delete(&self, _entry: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, _entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         wire::delete(&self.session, &["v1", "secrets", &self.set], &[])
             .await
             .map_err(unless_busy)
@@ -98,8 +91,11 @@ impl Provider for ImagePull {
         Ok(set.map_or(Settled::Pending, super::Set::settled))
     }
 
-    fn listed_name<'a>(&'a self, _entry: &'a str) -> &'a str {
-        &self.set
+    fn set(&self) -> Option<NamedSet<'_>> {
+        Some(NamedSet {
+            name: &self.set,
+            region: self.region.as_deref(),
+        })
     }
 }
 

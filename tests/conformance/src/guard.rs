@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use provider_secrets::{
     api::Reason,
     http::ProviderError,
-    provider::{Inventory, Provider, Removal, Rules, Settled, Unit, Write, Written},
+    provider::{DeleteRequest, Listing, Provider, Rules, Settled, Unit, Write, Written},
 };
 
 use crate::names;
@@ -54,7 +54,7 @@ impl Provider for Guarded {
         self.inner.rules()
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
+    async fn list(&self) -> Result<Listing, ProviderError> {
         let listed = self.inner.list().await?;
         for remote in &listed.remotes {
             if names::is_ours(&remote.name) {
@@ -80,7 +80,7 @@ impl Provider for Guarded {
         Ok(written)
     }
 
-    async fn delete(&self, entry: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         let shown = entry.shown.and_then(|shown| shown.id.as_deref());
         self.check(entry.name, entry.id.or(shown))?;
         self.inner.delete(entry).await

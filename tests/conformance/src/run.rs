@@ -3,8 +3,8 @@
 use std::{fmt, time::Duration};
 
 use provider_secrets::{
-    http::{Class, ProviderError, Session},
-    provider::{ListingNeed, Provider, Remote, Removal, Unit, rules},
+    http::{ErrorClass, ProviderError, Session},
+    provider::{DeleteRequest, ListingNeed, Provider, Remote, Unit, rules},
 };
 use secrecy::SecretString;
 use tokio::time::sleep;
@@ -109,7 +109,7 @@ impl Run {
             })?;
             return Ok(patiently(|| set.delete_set()).await?);
         }
-        let removal = Removal {
+        let removal = DeleteRequest {
             name: &remote.name,
             id: remote.id.as_deref(),
             shown: Some(remote),
@@ -189,7 +189,7 @@ where
     let mut wait = FIRST_WAIT;
     for _ in 1..TRIES {
         match call().await {
-            Err(error) if matches!(error.class, Class::Throttled | Class::Transient) => {
+            Err(error) if matches!(error.class, ErrorClass::Throttled | ErrorClass::Transient) => {
                 sleep(error.retry_after.unwrap_or(wait)).await;
                 wait *= 2;
             }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use provider_secrets::{
     account::{EndpointFlag, Endpoints},
-    api::{Baseten, Braintrust, Choice, Pipecat, PrimeIntellect, ProviderKind, SecretKeyRef},
+    api::{Baseten, Braintrust, Pipecat, PrimeIntellect, ProviderKind, ProviderSpec, SecretKeyRef},
     http::{Http, Session, Transport, Unmonitored},
-    provider::{Provider, connect, rules},
+    provider::{Choice, connect, rules},
     telemetry::Metrics,
 };
 use secrecy::SecretString;
@@ -118,43 +118,44 @@ impl Target {
     pub(crate) fn connect(&self, with: &With<'_>) -> Result<Guarded, Failure> {
         let session = self.session(with.key.unwrap_or(&self.key))?;
         let scope = with.scope.or(self.scope.as_deref()).map(str::to_owned);
-        let provider: Box<dyn Provider> = match self.kind {
+        let mut spec = ProviderSpec::default();
+        match self.kind {
             ProviderKind::Baseten => {
-                let spec = Baseten {
+                spec.baseten = Some(Box::new(Baseten {
                     api_key_secret_ref: unused(),
                     team_id: scope,
                     endpoint: None,
-                };
-                connect(Choice::Baseten(&spec), with.set, session)
+                }));
             }
             ProviderKind::PrimeIntellect => {
-                let spec = PrimeIntellect {
+                spec.prime_intellect = Some(Box::new(PrimeIntellect {
                     api_key_secret_ref: unused(),
                     team_id: scope,
                     endpoint: None,
-                };
-                connect(Choice::PrimeIntellect(&spec), with.set, session)
+                }));
             }
             ProviderKind::Pipecat => {
-                let spec = Pipecat {
+                spec.pipecat = Some(Box::new(Pipecat {
                     image_pull_secret: None,
                     replace_image_pull_secret: None,
                     api_key_secret_ref: unused(),
                     set_name: None,
                     region: with.region.map(str::to_owned),
                     endpoint: None,
-                };
-                connect(Choice::Pipecat(&spec), with.set, session)
+                }));
             }
             ProviderKind::Braintrust => {
-                let spec = Braintrust {
+                spec.braintrust = Some(Box::new(Braintrust {
                     api_key_secret_ref: unused(),
                     org_name: scope,
                     endpoint: None,
-                };
-                connect(Choice::Braintrust(&spec), with.set, session)
+                }));
             }
-        };
+        }
+        let choice = spec
+            .choice()
+            .ok_or_else(|| Failure::new("the spec names one provider"))?;
+        let provider = connect(choice, with.set, session);
         Ok(Guarded::new(provider))
     }
 }

@@ -3,22 +3,27 @@
 use super::*;
 use crate::provider::IMAGE_PULL_RULES;
 
-fn inputs<'a>(recorded: &'a [EntryStatus], observed: Option<&'a [Remote]>) -> Inputs<'a> {
+fn inputs<'a, 'o>(recorded: &'a [EntryStatus], snapshot: Option<&'o Snapshot>) -> Inputs<'a, 'o> {
     Inputs {
-        observed,
+        snapshot,
         rules: &IMAGE_PULL_RULES,
         ..super::inputs(ProviderKind::Pipecat, recorded)
     }
 }
 
-fn wanted() -> Desired {
+fn wanted() -> DesiredEntry {
     let mut wanted = entry("set", "1");
     wanted.options.host = Some("https://ghcr.io".to_owned());
     wanted
 }
 
-fn planned(inputs: &Inputs<'_>) -> Planned {
-    plan(&[wanted()], inputs, &Unclaimed, digest).remove(0)
+fn planned<'a>(inputs: &Inputs<'a, '_>) -> PlannedEntry<'a> {
+    let desired: &'static [DesiredEntry; 1] = Box::leak(Box::new([wanted()]));
+    plan(desired, inputs, &Unclaimed, digest).remove(0)
+}
+
+fn snapshot(remotes: &[Remote]) -> Snapshot {
+    super::snapshot(ProviderKind::Pipecat, remotes)
 }
 
 /// As the provider's file lists it.
@@ -36,10 +41,11 @@ fn the_listing_tells_a_create_from_an_update(
     #[case] change: Change,
 ) {
     let before = planned(&inputs(&[], None));
-    assert!(needs_listing(&[before], &inputs(&[], None)));
+    assert!(lacks(&[before], &inputs(&[], None)) == Some(Lack::Snapshot));
+    let observed = snapshot(&observed);
     let after = planned(&inputs(&[], Some(&observed)));
     assert_eq!(after.change, change);
-    assert!(!needs_members(&[after], &inputs(&[], Some(&observed))));
+    assert!(lacks(&[after], &inputs(&[], Some(&observed))).is_none());
 }
 
 #[test]
@@ -47,29 +53,30 @@ fn a_write_of_what_was_written_before_needs_the_listing_too() {
     let recorded = [record("set", Some("0"), EntryState::Synced)];
     let change = planned(&inputs(&recorded, None));
     assert_eq!(change.change, Change::Update(None));
-    assert!(needs_listing(&[change], &inputs(&recorded, None)));
+    assert!(lacks(&[change], &inputs(&recorded, None)) == Some(Lack::Snapshot));
     let kept = [record("set", Some("1"), EntryState::Synced)];
     let change = planned(&inputs(&kept, None));
     assert_eq!(change.change, Change::Keep);
-    assert!(!needs_listing(&[change], &inputs(&kept, None)));
+    assert!(lacks(&[change], &inputs(&kept, None)).is_none());
 }
 
 #[rstest]
 #[case::elsewhere(listed(Form::ImagePull, "eu-central"))]
 #[case::keys(listed(Form::Text, "us-west"))]
 fn a_set_of_another_kind_or_region_is_left_alone(#[case] observed: Vec<Remote>) {
+    let observed = snapshot(&observed);
     for recorded in [Vec::new(), vec![record("set", None, EntryState::Pending)]] {
         let planned = planned(&inputs(&recorded, Some(&observed)));
-        let Change::Refuse(trouble) = planned.change else {
-            panic!("{planned:?}");
+        let Change::Refuse(failure) = planned.change else {
+            panic!("refused");
         };
-        assert_eq!(trouble.reason, Reason::Conflict);
+        assert_eq!(failure.reason, Reason::Conflict);
     }
 }
 
 #[test]
 fn what_was_there_before_is_found_and_left_alone_under_fail() {
-    let observed = listed(Form::ImagePull, "us-west");
+    let observed = snapshot(&listed(Form::ImagePull, "us-west"));
     let fail = |recorded, observed| Inputs {
         conflict: ConflictPolicy::Fail,
         ..inputs(recorded, Some(observed))
@@ -77,7 +84,8 @@ fn what_was_there_before_is_found_and_left_alone_under_fail() {
     let foreign = planned(&fail(&[], &observed));
     assert!(matches!(foreign.change, Change::Refuse(_)));
     assert_eq!(foreign.found, Some(Found::Foreign));
-    let absent = planned(&fail(&[], &[]));
+    let empty = snapshot(&[]);
+    let absent = planned(&fail(&[], &empty));
     assert_eq!(
         (absent.change, absent.found),
         (Change::Create, Some(Found::Absent))
@@ -97,9 +105,13 @@ fn what_was_there_before_is_found_and_left_alone_under_fail() {
 fn the_listing_shows_presence_and_kind_only() {
     let recorded = [record("set", Some("1"), EntryState::Synced)];
     let drift = |observed: &[Remote]| {
-        let drifts = drifted(&recorded, observed, None, &IMAGE_PULL_RULES, |_, _| {
-            Evidence::Full
-        });
+        let drifts = drifted(
+            &recorded,
+            &snapshot(observed),
+            &Members::NotAsked,
+            &IMAGE_PULL_RULES,
+            |_, _| Evidence::Full,
+        );
         drifts.into_values().next()
     };
     assert_eq!(drift(&listed(Form::ImagePull, "us-west")), None);

@@ -18,7 +18,7 @@ use super::{
     tls::{Authority, named},
     trouble, write,
 };
-use crate::http::{CALL_TIMEOUT, Class, Session};
+use crate::http::{CALL_TIMEOUT, ErrorClass, Session};
 
 /// A connection as the server has it.
 type Connection = h2::server::Connection<TlsStream<TcpStream>, Bytes>;
@@ -170,7 +170,7 @@ async fn a_connection_on_which_nobody_answers_any_more_is_left() {
     read(&session).await.expect("an answer");
     let outcome = write(&session).await.err();
     let class = outcome.map(|error| error.class);
-    assert_eq!(class, Some(Class::UnknownOutcome));
+    assert_eq!(class, Some(ErrorClass::UnknownOutcome));
     // Streams are given up one by one, and a connection without them would be kept for ever.
     write(&session).await.expect("an answer");
     assert_eq!(seen.connections(), 2);
@@ -184,11 +184,14 @@ async fn frames_of_nothing_end_at_the_deadline_of_a_call_at_the_latest() {
     let outcome = write(&session).await.err();
     assert_eq!(
         outcome.map(|error| error.class),
-        Some(Class::UnknownOutcome)
+        Some(ErrorClass::UnknownOutcome)
     );
     assert!(since.elapsed() < CALL_TIMEOUT + Duration::from_millis(100));
     let outcome = read(&session).await.err();
-    assert_eq!(outcome.map(|error| error.class), Some(Class::Transient));
+    assert_eq!(
+        outcome.map(|error| error.class),
+        Some(ErrorClass::Transient)
+    );
     write(&session).await.expect("it goes on");
     assert_eq!(seen.requests().len(), 3);
 }

@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     api::Reason,
-    http::{Class, transport::MAX_ANSWER},
+    http::{ErrorClass, transport::MAX_ANSWER},
 };
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
-const STRANGE: Option<(Class, Reason)> = Some((Class::Protocol, Reason::UnexpectedResponse));
+const STRANGE: Option<(ErrorClass, Reason)> =
+    Some((ErrorClass::Protocol, Reason::UnexpectedResponse));
 
 /// Cases: P-22
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::{
 use super::{UNREACHED, client, peer, plain, read, tls::named, trouble, write};
 use crate::{
     api::Reason,
-    http::{CALL_TIMEOUT, Class, transport::CONNECT_TIMEOUT},
+    http::{CALL_TIMEOUT, ErrorClass, transport::CONNECT_TIMEOUT},
 };
 
 /// What a call may take beyond a deadline.
@@ -120,12 +120,12 @@ async fn is_given_up(first: &str, then: &'static str) {
     let session = plain(address);
     let since = Instant::now();
     let outcome = trouble(write(&session).await);
-    assert_eq!(outcome, Some((Class::UnknownOutcome, Reason::Timeout)));
+    assert_eq!(outcome, Some((ErrorClass::UnknownOutcome, Reason::Timeout)));
     assert_took(since, CALL_TIMEOUT);
     ends.recv().await.expect("the connection was closed");
     let since = Instant::now();
     let outcome = trouble(read(&session).await);
-    assert_eq!(outcome, Some((Class::Transient, Reason::Timeout)));
+    assert_eq!(outcome, Some((ErrorClass::Transient, Reason::Timeout)));
     assert_took(since, CALL_TIMEOUT);
     ends.recv().await.expect("the connection was closed");
     assert_eq!(seen.requests().len(), 2);

@@ -2,7 +2,7 @@
 
 use provider_secrets::{
     api::ProviderKind,
-    http::Class,
+    http::ErrorClass,
     provider::{Options, Provider, Unit},
 };
 
@@ -61,7 +61,7 @@ pub(super) async fn beyond(run: &Run) -> Result<Outcome, Failure> {
     for name in &beyond {
         match sandbox.send(name, "one", &Options::default(), None).await {
             Ok(_) => taken += 1,
-            Err(error) if error.class == Class::Config && error.status.is_some() => {}
+            Err(error) if error.class == ErrorClass::Config && error.status.is_some() => {}
             Err(error) => return Err(error.into()),
         }
     }

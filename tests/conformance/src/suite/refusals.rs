@@ -1,7 +1,7 @@
 //! Keys and scopes, right and wrong.
 
 use provider_secrets::{
-    http::Class,
+    http::ErrorClass,
     provider::{Options, Provider},
 };
 
@@ -28,7 +28,7 @@ pub(super) async fn wrong_key(run: &Run) -> Result<Outcome, Failure> {
     let write = stranger.send(&name, "one", &Options::default(), None).await;
     for outcome in [read, write.map(drop)] {
         match outcome {
-            Err(error) if error.class == Class::Auth => {}
+            Err(error) if error.class == ErrorClass::Auth => {}
             Err(error) => return Err(error.into()),
             Ok(()) => return Err(Failure::new("the provider takes a key of no account")),
         }
@@ -50,7 +50,7 @@ pub(super) async fn wrong_scope(run: &Run) -> Result<Outcome, Failure> {
         },
     )?;
     match patiently(|| nowhere.provider.list()).await {
-        Err(error) if matches!(error.class, Class::Config | Class::Auth) => {
+        Err(error) if matches!(error.class, ErrorClass::Config | ErrorClass::Auth) => {
             Ok(Outcome::observed(format!("it {}", error.what())))
         }
         Err(error) => Err(error.into()),

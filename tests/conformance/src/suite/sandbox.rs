@@ -2,7 +2,7 @@
 
 use provider_secrets::{
     http::ProviderError,
-    provider::{Options, Provider, Remote, Removal, Settled, Write, Written},
+    provider::{DeleteRequest, Options, Provider, Remote, Settled, Write, Written},
 };
 use secrecy::SecretString;
 use tokio::time::sleep;
@@ -183,7 +183,7 @@ impl Sandbox<'_> {
 
     /// Deletes what a listing showed.
     pub(crate) async fn remove(&self, name: &str, shown: Option<&Remote>) -> Result<(), Failure> {
-        let removal = Removal {
+        let removal = DeleteRequest {
             name,
             id: shown.and_then(|remote| remote.id.as_deref()),
             shown,

@@ -2,7 +2,7 @@
 
 use http::Method;
 use provider_secrets::{
-    http::{Body, Call, Class},
+    http::{Body, Call, ErrorClass},
     provider::{Form, Provider, Settled},
 };
 use serde_json::json;
@@ -148,7 +148,7 @@ pub(super) async fn region(run: &Run) -> Result<Outcome, Failure> {
         },
     )?;
     match elsewhere.send_set(&[(&name, "three")]).await {
-        Err(error) if error.class == Class::Config && error.status.is_some() => {}
+        Err(error) if error.class == ErrorClass::Config && error.status.is_some() => {}
         Err(error) => return Err(error.into()),
         Ok(_) => return Err(Failure::new("a set was written in two regions")),
     }
@@ -188,7 +188,7 @@ pub(super) async fn image_pull(run: &Run) -> Result<Outcome, Failure> {
     let write = sandbox.send_set(&[(&sandbox.name("A"), "one")]).await;
     for outcome in [read, write.map(drop)] {
         match outcome {
-            Err(error) if error.class == Class::Config && error.status.is_some() => {}
+            Err(error) if error.class == ErrorClass::Config && error.status.is_some() => {}
             Err(error) => return Err(error.into()),
             Ok(()) => return Err(Failure::new("it is taken for a set of keys")),
         }

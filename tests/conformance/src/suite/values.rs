@@ -2,7 +2,7 @@
 
 use provider_secrets::{
     api::{PrimeIntellectOptions, ProviderKind},
-    http::Class,
+    http::ErrorClass,
     provider::{Form, Options},
 };
 
@@ -44,12 +44,12 @@ pub(super) async fn large(run: &Run) -> Result<Outcome, Failure> {
 }
 
 /// The operator sends none, so either will do.
-pub(super) async fn empty(run: &Run) -> Result<Outcome, Failure> {
+pub(crate) async fn empty(run: &Run) -> Result<Outcome, Failure> {
     let sandbox = run.sandbox("empty")?;
     let name = sandbox.name("A");
     match sandbox.send(&name, "", &Options::default(), None).await {
         Ok(_) => Ok(Outcome::observed("it is taken")),
-        Err(error) if error.class == Class::Config && error.status.is_some() => {
+        Err(error) if error.class == ErrorClass::Config && error.status.is_some() => {
             sandbox.expect(&name, 0).await?;
             Ok(Outcome::observed("it is refused"))
         }
@@ -94,7 +94,9 @@ pub(super) async fn file(run: &Run) -> Result<Outcome, Failure> {
         .await
     {
         Ok(_) => Ok(Outcome::observed("more than 64 KiB are taken")),
-        Err(error) if error.class == Class::Config && error.status.is_some() => Ok(Outcome::Ok),
+        Err(error) if error.class == ErrorClass::Config && error.status.is_some() => {
+            Ok(Outcome::Ok)
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -1,7 +1,7 @@
 //! Creating, changing and deleting.
 
 use provider_secrets::{
-    http::Class,
+    http::ErrorClass,
     provider::{Options, Remote},
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn second_create(run: &Run) -> Result<Outcome, Failure> {
     let first = sandbox.only(&name).await?;
     let second = sandbox.send(&name, "two", &Options::default(), None).await;
     match second {
-        Err(error) if error.class == Class::Config && error.status.is_some() => {
+        Err(error) if error.class == ErrorClass::Config && error.status.is_some() => {
             sandbox.expect(&name, 1).await?;
             sandbox.expect_value(&name, "one")?;
             Ok(Outcome::observed(format!("it {}", error.what())))

@@ -7,7 +7,7 @@ use conformance::Guarded;
 use provider_secrets::{
     api::ProviderKind,
     http::ProviderError,
-    provider::{Inventory, Options, Provider, Remote, Removal, Rules, Write, Written, rules},
+    provider::{DeleteRequest, Listing, Options, Provider, Remote, Rules, Write, Written, rules},
 };
 
 const OURS: &str = "PROVIDER_SECRETS_CONFORMANCE_X";
@@ -32,13 +32,13 @@ impl Provider for Counting {
         rules(self.kind)
     }
 
-    async fn list(&self) -> Result<Inventory, ProviderError> {
+    async fn list(&self) -> Result<Listing, ProviderError> {
         let remote = |name: &str, id: &str| Remote {
             name: name.to_owned(),
             id: Some(id.to_owned()),
             ..Remote::default()
         };
-        Ok(Inventory {
+        Ok(Listing {
             remotes: vec![remote(OURS, "ours"), remote(THEIRS, "theirs")],
             scope: None,
         })
@@ -49,7 +49,7 @@ impl Provider for Counting {
         Ok(Written::default())
     }
 
-    async fn delete(&self, _: &Removal<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, _: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         self.change();
         Ok(())
     }
@@ -85,7 +85,7 @@ async fn is_permitted(kind: ProviderKind, set: &'static str, name: &str, id: Opt
         id,
     };
     let write = guarded.write(&[entry]).await;
-    let removal = Removal {
+    let removal = DeleteRequest {
         name,
         id,
         shown: None,

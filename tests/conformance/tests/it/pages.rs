@@ -8,9 +8,9 @@ use std::sync::{
 
 use bytes::Bytes;
 use provider_secrets::{
-    api::{Choice, ProviderKind, ProviderSpec},
-    http::{Class, Http, Session, Transport, Unmonitored},
-    provider::{Provider, connect, rules},
+    api::{ProviderKind, ProviderSpec},
+    http::{ErrorClass, Http, Session, Transport, Unmonitored},
+    provider::{Choice, Provider, connect, rules},
     telemetry::Metrics,
 };
 use serde_json::json;
@@ -103,7 +103,7 @@ async fn what_vanishes_between_two_pages_never_makes_a_shorter_list() {
         });
         let provider = provider(api, transport);
         let error = provider.list().await.unwrap_err();
-        assert_eq!(error.class, Class::Transient, "{api:?}");
+        assert_eq!(error.class, ErrorClass::Transient, "{api:?}");
         assert_eq!(error.what(), "changed while it was listed");
         let listed = provider.list().await.unwrap();
         assert_eq!(listed.remotes.len(), 150, "{api:?}");
@@ -149,7 +149,7 @@ async fn a_list_that_does_not_end_is_an_error_after_a_bounded_number_of_calls() 
             let calls = Arc::default();
             let provider = provider(api, scripted(body, &calls));
             let error = provider.list().await.unwrap_err();
-            assert_eq!(error.class, Class::Protocol, "{api:?}");
+            assert_eq!(error.class, ErrorClass::Protocol, "{api:?}");
             assert_eq!(calls.load(Ordering::Relaxed), most, "{api:?}");
         }
     }

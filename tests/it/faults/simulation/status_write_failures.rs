@@ -18,14 +18,20 @@ use crate::harness::Target;
 enum Change {
     Creation,
     Rotation,
-    Removal,
+    DeleteRequest,
     Deletion,
 }
 
 /// Cases
 #[rstest]
 fn while_status_cannot_be_written_the_provider_is_written_to_at_most_once(
-    #[values(Change::Creation, Change::Rotation, Change::Removal, Change::Deletion)] change: Change,
+    #[values(
+        Change::Creation,
+        Change::Rotation,
+        Change::DeleteRequest,
+        Change::Deletion
+    )]
+    change: Change,
     #[values("Retain", "Delete")] policy: &str,
     // Full, and refused by a webhook.
     #[values(500, 403)] code: u16,
@@ -44,7 +50,7 @@ fn while_status_cannot_be_written_the_provider_is_written_to_at_most_once(
         match change {
             Change::Creation => world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]),
             Change::Rotation => world.source(&[("a", "a2"), ("b", "b2")]),
-            Change::Removal => world.entries(&[("B_KEY", "b")]),
+            Change::DeleteRequest => world.entries(&[("B_KEY", "b")]),
             Change::Deletion => world.delete(),
         }
         let faults = &world.store.faults;
@@ -74,7 +80,7 @@ fn while_status_cannot_be_written_the_provider_is_written_to_at_most_once(
         let (a, b) = match change {
             Change::Creation => (Some("a1"), Some("b1")),
             Change::Rotation => (Some("a2"), Some("b2")),
-            Change::Removal => (None, Some("b1")),
+            Change::DeleteRequest => (None, Some("b1")),
             Change::Deletion => (None, None),
         };
         let held = world.held();

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use provider_secrets::{
-    account::{Account, Accounts, Admission, Allocator, Credential, Endpoints, ObjectName},
+    account::{Account, Accounts, Admission, Credential, Endpoints, Limiter, ObjectName},
     api::ProviderSecretSpec,
     http::Http,
     provider::{Options, Write},
@@ -43,10 +43,10 @@ impl Process {
         account.set_latency(Duration::from_millis(50));
         let metrics = Metrics::default();
         let (requeue, mut requeued) = mpsc::unbounded_channel();
-        let allocator = Allocator::new(MAX_CALLS.0, MAX_CALLS.1, requeue, metrics.clone());
+        let limiter = Limiter::new(MAX_CALLS.0, MAX_CALLS.1, requeue, metrics.clone());
         let flag = "baseten=http://127.0.0.1:1".parse().expect("a flag");
         let http = Http::new(transport(&simulator), metrics);
-        let accounts = Accounts::new(http, Endpoints::new([flag]), allocator);
+        let accounts = Accounts::new(http, Endpoints::new([flag]), limiter);
         let spec = json!({
             "provider": {"baseten": {"apiKeySecretRef": {"name": "credential", "key": "api-key"}}},
             "data": [{"name": "A", "secretKeyRef": {"name": "source", "key": "a"}}],
@@ -146,7 +146,7 @@ async fn object(
     let options = Options::default();
     let began = Instant::now();
     loop {
-        let Admission::Now(permit) = account.access.admit(&name) else {
+        let Admission::Granted(permit) = account.limiter.admit(&name) else {
             requeued.notified().await;
             continue;
         };
@@ -157,10 +157,10 @@ async fn object(
             id: None,
         };
         if provider.write(&[write]).await.is_ok() {
-            account.access.forget(&name);
+            account.limiter.forget(&name);
             return;
         }
-        let is_held = account.access.hold(&name).is_some();
+        let is_held = account.limiter.park_failed(&name).is_some();
         drop(permit);
         // The object's own backoff, as in the controller.
         let own = if began.elapsed() < Duration::from_hours(1) {

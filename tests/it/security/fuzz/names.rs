@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use provider_secrets::{
     api::{ProviderKind, ProviderSpec},
     http::{Http, Session, Transport, Unmonitored},
-    provider::{Options, Removal, Write, connect, rules},
+    provider::{DeleteRequest, Options, Write, connect, rules},
     telemetry::Metrics,
 };
 use serde_json::json;
@@ -57,7 +57,7 @@ fn called(kind: ProviderKind, name: &str) -> Vec<Url> {
         options: &options,
         id: None,
     };
-    let removal = Removal {
+    let removal = DeleteRequest {
         name,
         id: Some("an-id"),
         shown: None,

@@ -1,0 +1,129 @@
+//! Removes what is recorded and no longer desired.
+
+use tokio::time::Instant;
+
+use super::Writer;
+use crate::{
+    api::{EntryState, EntryStatus, Found},
+    controller::{
+        error::Failure,
+        plan::{PlannedRemoval, RemovalAction},
+        session::DeleteOutcome,
+    },
+    http::ProviderError,
+    provider::Unit,
+};
+
+/// What came of removals.
+#[derive(Default)]
+pub(crate) struct RemovalOutcome {
+    /// The records of what is not gone yet.
+    pub(crate) kept: Vec<EntryStatus>,
+    pub(crate) failures: Vec<Failure>,
+    /// Names of what the provider deleted.
+    pub(crate) deleted: Vec<String>,
+    /// Names of what stays at the provider without an owner.
+    pub(crate) orphaned: Vec<String>,
+}
+
+impl RemovalOutcome {
+    /// Nothing was tried.
+    pub(crate) fn not_tried(removals: Vec<PlannedRemoval>) -> Self {
+        Self {
+            kept: removals.into_iter().map(|removal| removal.record).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Writer<'_> {
+    /// Carries removals out, one after the other; a failure of the account ends it.
+    pub(crate) async fn remove(&self, removals: Vec<PlannedRemoval>) -> RemovalOutcome {
+        let mut outcome = RemovalOutcome::default();
+        let began = Instant::now();
+        let mut has_account_failed = false;
+        for PlannedRemoval { record, action } in removals {
+            let deleted = match action {
+                RemovalAction::DropRecord | RemovalAction::TransferOwner => Ok(DeleteOutcome::Gone),
+                RemovalAction::Orphan => Ok(DeleteOutcome::Orphaned),
+                RemovalAction::Delete if has_account_failed => {
+                    outcome.kept.push(record);
+                    continue;
+                }
+                RemovalAction::Delete => self.delete(&record, began).await,
+            };
+            match deleted {
+                Ok(DeleteOutcome::Deleted) => outcome.deleted.push(record.name),
+                Ok(DeleteOutcome::Gone) => {}
+                Ok(DeleteOutcome::Orphaned) => outcome.orphaned.push(record.name),
+                Err(error) => {
+                    has_account_failed |= error.is_of_account();
+                    let failure =
+                        Failure::provider(&error, self.session.choice, Some(&record.name));
+                    outcome.kept.push(EntryStatus {
+                        state: EntryState::Pending,
+                        reason: Some(failure.reason.as_str().to_owned()),
+                        digest: None,
+                        ..record
+                    });
+                    outcome.failures.push(failure);
+                }
+            }
+        }
+        outcome
+    }
+
+    async fn delete(
+        &self,
+        record: &EntryStatus,
+        began: Instant,
+    ) -> Result<DeleteOutcome, ProviderError> {
+        let session = self.session;
+        let folded = (session.rules().fold)(&record.name);
+        let mut lock = session.lock(self.names, &folded).await;
+        // Another object may have come to claim it since the plan was made.
+        if self.claimed.has_successor(&folded) {
+            return Ok(DeleteOutcome::Gone);
+        }
+        let is_id_enough = record.remote_id.is_some() && !session.rules().deletes_by_name;
+        let outcome = match session.rules().unit {
+            Unit::Set => self.delete_member(record).await,
+            Unit::Each if is_id_enough && !session.cannot_verify() => {
+                session.delete(record, None).await
+            }
+            Unit::Each => session.delete_shown(record, began).await,
+        };
+        lock.wrote();
+        outcome
+    }
+
+    async fn delete_member(&self, record: &EntryStatus) -> Result<DeleteOutcome, ProviderError> {
+        match self.session.provider.members().await? {
+            Some(keys) if keys.contains(&record.name) => self.session.delete(record, None).await,
+            Some(_) | None => Ok(DeleteOutcome::Gone),
+        }
+    }
+
+    /// Deletes the set itself when nothing is left in it and this object made it. `records` are those
+    /// of the entries that were removed.
+    ///
+    /// # Errors
+    /// What the provider answered; then the set may still be there.
+    pub(crate) async fn delete_empty_set(
+        &self,
+        records: &[EntryStatus],
+    ) -> Result<(), ProviderError> {
+        let is_ours = records
+            .iter()
+            .any(|record| record.found == Some(Found::NoSet));
+        let is_set = self.session.rules().unit == Unit::Set;
+        if !is_set || !is_ours || self.claimed.has_successor("") {
+            return Ok(());
+        }
+        let _lock = self.session.lock(self.names, "").await;
+        match self.session.provider.members().await? {
+            Some(keys) if keys.is_empty() => self.session.provider.delete_set().await,
+            Some(_) | None => Ok(()),
+        }
+    }
+}

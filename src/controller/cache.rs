@@ -1,0 +1,14 @@
+//! What is kept in memory between two reconciles. A restart loses all of it and nothing else.
+
+mod backoff;
+mod complete;
+mod object_state;
+mod reverse_index;
+mod secret_versions;
+
+pub(crate) use self::{
+    complete::Complete,
+    object_state::{Acted, ObjectState, ObjectStates, Tracked},
+    reverse_index::ReverseIndex,
+    secret_versions::{SecretName, SecretVersions},
+};

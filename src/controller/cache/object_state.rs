@@ -1,0 +1,358 @@
+//! What is remembered of an object between two reconciles, in memory only. After a restart status
+//! alone tells that nothing moved.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::time::{Duration, Instant};
+
+use super::backoff::Backoff;
+use crate::{
+    account::{Account, DigestKey, ObjectName},
+    api::ProviderSecret,
+    controller::object::is_newer,
+};
+
+/// What a reconcile acted on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Acted {
+    /// The generation of the spec.
+    pub(crate) generation: i64,
+    /// The Secrets that were read and their versions, sorted by name.
+    pub(crate) sources: Vec<(String, String)>,
+}
+
+/// In which of its states an object is between two reconciles.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum ObjectState {
+    /// Status tells all that was acted on.
+    #[default]
+    Resting,
+    /// Status does not tell all, or something is tried again.
+    Waiting {
+        acted: Acted,
+        /// When it is tried again without news; none means never.
+        next_try: Option<Instant>,
+    },
+    /// What the last reconcile did could not be recorded: nothing is sent before that can be.
+    Unrecorded,
+    /// The object is deleted, and its cleanup has begun.
+    Deleting {
+        /// Since when this process knows of the deletion.
+        since: Instant,
+        /// What the last try of the cleanup acted on, and when the next one is due.
+        blocked: Option<(Acted, Instant)>,
+        /// The key that was found to open the account that was written to. While a cleanup takes
+        /// away what proves that, it must not be asked again.
+        proved: Option<Box<[u8; 32]>>,
+    },
+}
+
+/// What is remembered of one object.
+#[derive(Default)]
+pub(crate) struct Tracked {
+    pub(crate) state: ObjectState,
+    /// The folded names of entries that another object overwrote; most objects have none.
+    dirty: BTreeSet<String>,
+    /// Another object, or a user, asked for a reconcile, whatever the object waits for.
+    pub(crate) is_requeued: bool,
+    /// When what was written is compared with the account's listing again.
+    pub(crate) verify_at: Option<Instant>,
+    /// The waits after failures, while there are any.
+    pub(crate) backoff: Backoff,
+    /// The answer to our newest write, until the watch has caught up with it.
+    newest: Option<Arc<ProviderSecret>>,
+    /// The account, kept alive for its queue and its listing.
+    account: Option<Arc<Account>>,
+    /// The key that status says the records were made with, after the object began to use another,
+    /// until the records have followed. Keys that were used in between made no record.
+    former_key: Option<Box<DigestKey>>,
+    /// The generation that is wanted and since when.
+    wanted: Option<(i64, Instant)>,
+    /// What stands for the version and the status that we last saw or wrote.
+    status_seen: Option<(u64, u64)>,
+}
+
+/// What is remembered of all objects, by uid. Only the watch creates an entry: what comes late from
+/// an object that is gone finds none.
+#[derive(Default)]
+pub(crate) struct ObjectStates(Mutex<HashMap<String, Tracked>>);
+
+impl ObjectStates {
+    /// The watch shows an object.
+    pub(crate) fn create(&self, uid: &str) {
+        let mut states = self.lock();
+        if !states.contains_key(uid) {
+            states.insert(uid.to_owned(), Tracked::default());
+        }
+    }
+
+    /// Lends what is remembered of an object, if the watch shows it.
+    pub(crate) fn with<T>(&self, uid: &str, lend: impl FnOnce(&mut Tracked) -> T) -> Option<T> {
+        self.lock().get_mut(uid).map(lend)
+    }
+
+    /// Whether the time has come for something that no event brings.
+    pub(crate) fn is_due(&self, uid: &str, now: Instant) -> bool {
+        self.lock()
+            .get(uid)
+            .is_some_and(|tracked| tracked.is_due(now))
+    }
+
+    /// The account of an object, where one is known.
+    pub(crate) fn account(&self, uid: &str) -> Option<Arc<Account>> {
+        self.lock().get(uid)?.account.clone()
+    }
+
+    /// Drops what is remembered of an object that is gone, and gives back its account.
+    pub(crate) fn forget(&self, uid: &str) -> Option<Arc<Account>> {
+        self.lock().remove(uid)?.account
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Tracked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The transitions between the states.
+impl Tracked {
+    /// A reconcile was reported. `acted` is what it acted on, if status does not tell.
+    pub(crate) fn reported(&mut self, acted: Option<Acted>, next_try: Option<Instant>) {
+        if self.is_unrecorded() {
+            self.backoff.reset();
+        }
+        self.state = match acted {
+            Some(acted) => ObjectState::Waiting { acted, next_try },
+            None => ObjectState::Resting,
+        };
+    }
+
+    /// What a reconcile did could not be recorded; the wait before it is tried again.
+    pub(crate) fn could_not_record(&mut self) -> Duration {
+        match &mut self.state {
+            ObjectState::Deleting { blocked, .. } => *blocked = None,
+            state => *state = ObjectState::Unrecorded,
+        }
+        // Else every scan for what is due would be a try.
+        self.verify_at = None;
+        self.backoff.briefly()
+    }
+
+    /// The account's circuit is open until then: what waits for a time waits for that one.
+    pub(crate) fn wait_until(&mut self, until: Instant) {
+        match &mut self.state {
+            ObjectState::Waiting { next_try, .. } => *next_try = Some(until),
+            ObjectState::Deleting {
+                blocked: Some((_, next_try)),
+                ..
+            } => *next_try = until,
+            ObjectState::Resting | ObjectState::Unrecorded | ObjectState::Deleting { .. } => {}
+        }
+    }
+
+    /// The cleanup begins, unless it has; since when this process knows of the deletion.
+    pub(crate) fn delete(&mut self) -> Instant {
+        if let ObjectState::Deleting { since, .. } = &self.state {
+            return *since;
+        }
+        let since = Instant::now();
+        self.state = ObjectState::Deleting {
+            since,
+            blocked: None,
+            proved: None,
+        };
+        since
+    }
+
+    /// The cleanup could not go on.
+    pub(crate) fn block(&mut self, acted: Acted, next_try: Instant) {
+        if let ObjectState::Deleting { blocked, .. } = &mut self.state {
+            *blocked = Some((acted, next_try));
+        }
+    }
+
+    /// Whether this key was found to open the account that was written to.
+    pub(crate) fn is_proved(&self, key: [u8; 32]) -> bool {
+        matches!(&self.state, ObjectState::Deleting { proved, .. } if proved.as_deref() == Some(&key))
+    }
+
+    /// This key opens the account that was written to.
+    pub(crate) fn prove(&mut self, key: [u8; 32]) {
+        if let ObjectState::Deleting { proved, .. } = &mut self.state {
+            *proved = Some(Box::new(key));
+        }
+    }
+
+    /// Whether the last reconcile could not be recorded.
+    pub(crate) fn is_unrecorded(&self) -> bool {
+        self.state == ObjectState::Unrecorded
+    }
+
+    /// When the next try is due if there is no news: at once, where the account has granted `name` a
+    /// permit.
+    pub(crate) fn next_try(&self, name: &ObjectName, now: Instant) -> Option<Instant> {
+        let next_try = match &self.state {
+            ObjectState::Waiting { next_try, .. } => *next_try,
+            ObjectState::Deleting { blocked, .. } => blocked.as_ref().map(|(_, due)| *due),
+            ObjectState::Resting | ObjectState::Unrecorded => None,
+        };
+        let is_granted = || {
+            let account = self.account.as_ref();
+            account.is_some_and(|account| account.limiter.is_granted(name))
+        };
+        next_try.map(|due| if due > now && is_granted() { now } else { due })
+    }
+
+    /// Whether entries must be written because another object overwrote them, and no time is set at
+    /// which they are tried.
+    pub(crate) fn must_rewrite(&self) -> bool {
+        let is_free = match &self.state {
+            ObjectState::Resting => true,
+            ObjectState::Waiting { next_try, .. } => next_try.is_none(),
+            ObjectState::Unrecorded | ObjectState::Deleting { .. } => false,
+        };
+        is_free && !self.dirty.is_empty()
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.verify_at.is_some_and(|due| due <= now) || self.must_rewrite()
+    }
+}
+
+/// Dirty names, versions and keys.
+impl Tracked {
+    /// The folded names of entries that another object overwrote.
+    pub(crate) fn dirty(&self) -> impl Iterator<Item = &str> {
+        self.dirty.iter().map(String::as_str)
+    }
+
+    /// Another object overwrote an entry.
+    pub(crate) fn mark_overwritten(&mut self, folded: &str) {
+        self.dirty.insert(folded.to_owned());
+    }
+
+    /// An entry was written.
+    pub(crate) fn written(&mut self, folded: &str) {
+        self.dirty.remove(folded);
+    }
+
+    /// The newest known form of an object that the watch shows as `seen`, if that is not the newest:
+    /// our own write's answer until the watch has caught up with it.
+    pub(crate) fn newest(&mut self, seen: &ProviderSecret) -> Option<Arc<ProviderSecret>> {
+        let newest = self.newer_than(seen);
+        if newest.is_none() {
+            self.newest = None;
+        }
+        newest
+    }
+
+    /// Our own write's answer, if it is newer than what is known of the object. It stays: the caller
+    /// may know more than the watch has shown.
+    pub(crate) fn newer_than(&self, known: &ProviderSecret) -> Option<Arc<ProviderSecret>> {
+        let newest = self.newest.as_ref()?;
+        is_newer(version(newest), version(known)).then(|| Arc::clone(newest))
+    }
+
+    /// Keeps the answer to a write of ours.
+    pub(crate) fn wrote(&mut self, answer: &Arc<ProviderSecret>) {
+        self.newest = Some(Arc::clone(answer));
+        self.status_seen(answer);
+    }
+
+    /// The status of the object is the one that we know of.
+    pub(crate) fn status_seen(&mut self, object: &ProviderSecret) {
+        self.status_seen = Some((hash(&version(object)), status_hash(object)));
+    }
+
+    /// Whether another writer edited status since we last saw or wrote it.
+    pub(crate) fn is_edited(&mut self, object: &ProviderSecret) -> bool {
+        let version = hash(&version(object));
+        // Of a version that was seen the status was seen.
+        if self.status_seen.is_some_and(|(seen, _)| seen == version) {
+            return false;
+        }
+        let status = status_hash(object);
+        let (_, seen) = *self.status_seen.get_or_insert((version, status));
+        if seen != status {
+            return true;
+        }
+        self.status_seen = Some((version, status));
+        false
+    }
+
+    /// Keeps the account alive; gives the one before, if it was another. `made_with` is the key that
+    /// status says the records were made with.
+    pub(crate) fn use_account(
+        &mut self,
+        account: &Arc<Account>,
+        made_with: Option<&str>,
+    ) -> Option<Arc<Account>> {
+        let before = self.account.replace(Arc::clone(account));
+        let other = before.filter(|before| !Arc::ptr_eq(before, account));
+        if let Some(other) = &other {
+            // What failed there says nothing of this one.
+            self.reset_backoff();
+            if made_with == Some(&other.digests.scope()) {
+                self.former_key = Some(Box::new(other.digests.clone()));
+            }
+        }
+        other
+    }
+
+    /// The key that the records were made with before the object began to use another.
+    pub(crate) fn former_key(&self) -> Option<DigestKey> {
+        self.former_key.as_deref().cloned()
+    }
+
+    /// The records have followed the API key.
+    pub(crate) fn forget_former_key(&mut self) {
+        self.former_key = None;
+    }
+
+    /// The account, where one is known.
+    pub(crate) fn account(&self) -> Option<Arc<Account>> {
+        self.account.clone()
+    }
+
+    /// Since when this generation is wanted.
+    pub(crate) fn wanted_since(&mut self, generation: i64) -> Instant {
+        match self.wanted {
+            Some((known, since)) if known == generation => since,
+            _ => {
+                let now = Instant::now();
+                self.wanted = Some((generation, now));
+                now
+            }
+        }
+    }
+
+    /// A reconcile succeeded, or ended in something that waiting does not heal. While that cannot be
+    /// recorded the waits grow all the same.
+    pub(crate) fn reset_backoff(&mut self) {
+        if !self.is_unrecorded() {
+            self.backoff.reset();
+        }
+    }
+}
+
+fn version(object: &ProviderSecret) -> &str {
+    let version = object.metadata.resource_version.as_deref();
+    version.unwrap_or_default()
+}
+
+fn status_hash(object: &ProviderSecret) -> u64 {
+    // Our own types are always JSON.
+    hash(&serde_json::to_string(&object.status).unwrap_or_default())
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! When an object is due, and what comes late from one that is gone.
+
+use tokio::sync::mpsc;
+use tower::{service_fn, util::BoxCloneSyncService};
+
+use super::*;
+use crate::{
+    account::{Accounts, Admission, Credential, Endpoints, Limiter},
+    api::ProviderSpec,
+    http::{Http, TransportError},
+    telemetry::Metrics,
+};
+
+fn acted() -> Acted {
+    Acted {
+        generation: 1,
+        sources: Vec::new(),
+    }
+}
+
+fn account(limiter: Limiter, key: &str) -> Arc<Account> {
+    let transport = service_fn(async |_| Err(TransportError::Connect));
+    let http = Http::new(BoxCloneSyncService::new(transport), Metrics::default());
+    let accounts = Accounts::new(http, Endpoints::new([]), limiter);
+    let spec = r#"{"baseten": {"apiKeySecretRef": {"name": "n", "key": "k"}}}"#;
+    let spec: ProviderSpec = serde_json::from_str(spec).unwrap();
+    let credential = Credential::new(key.as_bytes()).unwrap();
+    accounts.get(spec.choice().unwrap(), &credential).unwrap()
+}
+
+fn limiter() -> Limiter {
+    let (requeue, _requeued) = mpsc::unbounded_channel();
+    Limiter::new(1, 1, requeue, Metrics::default())
+}
+
+#[tokio::test]
+async fn an_object_with_a_permit_does_not_wait_for_its_own_next_try() {
+    let account = account(limiter(), "key");
+    let name = |name: &str| ("namespace".to_owned(), name.to_owned());
+    let permit = account.limiter.admit(&name("first"));
+    let second = account.limiter.admit(&name("second"));
+    assert!(matches!(permit, Admission::Granted(_)) && matches!(second, Admission::Parked));
+
+    let now = Instant::now();
+    let later = now + Duration::from_hours(1);
+    let mut tracked = Tracked::default();
+    tracked.reported(Some(acted()), Some(later));
+    tracked.use_account(&account, None);
+    assert_eq!(tracked.next_try(&name("second"), now), Some(later));
+    drop(permit);
+    assert_eq!(tracked.next_try(&name("second"), now), Some(now));
+    tracked.reported(Some(acted()), None);
+    assert_eq!(
+        tracked.next_try(&name("second"), now),
+        None,
+        "nothing to do"
+    );
+}
+
+#[test]
+fn only_an_object_that_the_watch_shows_is_remembered() {
+    let states = ObjectStates::default();
+    assert_eq!(states.with("1", |tracked| tracked.is_requeued = true), None);
+    states.create("1");
+    assert!(
+        states
+            .with("1", |tracked| tracked.is_requeued = true)
+            .is_some()
+    );
+    states.create("1");
+    assert_eq!(states.with("1", |tracked| tracked.is_requeued), Some(true));
+    states.forget("1");
+    assert_eq!(states.with("1", |tracked| tracked.is_requeued = true), None);
+}
+
+#[test]
+fn a_dirty_entry_waits_for_the_time_that_was_set() {
+    let now = Instant::now();
+    let mut tracked = Tracked::default();
+    assert!(!tracked.is_due(now));
+    tracked.mark_overwritten("A");
+    assert!(tracked.is_due(now), "nothing else sets a time");
+    tracked.reported(Some(acted()), Some(now + Duration::from_hours(1)));
+    assert!(!tracked.is_due(now), "its write was refused");
+    tracked.reported(Some(acted()), None);
+    assert!(tracked.is_due(now));
+    tracked.could_not_record();
+    assert!(!tracked.is_due(now), "the queue has a time for it");
+    tracked.reported(None, None);
+    tracked.written("A");
+    assert!(!tracked.is_due(now));
+}
+
+#[tokio::test]
+async fn the_key_that_status_names_stays_until_the_records_have_followed() {
+    let limiter = limiter();
+    let keys = ["right", "typo", "another-typo", "new"].map(|key| account(limiter.clone(), key));
+    let made_with = keys[0].digests.scope();
+    let mut tracked = Tracked::default();
+    for key in &keys {
+        tracked.use_account(key, Some(&made_with));
+    }
+    let former = tracked.former_key().map(|key| key.scope());
+    assert_eq!(former, Some(made_with.clone()));
+    tracked.forget_former_key();
+    assert!(tracked.former_key().is_none());
+    // A process that began with the wrong key never had the right one.
+    let mut restarted = Tracked::default();
+    restarted.use_account(&keys[1], Some(&made_with));
+    restarted.use_account(&keys[3], Some(&made_with));
+    assert!(restarted.former_key().is_none());
+}
+
+#[test]
+fn a_cleanup_that_could_not_be_recorded_keeps_its_beginning() {
+    let mut tracked = Tracked::default();
+    let since = tracked.delete();
+    tracked.prove([1; 32]);
+    tracked.block(acted(), since);
+    tracked.could_not_record();
+    assert_eq!(tracked.delete(), since);
+    assert!(tracked.is_proved([1; 32]) && !tracked.is_proved([2; 32]));
+    assert_eq!(tracked.next_try(&Default::default(), since), None);
+}

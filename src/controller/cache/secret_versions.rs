@@ -1,0 +1,163 @@
+//! The versions of all Secrets, from a watch of metadata. No value passes through here.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use super::Complete;
+use crate::{account::ObjectName, controller::namespaces::Namespaces};
+
+/// Namespace and name of a Secret.
+pub(crate) type SecretName = ObjectName;
+
+type Versions = HashMap<String, HashMap<String, Box<str>>>;
+
+/// The version of every Secret.
+#[derive(Default)]
+pub(crate) struct SecretVersions {
+    versions: RwLock<Versions>,
+    complete: Complete,
+    /// Where each namespace has a list of its own: those whose list was whole once.
+    whole: Option<RwLock<HashSet<String>>>,
+}
+
+impl SecretVersions {
+    /// No version yet. Each namespace has a list of its own unless all have one together.
+    pub(crate) fn new(namespaces: &Namespaces) -> Self {
+        Self {
+            whole: (!namespaces.is_all()).then(RwLock::default),
+            ..Self::default()
+        }
+    }
+
+    /// The Secrets of a namespace were listed: from now on absence there means something.
+    pub(crate) fn set_whole(&self, namespace: &str) {
+        if let Some(whole) = &self.whole {
+            let mut whole = whole.write().unwrap_or_else(PoisonError::into_inner);
+            whole.insert(namespace.to_owned());
+        }
+    }
+
+    /// Whether the absence of a Secret in a namespace means something, once the lists are complete.
+    pub(crate) fn is_whole(&self, namespace: &str) -> bool {
+        self.whole.as_ref().is_none_or(|whole| {
+            let whole = whole.read().unwrap_or_else(PoisonError::into_inner);
+            whole.contains(namespace)
+        })
+    }
+
+    /// The first lists are complete.
+    pub(crate) fn set_complete(&self) {
+        self.complete.set();
+    }
+
+    /// Waits until the first lists are complete: before, absence means nothing.
+    pub(crate) async fn wait_until_complete(&self) {
+        self.complete.wait().await;
+    }
+
+    /// The names of the Secrets of a namespace, or of all.
+    pub(crate) fn names(&self, namespace: Option<&str>) -> Vec<SecretName> {
+        let versions = self.read();
+        let namespaces = versions
+            .iter()
+            .filter(|(of, _)| namespace.is_none_or(|namespace| *of == namespace));
+        namespaces
+            .flat_map(|(of, names)| names.keys().map(|name| (of.clone(), name.clone())))
+            .collect()
+    }
+
+    /// The version of a Secret; none if it does not exist.
+    pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<String> {
+        Some(self.read().get(namespace)?.get(name)?.to_string())
+    }
+
+    /// Notes the version of a Secret, and says whether it is another than was known.
+    pub(crate) fn apply(&self, (namespace, name): &SecretName, version: String) -> bool {
+        let mut versions = self.write();
+        if !versions.contains_key(namespace) {
+            versions.insert(namespace.clone(), HashMap::new());
+        }
+        let Some(names) = versions.get_mut(namespace) else {
+            return false;
+        };
+        match names.get_mut(name) {
+            Some(known) if **known == *version => false,
+            Some(known) => {
+                *known = version.into_boxed_str();
+                true
+            }
+            None => {
+                names.insert(name.clone(), version.into_boxed_str());
+                true
+            }
+        }
+    }
+
+    /// Notes that a Secret does not exist any more.
+    pub(crate) fn remove(&self, (namespace, name): &SecretName) {
+        let mut versions = self.write();
+        if let Some(names) = versions.get_mut(namespace) {
+            names.remove(name);
+            if names.is_empty() {
+                versions.remove(namespace);
+            }
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Versions> {
+        self.versions.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Versions> {
+        self.versions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> SecretName {
+        ("ml".to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn absence_means_something_where_the_namespace_was_listed() {
+        let all = SecretVersions::new(&Namespaces::default());
+        assert!(all.is_whole("ml"));
+        let some = SecretVersions::new(&"ml,web".parse().unwrap());
+        assert!(!some.is_whole("ml"));
+        some.set_whole("ml");
+        assert!(some.is_whole("ml") && !some.is_whole("web"));
+    }
+
+    #[test]
+    fn the_names_of_a_namespace_are_those_that_exist() {
+        let secrets = SecretVersions::default();
+        for one in ["a", "b", "c"] {
+            assert!(secrets.apply(&name(one), "1".to_owned()));
+        }
+        secrets.remove(&name("c"));
+        let mut names = secrets.names(Some("ml"));
+        names.sort();
+        assert_eq!(names, ["a", "b"].map(name));
+        assert!(secrets.names(Some("web")).is_empty());
+        assert_eq!(secrets.names(None).len(), 2);
+        assert_eq!(secrets.get("ml", "c"), None);
+        assert_eq!(secrets.get("ml", "a").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn the_same_version_again_is_no_change() {
+        let secrets = SecretVersions::default();
+        assert!(secrets.apply(&name("a"), "1".to_owned()));
+        assert!(!secrets.apply(&name("a"), "1".to_owned()));
+        assert!(secrets.apply(&name("a"), "2".to_owned()));
+        secrets.remove(&name("a"));
+        assert!(secrets.apply(&name("a"), "2".to_owned()));
+    }
+}

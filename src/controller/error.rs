@@ -1,0 +1,99 @@
+//! Failure: why an entry, or a whole object, is not as wanted. One type for what Kubernetes, the
+//! spec and the provider can do to us, so that conditions and retries are decided in one place.
+
+use std::time::Duration;
+
+use crate::{
+    api::Reason,
+    http::{ErrorClass, ProviderError},
+    provider::Choice,
+};
+
+/// Why something is not as wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) class: ErrorClass,
+    pub(crate) reason: Reason,
+    /// One sentence or two: what happened, to what, and what to do. Our own words and names of
+    /// Kubernetes objects only.
+    pub(crate) message: String,
+    /// How long the provider asked to wait.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// A Secret or key that is missing.
+    pub(crate) fn waiting(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            class: ErrorClass::Waiting,
+            reason,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    /// Something that a person must change.
+    pub(crate) fn config(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            class: ErrorClass::Config,
+            ..Self::waiting(reason, message)
+        }
+    }
+
+    /// Something that may work next time.
+    pub(crate) fn transient(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            class: ErrorClass::Transient,
+            ..Self::waiting(reason, message)
+        }
+    }
+
+    /// A failed call, in the words for the person who wrote `choice`.
+    pub(crate) fn provider(error: &ProviderError, choice: Choice<'_>, entry: Option<&str>) -> Self {
+        let provider = choice.kind();
+        let subject = match (error.class, entry) {
+            (ErrorClass::Auth, _) => {
+                let reference = choice.api_key_secret_ref();
+                format!(
+                    " for the API key in Secret {} key {}",
+                    reference.name, reference.key
+                )
+            }
+            (_, Some(entry)) => format!(" for entry {entry}"),
+            (_, None) => String::new(),
+        };
+        let advice = provider.descriptor().advice(error.reason);
+        let advice = advice.unwrap_or_else(|| advice_for_all(error.reason));
+        let message = format!("{provider} {}{subject}. {advice}", error.what());
+        Self {
+            class: error.class,
+            reason: error.reason,
+            message,
+            retry_after: error.retry_after,
+        }
+    }
+
+    /// Whether the Kubernetes API caused it, and not the provider.
+    pub(crate) fn is_of_kubernetes(&self) -> bool {
+        matches!(self.reason, Reason::SecretUnavailable | Reason::Forbidden)
+    }
+
+    /// Whether a person must act.
+    pub(crate) fn is_stalling(&self) -> bool {
+        matches!(self.class, ErrorClass::Auth | ErrorClass::Config)
+    }
+}
+
+/// What a user can do about a failure at any provider.
+fn advice_for_all(reason: Reason) -> &'static str {
+    match reason {
+        Reason::AuthenticationFailed => "Check that it is an active key.",
+        Reason::PermissionDenied => "Check that the key may write secrets here.",
+        Reason::TargetNotFound => "Check the scope fields under spec.provider.",
+        Reason::ValueTooLarge => "The value is larger than the provider takes.",
+        Reason::Rejected => "Check the name, the value and the options of the entry.",
+        Reason::Unsupported => "The provider does not offer this.",
+        Reason::UnexpectedResponse => "Check that the endpoint is the provider's API.",
+        _ => "It is tried again.",
+    }
+}

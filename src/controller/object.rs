@@ -1,0 +1,105 @@
+//! One ProviderSecret: its name, its resource version, and how its records begin.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{ResourceExt, core::DeserializeGuard, runtime::reflector::ObjectRef};
+
+use crate::{
+    account::ObjectName,
+    api::{
+        Condition, DELETION_OVERRIDE, EntryState, EntryStatus, FINALIZER, FLUX_REQUESTED_AT,
+        ProviderSecret, READY, Reason, SYNC_REQUESTED_AT,
+    },
+};
+
+/// The versions of Secrets by their names, sorted.
+pub(crate) type Versions = Vec<(String, String)>;
+
+/// A ProviderSecret, or the metadata of one that does not decode.
+pub(crate) type Guarded = DeserializeGuard<ProviderSecret>;
+
+/// The Secrets that an object reads; none if it does not decode.
+pub(crate) fn secret_names(object: &Guarded) -> Vec<&str> {
+    object
+        .0
+        .as_ref()
+        .map(|object| object.spec.secret_names())
+        .unwrap_or_default()
+}
+
+/// Namespace and name.
+pub(crate) fn object_name(object: &impl ResourceExt) -> ObjectName {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// The reference under which the queue knows an object.
+pub(crate) fn object_ref((namespace, name): &ObjectName) -> ObjectRef<Guarded> {
+    ObjectRef::new(name).within(namespace)
+}
+
+/// Whether the object has the operator's finalizer.
+pub(crate) fn has_finalizer(object: &ProviderSecret) -> bool {
+    object.finalizers().iter().any(|name| name == FINALIZER)
+}
+
+/// The condition `Ready`, if the operator has written one.
+pub(crate) fn ready_condition(object: &ProviderSecret) -> Option<&Condition> {
+    let conditions = &object.status.as_ref()?.conditions;
+    let mut conditions = conditions.iter();
+    conditions.find(|condition| condition.r#type == READY)
+}
+
+/// Drops what no reconcile reads and what takes most of the memory of an object.
+pub(crate) fn slim(object: &mut impl ResourceExt) {
+    object.managed_fields_mut().clear();
+    object.annotations_mut().retain(|key, _| {
+        [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT, DELETION_OVERRIDE].contains(&key.as_str())
+    });
+    object.labels_mut().clear();
+}
+
+/// The record of a name that was never written.
+pub(crate) fn unwritten(name: &str) -> EntryStatus {
+    EntryStatus {
+        name: name.to_owned(),
+        state: EntryState::Pending,
+        reason: Some(Reason::Progressing.as_str().to_owned()),
+        digest: None,
+        remote_id: None,
+        remote_version: None,
+        last_write_time: None,
+        found: None,
+        drift: None,
+        seal: None,
+        attempted: None,
+    }
+}
+
+/// A time as status shows it: whole seconds.
+pub(crate) fn time(now: Timestamp) -> Time {
+    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+/// Whether `seen` is a later version than `known`. Kubernetes has declared the resource versions of
+/// one resource comparable as numbers; where one is not a number, only equality is known, and what
+/// cannot be compared counts as later.
+pub(crate) fn is_newer(seen: &str, known: &str) -> bool {
+    match (seen.parse::<u64>(), known.parse::<u64>()) {
+        (Ok(seen), Ok(known)) => seen > known,
+        _ => seen != known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::controller::object::is_newer;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert!(is_newer("100", "99"));
+        assert!(!is_newer("99", "100"));
+        assert!(!is_newer("7", "7"));
+        assert!(is_newer("b", "a"));
+        assert!(!is_newer("a", "a"));
+    }
+}

@@ -1,0 +1,134 @@
+//! What every object claims, behind a lock.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{
+    claimant::{Claimant, credential},
+    index::Index,
+};
+use crate::{
+    account::ObjectName,
+    api::ProviderSecret,
+    provider::{self, Unit},
+};
+
+/// What every object claims.
+#[derive(Default)]
+pub(crate) struct Claims(Mutex<Index>);
+
+/// Another object with a claim on a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rival {
+    pub(crate) uid: String,
+    pub(crate) name: ObjectName,
+    /// When its last acknowledged write of the name was.
+    pub(crate) written: Option<Timestamp>,
+}
+
+impl Claims {
+    /// Notes what an object claims, as the watch shows it, and gives the objects that this affects.
+    pub(crate) fn note(&self, object: &ProviderSecret) -> Vec<ObjectName> {
+        let uid = object.uid().unwrap_or_default();
+        note(&mut self.index(), &Arc::from(uid), object)
+    }
+
+    /// The same, as the answer to a write shows it. An object that the watch has not shown, or has
+    /// shown to be gone, claims nothing.
+    pub(crate) fn update(&self, object: &ProviderSecret) -> Vec<ObjectName> {
+        let uid = object.uid().unwrap_or_default();
+        let mut index = self.index();
+        if index.get(&uid).is_none() {
+            return Vec::new();
+        }
+        note(&mut index, &Arc::from(uid), object)
+    }
+
+    /// Notes names that an object asks for and that its spec does not spell out.
+    pub(crate) fn want<'a>(&self, uid: &str, folded: impl Iterator<Item = &'a str>) {
+        let mut index = self.index();
+        let is_single =
+            |claimant: &&Claimant| provider::rules(claimant.credential.kind).unit == Unit::Each;
+        let Some(known) = index.get(uid).filter(is_single) else {
+            return;
+        };
+        let new = folded.filter(|name| !known.names.contains(name));
+        let new: Vec<Box<str>> = new.map(Box::from).collect();
+        if !new.is_empty() {
+            index.add_names(uid, new);
+        }
+    }
+
+    /// Notes the API key that an object uses, with what stands for it in status, and what the
+    /// provider reports of the scope. Gives the objects that this affects.
+    pub(crate) fn identify(
+        &self,
+        uid: &str,
+        key: ([u8; 32], &str),
+        reported: Option<&str>,
+    ) -> Vec<ObjectName> {
+        let mut index = self.index();
+        let Some(credential) = index.get(uid).map(|known| Arc::clone(&known.credential)) else {
+            return Vec::new();
+        };
+        index.identify(&credential, key, reported)
+    }
+
+    /// Drops an object that is gone, and gives those that claim a name which it claimed.
+    pub(crate) fn forget(&self, uid: &str) -> Vec<ObjectName> {
+        let mut index = self.index();
+        let others = index.others(uid);
+        index.remove(uid);
+        others
+    }
+
+    /// The owner of a name, if it is not the object itself.
+    pub(crate) fn owner(&self, uid: &str, folded: &str) -> Option<Rival> {
+        let index = self.index();
+        let me = index.get(uid)?;
+        let rivals = index
+            .sharing(uid, folded)
+            .filter(|(_, other)| index.counts_against(other, me, folded))
+            .filter(|(_, other)| other.age() < me.age());
+        let (uid, owner) = rivals.min_by(|(_, a), (_, b)| a.age().cmp(&b.age()))?;
+        Some(Rival {
+            uid: uid.to_owned(),
+            name: owner.name.clone(),
+            written: owner.names.written(folded),
+        })
+    }
+
+    /// Whether another object, that is not being deleted, claims a name too.
+    pub(crate) fn has_successor(&self, uid: &str, folded: &str) -> bool {
+        let index = self.index();
+        let mut others = index.sharing(uid, folded);
+        others.any(|(_, other)| !other.is_deleting)
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn note(index: &mut Index, uid: &Arc<str>, object: &ProviderSecret) -> Vec<ObjectName> {
+    let Some(choice) = object.spec.provider.choice() else {
+        let others = index.others(uid);
+        index.remove(uid);
+        return others;
+    };
+    let status = object.status.as_ref();
+    let recorded = status.and_then(|status| status.scope.as_deref());
+    let known = index.get(uid).map(|known| Arc::clone(&known.credential));
+    let credential = credential(object, choice);
+    let credential = match known {
+        Some(known) if *known == credential && index.scopes.is_recorded(&known, recorded) => known,
+        // Whatever else was known holds as long as it is the same credential.
+        _ => index.join(uid, credential, recorded),
+    };
+    index.replace(uid, Claimant::new(object, choice, credential))
+}
+
+#[cfg(test)]
+mod tests;

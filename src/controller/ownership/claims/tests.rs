@@ -1,0 +1,245 @@
+//! Who owns a name.
+
+use serde_json::json;
+
+use super::*;
+
+#[derive(Clone, Copy)]
+struct Draft {
+    name: &'static str,
+    namespace: &'static str,
+    age: i64,
+    entries: &'static [&'static str],
+    acknowledged: bool,
+    scope: Option<&'static str>,
+    secret: &'static str,
+}
+
+const DRAFT: Draft = Draft {
+    name: "a",
+    namespace: "ml",
+    age: 1,
+    entries: &["HF_TOKEN"],
+    acknowledged: false,
+    scope: None,
+    secret: "key",
+};
+
+const KEY: ([u8; 32], &str) = ([1; 32], "key:1");
+const OTHER_KEY: ([u8; 32], &str) = ([2; 32], "key:2");
+
+fn object(draft: &Draft) -> ProviderSecret {
+    let created = Timestamp::from_second(1_000_000 - draft.age).unwrap();
+    let data: Vec<_> = draft
+        .entries
+        .iter()
+        .map(|name| json!({"name": name, "secretKeyRef": {"name": "s", "key": "k"}}))
+        .collect();
+    let written: Vec<_> = draft
+        .entries
+        .iter()
+        .filter(|_| draft.acknowledged)
+        .map(|name| json!({"name": name, "state": "Synced", "lastWriteTime": "2026-01-01T00:00:00Z", "remoteId": "id-1"}))
+        .collect();
+    serde_json::from_value(json!({
+        "apiVersion": "providersecrets.dev/v1alpha1",
+        "kind": "ProviderSecret",
+        "metadata": {
+            "name": draft.name,
+            "namespace": draft.namespace,
+            "uid": draft.name,
+            "creationTimestamp": created.to_string(),
+        },
+        "spec": {
+            "provider": {"baseten": {"apiKeySecretRef": {"name": draft.secret, "key": "k"}}},
+            "data": data,
+        },
+        "status": {"scope": draft.scope, "entries": written},
+    }))
+    .unwrap()
+}
+
+fn owner(claims: &Claims, uid: &str) -> Option<String> {
+    claims.owner(uid, "HF_TOKEN").map(|rival| rival.name.1)
+}
+
+/// Cases: M-01
+#[test]
+fn the_older_of_two_objects_owns_a_name() {
+    let claims = Claims::default();
+    claims.note(&object(&DRAFT));
+    let younger = Draft {
+        name: "b",
+        age: 0,
+        entries: &["HF-TOKEN"],
+        ..DRAFT
+    };
+    claims.note(&object(&younger));
+    assert_eq!(owner(&claims, "a"), None);
+    assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
+    assert!(claims.has_successor("a", "HF_TOKEN"));
+    assert_eq!(claims.forget("a"), [("ml".to_owned(), "b".to_owned())]);
+    assert_eq!(owner(&claims, "b"), None);
+}
+
+/// Cases: M-08
+#[test]
+fn one_key_in_two_secrets_is_one_account() {
+    let claims = Claims::default();
+    claims.note(&object(&DRAFT));
+    let younger = Draft {
+        name: "b",
+        namespace: "other",
+        age: 0,
+        ..DRAFT
+    };
+    claims.note(&object(&younger));
+    // In another namespace it is another Secret until its key is known.
+    assert_eq!(owner(&claims, "b"), None);
+    assert_eq!(claims.identify("b", KEY, None), []);
+    assert_eq!(claims.identify("a", KEY, None).len(), 1);
+    assert!(claims.identify("a", KEY, None).is_empty());
+    assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
+    claims.identify("b", OTHER_KEY, None);
+    assert_eq!(owner(&claims, "b"), None);
+}
+
+#[test]
+fn a_claim_under_another_key_counts_once_it_was_acknowledged() {
+    let older = |acknowledged| Draft {
+        acknowledged,
+        scope: Some("team"),
+        ..DRAFT
+    };
+    let younger = Draft {
+        name: "b",
+        age: 0,
+        scope: Some("team"),
+        secret: "other",
+        ..DRAFT
+    };
+    let claims = Claims::default();
+    claims.note(&object(&older(false)));
+    claims.note(&object(&younger));
+    assert_eq!(owner(&claims, "b"), None);
+    assert!(claims.has_successor("a", "HF_TOKEN"), "a doubt keeps it");
+    assert_eq!(
+        claims.note(&object(&older(true))),
+        [("ml".to_owned(), "b".to_owned())]
+    );
+    assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
+    // Also after the younger object's key was exchanged for another one of the team.
+    claims.identify("b", KEY, Some("team"));
+    claims.identify("b", OTHER_KEY, Some("team"));
+    assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
+    claims.identify("b", OTHER_KEY, Some("another"));
+    assert_eq!(owner(&claims, "b"), None);
+}
+
+#[test]
+fn of_two_objects_of_one_second_the_first_by_namespace_and_name_owns_a_name() {
+    for uids in [["1", "2"], ["2", "1"]] {
+        let claims = Claims::default();
+        for (uid, (namespace, name)) in uids.iter().zip([("ml", "z"), ("web", "a")]) {
+            let mut object = object(&Draft {
+                name,
+                namespace,
+                ..DRAFT
+            });
+            object.metadata.uid = Some((*uid).to_owned());
+            claims.note(&object);
+            claims.identify(uid, KEY, None);
+        }
+        assert_eq!(owner(&claims, uids[0]), None);
+        assert_eq!(owner(&claims, uids[1]).as_deref(), Some("z"));
+    }
+}
+
+#[test]
+fn an_answer_that_comes_after_the_deletion_claims_nothing() {
+    let claims = Claims::default();
+    claims.note(&object(&DRAFT));
+    claims.forget("a");
+    assert!(claims.update(&object(&DRAFT)).is_empty());
+    let again = Draft {
+        name: "b",
+        age: 0,
+        ..DRAFT
+    };
+    claims.note(&object(&again));
+    assert_eq!(owner(&claims, "b"), None);
+    assert!(!claims.has_successor("b", "HF_TOKEN"));
+}
+
+#[test]
+fn all_objects_of_a_credential_move_with_it() {
+    let claims = Claims::default();
+    let drafts = [
+        DRAFT,
+        Draft {
+            name: "b",
+            age: 0,
+            entries: &["OTHER"],
+            ..DRAFT
+        },
+        Draft {
+            name: "c",
+            age: 3,
+            entries: &["OTHER"],
+            secret: "third",
+            acknowledged: true,
+            ..DRAFT
+        },
+    ];
+    for draft in &drafts {
+        claims.note(&object(draft));
+    }
+    claims.identify("c", OTHER_KEY, Some("team"));
+    assert_eq!(claims.owner("b", "OTHER"), None);
+    // Reconciling one of them tells whose names all of them are.
+    let affected = claims.identify("a", KEY, Some("team"));
+    assert_eq!(affected, [("ml".to_owned(), "c".to_owned())]);
+    let owner = claims.owner("b", "OTHER").map(|rival| rival.name.1);
+    assert_eq!(owner.as_deref(), Some("c"));
+}
+
+#[test]
+fn a_claim_that_did_not_change_affects_no_object() {
+    let claims = Claims::default();
+    claims.note(&object(&DRAFT));
+    let younger = Draft {
+        name: "b",
+        age: 0,
+        ..DRAFT
+    };
+    claims.note(&object(&younger));
+    assert!(claims.note(&object(&DRAFT)).is_empty());
+    assert!(claims.note(&object(&younger)).is_empty());
+}
+
+#[test]
+fn names_that_a_spec_does_not_spell_out_are_claimed_too() {
+    let claims = Claims::default();
+    claims.note(&object(&Draft {
+        entries: &[],
+        ..DRAFT
+    }));
+    let younger = Draft {
+        name: "b",
+        age: 0,
+        ..DRAFT
+    };
+    claims.note(&object(&younger));
+    assert_eq!(owner(&claims, "b"), None);
+    claims.want("a", ["HF_TOKEN"].into_iter());
+    assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
+}
+
+#[test]
+fn nothing_is_kept_of_objects_that_are_gone() {
+    let claims = Claims::default();
+    claims.note(&object(&DRAFT));
+    claims.want("a", ["OTHER"].into_iter());
+    claims.forget("a");
+    assert!(claims.index().is_empty());
+}

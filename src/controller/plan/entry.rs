@@ -1,0 +1,110 @@
+//! One entry on its way through a reconcile.
+
+use secrecy::SecretString;
+
+use super::{
+    Cause,
+    again::{attempted, unconfirmed},
+    was_written,
+};
+use crate::{
+    api::{DriftStatus, EntryStatus, Found},
+    controller::error::Failure,
+    provider::{Options, Written},
+};
+
+/// One entry that an object asks for.
+pub(crate) struct DesiredEntry {
+    /// The name at the provider.
+    pub(crate) name: String,
+    /// Its identity: two names with one folded form are one secret.
+    pub(crate) folded: String,
+    /// The managed options.
+    pub(crate) options: Options,
+    /// The value as it goes over the wire, or why there is none.
+    pub(crate) value: Result<SecretString, Failure>,
+    /// The Secret that it comes from.
+    pub(crate) secret: String,
+    /// Whether it is one line of text and the newline after it.
+    pub(crate) is_line: bool,
+}
+
+/// What is done about one desired entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// The provider holds it.
+    Keep,
+    /// It is written for the first time: the provider is not known to have it.
+    Create,
+    /// It is written again, to the secret with this id where ids are known.
+    Update(Option<String>),
+    /// It cannot be written.
+    Refuse(Failure),
+}
+
+impl Change {
+    /// Whether something is sent.
+    pub(crate) fn is_write(&self) -> bool {
+        matches!(self, Self::Create | Self::Update(_))
+    }
+}
+
+/// What came of one desired entry.
+#[derive(Debug)]
+pub(crate) enum EntryOutcome {
+    /// Nothing was sent: the account failed before, or the plan was not carried out yet.
+    NotTried,
+    /// Nothing was to be done.
+    Kept,
+    /// The provider acknowledged it.
+    Written(Written),
+    /// It could not be written.
+    Failed(Failure),
+}
+
+/// One desired entry: what was recorded of it, what the plan does about it, and what came of that.
+pub(crate) struct PlannedEntry<'a> {
+    pub(crate) desired: &'a DesiredEntry,
+    /// What was recorded, unless the name turned out to be another object's.
+    pub(crate) record: Option<&'a EntryStatus>,
+    /// The digest of the desired value, where there is a value.
+    pub(crate) digest: Option<String>,
+    pub(crate) change: Change,
+    /// What the provider showed of the name before its first write.
+    pub(crate) found: Option<Found>,
+    /// Why it is written although nothing changed here.
+    pub(crate) cause: Option<Cause>,
+    /// The count of repairs, this one included.
+    pub(crate) drift: Option<DriftStatus>,
+    pub(crate) outcome: EntryOutcome,
+}
+
+impl PlannedEntry<'_> {
+    /// The name at the provider.
+    pub(crate) fn name(&self) -> &str {
+        &self.desired.name
+    }
+
+    /// What is recorded as attempted before it is written.
+    pub(crate) fn attempted(&self) -> Option<String> {
+        attempted(self.record, self.digest.as_deref(), self.cause)
+    }
+
+    /// What stays recorded as attempted after it was written, or refused without any effect.
+    pub(crate) fn unconfirmed(&self) -> Option<String> {
+        unconfirmed(self.record, self.digest.as_deref(), self.cause)
+    }
+
+    /// Whether this would be the first write of the name.
+    pub(crate) fn is_first_write(&self) -> bool {
+        self.change.is_write() && !self.record.is_some_and(was_written)
+    }
+
+    /// What the provider answered to the write, if it acknowledged one.
+    pub(crate) fn written(&self) -> Option<&Written> {
+        match &self.outcome {
+            EntryOutcome::Written(written) => Some(written),
+            EntryOutcome::NotTried | EntryOutcome::Kept | EntryOutcome::Failed(_) => None,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a plan lacks before it can be carried out.
+
+use super::{Change, Inputs, Members, PlannedEntry, was_written};
+use crate::{
+    api::{ConflictPolicy, DeletionPolicy},
+    provider::{Form, ListingNeed, Unit},
+};
+
+/// Something that must be asked of the provider before a plan is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// Whose names these are. No name is written for the first time before that is known: another
+    /// object may claim it under another key.
+    Scope,
+    /// The account's listing.
+    Snapshot,
+    /// The keys of the set.
+    Members,
+}
+
+impl Inputs<'_, '_> {
+    /// Whether it must be known, before the first write of a name, whether the name is there: to
+    /// leave alone what is foreign, or to delete later only what is ours.
+    ///
+    /// Of an image pull secret always: it may refuse updates, and is then replaced only if it is ours.
+    pub(crate) fn must_know(&self) -> bool {
+        self.conflict == ConflictPolicy::Fail
+            || self.deletion == DeletionPolicy::Delete
+            || self.rules.form == Some(Form::ImagePull)
+    }
+}
+
+/// The first thing that a plan lacks; none if it can be carried out. With an answer to it a new plan
+/// is made, which may lack something else.
+pub(crate) fn lacks(planned: &[PlannedEntry<'_>], inputs: &Inputs<'_, '_>) -> Option<Lack> {
+    let is_first_write = planned.iter().any(PlannedEntry::is_first_write);
+    if !inputs.is_scope_asked && is_first_write {
+        Some(Lack::Scope)
+    } else if inputs.snapshot.is_none() && needs_listing(planned, inputs) {
+        Some(Lack::Snapshot)
+    } else if *inputs.members == Members::NotAsked
+        && inputs.rules.unit == Unit::Set
+        && inputs.must_know()
+        && is_first_write
+    {
+        Some(Lack::Members)
+    } else {
+        None
+    }
+}
+
+fn needs_listing(planned: &[PlannedEntry<'_>], inputs: &Inputs<'_, '_>) -> bool {
+    if inputs.must_know() && planned.iter().any(PlannedEntry::is_first_write) {
+        return true;
+    }
+    let mut entries = planned.iter();
+    match (inputs.rules.listing, inputs.rules.unit) {
+        (ListingNeed::Never, _) => false,
+        (_, Unit::Each) => {
+            entries.any(|entry| matches!(entry.change, Change::Create | Change::Update(None)))
+        }
+        // A set of which anything was written before is ours.
+        (_, Unit::Set) => {
+            entries.any(|entry| entry.change == Change::Create)
+                && !planned
+                    .iter()
+                    .any(|entry| entry.record.is_some_and(was_written))
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! One reconcile of one object: gate → dereference → plan → apply → report.
+
+mod claims;
+mod cleanup;
+mod inputs;
+mod key_rotation;
+mod not_applied;
+mod outcome;
+mod sync;
+mod verify;
+mod write_ahead;
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{ResourceExt, runtime::controller::Action};
+use tokio::time::Instant;
+
+use self::{inputs::Inputs, verify::DriftCheck};
+use super::{
+    cache::Tracked,
+    context::Context,
+    error::Failure,
+    gate::{Remembered, Transition, decide, decide_deletion, requested},
+    kubernetes::KubernetesError,
+    object::{Versions, has_finalizer, object_name},
+    plan,
+    report::{messages, outcome::Outcome},
+    resolve::{
+        dereference,
+        desired::{Sources, desired_state},
+    },
+    session::{Session, raw_records},
+};
+use crate::{
+    account::{Account, Admission, Permit},
+    api::{DeletionPolicy, ProviderSecret},
+    http::ProviderError,
+    provider::Choice,
+    telemetry::ReconcileResult,
+};
+
+/// How a reconcile ended, and when the object is reconciled again.
+type Ended = (ReconcileResult, Action);
+
+/// How a reconcile ends before its last step.
+enum Stop {
+    /// With an outcome that is reported.
+    Report(Box<Outcome>),
+    /// Without a report: the object waits for a permit.
+    Parked,
+    /// Without a report: nothing has changed.
+    Unchanged,
+    /// The object could not be read or written.
+    Kubernetes(KubernetesError),
+}
+
+impl From<Outcome> for Stop {
+    fn from(outcome: Outcome) -> Self {
+        Self::Report(Box::new(outcome))
+    }
+}
+
+impl From<KubernetesError> for Stop {
+    fn from(error: KubernetesError) -> Self {
+        Self::Kubernetes(error)
+    }
+}
+
+/// Reconciles one object, if there is news of it.
+pub(crate) async fn reconcile(context: &Context, seen: &ProviderSecret) -> Ended {
+    let uid = seen.uid().unwrap_or_default();
+    let namespace = seen.namespace().unwrap_or_default();
+    // Nothing else is listed. This is the second lock, for whatever way there may be around it.
+    if !context.namespaces.contains(&namespace) {
+        return skip(context, seen, "its namespace is not watched");
+    }
+    context.objects_listed.wait().await;
+    context.secrets.wait_until_complete().await;
+    // It is requeued when they are.
+    if !context.secrets.is_whole(&namespace) {
+        return skip(context, seen, "the Secrets of its namespace are not listed");
+    }
+    let current = |name: &str| context.secrets.get(&namespace, name);
+    let gate = |tracked: &mut Tracked| pass_gate(context, tracked, seen, current);
+    let Some((newest, transition, was_requeued)) = context.states.with(&uid, gate) else {
+        return skip(context, seen, "the watch does not show it any more");
+    };
+    match transition {
+        Transition::Rest => {
+            context.release_permit(&uid, &object_name(seen));
+            return (ReconcileResult::Unchanged, Action::await_change());
+        }
+        // Until then it may wait for its account.
+        Transition::Later(wait) => return (ReconcileResult::Unchanged, Action::requeue(wait)),
+        Transition::Settle | Transition::Verify | Transition::Retry | Transition::Go => {}
+    }
+    let object = newest.unwrap_or_else(|| Arc::new(seen.clone()));
+    let versions = object.spec.secret_names().into_iter();
+    let versions = versions.filter_map(|name| Some((name.to_owned(), current(name)?)));
+    let reconcile = Reconcile {
+        context,
+        seen: versions.collect(),
+        uid,
+        requested: requested(&object),
+        object,
+        namespace: namespace.clone(),
+    };
+    let ended = if reconcile.object.metadata.deletion_timestamp.is_some() {
+        reconcile.clean_up().await
+    } else {
+        reconcile.run(&transition).await
+    };
+    // Nothing came of it yet, so it is still asked for.
+    if was_requeued && !matches!(&ended, Ok((result, _)) if *result != ReconcileResult::Abandoned) {
+        reconcile.tracked(|tracked| tracked.is_requeued = true);
+    }
+    match ended {
+        Ok(ended) => ended,
+        Err(error) => reconcile.not_written(error),
+    }
+}
+
+/// Skips the object; logs at debug level.
+fn skip(context: &Context, seen: &ProviderSecret, why: &str) -> Ended {
+    let (namespace, name) = &object_name(seen);
+    tracing::debug!(namespace, name, "the object is left alone: {why}");
+    context.release_permit(&seen.uid().unwrap_or_default(), &object_name(seen));
+    (ReconcileResult::Unchanged, Action::await_change())
+}
+
+/// What becomes of the object's state: its newest form, if the watch does not show it yet, the
+/// transition, and whether a reconcile was asked for.
+fn pass_gate(
+    context: &Context,
+    tracked: &mut Tracked,
+    seen: &ProviderSecret,
+    current: impl Fn(&str) -> Option<String>,
+) -> (Option<Arc<ProviderSecret>>, Transition, bool) {
+    let newest = tracked.newest(seen);
+    let object = newest.as_deref().unwrap_or(seen);
+    let now = Instant::now();
+    let was_requeued = std::mem::take(&mut tracked.is_requeued);
+    let is_edited = tracked.is_edited(object);
+    let remembered = Remembered {
+        next_try: tracked.next_try(&object_name(object), now),
+        must_rewrite: tracked.must_rewrite(),
+        is_unverified: tracked.verify_at.is_some_and(|due| due <= now),
+        is_requeued: was_requeued || is_edited,
+        state: &tracked.state,
+    };
+    let transition = if object.metadata.deletion_timestamp.is_none() {
+        decide(object, remembered, (now, crate::clock::now()), current)
+    } else if has_finalizer(object) {
+        decide_deletion(object, remembered, now, current)
+    } else {
+        Transition::Rest
+    };
+    if transition == Transition::Rest && tracked.verify_at.is_none() {
+        tracked.verify_at = verify::first(context, object);
+    }
+    (newest, transition, was_requeued)
+}
+
+struct Reconcile<'a> {
+    context: &'a Context,
+    uid: String,
+    namespace: String,
+    object: Arc<ProviderSecret>,
+    /// A request for a sync that was not acted on yet.
+    requested: Option<String>,
+    /// The versions of its Secrets that the watch showed when the reconcile began.
+    seen: Versions,
+}
+
+impl Reconcile<'_> {
+    /// Brings the account to the state that the object asks for, and reports what came of it.
+    async fn run(&self, transition: &Transition) -> Result<Ended, KubernetesError> {
+        self.guard_records().await?;
+        let session = match self.open_session(transition).await {
+            Ok(session) => session,
+            Err(stop) => return self.stop(stop).await,
+        };
+        // The session keeps its permit until status is written.
+        match self.sync(&session, transition).await {
+            Ok(outcome) => self.report(outcome).await,
+            Err(stop) => self.stop(stop).await,
+        }
+    }
+
+    /// The steps between gate and report. Each gives what the next one needs, or says how the
+    /// reconcile ends instead.
+    async fn sync(&self, session: &Session<'_>, transition: &Transition) -> Result<Outcome, Stop> {
+        let drift = self.check(session, transition).await?;
+        let inputs = self.dereference(session, drift).await?;
+        let planned = self.plan(session, &inputs).await?;
+        let applied = self.apply(session, &inputs, planned).await?;
+        Ok(self.applied(session, &inputs, applied).await)
+    }
+
+    /// Reads the credential, finds the account that it opens and waits for no permit: without one
+    /// the object is parked.
+    async fn open_session(&self, transition: &Transition) -> Result<Session<'_>, Stop> {
+        let nothing_done = |failure, sources| {
+            let records = raw_records(&self.object);
+            Stop::from(self.nothing_done(records, failure, sources))
+        };
+        let Some(choice) = self.object.spec.provider.choice() else {
+            return Err(nothing_done(messages::no_provider(), Versions::new()));
+        };
+        let account = self.account(choice).await.map_err(|(failure, sources)| {
+            let name = object_name(&*self.object);
+            self.context.release_permit(&self.uid, &name);
+            nothing_done(failure, sources)
+        })?;
+        let permit = match self.admit(&account.0) {
+            Admission::Granted(permit) => Ok(permit),
+            // There is news, and the user is told why it waits.
+            Admission::CircuitOpen(circuit) if *transition == Transition::Go => Err(circuit.error),
+            Admission::Parked | Admission::CircuitOpen(_) => return Err(Stop::Parked),
+        };
+        Ok(self.session(choice, account, permit))
+    }
+
+    /// A session of this object with an account.
+    fn session<'s>(
+        &'s self,
+        choice: Choice<'s>,
+        account: (Arc<Account>, Versions),
+        permit: Result<Permit, ProviderError>,
+    ) -> Session<'s> {
+        let former_key = self.tracked(|tracked| tracked.former_key()).flatten();
+        Session::open(&self.object, choice, account, former_key, permit)
+    }
+
+    /// Reads the Secrets, and makes of them and of the records what a plan is made from.
+    async fn dereference(
+        &self,
+        session: &Session<'_>,
+        drift: Option<DriftCheck>,
+    ) -> Result<Inputs, Stop> {
+        let (spec, name) = (&self.object.spec, self.object.name_any());
+        let (read, versions) = dereference::sources(self.context, &self.namespace, spec).await;
+        let mut sources = session.credential.clone();
+        sources.extend(versions);
+        sources.sort();
+        sources.dedup_by(|a, b| a.0 == b.0);
+        let records = &session.records.verified;
+        let desired = desired_state(spec, &name, &read, session.rules());
+        let inputs = match desired {
+            Ok(mut desired) => {
+                desired.unread.extend(self.emptied(session, &read));
+                self.inputs(session, (desired, sources.clone()), drift)
+                    .await
+            }
+            Err(failure) => Err(failure),
+        };
+        inputs.map_err(|failure| self.nothing_done(records, failure, sources).into())
+    }
+
+    /// A bulk source without keys deletes nothing: a user who empties a Secret seldom means to lose
+    /// what was made from it. Under Retain nothing is deleted anyway.
+    fn emptied(&self, session: &Session<'_>, read: &Sources) -> Option<Failure> {
+        let spec = &self.object.spec;
+        let is_empty = |name: &&str| matches!(read.get(*name), Some(Ok(data)) if data.is_empty());
+        let bulk = spec.bulk_sources().iter();
+        let emptied = bulk.map(|source| &*source.secret_ref.name).find(is_empty);
+        let has_written = session.records.verified.iter().any(plan::may_be_there);
+        let is_deleting = spec.deletion_policy() == DeletionPolicy::Delete;
+        emptied
+            .filter(|_| is_deleting && has_written)
+            .map(messages::emptied)
+    }
+
+    /// The account that the credential opens, and the version of the credential's Secret.
+    async fn account(
+        &self,
+        choice: Choice<'_>,
+    ) -> Result<(Arc<Account>, Versions), (Failure, Versions)> {
+        let reference = choice.api_key_secret_ref();
+        let (credential, version) =
+            dereference::credential(self.context, &self.namespace, reference).await;
+        let versions: Versions = version
+            .map(|version| (reference.name.clone(), version))
+            .into_iter()
+            .collect();
+        let account = credential.and_then(|credential| {
+            let account = self.context.accounts.get(choice, &credential);
+            account.map_err(|reason| messages::no_account(reason, choice))
+        });
+        match account {
+            Ok(account) => Ok((account, versions)),
+            Err(failure) => Err((failure, versions)),
+        }
+    }
+
+    /// Asks for a permit to call the account. Without one the object is parked: the grant requeues
+    /// it.
+    fn admit(&self, account: &Arc<Account>) -> Admission<Permit> {
+        let name = object_name(&*self.object);
+        let generation = self.object.metadata.generation.unwrap_or_default();
+        let status = self.object.status.as_ref();
+        let made_with = status.and_then(|status| status.key_fingerprint.as_deref());
+        let before = self.tracked(|tracked| {
+            // Now and not when the permit is granted, so that all objects that wait share one
+            // listing.
+            tracked.wanted_since(generation);
+            tracked.use_account(account, made_with)
+        });
+        if let Some(before) = before.flatten() {
+            before.limiter.forget(&name);
+        }
+        let admission = account.limiter.admit(&name);
+        if let Admission::CircuitOpen(circuit) = &admission {
+            self.tracked(|tracked| tracked.wait_until(circuit.until));
+        }
+        admission
+    }
+
+    /// What is remembered of this object, unless it is gone.
+    fn tracked<T>(&self, lend: impl FnOnce(&mut Tracked) -> T) -> Option<T> {
+        self.context.states.with(&self.uid, lend)
+    }
+
+    /// How old a listing may be.
+    fn verify_interval(&self) -> Duration {
+        let own = self.object.spec.verify_interval();
+        own.unwrap_or(self.context.verify_interval)
+    }
+
+    /// How a reconcile ends whose object could not be read or written.
+    fn not_written(&self, error: KubernetesError) -> Ended {
+        let context = self.context;
+        // The watch will say that it is gone.
+        if error == KubernetesError::NotFound {
+            context.release_permit(&self.uid, &object_name(&*self.object));
+            return (ReconcileResult::Abandoned, Action::await_change());
+        }
+        // The next reconcile starts from what status says.
+        let Some(wait) = self.tracked(Tracked::could_not_record) else {
+            return (ReconcileResult::Abandoned, Action::await_change());
+        };
+        tracing::warn!(
+            namespace = self.namespace,
+            name = self.object.name_any(),
+            "the object could not be written; it is tried again"
+        );
+        (ReconcileResult::Abandoned, Action::requeue(wait))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! What other objects have to say about the names of a reconcile.
+
+use super::{Reconcile, inputs::Inputs};
+use crate::{
+    api::Reason,
+    controller::{
+        error::Failure,
+        ownership::{Claims, Rival},
+        plan::{Change, Claimed, PlannedEntry},
+        report::messages,
+        session::Session,
+    },
+};
+
+/// The claims of other objects, as they count against one object.
+pub(crate) struct ObjectClaims<'a> {
+    claims: &'a Claims,
+    uid: &'a str,
+    namespace: &'a str,
+    session: &'a Session<'a>,
+}
+
+impl ObjectClaims<'_> {
+    fn owner(&self, folded: &str) -> Option<Rival> {
+        let name = self.session.claimed_name(folded);
+        self.claims.owner(self.uid, name)
+    }
+}
+
+impl Claimed for ObjectClaims<'_> {
+    fn lost(&self, folded: &str) -> Option<Failure> {
+        let owner = self.owner(folded)?;
+        // A user who may see this object need not see another namespace's.
+        let is_visible = owner.name.0 == self.namespace;
+        let name = self.session.claimed_name(folded);
+        let owner = is_visible.then_some(owner.name.1.as_str());
+        Some(messages::owned(name, owner, self.session.choice.kind()))
+    }
+
+    fn has_successor(&self, folded: &str) -> bool {
+        let name = self.session.claimed_name(folded);
+        self.claims.has_successor(self.uid, name)
+    }
+}
+
+impl Reconcile<'_> {
+    /// The claims of other objects.
+    pub(super) fn claims<'a>(&'a self, session: &'a Session<'a>) -> ObjectClaims<'a> {
+        ObjectClaims {
+            claims: &self.context.claims,
+            uid: &self.uid,
+            namespace: &self.namespace,
+            session,
+        }
+    }
+
+    /// Notes what this reconcile knows of the object's claims, and requeues the objects that this
+    /// affects.
+    pub(super) fn note_claims<'n>(
+        &self,
+        session: &Session<'_>,
+        names: impl Iterator<Item = &'n str>,
+    ) {
+        let claims = &self.context.claims;
+        claims.want(&self.uid, names);
+        let scope = session.account.known_scope();
+        let key_id = session.account.digests.scope();
+        let key = (session.account.fingerprint, key_id.as_str());
+        let affected = claims.identify(&self.uid, key, scope);
+        self.context.requeue_all(affected);
+    }
+
+    /// Has the owner of a name write it again if this object, which lost the name, was the last to
+    /// write it.
+    pub(super) fn request_owner_rewrite(
+        &self,
+        session: &Session<'_>,
+        inputs: &Inputs,
+        entries: &[PlannedEntry<'_>],
+    ) {
+        let claims = self.claims(session);
+        let is_lost = |entry: &&PlannedEntry<'_>| matches!(&entry.change, Change::Refuse(failure) if failure.reason == Reason::Conflict);
+        for entry in entries.iter().filter(is_lost) {
+            let folded = &entry.desired.folded;
+            let Some(owner) = claims.owner(folded) else {
+                continue;
+            };
+            let ours = inputs.record(folded, session.rules());
+            let ours = ours.and_then(|record| record.last_write_time.as_ref());
+            if ours.is_some_and(|ours| Some(ours.0) >= owner.written) {
+                let states = &self.context.states;
+                states.with(&owner.uid, |tracked| tracked.mark_overwritten(folded));
+                self.context.requeue_all([owner.name]);
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The cleanup of a deleted object. It always ends: when everything is gone, when the user says so,
+//! or when the time is over; and it says what it leaves behind.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{ResourceExt, runtime::controller::Action};
+use tokio::time::Instant;
+
+use super::{Ended, Reconcile};
+use crate::{
+    account::{Account, Admission},
+    api::{DELETION_OVERRIDE, DeletionPolicy, EntryStatus},
+    controller::{
+        apply::Writer,
+        cache::Tracked,
+        error::Failure,
+        kubernetes::{KubernetesError, is_terminating},
+        object::Versions,
+        plan::{self, RemovalAction, plan_removals},
+        report::{self, finalizer, messages, outcome::Outcome},
+        session::raw_records,
+    },
+    http::ErrorClass,
+    provider::Choice,
+    telemetry::ReconcileResult,
+};
+
+/// How long it may take once the namespace is being deleted too and the API key is gone.
+const TERMINATING_NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long at least until a deletion that the provider refuses is tried again.
+const REFUSED: Duration = Duration::from_secs(30);
+/// How long a process has known of a deletion, at least, before it believes the clock that it took
+/// too long: the clock may be wrong.
+const MIN_CLOCK_TRUST: Duration = Duration::from_mins(1);
+
+/// What a try of a cleanup came to.
+enum Cleanup {
+    /// Nothing is left at the provider.
+    Done,
+    /// The object waits for a permit, or for the end of its time.
+    Parked,
+    /// What is still there, and why.
+    Blocked(Vec<EntryStatus>, Failure),
+}
+
+impl Reconcile<'_> {
+    /// Deletes what a deleted object wrote, and lets the object go.
+    pub(super) async fn clean_up(&self) -> Result<Ended, KubernetesError> {
+        let known_since = self.tracked(Tracked::delete).unwrap_or_else(Instant::now);
+        let left = left_at_provider(raw_records(&self.object));
+        if self.object.spec.deletion_policy() == DeletionPolicy::Retain || left.is_empty() {
+            return self.release(&[]).await;
+        }
+        let annotations = self.object.annotations();
+        let is_overridden =
+            annotations.get(DELETION_OVERRIDE).map(String::as_str) == Some("orphan");
+        let choice = self.object.spec.provider.choice();
+        let Some(choice) = choice.filter(|_| !is_overridden) else {
+            return self.release(&left).await;
+        };
+        let cleanup = match self.account_to_clean(choice).await {
+            Ok(account) => self.delete_all(account, choice, &left).await?,
+            Err(failure) => Cleanup::Blocked(left, failure),
+        };
+        // Also where the key is remembered: nobody will put a better one there.
+        let is_namespace_terminating =
+            self.is_key_gone(choice) && is_terminating(&self.context.client, &self.namespace).await;
+        let remaining = self.remaining(known_since, is_namespace_terminating);
+        match cleanup {
+            Cleanup::Done => self.release(&[]).await,
+            Cleanup::Parked => {
+                let wait = self.remaining(known_since, false);
+                let wait = wait.max(Duration::from_secs(1));
+                Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
+            }
+            Cleanup::Blocked(records, _) if remaining.is_zero() => {
+                self.release(&left_at_provider(&records)).await
+            }
+            Cleanup::Blocked(records, failure) => self.blocked(records, &failure, remaining).await,
+        }
+    }
+
+    /// The account, also where its key is gone from the cluster and was used before.
+    async fn account_to_clean(
+        &self,
+        choice: Choice<'_>,
+    ) -> Result<(Arc<Account>, Versions), Failure> {
+        match self.account(choice).await {
+            Ok(found) => Ok(found),
+            Err((failure, sources)) => {
+                let used = self.context.states.account(&self.uid);
+                let used = used.filter(|_| self.is_key_gone(choice));
+                used.map(|account| (account, sources)).ok_or(failure)
+            }
+        }
+    }
+
+    fn is_key_gone(&self, choice: Choice<'_>) -> bool {
+        let reference = choice.api_key_secret_ref();
+        let seen = self.context.secrets.get(&self.namespace, &reference.name);
+        seen.is_none()
+    }
+
+    /// Deletes what can be deleted now.
+    async fn delete_all(
+        &self,
+        account: (Arc<Account>, Versions),
+        choice: Choice<'_>,
+        left: &[EntryStatus],
+    ) -> Result<Cleanup, KubernetesError> {
+        let permit = match self.admit(&account.0) {
+            Admission::Granted(permit) => permit,
+            Admission::Parked => return Ok(Cleanup::Parked),
+            Admission::CircuitOpen(circuit) => {
+                let wait = circuit.until.saturating_duration_since(Instant::now());
+                let failure = Failure {
+                    retry_after: Some(wait),
+                    ..Failure::provider(&circuit.error, choice, None)
+                };
+                return Ok(Cleanup::Blocked(left.to_vec(), failure));
+            }
+        };
+        let session = self.session(choice, account, Ok(permit));
+        let unverified = &session.records.unverified;
+        let records = session.records.verified.iter();
+        let left = records
+            .filter(|record| plan::may_be_there(record) || unverified.contains(&record.name));
+        let left: Vec<EntryStatus> = left.cloned().collect();
+        self.note_claims(&session, std::iter::empty());
+        match self.is_written_account(&session).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(Cleanup::Blocked(left, messages::account_changed(choice))),
+            Err(failure) => return Ok(Cleanup::Blocked(left, failure)),
+        }
+        let claims = self.claims(&session);
+        let policy = DeletionPolicy::Delete;
+        let removals = plan_removals(&left, unverified, policy, session.rules(), &claims);
+        let mut actions = removals.iter().map(|removal| removal.action);
+        let is_all_another = actions.all(|action| action == RemovalAction::TransferOwner);
+        if removals
+            .iter()
+            .any(|removal| removal.action == RemovalAction::Delete)
+        {
+            self.still_wants().await?;
+        }
+        let writer = Writer {
+            session: &session,
+            names: &self.context.accounts.name_locks,
+            claimed: &claims,
+            conflict: self.object.spec.conflict_policy(),
+        };
+        let removal = writer.remove(removals).await;
+        self.count_removal(&session, &removal);
+        let notes = [
+            messages::deleted(choice.kind(), &removal.deleted),
+            messages::orphaned(choice.kind(), &removal.orphaned),
+        ];
+        let notes: Vec<_> = notes.into_iter().flatten().collect();
+        report::tell(self.context, &self.object, &notes);
+        if let Some(failure) = removal.failures.into_iter().next() {
+            return Ok(Cleanup::Blocked(removal.kept, failure));
+        }
+        if !is_all_another && let Err(error) = writer.delete_empty_set(&left).await {
+            return Ok(Cleanup::Blocked(left, session.failure(&error)));
+        }
+        Ok(Cleanup::Done)
+    }
+
+    /// How long the cleanup may still go on.
+    fn remaining(&self, known_since: Instant, is_namespace_terminating: bool) -> Duration {
+        let whole = self.context.deletion_timeout;
+        let whole = if is_namespace_terminating {
+            whole.min(TERMINATING_NAMESPACE_TIMEOUT)
+        } else {
+            whole
+        };
+        let own = known_since.elapsed();
+        let deleted = self.object.metadata.deletion_timestamp.as_ref();
+        let by_clock = deleted
+            .and_then(|time| Duration::try_from(crate::clock::now().duration_since(time.0)).ok());
+        let elapsed = match by_clock {
+            Some(by_clock) if own >= whole.min(MIN_CLOCK_TRUST) => by_clock.max(own),
+            _ => own,
+        };
+        whole.saturating_sub(elapsed)
+    }
+
+    /// Lets the object go, and says what is left behind.
+    async fn release(&self, left: &[EntryStatus]) -> Result<Ended, KubernetesError> {
+        let mut names: Vec<String> = left.iter().map(|entry| entry.name.clone()).collect();
+        names.sort();
+        if let Some(choice) = self.object.spec.provider.choice() {
+            let kind = choice.kind();
+            self.context.metrics.keys_left_behind(kind, names.len());
+            let notes: Vec<_> = messages::orphaned(kind, &names).into_iter().collect();
+            report::tell(self.context, &self.object, &notes);
+        }
+        finalizer::set(self.context, &self.newest(), false).await?;
+        Ok((ReconcileResult::Deleted, Action::await_change()))
+    }
+
+    /// Says why the object is still there, and when it is tried again.
+    async fn blocked(
+        &self,
+        records: Vec<EntryStatus>,
+        failure: &Failure,
+        remaining: Duration,
+    ) -> Result<Ended, KubernetesError> {
+        let wait = self.tracked(|tracked| tracked.backoff.next());
+        let wait = wait.unwrap_or_default();
+        // What a provider refuses, because it is in use perhaps, it will refuse in a second as well.
+        let wait = if failure.class == ErrorClass::Config {
+            wait.max(REFUSED)
+        } else {
+            wait
+        };
+        let wait = failure.retry_after.unwrap_or(wait).min(remaining);
+        let outcome = Outcome::of(records, self.recorded_sources());
+        let readiness = messages::deletion_blocked(failure);
+        let newest = self.newest();
+        match report::report(self.context, &newest, &readiness, &outcome, None).await {
+            Ok(_) | Err(KubernetesError::Forbidden | KubernetesError::Invalid) => {}
+            Err(error) => return Err(error),
+        }
+        let acted = self.acted(self.seen.clone());
+        self.tracked(|tracked| tracked.block(acted, Instant::now() + wait));
+        Ok((ReconcileResult::Reconciling, Action::requeue(wait)))
+    }
+}
+
+/// The records of what may be left at the provider.
+fn left_at_provider(records: &[EntryStatus]) -> Vec<EntryStatus> {
+    let records = records.iter().filter(|record| plan::may_be_there(record));
+    records.cloned().collect()
+}

@@ -1,0 +1,250 @@
+//! What a plan is made from, and the loop that plans, asks for what the plan lacks and plans again.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    Reconcile, Stop,
+    not_applied::{not_carried_out, suspended},
+    verify::DriftCheck,
+};
+use crate::{
+    account::Snapshot,
+    api::EntryStatus,
+    controller::{
+        error::Failure,
+        object::Versions,
+        plan::{
+            self, Cause, Lack, Members, PlannedEntry, PlannedRemoval, RemovalAction, due, lacks,
+            plan, plan_removals,
+        },
+        report::status,
+        resolve::desired::DesiredState,
+        session::Session,
+    },
+    provider::Rules,
+};
+
+/// The oldest listing that a first write may rest on.
+const FRESH: Duration = Duration::from_mins(1);
+
+/// What a plan is made from, besides what the provider is asked for it.
+pub(super) struct Inputs {
+    pub(super) desired: DesiredState,
+    /// The Secrets that were read.
+    pub(super) sources: Versions,
+    /// What was recorded, under the digests of the present key.
+    pub(super) records: Vec<EntryStatus>,
+    /// Entries that are written although their digests are the same, by folded name.
+    suspects: BTreeMap<String, Cause>,
+    /// What the provider showed when drift was looked for.
+    observed: Observed,
+}
+
+/// What the provider was asked for a plan.
+#[derive(Clone, Default)]
+struct Observed {
+    snapshot: Option<Arc<Snapshot>>,
+    members: Members,
+}
+
+/// A plan that lacks nothing.
+pub(super) struct Planned<'a> {
+    pub(super) entries: Vec<PlannedEntry<'a>>,
+    /// What is recorded and no longer desired.
+    pub(super) removals: Vec<PlannedRemoval>,
+    /// Records of what a source that cannot be read may still ask for.
+    pub(super) retained: Vec<EntryStatus>,
+    /// The listing that the plan was made from, if it needed one.
+    pub(super) snapshot: Option<Arc<Snapshot>>,
+    /// Whether it must be known later what was at the provider before the first write of a name.
+    pub(super) must_know: bool,
+}
+
+impl Planned<'_> {
+    /// Whether anything is sent to the provider.
+    pub(super) fn calls_provider(&self) -> bool {
+        self.entries.iter().any(|entry| entry.change.is_write()) || self.deletes()
+    }
+
+    /// Whether anything is deleted at the provider.
+    pub(super) fn deletes(&self) -> bool {
+        let mut removals = self.removals.iter();
+        removals.any(|removal| removal.action == RemovalAction::Delete)
+    }
+}
+
+impl Inputs {
+    /// The record of a folded name.
+    pub(super) fn record(&self, folded: &str, rules: &Rules) -> Option<&EntryStatus> {
+        let mut records = self.records.iter();
+        records.find(|record| (rules.fold)(&record.name) == folded)
+    }
+}
+
+impl Reconcile<'_> {
+    /// What the plan is made from: what is desired, the records under the present key, and what must
+    /// be written again.
+    pub(super) async fn inputs(
+        &self,
+        session: &Session<'_>,
+        (desired, sources): (DesiredState, Versions),
+        drift: Option<DriftCheck>,
+    ) -> Result<Inputs, Failure> {
+        let records = self.follow_key(session, &desired.entries, &sources).await?;
+        let is_asked = self.requested.is_some() && !self.object.spec.is_suspended();
+        let drift = match drift {
+            None if is_asked && records.iter().any(plan::was_written) => {
+                let drift = self.check_drift_now(session).await;
+                Some(drift.map_err(|error| session.failure(&error))?)
+            }
+            drift => drift,
+        };
+        let (clock, interval) = (crate::clock::now(), self.object.spec.rewrite_interval());
+        let due = records.iter().filter_map(|record| {
+            let folded = (session.rules().fold)(&record.name);
+            Some((folded, due(record, interval, clock)?))
+        });
+        let mut suspects: BTreeMap<String, Cause> = due.collect();
+        self.tracked(|tracked| {
+            let dirty = tracked.dirty().map(str::to_owned);
+            suspects.extend(dirty.map(|name| (name, Cause::OverwrittenByPeer)));
+        });
+        let observed = match drift {
+            Some(drift) => {
+                let drifts = drift.drifts.into_iter();
+                suspects.extend(drifts.map(|(name, drift)| (name, Cause::Drift(drift))));
+                Observed {
+                    snapshot: Some(drift.snapshot),
+                    members: drift.members,
+                }
+            }
+            None => Observed::default(),
+        };
+        Ok(Inputs {
+            desired,
+            sources,
+            records,
+            suspects,
+            observed,
+        })
+    }
+
+    /// Plans; asks the provider for what the plan lacks; plans again, until nothing is missing. A
+    /// plan that cannot be carried out now ends here, before anything is recorded as being written.
+    pub(super) async fn plan<'i>(
+        &self,
+        session: &Session<'_>,
+        inputs: &'i Inputs,
+    ) -> Result<Planned<'i>, Stop> {
+        let mut observed = inputs.observed.clone();
+        loop {
+            let names = inputs.desired.entries.iter();
+            self.note_claims(session, names.map(|entry| entry.folded.as_str()));
+            let (planned, lack) = self.planned(session, inputs, &observed);
+            if self.object.spec.is_suspended() {
+                return Err(suspended(session, inputs, &planned).into());
+            }
+            if planned.calls_provider()
+                && let Some(error) = session.refusal()
+            {
+                let failure = session.failure(&error);
+                return Err(not_carried_out(session, inputs, &planned, failure).into());
+            }
+            let Some(lack) = lack else {
+                return Ok(planned);
+            };
+            if let Err(error) = self.observe(session, lack, &mut observed).await {
+                let failure = session.failure(&error);
+                return Err(not_carried_out(session, inputs, &planned, failure).into());
+            }
+        }
+    }
+
+    /// The plan from what is known now, and the first thing that it lacks.
+    fn planned<'i>(
+        &self,
+        session: &Session<'_>,
+        inputs: &'i Inputs,
+        observed: &Observed,
+    ) -> (Planned<'i>, Option<Lack>) {
+        let (spec, rules) = (&self.object.spec, session.rules());
+        let claims = self.claims(session);
+        let plan_inputs = plan::Inputs {
+            recorded: &inputs.records,
+            snapshot: observed.snapshot.as_deref(),
+            members: &observed.members,
+            is_scope_asked: session.account.is_scope_asked(),
+            rules,
+            set: session.set(),
+            deletion: spec.deletion_policy(),
+            conflict: spec.conflict_policy(),
+            suspects: &inputs.suspects,
+            // A request for a sync begins the count of repairs anew.
+            is_requested: self.requested.is_some(),
+            now: crate::clock::now(),
+        };
+        let DesiredState { entries, unread } = &inputs.desired;
+        let digest = |entry: &_| session.digest(entry);
+        let entries = plan(entries, &plan_inputs, &claims, digest);
+        let unwanted = plan::unwanted(&inputs.desired.entries, &inputs.records, rules);
+        // While a source cannot be read nothing is removed: it may still ask for it.
+        let (retained, removals) = if let Some(failure) = unread.first() {
+            (status::retained(unwanted, failure), Vec::new())
+        } else {
+            let unverified = &session.records.unverified;
+            let policy = spec.deletion_policy();
+            let mut removals = plan_removals(unwanted, unverified, policy, rules, &claims);
+            removals.retain(|removal| removal.action != RemovalAction::DropRecord);
+            (Vec::new(), removals)
+        };
+        let lack = lacks(&entries, &plan_inputs);
+        let planned = Planned {
+            entries,
+            removals,
+            retained,
+            snapshot: observed.snapshot.clone(),
+            must_know: plan_inputs.must_know(),
+        };
+        (planned, lack)
+    }
+
+    /// Asks the provider for what a plan lacks.
+    async fn observe(
+        &self,
+        session: &Session<'_>,
+        lack: Lack,
+        observed: &mut Observed,
+    ) -> Result<(), crate::http::ProviderError> {
+        match lack {
+            Lack::Scope => {
+                session.account.scope(&*session.provider).await?;
+            }
+            Lack::Snapshot => {
+                let since = self.snapshot_since();
+                observed.snapshot = Some(session.listing(since, Duration::ZERO).await?);
+            }
+            Lack::Members => {
+                observed.members = Members::answered(session.provider.members().await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// After which instant a listing that a plan rests on must have begun.
+    fn snapshot_since(&self) -> Instant {
+        let now = Instant::now();
+        if self.requested.is_some() {
+            // A request is not answered by a listing from before it.
+            return now;
+        }
+        let generation = self.object.metadata.generation.unwrap_or_default();
+        let wanted = self.tracked(|tracked| tracked.wanted_since(generation));
+        let wanted = wanted.unwrap_or(now);
+        // However long the object waited for its permit: what was foreign when it was first wanted
+        // may be gone.
+        let oldest = now.checked_sub(FRESH.min(self.verify_interval()));
+        oldest.map_or(wanted, |oldest| wanted.max(oldest))
+    }
+}

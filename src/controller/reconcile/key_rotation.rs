@@ -1,0 +1,161 @@
+//! A new API key: the records follow it, if it opens the account that was written to.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use super::Reconcile;
+use crate::{
+    account::Snapshot,
+    api::{EntryStatus, ProviderSecret},
+    controller::{
+        error::Failure,
+        object::{Versions, unwritten},
+        plan::{self, DesiredEntry, Shown},
+        report::messages,
+        session::{Session, raw_records},
+    },
+    provider::{Form, Unit},
+};
+
+impl Reconcile<'_> {
+    /// The records, with digests under the present key. What is known not to have changed keeps its
+    /// place without a write at the provider; the digest of everything else no longer fits, so that
+    /// it is written again.
+    ///
+    /// # Errors
+    /// The key opens another account, and no user has asked to write everything there; or the
+    /// provider could not be asked which account it opens.
+    pub(super) async fn follow_key(
+        &self,
+        session: &Session<'_>,
+        desired: &[DesiredEntry],
+        sources: &Versions,
+    ) -> Result<Vec<EntryStatus>, Failure> {
+        let records = &session.records.verified;
+        // Status as it stands: what cannot be verified may still name what is in another account.
+        let was_written = raw_records(&self.object).iter().any(plan::was_written);
+        if !session.is_key_exchanged() || !was_written {
+            return Ok(records.clone());
+        }
+        if !self.is_same_account(session).await? {
+            if self.requested.is_none() {
+                return Err(messages::account_changed(session.choice));
+            }
+            // A user asked for it: what was written to the other account stays there.
+            return Ok(Vec::new());
+        }
+        let snapshot = self.present_listing(session).await?;
+        let desired: HashMap<&str, &DesiredEntry> = desired
+            .iter()
+            .map(|entry| (entry.folded.as_str(), entry))
+            .collect();
+        let fold = session.rules().fold;
+        let rekeyed = records.iter().map(|record| {
+            // A record whose seal cannot be checked is taken as far as the listing confirms it.
+            if session.cannot_verify() && !is_confirmed(record, &snapshot, session) {
+                return unwritten(&record.name);
+            }
+            let mut record = record.clone();
+            if let Some(desired) = desired.get(fold(&record.name).as_str())
+                && record.digest.is_some()
+                && self.is_unchanged(session, &record, desired, sources)
+            {
+                record.digest = session.digest(desired);
+            }
+            record
+        });
+        Ok(rekeyed.collect())
+    }
+
+    /// Whether an entry is what was written last: its digest under the former key says so, or
+    /// no Secret that it is made from has another version.
+    fn is_unchanged(
+        &self,
+        session: &Session<'_>,
+        record: &EntryStatus,
+        desired: &DesiredEntry,
+        sources: &Versions,
+    ) -> bool {
+        if let Some(former) = session.former_key() {
+            return session.digest_under(former, desired) == record.digest;
+        }
+        is_acted_on(&self.object) && {
+            let known = self.object.status.iter().flat_map(|status| &status.sources);
+            let known: Vec<_> = known
+                .filter(|source| source.name == desired.secret)
+                .map(|source| &source.resource_version)
+                .collect();
+            sources
+                .iter()
+                .any(|(name, version)| *name == desired.secret && known == [version])
+        }
+    }
+
+    /// Whether the present key is the one that the records were made with, or opens the same account.
+    pub(super) async fn is_written_account(&self, session: &Session<'_>) -> Result<bool, Failure> {
+        let present = session.account.fingerprint;
+        let is_proved = self.tracked(|tracked| tracked.is_proved(present));
+        if is_proved == Some(true) || !session.is_key_exchanged() {
+            return Ok(true);
+        }
+        let is_same = self.is_same_account(session).await?;
+        if is_same {
+            self.tracked(|tracked| tracked.prove(present));
+        }
+        Ok(is_same)
+    }
+
+    /// What the account shows under the present key.
+    async fn present_listing(&self, session: &Session<'_>) -> Result<Arc<Snapshot>, Failure> {
+        let snapshot = session.listing(self.context.epoch, Duration::ZERO).await;
+        snapshot.map_err(|error| session.failure(&error))
+    }
+
+    /// Whether the present key opens the account that the records speak of: by the id of the
+    /// scope, where the provider reports one, else by what the listing shows of the records.
+    async fn is_same_account(&self, session: &Session<'_>) -> Result<bool, Failure> {
+        let to_failure = |error| session.failure(&error);
+        let snapshot = self.present_listing(session).await?;
+        let status = self.object.status.as_ref();
+        let known = status.and_then(|status| status.scope.as_deref());
+        let rules = session.rules();
+        let records = &session.records.verified;
+        if rules.unit == Unit::Set {
+            let members = session.provider.members().await.map_err(to_failure)?;
+            let Some(members) = members else {
+                return Ok(false);
+            };
+            let mut ours = records.iter().filter(|record| plan::was_written(record));
+            return Ok(ours.any(|record| members.contains(&record.name)));
+        }
+        let said = if let Some(said) = snapshot.scope.as_deref() {
+            Some(said)
+        } else {
+            let asked = session.account.scope(&*session.provider).await;
+            asked.map_err(to_failure)?
+        };
+        if let (Some(known), Some(said)) = (known, said) {
+            return Ok(known == said);
+        }
+        let is_shown = |record: &EntryStatus| {
+            // An image pull secret has no mark but its name, as the keys of a set have none.
+            let has_mark = record.remote_id.is_some()
+                || record.remote_version.is_some()
+                || rules.form == Some(Form::ImagePull) && plan::was_written(record);
+            let shown = plan::is_shown_as_ours(record, &snapshot, rules);
+            has_mark && matches!(shown, Shown::Ours(_))
+        };
+        Ok(records.iter().any(is_shown))
+    }
+}
+
+/// Whether the listing shows what a record says, under its name. Sets show no more than names.
+fn is_confirmed(record: &EntryStatus, snapshot: &Snapshot, session: &Session<'_>) -> bool {
+    let shown = plan::is_shown_as_ours(record, snapshot, session.rules());
+    session.rules().unit == Unit::Set || matches!(shown, Shown::Ours(_))
+}
+
+/// Whether the spec is the one that status speaks of.
+fn is_acted_on(object: &ProviderSecret) -> bool {
+    let status = object.status.as_ref();
+    status.and_then(|status| status.observed_generation) == object.metadata.generation
+}

@@ -1,0 +1,230 @@
+//! How a reconcile ends: what is reported, and when the next try is due.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{ResourceExt, runtime::controller::Action};
+use tokio::time::Instant;
+
+use super::{Ended, Reconcile, Stop};
+use crate::{
+    api::{EntryStatus, ProviderSecret},
+    controller::{
+        cache::Acted,
+        context::jittered,
+        error::Failure,
+        gate::is_recorded_in_status,
+        kubernetes::KubernetesError,
+        object::{Versions, object_name},
+        plan::confirm_in,
+        report::{
+            self,
+            conditions::{Readiness, ReadyState, readiness},
+            messages,
+            outcome::Outcome,
+            status,
+        },
+        session::Session,
+    },
+    http::ErrorClass,
+    provider::Settled,
+    telemetry::ReconcileResult,
+};
+
+/// How long after a refusal that only a change can heal it is tried again all the same.
+const PROBE: Duration = Duration::from_hours(6);
+/// How long a provider is given at least and at most before it is asked again whether it has
+/// finished.
+const SETTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+impl Reconcile<'_> {
+    /// Reports what the reconcile came to, and decides on the next try.
+    pub(super) async fn report(&self, outcome: Outcome) -> Result<Ended, KubernetesError> {
+        let is_suspended = self.object.spec.is_suspended();
+        let readiness = if is_suspended {
+            messages::suspended(outcome.failures.is_empty())
+        } else {
+            let choice = self.object.spec.provider.choice();
+            let done = messages::all_done(outcome.settled, &outcome.entries, choice);
+            readiness(&outcome.failures, done)
+        };
+        let (readiness, mut wait) = self.schedule(readiness, &outcome);
+        if !is_suspended {
+            let now = crate::clock::now();
+            let entries = outcome.entries.iter();
+            let confirms = entries.filter_map(|entry| confirm_in(entry, now));
+            wait = wait.into_iter().chain(confirms).min();
+        }
+        // While it is suspended nothing is synced, so a request waits.
+        let handled = self.requested.clone().filter(|_| !is_suspended);
+        let newest = self.newest();
+        let reported = report::report(self.context, &newest, &readiness, &outcome, handled).await?;
+        let acted = self.acted(outcome.sources);
+        // At rest nothing is kept in memory that status tells as well.
+        let is_told = wait.is_none() && is_recorded_in_status(&reported, &acted);
+        let next_try = wait.map(|wait| Instant::now() + wait);
+        self.tracked(|tracked| {
+            tracked.reported((!is_told).then_some(acted), next_try);
+            tracked.status_seen(&reported);
+            if outcome.key_fingerprint.is_some() {
+                tracked.forget_former_key();
+            }
+            let usual = || jittered(self.verify_interval());
+            let verify_in = outcome.verify_in.unwrap_or_else(usual);
+            tracked.verify_at = Some(Instant::now() + verify_in);
+        });
+        let result = match readiness.state {
+            _ if is_suspended => ReconcileResult::Suspended,
+            ReadyState::Ready => ReconcileResult::Synced,
+            ReadyState::Reconciling { .. } | ReadyState::Suspended => ReconcileResult::Reconciling,
+            ReadyState::Stalled => ReconcileResult::Stalled,
+        };
+        let action = wait.map_or_else(Action::await_change, Action::requeue);
+        Ok((result, action))
+    }
+
+    /// How a reconcile ends that stops before its last step.
+    pub(super) async fn stop(&self, stop: Stop) -> Result<Ended, KubernetesError> {
+        match stop {
+            Stop::Report(outcome) => self.report(*outcome).await,
+            // The grant of its permit requeues it.
+            Stop::Parked => Ok((ReconcileResult::Abandoned, Action::await_change())),
+            Stop::Unchanged => Ok((ReconcileResult::Unchanged, Action::await_change())),
+            Stop::Kubernetes(error) => Err(error),
+        }
+    }
+
+    /// Nothing has changed since status was written.
+    pub(super) fn as_recorded(&self, session: &Session<'_>) -> Outcome {
+        Outcome::of(session.records.verified.clone(), self.recorded_sources())
+    }
+
+    /// The Secrets and their versions that status was made from.
+    pub(super) fn recorded_sources(&self) -> Versions {
+        let sources = self.object.status.iter().flat_map(|status| &status.sources);
+        sources
+            .map(|source| (source.name.clone(), source.resource_version.clone()))
+            .collect()
+    }
+
+    /// The reconcile ends before there is a plan: what was recorded stays, and what is desired and
+    /// was never written is named.
+    pub(super) fn nothing_done(
+        &self,
+        records: &[EntryStatus],
+        failure: Failure,
+        sources: Versions,
+    ) -> Outcome {
+        let (spec, name) = (&self.object.spec, self.object.name_any());
+        let entries = status::untouched(records, spec, &name, &failure);
+        Outcome::of(entries, sources).with(failure)
+    }
+
+    /// The object as it is after the write-ahead, under the generation that was acted on.
+    pub(crate) fn newest(&self) -> Arc<ProviderSecret> {
+        let newest = self.tracked(|tracked| tracked.newer_than(&self.object));
+        let newest = newest.flatten();
+        let newest = newest.unwrap_or_else(|| Arc::clone(&self.object));
+        if newest.metadata.generation == self.object.metadata.generation {
+            return newest;
+        }
+        let mut newest = ProviderSecret::clone(&newest);
+        newest.metadata.generation = self.object.metadata.generation;
+        Arc::new(newest)
+    }
+
+    /// What this reconcile acted on: the versions that were read, and those that the watch had shown
+    /// of Secrets that were not read.
+    pub(crate) fn acted(&self, read: Versions) -> Acted {
+        let unread = self
+            .seen
+            .iter()
+            .filter(|(name, _)| read.iter().all(|(of, _)| of != name));
+        let mut sources: Versions = unread.cloned().collect();
+        sources.extend(read);
+        sources.sort();
+        Acted {
+            generation: self.object.metadata.generation.unwrap_or_default(),
+            sources,
+        }
+    }
+
+    /// When the next try is due if there is no news; the readiness grows worse when the provider's
+    /// answers stay strange.
+    fn schedule(
+        &self,
+        mut readiness: Readiness,
+        outcome: &Outcome,
+    ) -> (Readiness, Option<Duration>) {
+        const RETRIED: [ErrorClass; 4] = [
+            ErrorClass::Transient,
+            ErrorClass::Throttled,
+            ErrorClass::UnknownOutcome,
+            ErrorClass::Protocol,
+        ];
+        // What the account's open circuit may have caused waits for the account.
+        const OF_ACCOUNT: [ErrorClass; 4] = [
+            ErrorClass::Transient,
+            ErrorClass::Throttled,
+            ErrorClass::UnknownOutcome,
+            ErrorClass::Auth,
+        ];
+        let failures = &outcome.failures;
+        let mut is_strange = false;
+        let scheduled = self.tracked(|tracked| {
+            let has = |kinds: &[ErrorClass]| {
+                failures
+                    .iter()
+                    .any(|failure| kinds.contains(&failure.class))
+            };
+            if tracked
+                .backoff
+                .protocol_failed(has(&[ErrorClass::Protocol]))
+            {
+                is_strange = true;
+            }
+            let is_suspended = self.object.spec.is_suspended();
+            let until = tracked.account().and_then(|account| {
+                let name = object_name(&*self.object);
+                let is_of_account = |failure: &Failure| {
+                    OF_ACCOUNT.contains(&failure.class) && !failure.is_of_kubernetes()
+                };
+                if failures.iter().any(is_of_account) && !is_suspended {
+                    return account.limiter.park_failed(&name);
+                }
+                account.limiter.forget(&name);
+                None
+            });
+            if is_suspended {
+                return None;
+            }
+            if let Some(until) = until {
+                Some(until.saturating_duration_since(Instant::now()))
+            } else if has(&RETRIED) {
+                let asked = failures
+                    .iter()
+                    .filter_map(|failure| failure.retry_after)
+                    .max();
+                let own = if failures.iter().any(Failure::is_of_kubernetes) {
+                    tracked.backoff.briefly()
+                } else {
+                    tracked.backoff.next()
+                };
+                Some(asked.map_or(own, |asked| asked + asked.mul_f64(fastrand::f64() * 0.2)))
+            } else if has(&[ErrorClass::Auth]) {
+                Some(tracked.backoff.credential())
+            } else if has(&[ErrorClass::Config]) {
+                tracked.reset_backoff();
+                Some(jittered(PROBE))
+            } else if failures.is_empty() && outcome.settled != Settled::Ready {
+                Some(tracked.backoff.next().clamp(SETTLE.0, SETTLE.1))
+            } else {
+                tracked.reset_backoff();
+                None
+            }
+        });
+        if is_strange {
+            readiness.state = ReadyState::Stalled;
+        }
+        (readiness, scheduled.flatten())
+    }
+}

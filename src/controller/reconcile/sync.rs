@@ -1,0 +1,223 @@
+//! The apply step: what is recorded before anything is sent, the writes, then the deletes. Their
+//! order is load-bearing: a crash between any two of them leaves no orphan and no stale value.
+
+use kube::{Api, ResourceExt};
+
+use super::{
+    Reconcile, Stop,
+    inputs::{Inputs, Planned},
+};
+use crate::{
+    api::{EntryState, EntryStatus, ProviderSecret, Reason},
+    controller::{
+        apply::{RemovalOutcome, Writer},
+        error::Failure,
+        kubernetes::{KubernetesError, bounded},
+        object::ready_condition,
+        plan::{Cause, Drift, EntryOutcome, PlannedEntry},
+        report::{
+            messages,
+            outcome::{EventNote, Outcome},
+            status,
+            warnings::trailing_newlines,
+        },
+        session::Session,
+    },
+    provider::Settled,
+};
+
+/// A plan that was carried out.
+pub(super) struct Applied<'a> {
+    entries: Vec<PlannedEntry<'a>>,
+    retained: Vec<EntryStatus>,
+    removal: RemovalOutcome,
+    /// The failure of the account that kept later entries from being tried.
+    of_account: Option<Failure>,
+}
+
+impl Reconcile<'_> {
+    /// Carries a plan out.
+    pub(super) async fn apply<'i>(
+        &self,
+        session: &Session<'_>,
+        inputs: &Inputs,
+        mut planned: Planned<'i>,
+    ) -> Result<Applied<'i>, Stop> {
+        let claims = self.claims(session);
+        let writer = Writer {
+            session,
+            names: &self.context.accounts.name_locks,
+            claimed: &claims,
+            conflict: self.object.spec.conflict_policy(),
+        };
+        self.request_owner_rewrite(session, inputs, &planned.entries);
+        self.guard(session, &planned).await?;
+        self.write_ahead(session, &planned).await?;
+        let entries = &mut planned.entries;
+        let mut of_account = writer
+            .write_entries(entries, planned.snapshot.as_deref())
+            .await;
+        self.recreate_refused(&writer, entries, &mut of_account)
+            .await?;
+        self.note_written(session, entries);
+        let removal = if of_account.is_none() {
+            if planned.deletes() {
+                self.still_wants().await?;
+            }
+            let removal = writer.remove(planned.removals).await;
+            self.count_removal(session, &removal);
+            removal
+        } else {
+            RemovalOutcome::not_tried(planned.removals)
+        };
+        Ok(Applied {
+            entries: planned.entries,
+            retained: planned.retained,
+            removal,
+            of_account,
+        })
+    }
+
+    /// What a plan that was carried out came to.
+    pub(super) async fn applied(
+        &self,
+        session: &Session<'_>,
+        inputs: &Inputs,
+        applied: Applied<'_>,
+    ) -> Outcome {
+        let Applied {
+            entries,
+            retained,
+            removal,
+            of_account,
+        } = applied;
+        let kind = session.choice.kind();
+        let mut records = status::entries(&entries, of_account.as_ref(), crate::clock::now());
+        records.extend(retained);
+        records.extend(removal.kept);
+        let sealed = records.into_iter().map(|record| session.sealed(record));
+        let mut outcome = Outcome::of(sealed.collect(), inputs.sources.clone());
+        outcome.event_notes = self.drift_notes(session, &entries);
+        outcome
+            .event_notes
+            .extend(messages::deleted(kind, &removal.deleted));
+        outcome
+            .event_notes
+            .extend(messages::orphaned(kind, &removal.orphaned));
+        let recorded = self.object.status.as_ref();
+        let warnings = trailing_newlines(&entries, recorded, &inputs.sources);
+        outcome.event_notes.extend(warnings);
+        let written = || entries.iter().filter_map(PlannedEntry::written);
+        let said = written()
+            .filter_map(|written| written.scope.clone())
+            .next_back();
+        outcome.scope = session.scope(said);
+        outcome.written = written().count();
+        outcome.key_fingerprint = Some(session.account.digests.scope());
+        outcome.failures = inputs.desired.unread.clone();
+        let failed = entries.into_iter().filter_map(|entry| match entry.outcome {
+            EntryOutcome::Failed(failure) => Some(failure),
+            EntryOutcome::NotTried | EntryOutcome::Kept | EntryOutcome::Written(_) => None,
+        });
+        outcome.failures.extend(failed);
+        outcome.failures.extend(removal.failures);
+        // A set into which nothing was written is not asked for: it may not exist.
+        let is_held = outcome.failures.is_empty() && !outcome.entries.is_empty();
+        if outcome.written > 0 || (is_held && !self.was_synced()) {
+            self.settle(session, &mut outcome).await;
+        }
+        outcome
+    }
+
+    /// Deletes and creates what refused an update and is ours by its record, where the spec allows
+    /// it.
+    async fn recreate_refused(
+        &self,
+        writer: &Writer<'_>,
+        entries: &mut [PlannedEntry<'_>],
+        of_account: &mut Option<Failure>,
+    ) -> Result<(), KubernetesError> {
+        for entry in entries {
+            if writer.is_to_be_recreated(entry) {
+                self.still_wants().await?;
+                entry.outcome = writer.recreate(entry, of_account).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Before anything is deleted, or tried again, the object is read live once: a store that lags
+    /// must not delete.
+    pub(super) async fn still_wants(&self) -> Result<(), KubernetesError> {
+        let api: Api<ProviderSecret> =
+            Api::namespaced(self.context.client.clone(), &self.namespace);
+        let live = bounded(api.get(&self.object.name_any())).await?;
+        if live.uid() != self.object.uid() {
+            return Err(KubernetesError::NotFound);
+        }
+        let is_same = live.metadata.generation == self.object.metadata.generation
+            && live.metadata.deletion_timestamp == self.object.metadata.deletion_timestamp;
+        if is_same {
+            Ok(())
+        } else {
+            Err(KubernetesError::Conflict)
+        }
+    }
+
+    /// Notes which entries the provider acknowledged: they are not dirty any more.
+    fn note_written(&self, session: &Session<'_>, entries: &[PlannedEntry<'_>]) {
+        let written = || entries.iter().filter(|entry| entry.written().is_some());
+        self.tracked(|tracked| {
+            written().for_each(|entry| tracked.written(&entry.desired.folded));
+        });
+        let mut scopes = written().filter_map(|entry| entry.written()?.scope.as_deref());
+        session.account.learn_scope(scopes.next_back());
+        let metrics = &self.context.metrics;
+        metrics.keys_written(session.choice.kind(), written().count());
+    }
+
+    pub(super) fn count_removal(&self, session: &Session<'_>, removal: &RemovalOutcome) {
+        let (metrics, kind) = (&self.context.metrics, session.choice.kind());
+        metrics.keys_deleted(kind, removal.deleted.len());
+        metrics.keys_left_behind(kind, removal.orphaned.len());
+    }
+
+    /// One note for each kind of drift, and the counts.
+    fn drift_notes(&self, session: &Session<'_>, entries: &[PlannedEntry<'_>]) -> Vec<EventNote> {
+        let kind = session.choice.kind();
+        let notes = [Drift::Missing, Drift::Changed].into_iter().map(|drift| {
+            let is_repaired = |entry: &&PlannedEntry<'_>| {
+                entry.change.is_write() && entry.cause == Some(Cause::Drift(drift))
+            };
+            let repaired = entries.iter().filter(is_repaired);
+            let names: Vec<String> = repaired.map(|entry| entry.name().to_owned()).collect();
+            let metrics = &self.context.metrics;
+            metrics.drift_detected(kind, drift.as_str(), names.len());
+            messages::drifted(kind, drift, &names)
+        });
+        notes.flatten().collect()
+    }
+
+    /// Asks the provider whether it has finished what it accepted.
+    pub(super) async fn settle(&self, session: &Session<'_>, outcome: &mut Outcome) {
+        match session.provider.settled().await {
+            Ok(settled) => outcome.settled = settled,
+            Err(error) => outcome.failures.push(session.failure(&error)),
+        }
+        if outcome.settled == Settled::Failed {
+            // What was accepted is not there: everything is sent again.
+            for entry in &mut outcome.entries {
+                entry.state = EntryState::Pending;
+                entry.digest = None;
+                entry.reason = Some(Reason::ProviderFailed.as_str().to_owned());
+            }
+        }
+    }
+
+    /// Whether everything had settled before this reconcile. Without that an answer that failed to
+    /// arrive would be forgotten.
+    fn was_synced(&self) -> bool {
+        let ready = ready_condition(&self.object);
+        ready.is_some_and(|ready| ready.reason == Reason::Synced.as_str())
+    }
+}

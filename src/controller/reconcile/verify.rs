@@ -1,0 +1,242 @@
+//! Verification: what was written is compared with the account's listing.
+
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+use tokio::time::Instant;
+
+use super::{Reconcile, Stop};
+use crate::{
+    account::{LastWrite, Snapshot},
+    api::{EntryStatus, ProviderSecret},
+    controller::{
+        context::Context,
+        gate::Transition,
+        plan::{self, Drift, Evidence, Members, Shown, drifted},
+        session::Session,
+    },
+    http::{ErrorClass, ProviderError},
+    provider::Unit,
+};
+
+/// How long after our last write of a name its absence is believed: some providers show what they
+/// took a little later.
+const SETTLED: SignedDuration = SignedDuration::from_secs(30);
+/// After how long an empty listing is asked for again, and a failed one at the latest.
+const SOON: Duration = Duration::from_secs(5);
+const LATER: Duration = Duration::from_mins(1);
+
+/// What a comparison of the records with a listing showed.
+pub(super) struct DriftCheck {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The keys of the set, where there are sets.
+    pub(super) members: Members,
+    /// What another writer did, by folded name.
+    pub(super) drifts: BTreeMap<String, Drift>,
+    /// When to look again, because something seems to be missing and it is too early to tell.
+    look_again: Option<Duration>,
+}
+
+/// When an object that is at rest since before this process is first verified: spread over the
+/// interval, and at one time for all that share a credential.
+pub(crate) fn first(context: &Context, object: &ProviderSecret) -> Option<Instant> {
+    static SPREAD: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    let has_entries = object
+        .status
+        .as_ref()
+        .is_some_and(|status| !status.entries.is_empty());
+    let choice = object.spec.provider.choice().filter(|_| has_entries)?;
+    let interval = object.spec.verify_interval();
+    let interval = interval.unwrap_or(context.verify_interval);
+    let place = (&object.metadata.namespace, choice.api_key_secret_ref());
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a share of an interval need not be exact"
+    )]
+    let share = SPREAD.hash_one(place) as f64 / u64::MAX as f64;
+    Some(Instant::now() + interval.mul_f64(share))
+}
+
+impl Reconcile<'_> {
+    /// What must be asked of the provider before anything else, as the gate decided: whether it has
+    /// finished, or whether another writer touched something. Without drift the reconcile ends here.
+    pub(super) async fn check(
+        &self,
+        session: &Session<'_>,
+        transition: &Transition,
+    ) -> Result<Option<DriftCheck>, Stop> {
+        // What status says and the operator did not write is never at rest.
+        if !session.records.unverified.is_empty() {
+            return Ok(None);
+        }
+        match transition {
+            Transition::Settle => {
+                let mut outcome = self.as_recorded(session);
+                self.settle(session, &mut outcome).await;
+                Err(outcome.into())
+            }
+            Transition::Verify => self.verify(session).await.map(Some),
+            Transition::Rest | Transition::Later(_) | Transition::Retry | Transition::Go => {
+                Ok(None)
+            }
+        }
+    }
+
+    /// Compares what was written with the account's listing; ends the reconcile unless another
+    /// writer touched something.
+    async fn verify(&self, session: &Session<'_>) -> Result<DriftCheck, Stop> {
+        let interval = self.verify_interval();
+        let since = Instant::now().checked_sub(interval);
+        let since = since.unwrap_or(self.context.epoch);
+        let patience = LATER.min(interval);
+        let drift = match self.check_drift(session, since, patience).await {
+            Ok(drift) => drift,
+            Err(error) => {
+                self.verify_again(patience);
+                let failure = session.failure(&error);
+                // What was synced stays so, whatever the listing suffers from; but for a bad key a
+                // person must act.
+                return Err(if failure.class == ErrorClass::Auth {
+                    self.as_recorded(session).with(failure).into()
+                } else {
+                    Stop::Unchanged
+                });
+            }
+        };
+        if !drift.drifts.is_empty() {
+            return Ok(drift);
+        }
+        let age = drift.snapshot.began.elapsed();
+        let next = interval.saturating_sub(age).max(SOON.min(interval));
+        let next = drift.look_again.unwrap_or(next);
+        if let Some(entries) = self.with_baselines(session, &drift.snapshot) {
+            let mut outcome = self.as_recorded(session);
+            outcome.entries = entries;
+            outcome.verify_in = Some(next);
+            return Err(outcome.into());
+        }
+        self.verify_again(next);
+        Err(Stop::Unchanged)
+    }
+
+    fn verify_again(&self, wait: Duration) {
+        self.tracked(|tracked| tracked.verify_at = Some(Instant::now() + wait));
+    }
+
+    /// Compares the records with a listing that begins now, because a user asked for a sync.
+    pub(super) async fn check_drift_now(
+        &self,
+        session: &Session<'_>,
+    ) -> Result<DriftCheck, ProviderError> {
+        let check = || self.check_drift(session, Instant::now(), Duration::ZERO);
+        let drift = check().await?;
+        // An empty listing is believed when a second one says so too.
+        if drift.look_again.is_some() && !drift.snapshot.proves_absence {
+            return check().await;
+        }
+        Ok(drift)
+    }
+
+    async fn check_drift(
+        &self,
+        session: &Session<'_>,
+        since: Instant,
+        patience: Duration,
+    ) -> Result<DriftCheck, ProviderError> {
+        let rules = session.rules();
+        let snapshot = session.listing(since, patience).await?;
+        let members = match rules.unit {
+            Unit::Each => Members::NotAsked,
+            Unit::Set if is_set_shown(session, &snapshot) => {
+                Members::answered(session.provider.members().await?)
+            }
+            Unit::Set => Members::NoSet,
+        };
+        let records = &session.records.verified;
+        let find = |evidence: &dyn Fn(&str, &EntryStatus) -> Evidence| {
+            drifted(records, &snapshot, &members, rules, evidence)
+        };
+        let drifts = find(&|folded, record| self.evidence(session, folded, record, &snapshot));
+        let suspected = find(&|_, _| Evidence::Full).len();
+        let look_again = (suspected > drifts.len()).then(|| {
+            let wait = if snapshot.proves_absence {
+                Duration::try_from(SETTLED).unwrap_or(LATER)
+            } else {
+                SOON
+            };
+            wait.min(self.verify_interval())
+        });
+        Ok(DriftCheck {
+            snapshot,
+            members,
+            drifts,
+            look_again,
+        })
+    }
+
+    /// What a listing may prove about a name: nothing if it began before our last write of it ended.
+    fn evidence(
+        &self,
+        session: &Session<'_>,
+        folded: &str,
+        entry: &EntryStatus,
+        snapshot: &Snapshot,
+    ) -> Evidence {
+        let began = snapshot.began;
+        let name = session.lock_name(session.claimed_name(folded));
+        let since = match self.context.accounts.name_locks.last_write(&name) {
+            LastWrite::UnderWay => return Evidence::None,
+            LastWrite::At(ended) if began <= ended => return Evidence::None,
+            LastWrite::At(ended) => SignedDuration::try_from(began - ended).ok(),
+            LastWrite::LongAgo => {
+                let written = entry.last_write_time.as_ref();
+                written.map(|written| snapshot.began_at.duration_since(written.0))
+            }
+        };
+        let is_settled = since.is_none_or(|since| since >= SETTLED);
+        if is_settled && snapshot.proves_absence {
+            Evidence::Full
+        } else {
+            Evidence::Presence
+        }
+    }
+
+    /// The records with the versions that the listing shows, where the answer to our write had none.
+    fn with_baselines(
+        &self,
+        session: &Session<'_>,
+        snapshot: &Snapshot,
+    ) -> Option<Vec<EntryStatus>> {
+        let rules = session.rules();
+        let mut is_changed = false;
+        let records = session.records.verified.iter().map(|record| {
+            let mut record = record.clone();
+            let folded = (rules.fold)(&record.name);
+            let is_blank = plan::was_written(&record) && record.remote_version.is_none();
+            if !is_blank || self.evidence(session, &folded, &record, snapshot) == Evidence::None {
+                return record;
+            }
+            if let Shown::Ours(remote) = plan::is_shown_as_ours(&record, snapshot, rules)
+                && remote.version.is_some()
+            {
+                record.remote_id = record.remote_id.or_else(|| remote.id.clone());
+                record.remote_version.clone_from(&remote.version);
+                is_changed = true;
+                record = session.sealed(record);
+            }
+            record
+        });
+        let records = records.collect();
+        (is_changed && rules.unit == Unit::Each).then_some(records)
+    }
+}
+
+fn is_set_shown(session: &Session<'_>, snapshot: &Snapshot) -> bool {
+    let set = session.provider.listed_name("");
+    snapshot.named(set).next().is_some()
+}

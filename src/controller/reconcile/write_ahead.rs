@@ -1,0 +1,118 @@
+//! What is recorded in Kubernetes before anything is sent: the finalizer, and the entries that are
+//! being written.
+
+use std::collections::HashMap;
+
+use super::{Reconcile, inputs::Planned};
+use crate::{
+    api::{DeletionPolicy, EntryStatus, ProviderSecretStatus},
+    controller::{
+        gate::is_unguarded,
+        kubernetes::KubernetesError,
+        object::has_finalizer,
+        plan::{self, PlannedEntry, RemovalAction},
+        report::{self, conditions::conditions, finalizer, messages, status},
+        session::Session,
+    },
+};
+
+impl Reconcile<'_> {
+    /// What may be at the provider is to be deleted with the object: without the finalizer it would
+    /// be orphaned. So it is back before anything else is tried, also while the account cannot be
+    /// reached or the object is suspended.
+    pub(super) async fn guard_records(&self) -> Result<(), KubernetesError> {
+        if is_unguarded(&self.object) {
+            finalizer::set(self.context, &self.newest(), true).await?;
+        }
+        Ok(())
+    }
+
+    /// The finalizer is there before the first write under Delete, and not under Retain.
+    pub(super) async fn guard(
+        &self,
+        session: &Session<'_>,
+        planned: &Planned<'_>,
+    ) -> Result<(), KubernetesError> {
+        let is_delete = self.object.spec.deletion_policy() == DeletionPolicy::Delete;
+        let is_writing = planned.entries.iter().any(|entry| entry.change.is_write());
+        let records = &session.records.verified;
+        let is_held = records.iter().any(plan::may_be_there);
+        let is_wanted = is_delete && (is_writing || is_held || !planned.removals.is_empty());
+        let newest = self.newest();
+        if has_finalizer(&newest) != is_wanted && (is_wanted || !is_delete) {
+            finalizer::set(self.context, &newest, is_wanted).await?;
+        }
+        Ok(())
+    }
+
+    /// Before a recorded entry is written again, or deleted, it is recorded as Pending: else a crash
+    /// after the write and a source that goes back would leave the new value behind an entry that
+    /// looks synced. Where it matters what there was before, so is one that was never written; and
+    /// where the last record was refused, lest the provider is written to with every try.
+    pub(super) async fn write_ahead(
+        &self,
+        session: &Session<'_>,
+        planned: &Planned<'_>,
+    ) -> Result<(), KubernetesError> {
+        let is_unrecorded = self.tracked(|tracked| tracked.is_unrecorded());
+        let must_know = planned.must_know || is_unrecorded == Some(true);
+        let newest = self.newest();
+        let mut next = newest.status.clone().unwrap_or_default();
+        let pending = pending(planned, must_know).map(|entry| session.sealed(entry));
+        let mut pending: Vec<EntryStatus> = pending.collect();
+        pending.retain(|pending| !next.entries.contains(pending));
+        if pending.is_empty() {
+            // Nothing of this reconcile is fenced, and a store that lags may show an object that
+            // tried and has long been deleted.
+            let is_again = |entry: &PlannedEntry<'_>| {
+                let was_attempted = |record: &EntryStatus| record.attempted.is_some();
+                entry.change.is_write() && entry.record.is_some_and(was_attempted)
+            };
+            return if planned.entries.iter().any(is_again) {
+                self.still_wants().await
+            } else {
+                Ok(())
+            };
+        }
+        next.conditions = conditions(
+            &next.conditions,
+            &messages::writing(pending.len()),
+            // That this generation was acted on is not known before the provider has answered.
+            next.observed_generation,
+            crate::clock::now(),
+        );
+        replace_records(&mut next, pending, session.rules().fold);
+        report::write(self.context, &newest, &next).await?;
+        Ok(())
+    }
+}
+
+/// The records of everything that a plan writes or deletes, as they are before that.
+fn pending(planned: &Planned<'_>, must_know: bool) -> impl Iterator<Item = EntryStatus> {
+    let writes = planned.entries.iter();
+    let writes = writes.filter_map(move |entry| status::pending(entry, must_know));
+    let removals = planned.removals.iter();
+    let deletes = removals
+        .filter(|removal| removal.action == RemovalAction::Delete)
+        .filter_map(|removal| status::leaving(&removal.record));
+    writes.chain(deletes)
+}
+
+/// Puts records in the place of those of the same folded names.
+fn replace_records(
+    status: &mut ProviderSecretStatus,
+    records: Vec<EntryStatus>,
+    fold: fn(&str) -> String,
+) {
+    let known = status.entries.iter().enumerate();
+    let positions: HashMap<String, usize> =
+        known.map(|(at, known)| (fold(&known.name), at)).collect();
+    for record in records {
+        match positions.get(&fold(&record.name)) {
+            Some(at) => status.entries[*at] = record,
+            None => status.entries.push(record),
+        }
+    }
+    status.entries.sort_by(|a, b| a.name.cmp(&b.name));
+    status.summary = Some(status::summary(&status.entries));
+}

@@ -1,0 +1,222 @@
+//! Verdicts that no failure decides, and the words for them.
+
+use super::{
+    EventNote,
+    conditions::{Readiness, ReadyState},
+};
+use crate::{
+    api::{EntryStatus, ProviderKind, Reason, enumerated},
+    controller::{error::Failure, events::Importance, plan::Drift},
+    provider::{Choice, Settled},
+};
+
+/// What is said when there is no failure.
+pub(crate) fn all_done(
+    settled: Settled,
+    entries: &[EntryStatus],
+    choice: Option<Choice<'_>>,
+) -> Readiness {
+    let provider = choice.map_or("The provider", |choice| choice.kind().as_str());
+    let entries = match entries.len() {
+        1 => "the entry".to_owned(),
+        count => format!("all {count} entries"),
+    };
+    let (state, reason, message) = match settled {
+        Settled::Ready => (
+            ReadyState::Ready,
+            Reason::Synced,
+            format!("{provider} has acknowledged {entries}."),
+        ),
+        Settled::Pending => (
+            ReadyState::Reconciling {
+                after_failure: false,
+            },
+            Reason::Progressing,
+            format!("{provider} has accepted {entries} and is applying them."),
+        ),
+        Settled::Failed => (
+            ReadyState::Reconciling {
+                after_failure: true,
+            },
+            Reason::ProviderFailed,
+            format!("{provider} accepted {entries} and failed to apply them. They are sent again."),
+        ),
+    };
+    Readiness {
+        state,
+        reason,
+        message,
+    }
+}
+
+/// What is said while recorded entries are written again.
+pub(crate) fn writing(count: usize) -> Readiness {
+    let entries = if count == 1 {
+        "An entry is".to_owned()
+    } else {
+        format!("{count} entries are")
+    };
+    Readiness {
+        state: ReadyState::Reconciling {
+            after_failure: false,
+        },
+        reason: Reason::Progressing,
+        message: format!("{entries} being written."),
+    }
+}
+
+/// What is said of a suspended object.
+pub(crate) fn suspended(all_held: bool) -> Readiness {
+    let (state, message) = if all_held {
+        (
+            ReadyState::Ready,
+            "The object is suspended. Everything was synced before.",
+        )
+    } else {
+        let message = "The object is suspended. Not everything is synced; set spec.suspend to false to go on.";
+        (ReadyState::Suspended, message)
+    };
+    Readiness {
+        state,
+        reason: Reason::Suspended,
+        message: message.to_owned(),
+    }
+}
+
+/// Another object owns a name. `owner` is its name, where the user may see it.
+pub(crate) fn owned(name: &str, owner: Option<&str>, kind: ProviderKind) -> Failure {
+    let owner = match owner {
+        Some(owner) => format!("The older ProviderSecret {owner}"),
+        None => "An older ProviderSecret in another namespace".to_owned(),
+    };
+    let message = format!(
+        "{owner} writes {name} to the same place at {kind}. Remove it there or here; a name has one owner."
+    );
+    Failure::config(Reason::Conflict, message)
+}
+
+/// What keeps a suspended object from being synced; it is not shown.
+pub(crate) fn not_held() -> Failure {
+    Failure::waiting(Reason::Suspended, "Not everything is synced.")
+}
+
+/// No member of `spec.provider`, or several: the schema was bypassed.
+pub(crate) fn no_provider() -> Failure {
+    let members = enumerated(&ProviderKind::ALL.map(ProviderKind::member));
+    let message = format!("Give exactly one of {members} under spec.provider.");
+    Failure::config(Reason::InvalidSpec, message)
+}
+
+/// Why there is no way to the provider.
+pub(crate) fn no_account(reason: Reason, choice: Choice<'_>) -> Failure {
+    let message = if reason == Reason::InvalidSpec {
+        format!(
+            "The operator knows no endpoint {} of {}. Name one that its --endpoint flags map to a URL.",
+            choice.endpoint(),
+            choice.kind()
+        )
+    } else {
+        let reference = choice.api_key_secret_ref();
+        format!(
+            "The API key in Secret {} key {} cannot be put into a header. Store the key alone.",
+            reference.name, reference.key
+        )
+    };
+    Failure::config(reason, message)
+}
+
+/// The API key opens another account than the one that was written to.
+pub(crate) fn account_changed(choice: Choice<'_>) -> Failure {
+    let reference = choice.api_key_secret_ref();
+    let message = format!(
+        "The API key in Secret {} key {} opens another account at {} than the one this object wrote to. Put a key of that account back, or request a sync to write everything to the new one; what was written stays in the old one.",
+        reference.name,
+        reference.key,
+        choice.kind()
+    );
+    Failure::config(Reason::AccountChanged, message)
+}
+
+/// A bulk source holds no keys, and what was made from it stays.
+pub(crate) fn emptied(secret: &str) -> Failure {
+    let message = format!(
+        "Secret {secret} holds no keys. What was made from it stays at the provider; remove it from dataFrom to have that deleted."
+    );
+    Failure::waiting(Reason::KeyNotFound, message)
+}
+
+/// An image pull secret that refuses updates, and that nothing shows to be this object's.
+pub(crate) fn not_ours(set: &str, choice: Choice<'_>) -> Failure {
+    let message = format!(
+        "{} does not change the image pull secret {set} that exists, and this object did not write it, so it is not deleted. Delete it there, or use another setName.",
+        choice.kind()
+    );
+    Failure::config(Reason::Immutable, message)
+}
+
+/// Why a deleted object is still there.
+pub(crate) fn deletion_blocked(failure: &Failure) -> Readiness {
+    let cause = &failure.message;
+    Readiness {
+        state: ReadyState::Reconciling {
+            after_failure: true,
+        },
+        reason: Reason::DeletionBlocked,
+        message: format!(
+            "What this object wrote is not deleted yet. {cause} To let the object go without that, annotate it with providersecrets.dev/deletion-override=orphan."
+        ),
+    }
+}
+
+/// What was deleted at the provider.
+pub(crate) fn deleted(kind: ProviderKind, names: &[String]) -> Option<EventNote> {
+    event_note(
+        names,
+        Importance::Normal,
+        Reason::RemoteDeleted,
+        &format!("Deleted at {kind}"),
+    )
+}
+
+/// What stays at the provider without an owner.
+pub(crate) fn orphaned(kind: ProviderKind, names: &[String]) -> Option<EventNote> {
+    event_note(
+        names,
+        Importance::Warning,
+        Reason::DeletionSkipped,
+        &format!("Left behind at {kind}; delete by hand what is not needed"),
+    )
+}
+
+/// What somebody else did to entries.
+pub(crate) fn drifted(kind: ProviderKind, drift: Drift, names: &[String]) -> Option<EventNote> {
+    let what = match drift {
+        Drift::Missing => "deleted",
+        Drift::Changed => "changed",
+    };
+    event_note(
+        names,
+        Importance::Warning,
+        Reason::DriftDetected,
+        &format!("Somebody else {what} this at {kind}, and it is written again"),
+    )
+}
+
+fn event_note(
+    names: &[String],
+    importance: Importance,
+    reason: Reason,
+    what: &str,
+) -> Option<EventNote> {
+    let action = if reason == Reason::DriftDetected {
+        "Verify"
+    } else {
+        "Delete"
+    };
+    (!names.is_empty()).then(|| EventNote {
+        importance,
+        reason,
+        action,
+        note: format!("{what}: {}.", names.join(", ")),
+    })
+}

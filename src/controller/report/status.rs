@@ -1,0 +1,270 @@
+//! The next status: pure functions from what a pass saw and did.
+
+use jiff::Timestamp;
+
+use crate::{
+    api::{EntryState, EntryStatus, ProviderSecretSpec, ProviderSecretStatus, Reason},
+    controller::{
+        error::Failure,
+        object::{time, unwritten},
+        plan::{Change, EntryOutcome, PlannedEntry, is_ours, was_written},
+    },
+    http::ErrorClass,
+    provider::rules,
+};
+
+/// The record of an entry before it is written: nobody knows what the provider holds until it has
+/// answered. None if the entry needs no such record: it was never written, and need not be known
+/// later (`must_know`) whether it was there before.
+pub(crate) fn pending(planned: &PlannedEntry<'_>, must_know: bool) -> Option<EntryStatus> {
+    let is_held = |recorded: &EntryStatus| recorded.digest.is_some() || was_written(recorded);
+    let is_needed = must_know || planned.record.is_some_and(is_held);
+    let attempted = planned.attempted();
+    // What is tried again was recorded before.
+    let is_said = planned.record.is_some_and(|recorded| {
+        recorded.digest.is_none()
+            && recorded.attempted.is_some()
+            && recorded.attempted == attempted
+            && recorded.found == planned.found
+    });
+    (planned.change.is_write() && is_needed && !is_said).then(|| EntryStatus {
+        name: planned.name().to_owned(),
+        state: EntryState::Pending,
+        reason: Some(Reason::Progressing.as_str().to_owned()),
+        digest: None,
+        attempted,
+        found: planned.found,
+        drift: planned.drift.clone(),
+        ..recorded_or_unwritten(planned)
+    })
+}
+
+/// The record of an entry before it is deleted: if it is wanted again, it must be written again. None
+/// if the record says so already.
+pub(crate) fn leaving(entry: &EntryStatus) -> Option<EntryStatus> {
+    let is_said = entry.state == EntryState::Pending && entry.digest.is_none();
+    (!is_said).then(|| EntryStatus {
+        state: EntryState::Pending,
+        reason: Some(Reason::Progressing.as_str().to_owned()),
+        digest: None,
+        ..entry.clone()
+    })
+}
+
+/// The records of entries that are not desired now and that a source which could not be read may
+/// still ask for.
+pub(crate) fn retained(records: Vec<&EntryStatus>, unread: &Failure) -> Vec<EntryStatus> {
+    let records = records.into_iter().cloned();
+    records
+        .map(|record| EntryStatus {
+            state: EntryState::Failed,
+            reason: Some(unread.reason.as_str().to_owned()),
+            ..record
+        })
+        .collect()
+}
+
+fn recorded_or_unwritten(planned: &PlannedEntry<'_>) -> EntryStatus {
+    let record = planned.record.cloned();
+    record.unwrap_or_else(|| unwritten(planned.name()))
+}
+
+/// The records of all entries after the plan was carried out, in the order of the plan.
+/// `of_account` is the failure that kept later entries from being tried.
+pub(crate) fn entries(
+    planned: &[PlannedEntry<'_>],
+    of_account: Option<&Failure>,
+    now: Timestamp,
+) -> Vec<EntryStatus> {
+    let planned = planned.iter();
+    planned
+        .map(|planned| entry(planned, of_account, now))
+        .collect()
+}
+
+fn entry(planned: &PlannedEntry<'_>, of_account: Option<&Failure>, now: Timestamp) -> EntryStatus {
+    let recorded = EntryStatus {
+        found: planned.found,
+        drift: planned.drift.clone(),
+        ..recorded_or_unwritten(planned)
+    };
+    let reason = |reason: Reason| Some(reason.as_str().to_owned());
+    // What was sent may be there now, so the digest of what was there before is void.
+    let after_write = |state| EntryStatus {
+        state,
+        digest: None,
+        ..recorded.clone()
+    };
+    let entry = match &planned.outcome {
+        EntryOutcome::Kept => EntryStatus {
+            state: EntryState::Synced,
+            reason: None,
+            ..recorded
+        },
+        EntryOutcome::Written(written) => EntryStatus {
+            state: EntryState::Synced,
+            reason: None,
+            digest: planned.digest.clone(),
+            attempted: planned.unconfirmed(),
+            remote_id: written.id.clone(),
+            remote_version: written.version.clone(),
+            last_write_time: Some(time(now)),
+            ..recorded
+        },
+        EntryOutcome::Failed(failure) if matches!(planned.change, Change::Refuse(_)) => {
+            EntryStatus {
+                state: EntryState::Failed,
+                reason: reason(failure.reason),
+                // What is foreign today may be gone tomorrow.
+                found: planned.record.and_then(|record| record.found),
+                ..recorded
+            }
+        }
+        EntryOutcome::Failed(failure) if failure.class == ErrorClass::UnknownOutcome => {
+            EntryStatus {
+                reason: reason(failure.reason),
+                attempted: planned.attempted(),
+                ..after_write(EntryState::Pending)
+            }
+        }
+        // A refused update changed nothing: if the old value comes back, the provider still holds it.
+        EntryOutcome::Failed(failure) if failure.reason == Reason::Immutable => {
+            let before = planned.record;
+            // Ours, and its write was never acknowledged: it stays as it was.
+            let is_unsure = planned.is_first_write() && before.is_some_and(is_ours);
+            EntryStatus {
+                state: if is_unsure {
+                    EntryState::Pending
+                } else {
+                    EntryState::Failed
+                },
+                reason: reason(failure.reason),
+                found: before.and_then(|before| before.found),
+                ..recorded
+            }
+        }
+        EntryOutcome::Failed(failure) => EntryStatus {
+            reason: reason(failure.reason),
+            // A first write that was refused left nothing there: what is there later is not ours.
+            found: planned
+                .found
+                .filter(|_| !planned.is_first_write() || may_have_come(failure)),
+            attempted: if may_have_come(failure) {
+                planned.attempted()
+            } else {
+                planned.unconfirmed()
+            },
+            ..after_write(EntryState::Failed)
+        },
+        EntryOutcome::NotTried => EntryStatus {
+            reason: reason(of_account.map_or(Reason::Progressing, |failure| failure.reason)),
+            ..after_write(EntryState::Pending)
+        },
+    };
+    EntryStatus {
+        name: planned.name().to_owned(),
+        ..entry
+    }
+}
+
+/// Whether the provider may have carried out what it answered with this failure.
+fn may_have_come(failure: &Failure) -> bool {
+    !matches!(
+        failure.class,
+        ErrorClass::Config | ErrorClass::Auth | ErrorClass::Throttled
+    )
+}
+
+/// The records of all entries of a plan of which nothing is carried out, for `reason`.
+pub(crate) fn not_carried_out(planned: &[PlannedEntry<'_>], reason: Reason) -> Vec<EntryStatus> {
+    let record = |planned: &PlannedEntry<'_>| {
+        let recorded = recorded_or_unwritten(planned);
+        let (state, reason) = match &planned.change {
+            Change::Keep => (EntryState::Synced, None),
+            Change::Refuse(failure) => (EntryState::Failed, Some(failure.reason)),
+            // Nothing was sent: if the old value comes back, the provider still holds it.
+            Change::Create | Change::Update(_) if recorded.digest.is_some() => {
+                (EntryState::Failed, Some(reason))
+            }
+            Change::Create | Change::Update(_) => (EntryState::Pending, Some(reason)),
+        };
+        EntryStatus {
+            name: planned.name().to_owned(),
+            state,
+            reason: reason.map(|reason| reason.as_str().to_owned()),
+            ..recorded
+        }
+    };
+    planned.iter().map(record).collect()
+}
+
+/// The records after a pass that ended before there was a plan: what was recorded, as it was, and
+/// every explicit entry that was not, with the reason. `object` is the name of the ProviderSecret.
+pub(crate) fn untouched(
+    recorded: &[EntryStatus],
+    spec: &ProviderSecretSpec,
+    object: &str,
+    failure: &Failure,
+) -> Vec<EntryStatus> {
+    let reason = Some(failure.reason.as_str().to_owned());
+    let fold = |name: &str| match spec.provider.choice() {
+        Some(choice) => (rules(choice.kind()).fold)(name),
+        None => name.to_owned(),
+    };
+    let explicit = spec.explicit_names(object);
+    let is_wanted = |name: &str| {
+        !spec.bulk_sources().is_empty() || explicit.iter().any(|wanted| fold(wanted) == fold(name))
+    };
+    let mut entries: Vec<EntryStatus> = recorded
+        .iter()
+        .filter(|entry| is_wanted(&entry.name))
+        .cloned()
+        .collect();
+    // Of too many not all can be named.
+    let named = if failure.reason == Reason::TooManyEntries {
+        Vec::new()
+    } else {
+        explicit
+    };
+    for name in named {
+        if recorded.iter().all(|entry| fold(&entry.name) != fold(name)) {
+            entries.push(EntryStatus {
+                reason: reason.clone(),
+                ..unwritten(name)
+            });
+        }
+    }
+    entries
+}
+
+/// `3/3`: the wanted entries that are acknowledged.
+pub(crate) fn summary(entries: &[EntryStatus]) -> String {
+    let synced = entries
+        .iter()
+        .filter(|entry| entry.state == EntryState::Synced)
+        .count();
+    format!("{synced}/{}", entries.len())
+}
+
+/// Whether two statuses say the same. The versions of Secrets whose values did not change are
+/// written with the next real change.
+pub(crate) fn is_same(a: &ProviderSecretStatus, b: &ProviderSecretStatus) -> bool {
+    let names = |status: &ProviderSecretStatus| -> Vec<String> {
+        status
+            .sources
+            .iter()
+            .map(|source| source.name.clone())
+            .collect()
+    };
+    names(a) == names(b)
+        && ProviderSecretStatus {
+            sources: Vec::new(),
+            ..a.clone()
+        } == ProviderSecretStatus {
+            sources: Vec::new(),
+            ..b.clone()
+        }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! Verdicts, conditions and records.
+
+use rstest::rstest;
+use secrecy::SecretString;
+
+use super::*;
+use crate::{
+    api::{Condition, Found},
+    controller::{
+        plan::DesiredEntry,
+        report::conditions::{Readiness, ReadyState, conditions, readiness},
+    },
+    http::ErrorClass,
+    provider::{Options, Written},
+};
+
+fn failure(class: ErrorClass, reason: Reason) -> Failure {
+    Failure {
+        class,
+        reason,
+        message: format!("{reason}."),
+        retry_after: None,
+    }
+}
+
+fn done() -> Readiness {
+    Readiness {
+        state: ReadyState::Ready,
+        reason: Reason::Synced,
+        message: "done".to_owned(),
+    }
+}
+
+/// Lives as long as the test.
+fn kept<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+fn planned(change: Change, record: Option<EntryStatus>) -> PlannedEntry<'static> {
+    PlannedEntry {
+        desired: kept(DesiredEntry {
+            name: "A".to_owned(),
+            folded: "A".to_owned(),
+            options: Options::default(),
+            value: Ok(SecretString::from("new")),
+            secret: "source".to_owned(),
+            is_line: false,
+        }),
+        record: record.map(kept),
+        digest: Some("new".to_owned()),
+        change,
+        found: None,
+        cause: None,
+        drift: None,
+        outcome: EntryOutcome::NotTried,
+    }
+}
+
+fn recorded() -> EntryStatus {
+    EntryStatus {
+        name: "A".to_owned(),
+        state: EntryState::Synced,
+        digest: Some("old".to_owned()),
+        remote_id: Some("id".to_owned()),
+        last_write_time: Some(time(Timestamp::UNIX_EPOCH)),
+        ..unwritten("A")
+    }
+}
+
+fn after(planned: PlannedEntry<'_>, outcome: EntryOutcome) -> EntryStatus {
+    let planned = PlannedEntry { outcome, ..planned };
+    entries(&[planned], None, Timestamp::UNIX_EPOCH).remove(0)
+}
+
+#[rstest]
+#[case::none(&[], ReadyState::Ready, Reason::Synced)]
+#[case::waiting(&[(ErrorClass::Waiting, Reason::SecretNotFound)], ReadyState::Reconciling { after_failure: false }, Reason::SecretNotFound)]
+#[case::failed(&[(ErrorClass::Transient, Reason::Timeout)], ReadyState::Reconciling { after_failure: true }, Reason::Timeout)]
+#[case::a_person_first(
+    &[(ErrorClass::Waiting, Reason::KeyNotFound), (ErrorClass::Throttled, Reason::RateLimited), (ErrorClass::Config, Reason::EmptyValue)],
+    ReadyState::Stalled,
+    Reason::EmptyValue
+)]
+#[case::a_failure_before_a_wait(
+    &[(ErrorClass::Waiting, Reason::KeyNotFound), (ErrorClass::Throttled, Reason::RateLimited)],
+    ReadyState::Reconciling { after_failure: true },
+    Reason::RateLimited
+)]
+#[case::auth(&[(ErrorClass::Auth, Reason::AuthenticationFailed)], ReadyState::Stalled, Reason::AuthenticationFailed)]
+fn the_worst_trouble_decides(
+    #[case] failures: &[(ErrorClass, Reason)],
+    #[case] state: ReadyState,
+    #[case] reason: Reason,
+) {
+    let failures: Vec<Failure> = failures
+        .iter()
+        .map(|(kind, reason)| failure(*kind, *reason))
+        .collect();
+    let readiness = readiness(&failures, done());
+    assert_eq!((readiness.state, readiness.reason), (state, reason));
+}
+
+#[test]
+fn a_transition_time_moves_only_with_the_status() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let failing = |reason| Readiness {
+        state: ReadyState::Reconciling {
+            after_failure: true,
+        },
+        reason,
+        message: "m".to_owned(),
+    };
+    let first = conditions(&[], &failing(Reason::Timeout), Some(1), at(10));
+    let second = conditions(&first, &failing(Reason::RateLimited), Some(2), at(20));
+    let third = conditions(&second, &done(), Some(2), at(30));
+    let times = |conditions: &[Condition]| -> Vec<i64> {
+        conditions
+            .iter()
+            .map(|condition| condition.last_transition_time.0.as_second())
+            .collect()
+    };
+    assert_eq!(times(&first), [10, 10]);
+    assert_eq!(times(&second), [10, 10]);
+    assert_eq!(times(&third), [30]);
+    assert!(
+        second
+            .iter()
+            .all(|condition| condition.observed_generation == Some(2))
+    );
+}
+
+#[test]
+fn an_entry_that_is_written_again_is_pending_first_and_has_no_digest() {
+    let pending = pending(&planned(Change::Update(None), Some(recorded())), false).unwrap();
+    assert_eq!(
+        (pending.state, pending.digest.as_deref()),
+        (EntryState::Pending, None)
+    );
+    assert_eq!(pending.remote_id.as_deref(), Some("id"));
+    assert_eq!(
+        super::pending(&planned(Change::Keep, Some(recorded())), true),
+        None
+    );
+    assert_eq!(super::pending(&planned(Change::Create, None), false), None);
+    let first = super::pending(&planned(Change::Create, None), true);
+    assert_eq!(first.map(|first| first.state), Some(EntryState::Pending));
+}
+
+#[test]
+fn a_written_entry_records_what_the_provider_said() {
+    let written = Written {
+        id: Some("new-id".to_owned()),
+        version: Some("v".to_owned()),
+        scope: None,
+    };
+    let entry = after(
+        planned(Change::Update(None), Some(recorded())),
+        EntryOutcome::Written(written),
+    );
+    assert_eq!(entry.state, EntryState::Synced);
+    assert_eq!(entry.digest.as_deref(), Some("new"));
+    assert_eq!(entry.remote_id.as_deref(), Some("new-id"));
+}
+
+#[rstest]
+#[case::unknown(ErrorClass::UnknownOutcome, EntryState::Pending)]
+#[case::transient(ErrorClass::Transient, EntryState::Failed)]
+#[case::config(ErrorClass::Config, EntryState::Failed)]
+fn after_a_failed_write_the_old_digest_is_void(
+    #[case] class: ErrorClass,
+    #[case] state: EntryState,
+) {
+    let failed = EntryOutcome::Failed(failure(class, Reason::Timeout));
+    let entry = after(planned(Change::Update(None), Some(recorded())), failed);
+    assert_eq!((entry.state, entry.digest), (state, None));
+    assert_eq!(entry.reason.as_deref(), Some("Timeout"));
+}
+
+#[test]
+fn a_refused_entry_keeps_what_the_provider_holds() {
+    let refusal = failure(ErrorClass::Config, Reason::EmptyValue);
+    let change = Change::Refuse(refusal.clone());
+    let entry = after(
+        planned(change, Some(recorded())),
+        EntryOutcome::Failed(refusal),
+    );
+    assert_eq!(
+        (entry.state, entry.digest.as_deref()),
+        (EntryState::Failed, Some("old"))
+    );
+}
+
+#[test]
+fn the_version_of_a_secret_alone_is_not_worth_a_write() {
+    let status = |version: &str| ProviderSecretStatus {
+        sources: vec![crate::api::SourceStatus {
+            name: "s".to_owned(),
+            resource_version: version.to_owned(),
+        }],
+        ..ProviderSecretStatus::default()
+    };
+    assert!(is_same(&status("1"), &status("2")));
+    assert!(!is_same(&status("1"), &ProviderSecretStatus::default()));
+}
+
+#[test]
+fn what_was_not_sent_is_kept_when_the_old_value_comes_back() {
+    let planned = [planned(Change::Update(None), Some(recorded()))];
+    let entry = not_carried_out(&planned, Reason::Suspended).remove(0);
+    assert_eq!(
+        (entry.state, entry.digest.as_deref()),
+        (EntryState::Failed, Some("old"))
+    );
+}
+
+#[test]
+fn a_refused_update_leaves_the_record_of_what_is_held() {
+    let refused = || EntryOutcome::Failed(failure(ErrorClass::Config, Reason::Immutable));
+    let held = after(planned(Change::Update(None), Some(recorded())), refused());
+    assert_eq!(held.state, EntryState::Failed);
+    assert_eq!(held.reason.as_deref(), Some("Immutable"));
+    assert_eq!(held.digest.as_deref(), Some("old"));
+    // A write of ours that was never acknowledged may be what is there.
+    let unsure = EntryStatus {
+        found: Some(Found::Absent),
+        ..unwritten("A")
+    };
+    let unsure = after(planned(Change::Update(None), Some(unsure)), refused());
+    assert_eq!((unsure.state, unsure.digest), (EntryState::Pending, None));
+    assert_eq!(unsure.found, Some(Found::Absent));
+    // What is somebody else's leaves nothing behind.
+    let foreign = PlannedEntry {
+        found: Some(Found::Foreign),
+        ..planned(Change::Update(None), None)
+    };
+    let foreign = after(foreign, refused());
+    assert_eq!((foreign.state, foreign.found), (EntryState::Failed, None));
+}

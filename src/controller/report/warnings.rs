@@ -1,0 +1,172 @@
+//! Warnings: what works and is probably not meant. They are told as events and change nothing.
+
+use std::collections::BTreeMap;
+
+use super::outcome::EventNote;
+use crate::{
+    api::{EntryState, ProviderSecretStatus, Reason},
+    controller::{events::Importance, plan::PlannedEntry},
+};
+
+/// Values of one line that were sent with the newline after it: a user who wrote `echo` has one more
+/// character in an API key than meant. One warning for each Secret.
+///
+/// A user is warned when the provider acknowledges the value, and not again for the version of the
+/// Secret that `recorded`, the status before this reconcile, says it was acknowledged under. So
+/// neither a restart nor an edit of a Secret's metadata repeats it: both find the value as it was
+/// recorded and send nothing. `versions` are those of the Secrets that were read.
+pub(crate) fn trailing_newlines(
+    entries: &[PlannedEntry<'_>],
+    recorded: Option<&ProviderSecretStatus>,
+    versions: &[(String, String)],
+) -> Vec<EventNote> {
+    let is_same_version = |secret: &str| {
+        let recorded = recorded.into_iter().flat_map(|status| &status.sources);
+        let before = recorded.filter(|source| source.name == secret);
+        let now = versions.iter().find(|(name, _)| name == secret);
+        before
+            .map(|source| &source.resource_version)
+            .any(|before| now.is_some_and(|(_, now)| now == before))
+    };
+    let mut by_secret: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| entry.written().is_some()) {
+        let desired = entry.desired;
+        let is_repeated = was_acknowledged(entry) && is_same_version(&desired.secret);
+        if desired.is_line && !is_repeated {
+            let names = by_secret.entry(&desired.secret).or_default();
+            names.push(&desired.name);
+        }
+    }
+    let warning = |(secret, names): (&str, Vec<&str>)| EventNote {
+        importance: Importance::Warning,
+        reason: Reason::TrailingNewline,
+        action: "Push",
+        note: note(secret, &names),
+    };
+    by_secret.into_iter().map(warning).collect()
+}
+
+/// Whether the provider had acknowledged the entry, also where it failed to apply it later.
+fn was_acknowledged(entry: &PlannedEntry<'_>) -> bool {
+    entry.record.is_some_and(|recorded| {
+        recorded.state == EntryState::Synced
+            || recorded.reason.as_deref() == Some(Reason::ProviderFailed.as_str())
+    })
+}
+
+fn note(secret: &str, names: &[&str]) -> String {
+    let others = match names.len() - 1 {
+        0 => String::new(),
+        1 => " So does one more entry of this Secret.".to_owned(),
+        count => format!(" So do {count} more entries of this Secret."),
+    };
+    format!(
+        "The value of entry {} from Secret {secret} is one line and ends in a newline, which is sent as it is.{others} \
+         If it is not meant, make the Secret with kubectl create secret --from-literal, or its file with printf instead of echo; \
+         in a template write |- instead of | in YAML, or use the filter trim.",
+        names.first().unwrap_or(&"")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        api::EntryStatus,
+        controller::{
+            error::Failure,
+            plan::{Change, DesiredEntry, EntryOutcome},
+        },
+        provider::{Options, Written},
+    };
+
+    fn desired(name: &str, is_line: bool) -> DesiredEntry {
+        DesiredEntry {
+            name: name.to_owned(),
+            folded: name.to_owned(),
+            options: Options::default(),
+            value: Ok(SecretString::from("value\n")),
+            secret: "db".to_owned(),
+            is_line,
+        }
+    }
+
+    fn planned<'a>(
+        desired: &'a DesiredEntry,
+        record: Option<&'a EntryStatus>,
+        outcome: EntryOutcome,
+    ) -> PlannedEntry<'a> {
+        PlannedEntry {
+            desired,
+            record,
+            digest: None,
+            change: Change::Create,
+            found: None,
+            cause: None,
+            drift: None,
+            outcome,
+        }
+    }
+
+    /// How many warnings there are of an entry, recorded as `recorded`, when the Secret has version 2.
+    fn warned(outcome: EntryOutcome, recorded: Option<(&str, &str)>, version: &str) -> usize {
+        let record: Option<EntryStatus> = recorded.map(|(state, reason)| {
+            serde_json::from_value(json!({"name": "A", "state": state, "reason": reason})).unwrap()
+        });
+        let status = json!({"sources": [{"name": "db", "resourceVersion": version}]});
+        let status = serde_json::from_value(status).unwrap();
+        let versions = [("db".to_owned(), "2".to_owned())];
+        let desired = desired("A", true);
+        let entries = [planned(&desired, record.as_ref(), outcome)];
+        trailing_newlines(&entries, Some(&status), &versions).len()
+    }
+
+    /// Cases: C-12
+    #[test]
+    fn a_version_of_a_secret_is_warned_of_once() {
+        let written = || EntryOutcome::Written(Written::default());
+        assert_eq!(warned(written(), None, "2"), 1);
+        assert_eq!(warned(written(), Some(("Synced", "")), "1"), 1);
+        // The first try failed, or the object was suspended.
+        assert_eq!(warned(written(), Some(("Failed", "Timeout")), "2"), 1);
+        assert_eq!(warned(written(), Some(("Pending", "Suspended")), "2"), 1);
+        // Other options, another API key, or a set that failed after it was accepted.
+        assert_eq!(warned(written(), Some(("Synced", "")), "2"), 0);
+        assert_eq!(
+            warned(written(), Some(("Pending", "ProviderFailed")), "2"),
+            0
+        );
+        assert_eq!(warned(EntryOutcome::Kept, Some(("Synced", "")), "1"), 0);
+        assert_eq!(warned(EntryOutcome::NotTried, None, "1"), 0);
+        let failed = EntryOutcome::Failed(Failure::transient(Reason::Timeout, "Later."));
+        assert_eq!(warned(failed, None, "1"), 0);
+    }
+
+    /// Cases: C-12
+    #[test]
+    fn the_entries_of_one_secret_are_one_warning_that_an_event_can_hold() {
+        let name = |letter: &str| letter.repeat(255);
+        let desired: Vec<DesiredEntry> = [("A", true), ("B", false), ("C", true)]
+            .map(|(letter, is_line)| DesiredEntry {
+                secret: "s".repeat(253),
+                ..desired(&name(letter), is_line)
+            })
+            .into();
+        let written = || EntryOutcome::Written(Written::default());
+        let entries = desired
+            .iter()
+            .map(|desired| planned(desired, None, written()));
+        let entries: Vec<PlannedEntry<'_>> = entries.collect();
+        let warnings = trailing_newlines(&entries, None, &[]);
+        assert_eq!(warnings.len(), 1);
+        let note = &warnings[0].note;
+        assert!(
+            note.contains(&name("A")) && note.contains("So does one more"),
+            "{note}"
+        );
+        assert!(!note.contains(&name("B")) && note.len() <= 1024, "{note}");
+    }
+}

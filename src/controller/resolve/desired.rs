@@ -1,0 +1,214 @@
+//! What the spec and the Secrets ask for: names, values and options. Pure.
+
+mod image_pull;
+mod keys;
+mod registry;
+mod value;
+
+use std::collections::{BTreeMap, HashMap};
+
+use zeroize::Zeroizing;
+
+use self::{
+    image_pull::image_pull,
+    keys::{KeyFilter, bulk_name},
+    value::{Bytes, value_of, wire_value},
+};
+use crate::{
+    api::{DataFromSource, Entry, ProviderSecretSpec, Reason},
+    controller::{error::Failure, plan::DesiredEntry},
+    provider::{Options, Rules},
+    template::Renderer,
+};
+
+/// Entries an object may have at most; status must stay well below what etcd takes.
+pub(crate) const MAX_ENTRIES: usize = 500;
+/// How large status may grow, in bytes. A property test holds the estimate against the real thing.
+pub(crate) const MAX_STATUS: usize = 256 * 1024;
+/// What status holds of an entry besides its name, and of a Secret besides its name, at most.
+const ENTRY_OVERHEAD: usize = 416;
+const SOURCE_OVERHEAD: usize = 64;
+/// What status holds besides entries and Secrets: conditions with their messages.
+const STATUS_OVERHEAD: usize = 8 * 1024;
+
+/// The data of one Secret, or why it could not be had. Values are erased when it is dropped.
+pub(crate) type SecretData = Result<BTreeMap<String, Zeroizing<Vec<u8>>>, Failure>;
+/// The Secrets that were read, by name.
+pub(crate) type Sources = HashMap<String, SecretData>;
+
+/// Everything that an object asks for.
+pub(crate) struct DesiredState {
+    /// The entries, sorted by name.
+    pub(crate) entries: Vec<DesiredEntry>,
+    /// Why `dataFrom` sources could not be read. Which names they would give is not known, so the
+    /// names that were recorded stay recorded.
+    pub(crate) unread: Vec<Failure>,
+}
+
+/// Finds everything that an object asks for. `object` is the name of the ProviderSecret.
+///
+/// # Errors
+/// What makes the object as a whole unfit, before any write: too many entries, or two entries
+/// that claim one name.
+pub(crate) fn desired_state(
+    spec: &ProviderSecretSpec,
+    object: &str,
+    sources: &Sources,
+    rules: &Rules,
+) -> Result<DesiredState, Failure> {
+    if let Some((set, secret)) = spec.image_pull_secret(object) {
+        let entry = image_pull(set, secret, sources, rules);
+        return Ok(DesiredState {
+            entries: vec![entry],
+            unread: Vec::new(),
+        });
+    }
+    let renderer = Renderer::new();
+    let mut desired: Vec<DesiredEntry> = spec
+        .entries()
+        .iter()
+        .map(|entry| explicit(entry, sources, &renderer, rules))
+        .collect();
+    refuse_collisions(&desired, rules)?;
+    let (mut bulk, mut unread) = (Vec::new(), Vec::new());
+    for (index, source) in spec.bulk_sources().iter().enumerate() {
+        let filter = KeyFilter::new(index, source)?;
+        match sources.get(&source.secret_ref.name) {
+            Some(Ok(data)) => bulk.extend(from_source(source, &filter, data, rules)),
+            Some(Err(failure)) => unread.push(failure.clone()),
+            None => unread.push(missing(&source.secret_ref.name)),
+        }
+    }
+    // An explicit entry wins over a bulk one.
+    bulk.retain(|entry: &DesiredEntry| {
+        desired
+            .iter()
+            .all(|explicit| explicit.folded != entry.folded)
+    });
+    refuse_collisions(&bulk, rules)?;
+    desired.append(&mut bulk);
+    refuse_too_many(spec, &desired)?;
+    desired.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(DesiredState {
+        entries: desired,
+        unread,
+    })
+}
+
+fn refuse_too_many(spec: &ProviderSecretSpec, desired: &[DesiredEntry]) -> Result<(), Failure> {
+    let advice = "Split the object into several.";
+    if desired.len() > MAX_ENTRIES {
+        let message = format!(
+            "The object asks for {} entries, and {MAX_ENTRIES} is the most. {advice}",
+            desired.len()
+        );
+        return Err(Failure::config(Reason::TooManyEntries, message));
+    }
+    let entries: usize = desired
+        .iter()
+        .map(|entry| entry.name.len() + ENTRY_OVERHEAD)
+        .sum();
+    let sources: usize = spec
+        .secret_names()
+        .iter()
+        .map(|name| name.len() + SOURCE_OVERHEAD)
+        .sum();
+    if entries + sources + STATUS_OVERHEAD > MAX_STATUS {
+        let message = format!(
+            "The names of the object's entries and Secrets are too long for its status. {advice}"
+        );
+        return Err(Failure::config(Reason::TooManyEntries, message));
+    }
+    Ok(())
+}
+
+fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules) -> DesiredEntry {
+    let options = entry.options();
+    let name = entry.name.clone();
+    let Some(source) = entry.source() else {
+        let message =
+            format!("Give entry {name} either secretKeyRef, or template together with secretRef.");
+        let value = Err(Failure::config(Reason::InvalidSpec, message));
+        return desired_entry(name, "", options, value, rules);
+    };
+    let secret = source.secret_name();
+    let data = match sources.get(secret) {
+        Some(Ok(data)) => Ok(data),
+        Some(Err(failure)) => Err(failure.clone()),
+        None => Err(missing(secret)),
+    };
+    let value = value_of(&name, source, renderer, data);
+    let bytes = value.as_ref().map(Bytes::as_slice).map_err(Failure::clone);
+    desired_entry(name, secret, options, bytes, rules)
+}
+
+fn from_source(
+    source: &DataFromSource,
+    filter: &KeyFilter,
+    data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
+    rules: &Rules,
+) -> Vec<DesiredEntry> {
+    let secret = &source.secret_ref.name;
+    data.iter()
+        .filter(|(key, _)| filter.takes(key))
+        .map(|(key, bytes)| {
+            let name = bulk_name(key, source);
+            desired_entry(name, secret, Options::default(), Ok(bytes), rules)
+        })
+        .collect()
+}
+
+fn desired_entry(
+    name: String,
+    secret: &str,
+    options: Options,
+    bytes: Result<&[u8], Failure>,
+    rules: &Rules,
+) -> DesiredEntry {
+    // Of a file a newline at the end is part, and of a text of several lines it is usual.
+    let is_line = !rules.is_file(&options)
+        && bytes.as_ref().is_ok_and(|bytes| {
+            let newline = bytes.iter().position(|byte| *byte == b'\n');
+            newline.is_some_and(|newline| newline + 1 == bytes.len())
+        });
+    let value = bytes.and_then(|bytes| wire_value(&name, bytes, &options, rules));
+    DesiredEntry {
+        folded: (rules.fold)(&name),
+        name,
+        options,
+        value,
+        secret: secret.to_owned(),
+        is_line,
+    }
+}
+
+fn refuse_collisions(entries: &[DesiredEntry], rules: &Rules) -> Result<(), Failure> {
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    for entry in entries {
+        if let Some(other) = seen.insert(&entry.folded, &entry.name) {
+            let message = if other == entry.name {
+                format!(
+                    "Two sources give the name {other}. Nothing is written until one is renamed or excluded."
+                )
+            } else {
+                format!(
+                    "{} takes {other} and {} for one name. Nothing is written until one is renamed or excluded.",
+                    rules.kind, entry.name
+                )
+            };
+            return Err(Failure::config(Reason::Conflict, message));
+        }
+    }
+    Ok(())
+}
+
+/// A Secret that does not exist.
+pub(crate) fn missing(secret: &str) -> Failure {
+    Failure::waiting(
+        Reason::SecretNotFound,
+        format!("Secret {secret} does not exist. It is used as soon as it does."),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Credentials for registries: what a `kubernetes.io/dockerconfigjson` Secret or a key holds, in the
+//! form that goes over the wire. Pure, and never a word of what was read in an error.
+
+use std::collections::BTreeMap;
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+use url::Url;
+use zeroize::Zeroizing;
+
+/// Docker writes padding and some others do not.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+/// Of so many registries the names are told, and of more the number.
+const NAMED: usize = 5;
+
+/// A registry and the credential for it.
+pub(crate) struct Login {
+    /// The registry as a URL.
+    pub(crate) host: String,
+    /// The base64 of `user:token`.
+    pub(crate) credential: SecretString,
+}
+
+/// Why there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is not the JSON of such a Secret.
+    NotJson,
+    /// It is for no registry.
+    Empty,
+    /// It is for several registries, and none was named.
+    Several(Registries),
+    /// It is not for the registry that was named.
+    NoSuchHost(Registries),
+    /// The registry, or what stands for it, is none.
+    InvalidHost,
+    /// There is neither `auth` nor both `username` and `password`.
+    NoCredential,
+    /// It is neither `user:token` nor the base64 of that.
+    NotUserToken,
+}
+
+/// The registries that credentials are for: their names, if these are few and plain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Registries {
+    /// Their names.
+    Named(Vec<String>),
+    /// How many there are.
+    Counted(usize),
+}
+
+/// What of `.dockerconfigjson` matters.
+#[derive(Deserialize)]
+struct Config {
+    auths: BTreeMap<String, Kept>,
+}
+
+/// What is kept for one registry.
+#[derive(Deserialize)]
+struct Kept {
+    auth: Option<Hidden>,
+    username: Option<Hidden>,
+    password: Option<Hidden>,
+}
+
+/// A text that is erased when it is dropped.
+struct Hidden(Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Hidden {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
+}
+
+/// The credential in `.dockerconfigjson` for `host`, or for the one registry that there is.
+pub(crate) fn from_config(json: &[u8], host: Option<&str>) -> Result<Login, Fault> {
+    // What serde says may quote what it read.
+    let config: Config = serde_json::from_slice(json).map_err(|_| Fault::NotJson)?;
+    let (name, kept) = match host {
+        Some(host) => config
+            .auths
+            .iter()
+            .find(|(name, _)| bare(name) == bare(host))
+            .ok_or_else(|| Fault::NoSuchHost(Registries::of(&config)))?,
+        None if config.auths.len() > 1 => return Err(Fault::Several(Registries::of(&config))),
+        None => config.auths.first_key_value().ok_or(Fault::Empty)?,
+    };
+    let given = |hidden: &Option<Hidden>| {
+        let text = hidden.as_ref().map(|hidden| hidden.0.clone());
+        text.filter(|text| !text.is_empty())
+    };
+    let credential = match (
+        given(&kept.auth),
+        given(&kept.username),
+        given(&kept.password),
+    ) {
+        (Some(auth), ..) => recoded(auth.as_bytes())?,
+        (None, Some(username), Some(password)) => {
+            let pair = Zeroizing::new(format!("{}:{}", *username, *password));
+            encoded(pair.as_bytes())?
+        }
+        (None, ..) => return Err(Fault::NoCredential),
+    };
+    let host = url(name)?;
+    Ok(Login { host, credential })
+}
+
+/// The credential for `host` in a key: `user:token`, or the base64 of that.
+pub(crate) fn from_key(bytes: &[u8], host: &str) -> Result<Login, Fault> {
+    let credential = if is_plain(bytes) {
+        encoded(bytes)?
+    } else {
+        recoded(bytes)?
+    };
+    let host = url(host)?;
+    Ok(Login { host, credential })
+}
+
+/// Whether a key holds `user:token` as it is: base64 has no colon.
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    bytes.contains(&b':')
+}
+
+fn encoded(pair: &[u8]) -> Result<SecretString, Fault> {
+    let colon = pair.iter().position(|byte| *byte == b':');
+    let has_both = colon.is_some_and(|colon| colon > 0 && colon + 1 < pair.len());
+    if has_both {
+        Ok(SecretString::from(STANDARD.encode(pair)))
+    } else {
+        Err(Fault::NotUserToken)
+    }
+}
+
+/// The same credential in the one spelling of base64 that everybody reads. White space around it
+/// belongs to the file that it came from.
+fn recoded(base64: &[u8]) -> Result<SecretString, Fault> {
+    let pair = LENIENT.decode(base64.trim_ascii());
+    let pair = pair.map_err(|_| Fault::NotUserToken)?;
+    encoded(&Zeroizing::new(pair))
+}
+
+/// A registry without scheme and slash at the end. `/v1/` and `/v2/` name versions of Docker's API
+/// and not a registry: kubelet leaves them out too.
+fn bare(host: &str) -> String {
+    let lower = host.to_ascii_lowercase();
+    let bare = without_scheme(&lower).trim_end_matches('/');
+    let bare = bare
+        .strip_suffix("/v1")
+        .or_else(|| bare.strip_suffix("/v2"))
+        .unwrap_or(bare);
+    bare.trim_end_matches('/').to_owned()
+}
+
+fn without_scheme(host: &str) -> &str {
+    host.strip_prefix("https://")
+        .or_else(|| host.strip_prefix("http://"))
+        .unwrap_or(host)
+}
+
+/// The registry as a URL, with the path it has (docs/vendors.md#pc-6).
+fn url(host: &str) -> Result<String, Fault> {
+    let url = if without_scheme(host) == host {
+        format!("https://{host}")
+    } else {
+        host.to_owned()
+    };
+    let parsed = Url::parse(&url).map_err(|_| Fault::InvalidHost)?;
+    // A user or a query may be a credential, and is no part of a registry's name.
+    let is_bare = parsed.has_host()
+        && parsed.username().is_empty()
+        && parsed.password().is_none()
+        && parsed.query().is_none()
+        && parsed.fragment().is_none();
+    if is_bare && url.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(url)
+    } else {
+        Err(Fault::InvalidHost)
+    }
+}
+
+impl Registries {
+    fn of(config: &Config) -> Self {
+        let hosts = || config.auths.keys().map(|name| without_scheme(name));
+        let is_plain = |host: &str| {
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:/_".contains(&byte);
+            host.len() <= 253 && host.bytes().all(known) && url(host).is_ok()
+        };
+        if hosts().count() <= NAMED && hosts().all(is_plain) {
+            Self::Named(hosts().map(str::to_owned).collect())
+        } else {
+            Self::Counted(hosts().count())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

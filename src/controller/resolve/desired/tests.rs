@@ -1,0 +1,254 @@
+//! Names, values and collisions.
+
+mod image_pull;
+mod templates;
+
+use proptest::prelude::*;
+use rstest::rstest;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{api::ProviderKind, provider};
+
+fn spec(value: &Value) -> ProviderSecretSpec {
+    let mut spec = json!({"provider": {}});
+    spec.as_object_mut()
+        .unwrap()
+        .extend(value.as_object().unwrap().clone());
+    serde_json::from_value(spec).unwrap()
+}
+
+type Data<'a> = &'a [(&'a str, &'a [u8])];
+
+fn sources(secrets: &[(&str, Data<'_>)]) -> Sources {
+    secrets
+        .iter()
+        .map(|(name, data)| {
+            let data = data
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), Zeroizing::new(value.to_vec())));
+            ((*name).to_owned(), Ok(data.collect()))
+        })
+        .collect()
+}
+
+fn wanted(value: &Value, secrets: &Sources, kind: ProviderKind) -> Result<DesiredState, Failure> {
+    desired_state(&spec(value), "object", secrets, provider::rules(kind))
+}
+
+/// Name and value, or the reason that there is none.
+fn shown(wanted: &DesiredState) -> Vec<(String, Result<String, Reason>)> {
+    wanted
+        .entries
+        .iter()
+        .map(|entry| {
+            let value = entry
+                .value
+                .as_ref()
+                .map(|value| value.expose_secret().to_owned());
+            (entry.name.clone(), value.map_err(|failure| failure.reason))
+        })
+        .collect()
+}
+
+fn one(name: &str) -> Value {
+    json!({"name": name, "secretKeyRef": {"name": "s", "key": "k"}})
+}
+
+#[test]
+fn a_bulk_source_is_filtered_transformed_and_prefixed_in_this_order() {
+    let secrets = sources(&[(
+        "s",
+        &[("api-key", b"1"), ("debug-key", b"2"), ("other", b"3")],
+    )]);
+    let from = json!({"dataFrom": [{
+        "secretRef": {"name": "s"}, "include": ["*-key"], "exclude": ["debug*"],
+        "nameTransform": "UpperSnake", "prefix": "app_",
+    }]});
+    let wanted = wanted(&from, &secrets, ProviderKind::Baseten).unwrap();
+    assert_eq!(
+        shown(&wanted),
+        [("app_API_KEY".to_owned(), Ok("1".to_owned()))]
+    );
+}
+
+#[test]
+fn an_explicit_entry_wins_over_a_bulk_one_also_when_they_only_fold_together() {
+    let secrets = sources(&[("s", &[("k", b"explicit"), ("hf-token", b"bulk")])]);
+    let both = json!({"data": [one("hf_token")], "dataFrom": [{"secretRef": {"name": "s"}, "exclude": ["k"]}]});
+    let baseten = wanted(&both, &secrets, ProviderKind::Baseten).unwrap();
+    assert_eq!(
+        shown(&baseten),
+        [("hf_token".to_owned(), Ok("explicit".to_owned()))]
+    );
+    let pipecat = wanted(&both, &secrets, ProviderKind::Pipecat).unwrap();
+    assert_eq!(pipecat.entries.len(), 2);
+}
+
+#[rstest]
+#[case::folded(json!({"data": [one("hf-token"), one("hf_token")]}), ProviderKind::Baseten, Some(Reason::Conflict))]
+#[case::not_folded(json!({"data": [one("hf-token"), one("hf_token")]}), ProviderKind::Pipecat, None)]
+#[case::two_sources(
+    json!({"dataFrom": [{"secretRef": {"name": "s"}}, {"secretRef": {"name": "s"}}]}),
+    ProviderKind::Pipecat,
+    Some(Reason::Conflict)
+)]
+#[case::bad_pattern(
+    json!({"dataFrom": [{"secretRef": {"name": "s"}, "include": ["[a"]}]}),
+    ProviderKind::Pipecat,
+    Some(Reason::InvalidSpec)
+)]
+fn what_is_unfit_as_a_whole_is_refused(
+    #[case] value: Value,
+    #[case] kind: ProviderKind,
+    #[case] reason: Option<Reason>,
+) {
+    let secrets = sources(&[("s", &[("k", b"1")])]);
+    assert_eq!(
+        wanted(&value, &secrets, kind)
+            .err()
+            .map(|failure| failure.reason),
+        reason
+    );
+}
+
+#[test]
+fn more_than_500_entries_are_refused() {
+    let keys: Vec<String> = (0..=MAX_ENTRIES)
+        .map(|number| format!("k{number}"))
+        .collect();
+    let data: Vec<(&str, &[u8])> = keys
+        .iter()
+        .map(|key| (key.as_str(), b"1".as_slice()))
+        .collect();
+    let from = json!({"dataFrom": [{"secretRef": {"name": "s"}}]});
+    let refused = wanted(&from, &sources(&[("s", &data)]), ProviderKind::Baseten);
+    assert_eq!(
+        refused.err().map(|failure| failure.reason),
+        Some(Reason::TooManyEntries)
+    );
+    let accepted = wanted(&from, &sources(&[("s", &data[1..])]), ProviderKind::Baseten).unwrap();
+    assert_eq!(accepted.entries.len(), MAX_ENTRIES);
+}
+
+#[rstest]
+#[case::text(
+    b"line\r\n\0\xef\xbb\xbf{{x}}",
+    ProviderKind::Baseten,
+    Ok("line\r\n\0\u{feff}{{x}}")
+)]
+#[case::empty(b"", ProviderKind::Baseten, Err(Reason::EmptyValue))]
+#[case::binary(&[0xff, 0x00], ProviderKind::Braintrust, Err(Reason::InvalidEncoding))]
+fn a_text_is_sent_as_it_is_or_refused(
+    #[case] bytes: &[u8],
+    #[case] kind: ProviderKind,
+    #[case] expected: Result<&str, Reason>,
+) {
+    let secrets = sources(&[("s", &[("k", bytes)])]);
+    let wanted = wanted(&json!({"data": [one("NAME")]}), &secrets, kind).unwrap();
+    assert_eq!(
+        shown(&wanted),
+        [("NAME".to_owned(), expected.map(str::to_owned))]
+    );
+}
+
+#[test]
+fn a_file_is_sent_in_base64_up_to_64_kilobytes_of_it() {
+    let mut entry = one("NAME");
+    entry["primeIntellect"] = json!({"isFile": true});
+    let value = |bytes: &[u8]| {
+        let secrets = sources(&[("s", &[("k", bytes)])]);
+        let wanted = wanted(
+            &json!({"data": [entry]}),
+            &secrets,
+            ProviderKind::PrimeIntellect,
+        )
+        .unwrap();
+        shown(&wanted).remove(0).1
+    };
+    assert_eq!(value(&[0xff, 0xfe]), Ok("//4=".to_owned()));
+    assert_eq!(
+        value(&vec![0; 48 * 1024]).map(|text| text.len()),
+        Ok(64 * 1024)
+    );
+    assert_eq!(value(&vec![0; 48 * 1024 + 1]), Err(Reason::ValueTooLarge));
+}
+
+#[test]
+fn what_is_missing_is_waited_for_and_the_others_go_on() {
+    let secrets = sources(&[("s", &[("k", b"1")])]);
+    let data = json!({"data": [
+        one("HERE"),
+        {"name": "NO_KEY", "secretKeyRef": {"name": "s", "key": "absent"}},
+        {"name": "NO_SECRET", "secretKeyRef": {"name": "absent", "key": "k"}},
+    ], "dataFrom": [{"secretRef": {"name": "gone"}}]});
+    let wanted = wanted(&data, &secrets, ProviderKind::PrimeIntellect).unwrap();
+    let expected = [
+        ("HERE".to_owned(), Ok("1".to_owned())),
+        ("NO_KEY".to_owned(), Err(Reason::KeyNotFound)),
+        ("NO_SECRET".to_owned(), Err(Reason::SecretNotFound)),
+    ];
+    assert_eq!(shown(&wanted), expected);
+    assert_eq!(
+        wanted.unread.first().map(|failure| failure.reason),
+        Some(Reason::SecretNotFound)
+    );
+}
+
+proptest! {
+    #[test]
+    fn a_transformed_key_is_a_prime_intellect_name_or_is_refused_before_any_call(key in "[-._a-zA-Z0-9]{1,253}") {
+        let secrets = sources(&[("s", &[(key.as_str(), b"1")])]);
+        let from = json!({"dataFrom": [{"secretRef": {"name": "s"}, "nameTransform": "UpperSnake"}]});
+        let wanted = wanted(&from, &secrets, ProviderKind::PrimeIntellect).unwrap();
+        let (name, value) = shown(&wanted).remove(0);
+        let is_name = name.len() <= 255
+            && name.starts_with(|letter: char| letter.is_ascii_uppercase())
+            && name.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');
+        prop_assert_eq!(value.is_ok(), is_name);
+    }
+
+    /// What is accepted fits into status, whatever the provider answers.
+    #[test]
+    fn an_accepted_object_has_a_status_below_256_kibibytes(
+        count in 0..=MAX_ENTRIES, name in 1..=250_usize, secret in 1..=248_usize, is_shared in any::<bool>(),
+    ) {
+        let data: Vec<Value> = (0..count)
+            .map(|number| {
+                let secret = format!("{}{:03}", "s".repeat(secret), if is_shared { 0 } else { number });
+                json!({"name": format!("{}{number:03}", "N".repeat(name)), "secretKeyRef": {"name": secret, "key": "k"}})
+            })
+            .collect();
+        let spec = spec(&json!({"data": data}));
+        let accepted = desired_state(&spec, "object", &Sources::default(), provider::rules(ProviderKind::PrimeIntellect));
+        let Ok(accepted) = accepted else { return Ok(()) };
+        let entries = accepted.entries.iter().map(|entry| crate::api::EntryStatus {
+            name: entry.name.clone(),
+            state: crate::api::EntryState::Pending,
+            reason: Some(Reason::ProgressingWithRetry.as_str().to_owned()),
+            digest: Some("0".repeat(32)),
+            remote_id: Some("i".repeat(crate::provider::LONGEST_ID)),
+            remote_version: Some("2026-11-21T12:00:00.123456789Z".to_owned()),
+            last_write_time: Some(crate::controller::object::time(jiff::Timestamp::UNIX_EPOCH)),
+            found: Some(crate::api::Found::Foreign),
+            drift: Some(crate::api::DriftStatus {
+                repairs: 100,
+                since: crate::controller::object::time(jiff::Timestamp::UNIX_EPOCH),
+            }),
+            seal: Some("0".repeat(32)),
+            attempted: None,
+        });
+        let sources = spec.secret_names().into_iter().map(|name| crate::api::SourceStatus {
+            name: name.to_owned(),
+            resource_version: u64::MAX.to_string(),
+        });
+        let status = crate::api::ProviderSecretStatus {
+            entries: entries.collect(),
+            sources: sources.collect(),
+            ..crate::api::ProviderSecretStatus::default()
+        };
+        let size = serde_json::to_vec(&status).unwrap().len() + STATUS_OVERHEAD;
+        prop_assert!(size <= MAX_STATUS, "{size} bytes");
+    }
+}

@@ -1,0 +1,218 @@
+//! One reconcile's way to the provider, and what decides where values go.
+
+mod deletion;
+mod records;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+pub(crate) use self::{
+    deletion::DeleteOutcome,
+    records::{Records, raw_records},
+};
+use super::{error::Failure, object::Versions, plan::DesiredEntry};
+use crate::{
+    account::{Account, DigestKey, Digested, NameLock, NameLocks, Permit, Sealed, Snapshot},
+    api::{EntryStatus, ProviderSecret},
+    http::ProviderError,
+    provider::{Choice, Provider, Rules, Unit},
+};
+
+/// One reconcile's way to the provider: the account, the provider as the object uses it, and the
+/// records that were verified with the account's key.
+pub(crate) struct Session<'a> {
+    pub(crate) account: Arc<Account>,
+    pub(crate) provider: Box<dyn Provider>,
+    pub(crate) choice: Choice<'a>,
+    pub(crate) records: Records,
+    /// The version of the credential's Secret.
+    pub(crate) credential: Versions,
+    uid: &'a str,
+    /// The key that status says the records were made with, if this process has used it.
+    former_key: Option<DigestKey>,
+    is_key_exchanged: bool,
+    /// What every call comes to, because the account's circuit is open.
+    circuit: Option<ProviderError>,
+    /// One call of the account may be in flight for as long as the session lives.
+    _permit: Option<Permit>,
+}
+
+impl<'a> Session<'a> {
+    /// Opens the session of an object.
+    pub(crate) fn open(
+        object: &'a ProviderSecret,
+        choice: Choice<'a>,
+        (account, credential): (Arc<Account>, Versions),
+        former_key: Option<DigestKey>,
+        permit: Result<Permit, ProviderError>,
+    ) -> Self {
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        let provider = match &permit {
+            Ok(_) => account.provider(choice, name),
+            Err(error) => account.refusing_provider(choice, name, error),
+        };
+        let (permit, circuit) = match permit {
+            Ok(permit) => (Some(permit), None),
+            Err(error) => (None, Some(error)),
+        };
+        let status = object.status.as_ref();
+        let made_with = status.and_then(|status| status.key_fingerprint.as_deref());
+        let former_key = former_key.filter(|key| made_with == Some(&key.scope()));
+        let is_key_exchanged = made_with.is_some_and(|key| key != account.digests.scope());
+        let mut session = Self {
+            account,
+            provider,
+            choice,
+            records: Records::default(),
+            credential,
+            uid: object.metadata.uid.as_deref().unwrap_or_default(),
+            former_key,
+            is_key_exchanged,
+            circuit,
+            _permit: permit,
+        };
+        session.records = session.verify_records(object);
+        session
+    }
+}
+
+impl Session<'_> {
+    /// The rules of the provider.
+    pub(crate) fn rules(&self) -> &'static Rules {
+        self.provider.rules()
+    }
+
+    /// The key that status says the records were made with, if it is not the present one and this
+    /// process has used it.
+    pub(crate) fn former_key(&self) -> Option<&DigestKey> {
+        self.former_key.as_ref()
+    }
+
+    /// What a call would come to now, if it may not be sent.
+    pub(crate) fn refusal(&self) -> Option<ProviderError> {
+        let refusal = || self.account.limiter.refusal();
+        self.circuit.clone().or_else(refusal)
+    }
+
+    /// A failed call, in the words for the person who wrote the object.
+    pub(crate) fn failure(&self, error: &ProviderError) -> Failure {
+        Failure::provider(error, self.choice, None)
+    }
+
+    /// The set that all entries belong to, and its region if the spec names one.
+    pub(crate) fn set(&self) -> Option<(&str, Option<&str>)> {
+        self.provider.set().map(|set| (set.name, set.region))
+    }
+
+    /// The digest of an entry, where it has a value.
+    pub(crate) fn digest(&self, entry: &DesiredEntry) -> Option<String> {
+        self.digest_under(&self.account.digests, entry)
+    }
+
+    /// The digest that an entry has under a key.
+    pub(crate) fn digest_under(&self, key: &DigestKey, entry: &DesiredEntry) -> Option<String> {
+        let value = entry.value.as_ref().ok()?;
+        let target = self.target();
+        Some(key.digest(&Digested {
+            uid: self.uid,
+            target: &target,
+            name: &entry.folded,
+            value,
+            options: &entry.options,
+        }))
+    }
+
+    /// Provider, endpoint and scope fields: what a digest or a seal is made for.
+    fn target(&self) -> String {
+        let scope = self.choice.scope_field().unwrap_or_default();
+        format!("{}/{}/{scope}", self.choice.kind(), self.choice.endpoint())
+    }
+
+    /// The seal of a record under a key.
+    fn seal_under(&self, key: &DigestKey, entry: &EntryStatus) -> String {
+        let written = entry
+            .last_write_time
+            .as_ref()
+            .map(|time| time.0.to_string());
+        let found = entry.found.map(|found| format!("{found:?}"));
+        key.seal(&Sealed {
+            uid: self.uid,
+            target: &self.target(),
+            name: &(self.rules().fold)(&entry.name),
+            facts: [
+                entry.remote_id.as_deref(),
+                entry.remote_version.as_deref(),
+                written.as_deref(),
+                found.as_deref(),
+            ],
+        })
+    }
+
+    /// A record with its seal. One that claims nothing needs none.
+    pub(crate) fn sealed(&self, entry: EntryStatus) -> EntryStatus {
+        let seal = claims_anything(&entry).then(|| self.seal_under(&self.account.digests, &entry));
+        EntryStatus { seal, ..entry }
+    }
+
+    /// Whether a record is one that the operator wrote, under this key.
+    fn is_sealed(&self, key: &DigestKey, entry: &EntryStatus) -> bool {
+        !claims_anything(entry) || entry.seal == Some(self.seal_under(key, entry))
+    }
+
+    /// Whose secrets these are: as the provider said, else as the spec says, else (where the
+    /// provider never says) a fingerprint of the key.
+    pub(crate) fn scope(&self, said: Option<String>) -> Option<String> {
+        let own = || (!self.rules().names_scope).then(|| self.account.digests.scope());
+        said.or_else(|| self.choice.scope_field().map(str::to_owned))
+            .or_else(|| self.account.known_scope().map(str::to_owned))
+            .or_else(own)
+    }
+
+    /// The name that is claimed for an entry: its own, or that of the whole set.
+    pub(crate) fn claimed_name<'a>(&'a self, folded: &'a str) -> &'a str {
+        match self.rules().unit {
+            Unit::Each => folded,
+            Unit::Set => self.provider.listed_name(folded),
+        }
+    }
+
+    /// What a claimed name is locked by. A name is one secret within its scope only, so no object
+    /// waits for a call to another account.
+    pub(crate) fn lock_name(&self, claimed: &str) -> String {
+        let scope = self
+            .choice
+            .scope_field()
+            .or_else(|| self.account.known_scope())
+            .map_or_else(|| self.account.digests.scope(), str::to_owned);
+        let (kind, endpoint) = (self.choice.kind().flag(), self.choice.endpoint());
+        format!("{kind}/{endpoint}/{scope}/{claimed}")
+    }
+
+    /// The right to write, or delete, what an entry claims: one has it at a time.
+    pub(crate) async fn lock(&self, names: &NameLocks, folded: &str) -> NameLock {
+        names.lock(self.lock_name(self.claimed_name(folded))).await
+    }
+
+    /// The account's listing, begun after `since`. A failure that is not older than `patience` is
+    /// not tried again.
+    pub(crate) async fn listing(
+        &self,
+        since: Instant,
+        patience: Duration,
+    ) -> Result<Arc<Snapshot>, ProviderError> {
+        let cache = &self.account.listing;
+        let snapshot = cache.began_after(since, patience, || self.provider.list());
+        let snapshot = snapshot.await?;
+        self.account.learn_scope(snapshot.scope.as_deref());
+        Ok(snapshot)
+    }
+}
+
+/// Whether a record says that anything may be at the provider.
+fn claims_anything(entry: &EntryStatus) -> bool {
+    entry.remote_id.is_some()
+        || entry.remote_version.is_some()
+        || entry.last_write_time.is_some()
+        || entry.found.is_some()
+}

@@ -1,0 +1,76 @@
+//! Deletes at the provider: only what a listing shows to be what we wrote, or what an id names.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Session;
+use crate::{
+    api::EntryStatus,
+    controller::plan::{Shown, is_shown_as_ours, was_written},
+    http::ProviderError,
+    provider::{DeleteRequest, Remote},
+};
+
+/// What came of a delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeleteOutcome {
+    /// The provider has deleted it.
+    Deleted,
+    /// It was not there, or another writer has replaced it.
+    Gone,
+    /// It cannot be told from what another writer wrote, and stays.
+    Orphaned,
+}
+
+impl Session<'_> {
+    /// Deletes what a listing that began after `began` shows to be what we wrote.
+    pub(crate) async fn delete_shown(
+        &self,
+        entry: &EntryStatus,
+        began: Instant,
+    ) -> Result<DeleteOutcome, ProviderError> {
+        let mut snapshot = self.listing(began, Duration::ZERO).await?;
+        let mut shown = is_shown_as_ours(entry, &snapshot, self.rules());
+        if matches!(shown, Shown::Absent) && !snapshot.proves_absence {
+            // An empty list must not be read as "all were deleted" (providers.md 4.3, trap 9).
+            snapshot = self.listing(Instant::now(), Duration::ZERO).await?;
+            shown = is_shown_as_ours(entry, &snapshot, self.rules());
+        }
+        match shown {
+            Shown::Absent => Ok(DeleteOutcome::Gone),
+            // Another writer has replaced what we wrote.
+            Shown::Other if was_written(entry) => Ok(DeleteOutcome::Gone),
+            Shown::Other => Ok(DeleteOutcome::Orphaned),
+            Shown::Ours(remote) if self.may_be_another_teams(remote).await? => {
+                Ok(DeleteOutcome::Orphaned)
+            }
+            Shown::Ours(remote) => self.delete(entry, Some(remote)).await,
+        }
+    }
+
+    /// Deletes by the id, or as it is shown.
+    pub(crate) async fn delete(
+        &self,
+        entry: &EntryStatus,
+        shown: Option<&Remote>,
+    ) -> Result<DeleteOutcome, ProviderError> {
+        let request = DeleteRequest {
+            // The listing may spell a folded name differently.
+            name: shown.map_or(entry.name.as_str(), |shown| shown.name.as_str()),
+            id: entry.remote_id.as_deref(),
+            shown,
+        };
+        let deleted = self.provider.delete(&request).await;
+        deleted.map(|()| DeleteOutcome::Deleted)
+    }
+
+    /// Where a listing spans several teams and does not say to which a secret belongs, a delete by name goes to the default team: it may miss the secret, or
+    /// hit another team's.
+    async fn may_be_another_teams(&self, remote: &Remote) -> Result<bool, ProviderError> {
+        if !self.provider.spans_teams() || remote.team.is_some() {
+            return Ok(false);
+        }
+        Ok(self.account.scope(&*self.provider).await?.is_none())
+    }
+}
