@@ -104,6 +104,36 @@ fn each_member_of_the_spec_has_a_row_and_chooses_its_own_provider() {
     assert!(spec(&[]).choice().is_none());
 }
 
+/// A field that moved what was written to another account would leave it behind there, and an option
+/// of another provider would be ignored in silence.
+#[test]
+fn fields_of_a_member_cannot_change_and_options_are_for_their_own_provider() {
+    let definition = serde_json::to_value(api::definition()).unwrap();
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let spec = &schema["properties"]["spec"];
+    let rules = |of: &Value| of["x-kubernetes-validations"].to_string();
+    let (of_provider, of_spec) = (rules(&spec["properties"]["provider"]), rules(spec));
+    for kind in ProviderKind::ALL {
+        let member = kind.member();
+        let account = &spec["properties"]["provider"]["properties"][member]["properties"];
+        for field in keys(account) {
+            let is_fixed =
+                account[field]["type"] == "string" && account[field].get("enum").is_none();
+            let same = format!("self.{member}.{field} == oldSelf.{member}.{field}");
+            assert!(
+                !is_fixed || of_provider.contains(&same),
+                "{field} is in no unchanged({member:?}, …) of ProviderSpec"
+            );
+        }
+        let entry = &spec["properties"]["data"]["items"]["properties"];
+        let own = format!("has(self.provider.{member}) || self.data.all(e, !has(e.{member}))");
+        assert!(
+            entry.get(member).is_none() || of_spec.contains(&own),
+            "SPEC_RULES lets data[].{member} be given to another provider"
+        );
+    }
+}
+
 #[test]
 fn names_are_told_apart_and_endpoints_are_safe() {
     let names = PROVIDERS.map(|provider| provider.name);
