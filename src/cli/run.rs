@@ -227,7 +227,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
 /// The client of the API server.
 fn client(mut config: kube::Config) -> kube::Result<Client> {
     // The queue and the watches retry by themselves; kube's own retry would hide an outage for
-    // minutes (style.md 7.16).
+    // minutes (docs/architecture.md#calls-to-the-api-server).
     config.default_retry = false;
     // Nothing else bounds a list, and the opening of a watch, that are never answered.
     config.read_timeout = Some(SILENCE);

@@ -130,7 +130,7 @@ pub(crate) async fn write(
 }
 
 /// Of the fields of a merge patch only the resourceVersion fences: one with the uid of a deleted
-/// object is accepted on its namesake (reliability.md 0.1, finding 2).
+/// object is accepted on its namesake (docs/decisions/0003-status-merge-patch.md#fences).
 fn fenced_by_version(object: &ProviderSecret, next: &ProviderSecretStatus) -> Patch<Value> {
     let version = object.resource_version();
     Patch::Merge(json!({"metadata": {"resourceVersion": version}, "status": merge_patch(next)}))

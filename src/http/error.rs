@@ -1,4 +1,4 @@
-//! What can go wrong between us and a provider, classed once (design: the error table).
+//! What can go wrong between us and a provider, classed once (docs/architecture.md#error-classes).
 //!
 //! A [`ProviderError`] holds our own words only. Whatever a server or a library said is dropped
 //! here, because error bodies have been seen to quote the request.

@@ -1,7 +1,7 @@
 //! The finalizer that keeps a deleted object until what it wrote is deleted.
 //!
 //! It is added and removed by a JSON patch with tests, never by server-side apply, which would
-//! create the object anew if it is gone (reliability.md 0.1, finding 3).
+//! create the object anew if it is gone (docs/decisions/0003-status-merge-patch.md#finalizer).
 
 use std::sync::Arc;
 
