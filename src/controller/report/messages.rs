@@ -176,7 +176,7 @@ pub(crate) fn left_behind(kind: ProviderKind, names: &[String]) -> Option<EventN
     )
 }
 
-/// What somebody else did to entries.
+/// What another writer did to entries.
 pub(crate) fn drifted(kind: ProviderKind, drift: Drift, names: &[String]) -> Option<EventNote> {
     let what = match drift {
         Drift::Missing => "deleted",
