@@ -213,51 +213,44 @@ fn each_provider_has_a_simulator_an_example_and_its_rows_in_the_documents() {
     let schema: Value =
         serde_json::from_str(&read("charts/provider-secrets/values.schema.json")).unwrap();
     let endpoints = keys(&schema["properties"]["endpoints"]["patternProperties"]);
-    let examples: String = files("examples")
-        .iter()
-        .filter(|file| {
-            file.extension()
-                .is_some_and(|extension| extension == "yaml")
-        })
-        .map(read)
-        .collect();
+    let is_manifest = |file: &&PathBuf| file.extension().is_some_and(|kind| kind == "yaml");
+    let examples = files("examples");
+    let examples: String = examples.iter().filter(is_manifest).map(read).collect();
     let (vendors, reference) = (read("docs/vendors.md"), read("docs/reference.md"));
+    let mut missing = Vec::new();
     for provider in PROVIDERS {
-        let Descriptor {
-            kind, name, flag, ..
-        } = provider;
-        let module = module(provider);
-        let simulator = format!("tests/simulator/src/{module}");
-        assert!(root().join(&simulator).is_dir(), "{simulator}/ is missing");
-        let member = format!("\n    {}:\n", kind.member());
-        assert!(
-            examples.contains(&member),
-            "no example has {}",
-            member.trim()
-        );
-        let heading = format!("\n## {name}");
-        assert!(
-            vendors.contains(&heading),
-            "docs/vendors.md has no section {name}"
-        );
-        let has_row = reference.lines().any(|line| {
-            line.starts_with("| ")
-                && line[2..]
-                    .split(" |")
-                    .next()
-                    .unwrap_or_default()
-                    .contains(name)
-        });
-        assert!(
-            has_row,
-            "the table of docs/reference.md#drift has no row for {name}"
-        );
-        let is_taken = |key: &&str| key.split(['(', ')', '|']).any(|word| word == *flag);
-        assert!(
-            endpoints.iter().any(is_taken),
-            "endpoints in the chart's values.schema.json does not take {flag}"
-        );
+        let (name, flag, member) = (provider.name, provider.flag, provider.kind.member());
+        let simulator = format!("tests/simulator/src/{}/", module(provider));
+        let is_row = |line: &str| {
+            let cells: Vec<&str> = line.split('|').collect();
+            cells.len() == 4 && cells[1].contains(name)
+        };
+        let is_taken = |key: &&str| key.split(['(', ')', '|']).any(|word| word == flag);
+        for (is_there, what) in [
+            (root().join(&simulator).is_dir(), simulator),
+            (
+                examples.contains(&format!("\n    {member}:\n")),
+                format!("a manifest with spec.provider.{member} in examples/"),
+            ),
+            (
+                vendors.contains(&format!("\n## {name}")),
+                format!("the section {name} in docs/vendors.md"),
+            ),
+            (
+                reference.lines().any(is_row),
+                format!("the row of {name} in docs/reference.md#drift"),
+            ),
+            (
+                endpoints.iter().any(is_taken),
+                format!("{flag} in endpoints of charts/provider-secrets/values.schema.json"),
+            ),
+        ] {
+            if !is_there {
+                missing.push(what);
+            }
+        }
     }
+    assert!(missing.is_empty(), "missing:\n{}", missing.join("\n"));
 }
 
 /// The lines of a file that are neither tests nor, in `api/`, text for `kubectl explain`.
