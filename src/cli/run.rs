@@ -158,7 +158,7 @@ pub(super) fn run(flags: Flags) -> ExitCode {
         return fail("the runtime could not be started");
     };
     let ended = runtime.block_on(operate(flags, transport));
-    // A lookup of a name that nobody answers would hold up the end.
+    // A lookup of a name that gets no answer would hold up the end.
     runtime.shutdown_background();
     ended
 }

@@ -137,7 +137,7 @@ fn fenced_by_version(object: &ProviderSecret, next: &ProviderSecretStatus) -> Pa
 }
 
 /// A JSON patch whose test fails on a namesake, and which others who write the same object all the
-/// time cannot hold up. Nobody else writes status.
+/// time cannot hold up. Only the operator writes status.
 fn fenced_by_uid(object: &ProviderSecret, next: &ProviderSecretStatus) -> Option<Patch<Value>> {
     let operations = json!([
         {"op": "test", "path": "/metadata/uid", "value": object.uid()?},

@@ -205,7 +205,7 @@ fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = Objec
 }
 
 /// How many passes may call providers at once: a few less than there are at all, so that a pass
-/// that calls nobody always finds a slot.
+/// that calls no provider always finds a slot.
 fn max_provider_calls(concurrency: u16) -> usize {
     let concurrency = usize::from(concurrency);
     concurrency
