@@ -14,15 +14,15 @@ const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 /// Now.
 pub(crate) fn now() -> Timestamp {
     static START: OnceLock<(Timestamp, Instant)> = OnceLock::new();
-    let (machine, steady) = (Timestamp::now(), Instant::now());
-    let (start, began) = *START.get_or_init(|| (machine, steady));
-    let elapsed = SignedDuration::try_from(steady.saturating_duration_since(began));
-    let told = elapsed
+    let (machine, now) = (Timestamp::now(), Instant::now());
+    let (start, began) = *START.get_or_init(|| (machine, now));
+    let elapsed = SignedDuration::try_from(now.saturating_duration_since(began));
+    let steady = elapsed
         .ok()
         .and_then(|elapsed| start.checked_add(elapsed).ok())
         .unwrap_or(machine);
-    let is_apart = machine.duration_since(told).abs() > TOLERANCE;
-    if is_apart { told } else { machine }
+    let is_apart = machine.duration_since(steady).abs() > TOLERANCE;
+    if is_apart { steady } else { machine }
 }
 
 #[cfg(test)]

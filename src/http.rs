@@ -147,7 +147,7 @@ impl Answer {
 }
 
 impl Session {
-    /// Binds `key` to `base`. `monitor` is asked before each call and told how it ended.
+    /// Binds `key` to `base`. `monitor` is asked before each call and notified how it ended.
     ///
     /// # Errors
     /// [`Reason::CredentialInvalid`] when no header can hold the key.

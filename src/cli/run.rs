@@ -238,21 +238,21 @@ fn client(mut config: kube::Config) -> kube::Result<Client> {
 fn stop() -> Option<impl Future<Output = ()> + Clone + Send + Sync + 'static> {
     let mut terminate = signal(SignalKind::terminate()).ok()?;
     let mut interrupt = signal(SignalKind::interrupt()).ok()?;
-    let (tell, told) = tokio::sync::watch::channel(false);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("told to stop; finishing what is under way");
-        tell.send_replace(true);
+        stop.send_replace(true);
         // Keeps the channel open for those who ask later.
         std::future::pending::<()>().await;
     });
     Some(
         async move {
-            let mut told = told;
-            let _ = told.wait_for(|told| *told).await;
+            let mut stopped = stopped;
+            let _ = stopped.wait_for(|stopped| *stopped).await;
         }
         .boxed()
         .shared(),

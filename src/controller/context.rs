@@ -1,4 +1,4 @@
-//! What every pass shares.
+//! What every reconcile shares.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct Settings {
     pub endpoints: Endpoints,
     /// Where objects are the operator's business.
     pub namespaces: Namespaces,
-    /// Passes at once.
+    /// Reconciles at once.
     pub concurrency: u16,
     /// Calls in flight for each account.
     pub calls_per_account: usize,
@@ -38,7 +38,7 @@ pub struct Settings {
     pub reporter: String,
 }
 
-/// What every pass shares.
+/// What every reconcile shares.
 pub(crate) struct Context {
     pub(crate) client: Client,
     /// Where objects are the operator's business.

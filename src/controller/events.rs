@@ -1,4 +1,4 @@
-//! Events: what happened to an object, told once and off the path of the pass.
+//! Events: what happened to an object, sent once and off the path of the reconcile.
 //!
 //! Own creates and not kube's recorder: that one aggregates by reason and sends the first note
 //! again, so that a second cause would be shown with the words of the first

@@ -20,7 +20,7 @@ use crate::api::{
 /// How many characters of a request count; status holds no more.
 const LONGEST_REQUEST: usize = 1024;
 
-/// What becomes of the state of an object when it is woken.
+/// What becomes of the state of an object when it is reconciled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Transition {
     /// It stays as it is: nothing to do and nothing to wait for.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 /// The namespaces to watch; where none is named, all.
 ///
-/// The setting is used twice: only these are listed and watched, and a pass leaves an object of any
+/// The setting is used twice: only these are listed and watched, and a reconcile leaves an object of any
 /// other alone. Argo CD once had the second check missing (CVE-2023-22736).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Namespaces(BTreeSet<String>);

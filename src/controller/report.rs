@@ -185,7 +185,7 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
     patch
 }
 
-/// Tells what is to be told, in the log and as events.
+/// Logs notes, and sends them as events.
 pub(crate) fn tell(context: &Context, object: &Arc<ProviderSecret>, event_notes: &[EventNote]) {
     for event_note in event_notes {
         let (namespace, name) = object_name(&**object);

@@ -1,4 +1,4 @@
-//! Wiring: watches, queue, passes and the way to stop.
+//! Wiring: watches, queue, reconciles and the way to stop.
 
 use std::{
     convert::Infallible, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
@@ -34,7 +34,7 @@ use crate::{
     telemetry::{Health, Metrics, ReconcileResult},
 };
 
-/// How long passes under way may take after the signal to stop: with the events after them 10 s.
+/// How long reconciles under way may take after the signal to stop: with the events after them 10 s.
 const DRAIN: Duration = Duration::from_secs(9);
 
 /// How often every object is looked at without a reason.
@@ -52,7 +52,7 @@ pub enum Error {
     Ended,
 }
 
-/// Runs the controller until `stop`, then lets the passes under way finish.
+/// Runs the controller until `stop`, then lets the reconciles under way finish.
 ///
 /// # Errors
 /// When it ends before `stop`.
@@ -117,7 +117,7 @@ pub async fn run(
     let config = controller::Config::default()
         .concurrency(concurrency)
         .debounce(Duration::ZERO);
-    let passes = Controller::for_stream(objects, store)
+    let reconciles = Controller::for_stream(objects, store)
         .with_config(config)
         .reconcile_on(secrets)
         .reconcile_on(grants)
@@ -148,7 +148,7 @@ pub async fn run(
     let mut send_events = std::pin::pin!(send_events.fuse());
     let ended = async {
         tokio::select! {
-            () = passes => {}
+            () = reconciles => {}
             () = drained => tracing::warn!("passes under way took too long and were left"),
         }
     };
@@ -157,7 +157,7 @@ pub async fn run(
         () = &mut send_events => {}
     }
     let was_told = stop.now_or_never().is_some();
-    // Events that were told in the last passes.
+    // Events that were recorded in the last reconciles.
     drop(context);
     let _ = timeout(Duration::from_secs(1), send_events).await;
     if was_told { Ok(()) } else { Err(Error::Ended) }
@@ -204,7 +204,7 @@ fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = Objec
     .flatten()
 }
 
-/// How many passes may call providers at once: a few less than there are at all, so that a pass
+/// How many reconciles may call providers at once: a few less than there are at all, so that a reconcile
 /// that calls no provider always finds a slot.
 fn max_provider_calls(concurrency: u16) -> usize {
     let concurrency = usize::from(concurrency);

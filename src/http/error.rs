@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use super::{TransportError, retry_after};
 use crate::api::Reason;
 
-/// What kind of trouble it is. The class decides condition, retry and event.
+/// What kind of failure it is. The class decides condition, retry and event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorClass {
     /// A Secret or a key in it is missing. Its appearance heals it, and nothing is tried before; no
@@ -133,7 +133,7 @@ impl ProviderError {
         self.status == Some(status)
     }
 
-    /// Whether the trouble is the account's and not one entry's: the pass ends here.
+    /// Whether the failure is the account's and not one entry's: the reconcile ends here.
     pub fn is_of_account(&self) -> bool {
         match self.class {
             ErrorClass::Auth | ErrorClass::Throttled => true,

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::ProviderError;
 
-/// Is asked before a call is sent, and told how it ended.
+/// Is asked before a call is sent, and notified how it ended.
 pub trait Monitor: Send + Sync {
     /// Whether a call may be sent now.
     ///
@@ -12,7 +12,7 @@ pub trait Monitor: Send + Sync {
     /// What the call is to end in instead, with the time to wait as `retry_after`.
     fn may_send(&self) -> Result<(), ProviderError>;
 
-    /// A call that was sent at `sent` has ended, well unless there is a `failure`. It is not told of
+    /// A call that was sent at `sent` has ended, well unless there is a `failure`. It is not notified of
     /// calls that were not sent, nor of those that were given up before they ended.
     fn answered(&self, sent: Instant, is_write: bool, failure: Option<&ProviderError>);
 }

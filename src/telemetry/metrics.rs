@@ -14,13 +14,13 @@ use prometheus_client::{
 use super::{AccountStates, ObjectSamples};
 use crate::api::ProviderKind;
 
-/// Upper bounds in seconds. A pass that only looks takes under a millisecond, a call to a provider
+/// Upper bounds in seconds. A reconcile that only looks takes under a millisecond, a call to a provider
 /// tens to hundreds, and 30 s is the deadline of a call.
 const SECONDS: [f64; 12] = [
     0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
 ];
 
-/// What one pass over an object ended in.
+/// What one reconcile ended in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReconcileResult {
     /// Nothing had changed.
@@ -35,7 +35,7 @@ pub enum ReconcileResult {
     Suspended,
     /// A deleted object was let go.
     Deleted,
-    /// The pass ended early: parked behind its account, or the object is gone.
+    /// The reconcile ended early: parked behind its account, or the object is gone.
     Abandoned,
     /// A panic, which is a bug.
     Panicked,
@@ -198,7 +198,7 @@ impl Metrics {
         registry.register_collector(Box::new(super::objects::Objects::new(samples)));
     }
 
-    /// A pass over an object ended.
+    /// A reconcile ended.
     pub fn reconciled(&self, result: ReconcileResult, elapsed: Duration) {
         self.0
             .reconciles

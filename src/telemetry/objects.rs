@@ -16,9 +16,9 @@ pub struct ObjectSample {
     pub namespace: String,
     /// The name.
     pub name: String,
-    /// The provider, empty before the first pass.
+    /// The provider, empty before the first reconcile.
     pub provider: String,
-    /// The reason of `Ready`, empty before the first pass.
+    /// The reason of `Ready`, empty before the first reconcile.
     pub reason: String,
     /// Whether `Ready` is True.
     pub is_ready: bool,

@@ -18,7 +18,7 @@ use tokio::{net::TcpListener, time::Instant};
 
 use super::Metrics;
 
-/// How long a failure counts if it is not told again. A watch tells of each failed try, which are
+/// How long a failure counts if it is not reported again. A watch reports each failed try, which are
 /// at most 20 s apart, and says nothing when it has recovered.
 const REMEMBERED: Duration = Duration::from_secs(30);
 

@@ -227,7 +227,7 @@ fn no_nesting_overflows_the_stack() {
         deep("{#", "", "#}"),
     ];
     let all = tags.iter().map(|tag| format!("{{{{ {tag} }}}}"));
-    // As large as that of a worker of the runtime, less what a pass uses of it.
+    // As large as that of a worker of the runtime, less what a reconcile uses of it.
     let thread = std::thread::Builder::new().stack_size(1024 * 1024);
     let all: Vec<String> = all.chain(statements).collect();
     let test = thread.spawn(move || {

@@ -1,4 +1,4 @@
-//! When a wake-up is news.
+//! When there is news.
 
 use std::collections::HashMap;
 

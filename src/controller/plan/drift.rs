@@ -88,7 +88,7 @@ pub(crate) fn drifted(
         .collect()
 }
 
-/// What another writer did, and how much a listing must prove before that is believed.
+/// What another writer did, and how much a listing must prove before that counts.
 fn of_secret(entry: &EntryStatus, snapshot: &Snapshot, rules: &Rules) -> Option<(Drift, Evidence)> {
     match is_shown_as_ours(entry, snapshot, rules) {
         Shown::Absent => Some((Drift::Missing, Evidence::Full)),

@@ -29,7 +29,7 @@ use crate::{
 const TERMINATING_NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long at least until a deletion that the provider refuses is tried again.
 const REFUSED: Duration = Duration::from_secs(30);
-/// How long a process has known of a deletion, at least, before it believes the clock that it took
+/// How long a process has known of a deletion, at least, before it trusts the clock that it took
 /// too long: the clock may be wrong.
 const MIN_CLOCK_TRUST: Duration = Duration::from_mins(1);
 

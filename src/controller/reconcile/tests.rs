@@ -1,4 +1,4 @@
-//! Which objects a pass leaves alone, whatever brought them to it, and which it does not forget.
+//! Which objects a reconcile leaves alone, whatever brought them to it, and which it does not forget.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -24,7 +24,7 @@ use crate::{
     provider::Unit,
 };
 
-/// How long after our last write of a name its absence is believed: some providers show what they
+/// How long after our last write of a name its absence counts: some providers show what they
 /// took a little later.
 const SETTLED: SignedDuration = SignedDuration::from_secs(30);
 /// After how long an empty listing is asked for again, and a failed one at the latest.
@@ -135,7 +135,7 @@ impl Reconcile<'_> {
     ) -> Result<DriftCheck, ProviderError> {
         let check = || self.check_drift(session, Instant::now(), Duration::ZERO);
         let drift = check().await?;
-        // An empty listing is believed when a second one says so too.
+        // An empty listing counts when a second one says so too.
         if drift.look_again.is_some() && !drift.snapshot.proves_absence {
             return check().await;
         }

@@ -1,4 +1,4 @@
-//! The next status: pure functions from what a pass saw and did.
+//! The next status: pure functions from what a reconcile saw and did.
 
 use jiff::Timestamp;
 
@@ -198,7 +198,7 @@ pub(crate) fn not_carried_out(planned: &[PlannedEntry<'_>], reason: Reason) -> V
     planned.iter().map(record).collect()
 }
 
-/// The records after a pass that ended before there was a plan: what was recorded, as it was, and
+/// The records after a reconcile that ended before there was a plan: what was recorded, as it was, and
 /// every explicit entry that was not, with the reason. `object` is the name of the ProviderSecret.
 pub(crate) fn untouched(
     recorded: &[EntryStatus],

@@ -1,4 +1,4 @@
-//! Warnings: what works and is probably not meant. They are told as events and change nothing.
+//! Warnings: what works and is probably not meant. They are sent as events and change nothing.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Dereference: reads what a pass needs, the credential first.
+//! Dereference: reads what a reconcile needs, the credential first.
 //!
 //! A Secret that the metadata watch does not show costs no call. A credential is read once for each
 //! version of its Secret, however many objects name it.

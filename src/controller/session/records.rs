@@ -2,7 +2,7 @@
 //!
 //! Another writer of status could else have the operator delete, or write over, secrets that are not
 //! the object's. So each record is sealed with the API key, and an unverified one proves nothing
-//! (docs/security.md#what-whoever-may-write-only-its-status-may-do).
+//! (docs/security.md#what-a-user-who-may-write-only-its-status-may-do).
 
 use super::Session;
 use crate::{

@@ -81,7 +81,7 @@ async fn write(session: &Session) -> Result<serde_json::Value, ProviderError> {
 }
 
 /// What went wrong, as far as it decides anything.
-fn trouble<T>(outcome: Result<T, ProviderError>) -> Option<(ErrorClass, Reason)> {
+fn failure_of<T>(outcome: Result<T, ProviderError>) -> Option<(ErrorClass, Reason)> {
     outcome.err().map(|error| (error.class, error.reason))
 }
 

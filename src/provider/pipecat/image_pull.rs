@@ -1,7 +1,7 @@
 //! Image pull secrets of Pipecat Cloud: a set that is one credential for one registry.
 //!
 //! Such a set cannot be read by itself, so everything that is known of it comes from the list. Some
-//! servers do not update one that exists (docs/vendors.md#pc-6): that is told from any other
+//! servers do not update one that exists (docs/vendors.md#pc-6): that is distinguished from any other
 //! refusal by the list, which showed it.
 
 use async_trait::async_trait;

@@ -12,11 +12,11 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    NAME, UNREACHED, UNSURE,
+    NAME, UNREACHED, UNSURE, failure_of,
     peer::{self, Seen},
     read,
     tls::{Authority, named},
-    trouble, write,
+    write,
 };
 use crate::http::{CALL_TIMEOUT, ErrorClass, Session};
 
@@ -103,8 +103,8 @@ async fn nothing(mut body: SendStream<Bytes>) {
 /// connections they went. Each was read by the server, so a write may have been carried out.
 async fn sent_once(acts: &'static [Act; 2]) -> usize {
     let (session, seen) = acting(acts).await;
-    assert_eq!(trouble(write(&session).await), UNSURE, "{acts:?}");
-    assert_eq!(trouble(read(&session).await), UNREACHED, "{acts:?}");
+    assert_eq!(failure_of(write(&session).await), UNSURE, "{acts:?}");
+    assert_eq!(failure_of(read(&session).await), UNREACHED, "{acts:?}");
     write(&session).await.expect("it goes on");
     let sent = ["POST /secrets", "GET /secrets", "POST /secrets"];
     assert_eq!(seen.requests(), sent, "{acts:?}");
@@ -159,7 +159,7 @@ async fn what_the_server_says_it_did_not_look_at_is_sent_again_a_few_times() {
     // For ever, it is an error like others.
     let always: &'static [Act] = Vec::leak(vec![refused; 50]);
     let (session, seen) = acting(always).await;
-    assert_eq!(trouble(write(&session).await), UNSURE);
+    assert_eq!(failure_of(write(&session).await), UNSURE);
     assert!((1..=3).contains(&seen.requests().len()));
 }
 

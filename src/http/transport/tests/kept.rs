@@ -3,9 +3,9 @@
 use tokio::task::yield_now;
 
 use super::{
-    UNREACHED, UNSURE,
+    UNREACHED, UNSURE, failure_of,
     peer::{self, FINE},
-    plain, read, trouble, write,
+    plain, read, write,
 };
 
 /// Cases: P-29
@@ -33,7 +33,7 @@ async fn a_request_that_was_read_and_not_answered_is_not_sent_again() {
             } else {
                 (read(&session).await, UNREACHED)
             };
-            assert_eq!(trouble(outcome), wanted, "{half:?}");
+            assert_eq!(failure_of(outcome), wanted, "{half:?}");
             assert_eq!(seen.connections(), connections, "{half:?}");
             assert_eq!(seen.requests().len(), 2 * connections, "{half:?}");
         }
@@ -56,7 +56,7 @@ async fn a_write_into_a_connection_that_closes_meanwhile_arrives_at_most_once() 
     let mut unsure = 0;
     for number in 0..600 {
         let before = seen.requests().len();
-        let outcome = trouble(write(&session).await);
+        let outcome = failure_of(write(&session).await);
         let arrived = seen.requests().len() - before;
         match outcome {
             None => assert_eq!(arrived, 1, "call {number}"),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{
-    UNREACHED, UNSURE,
+    UNREACHED, UNSURE, failure_of,
     peer::{self, Seen, answering},
-    plain, read, trouble, write,
+    plain, read, write,
 };
 use crate::{
     api::Reason,
@@ -47,8 +47,8 @@ async fn a_body_that_ends_before_its_length_or_its_last_chunk_is_cut() {
         })
         .await;
         let session = plain(address);
-        assert_eq!(trouble(write(&session).await), UNSURE, "{text}");
-        assert_eq!(trouble(read(&session).await), UNREACHED, "{text}");
+        assert_eq!(failure_of(write(&session).await), UNSURE, "{text}");
+        assert_eq!(failure_of(read(&session).await), UNREACHED, "{text}");
         assert_eq!(seen.requests().len(), 2, "{text}");
     }
 }
@@ -57,7 +57,7 @@ async fn a_body_that_ends_before_its_length_or_its_last_chunk_is_cut() {
 #[tokio::test]
 async fn a_length_that_is_too_short_for_its_json_is_not_understood() {
     let (address, _) = answering(format!("{HEAD}content-length: 3\r\n\r\ntrue")).await;
-    assert_eq!(trouble(read(&plain(address)).await), STRANGE);
+    assert_eq!(failure_of(read(&plain(address)).await), STRANGE);
 }
 
 /// Cases: P-19
@@ -84,7 +84,7 @@ async fn a_body_without_end_is_cut_at_the_largest_answer() {
             }
         })
         .await;
-        assert_eq!(trouble(read(&plain(address)).await), STRANGE, "{head}");
+        assert_eq!(failure_of(read(&plain(address)).await), STRANGE, "{head}");
         // What the kernel holds of a connection on loopback is a few MiB.
         let sent = timeout(Duration::from_secs(10), ends.recv()).await;
         let sent = sent.expect("the connection was closed").expect("a count");
@@ -107,7 +107,11 @@ async fn a_packed_body_is_not_unpacked() {
             packed.len()
         ))
         .await;
-        assert_eq!(trouble(read(&plain(address)).await), STRANGE, "{encoding}");
+        assert_eq!(
+            failure_of(read(&plain(address)).await),
+            STRANGE,
+            "{encoding}"
+        );
         let requests = seen.requests();
         assert!(!requests[0].to_ascii_lowercase().contains("accept-encoding"));
     }

@@ -14,11 +14,11 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::{io::AsyncWriteExt as _, time::Instant};
 
 use super::{
-    KEY, NAME, UNREACHED, VALUE, client, over,
+    KEY, NAME, UNREACHED, VALUE, client, failure_of, over,
     peer::{self, FINE, LAST},
     read, session,
     tls::{Authority, Identity},
-    trouble, write,
+    write,
 };
 use crate::http::{Call, transport::CONNECT_TIMEOUT};
 
@@ -64,7 +64,7 @@ async fn dns_that_does_not_answer_is_given_up_at_the_deadline_of_a_connection() 
     let transport = over(client().dns_resolver(Silent(Arc::clone(&asked))));
     let session = session(&transport, &format!("https://{NAME}"), KEY);
     let since = Instant::now();
-    assert_eq!(trouble(write(&session).await), UNREACHED);
+    assert_eq!(failure_of(write(&session).await), UNREACHED);
     assert_eq!(since.elapsed().as_secs(), CONNECT_TIMEOUT.as_secs());
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
@@ -76,7 +76,7 @@ async fn a_name_that_nobody_has_is_an_error_at_once() {
     let transport = over(client().dns_resolver(dns.clone()));
     let session = session(&transport, &format!("https://{NAME}"), KEY);
     let since = Instant::now();
-    assert_eq!(trouble(write(&session).await), UNREACHED);
+    assert_eq!(failure_of(write(&session).await), UNREACHED);
     assert_eq!(since.elapsed().as_secs(), 0);
     assert_eq!(*dns.asked.lock().expect("nobody panicked"), [NAME]);
 }
@@ -109,7 +109,7 @@ async fn whatever_a_call_holds_nobody_but_the_provider_is_looked_for() {
                 ..Call::default()
             };
             let outcome = session.call(call).await;
-            assert_eq!(trouble(outcome), UNREACHED, "{text}");
+            assert_eq!(failure_of(outcome), UNREACHED, "{text}");
         }
     }
     let names = dns.asked.lock().expect("nobody panicked").clone();
@@ -136,8 +136,8 @@ async fn a_name_that_comes_to_mean_another_server_is_not_told_a_byte() {
     read(&session).await.expect("the provider");
     for address in [other, bare] {
         dns.are(address);
-        assert_eq!(trouble(write(&session).await), UNREACHED);
-        assert_eq!(trouble(read(&session).await), UNREACHED);
+        assert_eq!(failure_of(write(&session).await), UNREACHED);
+        assert_eq!(failure_of(read(&session).await), UNREACHED);
     }
     assert_eq!(sent.requests().len(), 1);
     assert_eq!((other_sent.connections(), bare_sent.connections()), (2, 2));

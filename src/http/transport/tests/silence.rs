@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{UNREACHED, client, peer, plain, read, tls::named, trouble, write};
+use super::{UNREACHED, client, failure_of, peer, plain, read, tls::named, write};
 use crate::{
     api::Reason,
     http::{CALL_TIMEOUT, ErrorClass, transport::CONNECT_TIMEOUT},
@@ -51,7 +51,7 @@ async fn a_black_hole_is_given_up_at_the_deadline_of_a_connection() {
     for _ in 0..2 {
         let since = Instant::now();
         // Nothing was sent, so the outcome of a write is known too.
-        assert_eq!(trouble(write(&plain(address)).await), UNREACHED);
+        assert_eq!(failure_of(write(&plain(address)).await), UNREACHED);
         assert_took(since, CONNECT_TIMEOUT);
     }
 }
@@ -71,7 +71,7 @@ async fn a_handshake_without_an_end_is_given_up_at_the_deadline_of_a_connection(
         .await;
         let session = named(client(), address);
         let since = Instant::now();
-        assert_eq!(trouble(write(&session).await), UNREACHED);
+        assert_eq!(failure_of(write(&session).await), UNREACHED);
         assert!(since.elapsed() < CONNECT_TIMEOUT + SLACK);
         if text.is_empty() {
             assert_took(since, CONNECT_TIMEOUT);
@@ -119,12 +119,12 @@ async fn is_given_up(first: &str, then: &'static str) {
     .await;
     let session = plain(address);
     let since = Instant::now();
-    let outcome = trouble(write(&session).await);
+    let outcome = failure_of(write(&session).await);
     assert_eq!(outcome, Some((ErrorClass::UnknownOutcome, Reason::Timeout)));
     assert_took(since, CALL_TIMEOUT);
     ends.recv().await.expect("the connection was closed");
     let since = Instant::now();
-    let outcome = trouble(read(&session).await);
+    let outcome = failure_of(read(&session).await);
     assert_eq!(outcome, Some((ErrorClass::Transient, Reason::Timeout)));
     assert_took(since, CALL_TIMEOUT);
     ends.recv().await.expect("the connection was closed");

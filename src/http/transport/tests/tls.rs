@@ -15,9 +15,9 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
-    KEY, NAME, UNREACHED, VALUE, client, over,
+    KEY, NAME, UNREACHED, VALUE, client, failure_of, over,
     peer::{self, LAST, Seen},
-    read, session, trouble, write,
+    read, session, write,
 };
 use crate::http::Session;
 
@@ -142,7 +142,7 @@ async fn a_certificate_that_proves_nothing_is_refused_before_a_byte_is_sent() {
         let session = named(authority.trusted(), address);
         for outcome in [read(&session).await, write(&session).await] {
             let wanted = UNREACHED.filter(|_| is_refused);
-            assert_eq!(trouble(outcome), wanted, "{what}");
+            assert_eq!(failure_of(outcome), wanted, "{what}");
         }
         let requests = if is_refused { 0 } else { 2 };
         assert_eq!(seen.connections(), 2, "{what}");
@@ -180,7 +180,7 @@ async fn tls_1_0_and_1_1_are_refused_before_a_byte_is_sent() {
         })
         .await;
         let session = named(client(), address);
-        assert_eq!(trouble(write(&session).await), UNREACHED);
+        assert_eq!(failure_of(write(&session).await), UNREACHED);
         while seen.bytes().is_empty() {
             tokio::task::yield_now().await;
         }
@@ -211,7 +211,7 @@ async fn a_certificate_that_turns_bad_is_refused_on_the_next_connection() {
         let session = named(authority.trusted(), address);
         read(&session).await.expect("a good certificate");
         let known = seen.bytes().len();
-        assert_eq!(trouble(write(&session).await), UNREACHED);
+        assert_eq!(failure_of(write(&session).await), UNREACHED);
         assert_eq!((seen.connections(), seen.requests().len()), (2, 1));
         assert_eq!(seen.bytes().len(), known, "not a byte");
         write(&session).await.expect("a good certificate again");
