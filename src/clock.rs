@@ -1,7 +1,7 @@
 //! The time of day, by a clock that does not jump.
 //!
-//! What is compared with times in status must go on when the machine's clock is set (reliability.md
-//! A-23), and follows tokio's clock, so that tests can let hours pass.
+//! What is compared with times in status must go on when the machine's clock is set
+//! (docs/reliability.md, A-23), and follows tokio's clock, so that tests can let hours pass.
 
 use std::sync::OnceLock;
 

@@ -93,7 +93,7 @@ impl Body {
     /// # Errors
     /// When the value cannot be serialised; our own types always can.
     pub fn json(value: &impl Serialize) -> Result<Self, ProviderError> {
-        // Counted first: a buffer that grows leaves copies behind that nobody erases.
+        // Counted first: a buffer that grows leaves copies behind that are never erased.
         let mut length = Length(0);
         serde_json::to_writer(&mut length, value).map_err(|_| ProviderError::protocol())?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
@@ -212,7 +212,7 @@ impl Session {
         );
         let answer = outcome.and_then(answer);
         let failure = match &answer {
-            // A page of somebody in between is no sign that the provider works.
+            // A page of a proxy in between is no sign that the provider works.
             Ok(answer) if answer.is_json() || answer.body.is_empty() => None,
             Ok(_) => Some(ProviderError::protocol()),
             Err(error) => Some(error.clone()),

@@ -5,7 +5,7 @@
 //! - [`api`]: the resource, one file for each type
 //! - [`controller`]: watches, queue, reconcile, report
 //! - [`account`]: what all objects of one API key share
-//! - [`provider`]: the four providers behind one trait
+//! - [`provider`]: the providers behind one trait
 //! - [`http`]: the one outbound client
 //! - `template`: values made of several keys
 //! - [`telemetry`]: logs, metrics and probes

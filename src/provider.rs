@@ -1,6 +1,8 @@
-//! What the four providers have in common, and the one match that builds one.
+//! Providers: one table, one file for each, and the contract that all keep.
 //!
-//! Adding a provider is one file in `provider/`, one member of the spec and one arm in [`connect`].
+//! A provider's file has, in this order, its [`Descriptor`], its [`Rules`], its [`AccountSpec`] (what
+//! its member of `spec.provider` means) and its [`Provider`] (what its API is asked). Nothing else
+//! under `src/` knows a provider by name. CONTRIBUTING.md walks through adding one.
 
 mod baseten;
 mod braintrust;
@@ -13,7 +15,7 @@ mod prime_intellect;
 mod rules;
 mod wire;
 
-pub use choice::{AccountSpec, Choice};
+pub use choice::{AccountSpec, Choice, connect};
 pub use contract::{DeleteRequest, Listing, NamedSet, Provider, Remote, Settled, Write, Written};
 pub use descriptor::{Descriptor, ManagedOption};
 pub use rules::{Files, Form, ListingNeed, Rules, Unit};
@@ -25,10 +27,10 @@ pub(crate) use pipecat::IMAGE_PULL_RULES;
 #[cfg(test)]
 pub(crate) use wire::LONGEST_ID;
 
-use crate::{api::ProviderKind, http::Session};
+use crate::api::ProviderKind;
 
-/// Every provider, in the order of [`ProviderKind::ALL`]. This is the only list of them in the
-/// program: flags, endpoints, metrics, messages and digests derive from it.
+/// Every provider, in the order of [`ProviderKind::ALL`]. This is the one table of them: the choice of
+/// a spec, flags, endpoints, metrics, messages and digests derive from it.
 pub static PROVIDERS: [&Descriptor; ProviderKind::ALL.len()] = [
     &baseten::DESCRIPTOR,
     &prime_intellect::DESCRIPTOR,
@@ -36,12 +38,11 @@ pub static PROVIDERS: [&Descriptor; ProviderKind::ALL.len()] = [
     &braintrust::DESCRIPTOR,
 ];
 
-/// Builds the provider that `choice` names. `object` is the name of the ProviderSecret.
-pub fn connect(choice: Choice<'_>, object: &str, session: Session) -> Box<dyn Provider> {
-    choice.connect(object, session)
-}
-
-/// The rules of a provider, for what is not an image pull secret.
+/// The rules of a provider for entries; a credential for a registry may have narrower ones (see
+/// [`Provider::rules`]).
 pub fn rules(kind: ProviderKind) -> &'static Rules {
     kind.descriptor().rules
 }
+
+#[cfg(test)]
+mod tests;

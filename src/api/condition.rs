@@ -132,11 +132,11 @@ reasons! {
     SecretUnavailable,
     /// The provider took the values and then failed to apply them.
     ProviderFailed,
-    /// Somebody else keeps changing what the object wrote.
+    /// Another writer keeps changing what the object wrote.
     Contended,
     /// The API key belongs to another account than the one that was written to.
     AccountChanged,
-    /// Somebody else changed or deleted what the object wrote. It was written again.
+    /// Another writer changed or deleted what the object wrote. It was written again.
     DriftDetected,
     /// A deleted object waits for what it wrote to be deleted.
     DeletionBlocked,

@@ -18,7 +18,8 @@ pub(crate) use self::rules::enumerated;
 use self::rules::{exactly_one_member, the_same_member, unchanged};
 use super::{ImagePullSecret, ReplaceImagePullSecret, SecretKeyRef};
 
-/// One of the providers. Each is a member of [`ProviderSpec`].
+/// One of the providers. Each is a member of [`ProviderSpec`] and has a row in
+/// [`PROVIDERS`](crate::provider::PROVIDERS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProviderKind {
     /// Baseten, <https://api.baseten.co>.
@@ -55,7 +56,7 @@ impl ProviderKind {
 ///
 /// A struct of optional members and not an enum: the API server answers a schema `oneOf` with
 /// `must validate one and only one schema`, and a CEL rule with our own sentence. Boxed, because
-/// thousands of objects are kept in memory and each has one of the four.
+/// thousands of objects are kept in memory and each sets one member.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -91,7 +92,7 @@ pub struct ProviderSpec {
 }
 
 /// Rules of the spec that belong to one provider, as CEL and message.
-const SPEC_RULES: [(&str, &str); 7] = [
+const SPEC_RULES: &[(&str, &str)] = &[
     (
         "has(self.data) || has(self.dataFrom) || (has(self.provider.pipecat) && has(self.provider.pipecat.imagePullSecret))",
         "name what to send: give data, dataFrom or both",
@@ -125,7 +126,7 @@ const SPEC_RULES: [(&str, &str); 7] = [
 /// Adds the rules of the spec that belong to one provider to the schema of the spec.
 pub(super) fn add_rules_of_the_spec(schema: &mut Schema) {
     for rule in SPEC_RULES {
-        validate(schema, rule).expect("a rule can be written as JSON");
+        validate(schema, *rule).expect("a rule can be written as JSON");
     }
 }
 

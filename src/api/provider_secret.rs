@@ -84,14 +84,14 @@ pub struct ProviderSecretSpec {
 
     /// How old the listing of the account may be before it is compared again with what this object
     /// wrote, in hours, minutes and seconds such as 10m or 1h30m, between 1m and 168h. What is
-    /// missing, or was changed by somebody else, is written again. All objects of an account share
+    /// missing, or was changed by another writer, is written again. All objects of an account share
     /// one listing. The default is 10m unless the operator was started with another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 16), regex(pattern = policy::INTERVAL))]
     pub verify_interval: Option<String>,
 
     /// How long after its last write an entry is written again although nothing changed, between
-    /// 1m and 168h. Only needed where the provider does not show that somebody else changed a
+    /// 1m and 168h. Only needed where the provider does not show that another writer changed a
     /// value: at Baseten and Pipecat Cloud. Without it nothing is written unless something changed.
     /// It is not for an image pull secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -135,12 +135,12 @@ pub struct EntryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Found>,
 
-    /// How often somebody else changed or deleted the secret lately.
+    /// How often another writer changed or deleted the secret lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,
 
     /// Shows that the operator wrote this record: it is made with the API key, from the name, the
-    /// id, the version and the times above. A record that was edited by somebody else is not
+    /// id, the version and the times above. A record that was edited by another writer is not
     /// believed, and nothing is deleted because of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -155,12 +155,12 @@ pub enum Found {
     Absent,
     /// At Pipecat Cloud: not even the set.
     NoSet,
-    /// A secret that somebody else wrote. A state that a newer operator wrote is read as this one.
+    /// A secret that another writer wrote. A state that a newer operator wrote is read as this one.
     #[serde(other)]
     Foreign,
 }
 
-/// How often somebody else changed or deleted a secret lately.
+/// How often another writer changed or deleted a secret lately.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftStatus {

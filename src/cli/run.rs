@@ -158,7 +158,7 @@ pub(super) fn run(flags: Flags) -> ExitCode {
         return fail("the runtime could not be started");
     };
     let ended = runtime.block_on(operate(flags, transport));
-    // A lookup of a name that nobody answers would hold up the end.
+    // A lookup of a name that gets no answer would hold up the end.
     runtime.shutdown_background();
     ended
 }
@@ -227,7 +227,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
 /// The client of the API server.
 fn client(mut config: kube::Config) -> kube::Result<Client> {
     // The queue and the watches retry by themselves; kube's own retry would hide an outage for
-    // minutes (style.md 7.16).
+    // minutes (docs/architecture.md#calls-to-the-api-server).
     config.default_retry = false;
     // Nothing else bounds a list, and the opening of a watch, that are never answered.
     config.read_timeout = Some(SILENCE);

@@ -175,9 +175,9 @@ impl Writer<'_> {
     }
 
     /// Whether the answer may mean that the secret has another id, or got one meanwhile: a secret
-    /// that was deleted by hand answers 404, at Braintrust perhaps 400 (providers.md 4.1), and a
+    /// that was deleted by hand answers 404, or 400 (docs/vendors.md#bt-13), and a
     /// name that was created by another writer is refused where a write is not an upsert
-    /// (providers.md 2.2, trap 1).
+    /// (docs/vendors.md#pi-1).
     fn may_be_elsewhere(&self, error: &ProviderError, id: Option<&str>) -> bool {
         match id {
             Some(_) => error.reason == Reason::TargetNotFound || error.is(StatusCode::BAD_REQUEST),

@@ -63,7 +63,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// An object is gone: nothing of it is kept, and a place it was given goes to the next. Where
+    /// An object is gone: its in-memory state is dropped and its permit released. Where
     /// another of its name is there already, the Secrets it names are that one's.
     pub(crate) fn forget(&self, object: &Guarded, is_replaced: bool) {
         let name = object_name(object);
@@ -75,7 +75,7 @@ impl Context {
         }
     }
 
-    /// Of an object nothing is kept in memory, and whoever claims a name that it held may have it now.
+    /// Drops the object's in-memory state and requeues objects that claim its names.
     pub(crate) fn forget_uid(&self, uid: &str, name: &ObjectName) {
         if let Some(account) = self.states.forget(uid) {
             account.limiter.forget(name);

@@ -1,5 +1,5 @@
-//! Failure: why an entry, or a whole object, is not as wanted. One type for what Kubernetes, the
-//! spec and the provider can do to us, so that conditions and retries are decided in one place.
+//! Failure: why an entry, or a whole object, is not as wanted. Kubernetes, the spec and the provider
+//! cause failures of one type, so that conditions and retries are decided in one place.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::{
 pub(crate) struct Failure {
     pub(crate) class: ErrorClass,
     pub(crate) reason: Reason,
-    /// One sentence or two: what happened, to what, and what to do. Our own words and names of
-    /// Kubernetes objects only.
+    /// One sentence or two: what happened, to what, and what to do. The operator's own words and
+    /// names of Kubernetes objects only, no text of the provider.
     pub(crate) message: String,
-    /// How long the provider asked to wait.
+    /// How long the provider asked to wait: 1 s to 15 min.
     pub(crate) retry_after: Option<Duration>,
 }
 

@@ -1,7 +1,8 @@
 //! Events: what happened to an object, told once and off the path of the pass.
 //!
 //! Own creates and not kube's recorder: that one aggregates by reason and sends the first note
-//! again, so that a second cause would be shown with the words of the first (style.md 7.6).
+//! again, so that a second cause would be shown with the words of the first
+//! (docs/decisions/0004-own-events.md).
 
 use std::{future::Future, time::Duration};
 
@@ -146,7 +147,7 @@ async fn send_all(
         }
         let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
         // A namespace that is terminating takes no events, and a quota may be full: neither
-        // matters to the object (reliability.md D-07, A-22).
+        // matters to the object (docs/reliability.md, D-07 and A-22).
         if bounded(api.create(&PostParams::default(), &event))
             .await
             .is_err()

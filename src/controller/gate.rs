@@ -211,7 +211,7 @@ fn is_settling(object: &ProviderSecret) -> bool {
     is_progressing(object) && all_synced(object)
 }
 
-/// Whether entries are being written, and nobody has said yet what came of it.
+/// Whether entries are being written, and status does not say yet what came of it.
 fn is_writing(object: &ProviderSecret) -> bool {
     is_progressing(object) && !all_synced(object)
 }

@@ -9,7 +9,8 @@ use kube::{Api, Client};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-/// Longest wait for an answer. A stalled API server does not answer at all (reliability.md 0.1).
+/// Longest wait for an answer. A stalled API server does not answer at all
+/// (docs/architecture.md#calls-to-the-api-server).
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a call failed.

@@ -73,7 +73,7 @@ pub(crate) struct Inputs<'a, 'o> {
     pub(crate) conflict: ConflictPolicy,
     /// Entries that are written although their digests are the same, by folded name.
     pub(crate) suspects: &'o BTreeMap<String, Cause>,
-    /// Whether somebody asked for a sync: what was given up is tried again.
+    /// Whether a user asked for a sync: what was given up is tried again.
     pub(crate) is_requested: bool,
     /// Now, to be compared with times in status.
     pub(crate) now: Timestamp,
@@ -172,7 +172,7 @@ fn planned<'a>(
     }
 }
 
-/// Pending means that nobody knows what the provider holds: it is never kept.
+/// Pending means that it is not known what the provider holds: it is never kept.
 fn is_held(recorded: &EntryStatus, digest: Option<&str>) -> bool {
     recorded.state != EntryState::Pending
         && recorded.digest.is_some()
@@ -202,7 +202,7 @@ fn each(
     if let Some(refused) = foreign(entry, recorded, found, inputs) {
         return (Change::Refuse(refused), found);
     }
-    // An upsert by name needs nobody's id.
+    // An upsert by name needs no id.
     if inputs.rules.listing == ListingNeed::Never {
         let change = if recorded.is_some_and(was_written) {
             Change::Update(recorded.and_then(|recorded| recorded.remote_id.clone()))

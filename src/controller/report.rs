@@ -130,14 +130,14 @@ pub(crate) async fn write(
 }
 
 /// Of the fields of a merge patch only the resourceVersion fences: one with the uid of a deleted
-/// object is accepted on its namesake (reliability.md 0.1, finding 2).
+/// object is accepted on its namesake (docs/decisions/0003-status-merge-patch.md#fences).
 fn fenced_by_version(object: &ProviderSecret, next: &ProviderSecretStatus) -> Patch<Value> {
     let version = object.resource_version();
     Patch::Merge(json!({"metadata": {"resourceVersion": version}, "status": merge_patch(next)}))
 }
 
 /// A JSON patch whose test fails on a namesake, and which others who write the same object all the
-/// time cannot hold up. Nobody else writes status.
+/// time cannot hold up. Only the operator writes status.
 fn fenced_by_uid(object: &ProviderSecret, next: &ProviderSecretStatus) -> Option<Patch<Value>> {
     let operations = json!([
         {"op": "test", "path": "/metadata/uid", "value": object.uid()?},

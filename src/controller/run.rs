@@ -205,7 +205,7 @@ fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = Objec
 }
 
 /// How many passes may call providers at once: a few less than there are at all, so that a pass
-/// that calls nobody always finds a slot.
+/// that calls no provider always finds a slot.
 fn max_provider_calls(concurrency: u16) -> usize {
     let concurrency = usize::from(concurrency);
     concurrency
@@ -213,7 +213,8 @@ fn max_provider_calls(concurrency: u16) -> usize {
         .max(1)
 }
 
-/// Every object now and then. Watches promise nothing (style.md 7.10), and to look costs no call.
+/// Every object now and then. Watches promise nothing
+/// (docs/decisions/0002-metadata-watch.md#what-a-watch-does-not-promise), and to look costs no call.
 /// One timer for all: a timer for each object would cost memory for each.
 fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
     stream::unfold(store, |store| async {
@@ -235,7 +236,8 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
         release_permit();
         return Ok(Action::await_change());
     };
-    // A panic would end the controller for every object (style.md 7.8).
+    // A panic would end the controller for every object
+    // (docs/architecture.md#a-panic-in-one-reconcile).
     let outcome = AssertUnwindSafe(reconcile::reconcile(&context, seen))
         .catch_unwind()
         .await;

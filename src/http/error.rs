@@ -1,4 +1,4 @@
-//! What can go wrong between us and a provider, classed once (design: the error table).
+//! What can go wrong between us and a provider, classed once (docs/architecture.md#error-classes).
 //!
 //! A [`ProviderError`] holds our own words only. Whatever a server or a library said is dropped
 //! here, because error bodies have been seen to quote the request.
@@ -40,7 +40,8 @@ pub struct ProviderError {
     pub reason: Reason,
     /// The HTTP status, where there was an answer.
     pub status: Option<StatusCode>,
-    /// How long the provider asked to wait, already clamped.
+    /// How long the provider asked to wait: 1 s to 15 min. Only where the class is
+    /// [`ErrorClass::Throttled`].
     pub retry_after: Option<Duration>,
 }
 
@@ -54,17 +55,18 @@ impl ProviderError {
         }
     }
 
-    /// An answer that the provider's documents do not allow.
+    /// An answer that the provider's documents do not allow: [`ErrorClass::Protocol`].
     pub fn protocol() -> Self {
         Self::new(ErrorClass::Protocol, Reason::UnexpectedResponse)
     }
 
-    /// A listing of several pages that changed while it was read. The next one may not.
+    /// A listing of several pages that changed while it was read: [`ErrorClass::Transient`], because
+    /// the next one may not.
     pub fn moved() -> Self {
         Self::new(ErrorClass::Transient, Reason::ProviderUnavailable)
     }
 
-    /// A request that is wrong as it stands.
+    /// A request that is wrong as it stands: [`ErrorClass::Config`]. Nothing was sent.
     pub fn config(reason: Reason) -> Self {
         Self::new(ErrorClass::Config, reason)
     }

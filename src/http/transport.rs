@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tower::{service_fn, util::BoxCloneSyncService};
 
-/// Longest wait for a TCP and TLS connection. Vendors' own clients wait 10 s (providers.md 1.4).
+/// Longest wait for a TCP and TLS connection. Vendors' own clients wait 10 s (docs/vendors.md#ba-12).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often an HTTP/2 connection whose answer is awaited is asked whether it lives, and how long it
 /// may take to say so. A call that is given up ends its stream only, so that all later calls would

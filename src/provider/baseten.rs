@@ -1,8 +1,8 @@
-//! Baseten: <https://docs.baseten.co/reference/management-api> (seeds baseten-workspace-upsert and
-//! baseten-team-upsert).
+//! Baseten: <https://docs.baseten.co/reference/management-api>. What is known of it beyond that is
+//! in docs/vendors.md#baseten.
 //!
-//! The write is an upsert by name. Names are folded by Baseten: every character that is not a
-//! letter or a digit is the same one (providers.md 1.3, trap 1).
+//! The write is an upsert by name. Baseten folds names: every character that is not a letter or a
+//! digit is the same one (docs/vendors.md#ba-1).
 
 use async_trait::async_trait;
 use http::Method;
@@ -30,7 +30,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         "Check that teamId is right and that the key belongs to that team.",
     )],
     managed: &[],
-    account: |spec| Some(&**spec.baseten.as_ref()?),
+    account: |spec| Some(spec.baseten.as_deref()?),
 };
 
 /// The rules of Baseten.
@@ -82,7 +82,7 @@ impl Baseten {
         }
     }
 
-    /// The id of the only team of this name.
+    /// The id of the only team of this name: names are not unique (docs/vendors.md#ba-4).
     async fn team_named(&self, name: &str) -> Result<String, ProviderError> {
         let call = Call {
             operation: "teams",
@@ -142,7 +142,7 @@ impl Provider for Baseten {
     }
 
     /// Without a team, a write goes to the primary team and a deletion by name to the default team,
-    /// which may be another (providers.md 1.3, traps 2 and 3). So the team that the listing shows is
+    /// which may be another (docs/vendors.md#ba-3). So the team that the listing shows is
     /// named; where it shows none, the name must be the only one of all teams (see the caller).
     async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         let team = match (
@@ -160,7 +160,7 @@ impl Provider for Baseten {
         wire::delete(&self.session, &path, &[]).await
     }
 
-    /// docs/vendors.md#ba-2
+    /// Without a team (docs/vendors.md#ba-2).
     fn spans_teams(&self) -> bool {
         self.team_id.is_none()
     }
@@ -200,7 +200,7 @@ impl<'a> Upsert<'a> {
     }
 }
 
-/// `SecretV1`; `id` and `team_name` are in newer documents only.
+/// `SecretV1`; `id` and `team_name` may be absent (docs/vendors.md#ba-10).
 #[derive(Deserialize)]
 struct Secret {
     name: String,
@@ -249,7 +249,7 @@ fn fold(name: &str) -> String {
         .collect()
 }
 
-/// The rule Baseten has for names that are used at build time (providers.md 1.3, trap 9).
+/// The rule for names that are used at build time, held for all (docs/vendors.md#ba-9).
 fn check_name(name: &str) -> Result<(), Reason> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let is_name = (1..=253).contains(&name.len())

@@ -1,15 +1,17 @@
-//! Braintrust: <https://www.braintrust.dev/docs/reference/api/AiSecrets> (seed braintrust-create).
+//! Braintrust: <https://www.braintrust.dev/docs/reference/api/AiSecrets>. What is known of it beyond
+//! that is in docs/vendors.md#braintrust.
 //!
-//! The POST of the seed returns an existing secret unmodified, so it is never used. An existing
-//! secret is changed by PATCH, which leaves the fields that are not sent; a new one, or one whose
-//! metadata is managed, by PUT, which replaces all (providers.md 4.3, traps 1 to 3).
+//! POST returns an existing secret unmodified, so it is never used (docs/vendors.md#bt-1). An
+//! existing secret is changed by PATCH, which leaves the fields that are not sent; a new one, or one
+//! whose metadata is managed, by PUT, which replaces all (docs/vendors.md#bt-2).
+
+mod bodies;
 
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
+use self::bodies::{Fields, Listed, Secret};
 use super::{
     AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, ManagedOption, Provider,
     Remote, Rules, Unit, Write, Written, wire,
@@ -43,7 +45,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             value: |options| Some(options.braintrust.metadata.clone().into()),
         },
     ],
-    account: |spec| Some(&**spec.braintrust.as_ref()?),
+    account: |spec| Some(spec.braintrust.as_deref()?),
 };
 
 /// The rules of Braintrust.
@@ -170,7 +172,8 @@ impl Provider for Braintrust {
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let page = match self.page(after.as_deref()).await {
-                // What the last page ended with was deleted meanwhile, so it is no cursor any more.
+                // What the last page ended with was deleted meanwhile, so it is no cursor any
+                // more (docs/vendors.md#bt-6).
                 Err(error)
                     if after.is_some()
                         && (error.is(StatusCode::BAD_REQUEST)
@@ -221,13 +224,13 @@ impl Provider for Braintrust {
     }
 
     async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
-        // By id and not by name: some proxies drop the body of a DELETE (providers.md 4.1). A
+        // By id and not by name: some proxies drop the body of a DELETE (docs/vendors.md#bt-12). A
         // secret that we wrote has an id.
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());
         let Some(id) = id else { return Ok(()) };
         let gone = wire::delete(&self.session, &["v1", "ai_secret", id], &[]).await;
         match gone {
-            // An id that is gone may answer 400 (providers.md 4.1): the listing decides.
+            // An id that is gone may answer 400 (docs/vendors.md#bt-13): the listing decides.
             Err(error) if error.is(StatusCode::BAD_REQUEST) => {
                 let listed = self.list().await?.remotes;
                 let is_there = |remote: &Remote| remote.id.as_deref() == Some(id);
@@ -238,53 +241,6 @@ impl Provider for Braintrust {
                 }
             }
             gone => gone,
-        }
-    }
-}
-
-/// `CreateAISecret`, also the body of PUT and, with fewer fields, of PATCH. `secret` is never left
-/// out: without it the request would succeed and change nothing.
-#[derive(Serialize)]
-struct Fields<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    r#type: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<&'a Map<String, Value>>,
-    secret: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    org_name: Option<&'a str>,
-}
-
-/// `AISecret`; `secret_updated_at` is absent on older servers.
-#[derive(Deserialize)]
-#[expect(clippy::struct_field_names, reason = "the names are Braintrust's")]
-struct Secret {
-    id: Option<String>,
-    name: String,
-    org_id: Option<String>,
-    r#type: Option<String>,
-    updated_at: Option<String>,
-    secret_updated_at: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    objects: Vec<Secret>,
-}
-
-impl From<Secret> for Remote {
-    fn from(secret: Secret) -> Self {
-        let version = secret
-            .secret_updated_at
-            .as_deref()
-            .or(secret.updated_at.as_deref());
-        Self {
-            id: wire::id(secret.id),
-            version: wire::version(version),
-            name: secret.name,
-            ..Self::default()
         }
     }
 }

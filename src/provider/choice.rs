@@ -104,9 +104,9 @@ impl<'a> Choice<'a> {
     pub fn may_recreate(self) -> bool {
         self.account.may_recreate()
     }
+}
 
-    /// Builds the provider (see [`AccountSpec::connect`]).
-    pub fn connect(self, object: &str, session: Session) -> Box<dyn Provider> {
-        self.account.connect(object, session)
-    }
+/// Builds the provider that the object named `object` has chosen (see [`AccountSpec::connect`]).
+pub fn connect(choice: Choice<'_>, object: &str, session: Session) -> Box<dyn Provider> {
+    choice.account.connect(object, session)
 }

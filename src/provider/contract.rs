@@ -1,4 +1,4 @@
-//! What the controller asks of a provider: one trait, and what goes in and out of it.
+//! The contract between the controller and a provider: one trait, and what goes in and out of it.
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -6,60 +6,126 @@ use secrecy::SecretString;
 use super::{Form, Options, Rules};
 use crate::http::ProviderError;
 
-/// One provider account, or one set of it, as the controller sees it.
+/// One account at a provider, as one object uses it.
+///
+/// The controller decides what is written and when it is tried again; an implementation turns one
+/// call of a method into the provider's calls, says what the answers mean, and keeps nothing between
+/// two calls. It never tries again by itself, never waits, and never reads a value back: no provider
+/// gives one (docs/vendors.md#ge-1).
+///
+/// # Errors of all methods
+/// [`Session::call`](crate::http::Session::call) classes what fails, and most methods pass it on
+/// (docs/architecture.md#error-classes):
+///
+/// - 404 and 410 are [`Config`](crate::http::ErrorClass::Config) with the reason `TargetNotFound`,
+/// - 409 is `Config` with the reason `Rejected`, like every other 4xx without a meaning of its own,
+/// - an answer that cannot be read is [`Protocol`](crate::http::ErrorClass::Protocol). This holds for
+///   a write too, although it may have been carried out.
+///
+/// A method says below where it must class an answer differently, with
+/// [`ProviderError::with`]. [`Waiting`](crate::http::ErrorClass::Waiting) is never returned, and no
+/// error holds text of the provider (docs/vendors.md#ge-4).
 #[async_trait]
 pub trait Provider: Send + Sync {
-    /// The rules of this provider.
+    /// The rules for what this object writes: those of the descriptor, or narrower ones.
     fn rules(&self) -> &'static Rules;
 
-    /// Everything the account's scope holds, all pages of it. Values are never readable. At Pipecat
-    /// these are the sets, elsewhere the secrets.
+    /// Everything that the account's scope holds, all pages of it: the sets where
+    /// [`Rules::unit`] is [`Unit::Set`](super::Unit::Set), else the secrets. Sends reads only, so it
+    /// can be repeated at any time, and one listing serves all objects of the account.
+    ///
+    /// A name that the listing lacks counts as deleted by another writer. So a listing is whole or it
+    /// is an error.
+    ///
+    /// # Errors
+    /// `Protocol` when the pages do not end within the bound that the provider's file names;
+    /// [`ProviderError::moved`], which is `Transient`, when secrets moved between the pages while they
+    /// were read. 404 is `TargetNotFound`: the team or organization does not exist. 409 and
+    /// unreadable answers as above.
     async fn list(&self) -> Result<Listing, ProviderError>;
 
-    /// The keys of the set that this object writes to; none if the set does not exist. Only where
-    /// [`Rules::unit`] is [`Unit::Set`].
+    /// The keys of the set that this object writes to, in any order; none if the set does not exist.
+    /// Only asked where [`Rules::unit`] is [`Unit::Set`](super::Unit::Set). Sends reads only.
+    ///
+    /// # Errors
+    /// 404 is no error: it is `Ok(None)`. `Protocol` for an answer without the keys, which must not
+    /// pass for a set without keys. 409 as above.
     async fn members(&self) -> Result<Option<Vec<String>>, ProviderError> {
         Ok(None)
     }
 
-    /// Brings entries to their values. Where [`Rules::unit`] is [`Unit::Each`] there is exactly
-    /// one; where it is [`Unit::Set`] they are all the wanted entries of the set.
+    /// Brings entries to their values. Where [`Rules::unit`] is [`Unit::Each`](super::Unit::Each)
+    /// there is exactly one entry; else they are all the entries of the set that the object wants, at
+    /// least one.
+    ///
+    /// The write of an entry with an id is idempotent, and so is every write where
+    /// [`Rules::listing`] is not [`ListingNeed::Create`](super::ListingNeed::Create): the controller
+    /// may send it again after any error. Elsewhere a write without an id creates, and before the
+    /// controller sends it again it lists.
+    ///
+    /// # Errors
+    /// 404 with an id is `TargetNotFound`: the controller lists, and writes once more to the id that
+    /// is there now. 409 is `Rejected` if the name is taken: where `Rules::listing` is
+    /// `ListingNeed::Create` the controller lists, and updates what is there. A 409 that passes by
+    /// itself must be made `Transient` with `ProviderUnavailable`. A refusal that only another secret
+    /// can heal is `Config` with `Immutable`. Unreadable answers as above: a record without the id
+    /// that the answer should have had would be wrong.
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError>;
 
-    /// Deletes one entry. One that is not there is deleted.
+    /// Deletes one entry. Idempotent: the controller may send it again after any error.
+    ///
+    /// # Errors
+    /// 404 and 410 are no errors: what is not there is deleted. A 409 that passes by itself must be
+    /// made `Transient`. The body of a success is not read. `Config` with `Ambiguous` when the name
+    /// could mean another's secret; then nothing is deleted.
     async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError>;
 
-    /// Deletes the set that this object wrote to, which holds nothing any more. Only where
-    /// [`Rules::unit`] is [`Unit::Set`].
+    /// Deletes the set that this object wrote to, after the controller has seen that it has no keys
+    /// left and that this object made it. Only asked where [`Rules::unit`] is
+    /// [`Unit::Set`](super::Unit::Set). Idempotent.
+    ///
+    /// # Errors
+    /// As [`Provider::delete`].
     async fn delete_set(&self) -> Result<(), ProviderError> {
         Ok(())
     }
 
-    /// Whose secrets these are, where the spec does not say and the provider can be asked without
-    /// a write. It tells two objects apart that write one name with two keys.
+    /// The id of the team, user or organization that the secrets belong to; none where the provider
+    /// does not tell it to this key. It tells two objects apart that write one name with two keys.
+    /// Sends reads only; the account asks until there is an answer, and then never again.
+    ///
+    /// # Errors
+    /// An error that concerns the whole account, such as a refused key, is tried again by the next
+    /// object. Every other one, 404, 409 and unreadable answers among them, counts as `Ok(None)`.
     async fn scope(&self) -> Result<Option<String>, ProviderError> {
         Ok(None)
     }
 
-    /// Whether the provider has finished what it accepted.
+    /// Whether the provider has finished what it accepted. Asked after a write, and again later while
+    /// it is [`Settled::Pending`]. Sends reads only.
+    ///
+    /// # Errors
+    /// What was just accepted and is not shown is `Settled::Pending` and no error, 404 included. 409
+    /// and unreadable answers as above.
     async fn settled(&self) -> Result<Settled, ProviderError> {
         Ok(Settled::Ready)
     }
 
     /// The set to which everything belongs that this object writes; none where each entry stands for
-    /// itself.
+    /// itself. Sends nothing.
     fn set(&self) -> Option<NamedSet<'_>> {
         None
     }
 
     /// Whether the listing may show secrets of several teams, of which a deletion by name may hit
-    /// another than the one that is meant.
+    /// another than the one that is meant. The controller then deletes only what the listing shows
+    /// with its team, or the only team's. Sends nothing.
     fn spans_teams(&self) -> bool {
         false
     }
 
     /// The name under which the listing shows what this object writes to: the entry's own name, or
-    /// the set's.
+    /// that of [`Provider::set`]. Sends nothing.
     fn listed_name<'a>(&'a self, entry: &'a str) -> &'a str {
         self.set().map_or(entry, |set| set.name)
     }
@@ -77,22 +143,23 @@ pub struct NamedSet<'a> {
 /// What a listing shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Everything that is there.
+    /// Everything that is there, in any order.
     pub remotes: Vec<Remote>,
-    /// Whose secrets these are, where the listing tells.
+    /// The id of the scope (see [`Provider::scope`]), where the listing tells it.
     pub scope: Option<String>,
 }
 
-/// One thing the listing shows.
+/// One secret or set that the listing shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remote {
-    /// The name as the provider spells it.
+    /// The name as the provider spells it; not folded.
     pub name: String,
-    /// The id, where there is one.
+    /// The id, where there is one: 1 to 64 characters of `[A-Za-z0-9_:-]`, a set's name also with `.`.
     pub id: Option<String>,
-    /// The version, where there is one: the time of its last change, or of its creation.
+    /// The version, where there is one: the time of the last change, or of the creation, as RFC 3339
+    /// in UTC.
     pub version: Option<String>,
-    /// What it is, where the provider has several kinds that cannot become one another.
+    /// The form, where the provider has several that cannot become one another.
     pub form: Option<Form>,
     /// The region, where there is one.
     pub region: Option<String>,
@@ -103,44 +170,46 @@ pub struct Remote {
 /// One entry to be deleted.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteRequest<'a> {
-    /// The name.
+    /// The name, as the listing spells it if `shown` is given.
     pub name: &'a str,
-    /// The id, where one is known.
+    /// The id that the record holds. Where the provider deletes by id and neither this nor `shown`
+    /// has one, there is nothing to delete.
     pub id: Option<&'a str>,
-    /// What a listing that was just taken shows of it, where the provider deletes by name.
+    /// What a listing shows that was just taken. Given where [`Rules::deletes_by_name`] is true and
+    /// [`Rules::unit`] is [`Unit::Each`](super::Unit::Each).
     pub shown: Option<&'a Remote>,
 }
 
 /// One entry to be written.
 pub struct Write<'a> {
-    /// The name.
+    /// The name, which [`Rules::check_name`] has accepted.
     pub name: &'a str,
-    /// The value as it goes over the wire.
+    /// The value as it goes over the wire; never empty (docs/vendors.md#ge-7).
     pub value: &'a SecretString,
     /// The managed options.
     pub options: &'a Options,
-    /// The id of the secret that is there, where one is known.
+    /// The id of the secret that is there, where one is known. With it the write is an update.
     pub id: Option<&'a str>,
 }
 
 /// What the provider said of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// The id, where there is one.
+    /// The id, where there is one; bounds as in [`Remote::id`].
     pub id: Option<String>,
-    /// The version after the write, where there is one.
+    /// The version after the write, where the answer has one; shape as in [`Remote::version`].
     pub version: Option<String>,
-    /// Whose secrets these are, where the answer tells.
+    /// The id of the scope (see [`Provider::scope`]), where the answer tells it.
     pub scope: Option<String>,
 }
 
 /// Whether the provider has finished what it accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// Yes.
+    /// It has.
     Ready,
     /// Not yet.
     Pending,
-    /// It failed; the write must be made again.
+    /// It failed, and everything must be written again.
     Failed,
 }

@@ -1,28 +1,31 @@
-//! Pipecat Cloud: <https://docs.pipecat.ai/deployment/pipecat-cloud/rest-reference> (seed
-//! pipecat-put).
+//! Pipecat Cloud: <https://docs.pipecat.ai/deployment/pipecat-cloud/rest-reference>. What is known of
+//! it beyond that is in docs/vendors.md#pipecat-cloud.
 //!
-//! One object writes one secret set. PUT merges keys (very likely, not stated), so all wanted keys
-//! are sent each time: right under merge and under replace. What is accepted is applied later: the
-//! set is `pending` until it is `ready` (providers.md 3.2, traps 1 and 2).
+//! One object writes one secret set. Whether PUT merges keys or replaces them is not stated, so all
+//! wanted keys are sent each time (docs/vendors.md#pc-1). What is accepted is applied later: the set
+//! is `pending` until it is `ready` (docs/vendors.md#pc-2).
 
 mod image_pull;
+mod sets;
 
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use self::image_pull::ImagePull;
 #[cfg(test)]
 pub(crate) use self::image_pull::RULES as IMAGE_PULL_RULES;
+use self::{
+    image_pull::ImagePull,
+    sets::{Pair, Put, Set, inventory, put, unless_busy},
+};
 use super::{
     AccountSpec, Choice, DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption,
-    NamedSet, Provider, Remote, Rules, Settled, Unit, Write, Written, wire,
+    NamedSet, Provider, Rules, Settled, Unit, Write, Written, wire,
 };
 use crate::{
     api::{self, ImagePullSecret, ProviderKind, Reason, ReplaceImagePullSecret, SecretKeyRef},
-    http::{Body, Call, ErrorClass, ProviderError, Scheme, Session},
+    http::{Body, Call, ProviderError, Scheme, Session},
 };
 
 /// The descriptor of Pipecat Cloud.
@@ -50,7 +53,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         name: "host",
         value: |options| options.host.clone().map(Value::from),
     }],
-    account: |spec| Some(&**spec.pipecat.as_ref()?),
+    account: |spec| Some(spec.pipecat.as_deref()?),
 };
 
 /// The rules of Pipecat Cloud.
@@ -206,119 +209,7 @@ impl Provider for Pipecat {
     }
 }
 
-/// Every set of the organization.
-async fn sets(session: &Session) -> Result<Vec<Set>, ProviderError> {
-    let call = Call {
-        operation: "list",
-        path: &["v1", "secrets"],
-        ..Call::default()
-    };
-    let listed: Listed = session.call(call).await?.json()?;
-    Ok(listed.sets)
-}
-
-async fn inventory(session: &Session) -> Result<Listing, ProviderError> {
-    Ok(Listing {
-        remotes: sets(session).await?.into_iter().map(Remote::from).collect(),
-        scope: None,
-    })
-}
-
-/// Sends a PUT.
-async fn put(session: &Session, call: Call<'_>) -> Result<Written, ProviderError> {
-    match session.call(call).await {
-        // 200 in the seed and 202 in newer documents, whose members differ. A page of somebody in
-        // between is no answer of Pipecat's.
-        Ok(answer) => answer
-            .json()
-            .map(|_: Map<String, Value>| Written::default()),
-        Err(error) => Err(unless_busy(error)),
-    }
-}
-
-/// A change of the same set is under way; it ends by itself (providers.md 3.2, trap 7).
-fn unless_busy(error: ProviderError) -> ProviderError {
-    if error.is(StatusCode::CONFLICT) {
-        error.with(ErrorClass::Transient, Reason::ProviderUnavailable)
-    } else {
-        error
-    }
-}
-
-/// `RegularSecretsRequest`, with the region of the newer documents.
-#[derive(Serialize)]
-struct Put<'a> {
-    secrets: Vec<Pair<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    region: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Pair<'a> {
-    secret_key: &'a str,
-    secret_value: &'a str,
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    sets: Vec<Set>,
-}
-
-/// A set in the list (with a name and a type) or by itself (without).
-#[derive(Deserialize)]
-struct Set {
-    #[serde(default)]
-    name: String,
-    r#type: Option<String>,
-    region: Option<String>,
-    status: Option<String>,
-    secrets: Option<Vec<Field>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Field {
-    field_name: String,
-}
-
-impl Set {
-    fn settled(&self) -> Settled {
-        match self.status.as_deref() {
-            // An older server has no status: what it accepted is there.
-            None | Some("ready") => Settled::Ready,
-            Some("failed") => Settled::Failed,
-            Some(_) => Settled::Pending,
-        }
-    }
-}
-
-impl From<Set> for Remote {
-    fn from(set: Set) -> Self {
-        let is_image_pull = set.r#type.as_deref() == Some("imagePullSecret");
-        Self {
-            // A set has no id but its name, which no other set of the organization has.
-            id: Some(set.name.clone()).filter(|name| is_set_name(name)),
-            name: set.name,
-            form: Some(if is_image_pull {
-                Form::ImagePull
-            } else {
-                Form::Text
-            }),
-            region: set.region,
-            ..Self::default()
-        }
-    }
-}
-
-/// Whether a name is one that Pipecat gives sets: lower-case labels joined by dots, at most 63
-/// characters (providers.md 3.2, trap 8).
-fn is_set_name(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    (1..=63).contains(&name.len()) && name.bytes().all(is_plain)
-}
-
-/// `[A-Za-z0-9_-]`, at most 64 characters (providers.md 3.2, trap 8).
+/// `[A-Za-z0-9_-]`, 1 to 64 characters (docs/vendors.md#pc-8).
 fn check_name(name: &str) -> Result<(), Reason> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let is_name = (1..=64).contains(&name.len()) && name.bytes().all(is_plain);

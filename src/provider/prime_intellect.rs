@@ -1,19 +1,22 @@
-//! PrimeIntellect: <https://docs.primeintellect.ai/api-reference/secrets> (seed
-//! primeintellect-create).
+//! PrimeIntellect: <https://docs.primeintellect.ai/api-reference/secrets>. What is known of it beyond
+//! that is in docs/vendors.md#primeintellect.
 //!
-//! There is no upsert: POST creates, PATCH changes by id, so the listing decides which it is. The
-//! team is a body field on POST and a query parameter elsewhere (providers.md 2.2, traps 1 to 3).
+//! There is no upsert: POST creates, PATCH changes by id, so the listing decides which it is
+//! (docs/vendors.md#pi-1). The team is a body field on POST and a query parameter elsewhere
+//! (docs/vendors.md#pi-2).
+
+mod bodies;
 
 use std::collections::HashSet;
 
 use async_trait::async_trait;
 use http::Method;
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
 
+use self::bodies::{Create, Page, Update, WhoAmI, Wrapped};
 use super::{
-    AccountSpec, Choice, DeleteRequest, Descriptor, Files, Form, Listing, ListingNeed,
-    ManagedOption, Options, Provider, Remote, Rules, Unit, Write, Written, wire,
+    AccountSpec, Choice, DeleteRequest, Descriptor, Files, Listing, ListingNeed, ManagedOption,
+    Options, Provider, Remote, Rules, Unit, Write, Written, wire,
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
@@ -41,7 +44,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             value: |options| Some(is_file(options).into()),
         },
     ],
-    account: |spec| Some(&**spec.prime_intellect.as_ref()?),
+    account: |spec| Some(spec.prime_intellect.as_deref()?),
 };
 
 /// The rules of PrimeIntellect.
@@ -63,7 +66,7 @@ const RULES: Rules = Rules {
 
 /// The longest file, in bytes of base64 (docs/vendors.md#pi-4).
 const MAX_FILE: usize = 64 * 1024;
-/// Secrets a page; the server's own default, and no larger one is documented.
+/// Secrets a page: the server's own default (docs/vendors.md#pi-3).
 const PAGE: usize = 100;
 /// Pages that are read at most; a listing that does not end is an error, not a shorter listing.
 const MAX_PAGES: usize = 100;
@@ -198,7 +201,7 @@ impl Provider for PrimeIntellect {
             Some(id) => self.update(id, entry).await?,
             None => self.create(entry).await?,
         };
-        // `data` may be null (seed); what is known of an updated secret is then its id.
+        // `data` may be null (docs/vendors.md#pi-9); what is known of an updated secret is then its id.
         let scope = answer
             .data
             .as_ref()
@@ -234,93 +237,11 @@ impl Provider for PrimeIntellect {
     }
 }
 
-/// What is needed of whoami.
-#[derive(Deserialize)]
-struct WhoAmI {
-    data: Person,
-}
-
-#[derive(Deserialize)]
-struct Person {
-    id: Option<String>,
-}
-
-/// `SecretCreateRequest`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Create<'a> {
-    name: &'a str,
-    value: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    team_id: Option<&'a str>,
-    is_file: bool,
-}
-
-/// `SecretUpdateRequest`; a field that is absent stays as it is.
-#[derive(Serialize)]
-struct Update<'a> {
-    value: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-}
-
-/// `SecretResponse`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Secret {
-    id: Option<String>,
-    name: String,
-    #[serde(default)]
-    is_file: bool,
-    user_id: Option<String>,
-    team_id: Option<String>,
-    updated_at: Option<String>,
-}
-
-/// `GenericResponse[SecretResponse]`.
-#[derive(Deserialize)]
-struct Wrapped {
-    data: Option<Secret>,
-}
-
-/// A page; the vendor's schema says `total_count`, its own client expects `totalCount`.
-#[derive(Deserialize)]
-struct Page {
-    data: Vec<Secret>,
-    total_count: Option<usize>,
-    #[serde(rename = "totalCount")]
-    total_count_camel: Option<usize>,
-}
-
-impl Page {
-    fn total(&self) -> Option<usize> {
-        self.total_count.or(self.total_count_camel)
-    }
-}
-
-impl From<Secret> for Remote {
-    fn from(secret: Secret) -> Self {
-        Self {
-            name: secret.name,
-            id: wire::id(secret.id),
-            version: wire::version(secret.updated_at.as_deref()),
-            form: Some(if secret.is_file {
-                Form::File
-            } else {
-                Form::Text
-            }),
-            ..Self::default()
-        }
-    }
-}
-
 fn is_file(options: &Options) -> bool {
     options.prime_intellect.is_file.unwrap_or(false)
 }
 
-/// `^[A-Z][A-Z0-9_]*$`, 1 to 255 characters (seed).
+/// `^[A-Z][A-Z0-9_]*$`, 1 to 255 characters (docs/vendors.md#pi-6).
 fn check_name(name: &str) -> Result<(), Reason> {
     let is_plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     let is_name = (1..=255).contains(&name.len())

@@ -1,14 +1,16 @@
-//! What may leave a provider's answer for our status: ids and times, in a form we chose.
+//! What may pass from a provider's answer into status: ids and times, in a form that the operator
+//! chooses. And what several providers do alike.
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 
 use crate::http::{Call, ProviderError, Session};
 
-/// The longest id that is kept; the vendors' are UUIDs and shorter.
+/// The longest id that is kept, in characters; the vendors' are UUIDs and shorter.
 pub(crate) const LONGEST_ID: usize = 64;
 
-/// An id, if it is one: an id goes into paths and status, so it has a bound and a plain alphabet.
+/// The text as an id: 1 to [`LONGEST_ID`] (64) characters of `[A-Za-z0-9_:-]`. None for every other
+/// text: an id goes into paths and into status.
 pub(super) fn id(text: Option<String>) -> Option<String> {
     text.filter(|text| {
         (1..=LONGEST_ID).contains(&text.len())
@@ -18,9 +20,9 @@ pub(super) fn id(text: Option<String>) -> Option<String> {
     })
 }
 
-/// A time as a version: the instant in UTC, so that another spelling of it is not a change.
+/// A time as a version: the instant as RFC 3339 in UTC, so that another spelling of it is not a change
+/// (docs/vendors.md#ge-9). A time without an offset is taken for UTC. None for what is no time.
 pub(super) fn version(text: Option<&str>) -> Option<String> {
-    // Vendors leave out the offset now and then; they mean UTC.
     let text = text?;
     text.parse::<Timestamp>()
         .or_else(|_| format!("{text}Z").parse::<Timestamp>())
@@ -28,8 +30,11 @@ pub(super) fn version(text: Option<&str>) -> Option<String> {
         .map(|instant| instant.to_string())
 }
 
-/// Deletes what a path names. What is not there is deleted; what the answer says does not matter,
-/// and some have none.
+/// Deletes what a path names. Idempotent. The body of a success is not read: some have none.
+///
+/// # Errors
+/// Those of [`Session::call`], but not 404 and 410: what is not there is deleted
+/// (docs/vendors.md#ge-3).
 pub(super) async fn delete(
     session: &Session,
     path: &[&str],
@@ -49,7 +54,7 @@ pub(super) async fn delete(
     }
 }
 
-/// Names that fold to themselves.
+/// The fold of a provider that tells all names apart.
 pub(super) fn unfolded(name: &str) -> String {
     name.to_owned()
 }

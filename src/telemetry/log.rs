@@ -127,7 +127,7 @@ fn plain_fields() -> impl for<'writer> FormatFields<'writer> {
 }
 
 /// A text in which every control character is escaped as in JSON: a terminal acts on them, and a line
-/// break begins a line that nobody wrote. In JSON they are those that it allows.
+/// break begins a line that the operator did not write. In JSON they are those that it allows.
 fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {

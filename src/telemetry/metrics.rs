@@ -266,7 +266,7 @@ impl Metrics {
         add(&self.0.keys_left_behind, kind, count);
     }
 
-    /// Somebody else touched `count` entries at a provider, in the way that `drift` names.
+    /// Another writer touched `count` entries at a provider, in the way that `drift` names.
     pub fn drift_detected(&self, kind: ProviderKind, drift: &'static str, count: usize) {
         if count > 0 {
             let labels = DriftLabels {

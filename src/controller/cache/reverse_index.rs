@@ -1,4 +1,4 @@
-//! Which objects name which Secret, so that a change of one wakes its objects and nobody else.
+//! Which objects name which Secret, so that a change of one requeues its objects and no others.
 
 use std::{
     collections::HashMap,

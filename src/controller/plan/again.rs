@@ -1,5 +1,5 @@
 //! What is written again when its time has come: what `spec.rewriteInterval` asks for, and what a
-//! write that nobody heard of again may have overwritten.
+//! write without an answer may have overwritten.
 //!
 //! A write without an answer may still be on its way when the next one is acknowledged, and come in
 //! after it. So the record keeps what may be on its way until a later write has confirmed the

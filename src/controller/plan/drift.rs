@@ -16,7 +16,7 @@ use crate::{
     provider::{Rules, Unit},
 };
 
-/// How often in a day an entry is written again because somebody else changed it.
+/// How often in a day an entry is written again because another writer changed it.
 const REPAIRS: i32 = 3;
 /// After which the count begins anew.
 const WINDOW: SignedDuration = SignedDuration::from_hours(24);
@@ -24,7 +24,7 @@ const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 /// Why an entry is written although nothing changed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cause {
-    /// Somebody else touched it.
+    /// Another writer touched it.
     Drift(Drift),
     /// `spec.rewriteInterval` is over.
     Due,
@@ -34,7 +34,7 @@ pub(crate) enum Cause {
     OverwrittenByPeer,
 }
 
-/// What somebody else did.
+/// What another writer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Drift {
     /// Deleted it.
@@ -64,7 +64,7 @@ pub(crate) enum Evidence {
     Full,
 }
 
-/// The entries that somebody else touched. `members` are the keys of the set, where there are sets;
+/// The entries that another writer touched. `members` are the keys of the set, where there are sets;
 /// `evidence` says of a folded name what the listing may prove.
 pub(crate) fn drifted(
     recorded: &[EntryStatus],
@@ -75,7 +75,7 @@ pub(crate) fn drifted(
 ) -> BTreeMap<String, Drift> {
     recorded
         .iter()
-        // What was not acknowledged is not held, so nobody can have taken it away.
+        // What was not acknowledged is not held, so no other writer can have taken it away.
         .filter(|entry| was_written(entry) && entry.state != EntryState::Pending)
         .filter_map(|entry| {
             let folded = (rules.fold)(&entry.name);
@@ -88,14 +88,14 @@ pub(crate) fn drifted(
         .collect()
 }
 
-/// What somebody else did, and how much a listing must prove before that is believed.
+/// What another writer did, and how much a listing must prove before that is believed.
 fn of_secret(entry: &EntryStatus, snapshot: &Snapshot, rules: &Rules) -> Option<(Drift, Evidence)> {
     match is_shown_as_ours(entry, snapshot, rules) {
         Shown::Absent => Some((Drift::Missing, Evidence::Full)),
         Shown::Other => Some((Drift::Changed, Evidence::Presence)),
         Shown::Ours(remote) => match (&entry.remote_version, &remote.version) {
             (Some(known), Some(shown)) if !same_instant(known, shown) => {
-                // What somebody writes after us has a later time. An earlier one is the state
+                // What another client writes after us has a later time. An earlier one is the state
                 // before our own write, which is not shown yet.
                 let needed = if is_earlier(shown, known) {
                     Evidence::Full

@@ -43,7 +43,7 @@ pub(crate) fn foreign(
     let provider = inputs.rules.kind;
     let is_foreign_set = match inputs.rules.unit {
         Unit::Each => found == Some(Found::Foreign),
-        // A set of which nothing was written is somebody else's as a whole.
+        // A set of which nothing was written is another writer's as a whole.
         Unit::Set => matches!(inputs.members, Members::Keys(_)) && !has_part(inputs),
     };
     match inputs.set {
@@ -57,7 +57,7 @@ pub(crate) fn foreign(
     }
 }
 
-/// A name that is somebody else's.
+/// A name that is another writer's.
 pub(crate) fn taken(name: &str, rules: &Rules) -> Failure {
     let message = format!(
         "{name} exists at {} and was not written by this object. Use another name, delete it there, or set conflictPolicy to Overwrite.",

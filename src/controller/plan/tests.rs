@@ -41,7 +41,7 @@ fn record(name: &str, digest: Option<&str>, state: EntryState) -> EntryStatus {
     }
 }
 
-/// Nobody else claims anything.
+/// No other object claims anything.
 struct Unclaimed;
 
 impl Claimed for Unclaimed {

@@ -62,7 +62,7 @@ impl Reconcile<'_> {
             Ok(account) => self.delete_all(account, choice, &left).await?,
             Err(failure) => Cleanup::Blocked(left, failure),
         };
-        // Also where the key is remembered: nobody will put a better one there.
+        // Also where the key is remembered: no user will put a better one there.
         let is_namespace_terminating =
             self.is_key_gone(choice) && is_terminating(&self.context.client, &self.namespace).await;
         let remaining = self.remaining(known_since, is_namespace_terminating);

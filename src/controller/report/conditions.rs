@@ -26,7 +26,7 @@ pub(crate) enum ReadyState {
     Reconciling { after_failure: bool },
     /// `Ready=False`, `Stalled=True`.
     Stalled,
-    /// `Ready=False` and nobody works on it.
+    /// `Ready=False`, and the operator does not work on it.
     Suspended,
 }
 

@@ -1,7 +1,7 @@
 //! The finalizer that keeps a deleted object until what it wrote is deleted.
 //!
 //! It is added and removed by a JSON patch with tests, never by server-side apply, which would
-//! create the object anew if it is gone (reliability.md 0.1, finding 3).
+//! create the object anew if it is gone (docs/decisions/0003-status-merge-patch.md#finalizer).
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub(crate) async fn set(
         let patch = patch(&newest, is_wanted).ok_or(KubernetesError::Unavailable)?;
         match bounded(api.patch(&object.name_any(), &parameters, &patch)).await {
             Ok(answer) => return Ok(remember(context, answer)),
-            // Somebody else changed the list, or the object was replaced: a failed test is answered
+            // Another writer changed the list, or the object was replaced: a failed test is answered
             // with 422.
             Err(KubernetesError::Conflict | KubernetesError::Invalid) => {
                 let live = bounded(api.get(&object.name_any())).await?;

@@ -188,7 +188,7 @@ pub(crate) fn orphaned(kind: ProviderKind, names: &[String]) -> Option<EventNote
     )
 }
 
-/// What somebody else did to entries.
+/// What another writer did to entries.
 pub(crate) fn drifted(kind: ProviderKind, drift: Drift, names: &[String]) -> Option<EventNote> {
     let what = match drift {
         Drift::Missing => "deleted",

@@ -13,7 +13,7 @@ use crate::{
     provider::rules,
 };
 
-/// The record of an entry before it is written: nobody knows what the provider holds until it has
+/// The record of an entry before it is written: it is not known what the provider holds until it has
 /// answered. None if the entry needs no such record: it was never written, and need not be known
 /// later (`must_know`) whether it was there before.
 pub(crate) fn pending(planned: &PlannedEntry<'_>, must_know: bool) -> Option<EntryStatus> {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Types of Secrets that are sent nowhere: they are powers over this cluster, and no user means to
-/// give those to a SaaS (reliability.md 2.1, CVE-2026-42876).
+/// give those to a SaaS (docs/architecture.md#secrets-that-are-sent-nowhere).
 const REFUSED: [&str; 3] = [
     "kubernetes.io/service-account-token",
     "bootstrap.kubernetes.io/token",

@@ -165,7 +165,7 @@ fn desired_entry(
     bytes: Result<&[u8], Failure>,
     rules: &Rules,
 ) -> DesiredEntry {
-    // Of a file a newline at the end is part, and of a text of several lines it is usual.
+    // A newline at the end is part of a file, and usual in a text of several lines.
     let is_line = !rules.is_file(&options)
         && bytes.as_ref().is_ok_and(|bytes| {
             let newline = bytes.iter().position(|byte| *byte == b'\n');

@@ -33,7 +33,7 @@ impl Session<'_> {
         let mut snapshot = self.listing(began, Duration::ZERO).await?;
         let mut shown = is_shown_as_ours(entry, &snapshot, self.rules());
         if matches!(shown, Shown::Absent) && !snapshot.proves_absence {
-            // An empty list must not be read as "all were deleted" (providers.md 4.3, trap 9).
+            // An empty list must not be read as "all were deleted" (docs/vendors.md#bt-9).
             snapshot = self.listing(Instant::now(), Duration::ZERO).await?;
             shown = is_shown_as_ours(entry, &snapshot, self.rules());
         }

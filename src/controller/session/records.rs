@@ -2,7 +2,7 @@
 //!
 //! Another writer of status could else have the operator delete, or write over, secrets that are not
 //! the object's. So each record is sealed with the API key, and an unverified one proves nothing
-//! (docs/security.md#what-status-shows).
+//! (docs/security.md#what-whoever-may-write-only-its-status-may-do).
 
 use super::Session;
 use crate::{
@@ -76,7 +76,7 @@ impl Session<'_> {
     }
 }
 
-/// The records as status shows them, whoever wrote them there.
+/// The records as status shows them, verified or not.
 pub(crate) fn raw_records(object: &ProviderSecret) -> &[EntryStatus] {
     let status = object.status.as_ref();
     status.map_or(&[], |status| status.entries.as_slice())

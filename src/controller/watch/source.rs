@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How long a watch runs before it is opened anew, in seconds. Below the 240 s after which some
-/// load balancers cut a silent connection (style.md 7.10).
+/// load balancers cut a silent connection (docs/decisions/0002-metadata-watch.md#own-streams).
 const WATCH_SECONDS: u32 = 200;
 /// Objects in one page of a list. A page is in memory as text, as a tree and as objects at once.
 const PAGE: u32 = 100;

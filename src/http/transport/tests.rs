@@ -24,7 +24,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// The key and the value of the tests, which must reach nobody but the provider.
+/// The key and the value of the tests, which must reach the provider only.
 const KEY: &str = "key-of-the-tests";
 const VALUE: &str = "value-of-the-tests";
 /// A name that no DNS knows.
@@ -85,7 +85,7 @@ fn trouble<T>(outcome: Result<T, ProviderError>) -> Option<(ErrorClass, Reason)>
     outcome.err().map(|error| (error.class, error.reason))
 }
 
-/// Nobody was reached, so nothing was sent.
+/// No server was reached, so nothing was sent.
 const UNREACHED: Option<(ErrorClass, Reason)> = Some((ErrorClass::Transient, Reason::NetworkError));
 /// The connection ended after a write may have left.
 const UNSURE: Option<(ErrorClass, Reason)> =

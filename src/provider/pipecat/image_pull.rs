@@ -1,7 +1,7 @@
 //! Image pull secrets of Pipecat Cloud: a set that is one credential for one registry.
 //!
 //! Such a set cannot be read by itself, so everything that is known of it comes from the list. Some
-//! servers do not update one that exists (providers.md 3.2, trap 6): that is told from any other
+//! servers do not update one that exists (docs/vendors.md#pc-6): that is told from any other
 //! refusal by the list, which showed it.
 
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::{inventory, put, sets, unless_busy};
+use super::sets::{Set, inventory, put, sets, unless_busy};
 use crate::{
     api::{ProviderKind, Reason},
     http::{Body, Call, ErrorClass, ProviderError, Scheme, Session},
@@ -88,7 +88,7 @@ impl Provider for ImagePull {
         let sets = sets(&self.session).await?;
         let set = sets.iter().find(|set| set.name == self.set);
         // Accepted and not yet shown, or gone since: either way it is not ready.
-        Ok(set.map_or(Settled::Pending, super::Set::settled))
+        Ok(set.map_or(Settled::Pending, Set::settled))
     }
 
     fn set(&self) -> Option<NamedSet<'_>> {
@@ -110,7 +110,7 @@ struct Put<'a> {
     region: Option<&'a str>,
 }
 
-/// The name of a set: 3 to 63 characters (seed). What they may be is up to the schema.
+/// The name of a set: 3 to 63 characters (docs/vendors.md#pc-8). What they may be is up to the schema.
 fn check_name(name: &str) -> Result<(), Reason> {
     if (3..=63).contains(&name.len()) {
         Ok(())

@@ -1,5 +1,5 @@
-//! What a provider can do to us: the error table of the design, one row after the other, at each
-//! of the five APIs.
+//! What a provider can do to us: the table of docs/architecture.md#error-classes, one row after
+//! the other, at each of the five APIs.
 
 mod answers; // answers that are no answers: cut, strange, large, elsewhere
 mod pace; // how often a failing provider is called, and that others do not notice

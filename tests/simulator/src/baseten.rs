@@ -1,6 +1,6 @@
 //! Baseten's secrets: one name and value per team, written by name.
 //!
-//! Seeds: `baseten-team-upsert.md`, `baseten-workspace-upsert.md`; the rest from providers.md 1.
+//! Contract: docs/vendors.md#baseten.
 
 mod api;
 mod tenant;

@@ -1,6 +1,6 @@
 //! Braintrust's `ai_secret`: one named secret per organization, with a type and metadata.
 //!
-//! Seed: `braintrust-create.md`; the rest from providers.md 4.
+//! Contract: docs/vendors.md#braintrust.
 
 mod api;
 mod tenant;

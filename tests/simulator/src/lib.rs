@@ -1,8 +1,8 @@
 //! The secret APIs of Baseten, PrimeIntellect, Pipecat Cloud and Braintrust as one strict, stateful server for tests.
 //!
-//! Contract: the seeds decide, `providers.md` fills their gaps, and each point on which its section 5 (or the wording
-//! of a trap) leaves two readings is a variant that an account sets at run time. Nothing here sleeps on its own, all
-//! time goes through tokio, so a test may pause the clock.
+//! Contract: docs/vendors.md, in which the seeds win over the rest. Each point on which it leaves two readings
+//! (docs/vendors.md#where-the-sources-disagree, or the text of a trap) is a variant that an account sets at run time.
+//! Nothing here sleeps on its own, all time goes through tokio, so a test may pause the clock.
 //!
 //! # Layout
 //!

@@ -1,6 +1,6 @@
 //! Pipecat Cloud's secret sets: several keys written together, of one organization and region.
 //!
-//! Seed: `pipecat-put.md`; the rest from providers.md 3.
+//! Contract: docs/vendors.md#pipecat-cloud.
 
 mod api;
 mod tenant;

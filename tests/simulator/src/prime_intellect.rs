@@ -1,6 +1,6 @@
 //! PrimeIntellect's global secrets: created once by name, then changed by id, of a user or of a team.
 //!
-//! Seed: `primeintellect-create.md`; the rest from providers.md 2.
+//! Contract: docs/vendors.md#primeintellect.
 
 mod api;
 mod tenant;

@@ -228,7 +228,7 @@ fn a_refused_update_leaves_the_record_of_what_is_held() {
     let unsure = after(planned(Change::Update(None), Some(unsure)), refused());
     assert_eq!((unsure.state, unsure.digest), (EntryState::Pending, None));
     assert_eq!(unsure.found, Some(Found::Absent));
-    // What is somebody else's leaves nothing behind.
+    // What is another writer's leaves nothing behind.
     let foreign = PlannedEntry {
         found: Some(Found::Foreign),
         ..planned(Change::Update(None), None)

@@ -17,7 +17,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-/// Of so many registries the names are told, and of more the number.
+/// A message names up to this many registries, and counts more.
 const NAMED: usize = 5;
 
 /// A registry and the credential for it.
@@ -138,7 +138,7 @@ fn encoded(pair: &[u8]) -> Result<SecretString, Fault> {
     }
 }
 
-/// The same credential in the one spelling of base64 that everybody reads. White space around it
+/// The same credential in the one spelling of base64 that every decoder reads. White space around it
 /// belongs to the file that it came from.
 fn recoded(base64: &[u8]) -> Result<SecretString, Fault> {
     let pair = LENIENT.decode(base64.trim_ascii());

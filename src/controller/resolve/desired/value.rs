@@ -61,7 +61,7 @@ pub(crate) fn no_key(secret: &str, key: &str, entry: &str) -> Failure {
     Failure::waiting(Reason::KeyNotFound, message)
 }
 
-/// Why there is no text, in words for whoever wrote the template.
+/// Why there is no text, in words for the user who wrote the template.
 fn template_failure(fault: Fault, entry: &str, secret: &str) -> Failure {
     let (reason, message) = match fault {
         Fault::Missing(key) => return no_key(secret, &key, entry),

@@ -27,7 +27,7 @@ async fn a_request_that_was_read_and_not_answered_is_not_sent_again() {
         let session = plain(address);
         for connections in 1..=2 {
             read(&session).await.expect("an answer");
-            // Nobody knows whether it was carried out, which a read never is.
+            // It is not known whether it was carried out, which a read never is.
             let (outcome, wanted) = if connections == 1 {
                 (write(&session).await, UNSURE)
             } else {

@@ -21,7 +21,7 @@ const STRANGE: Option<(ErrorClass, Reason)> =
 /// Cases: P-22
 #[tokio::test]
 async fn what_follows_a_length_that_is_too_short_is_no_answer_to_the_next_call() {
-    // Behind the four bytes of the body an answer that nobody asked for.
+    // Behind the four bytes of the body an answer to no request.
     let forged = format!("{HEAD}content-length: 8\r\n\r\n\"forged\"");
     let (address, seen) = answering(format!("{HEAD}content-length: 4\r\n\r\ntrue{forged}")).await;
     let session = plain(address);

@@ -25,7 +25,7 @@ use crate::http::{Call, transport::CONNECT_TIMEOUT};
 /// What the DNS of a test answers.
 #[derive(Clone, Default)]
 struct Answers {
-    /// Nobody has the name where this is none.
+    /// No server has the name where this is none.
     address: Arc<Mutex<Option<SocketAddr>>>,
     /// The names that were asked for.
     asked: Arc<Mutex<Vec<String>>>,
@@ -121,7 +121,7 @@ async fn whatever_a_call_holds_nobody_but_the_provider_is_looked_for() {
 async fn a_name_that_comes_to_mean_another_server_is_not_told_a_byte() {
     let authority = Authority::new();
     let (provider, sent) = authority.issue(&[NAME]).serve(LAST).await;
-    // Another server of somebody whom the CA knows by another name.
+    // Another server, which the CA knows by another name.
     let (other, other_sent) = authority.issue(&["other.invalid"]).serve(LAST).await;
     // And one that does not speak TLS.
     let (bare, bare_sent) = peer::serve(|_, mut stream, seen| async move {

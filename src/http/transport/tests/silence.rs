@@ -41,7 +41,7 @@ async fn drip(mut stream: TcpStream, text: &str) {
 /// Cases: P-17
 #[tokio::test(start_paused = true)]
 async fn a_black_hole_is_given_up_at_the_deadline_of_a_connection() {
-    // A full backlog is answered by nobody, not even the kernel.
+    // A full backlog gets no answer, not even from the kernel.
     let socket = TcpSocket::new_v4().expect("a socket");
     let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
     socket.bind(any).expect("a port");
@@ -103,7 +103,7 @@ async fn a_body_at_one_byte_a_second_ends_at_the_deadline_of_a_call() {
 }
 
 /// That a server is given up which begins with one text and goes on with the other, and that its
-/// connection is closed, whoever writes there.
+/// connection is closed, whichever side writes there.
 async fn is_given_up(first: &str, then: &'static str) {
     let first = first.to_owned();
     let (ended, mut ends) = tokio::sync::mpsc::unbounded_channel();

@@ -1,4 +1,4 @@
-//! Baseten's paths: `/v1/secrets`, `/v1/teams/{team_id}/secrets`, `/v1/teams` (providers.md 1.1).
+//! Baseten's paths: `/v1/secrets`, `/v1/teams/{team_id}/secrets`, `/v1/teams` (docs/vendors.md#baseten).
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ impl Organization {
                 self.upsert(call, primary.as_deref())
             }
             (_, ["v1", "secrets"]) => Err(Refusal::method("GET, POST")),
-            // … and a deletion to the organization's default team (trap 3).
+            // … and a deletion to the organization's default team (docs/vendors.md#ba-3).
             ("DELETE", ["v1", "secrets", name]) => self.delete(default.as_deref(), name),
             (_, ["v1", "secrets", _]) => Err(Refusal::method("DELETE")),
             ("GET", ["v1", "teams"]) => Ok(self.list_teams(call)),
@@ -67,7 +67,7 @@ impl Organization {
         Ok(Reply::ok(self.secret_body(team, &secret)))
     }
 
-    /// All teams of the caller, mixed: a name in this list may belong to any of them (trap 2).
+    /// All teams of the caller, mixed: a name in this list may belong to any of them (docs/vendors.md#ba-2).
     fn list_all(&self) -> Reply {
         let secrets: Vec<Value> = self
             .teams

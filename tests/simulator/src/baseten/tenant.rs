@@ -103,7 +103,7 @@ impl Team {
         self.secrets.values()
     }
 
-    /// Creates or overwrites; `id` and creation time stay (providers.md 1.3 trap 5).
+    /// Creates or overwrites; `id` and creation time stay (docs/vendors.md#ba-5).
     pub(super) fn write(
         &mut self,
         world: &World,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::call::{Refusal, Reply};
 
-/// An error as JSON with `message`, which the vendor's own client prints (providers.md 1.4).
+/// An error as JSON with `message`, which the vendor's own client prints (docs/vendors.md#ba-12).
 pub(crate) fn refuse(refusal: &Refusal) -> Reply {
     let status = refusal.status(StatusCode::BAD_REQUEST, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let message = if refusal.field.is_empty() {
@@ -16,7 +16,7 @@ pub(crate) fn refuse(refusal: &Refusal) -> Reply {
     refusal.finish(Reply::json(status, json!({ "message": message })))
 }
 
-/// Every character that is not alphanumeric counts as the same one; case is kept (providers.md 1.3 trap 1).
+/// Every character that is not alphanumeric counts as the same one; case is kept (docs/vendors.md#ba-1).
 pub(super) fn fold(name: &str) -> String {
     name.chars()
         .map(|character| {

@@ -1,4 +1,4 @@
-//! Braintrust's paths: `/v1/ai_secret` and `/v1/ai_secret/{id}` (providers.md 4.1).
+//! Braintrust's paths: `/v1/ai_secret` and `/v1/ai_secret/{id}` (docs/vendors.md#braintrust).
 
 use serde_json::{Value, json};
 

@@ -167,7 +167,7 @@ impl User {
     }
 }
 
-/// Merges objects at every depth; anything else is replaced (providers.md 4.1, PATCH).
+/// Merges objects at every depth; anything else is replaced (docs/vendors.md#braintrust, PATCH).
 pub(super) fn merge(target: &mut Value, changes: &Value) {
     let Value::Object(changes) = changes else {
         *target = changes.clone();

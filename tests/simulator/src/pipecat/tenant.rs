@@ -13,7 +13,7 @@ use crate::{
     tenant::{ForeignError, Held, Tenant},
 };
 
-/// The codes of `GET /v1/regions` and what the vendor calls them (providers.md 3.1).
+/// The codes of `GET /v1/regions` and what the vendor calls them (docs/vendors.md#pipecat-cloud).
 pub(super) const REGIONS: [(&str, &str); 4] = [
     ("us-west", "US West (Oregon)"),
     ("us-east", "US East (Virginia)"),

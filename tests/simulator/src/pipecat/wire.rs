@@ -1,4 +1,4 @@
-//! Pipecat's error bodies, the two bodies of its PUT and the rules for names (seed; providers.md 3.2 traps 6, 8, 9).
+//! Pipecat's error bodies, the two bodies of its PUT and the rules for names (docs/vendors.md#pc-6, PC-8 and PC-9).
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};

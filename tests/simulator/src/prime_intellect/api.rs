@@ -40,7 +40,7 @@ impl User {
         }
     }
 
-    /// Creates only; the team is a field of the body here (providers.md 2.2 traps 1 and 2).
+    /// Creates only; the team is a field of the body here (docs/vendors.md#pi-1 and PI-2).
     fn create_from(&mut self, call: &Call<'_>) -> Result<Reply, Refusal> {
         let mut body = Fields::of(call)?;
         let name = body.string("name")?;

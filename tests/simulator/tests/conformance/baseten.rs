@@ -1,4 +1,4 @@
-//! Baseten: seeds `baseten-team-upsert.md`, `baseten-workspace-upsert.md`, providers.md 1.
+//! Baseten: docs/vendors.md#baseten.
 
 use serde_json::{Value, json};
 use simulator::{

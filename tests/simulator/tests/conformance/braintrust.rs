@@ -1,4 +1,4 @@
-//! Braintrust: seed `braintrust-create.md`, providers.md 4.
+//! Braintrust: docs/vendors.md#braintrust.
 
 mod list;
 mod switches;

@@ -1,4 +1,4 @@
-//! Pipecat Cloud: seed `pipecat-put.md`, providers.md 3.
+//! Pipecat Cloud: docs/vendors.md#pipecat-cloud.
 
 mod switches;
 

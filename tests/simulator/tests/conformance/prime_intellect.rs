@@ -1,4 +1,4 @@
-//! PrimeIntellect: seed `primeintellect-create.md`, providers.md 2.
+//! PrimeIntellect: docs/vendors.md#primeintellect.
 
 mod switches;
 

@@ -1,4 +1,4 @@
-//! Braintrust's list: organizations, filters and pages (providers.md 4.1 and 4.3).
+//! Braintrust's list: organizations, filters and pages (docs/vendors.md#bt-5 and BT-6).
 
 use serde_json::json;
 

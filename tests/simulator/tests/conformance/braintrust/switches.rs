@@ -1,4 +1,4 @@
-//! Braintrust's switches, both sides of each (providers.md 4.3).
+//! Braintrust's switches, both sides of each (docs/vendors.md#bt-7, BT-13 and BT-14).
 
 use serde_json::json;
 use simulator::braintrust::{EqualSecret, ErrorBody, MissingId};

@@ -1,4 +1,4 @@
-//! Pipecat Cloud's switches, both sides of each (providers.md 3.2 and 5).
+//! Pipecat Cloud's switches, both sides of each (docs/vendors.md#where-the-sources-disagree).
 
 use std::time::Duration;
 

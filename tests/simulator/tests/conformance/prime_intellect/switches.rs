@@ -1,4 +1,4 @@
-//! PrimeIntellect's switches, both sides of each (providers.md 2.2 and 5).
+//! PrimeIntellect's switches, both sides of each (docs/vendors.md#where-the-sources-disagree).
 
 use serde_json::json;
 use simulator::{

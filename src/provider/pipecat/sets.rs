@@ -1,0 +1,123 @@
+//! Sets, as Pipecat Cloud lists and takes them.
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    api::Reason,
+    http::{Call, ErrorClass, ProviderError, Session},
+    provider::{Form, Listing, Remote, Settled, Written},
+};
+
+/// Every set of the organization.
+pub(super) async fn sets(session: &Session) -> Result<Vec<Set>, ProviderError> {
+    let call = Call {
+        operation: "list",
+        path: &["v1", "secrets"],
+        ..Call::default()
+    };
+    let listed: Listed = session.call(call).await?.json()?;
+    Ok(listed.sets)
+}
+
+pub(super) async fn inventory(session: &Session) -> Result<Listing, ProviderError> {
+    Ok(Listing {
+        remotes: sets(session).await?.into_iter().map(Remote::from).collect(),
+        scope: None,
+    })
+}
+
+/// Sends a PUT.
+pub(super) async fn put(session: &Session, call: Call<'_>) -> Result<Written, ProviderError> {
+    match session.call(call).await {
+        // 200 or 202, whose members differ (docs/vendors.md#pc-2). A page of a proxy in between is
+        // not JSON and no answer of Pipecat's.
+        Ok(answer) => answer
+            .json()
+            .map(|_: Map<String, Value>| Written::default()),
+        Err(error) => Err(unless_busy(error)),
+    }
+}
+
+/// A change of the same set is under way; it ends by itself (docs/vendors.md#pc-7).
+pub(super) fn unless_busy(error: ProviderError) -> ProviderError {
+    if error.is(StatusCode::CONFLICT) {
+        error.with(ErrorClass::Transient, Reason::ProviderUnavailable)
+    } else {
+        error
+    }
+}
+
+/// `RegularSecretsRequest`, with the region of the newer documents.
+#[derive(Serialize)]
+pub(super) struct Put<'a> {
+    pub(super) secrets: Vec<Pair<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) region: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Pair<'a> {
+    pub(super) secret_key: &'a str,
+    pub(super) secret_value: &'a str,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Listed {
+    pub(super) sets: Vec<Set>,
+}
+
+/// A set in the list (with a name and a type) or by itself (without).
+#[derive(Deserialize)]
+pub(super) struct Set {
+    #[serde(default)]
+    pub(super) name: String,
+    pub(super) r#type: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) secrets: Option<Vec<Field>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Field {
+    pub(super) field_name: String,
+}
+
+impl Set {
+    pub(super) fn settled(&self) -> Settled {
+        match self.status.as_deref() {
+            // An older server has no status: what it accepted is there.
+            None | Some("ready") => Settled::Ready,
+            Some("failed") => Settled::Failed,
+            Some(_) => Settled::Pending,
+        }
+    }
+}
+
+impl From<Set> for Remote {
+    fn from(set: Set) -> Self {
+        let is_image_pull = set.r#type.as_deref() == Some("imagePullSecret");
+        Self {
+            // A set has no id but its name, which no other set of the organization has.
+            id: Some(set.name.clone()).filter(|name| is_set_name(name)),
+            name: set.name,
+            form: Some(if is_image_pull {
+                Form::ImagePull
+            } else {
+                Form::Text
+            }),
+            region: set.region,
+            ..Self::default()
+        }
+    }
+}
+
+/// Whether a name is one that sets have: labels joined by dots, 1 to 63 characters
+/// (docs/vendors.md#pc-8).
+pub(super) fn is_set_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    (1..=63).contains(&name.len()) && name.bytes().all(is_plain)
+}
