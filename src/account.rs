@@ -1,6 +1,6 @@
 //! Accounts: what the provider counts by API key is shared by all objects that use the key.
 //!
-//! An account is provider + endpoint + scope fields + API key. It has one [`Session`], one
+//! An account is provider + endpoint + scope fields + API key. It has one [`ApiClient`], one
 //! [`AccountLimiter`] and one [`ListingCache`]. The limiter keeps accounts from harming each other
 //! and themselves: it bounds the calls in flight and queues objects fairly (`permits`,
 //! `fair_queue`), and it stops calling an account whose answers say that no call can succeed
@@ -38,7 +38,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     api::{ProviderKind, Reason},
-    http::{Http, Monitor, ProviderError, Session},
+    http::{ApiClient, Http, Monitor, ProviderError},
     provider::{self, Choice, Provider},
 };
 
@@ -54,7 +54,7 @@ pub struct Accounts {
 
 /// One account.
 pub struct Account {
-    session: Session,
+    client: ApiClient,
     /// The key of the digests of values that go to this account.
     pub digests: DigestKey,
     /// Stands for the API key where two keys are compared, in memory only.
@@ -112,7 +112,7 @@ impl Accounts {
             .ok_or(Reason::InvalidSpec)?;
         let scheme = provider::rules(key.kind).scheme;
         let limiter = self.limiter.add_account(key.kind);
-        let session = Session::new(
+        let client = ApiClient::new(
             self.http.clone(),
             key.kind,
             base.clone(),
@@ -121,7 +121,7 @@ impl Accounts {
             Arc::clone(&limiter) as Arc<dyn Monitor>,
         )?;
         let account = Arc::new(Account {
-            session,
+            client,
             digests: credential.digest_key(),
             fingerprint: credential.fingerprint(),
             limiter,
@@ -138,7 +138,7 @@ impl Accounts {
 impl Account {
     /// The provider, as the object named `object` uses it.
     pub fn provider(&self, choice: Choice<'_>, object: &str) -> Box<dyn Provider> {
-        provider::connect(choice, object, self.session.clone())
+        provider::connect(choice, object, self.client.clone())
     }
 
     /// The id of the scope: which team, user or organization the secrets belong to. The first
@@ -187,6 +187,6 @@ impl Account {
         object: &str,
         error: &ProviderError,
     ) -> Box<dyn Provider> {
-        provider::connect(choice, object, self.session.refusing(error.clone()))
+        provider::connect(choice, object, self.client.refusing(error.clone()))
     }
 }

@@ -1,7 +1,7 @@
 //! The one outbound client.
 //!
 //! Bounded in time and size, without redirects and without proxies from the environment. A
-//! credential is bound to its endpoint in a [`Session`] and goes nowhere else. The transport is a
+//! credential is bound to its endpoint in a [`ApiClient`] and goes nowhere else. The transport is a
 //! boxed tower service, so that tests can put a provider's router in its place.
 
 mod error;
@@ -49,7 +49,7 @@ impl Http {
 
 /// One account's way to its provider: the credential together with the only endpoint it may go to.
 #[derive(Clone)]
-pub struct Session {
+pub struct ApiClient {
     http: Http,
     kind: ProviderKind,
     base: Url,
@@ -146,7 +146,7 @@ impl Answer {
     }
 }
 
-impl Session {
+impl ApiClient {
     /// Binds `key` to `base`. `monitor` is asked before each call and notified how it ended.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use provider_secrets::{
-    http::{Http, Session, Transport, Unmonitored},
+    http::{ApiClient, Http, Transport, Unmonitored},
     provider::{Provider, connect, rules},
     telemetry::Metrics,
 };
@@ -56,7 +56,7 @@ pub fn answers(input: &[u8]) {
 async fn operate(scenario: &Scenario, transport: Transport) -> scenario::Outcome {
     let spec = scenario.spec();
     let choice = spec.choice().expect("a scenario has one provider");
-    let session = Session::new(
+    let session = ApiClient::new(
         Http::new(transport, Metrics::default()),
         choice.kind(),
         "https://provider.example/base"

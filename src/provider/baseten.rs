@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
-    http::{Body, Call, ProviderError, Scheme, Session},
+    http::{ApiClient, Body, Call, ProviderError, Scheme},
 };
 
 /// The descriptor of Baseten.
@@ -60,9 +60,9 @@ impl AccountSpec for api::Baseten {
         self.team_id.as_deref()
     }
 
-    fn connect(&self, _object: &str, session: Session) -> Box<dyn Provider> {
+    fn connect(&self, _object: &str, client: ApiClient) -> Box<dyn Provider> {
         Box::new(Baseten {
-            session,
+            client,
             team_id: self.team_id.clone(),
         })
     }
@@ -70,7 +70,7 @@ impl AccountSpec for api::Baseten {
 
 /// A workspace or a team at Baseten.
 struct Baseten {
-    session: Session,
+    client: ApiClient,
     team_id: Option<String>,
 }
 
@@ -90,7 +90,7 @@ impl Baseten {
             is_optional: true,
             ..Call::default()
         };
-        let teams: Teams = self.session.call(call).await?.json()?;
+        let teams: Teams = self.client.call(call).await?.json()?;
         let mut named = teams.teams.into_iter().filter(|team| team.name == name);
         match (
             named.next().and_then(|team| wire::id(team.id)),
@@ -114,7 +114,7 @@ impl Provider for Baseten {
             path: &self.collection(),
             ..Call::default()
         };
-        let listed: Listed = self.session.call(call).await?.json()?;
+        let listed: Listed = self.client.call(call).await?.json()?;
         Ok(Listing {
             remotes: listed.secrets.into_iter().map(Remote::from).collect(),
             scope: self.team_id.clone(),
@@ -132,7 +132,7 @@ impl Provider for Baseten {
             body: Some(Body::json(&Upsert::new(entry.name, entry.value))?),
             ..Call::default()
         };
-        let secret: Secret = self.session.call(call).await?.json()?;
+        let secret: Secret = self.client.call(call).await?.json()?;
         let remote = Remote::from(secret);
         Ok(Written {
             id: remote.id,
@@ -157,7 +157,7 @@ impl Provider for Baseten {
             Some(team) => vec!["v1", "teams", team, "secrets", entry.name],
             None => vec!["v1", "secrets", entry.name],
         };
-        wire::delete(&self.session, &path, &[]).await
+        wire::delete(&self.client, &path, &[]).await
     }
 
     /// Without a team (docs/vendors.md#ba-2).
@@ -175,7 +175,7 @@ impl Provider for Baseten {
             is_optional: true,
             ..Call::default()
         };
-        let teams: Teams = self.session.call(call).await?.json()?;
+        let teams: Teams = self.client.call(call).await?.json()?;
         Ok(match <[Team; 1]>::try_from(teams.teams) {
             Ok([only]) => wire::id(only.id),
             // Which of several is the primary one is not said.

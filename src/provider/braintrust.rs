@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
-    http::{Body, Call, ProviderError, Scheme, Session},
+    http::{ApiClient, Body, Call, ProviderError, Scheme},
 };
 
 /// The descriptor of Braintrust.
@@ -80,9 +80,9 @@ impl AccountSpec for api::Braintrust {
         self.org_name.as_deref()
     }
 
-    fn connect(&self, _object: &str, session: Session) -> Box<dyn Provider> {
+    fn connect(&self, _object: &str, client: ApiClient) -> Box<dyn Provider> {
         Box::new(Braintrust {
-            session,
+            client,
             org_name: self.org_name.clone(),
         })
     }
@@ -90,7 +90,7 @@ impl AccountSpec for api::Braintrust {
 
 /// An organization at Braintrust.
 struct Braintrust {
-    session: Session,
+    client: ApiClient,
     org_name: Option<String>,
 }
 
@@ -106,7 +106,7 @@ impl Braintrust {
             query: &query,
             ..Call::default()
         };
-        self.session.call(call).await?.json()
+        self.client.call(call).await?.json()
     }
 
     /// Replaces all of a secret, or creates it. A type that is not managed is kept by sending it.
@@ -130,7 +130,7 @@ impl Braintrust {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        self.session.call(call).await?.json()
+        self.client.call(call).await?.json()
     }
 
     async fn get(&self, id: &str) -> Result<Secret, ProviderError> {
@@ -139,7 +139,7 @@ impl Braintrust {
             path: &["v1", "ai_secret", id],
             ..Call::default()
         };
-        self.session.call(call).await?.json()
+        self.client.call(call).await?.json()
     }
 
     async fn update(&self, id: &str, entry: &Write<'_>) -> Result<Secret, ProviderError> {
@@ -157,7 +157,7 @@ impl Braintrust {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        self.session.call(call).await?.json()
+        self.client.call(call).await?.json()
     }
 }
 
@@ -228,7 +228,7 @@ impl Provider for Braintrust {
         // secret that we wrote has an id.
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());
         let Some(id) = id else { return Ok(()) };
-        let gone = wire::delete(&self.session, &["v1", "ai_secret", id], &[]).await;
+        let gone = wire::delete(&self.client, &["v1", "ai_secret", id], &[]).await;
         match gone {
             // An id that is gone may answer 400 (docs/vendors.md#bt-13): the listing decides.
             Err(error) if error.is(StatusCode::BAD_REQUEST) => {

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Descriptor, PROVIDERS, Provider};
 use crate::{
     api::{ImagePullSecret, ProviderKind, ProviderSpec, SecretKeyRef},
-    http::Session,
+    http::ApiClient,
 };
 
 /// What a member of `spec.provider` says of the account. Each member implements this in the file of
@@ -21,9 +21,9 @@ pub trait AccountSpec: fmt::Debug + Send + Sync {
     /// key alone decides. Two values under one API key are two accounts.
     fn scope_field(&self) -> Option<&str>;
 
-    /// Builds the provider of the object named `object`, whose calls go through `session`. This
+    /// Builds the provider of the object named `object`, whose calls go through `client`. This
     /// sends no call.
-    fn connect(&self, object: &str, session: Session) -> Box<dyn Provider>;
+    fn connect(&self, object: &str, client: ApiClient) -> Box<dyn Provider>;
 
     /// The name of the set to which everything belongs that the object named `object` writes; none
     /// where each entry stands for itself.
@@ -107,6 +107,6 @@ impl<'a> Choice<'a> {
 }
 
 /// Builds the provider that the object named `object` has chosen (see [`AccountSpec::connect`]).
-pub fn connect(choice: Choice<'_>, object: &str, session: Session) -> Box<dyn Provider> {
-    choice.account.connect(object, session)
+pub fn connect(choice: Choice<'_>, object: &str, client: ApiClient) -> Box<dyn Provider> {
+    choice.account.connect(object, client)
 }

@@ -14,7 +14,7 @@ use crate::http::ProviderError;
 /// gives one (docs/vendors.md#ge-1).
 ///
 /// # Errors of all methods
-/// [`Session::call`](crate::http::Session::call) classes what fails, and most methods pass it on
+/// [`ApiClient::call`](crate::http::ApiClient::call) classes what fails, and most methods pass it on
 /// (docs/architecture.md#error-classes):
 ///
 /// - 404 and 410 are [`Config`](crate::http::ErrorClass::Config) with the reason `TargetNotFound`,

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     api::{self, ImagePullSecret, ProviderKind, Reason, ReplaceImagePullSecret, SecretKeyRef},
-    http::{Body, Call, ProviderError, Scheme, Session},
+    http::{ApiClient, Body, Call, ProviderError, Scheme},
 };
 
 /// The descriptor of Pipecat Cloud.
@@ -84,17 +84,17 @@ impl AccountSpec for api::Pipecat {
         None
     }
 
-    fn connect(&self, object: &str, session: Session) -> Box<dyn Provider> {
+    fn connect(&self, object: &str, client: ApiClient) -> Box<dyn Provider> {
         let (set, region) = (name_of_set(self, object).to_owned(), self.region.clone());
         if self.image_pull_secret.is_some() {
             Box::new(ImagePull {
-                session,
+                client,
                 set,
                 region,
             })
         } else {
             Box::new(Pipecat {
-                session,
+                client,
                 set,
                 region,
             })
@@ -121,7 +121,7 @@ fn name_of_set<'a>(spec: &'a api::Pipecat, object: &'a str) -> &'a str {
 
 /// A secret set at Pipecat Cloud.
 struct Pipecat {
-    session: Session,
+    client: ApiClient,
     set: String,
     region: Option<String>,
 }
@@ -134,7 +134,7 @@ impl Pipecat {
             path: &["v1", "secrets", &self.set],
             ..Call::default()
         };
-        match self.session.call(call).await {
+        match self.client.call(call).await {
             Ok(answer) => answer.json().map(Some),
             Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
@@ -149,7 +149,7 @@ impl Provider for Pipecat {
     }
 
     async fn list(&self) -> Result<Listing, ProviderError> {
-        inventory(&self.session).await
+        inventory(&self.client).await
     }
 
     async fn members(&self) -> Result<Option<Vec<String>>, ProviderError> {
@@ -179,17 +179,17 @@ impl Provider for Pipecat {
             })?),
             ..Call::default()
         };
-        put(&self.session, call).await
+        put(&self.client, call).await
     }
 
     async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         let path = ["v1", "secrets", &self.set, entry.name];
-        let gone = wire::delete(&self.session, &path, &[]).await;
+        let gone = wire::delete(&self.client, &path, &[]).await;
         gone.map_err(unless_busy)
     }
 
     async fn delete_set(&self) -> Result<(), ProviderError> {
-        let gone = wire::delete(&self.session, &["v1", "secrets", &self.set], &[]).await;
+        let gone = wire::delete(&self.client, &["v1", "secrets", &self.set], &[]).await;
         gone.map_err(unless_busy)
     }
 

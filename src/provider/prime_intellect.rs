@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
-    http::{Body, Call, ProviderError, Scheme, Session},
+    http::{ApiClient, Body, Call, ProviderError, Scheme},
 };
 
 /// The descriptor of PrimeIntellect.
@@ -84,9 +84,9 @@ impl AccountSpec for api::PrimeIntellect {
         self.team_id.as_deref()
     }
 
-    fn connect(&self, _object: &str, session: Session) -> Box<dyn Provider> {
+    fn connect(&self, _object: &str, client: ApiClient) -> Box<dyn Provider> {
         Box::new(PrimeIntellect {
-            session,
+            client,
             team_id: self.team_id.clone(),
         })
     }
@@ -94,7 +94,7 @@ impl AccountSpec for api::PrimeIntellect {
 
 /// The personal secrets of a user, or those of a team.
 struct PrimeIntellect {
-    session: Session,
+    client: ApiClient,
     team_id: Option<String>,
 }
 
@@ -114,7 +114,7 @@ impl PrimeIntellect {
             query: &query,
             ..Call::default()
         };
-        self.session.call(call).await?.json()
+        self.client.call(call).await?.json()
     }
 
     async fn create(&self, entry: &Write<'_>) -> Result<Wrapped, ProviderError> {
@@ -132,7 +132,7 @@ impl PrimeIntellect {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        self.session.call(call).await?.json()
+        self.client.call(call).await?.json()
     }
 
     async fn update(&self, id: &str, entry: &Write<'_>) -> Result<Wrapped, ProviderError> {
@@ -148,7 +148,7 @@ impl PrimeIntellect {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        self.session.call(call).await?.json()
+        self.client.call(call).await?.json()
     }
 }
 
@@ -219,7 +219,7 @@ impl Provider for PrimeIntellect {
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());
         let Some(id) = id else { return Ok(()) };
         let path = ["api", "v1", "secrets", id];
-        wire::delete(&self.session, &path, &self.team_query()).await
+        wire::delete(&self.client, &path, &self.team_query()).await
     }
 
     async fn scope(&self) -> Result<Option<String>, ProviderError> {
@@ -232,7 +232,7 @@ impl Provider for PrimeIntellect {
             is_optional: true,
             ..Call::default()
         };
-        let answer: WhoAmI = self.session.call(call).await?.json()?;
+        let answer: WhoAmI = self.client.call(call).await?.json()?;
         Ok(wire::id(answer.data.id))
     }
 }

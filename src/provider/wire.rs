@@ -4,7 +4,7 @@
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 
-use crate::http::{Call, ProviderError, Session};
+use crate::http::{ApiClient, Call, ProviderError};
 
 /// The longest id that is kept, in characters; the vendors' are UUIDs and shorter.
 pub(crate) const LONGEST_ID: usize = 64;
@@ -33,10 +33,10 @@ pub(super) fn version(text: Option<&str>) -> Option<String> {
 /// Deletes what a path names. Idempotent. The body of a success is not read: some have none.
 ///
 /// # Errors
-/// Those of [`Session::call`], but not 404 and 410: what is not there is deleted
+/// Those of [`ApiClient::call`], but not 404 and 410: what is not there is deleted
 /// (docs/vendors.md#ge-3).
 pub(super) async fn delete(
-    session: &Session,
+    client: &ApiClient,
     path: &[&str],
     query: &[(&str, &str)],
 ) -> Result<(), ProviderError> {
@@ -47,7 +47,7 @@ pub(super) async fn delete(
         query,
         ..Call::default()
     };
-    match session.call(call).await {
+    match client.call(call).await {
         Ok(_) => Ok(()),
         Err(error) if error.is(StatusCode::NOT_FOUND) || error.is(StatusCode::GONE) => Ok(()),
         Err(error) => Err(error),

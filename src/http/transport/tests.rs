@@ -1,5 +1,5 @@
 //! The real transport against servers on loopback that do what a network and a provider may do to
-//! it. Each is asked through a [`Session`], so that the deadline of a call and the class of what
+//! it. Each is asked through a [`ApiClient`], so that the deadline of a call and the class of what
 //! went wrong are the product's.
 
 mod http2; // connections that the server ends, streams that it resets
@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use super::{Transport, bounded};
 use crate::{
     api::{ProviderKind, Reason},
-    http::{Body, Call, ErrorClass, Http, ProviderError, Scheme, Session, Unmonitored},
+    http::{ApiClient, Body, Call, ErrorClass, Http, ProviderError, Scheme, Unmonitored},
     telemetry::Metrics,
 };
 
@@ -43,8 +43,8 @@ fn over(client: ClientBuilder) -> Transport {
 }
 
 /// A session of an account whose provider has this base URL.
-fn session(transport: &Transport, base: &str, key: &str) -> Session {
-    Session::new(
+fn session(transport: &Transport, base: &str, key: &str) -> ApiClient {
+    ApiClient::new(
         Http::new(transport.clone(), Metrics::default()),
         ProviderKind::Baseten,
         base.parse().expect("a URL"),
@@ -56,11 +56,11 @@ fn session(transport: &Transport, base: &str, key: &str) -> Session {
 }
 
 /// A session over plain HTTP.
-fn plain(address: SocketAddr) -> Session {
+fn plain(address: SocketAddr) -> ApiClient {
     session(&over(client()), &format!("http://{address}"), KEY)
 }
 
-async fn read(session: &Session) -> Result<serde_json::Value, ProviderError> {
+async fn read(session: &ApiClient) -> Result<serde_json::Value, ProviderError> {
     let call = Call {
         operation: "read",
         path: &["secrets"],
@@ -69,7 +69,7 @@ async fn read(session: &Session) -> Result<serde_json::Value, ProviderError> {
     session.call(call).await?.json()
 }
 
-async fn write(session: &Session) -> Result<serde_json::Value, ProviderError> {
+async fn write(session: &ApiClient) -> Result<serde_json::Value, ProviderError> {
     let call = Call {
         operation: "write",
         method: Method::POST,

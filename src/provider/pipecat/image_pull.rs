@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::sets::{Set, inventory, put, sets, unless_busy};
 use crate::{
     api::{ProviderKind, Reason},
-    http::{Body, Call, ErrorClass, ProviderError, Scheme, Session},
+    http::{ApiClient, Body, Call, ErrorClass, ProviderError, Scheme},
     provider::{
         DeleteRequest, Form, Listing, ListingNeed, NamedSet, Provider, Rules, Settled, Unit, Write,
         Written, wire,
@@ -35,7 +35,7 @@ pub(crate) const RULES: Rules = Rules {
 
 /// An image pull secret at Pipecat Cloud.
 pub(super) struct ImagePull {
-    pub(super) session: Session,
+    pub(super) client: ApiClient,
     pub(super) set: String,
     pub(super) region: Option<String>,
 }
@@ -47,7 +47,7 @@ impl Provider for ImagePull {
     }
 
     async fn list(&self) -> Result<Listing, ProviderError> {
-        inventory(&self.session).await
+        inventory(&self.client).await
     }
 
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
@@ -69,7 +69,7 @@ impl Provider for ImagePull {
             })?),
             ..Call::default()
         };
-        match put(&self.session, call).await {
+        match put(&self.client, call).await {
             // The list showed the set, so this is an update.
             Err(error) if error.is(StatusCode::BAD_REQUEST) && entry.id.is_some() => {
                 Err(error.with(ErrorClass::Config, Reason::Immutable))
@@ -79,13 +79,13 @@ impl Provider for ImagePull {
     }
 
     async fn delete(&self, _entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
-        wire::delete(&self.session, &["v1", "secrets", &self.set], &[])
+        wire::delete(&self.client, &["v1", "secrets", &self.set], &[])
             .await
             .map_err(unless_busy)
     }
 
     async fn settled(&self) -> Result<Settled, ProviderError> {
-        let sets = sets(&self.session).await?;
+        let sets = sets(&self.client).await?;
         let set = sets.iter().find(|set| set.name == self.set);
         // Accepted and not yet shown, or gone since: either way it is not ready.
         Ok(set.map_or(Settled::Pending, Set::settled))

@@ -6,31 +6,31 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::Reason,
-    http::{Call, ErrorClass, ProviderError, Session},
+    http::{ApiClient, Call, ErrorClass, ProviderError},
     provider::{Form, Listing, Remote, Settled, Written},
 };
 
 /// Every set of the organization.
-pub(super) async fn sets(session: &Session) -> Result<Vec<Set>, ProviderError> {
+pub(super) async fn sets(client: &ApiClient) -> Result<Vec<Set>, ProviderError> {
     let call = Call {
         operation: "list",
         path: &["v1", "secrets"],
         ..Call::default()
     };
-    let listed: Listed = session.call(call).await?.json()?;
+    let listed: Listed = client.call(call).await?.json()?;
     Ok(listed.sets)
 }
 
-pub(super) async fn inventory(session: &Session) -> Result<Listing, ProviderError> {
+pub(super) async fn inventory(client: &ApiClient) -> Result<Listing, ProviderError> {
     Ok(Listing {
-        remotes: sets(session).await?.into_iter().map(Remote::from).collect(),
+        remotes: sets(client).await?.into_iter().map(Remote::from).collect(),
         scope: None,
     })
 }
 
 /// Sends a PUT.
-pub(super) async fn put(session: &Session, call: Call<'_>) -> Result<Written, ProviderError> {
-    match session.call(call).await {
+pub(super) async fn put(client: &ApiClient, call: Call<'_>) -> Result<Written, ProviderError> {
+    match client.call(call).await {
         // 200 or 202, whose members differ (docs/vendors.md#pc-2). A page of a proxy in between is
         // not JSON and no answer of Pipecat's.
         Ok(answer) => answer

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use provider_secrets::{
-    http::{ErrorClass, ProviderError, Session},
+    http::{ApiClient, ErrorClass, ProviderError},
     provider::{DeleteRequest, ListingNeed, Provider, Remote, Unit, rules},
 };
 use secrecy::SecretString;
@@ -154,7 +154,7 @@ impl Run {
     }
 
     /// The way to the provider without a `Provider` on it.
-    pub(crate) fn session(&self) -> Result<Session, Failure> {
+    pub(crate) fn session(&self) -> Result<ApiClient, Failure> {
         self.target.session(&self.target.key)
     }
 

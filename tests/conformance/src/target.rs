@@ -5,7 +5,7 @@ use std::sync::Arc;
 use provider_secrets::{
     account::{EndpointFlag, Endpoints},
     api::{Baseten, Braintrust, Pipecat, PrimeIntellect, ProviderKind, ProviderSpec, SecretKeyRef},
-    http::{Http, Session, Transport, Unmonitored},
+    http::{ApiClient, Http, Transport, Unmonitored},
     provider::{Choice, connect, rules},
     telemetry::Metrics,
 };
@@ -98,9 +98,9 @@ impl Target {
     ///
     /// # Errors
     /// When no header can hold the key.
-    pub fn session(&self, key: &SecretString) -> Result<Session, Failure> {
+    pub fn session(&self, key: &SecretString) -> Result<ApiClient, Failure> {
         let http = Http::new(self.transport.clone(), Metrics::default());
-        Session::new(
+        ApiClient::new(
             http,
             self.kind,
             self.base.clone(),

@@ -18,7 +18,7 @@ use super::{
     tls::{Authority, named},
     write,
 };
-use crate::http::{CALL_TIMEOUT, ErrorClass, Session};
+use crate::http::{ApiClient, CALL_TIMEOUT, ErrorClass};
 
 /// A connection as the server has it.
 type Connection = h2::server::Connection<TlsStream<TcpStream>, Bytes>;
@@ -41,7 +41,7 @@ enum Act {
 
 /// A server that does this to its requests one after the other, whatever the connection, and
 /// answers all that follow; and a session with it.
-async fn acting(acts: &'static [Act]) -> (Session, Seen) {
+async fn acting(acts: &'static [Act]) -> (ApiClient, Seen) {
     let authority = Authority::new();
     let identity = authority.issue(&[NAME]).with_http2();
     let (address, seen): (SocketAddr, Seen) = peer::serve(move |_, stream, seen| {

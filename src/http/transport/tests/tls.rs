@@ -19,7 +19,7 @@ use super::{
     peer::{self, LAST, Seen},
     read, session, write,
 };
-use crate::http::Session;
+use crate::http::ApiClient;
 
 /// A CA.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -114,7 +114,7 @@ async fn in_turn(identities: Vec<Identity>, answer: &'static str) -> (SocketAddr
 }
 
 /// A session with the server at an address under the provider's name.
-pub(super) fn named(client: ClientBuilder, address: SocketAddr) -> Session {
+pub(super) fn named(client: ClientBuilder, address: SocketAddr) -> ApiClient {
     let client = client.resolve(NAME, address);
     session(&over(client), &format!("https://{NAME}"), KEY)
 }

@@ -9,7 +9,7 @@ use std::sync::{
 use bytes::Bytes;
 use provider_secrets::{
     api::{ProviderKind, ProviderSpec},
-    http::{ErrorClass, Http, Session, Transport, Unmonitored},
+    http::{ApiClient, ErrorClass, Http, Transport, Unmonitored},
     provider::{Choice, Provider, connect, rules},
     telemetry::Metrics,
 };
@@ -34,7 +34,7 @@ fn provider(api: Api, transport: Transport) -> Box<dyn Provider> {
     let http = Http::new(transport, Metrics::default());
     let scheme = rules(api.kind).scheme;
     let monitor = Arc::new(Unmonitored);
-    let session = Session::new(http, api.kind, base, scheme, &KEY.into(), monitor);
+    let session = ApiClient::new(http, api.kind, base, scheme, &KEY.into(), monitor);
     let choice: Choice<'_> = spec.choice().expect("there is one provider");
     connect(choice, "a-set", session.expect("this is a key"))
 }

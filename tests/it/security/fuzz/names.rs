@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use provider_secrets::{
     api::{ProviderKind, ProviderSpec},
-    http::{Http, Session, Transport, Unmonitored},
+    http::{ApiClient, Http, Transport, Unmonitored},
     provider::{DeleteRequest, Options, Write, connect, rules},
     telemetry::Metrics,
 };
@@ -41,7 +41,7 @@ fn called(kind: ProviderKind, name: &str) -> Vec<Url> {
     let choice = spec.choice().expect("there is one provider");
     let calls = Calls::default();
     let base = "https://provider.example/base".parse();
-    let session = Session::new(
+    let session = ApiClient::new(
         Http::new(recording(&calls), Metrics::default()),
         kind,
         base.expect("this is a URL"),
