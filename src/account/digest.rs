@@ -106,7 +106,7 @@ impl DigestKey {
     }
 
     /// Stands for the scope in status where the provider does not tell its id.
-    pub fn scope(&self) -> String {
+    pub fn key_id(&self) -> String {
         format!(
             "{KEY_SCOPE}{}",
             hexadecimal(&hmac::sign(&self.0, b"scope").as_ref()[..8])

@@ -50,7 +50,7 @@ pub(crate) struct Context {
     pub(crate) reverse_index: ReverseIndex,
     pub(crate) claims: Claims,
     pub(crate) states: ObjectStates,
-    /// Where objects go that others concern.
+    /// The queue of objects that a change of another object affects.
     pub(crate) requeue: Requeue,
     /// Before anything that this process did.
     pub(crate) epoch: Instant,
@@ -91,7 +91,7 @@ impl Context {
         }
     }
 
-    /// An object needs no call now: a place that it was given goes to the next.
+    /// An object needs no call now: its grant goes to the next object.
     pub(crate) fn release_permit(&self, uid: &str, name: &ObjectName) {
         if let Some(account) = self.states.account(uid) {
             account.limiter.forget(name);

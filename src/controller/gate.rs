@@ -20,9 +20,9 @@ use crate::api::{
 /// How many characters of a request count; status holds no more.
 const LONGEST_REQUEST: usize = 1024;
 
-/// What becomes of the state of an object when it is reconciled.
+/// What the gate decides to do with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Transition {
+pub(crate) enum Decision {
     /// It stays as it is: nothing to do and nothing to wait for.
     Rest,
     /// It stays as it is until this has passed.
@@ -58,36 +58,36 @@ pub(crate) fn decide(
     remembered: Remembered<'_>,
     (now, clock): (Instant, Timestamp),
     current: impl Fn(&str) -> Option<String>,
-) -> Transition {
+) -> Decision {
     let recorded = recorded(object);
     let waiting = match remembered.state {
         ObjectState::Waiting { acted, .. } => Some(acted),
         ObjectState::Resting | ObjectState::Unrecorded | ObjectState::Deleting { .. } => None,
     };
     let Some(acted) = waiting.or(recorded.as_ref()) else {
-        return Transition::Go;
+        return Decision::Go;
     };
     let is_at_rest = is_at_rest(object);
     let must_write = !object.spec.is_suspended()
         && (remembered.must_rewrite || (is_at_rest && has_due(object, clock)));
-    let is_news = remembered.is_requeued || is_unguarded(object);
+    let is_news = remembered.is_requeued || lacks_finalizer(object);
     if is_news || must_write || has_news(object, acted, current) {
-        return Transition::Go;
+        return Decision::Go;
     }
     let rest = if remembered.is_unverified && is_at_rest && !object.spec.is_suspended() {
-        Transition::Verify
+        Decision::Verify
     } else {
-        Transition::Rest
+        Decision::Rest
     };
     let again = if is_settling(object) {
-        Transition::Settle
+        Decision::Settle
     } else {
-        Transition::Retry
+        Decision::Retry
     };
     match (waiting, remembered.next_try) {
-        (Some(_), Some(due)) if due > now => Transition::Later(due - now),
-        // A predecessor's word that it writes may arrive after ours that there is nothing to do.
-        (Some(_), None) if is_writing(object) => Transition::Go,
+        (Some(_), Some(due)) if due > now => Decision::Later(due - now),
+        // The write-ahead of the previous process may arrive after this one found nothing to do.
+        (Some(_), None) if is_writing(object) => Decision::Go,
         (Some(_), None) => rest,
         (None, _) if is_at_rest => rest,
         _ => again,
@@ -100,25 +100,25 @@ pub(crate) fn decide_deletion(
     remembered: Remembered<'_>,
     now: Instant,
     current: impl Fn(&str) -> Option<String>,
-) -> Transition {
+) -> Decision {
     let ObjectState::Deleting {
         blocked: Some((acted, _)),
         ..
     } = remembered.state
     else {
-        return Transition::Go;
+        return Decision::Go;
     };
     let is_override = object.annotations().contains_key(DELETION_OVERRIDE);
     let is_news = is_override || remembered.is_requeued || has_news(object, acted, current);
     match remembered.next_try {
-        Some(due) if due > now && !is_news => Transition::Later(due - now),
-        _ => Transition::Go,
+        Some(due) if due > now && !is_news => Decision::Later(due - now),
+        _ => Decision::Go,
     }
 }
 
 /// Whether something may be at the provider that is to be deleted with the object, and the finalizer
 /// is missing: another writer has replaced the metadata, or the policy has changed.
-pub(crate) fn is_unguarded(object: &ProviderSecret) -> bool {
+pub(crate) fn lacks_finalizer(object: &ProviderSecret) -> bool {
     let mut records = object.status.iter().flat_map(|status| &status.entries);
     object.spec.deletion_policy() == DeletionPolicy::Delete
         && object.metadata.deletion_timestamp.is_none()

@@ -5,7 +5,7 @@ mod cleanup;
 mod inputs;
 mod key_rotation;
 mod not_applied;
-mod outcome;
+mod report;
 mod sync;
 mod verify;
 mod write_ahead;
@@ -20,7 +20,7 @@ use super::{
     cache::Tracked,
     context::Context,
     error::Failure,
-    gate::{Remembered, Transition, decide, decide_deletion, requested},
+    gate::{Decision, Remembered, decide, decide_deletion, requested},
     kubernetes::KubernetesError,
     object::{Versions, has_finalizer, object_name},
     plan,
@@ -82,24 +82,24 @@ pub(crate) async fn reconcile(context: &Context, seen: &ProviderSecret) -> Ended
     }
     let current = |name: &str| context.secrets.get(&namespace, name);
     let gate = |tracked: &mut Tracked| pass_gate(context, tracked, seen, current);
-    let Some((newest, transition, was_requeued)) = context.states.with(&uid, gate) else {
+    let Some((newest, decision, was_requeued)) = context.states.with(&uid, gate) else {
         return skip(context, seen, "the watch does not show it any more");
     };
-    match transition {
-        Transition::Rest => {
+    match decision {
+        Decision::Rest => {
             context.release_permit(&uid, &object_name(seen));
             return (ReconcileResult::Unchanged, Action::await_change());
         }
         // Until then it may wait for its account.
-        Transition::Later(wait) => return (ReconcileResult::Unchanged, Action::requeue(wait)),
-        Transition::Settle | Transition::Verify | Transition::Retry | Transition::Go => {}
+        Decision::Later(wait) => return (ReconcileResult::Unchanged, Action::requeue(wait)),
+        Decision::Settle | Decision::Verify | Decision::Retry | Decision::Go => {}
     }
     let object = newest.unwrap_or_else(|| Arc::new(seen.clone()));
     let versions = object.spec.secret_names().into_iter();
     let versions = versions.filter_map(|name| Some((name.to_owned(), current(name)?)));
     let reconcile = Reconcile {
         context,
-        seen: versions.collect(),
+        secret_versions: versions.collect(),
         uid,
         requested: requested(&object),
         object,
@@ -108,7 +108,7 @@ pub(crate) async fn reconcile(context: &Context, seen: &ProviderSecret) -> Ended
     let ended = if reconcile.object.metadata.deletion_timestamp.is_some() {
         reconcile.clean_up().await
     } else {
-        reconcile.run(&transition).await
+        reconcile.run(&decision).await
     };
     // Nothing came of it yet, so it is still asked for.
     if was_requeued && !matches!(&ended, Ok((result, _)) if *result != ReconcileResult::Abandoned) {
@@ -129,13 +129,13 @@ fn skip(context: &Context, seen: &ProviderSecret, why: &str) -> Ended {
 }
 
 /// What becomes of the object's state: its newest form, if the watch does not show it yet, the
-/// transition, and whether a reconcile was asked for.
+/// decision, and whether a reconcile was asked for.
 fn pass_gate(
     context: &Context,
     tracked: &mut Tracked,
     seen: &ProviderSecret,
     current: impl Fn(&str) -> Option<String>,
-) -> (Option<Arc<ProviderSecret>>, Transition, bool) {
+) -> (Option<Arc<ProviderSecret>>, Decision, bool) {
     let newest = tracked.newest(seen);
     let object = newest.as_deref().unwrap_or(seen);
     let now = Instant::now();
@@ -148,17 +148,17 @@ fn pass_gate(
         is_requeued: was_requeued || is_edited,
         state: &tracked.state,
     };
-    let transition = if object.metadata.deletion_timestamp.is_none() {
+    let decision = if object.metadata.deletion_timestamp.is_none() {
         decide(object, remembered, (now, crate::clock::now()), current)
     } else if has_finalizer(object) {
         decide_deletion(object, remembered, now, current)
     } else {
-        Transition::Rest
+        Decision::Rest
     };
-    if transition == Transition::Rest && tracked.verify_at.is_none() {
+    if decision == Decision::Rest && tracked.verify_at.is_none() {
         tracked.verify_at = verify::first(context, object);
     }
-    (newest, transition, was_requeued)
+    (newest, decision, was_requeued)
 }
 
 struct Reconcile<'a> {
@@ -169,37 +169,35 @@ struct Reconcile<'a> {
     /// A request for a sync that was not acted on yet.
     requested: Option<String>,
     /// The versions of its Secrets that the watch showed when the reconcile began.
-    seen: Versions,
+    secret_versions: Versions,
 }
 
 impl Reconcile<'_> {
     /// Brings the account to the state that the object asks for, and reports what came of it.
-    async fn run(&self, transition: &Transition) -> Result<Ended, KubernetesError> {
-        self.guard_records().await?;
-        let session = match self.open_session(transition).await {
+    async fn run(&self, decision: &Decision) -> Result<Ended, KubernetesError> {
+        self.restore_finalizer().await?;
+        let session = match self.open_session(decision).await {
             Ok(session) => session,
             Err(stop) => return self.stop(stop).await,
         };
+        // Each step gives what the next one needs, or says how the reconcile ends instead.
+        let steps = async {
+            let drift = self.check(&session, decision).await?;
+            let inputs = self.dereference(&session, drift).await?;
+            let planned = self.plan(&session, &inputs).await?;
+            let applied = self.apply(&session, &inputs, planned).await?;
+            Ok(self.summarize(&session, &inputs, applied).await)
+        };
         // The session keeps its permit until status is written.
-        match self.sync(&session, transition).await {
+        match steps.await {
             Ok(outcome) => self.report(outcome).await,
             Err(stop) => self.stop(stop).await,
         }
     }
 
-    /// The steps between gate and report. Each gives what the next one needs, or says how the
-    /// reconcile ends instead.
-    async fn sync(&self, session: &Session<'_>, transition: &Transition) -> Result<Outcome, Stop> {
-        let drift = self.check(session, transition).await?;
-        let inputs = self.dereference(session, drift).await?;
-        let planned = self.plan(session, &inputs).await?;
-        let applied = self.apply(session, &inputs, planned).await?;
-        Ok(self.applied(session, &inputs, applied).await)
-    }
-
     /// Reads the credential, finds the account that it opens and waits for no permit: without one
     /// the object is parked.
-    async fn open_session(&self, transition: &Transition) -> Result<Session<'_>, Stop> {
+    async fn open_session(&self, decision: &Decision) -> Result<Session<'_>, Stop> {
         let nothing_done = |failure, sources| {
             let records = raw_records(&self.object);
             Stop::from(self.nothing_done(records, failure, sources))
@@ -214,8 +212,8 @@ impl Reconcile<'_> {
         })?;
         let permit = match self.admit(&account.0) {
             Admission::Granted(permit) => Ok(permit),
-            // There is news, and the user is told why it waits.
-            Admission::CircuitOpen(circuit) if *transition == Transition::Go => Err(circuit.error),
+            // There is news, and status says why the object waits.
+            Admission::CircuitOpen(circuit) if *decision == Decision::Go => Err(circuit.error),
             Admission::Parked | Admission::CircuitOpen(_) => return Err(Stop::Parked),
         };
         Ok(self.session(choice, account, permit))

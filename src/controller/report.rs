@@ -1,4 +1,4 @@
-//! Report: writes status, only when it changed, and tells of transitions.
+//! Report: writes status if it changed, and sends an event on a transition.
 
 pub(crate) mod conditions;
 pub(crate) mod finalizer;

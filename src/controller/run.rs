@@ -37,7 +37,7 @@ use crate::{
 /// How long reconciles under way may take after the signal to stop: with the events after them 10 s.
 const DRAIN: Duration = Duration::from_secs(9);
 
-/// How often every object is looked at without a reason.
+/// How often every object is reconciled without news.
 const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
 
 /// How often, at most and at least, it is looked for objects whose time has come.
@@ -131,8 +131,7 @@ pub async fn run(
             Arc::clone(&context),
         )
         .for_each(move |passed| {
-            // What is gone between its wake-up and its pass is no error, but it may have been given
-            // a place.
+            // The object was deleted while queued: no error, but it may hold a grant.
             if let Err(controller::Error::ObjectNotFound(gone)) = passed {
                 limiter.forget(&(gone.namespace.unwrap_or_default(), gone.name));
             }
@@ -163,7 +162,7 @@ pub async fn run(
     if was_told { Ok(()) } else { Err(Error::Ended) }
 }
 
-/// Objects that others concern: whatever they wait for, they are looked at.
+/// Objects that a change of another object affects. They pass the gate.
 fn affected(
     requeued: mpsc::UnboundedReceiver<ObjectName>,
     store: Store<Guarded>,
@@ -183,7 +182,7 @@ fn affected(
     })
 }
 
-/// Objects for which the time has come to do something that no watch tells. One timer for all: a
+/// Objects that are due for work that no watch event announces. One timer for all: a
 /// timer for each object would cost memory for each.
 fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = ObjectRef<Guarded>> {
     let often = (context.verify_interval / 20).clamp(DUE_SCAN_INTERVAL.0, DUE_SCAN_INTERVAL.1);

@@ -58,8 +58,8 @@ impl<'a> Session<'a> {
         };
         let status = object.status.as_ref();
         let made_with = status.and_then(|status| status.key_fingerprint.as_deref());
-        let former_key = former_key.filter(|key| made_with == Some(&key.scope()));
-        let is_key_exchanged = made_with.is_some_and(|key| key != account.digests.scope());
+        let former_key = former_key.filter(|key| made_with == Some(&key.key_id()));
+        let is_key_exchanged = made_with.is_some_and(|key| key != account.digests.key_id());
         let mut session = Self {
             account,
             provider,
@@ -160,13 +160,13 @@ impl Session<'_> {
         !claims_anything(entry) || entry.seal == Some(self.seal_under(key, entry))
     }
 
-    /// Whose secrets these are: as the provider said, else as the spec says, else (where the
-    /// provider never says) a fingerprint of the key.
-    pub(crate) fn scope(&self, said: Option<String>) -> Option<String> {
-        let own = || (!self.rules().names_scope).then(|| self.account.digests.scope());
-        said.or_else(|| self.choice.scope_field().map(str::to_owned))
+    /// Whose secrets these are, as `reported` by the answer to a write, or by any answer before, else
+    /// (where the provider never says) what stands for the key. None keeps what status says.
+    pub(crate) fn scope(&self, reported: Option<String>) -> Option<String> {
+        let key = || (!self.rules().names_scope).then(|| self.account.digests.key_id());
+        reported
             .or_else(|| self.account.known_scope().map(str::to_owned))
-            .or_else(own)
+            .or_else(key)
     }
 
     /// The name that is claimed for an entry: its own, or that of the whole set.
@@ -180,11 +180,9 @@ impl Session<'_> {
     /// What a claimed name is locked by. A name is one secret within its scope only, so no object
     /// waits for a call to another account.
     pub(crate) fn lock_name(&self, claimed: &str) -> String {
-        let scope = self
-            .choice
-            .scope_field()
-            .or_else(|| self.account.known_scope())
-            .map_or_else(|| self.account.digests.scope(), str::to_owned);
+        let known = self.account.known_scope();
+        let scope = known.or_else(|| self.choice.scope_field());
+        let scope = scope.map_or_else(|| self.account.digests.key_id(), str::to_owned);
         let (kind, endpoint) = (self.choice.kind().flag(), self.choice.endpoint());
         format!("{kind}/{endpoint}/{scope}/{claimed}")
     }

@@ -28,10 +28,10 @@ pub(crate) struct Acted {
 /// In which of its states an object is between two reconciles.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum ObjectState {
-    /// Status tells all that was acted on.
+    /// Status records all that was acted on.
     #[default]
     Resting,
-    /// Status does not tell all, or something is tried again.
+    /// Status does not record all of it, or a retry is due.
     Waiting {
         acted: Acted,
         /// When it is tried again without news; none means never.
@@ -270,7 +270,7 @@ impl Tracked {
     /// Whether another writer edited status since we last saw or wrote it.
     pub(crate) fn is_edited(&mut self, object: &ProviderSecret) -> bool {
         let version = hash(&version(object));
-        // Of a version that was seen the status was seen.
+        // The status of this version was compared before.
         if self.status_seen.is_some_and(|(seen, _)| seen == version) {
             return false;
         }
@@ -295,7 +295,7 @@ impl Tracked {
         if let Some(other) = &other {
             // What failed there says nothing of this one.
             self.reset_backoff();
-            if made_with == Some(&other.digests.scope()) {
+            if made_with == Some(&other.digests.key_id()) {
                 self.former_key = Some(Box::new(other.digests.clone()));
             }
         }

@@ -62,33 +62,33 @@ fn waiting(acted: Acted) -> ObjectState {
     }
 }
 
-fn decide_after_restart(object: &ProviderSecret, source: Option<&'static str>) -> Transition {
+fn decide_after_restart(object: &ProviderSecret, source: Option<&'static str>) -> Decision {
     decide(object, resting(), now(), versions(source))
 }
 
 #[rstest]
-#[case::never_seen(object(1, &json!({"observedGeneration": -1})), Some("20"), Transition::Go)]
-#[case::nothing_moved(object(1, &status(1, "True", "Synced")), Some("20"), Transition::Rest)]
-#[case::new_spec(object(2, &status(1, "True", "Synced")), Some("20"), Transition::Go)]
-#[case::new_source(object(1, &status(1, "True", "Synced")), Some("21"), Transition::Go)]
-#[case::watch_lags(object(1, &status(1, "True", "Synced")), Some("19"), Transition::Rest)]
-#[case::source_gone(object(1, &status(1, "True", "Synced")), None, Transition::Go)]
+#[case::never_seen(object(1, &json!({"observedGeneration": -1})), Some("20"), Decision::Go)]
+#[case::nothing_moved(object(1, &status(1, "True", "Synced")), Some("20"), Decision::Rest)]
+#[case::new_spec(object(2, &status(1, "True", "Synced")), Some("20"), Decision::Go)]
+#[case::new_source(object(1, &status(1, "True", "Synced")), Some("21"), Decision::Go)]
+#[case::watch_lags(object(1, &status(1, "True", "Synced")), Some("19"), Decision::Rest)]
+#[case::source_gone(object(1, &status(1, "True", "Synced")), None, Decision::Go)]
 #[case::failed_before(
     object(1, &status(1, "False", "RateLimited")),
     Some("20"),
-    Transition::Retry
+    Decision::Retry
 )]
 #[case::settling(
     object(1, &status(1, "False", "Progressing")),
     Some("20"),
-    Transition::Settle
+    Decision::Settle
 )]
 fn after_a_restart_status_decides(
     #[case] object: ProviderSecret,
     #[case] source: Option<&'static str>,
-    #[case] transition: Transition,
+    #[case] decision: Decision,
 ) {
-    assert_eq!(decide_after_restart(&object, source), transition);
+    assert_eq!(decide_after_restart(&object, source), decision);
 }
 
 #[test]
@@ -114,25 +114,22 @@ fn without_news_the_next_try_is_waited_for_and_with_news_it_is_not() {
     };
     assert_eq!(
         decide(Some(now + minute), Some("20")),
-        Transition::Later(minute)
+        Decision::Later(minute)
     );
-    assert_eq!(decide(Some(now), Some("20")), Transition::Retry);
-    assert_eq!(decide(None, Some("20")), Transition::Rest);
-    assert_eq!(decide(Some(now + minute), Some("21")), Transition::Go);
+    assert_eq!(decide(Some(now), Some("20")), Decision::Retry);
+    assert_eq!(decide(None, Some("20")), Decision::Rest);
+    assert_eq!(decide(Some(now + minute), Some("21")), Decision::Go);
 }
 
 #[test]
 fn what_is_suspended_rests_until_the_spec_changes() {
     let mut suspended = object(1, &status(1, "False", "Suspended"));
     suspended.spec.suspend = Some(true);
-    assert_eq!(
-        decide_after_restart(&suspended, Some("20")),
-        Transition::Rest
-    );
+    assert_eq!(decide_after_restart(&suspended, Some("20")), Decision::Rest);
     suspended.spec.suspend = None;
     assert_eq!(
         decide_after_restart(&suspended, Some("20")),
-        Transition::Retry
+        Decision::Retry
     );
 }
 
@@ -141,7 +138,7 @@ fn a_word_of_a_predecessor_that_comes_late_is_not_left_to_stand() {
     let mut status = status(1, "False", "Progressing");
     let state = waiting(recorded(&object(1, &status)).unwrap());
     let entry = |state| json!([{"name": "A", "state": state}]);
-    for (entry_state, transition) in [("Synced", Transition::Rest), ("Pending", Transition::Go)] {
+    for (entry_state, decision) in [("Synced", Decision::Rest), ("Pending", Decision::Go)] {
         status["entries"] = entry(entry_state);
         let remembered = Remembered {
             state: &state,
@@ -149,7 +146,7 @@ fn a_word_of_a_predecessor_that_comes_late_is_not_left_to_stand() {
         };
         let object = object(1, &status);
         let decided = decide(&object, remembered, now(), versions(Some("20")));
-        assert_eq!(decided, transition, "{entry_state}");
+        assert_eq!(decided, decision, "{entry_state}");
     }
 }
 
@@ -159,7 +156,7 @@ fn a_crash_while_entries_were_written_is_not_settling() {
     status["entries"] = json!([{"name": "A", "state": "Pending"}]);
     assert_eq!(
         decide_after_restart(&object(1, &status), Some("20")),
-        Transition::Retry
+        Decision::Retry
     );
 }
 
@@ -173,10 +170,10 @@ fn a_request_is_an_opaque_token_of_bounded_length() {
         .insert(SYNC_REQUESTED_AT.to_owned(), hostile);
     let token = requested(&asked).unwrap();
     assert_eq!(token.chars().count(), 1024);
-    assert_eq!(decide_after_restart(&asked, Some("20")), Transition::Go);
+    assert_eq!(decide_after_restart(&asked, Some("20")), Decision::Go);
     asked.status.as_mut().unwrap().last_handled_sync_request = Some(token);
     assert_eq!(requested(&asked), None);
-    assert_eq!(decide_after_restart(&asked, Some("20")), Transition::Rest);
+    assert_eq!(decide_after_restart(&asked, Some("20")), Decision::Rest);
     let flux = FLUX_REQUESTED_AT.to_owned();
     asked.annotations_mut().clear();
     asked
@@ -194,12 +191,12 @@ fn what_is_at_rest_is_verified_when_its_time_has_come() {
     };
     let decide =
         |object: &ProviderSecret, state| decide(object, state, now(), versions(Some("20")));
-    assert_eq!(decide(&synced, due), Transition::Verify);
+    assert_eq!(decide(&synced, due), Decision::Verify);
     let failing = object(1, &status(1, "False", "Timeout"));
-    assert_eq!(decide(&failing, due), Transition::Retry);
+    assert_eq!(decide(&failing, due), Decision::Retry);
     let mut suspended = object(1, &status(1, "True", "Suspended"));
     suspended.spec.suspend = Some(true);
-    assert_eq!(decide(&suspended, due), Transition::Rest);
+    assert_eq!(decide(&suspended, due), Decision::Rest);
 }
 
 #[test]
@@ -214,8 +211,8 @@ fn an_entry_is_written_again_when_its_interval_is_over() {
         let now = (Instant::now(), clock);
         super::decide(&object, resting(), now, versions(Some("20")))
     };
-    assert_eq!(decide("1970-01-01T00:59:59Z"), Transition::Rest);
-    assert_eq!(decide("1970-01-01T01:00:00Z"), Transition::Go);
+    assert_eq!(decide("1970-01-01T00:59:59Z"), Decision::Rest);
+    assert_eq!(decide("1970-01-01T01:00:00Z"), Decision::Go);
 }
 
 #[test]
@@ -226,10 +223,10 @@ fn what_must_be_written_again_waits_for_nothing() {
         ..resting()
     };
     let decide = |object: &ProviderSecret| decide(object, dirty, now(), versions(Some("20")));
-    assert_eq!(decide(&synced), Transition::Go);
+    assert_eq!(decide(&synced), Decision::Go);
     let mut suspended = synced;
     suspended.spec.suspend = Some(true);
-    assert_ne!(decide(&suspended), Transition::Go);
+    assert_ne!(decide(&suspended), Decision::Go);
 }
 
 #[rstest]
@@ -252,9 +249,9 @@ fn a_missing_finalizer_is_news_where_something_is_to_be_deleted(
             .push(crate::api::FINALIZER.to_owned());
     }
     let expected = if is_news {
-        Transition::Go
+        Decision::Go
     } else {
-        Transition::Rest
+        Decision::Rest
     };
     for is_suspended in [false, true] {
         if is_suspended {
@@ -265,7 +262,7 @@ fn a_missing_finalizer_is_news_where_something_is_to_be_deleted(
     }
     // Nothing may be at the provider.
     object.status.as_mut().unwrap().entries.clear();
-    assert_eq!(decide_after_restart(&object, Some("20")), Transition::Rest);
+    assert_eq!(decide_after_restart(&object, Some("20")), Decision::Rest);
 }
 
 #[test]
@@ -289,11 +286,8 @@ fn a_cleanup_that_is_blocked_waits_unless_there_is_news() {
         };
         decide_deletion(&object, remembered, now, versions(source))
     };
-    assert_eq!(
-        decide(&blocked, false, Some("20")),
-        Transition::Later(minute)
-    );
-    assert_eq!(decide(&blocked, true, Some("20")), Transition::Go);
-    assert_eq!(decide(&blocked, false, Some("21")), Transition::Go);
-    assert_eq!(decide(&state(None), false, Some("20")), Transition::Go);
+    assert_eq!(decide(&blocked, false, Some("20")), Decision::Later(minute));
+    assert_eq!(decide(&blocked, true, Some("20")), Decision::Go);
+    assert_eq!(decide(&blocked, false, Some("21")), Decision::Go);
+    assert_eq!(decide(&state(None), false, Some("20")), Decision::Go);
 }

@@ -93,7 +93,7 @@ impl Scopes {
         }
     }
 
-    /// Whether it is known of a credential what a status says of the scope.
+    /// Whether the scope that a status records is already known for a credential.
     pub(super) fn is_recorded(
         &self,
         credential: &Arc<CredentialRef>,

@@ -22,7 +22,7 @@ impl Inputs<'_, '_> {
     /// Whether it must be known, before the first write of a name, whether the name is there: to
     /// leave alone what is foreign, or to delete later only what is ours.
     ///
-    /// Of an image pull secret always: it may refuse updates, and is then replaced only if it is ours.
+    /// Always for an image pull secret: it may refuse updates, and is then replaced only if it is ours.
     pub(crate) fn must_know(&self) -> bool {
         self.conflict == ConflictPolicy::Fail
             || self.deletion == DeletionPolicy::Delete

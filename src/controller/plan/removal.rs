@@ -22,12 +22,11 @@ pub(crate) enum RemovalAction {
     Delete,
     /// Another object claims it and writes it.
     TransferOwner,
-    /// It may be there, but it cannot be told from what another writer wrote: it stays, and the user
-    /// is told its name.
+    /// It may be there, but may be another writer's: it stays, and an event names it.
     Orphan,
 }
 
-/// Decides about entries that are no longer desired. Of the `unverified` ones the record proves
+/// Decides about entries that are no longer desired. The records of the `unverified` entries prove
 /// nothing, so what they name is never deleted.
 pub(crate) fn plan_removals<'a>(
     unwanted: impl IntoIterator<Item = &'a EntryStatus>,

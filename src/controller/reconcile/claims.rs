@@ -64,7 +64,7 @@ impl Reconcile<'_> {
         let claims = &self.context.claims;
         claims.want(&self.uid, names);
         let scope = session.account.known_scope();
-        let key_id = session.account.digests.scope();
+        let key_id = session.account.digests.key_id();
         let key = (session.account.fingerprint, key_id.as_str());
         let affected = claims.identify(&self.uid, key, scope);
         self.context.requeue_all(affected);

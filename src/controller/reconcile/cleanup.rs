@@ -222,7 +222,7 @@ impl Reconcile<'_> {
             Ok(_) | Err(KubernetesError::Forbidden | KubernetesError::Invalid) => {}
             Err(error) => return Err(error),
         }
-        let acted = self.acted(self.seen.clone());
+        let acted = self.acted(self.secret_versions.clone());
         self.tracked(|tracked| tracked.block(acted, Instant::now() + wait));
         Ok((ReconcileResult::Reconciling, Action::requeue(wait)))
     }

@@ -52,6 +52,6 @@ fn without_changes(
     let sealed = entries.into_iter().map(|entry| session.sealed(entry));
     let mut outcome = Outcome::of(sealed.collect(), inputs.sources.clone());
     // The digests and seals are this key's.
-    outcome.key_fingerprint = Some(session.account.digests.scope());
+    outcome.key_fingerprint = Some(session.account.digests.key_id());
     outcome
 }

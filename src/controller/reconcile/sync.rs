@@ -51,7 +51,7 @@ impl Reconcile<'_> {
             conflict: self.object.spec.conflict_policy(),
         };
         self.request_owner_rewrite(session, inputs, &planned.entries);
-        self.guard(session, &planned).await?;
+        self.ensure_finalizer(session, &planned).await?;
         self.write_ahead(session, &planned).await?;
         let entries = &mut planned.entries;
         let mut of_account = writer
@@ -78,8 +78,8 @@ impl Reconcile<'_> {
         })
     }
 
-    /// What a plan that was carried out came to.
-    pub(super) async fn applied(
+    /// Asks whether the provider has finished, and sums up what a plan that was carried out came to.
+    pub(super) async fn summarize(
         &self,
         session: &Session<'_>,
         inputs: &Inputs,
@@ -108,12 +108,12 @@ impl Reconcile<'_> {
         let warnings = trailing_newlines(&entries, recorded, &inputs.sources);
         outcome.event_notes.extend(warnings);
         let written = || entries.iter().filter_map(PlannedEntry::written);
-        let said = written()
+        let reported_scope = written()
             .filter_map(|written| written.scope.clone())
             .next_back();
-        outcome.scope = session.scope(said);
+        outcome.scope = session.scope(reported_scope);
         outcome.written = written().count();
-        outcome.key_fingerprint = Some(session.account.digests.scope());
+        outcome.key_fingerprint = Some(session.account.digests.key_id());
         outcome.failures = inputs.desired.unread.clone();
         let failed = entries.into_iter().filter_map(|entry| match entry.outcome {
             EntryOutcome::Failed(failure) => Some(failure),

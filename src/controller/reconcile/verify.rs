@@ -16,7 +16,7 @@ use crate::{
     api::{EntryStatus, ProviderSecret},
     controller::{
         context::Context,
-        gate::Transition,
+        gate::Decision,
         plan::{self, Drift, Evidence, Members, Shown, drifted},
         session::Session,
     },
@@ -26,7 +26,7 @@ use crate::{
 
 /// How long after our last write of a name its absence counts: some providers show what they
 /// took a little later.
-const SETTLED: SignedDuration = SignedDuration::from_secs(30);
+const ABSENCE_COUNTS_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// After how long an empty listing is asked for again, and a failed one at the latest.
 const SOON: Duration = Duration::from_secs(5);
 const LATER: Duration = Duration::from_mins(1);
@@ -68,22 +68,20 @@ impl Reconcile<'_> {
     pub(super) async fn check(
         &self,
         session: &Session<'_>,
-        transition: &Transition,
+        decision: &Decision,
     ) -> Result<Option<DriftCheck>, Stop> {
         // What status says and the operator did not write is never at rest.
         if !session.records.unverified.is_empty() {
             return Ok(None);
         }
-        match transition {
-            Transition::Settle => {
+        match decision {
+            Decision::Settle => {
                 let mut outcome = self.as_recorded(session);
                 self.settle(session, &mut outcome).await;
                 Err(outcome.into())
             }
-            Transition::Verify => self.verify(session).await.map(Some),
-            Transition::Rest | Transition::Later(_) | Transition::Retry | Transition::Go => {
-                Ok(None)
-            }
+            Decision::Verify => self.verify(session).await.map(Some),
+            Decision::Rest | Decision::Later(_) | Decision::Retry | Decision::Go => Ok(None),
         }
     }
 
@@ -165,7 +163,7 @@ impl Reconcile<'_> {
         let suspected = find(&|_, _| Evidence::Full).len();
         let look_again = (suspected > drifts.len()).then(|| {
             let wait = if snapshot.proves_absence {
-                Duration::try_from(SETTLED).unwrap_or(LATER)
+                Duration::try_from(ABSENCE_COUNTS_AFTER).unwrap_or(LATER)
             } else {
                 SOON
             };
@@ -198,7 +196,7 @@ impl Reconcile<'_> {
                 written.map(|written| snapshot.began_at.duration_since(written.0))
             }
         };
-        let is_settled = since.is_none_or(|since| since >= SETTLED);
+        let is_settled = since.is_none_or(|since| since >= ABSENCE_COUNTS_AFTER);
         if is_settled && snapshot.proves_absence {
             Evidence::Full
         } else {

@@ -7,7 +7,7 @@ use super::{Reconcile, inputs::Planned};
 use crate::{
     api::{DeletionPolicy, EntryStatus, ProviderSecretStatus},
     controller::{
-        gate::is_unguarded,
+        gate::lacks_finalizer,
         kubernetes::KubernetesError,
         object::has_finalizer,
         plan::{self, PlannedEntry, RemovalAction},
@@ -20,15 +20,15 @@ impl Reconcile<'_> {
     /// What may be at the provider is to be deleted with the object: without the finalizer it would
     /// be orphaned. So it is back before anything else is tried, also while the account cannot be
     /// reached or the object is suspended.
-    pub(super) async fn guard_records(&self) -> Result<(), KubernetesError> {
-        if is_unguarded(&self.object) {
+    pub(super) async fn restore_finalizer(&self) -> Result<(), KubernetesError> {
+        if lacks_finalizer(&self.object) {
             finalizer::set(self.context, &self.newest(), true).await?;
         }
         Ok(())
     }
 
     /// The finalizer is there before the first write under Delete, and not under Retain.
-    pub(super) async fn guard(
+    pub(super) async fn ensure_finalizer(
         &self,
         session: &Session<'_>,
         planned: &Planned<'_>,

@@ -24,13 +24,13 @@ pub(crate) struct Outcome {
     pub(crate) settled: Settled,
     /// The key that the digests and seals were made with, where they were made anew.
     pub(crate) key_fingerprint: Option<String>,
-    /// What else the user is told.
+    /// Events besides that of the transition.
     pub(crate) event_notes: Vec<EventNote>,
     /// When the listing is looked at again, where it is not the usual time.
     pub(crate) verify_in: Option<Duration>,
 }
 
-/// Something that a user is told once, in the log and as an event.
+/// Something that is logged and sent as an event once.
 #[derive(Clone, Debug)]
 pub(crate) struct EventNote {
     pub(crate) importance: Importance,

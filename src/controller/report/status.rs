@@ -220,7 +220,7 @@ pub(crate) fn untouched(
         .filter(|entry| is_wanted(&entry.name))
         .cloned()
         .collect();
-    // Of too many not all can be named.
+    // Too many entries would not fit into status.
     let named = if failure.reason == Reason::TooManyEntries {
         Vec::new()
     } else {

@@ -15,7 +15,7 @@ use crate::{
 /// The records of an object, as far as the operator wrote them.
 #[derive(Default)]
 pub(crate) struct Records {
-    /// Every record. Of an unverified one only the name is kept.
+    /// Every record; only the name of an unverified one.
     pub(crate) verified: Vec<EntryStatus>,
     /// Names of records that say that something may be at the provider, and that are not verified.
     pub(crate) unverified: Vec<String>,

@@ -35,7 +35,7 @@ const WATCH_SECONDS: u32 = 200;
 /// Objects in one page of a list. A page is in memory as text, as a tree and as objects at once.
 const PAGE: u32 = 100;
 
-/// What a watch is events by and about.
+/// What every watch of one resource needs.
 #[derive(Clone)]
 pub(crate) struct Source {
     pub(crate) client: Client,

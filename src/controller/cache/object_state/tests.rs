@@ -95,12 +95,12 @@ fn a_dirty_entry_waits_for_the_time_that_was_set() {
 async fn the_key_that_status_names_stays_until_the_records_have_followed() {
     let limiter = limiter();
     let keys = ["right", "typo", "another-typo", "new"].map(|key| account(limiter.clone(), key));
-    let made_with = keys[0].digests.scope();
+    let made_with = keys[0].digests.key_id();
     let mut tracked = Tracked::default();
     for key in &keys {
         tracked.use_account(key, Some(&made_with));
     }
-    let former = tracked.former_key().map(|key| key.scope());
+    let former = tracked.former_key().map(|key| key.key_id());
     assert_eq!(former, Some(made_with.clone()));
     tracked.forget_former_key();
     assert!(tracked.former_key().is_none());

@@ -136,7 +136,7 @@ impl Reconcile<'_> {
     /// of Secrets that were not read.
     pub(crate) fn acted(&self, read: Versions) -> Acted {
         let unread = self
-            .seen
+            .secret_versions
             .iter()
             .filter(|(name, _)| read.iter().all(|(of, _)| of != name));
         let mut sources: Versions = unread.cloned().collect();
