@@ -66,7 +66,7 @@ impl Events {
     }
 
     /// Tells something about an object.
-    pub(crate) fn tell(
+    pub(crate) fn send(
         &self,
         object: &Guarded,
         importance: Importance,

@@ -301,7 +301,7 @@ impl Reconcile<'_> {
         let before = self.tracked(|tracked| {
             // Now and not when the permit is granted, so that all objects that wait share one
             // listing.
-            tracked.wanted_since(generation);
+            tracked.desired_since(generation);
             tracked.use_account(account, made_with)
         });
         if let Some(before) = before.flatten() {

@@ -83,7 +83,7 @@ pub(crate) async fn report(
     let next = next_status(object, readiness, outcome, handled, crate::clock::now());
     let written = write(context, object, &next).await?;
     announce(context, object, readiness, outcome.written);
-    tell(context, object, &outcome.event_notes);
+    send_notes(context, object, &outcome.event_notes);
     Ok(written)
 }
 
@@ -186,7 +186,11 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
 }
 
 /// Logs notes, and sends them as events.
-pub(crate) fn tell(context: &Context, object: &Arc<ProviderSecret>, event_notes: &[EventNote]) {
+pub(crate) fn send_notes(
+    context: &Context,
+    object: &Arc<ProviderSecret>,
+    event_notes: &[EventNote],
+) {
     for event_note in event_notes {
         let (namespace, name) = object_name(&**object);
         let (reason, note) = (event_note.reason.as_str(), &event_note.note);
@@ -203,7 +207,7 @@ pub(crate) fn tell(context: &Context, object: &Arc<ProviderSecret>, event_notes:
         } = *event_note;
         context
             .events
-            .tell(&guarded, importance, reason, action, note);
+            .send(&guarded, importance, reason, action, note);
     }
 }
 
@@ -247,7 +251,7 @@ fn announce(
         readiness.message
     );
     let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
-    context.events.tell(
+    context.events.send(
         &guarded,
         importance,
         readiness.reason,

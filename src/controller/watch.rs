@@ -113,7 +113,7 @@ fn undecodable(context: &Context, object: &Guarded, (namespace, name): &ObjectNa
     tracing::error!(namespace, name, "{note}");
     let (importance, reason) = (Importance::Warning, Reason::InvalidSpec);
     let events = &context.events;
-    events.tell(object, importance, reason, "Decode", note);
+    events.send(object, importance, reason, "Decode", note);
 }
 
 /// The names that the store holds of a namespace, or of all.

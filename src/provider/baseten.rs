@@ -114,9 +114,9 @@ impl Provider for Baseten {
             path: &self.collection(),
             ..Call::default()
         };
-        let listed: Listed = self.client.call(call).await?.json()?;
+        let listing: Listed = self.client.call(call).await?.json()?;
         Ok(Listing {
-            remotes: listed.secrets.into_iter().map(Remote::from).collect(),
+            remotes: listing.secrets.into_iter().map(Remote::from).collect(),
             scope: self.team_id.clone(),
         })
     }

@@ -168,7 +168,7 @@ impl Provider for Braintrust {
     }
 
     async fn list(&self) -> Result<Listing, ProviderError> {
-        let mut listed = Listing::default();
+        let mut listing = Listing::default();
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let page = match self.page(after.as_deref()).await {
@@ -184,20 +184,20 @@ impl Provider for Braintrust {
                 page => page?,
             };
             let Some(last) = page.objects.last() else {
-                return Ok(listed);
+                return Ok(listing);
             };
-            listed.scope = listed.scope.or_else(|| wire::id(last.org_id.clone()));
+            listing.scope = listing.scope.or_else(|| wire::id(last.org_id.clone()));
             let last = wire::id(last.id.clone());
             // The same page again would never end.
             if last.is_none() || last == after {
                 return Err(ProviderError::protocol());
             }
             after = last;
-            listed
+            listing
                 .remotes
                 .extend(page.objects.into_iter().map(Remote::from));
             // Pages longer than was asked for end sooner.
-            if listed.remotes.len() > PAGE * MAX_PAGES {
+            if listing.remotes.len() > PAGE * MAX_PAGES {
                 break;
             }
         }
@@ -232,9 +232,9 @@ impl Provider for Braintrust {
         match gone {
             // An id that is gone may answer 400 (docs/vendors.md#bt-13): the listing decides.
             Err(error) if error.is(StatusCode::BAD_REQUEST) => {
-                let listed = self.list().await?.remotes;
+                let listing = self.list().await?.remotes;
                 let is_there = |remote: &Remote| remote.id.as_deref() == Some(id);
-                if listed.iter().any(is_there) {
+                if listing.iter().any(is_there) {
                     Err(error)
                 } else {
                     Ok(())

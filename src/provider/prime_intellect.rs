@@ -159,8 +159,8 @@ impl Provider for PrimeIntellect {
     }
 
     async fn list(&self) -> Result<Listing, ProviderError> {
-        let mut listed = Listing::default();
-        listed.scope.clone_from(&self.team_id);
+        let mut listing = Listing::default();
+        listing.scope.clone_from(&self.team_id);
         let (mut offset, mut total) = (0, 0);
         let mut seen = HashSet::new();
         for _ in 0..MAX_PAGES {
@@ -178,12 +178,12 @@ impl Provider for PrimeIntellect {
                 // another scope must never be taken for ours.
                 let is_new = secret.id.clone().is_none_or(|id| seen.insert(id));
                 if is_new && secret.team_id == self.team_id {
-                    listed.scope = listed.scope.or_else(|| wire::id(secret.user_id.clone()));
-                    listed.remotes.push(Remote::from(secret));
+                    listing.scope = listing.scope.or_else(|| wire::id(secret.user_id.clone()));
+                    listing.remotes.push(Remote::from(secret));
                 }
             }
             if is_last {
-                return Ok(listed);
+                return Ok(listing);
             }
             // The same page again would never end; nor would many longer than was asked for.
             if seen.len() == before || offset > PAGE * MAX_PAGES {

@@ -251,7 +251,7 @@ fn an_outage_lets_one_object_try_each_minute_until_it_is_over() {
         assert_eq!(
             account.health.refusal(account.now),
             None,
-            "its pass may go on to call"
+            "its reconcile may go on to call"
         );
         let change = account.write(Some(&ProviderError::timeout(true)));
         assert!(!change.recovered);

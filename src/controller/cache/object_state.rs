@@ -70,8 +70,8 @@ pub(crate) struct Tracked {
     /// The key that status says the records were made with, after the object began to use another,
     /// until the records have followed. Keys that were used in between made no record.
     former_key: Option<Box<DigestKey>>,
-    /// The generation that is wanted and since when.
-    wanted: Option<(i64, Instant)>,
+    /// The generation of the spec, and since when it is desired.
+    desired_since: Option<(i64, Instant)>,
     /// What stands for the version and the status that we last saw or wrote.
     status_seen: Option<(u64, u64)>,
 }
@@ -317,13 +317,13 @@ impl Tracked {
         self.account.clone()
     }
 
-    /// Since when this generation is wanted.
-    pub(crate) fn wanted_since(&mut self, generation: i64) -> Instant {
-        match self.wanted {
+    /// Since when this generation is desired.
+    pub(crate) fn desired_since(&mut self, generation: i64) -> Instant {
+        match self.desired_since {
             Some((known, since)) if known == generation => since,
             _ => {
                 let now = Instant::now();
-                self.wanted = Some((generation, now));
+                self.desired_since = Some((generation, now));
                 now
             }
         }

@@ -186,12 +186,12 @@ fn a_file_does_not_become_a_text() {
         panic!("refused")
     };
     assert_eq!(failure.reason, Reason::Unsupported);
-    let mut wanted = entry("A", "1");
-    wanted.options.prime_intellect = PrimeIntellectOptions {
+    let mut desired = entry("A", "1");
+    desired.options.prime_intellect = PrimeIntellectOptions {
         is_file: Some(true),
         description: None,
     };
-    let change = planned(ProviderKind::PrimeIntellect, &[wanted], &[], Some(&[file]))
+    let change = planned(ProviderKind::PrimeIntellect, &[desired], &[], Some(&[file]))
         .remove(0)
         .change;
     assert_eq!(change, Change::Update(Some("1".to_owned())));

@@ -156,7 +156,7 @@ impl Reconcile<'_> {
             messages::orphaned(choice.kind(), &removal.orphaned),
         ];
         let notes: Vec<_> = notes.into_iter().flatten().collect();
-        report::tell(self.context, &self.object, &notes);
+        report::send_notes(self.context, &self.object, &notes);
         if let Some(failure) = removal.failures.into_iter().next() {
             return Ok(Cleanup::Blocked(removal.kept, failure));
         }
@@ -193,7 +193,7 @@ impl Reconcile<'_> {
             let kind = choice.kind();
             self.context.metrics.keys_left_behind(kind, names.len());
             let notes: Vec<_> = messages::orphaned(kind, &names).into_iter().collect();
-            report::tell(self.context, &self.object, &notes);
+            report::send_notes(self.context, &self.object, &notes);
         }
         finalizer::set(self.context, &self.newest(), false).await?;
         Ok((ReconcileResult::Deleted, Action::await_change()))

@@ -240,11 +240,11 @@ impl Reconcile<'_> {
             return now;
         }
         let generation = self.object.metadata.generation.unwrap_or_default();
-        let wanted = self.tracked(|tracked| tracked.wanted_since(generation));
-        let wanted = wanted.unwrap_or(now);
+        let desired = self.tracked(|tracked| tracked.desired_since(generation));
+        let desired = desired.unwrap_or(now);
         // However long the object waited for its permit: what was foreign when it was first wanted
         // may be gone.
         let oldest = now.checked_sub(FRESH.min(self.verify_interval()));
-        oldest.map_or(wanted, |oldest| wanted.max(oldest))
+        oldest.map_or(desired, |oldest| desired.max(oldest))
     }
 }

@@ -86,7 +86,7 @@ impl Source {
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
         K: Clone + Debug + DeserializeOwned + Send + 'static,
     {
-        let (api, component, place) = match &coverage {
+        let (api, component, location) = match &coverage {
             None => (
                 Api::<K>::all(self.client.clone()),
                 self.component.to_owned(),
@@ -109,7 +109,7 @@ impl Source {
         watcher(api, config)
             // Annotations may hold values: kubectl keeps what it applied there.
             .modify(slim)
-            .inspect(move |event| report(&component, place, event, &health))
+            .inspect(move |event| report(&component, location, event, &health))
             .map(move |event| {
                 event.map(|event| {
                     let is_list =
@@ -136,7 +136,7 @@ impl Source {
 /// Reports to `/readyz` and the log how a watch does.
 fn report<K>(
     component: &str,
-    place: &str,
+    location: &str,
     event: &watcher::Result<watcher::Event<K>>,
     health: &Health,
 ) {
@@ -146,7 +146,7 @@ fn report<K>(
         }
         Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
         Err(error) => {
-            let what = what(error, place);
+            let what = what(error, location);
             tracing::warn!(component, "the watch failed: {what}");
             health.lacks(component, what);
         }
@@ -163,9 +163,9 @@ fn status(error: &watcher::Error) -> Option<u16> {
     }
 }
 
-fn what(error: &watcher::Error, place: &str) -> String {
+fn what(error: &watcher::Error, location: &str) -> String {
     match status(error) {
-        Some(403) => format!("the ServiceAccount may not list and watch them {place}"),
+        Some(403) => format!("the ServiceAccount may not list and watch them {location}"),
         Some(404) => {
             "the API server does not know them; install the CustomResourceDefinition".to_owned()
         }

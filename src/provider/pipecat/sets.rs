@@ -17,8 +17,8 @@ pub(super) async fn sets(client: &ApiClient) -> Result<Vec<Set>, ProviderError> 
         path: &["v1", "secrets"],
         ..Call::default()
     };
-    let listed: Listed = client.call(call).await?.json()?;
-    Ok(listed.sets)
+    let listing: Listed = client.call(call).await?.json()?;
+    Ok(listing.sets)
 }
 
 pub(super) async fn inventory(client: &ApiClient) -> Result<Listing, ProviderError> {

@@ -11,14 +11,14 @@ fn inputs<'a, 'o>(recorded: &'a [EntryStatus], snapshot: Option<&'o Snapshot>) -
     }
 }
 
-fn wanted() -> DesiredEntry {
-    let mut wanted = entry("set", "1");
-    wanted.options.host = Some("https://ghcr.io".to_owned());
-    wanted
+fn desired() -> DesiredEntry {
+    let mut desired = entry("set", "1");
+    desired.options.host = Some("https://ghcr.io".to_owned());
+    desired
 }
 
 fn planned<'a>(inputs: &Inputs<'a, '_>) -> PlannedEntry<'a> {
-    let desired: &'static [DesiredEntry; 1] = Box::leak(Box::new([wanted()]));
+    let desired: &'static [DesiredEntry; 1] = Box::leak(Box::new([desired()]));
     plan(desired, inputs, &Unclaimed, digest).remove(0)
 }
 

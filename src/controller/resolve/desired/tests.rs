@@ -33,13 +33,13 @@ fn sources(secrets: &[(&str, Data<'_>)]) -> Sources {
         .collect()
 }
 
-fn wanted(value: &Value, secrets: &Sources, kind: ProviderKind) -> Result<DesiredState, Failure> {
+fn desired(value: &Value, secrets: &Sources, kind: ProviderKind) -> Result<DesiredState, Failure> {
     desired_state(&spec(value), "object", secrets, provider::rules(kind))
 }
 
 /// Name and value, or the reason that there is none.
-fn shown(wanted: &DesiredState) -> Vec<(String, Result<String, Reason>)> {
-    wanted
+fn shown(desired: &DesiredState) -> Vec<(String, Result<String, Reason>)> {
+    desired
         .entries
         .iter()
         .map(|entry| {
@@ -66,9 +66,9 @@ fn a_bulk_source_is_filtered_transformed_and_prefixed_in_this_order() {
         "secretRef": {"name": "s"}, "include": ["*-key"], "exclude": ["debug*"],
         "nameTransform": "UpperSnake", "prefix": "app_",
     }]});
-    let wanted = wanted(&from, &secrets, ProviderKind::Baseten).unwrap();
+    let desired = desired(&from, &secrets, ProviderKind::Baseten).unwrap();
     assert_eq!(
-        shown(&wanted),
+        shown(&desired),
         [("app_API_KEY".to_owned(), Ok("1".to_owned()))]
     );
 }
@@ -77,12 +77,12 @@ fn a_bulk_source_is_filtered_transformed_and_prefixed_in_this_order() {
 fn an_explicit_entry_wins_over_a_bulk_one_also_when_they_only_fold_together() {
     let secrets = sources(&[("s", &[("k", b"explicit"), ("hf-token", b"bulk")])]);
     let both = json!({"data": [one("hf_token")], "dataFrom": [{"secretRef": {"name": "s"}, "exclude": ["k"]}]});
-    let baseten = wanted(&both, &secrets, ProviderKind::Baseten).unwrap();
+    let baseten = desired(&both, &secrets, ProviderKind::Baseten).unwrap();
     assert_eq!(
         shown(&baseten),
         [("hf_token".to_owned(), Ok("explicit".to_owned()))]
     );
-    let pipecat = wanted(&both, &secrets, ProviderKind::Pipecat).unwrap();
+    let pipecat = desired(&both, &secrets, ProviderKind::Pipecat).unwrap();
     assert_eq!(pipecat.entries.len(), 2);
 }
 
@@ -106,7 +106,7 @@ fn what_is_unfit_as_a_whole_is_refused(
 ) {
     let secrets = sources(&[("s", &[("k", b"1")])]);
     assert_eq!(
-        wanted(&value, &secrets, kind)
+        desired(&value, &secrets, kind)
             .err()
             .map(|failure| failure.reason),
         reason
@@ -123,12 +123,12 @@ fn more_than_500_entries_are_refused() {
         .map(|key| (key.as_str(), b"1".as_slice()))
         .collect();
     let from = json!({"dataFrom": [{"secretRef": {"name": "s"}}]});
-    let refused = wanted(&from, &sources(&[("s", &data)]), ProviderKind::Baseten);
+    let refused = desired(&from, &sources(&[("s", &data)]), ProviderKind::Baseten);
     assert_eq!(
         refused.err().map(|failure| failure.reason),
         Some(Reason::TooManyEntries)
     );
-    let accepted = wanted(&from, &sources(&[("s", &data[1..])]), ProviderKind::Baseten).unwrap();
+    let accepted = desired(&from, &sources(&[("s", &data[1..])]), ProviderKind::Baseten).unwrap();
     assert_eq!(accepted.entries.len(), MAX_ENTRIES);
 }
 
@@ -146,9 +146,9 @@ fn a_text_is_sent_as_it_is_or_refused(
     #[case] expected: Result<&str, Reason>,
 ) {
     let secrets = sources(&[("s", &[("k", bytes)])]);
-    let wanted = wanted(&json!({"data": [one("NAME")]}), &secrets, kind).unwrap();
+    let desired = desired(&json!({"data": [one("NAME")]}), &secrets, kind).unwrap();
     assert_eq!(
-        shown(&wanted),
+        shown(&desired),
         [("NAME".to_owned(), expected.map(str::to_owned))]
     );
 }
@@ -159,13 +159,13 @@ fn a_file_is_sent_in_base64_up_to_64_kilobytes_of_it() {
     entry["primeIntellect"] = json!({"isFile": true});
     let value = |bytes: &[u8]| {
         let secrets = sources(&[("s", &[("k", bytes)])]);
-        let wanted = wanted(
+        let desired = desired(
             &json!({"data": [entry]}),
             &secrets,
             ProviderKind::PrimeIntellect,
         )
         .unwrap();
-        shown(&wanted).remove(0).1
+        shown(&desired).remove(0).1
     };
     assert_eq!(value(&[0xff, 0xfe]), Ok("//4=".to_owned()));
     assert_eq!(
@@ -183,15 +183,15 @@ fn what_is_missing_is_waited_for_and_the_others_go_on() {
         {"name": "NO_KEY", "secretKeyRef": {"name": "s", "key": "absent"}},
         {"name": "NO_SECRET", "secretKeyRef": {"name": "absent", "key": "k"}},
     ], "dataFrom": [{"secretRef": {"name": "gone"}}]});
-    let wanted = wanted(&data, &secrets, ProviderKind::PrimeIntellect).unwrap();
+    let desired = desired(&data, &secrets, ProviderKind::PrimeIntellect).unwrap();
     let expected = [
         ("HERE".to_owned(), Ok("1".to_owned())),
         ("NO_KEY".to_owned(), Err(Reason::KeyNotFound)),
         ("NO_SECRET".to_owned(), Err(Reason::SecretNotFound)),
     ];
-    assert_eq!(shown(&wanted), expected);
+    assert_eq!(shown(&desired), expected);
     assert_eq!(
-        wanted.unread.first().map(|failure| failure.reason),
+        desired.unread.first().map(|failure| failure.reason),
         Some(Reason::SecretNotFound)
     );
 }
@@ -201,8 +201,8 @@ proptest! {
     fn a_transformed_key_is_a_prime_intellect_name_or_is_refused_before_any_call(key in "[-._a-zA-Z0-9]{1,253}") {
         let secrets = sources(&[("s", &[(key.as_str(), b"1")])]);
         let from = json!({"dataFrom": [{"secretRef": {"name": "s"}, "nameTransform": "UpperSnake"}]});
-        let wanted = wanted(&from, &secrets, ProviderKind::PrimeIntellect).unwrap();
-        let (name, value) = shown(&wanted).remove(0);
+        let desired = desired(&from, &secrets, ProviderKind::PrimeIntellect).unwrap();
+        let (name, value) = shown(&desired).remove(0);
         let is_name = name.len() <= 255
             && name.starts_with(|letter: char| letter.is_ascii_uppercase())
             && name.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_');

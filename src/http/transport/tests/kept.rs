@@ -28,12 +28,12 @@ async fn a_request_that_was_read_and_not_answered_is_not_sent_again() {
         for connections in 1..=2 {
             read(&session).await.expect("an answer");
             // It is not known whether it was carried out, which a read never is.
-            let (outcome, wanted) = if connections == 1 {
+            let (outcome, expected) = if connections == 1 {
                 (write(&session).await, UNSURE)
             } else {
                 (read(&session).await, UNREACHED)
             };
-            assert_eq!(failure_of(outcome), wanted, "{half:?}");
+            assert_eq!(failure_of(outcome), expected, "{half:?}");
             assert_eq!(seen.connections(), connections, "{half:?}");
             assert_eq!(seen.requests().len(), 2 * connections, "{half:?}");
         }

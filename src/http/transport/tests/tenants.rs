@@ -28,23 +28,23 @@ async fn a_request_has_these_headers_and_no_others() {
     read(&session).await.expect("an answer");
     write(&session).await.expect("an answer");
     let body = format!("{{\"value\":\"{VALUE}\"}}");
-    let mut wanted = BTreeMap::from([
+    let mut expected = BTreeMap::from([
         ("accept", "application/json".to_owned()),
         ("authorization", format!("Bearer {KEY}")),
         ("host", address.to_string()),
         ("user-agent", "tests".to_owned()),
     ]);
     let requests = seen.requests();
-    let owned = |wanted: &BTreeMap<&str, String>| -> BTreeMap<String, String> {
-        let pairs = wanted.iter();
+    let owned = |expected: &BTreeMap<&str, String>| -> BTreeMap<String, String> {
+        let pairs = expected.iter();
         pairs
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect()
     };
-    assert_eq!(headers(&requests[0]), owned(&wanted));
-    wanted.insert("content-type", "application/json".to_owned());
-    wanted.insert("content-length", body.len().to_string());
-    assert_eq!(headers(&requests[1]), owned(&wanted));
+    assert_eq!(headers(&requests[0]), owned(&expected));
+    expected.insert("content-type", "application/json".to_owned());
+    expected.insert("content-length", body.len().to_string());
+    assert_eq!(headers(&requests[1]), owned(&expected));
     assert!(requests[1].ends_with(&body));
 }
 

@@ -141,8 +141,8 @@ async fn a_certificate_that_proves_nothing_is_refused_before_a_byte_is_sent() {
         let (address, seen) = identity.serve(LAST).await;
         let session = named(authority.trusted(), address);
         for outcome in [read(&session).await, write(&session).await] {
-            let wanted = UNREACHED.filter(|_| is_refused);
-            assert_eq!(failure_of(outcome), wanted, "{what}");
+            let expected = UNREACHED.filter(|_| is_refused);
+            assert_eq!(failure_of(outcome), expected, "{what}");
         }
         let requests = if is_refused { 0 } else { 2 };
         assert_eq!(seen.connections(), 2, "{what}");

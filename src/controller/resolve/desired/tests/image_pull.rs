@@ -10,14 +10,14 @@ fn image_pull(secret: &Value, data: Data<'_>) -> DesiredState {
     let pipecat = json!({"apiKeySecretRef": reference, "imagePullSecret": secret});
     let value = json!({"provider": {"pipecat": pipecat}});
     let secrets = sources(&[("s", data)]);
-    wanted(&value, &secrets, ProviderKind::Pipecat).unwrap()
+    desired(&value, &secrets, ProviderKind::Pipecat).unwrap()
 }
 
 fn refused(secret: &Value, data: Data<'_>) -> Failure {
-    let wanted = image_pull(secret, data);
-    assert_eq!(wanted.entries.len(), 1);
-    assert_eq!(wanted.entries[0].options, Options::default());
-    wanted.entries[0]
+    let desired = image_pull(secret, data);
+    assert_eq!(desired.entries.len(), 1);
+    assert_eq!(desired.entries[0].options, Options::default());
+    desired.entries[0]
         .value
         .as_ref()
         .map(|_| ())
@@ -29,9 +29,12 @@ fn refused(secret: &Value, data: Data<'_>) -> Failure {
 fn it_has_the_name_of_the_set_and_the_host_as_an_option() {
     let file = json!({"auths": {"ghcr.io": {"auth": PAIR}}}).to_string();
     let data: Data<'_> = &[(".dockerconfigjson", file.as_bytes())];
-    let wanted = image_pull(&json!({"secretRef": {"name": "s"}}), data);
-    assert_eq!(shown(&wanted), [("object".to_owned(), Ok(PAIR.to_owned()))]);
-    let entry = &wanted.entries[0];
+    let desired = image_pull(&json!({"secretRef": {"name": "s"}}), data);
+    assert_eq!(
+        shown(&desired),
+        [("object".to_owned(), Ok(PAIR.to_owned()))]
+    );
+    let entry = &desired.entries[0];
     assert_eq!(entry.options.host.as_deref(), Some("https://ghcr.io"));
     let form = provider::IMAGE_PULL_RULES.form_of(&entry.options);
     assert_eq!(form, provider::Form::ImagePull);
@@ -44,9 +47,9 @@ fn it_has_the_name_of_the_set_and_the_host_as_an_option() {
 #[case::encoded(b"dXNlcjp0b2tlbg==\n", false)]
 fn only_a_newline_that_is_sent_is_told(#[case] bytes: &[u8], #[case] is_line: bool) {
     let key = json!({"host": "ghcr.io", "secretKeyRef": {"name": "s", "key": "auth"}});
-    let wanted = image_pull(&key, &[("auth", bytes)]);
-    assert!(wanted.entries[0].value.is_ok());
-    assert_eq!(wanted.entries[0].is_line, is_line);
+    let desired = image_pull(&key, &[("auth", bytes)]);
+    assert!(desired.entries[0].value.is_ok());
+    assert_eq!(desired.entries[0].is_line, is_line);
 }
 
 #[rstest]

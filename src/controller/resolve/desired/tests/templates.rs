@@ -25,21 +25,21 @@ fn a_template_is_made_or_refused(#[case] text: &str, #[case] expected: Result<&s
     let secrets = sources(&[("s", &[("k", b"value"), ("empty", b""), ("binary", b"\xff")])]);
     for kind in [ProviderKind::Baseten, ProviderKind::Pipecat] {
         let data = json!({"data": [template("NAME", text)]});
-        let wanted = wanted(&data, &secrets, kind).unwrap();
+        let desired = desired(&data, &secrets, kind).unwrap();
         let expected = expected.map(str::to_owned);
-        assert_eq!(shown(&wanted), [("NAME".to_owned(), expected)]);
+        assert_eq!(shown(&desired), [("NAME".to_owned(), expected)]);
     }
 }
 
 #[test]
 fn a_template_that_is_wrong_waits_for_no_secret() {
     let data = json!({"data": [template("BAD", "{{ k"), template("GOOD", "{{ k }}")]});
-    let wanted = wanted(&data, &Sources::default(), ProviderKind::Baseten).unwrap();
+    let desired = desired(&data, &Sources::default(), ProviderKind::Baseten).unwrap();
     let expected = [
         ("BAD".to_owned(), Err(Reason::InvalidTemplate)),
         ("GOOD".to_owned(), Err(Reason::SecretNotFound)),
     ];
-    assert_eq!(shown(&wanted), expected);
+    assert_eq!(shown(&desired), expected);
 }
 
 #[test]
@@ -47,8 +47,8 @@ fn an_entry_without_exactly_one_source_is_refused() {
     let mut both = one("BOTH");
     both["template"] = "{{ k }}".into();
     let data = json!({"data": [both, {"name": "HALF", "template": "a"}, {"name": "NONE"}]});
-    let wanted = wanted(&data, &Sources::default(), ProviderKind::Baseten).unwrap();
-    for (name, value) in shown(&wanted) {
+    let desired = desired(&data, &Sources::default(), ProviderKind::Baseten).unwrap();
+    for (name, value) in shown(&desired) {
         assert_eq!(value, Err(Reason::InvalidSpec), "{name}");
     }
 }
@@ -71,9 +71,9 @@ fn one_line_with_a_newline_is_known_and_sent_as_it_is(#[case] value: &str, #[cas
         "data": [one("NAME"), template("MADE", "{{ k }}"), file],
         "dataFrom": [{"secretRef": {"name": "s"}, "nameTransform": "UpperSnake"}],
     });
-    let wanted = wanted(&data, &secrets, ProviderKind::PrimeIntellect).unwrap();
-    assert_eq!(wanted.entries.len(), 4);
-    for entry in &wanted.entries {
+    let desired = desired(&data, &secrets, ProviderKind::PrimeIntellect).unwrap();
+    assert_eq!(desired.entries.len(), 4);
+    for entry in &desired.entries {
         assert_eq!(entry.secret, "s");
         assert_eq!(
             entry.is_line,
