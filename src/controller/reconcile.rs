@@ -242,7 +242,8 @@ impl Reconcile<'_> {
         sources.extend(versions);
         sources.sort();
         sources.dedup_by(|a, b| a.0 == b.0);
-        let records = &session.records.verified;
+        // Status as it stands: the key that verifies a record may come back.
+        let records = raw_records(&self.object);
         let desired = desired_state(spec, &name, &read, session.rules());
         let inputs = match desired {
             Ok(mut desired) => {

@@ -119,7 +119,13 @@ fn note(index: &mut Index, uid: &Arc<str>, object: &ProviderSecret) -> Vec<Objec
         return others;
     };
     let status = object.status.as_ref();
-    let recorded = status.and_then(|status| status.scope.as_deref());
+    // Where the provider reports no scope, the key stands for it.
+    let recorded = status.and_then(|status| {
+        status
+            .scope
+            .as_deref()
+            .or(status.key_fingerprint.as_deref())
+    });
     let known = index.get(uid).map(|known| Arc::clone(&known.credential));
     let credential = credential(object, choice);
     let credential = match known {

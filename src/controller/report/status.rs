@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 
 use crate::{
-    api::{EntryState, EntryStatus, ProviderSecretSpec, ProviderSecretStatus, Reason},
+    api::{
+        DeletionPolicy, EntryState, EntryStatus, ProviderSecretSpec, ProviderSecretStatus, Reason,
+    },
     controller::{
         error::Failure,
         object::{time, unwritten},
-        plan::{Change, EntryOutcome, PlannedEntry, is_ours, was_written},
+        plan::{Change, EntryOutcome, PlannedEntry, is_ours, may_be_there, was_written},
     },
     http::ErrorClass,
     provider::rules,
@@ -212,14 +214,14 @@ pub(crate) fn untouched(
         None => name.to_owned(),
     };
     let explicit = spec.explicit_names(object);
-    let is_wanted = |name: &str| {
-        !spec.bulk_sources().is_empty() || explicit.iter().any(|wanted| fold(wanted) == fold(name))
+    let is_desired = |name: &str| {
+        !spec.bulk_sources().is_empty() || explicit.iter().any(|entry| fold(entry) == fold(name))
     };
-    let mut entries: Vec<EntryStatus> = recorded
-        .iter()
-        .filter(|entry| is_wanted(&entry.name))
-        .cloned()
-        .collect();
+    // Without its record what is to be deleted would be orphaned.
+    let is_deleting = spec.deletion_policy() == DeletionPolicy::Delete;
+    let is_kept =
+        |record: &&EntryStatus| is_desired(&record.name) || (is_deleting && may_be_there(record));
+    let mut entries: Vec<EntryStatus> = recorded.iter().filter(is_kept).cloned().collect();
     // Too many entries would not fit into status.
     let named = if failure.reason == Reason::TooManyEntries {
         Vec::new()

@@ -243,3 +243,24 @@ fn nothing_is_kept_of_objects_that_are_gone() {
     claims.forget("a");
     assert!(claims.index().is_empty());
 }
+
+#[test]
+fn one_key_is_known_from_status_where_the_provider_reports_no_scope() {
+    let claims = Claims::default();
+    let mut owner_object = object(&Draft {
+        acknowledged: true,
+        ..DRAFT
+    });
+    let status = owner_object.status.as_mut().unwrap();
+    status.key_fingerprint = Some(KEY.1.to_owned());
+    claims.note(&owner_object);
+    claims.note(&object(&Draft {
+        name: "b",
+        namespace: "other",
+        age: 0,
+        ..DRAFT
+    }));
+    // After a restart only the younger one is reconciled.
+    claims.identify("b", KEY, None);
+    assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
+}

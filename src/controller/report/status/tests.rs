@@ -236,3 +236,23 @@ fn a_refused_update_leaves_the_record_of_what_is_held() {
     let foreign = after(foreign, refused());
     assert_eq!((foreign.state, foreign.found), (EntryState::Failed, None));
 }
+
+#[test]
+fn before_a_plan_no_record_is_dropped_that_is_to_be_deleted() {
+    let spec = |policy: &str| {
+        let spec = serde_json::json!({
+            "provider": {"baseten": {"apiKeySecretRef": {"name": "key", "key": "k"}}},
+            "data": [{"name": "B", "secretKeyRef": {"name": "s", "key": "k"}}],
+            "deletionPolicy": policy,
+        });
+        serde_json::from_value::<ProviderSecretSpec>(spec).unwrap()
+    };
+    let reason = failure(ErrorClass::Waiting, Reason::CredentialNotFound);
+    let names = |policy| {
+        let entries = untouched(&[recorded()], &spec(policy), "object", &reason);
+        let names = entries.into_iter().map(|entry| entry.name);
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names("Retain"), ["B"]);
+    assert_eq!(names("Delete"), ["A", "B"]);
+}
