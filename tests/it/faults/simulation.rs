@@ -7,8 +7,13 @@
 //! - `world`: an API server, an account and an operator, and what users do
 //! - `workload`, `plan`, `oracle`: what a run does, and what must hold at its end
 
+mod aborted_relists;
 mod conformance;
 mod crash;
+mod finalizers;
+mod idle_events;
+mod keys_of_one_scope;
+mod late_answers;
 mod missed_events;
 mod noisy_neighbours;
 mod oracle;
@@ -19,7 +24,11 @@ mod provider;
 mod provider_quirks;
 mod races;
 mod refusal;
+mod refused_rewrites;
+mod relists;
 mod request;
+mod restored_status;
+mod same_second;
 mod sequences;
 mod server;
 mod stale_cache;
@@ -28,3 +37,4 @@ mod store;
 mod tenant_isolation;
 mod workload;
 mod world;
+mod wrong_keys;

@@ -67,6 +67,11 @@ impl RemoteAccount {
         }
     }
 
+    /// The simulator that the account is in.
+    pub(super) fn simulator(&self) -> &Simulator {
+        &self.simulator
+    }
+
     /// Writes and deletes by remote name, at Pipecat by set; those that the provider refused have a
     /// count of their own.
     pub(super) fn counts(&self) -> Counts {

@@ -108,6 +108,9 @@ async fn answer(
             Ok(()) => write(&store, &asked),
         };
         sleep(WAY).await;
+        if let Some(Does::Late(late)) = fault {
+            sleep(late).await;
+        }
         refusal(true)?;
         done
     };

@@ -1,5 +1,6 @@
 //! The world of one run: an API server, a provider account, and at most one running incarnation of the operator.
 
+mod observed;
 mod user;
 
 use std::{

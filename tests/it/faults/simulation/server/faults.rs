@@ -24,6 +24,8 @@ pub(in crate::faults::simulation) enum Does {
     Busy(u64),
     /// Nothing is heard of it any more.
     Hang,
+    /// It is carried out at once, and its answer takes so much longer.
+    Late(Duration),
 }
 
 impl Does {
