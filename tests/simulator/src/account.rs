@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
@@ -21,6 +22,11 @@ use crate::{
 };
 
 pub use self::key::{Access, AccountError, NewKey};
+
+/// Reads a vendor's `NewAccount` from its JSON form.
+pub(crate) fn from_json<T: DeserializeOwned>(account: Value) -> Result<T, AccountError> {
+    serde_json::from_value(account).map_err(|error| AccountError::Invalid(error.to_string()))
+}
 
 /// A handle to an account; clones mean the same account.
 #[derive(Clone)]

@@ -1,6 +1,5 @@
 //! The admin API: what the library handles do, for a demo or a test in another process. Documented in README.md.
 
-mod accounts;
 mod mask;
 mod view;
 
@@ -17,8 +16,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{account::Account, fault::Fault, provider::Provider, simulator::Simulator};
-
-pub(crate) use self::accounts::add as add_account;
 
 /// Why the admin API refuses.
 #[derive(Debug)]

@@ -11,13 +11,22 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    account::{Account, AccountError, NewKey},
-    provider::Provider,
+    account::{Account, AccountError, NewKey, from_json},
+    provider::{Provider, Vendor},
     simulator::Simulator,
     tenant::Held,
 };
 
-pub(crate) use self::wire::refuse;
+pub(crate) const VENDOR: Vendor = Vendor {
+    refuse: wire::refuse,
+    redirect: None,
+    add_json: |simulator, account| simulator.baseten().add_account(from_json(account)?),
+    add_demo: |simulator, name, key| {
+        simulator
+            .baseten()
+            .add_account(NewAccount::new(name, key).team(format!("{name}-team"), name))
+    },
+};
 
 /// Points on which the documents differ or are silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,11 +129,16 @@ pub struct Baseten {
     simulator: Simulator,
 }
 
-impl Baseten {
-    pub(crate) fn new(simulator: Simulator) -> Self {
-        Self { simulator }
+impl Simulator {
+    /// The handle for Baseten.
+    pub fn baseten(&self) -> Baseten {
+        Baseten {
+            simulator: self.clone(),
+        }
     }
+}
 
+impl Baseten {
     /// Adds an organization.
     pub fn add_account(&self, account: NewAccount) -> Result<Account, AccountError> {
         let NewAccount {

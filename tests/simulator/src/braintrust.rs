@@ -10,13 +10,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    account::{Account, AccountError, NewKey},
-    provider::Provider,
+    account::{Account, AccountError, NewKey, from_json},
+    provider::{Provider, Vendor},
     simulator::Simulator,
     tenant::Held,
 };
 
-pub(crate) use self::wire::refuse;
+pub(crate) const VENDOR: Vendor = Vendor {
+    refuse: |refusal| wire::refuse(refusal, ErrorBody::default()),
+    redirect: None,
+    add_json: |simulator, account| simulator.braintrust().add_account(from_json(account)?),
+    add_demo: |simulator, name, key| {
+        simulator
+            .braintrust()
+            .add_account(NewAccount::new(name, key).organization(name))
+    },
+};
 
 /// Points on which the documents differ or are silent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,11 +139,16 @@ pub struct Braintrust {
     simulator: Simulator,
 }
 
-impl Braintrust {
-    pub(crate) fn new(simulator: Simulator) -> Self {
-        Self { simulator }
+impl Simulator {
+    /// The handle for Braintrust.
+    pub fn braintrust(&self) -> Braintrust {
+        Braintrust {
+            simulator: self.clone(),
+        }
     }
+}
 
+impl Braintrust {
     /// Adds a user.
     pub fn add_account(&self, account: NewAccount) -> Result<Account, AccountError> {
         let NewAccount {

@@ -8,7 +8,7 @@ use std::{
     str::FromStr,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use simulator::{Provider, Served, Simulator};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -92,24 +92,10 @@ fn add_accounts(simulator: &Simulator, flags: &[AccountFlag]) -> Result<(), Box<
             } else {
                 format!("demo-{}", index + 1)
             };
-            simulator.add_account_json(provider, description(provider, &name, key))?;
+            simulator.add_demo_account(provider, &name, key)?;
         }
     }
     Ok(())
-}
-
-/// An account with the scopes that a demo needs.
-fn description(provider: Provider, name: &str, key: &str) -> Value {
-    let mut account = json!({ "name": name, "keys": [{ "key": key }] });
-    match provider {
-        Provider::Baseten => {
-            account["teams"] = json!([{ "id": format!("{name}-team"), "name": name }]);
-        }
-        Provider::PrimeIntellect => account["teams"] = json!([format!("{name}-team")]),
-        Provider::Pipecat => {}
-        Provider::Braintrust => account["organizations"] = json!([name]),
-    }
-    account
 }
 
 fn announce(served: &Served, file: Option<&Path>) -> Result<(), Box<dyn Error>> {

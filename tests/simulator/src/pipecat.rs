@@ -11,13 +11,18 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    account::{Account, AccountError, NewKey},
-    provider::Provider,
+    account::{Account, AccountError, NewKey, from_json},
+    provider::{Provider, Vendor},
     simulator::Simulator,
     tenant::Held,
 };
 
-pub(crate) use self::wire::refuse;
+pub(crate) const VENDOR: Vendor = Vendor {
+    refuse: wire::refuse,
+    redirect: None,
+    add_json: |simulator, account| simulator.pipecat().add_account(from_json(account)?),
+    add_demo: |simulator, name, key| simulator.pipecat().add_account(NewAccount::new(name, key)),
+};
 
 /// Points on which the documents differ or are silent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,11 +167,16 @@ pub struct Pipecat {
     simulator: Simulator,
 }
 
-impl Pipecat {
-    pub(crate) fn new(simulator: Simulator) -> Self {
-        Self { simulator }
+impl Simulator {
+    /// The handle for Pipecat Cloud.
+    pub fn pipecat(&self) -> Pipecat {
+        Pipecat {
+            simulator: self.clone(),
+        }
     }
+}
 
+impl Pipecat {
     /// Adds an organization.
     pub fn add_account(&self, account: NewAccount) -> Result<Account, AccountError> {
         let NewAccount {

@@ -1,7 +1,7 @@
 //! The path of every request: read, log, scripted fault, latency, key, effect, answer.
 //!
 //! Order where the documents are silent: the credential is looked at before path and body, so that a stranger learns
-//! nothing; only PrimeIntellect's redirect to the exact path comes first, because its framework routes first.
+//! nothing; only a redirect to the exact path comes first, at a vendor whose framework routes first.
 
 mod answer;
 mod entry;
@@ -66,7 +66,7 @@ pub(crate) async fn run(
             authenticated(shared, key, scheme, &head, &payload).await
         }
         None => Ok(redirect(provider, &head)
-            .unwrap_or_else(|| refuse(provider, &Refusal::unauthorized()))
+            .unwrap_or_else(|| (provider.vendor().refuse)(&Refusal::unauthorized()))
             .into_response()),
     };
     running.end(match &answer {
@@ -161,24 +161,11 @@ fn effect(tenant: &mut dyn Tenant, scheme: &str, call: &Call<'_>) -> Reply {
     result.unwrap_or_else(|refusal| tenant.refuse(&refusal))
 }
 
-/// A refusal without an account.
-fn refuse(provider: Provider, refusal: &Refusal) -> Reply {
-    match provider {
-        Provider::Baseten => crate::baseten::refuse(refusal),
-        Provider::PrimeIntellect => {
-            crate::prime_intellect::refuse(refusal, crate::prime_intellect::ErrorShape::Errors)
-        }
-        Provider::Pipecat => crate::pipecat::refuse(refusal),
-        Provider::Braintrust => {
-            crate::braintrust::refuse(refusal, crate::braintrust::ErrorBody::Text)
-        }
-    }
-}
-
 fn redirect(provider: Provider, head: &Parts) -> Option<Reply> {
-    (provider == Provider::PrimeIntellect)
-        .then(|| crate::prime_intellect::redirect(head))
-        .flatten()
+    provider
+        .vendor()
+        .redirect
+        .and_then(|redirect| redirect(head))
 }
 
 async fn read(headers: &HeaderMap, body: Body) -> Payload {

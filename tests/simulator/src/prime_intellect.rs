@@ -9,13 +9,22 @@ mod wire;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    account::{Account, AccountError, NewKey},
-    provider::Provider,
+    account::{Account, AccountError, NewKey, from_json},
+    provider::{Provider, Vendor},
     simulator::Simulator,
     tenant::Held,
 };
 
-pub(crate) use self::wire::{redirect, refuse};
+pub(crate) const VENDOR: Vendor = Vendor {
+    refuse: |refusal| wire::refuse(refusal, ErrorShape::default()),
+    redirect: Some(wire::redirect),
+    add_json: |simulator, account| simulator.prime_intellect().add_account(from_json(account)?),
+    add_demo: |simulator, name, key| {
+        simulator
+            .prime_intellect()
+            .add_account(NewAccount::new(name, key).team(format!("{name}-team")))
+    },
+};
 
 /// Points on which the documents differ or are silent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,11 +174,16 @@ pub struct PrimeIntellect {
     simulator: Simulator,
 }
 
-impl PrimeIntellect {
-    pub(crate) fn new(simulator: Simulator) -> Self {
-        Self { simulator }
+impl Simulator {
+    /// The handle for PrimeIntellect.
+    pub fn prime_intellect(&self) -> PrimeIntellect {
+        PrimeIntellect {
+            simulator: self.clone(),
+        }
     }
+}
 
+impl PrimeIntellect {
     /// Adds a user.
     pub fn add_account(&self, account: NewAccount) -> Result<Account, AccountError> {
         let NewAccount {

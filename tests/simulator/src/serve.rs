@@ -22,7 +22,7 @@ use crate::{fault::ConnectionCut, provider::Provider, simulator::Simulator};
 #[derive(Debug)]
 pub struct Served {
     simulator: Simulator,
-    providers: [SocketAddr; 4],
+    providers: [SocketAddr; Provider::ALL.len()],
     admin: SocketAddr,
     tasks: Vec<JoinHandle<()>>,
 }

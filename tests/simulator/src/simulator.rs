@@ -13,14 +13,10 @@ use tokio::sync::watch;
 
 use crate::{
     account::{Account, AccountError, Cell, NewKey},
-    baseten::Baseten,
-    braintrust::Braintrust,
     clock::World,
     fault::ConnectionCut,
     log::{Exchange, Log},
-    pipecat::Pipecat,
     pipeline,
-    prime_intellect::PrimeIntellect,
     provider::Provider,
     serve::Served,
     tenant::{Held, Tenant},
@@ -38,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) world: World,
     pub(crate) log: Log,
     version: watch::Sender<u64>,
-    directories: [Directory; 4],
+    directories: [Directory; Provider::ALL.len()],
 }
 
 impl Shared {
@@ -73,26 +69,6 @@ impl Simulator {
             version: watch::Sender::new(0),
             directories: Default::default(),
         }))
-    }
-
-    /// The handle for Baseten.
-    pub fn baseten(&self) -> Baseten {
-        Baseten::new(self.clone())
-    }
-
-    /// The handle for PrimeIntellect.
-    pub fn prime_intellect(&self) -> PrimeIntellect {
-        PrimeIntellect::new(self.clone())
-    }
-
-    /// The handle for Pipecat Cloud.
-    pub fn pipecat(&self) -> Pipecat {
-        Pipecat::new(self.clone())
-    }
-
-    /// The handle for Braintrust.
-    pub fn braintrust(&self) -> Braintrust {
-        Braintrust::new(self.clone())
     }
 
     /// An account by name.
@@ -211,7 +187,17 @@ impl Simulator {
         provider: Provider,
         account: Value,
     ) -> Result<Account, AccountError> {
-        crate::admin::add_account(self, provider, account)
+        (provider.vendor().add_json)(self, account)
+    }
+
+    /// Adds an account with this key and the scopes that a demo needs.
+    pub fn add_demo_account(
+        &self,
+        provider: Provider,
+        name: &str,
+        key: &str,
+    ) -> Result<Account, AccountError> {
+        (provider.vendor().add_demo)(self, name, key)
     }
 
     pub(crate) fn world(&self) -> &World {

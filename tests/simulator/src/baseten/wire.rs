@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::call::{Refusal, Reply};
 
 /// An error as JSON with `message`, which the vendor's own client prints (docs/vendors.md#ba-12).
-pub(crate) fn refuse(refusal: &Refusal) -> Reply {
+pub(super) fn refuse(refusal: &Refusal) -> Reply {
     let status = refusal.status(StatusCode::BAD_REQUEST, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let message = if refusal.field.is_empty() {
         refusal.message.clone()

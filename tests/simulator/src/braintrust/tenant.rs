@@ -187,7 +187,7 @@ impl Tenant for User {
     }
 
     fn refuse(&self, refusal: &Refusal) -> Reply {
-        super::refuse(refusal, self.variants.errors)
+        super::wire::refuse(refusal, self.variants.errors)
     }
 
     fn scopes(&self) -> Vec<Option<String>> {

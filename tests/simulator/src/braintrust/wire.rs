@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// An error as plain text or as JSON: the seed allows both for every status.
-pub(crate) fn refuse(refusal: &Refusal, body: ErrorBody) -> Reply {
+pub(super) fn refuse(refusal: &Refusal, body: ErrorBody) -> Reply {
     let status = refusal.status(StatusCode::BAD_REQUEST, StatusCode::BAD_REQUEST);
     let message = match (refusal.kind, refusal.field.as_str()) {
         (Kind::Invalid, field) if !field.is_empty() => format!("{field}: {}", refusal.message),

@@ -134,7 +134,7 @@ impl Tenant for Organization {
     }
 
     fn refuse(&self, refusal: &Refusal) -> Reply {
-        super::refuse(refusal)
+        super::wire::refuse(refusal)
     }
 
     fn scopes(&self) -> Vec<Option<String>> {

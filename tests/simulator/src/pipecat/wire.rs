@@ -13,7 +13,7 @@ const SET_NAME_LENGTH: std::ops::RangeInclusive<usize> = 3..=63;
 const KEY_LENGTH: usize = 64;
 
 /// An error as `{error, code}`; the field at fault is not named, as in the seed's "Invalid request format".
-pub(crate) fn refuse(refusal: &Refusal) -> Reply {
+pub(super) fn refuse(refusal: &Refusal) -> Reply {
     let status = refusal.status(StatusCode::BAD_REQUEST, StatusCode::BAD_REQUEST);
     let code = match status {
         StatusCode::UNAUTHORIZED => "UNAUTHORIZED",

@@ -13,7 +13,7 @@ const DESCRIPTION_LENGTH: usize = 500;
 const FILE_LENGTH: usize = 64 * 1024;
 
 /// An error in one of the two shapes that clients must know (docs/vendors.md#pi-12).
-pub(crate) fn refuse(refusal: &Refusal, shape: ErrorShape) -> Reply {
+pub(super) fn refuse(refusal: &Refusal, shape: ErrorShape) -> Reply {
     // The framework takes a body of another content type for a plain string, which is then no object: 422.
     let status = refusal.status(
         StatusCode::UNPROCESSABLE_ENTITY,
@@ -49,7 +49,7 @@ fn kind(refusal: &Refusal) -> &'static str {
 
 /// Answers 307 to the collection without its slash and to an item with one, before any key is looked at: the
 /// framework redirects while it routes (docs/vendors.md#pi-10).
-pub(crate) fn redirect(head: &Parts) -> Option<Reply> {
+pub(super) fn redirect(head: &Parts) -> Option<Reply> {
     let path = head.uri.path();
     let exact = match path {
         "/api/v1/secrets" => format!("{path}/"),

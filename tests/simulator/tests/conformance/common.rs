@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use simulator::{Access, AccountError, Provider, Simulator};
 
-use crate::support::{Client, client, list_of, scope_of, write_of};
+use crate::support::{Client, client, list_of, scheme_of, scope_of, write_of};
 
 const NONE: Value = Value::Null;
 
@@ -95,11 +95,7 @@ async fn two_keys_share_an_account_and_two_accounts_share_nothing() {
         let simulator = Simulator::new();
         let (account, first) = client(&simulator, provider);
         account.add_key("second").unwrap();
-        let scheme = if provider == Provider::Baseten {
-            "Api-Key"
-        } else {
-            "Bearer"
-        };
+        let scheme = scheme_of(provider);
         let second = Client::new(&simulator, provider, &format!("{scheme} second"));
         let description = |name: &str, key: &str| json!({ "name": name, "keys": [{ "key": key }] });
         let other = simulator

@@ -6,7 +6,7 @@ use serde_json::Value;
 use simulator::{Account, Action, Answer, ConnectionCut, Fault, Outcome, Provider, Simulator};
 use tokio::time::Instant;
 
-use crate::support::{Client, client, list_of, scope_of, write_of};
+use crate::support::{Client, client, list_of, scheme_of, scope_of, write_of};
 
 const NONE: Value = Value::Null;
 
@@ -156,13 +156,9 @@ async fn a_router_shows_a_cut_as_a_broken_answer() {
             .add_fault(Fault::new(Action::CutBeforeEffect).forever());
         let request = || {
             let (_, path) = list_of(case.provider).split_once(' ').unwrap();
-            let scheme = if case.provider == Provider::Baseten {
-                "Api-Key key"
-            } else {
-                "Bearer key"
-            };
+            let authorization = format!("{} key", scheme_of(case.provider));
             axum::http::Request::get(path)
-                .header("authorization", scheme)
+                .header("authorization", authorization)
                 .body(axum::body::Body::empty())
                 .unwrap()
         };

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{client, list_of, write_of};
+use crate::support::{client, list_of, scheme_of, write_of};
 
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -34,11 +34,7 @@ pub(crate) async fn exchange(address: SocketAddr, head: &str, body: &str) -> Str
 /// A write with the test account's key.
 async fn write(served: &Served, provider: Provider) -> String {
     let (line, body) = write_of(provider);
-    let scheme = if provider == Provider::Baseten {
-        "Api-Key"
-    } else {
-        "Bearer"
-    };
+    let scheme = scheme_of(provider);
     let head =
         format!("{line} HTTP/1.1\r\nauthorization: {scheme} key\r\ncontent-type: application/json");
     exchange(served.address(provider), &head, &body.to_string()).await

@@ -140,15 +140,19 @@ pub(crate) fn client(simulator: &Simulator, provider: Provider) -> (simulator::A
     let account = simulator
         .add_account_json(provider, description)
         .expect("a new account");
-    let scheme = if provider == Provider::Baseten {
-        "Api-Key"
-    } else {
-        "Bearer"
-    };
+    let scheme = scheme_of(provider);
     (
         account,
         Client::new(simulator, provider, &format!("{scheme} key")),
     )
+}
+
+/// The scheme of `Authorization` that the vendor takes.
+pub(crate) fn scheme_of(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Baseten => "Api-Key",
+        Provider::PrimeIntellect | Provider::Pipecat | Provider::Braintrust => "Bearer",
+    }
 }
 
 /// A write, and the path that lists, for tests that treat the vendors alike.
