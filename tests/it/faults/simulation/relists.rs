@@ -131,7 +131,7 @@ fn done(world: &World) -> Vec<&'static str> {
         "an object made anew" => is_held("made-anew", "ANEW_KEY", "b1"),
         _ => is_held("rotating", "C_KEY", "c2"),
     };
-    NEWS.into_iter().filter(|news| is_done(&news)).collect()
+    NEWS.into_iter().filter(|news| is_done(news)).collect()
 }
 
 /// Cases
