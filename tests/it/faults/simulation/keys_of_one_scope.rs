@@ -11,6 +11,8 @@ use super::world::{World, data, simulate, value};
 use crate::harness::{CANARY, Target};
 
 const TEAM: &str = "team-of-two";
+/// As the operators of the simulation have it, and the jitter.
+const VERIFY_INTERVAL: Duration = Duration::from_mins(11);
 /// Longer than anything takes that follows a key.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -89,12 +91,30 @@ impl Rivals {
         self.world.apply(name, &spec);
     }
 
-    fn held(&self) -> Option<String> {
-        let scope = match self.scope {
+    /// The scope as the simulator knows it.
+    fn place(&self) -> Option<String> {
+        match self.scope {
             Scope::Of(target) => target.scope("account"),
             Scope::PrimeIntellectTeam => Some(TEAM.to_owned()),
-        };
-        self.account.values(scope.as_deref()).remove("A_KEY")
+        }
+    }
+
+    fn held(&self) -> Option<String> {
+        let place = self.place();
+        self.account.values(place.as_deref()).remove("A_KEY")
+    }
+
+    /// Another client deletes what the older object wrote, and may write the name itself.
+    fn lose(&self, is_replaced: bool) {
+        let place = self.place();
+        let deleted = self.account.foreign_delete(place.as_deref(), "A_KEY");
+        deleted.expect("it is deleted");
+        if is_replaced {
+            let written = self
+                .account
+                .foreign_write(place.as_deref(), "A_KEY", "foreign");
+            written.expect("a foreign write");
+        }
     }
 
     /// What was written of the younger object's value.
@@ -189,6 +209,69 @@ fn the_older_object_keeps_its_name_whatever_keys_of_the_scope_are_exchanged(
             rivals.world.quiet().await;
             rivals.assert_owned("after the rotation");
             assert_eq!(rivals.account.writes().len(), before + 1, "{scope:?}");
+            rivals.world.down().await;
+        });
+    }
+}
+
+/// What the provider shows when the younger object comes, or its new key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// What the older object wrote, without anything by which it could be recognized.
+    Unmarked,
+    /// Not what the older object wrote: another client deleted it, or replaced it.
+    Nothing,
+    Another,
+}
+
+/// Cases: M-08, P-36
+#[rstest]
+fn the_older_object_keeps_its_name_whatever_the_provider_shows_of_it(
+    #[values(Shown::Unmarked, Shown::Nothing, Shown::Another)] shown: Shown,
+    #[values(false, true)] is_younger_there: bool,
+    #[values(false, true)] restarts: bool,
+) {
+    for scope in SCOPES {
+        simulate(async {
+            let mut rivals = Rivals::new(scope);
+            if shown == Shown::Unmarked {
+                let simulator = rivals.world.remote.simulator().prime_intellect();
+                if rivals.world.target != Target::PrimeIntellect {
+                    return;
+                }
+                simulator.set_variants(&rivals.account, |variants| {
+                    variants.write_answer = prime_intellect::WriteAnswer::Null;
+                });
+            }
+            rivals.world.up();
+            rivals.make("older", "a", &json!({}));
+            rivals.world.quiet().await;
+            if is_younger_there {
+                rivals.make("younger", "b", &json!({}));
+                rivals.world.quiet().await;
+            }
+            if restarts {
+                rivals.world.down().await;
+            }
+            match shown {
+                Shown::Unmarked => {}
+                Shown::Nothing => rivals.lose(false),
+                Shown::Another => rivals.lose(true),
+            }
+            if is_younger_there {
+                rivals.exchange("key-of-younger");
+            } else {
+                rivals.make("younger", "b", &json!({}));
+            }
+            rivals.world.up();
+            // An empty listing is believed when a later one says so too.
+            let is_held = |_: &World| rivals.held() == Some(value("a1"));
+            let what = "what the older object wrote";
+            rivals.world.wait(what, 3 * VERIFY_INTERVAL, is_held).await;
+            rivals.world.quiet().await;
+            rivals.assert_owned(&format!("{shown:?}"));
+            assert_eq!(rivals.held(), Some(value("a1")), "{scope:?} {shown:?}");
+            assert_eq!(rivals.writes_of_younger(), 0, "{scope:?} {shown:?}");
             rivals.world.down().await;
         });
     }
