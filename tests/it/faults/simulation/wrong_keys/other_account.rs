@@ -1,4 +1,4 @@
-//! The key after the wrong ones opens another account: nothing goes there until a user asks for it.
+//! The key that comes in the end opens another account: nothing goes there until a user asks for it.
 
 use rstest::rstest;
 use simulator::Account;
@@ -6,15 +6,20 @@ use simulator::Account;
 use super::*;
 use crate::{faults::simulation::world::simulate, harness::Target};
 
-/// The scope of the other account that the object's spec would write to.
-fn held(other: &Account, target: Target) -> BTreeMap<String, String> {
-    // A team belongs to one account of Baseten: the other one has only the others.
-    let scope = (target == Target::Pipecat).then(|| target.scope("account"));
-    other.values(scope.flatten().as_deref())
+/// The scope of the other account that the spec means. A team belongs to one account of Baseten: the other has none of that
+/// id.
+fn scope(target: Target) -> Option<String> {
+    target
+        .scope("account")
+        .filter(|_| target == Target::Pipecat)
 }
 
-/// Puts the key of another account there after wrong ones. That account may hold a secret of the same name.
-async fn exchange_account(world: &mut World, typos: Typos, is_name_taken: bool) -> Account {
+fn held(other: &Account, target: Target) -> BTreeMap<String, String> {
+    other.values(scope(target).as_deref())
+}
+
+/// Puts the key of another account there in the end. That account may hold a secret of the same name.
+async fn exchange_account(world: &mut World, between: Between, is_name_taken: bool) -> Account {
     let (target, key) = (world.target, format!("{CANARY}-key-of-other"));
     let other = target.account(world.remote.simulator(), "other", &key);
     // The keys of a set have no mark but their names: one with the same key cannot be told from ours.
@@ -24,12 +29,10 @@ async fn exchange_account(world: &mut World, typos: Typos, is_name_taken: bool) 
         "A_KEY"
     };
     if is_name_taken {
-        let scope = (target == Target::Pipecat).then(|| target.scope("account"));
-        let scope = scope.flatten();
-        let written = other.foreign_write(scope.as_deref(), name, "foreign");
+        let written = other.foreign_write(scope(target).as_deref(), name, "foreign");
         written.expect("a foreign write");
     }
-    mistype_each(world, typos, |_| ()).await;
+    between.pass(world, |_, _| ()).await;
     exchange(world, &key);
     other
 }
@@ -46,15 +49,22 @@ fn reason(target: Target) -> &'static str {
 /// Cases: C-22
 #[rstest]
 fn a_key_of_another_account_after_wrong_ones_moves_nothing_there(
-    #[values(Typos::One, Typos::Two, Typos::OneAndRestart, Typos::TwoAndRestart)] typos: Typos,
-    #[values("Retain", "Delete")] deletion: &str,
-    #[values("Overwrite", "Fail")] conflict: &str,
+    #[values(
+        Between::Typo,
+        Between::Typos,
+        Between::Nothing,
+        Between::TypoAndRestart,
+        Between::TyposAndRestart,
+        Between::NothingAndRestart
+    )]
+    between: Between,
+    #[values(MILD, STRICT)] policies: Policies,
     #[values(false, true)] is_name_taken: bool,
 ) {
     at_each(async |world| {
-        synced(world, deletion, conflict).await;
+        synced(world, policies).await;
         let (first, kept) = (world.data("credential")["api-key"].clone(), world.held());
-        let other = exchange_account(world, typos, is_name_taken).await;
+        let other = exchange_account(world, between, is_name_taken).await;
         let there = held(&other, world.target);
         let stalled =
             |world: &World| world.ready_reason("object").as_deref() == Some(reason(world.target));
@@ -65,13 +75,7 @@ fn a_key_of_another_account_after_wrong_ones_moves_nothing_there(
         world.entries(&[("A_KEY", "a")]);
         world.quiet().await;
         assert!(stalled(world), "{:?}", world.get("object"));
-        assert_eq!(
-            other.writes().len(),
-            0,
-            "{:?} {:?}",
-            world.target,
-            other.writes()
-        );
+        assert_eq!(other.writes().len(), 0, "{:?}", world.target);
         assert_eq!(held(&other, world.target), there);
         assert_eq!(world.held(), kept);
         // The first key again: what was asked for meanwhile is done.
@@ -82,8 +86,8 @@ fn a_key_of_another_account_after_wrong_ones_moves_nothing_there(
             })
             .await;
         world.quiet().await;
-        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
-        if deletion == "Delete" {
+        assert!(is_synced(world), "{:?}", world.target);
+        if policies == STRICT {
             assert!(is_gone_or_named(world, "B_KEY"), "{:?}", world.target);
         }
         assert_eq!(other.writes().len(), 0, "{:?}", world.target);
@@ -93,9 +97,16 @@ fn a_key_of_another_account_after_wrong_ones_moves_nothing_there(
 /// Cases: C-22
 #[rstest]
 fn a_sync_request_after_wrong_keys_writes_to_the_new_account(
-    #[values(Typos::One, Typos::Two, Typos::OneAndRestart, Typos::TwoAndRestart)] typos: Typos,
-    #[values("Retain", "Delete")] deletion: &str,
-    #[values("Overwrite", "Fail")] conflict: &str,
+    #[values(
+        Between::Typo,
+        Between::Typos,
+        Between::Nothing,
+        Between::TypoAndRestart,
+        Between::TyposAndRestart,
+        Between::NothingAndRestart
+    )]
+    between: Between,
+    #[values(MILD, STRICT)] policies: Policies,
 ) {
     // A key of another account does not open the team that the spec names.
     let targets = Target::ALL.into_iter();
@@ -104,19 +115,19 @@ fn a_sync_request_after_wrong_keys_writes_to_the_new_account(
             let mut world = World::new(target);
             world.rotate("a1");
             world.up();
-            synced(&mut world, deletion, conflict).await;
+            synced(&mut world, policies).await;
             let kept = world.held();
-            let other = exchange_account(&mut world, typos, false).await;
+            let other = exchange_account(&mut world, between, false).await;
             world.quiet().await;
             assert_eq!(other.writes().len(), 0, "{target:?}");
             world.request_sync("please");
             world
                 .wait("the new account", SOON, |_| {
-                    held(&other, target) == new(&kept)
+                    held(&other, target) == ours(&kept)
                 })
                 .await;
             world.quiet().await;
-            assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+            assert!(is_synced(&world), "{target:?}");
             // What is in the old one stays there.
             assert_eq!(world.held(), kept, "{target:?}");
             world.down().await;
@@ -125,8 +136,8 @@ fn a_sync_request_after_wrong_keys_writes_to_the_new_account(
 }
 
 /// What the operator wrote, without what is foreign.
-fn new(kept: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut ours = kept.clone();
+fn ours(held: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut ours = held.clone();
     ours.retain(|_, value| value.starts_with(CANARY));
     ours
 }
