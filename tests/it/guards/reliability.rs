@@ -12,19 +12,40 @@ use serde::Deserialize;
 use self::scan::Shown;
 use crate::harness::root;
 
-/// Letter, what the group is about, and its number of cases.
-const CASES_PER_GROUP: [(char, &str, usize); 11] = [
-    ('B', "Bad custom resources", 16),
-    ('C', "Source and credential Secrets", 27),
-    ('P', "Answers of providers", 42),
-    ('A', "Faults of the Kubernetes API", 23),
-    ('L', "Crashes, leadership, lifecycle", 17),
-    ('D', "Deletion and namespaces", 15),
-    ('M', "Ownership and several writers", 8),
-    ('H', "Hostile tenants", 15),
-    ('S', "Leaks", 11),
-    ('K', "Posture", 11),
-    ('N', "Load", 10),
+/// The numbers of the cases of a group.
+#[derive(Clone, Copy)]
+enum Numbers {
+    /// From 1 to this one.
+    To(usize),
+    /// These: the others of the list that they come from are not built yet.
+    Of(&'static [usize]),
+}
+
+use Numbers::{Of, To};
+
+impl Numbers {
+    fn list(self) -> Vec<usize> {
+        match self {
+            To(last) => (1..=last).collect(),
+            Of(numbers) => numbers.to_vec(),
+        }
+    }
+}
+
+/// Letter, what the group is about, and the numbers of its cases.
+const CASES_PER_GROUP: [(char, &str, Numbers); 12] = [
+    ('B', "Bad custom resources", To(16)),
+    ('C', "Source and credential Secrets", To(28)),
+    ('P', "Answers of providers", To(43)),
+    ('A', "Faults of the Kubernetes API", To(28)),
+    ('L', "Crashes, leadership, lifecycle", To(17)),
+    ('D', "Deletion and namespaces", To(15)),
+    ('M', "Ownership and several writers", To(9)),
+    ('H', "Hostile tenants", To(15)),
+    ('S', "Leaks", To(11)),
+    ('K', "Posture", To(11)),
+    ('N', "Load", To(10)),
+    ('R', "Reports of users of such operators", Of(&[3, 20])),
 ];
 
 /// One case, and why it is not covered as a whole. At most one of the reasons is given.
@@ -77,13 +98,14 @@ fn document(cases: &BTreeMap<String, Standing>, shown: &Shown) -> Result<String,
         .collect();
     let (mut tables, mut counts) = (String::new(), String::new());
     let mut sum = [0; 4];
-    for (letter, title, size) in CASES_PER_GROUP {
-        let mut count = [0; 4];
+    for (letter, title, numbers) in CASES_PER_GROUP {
+        let (mut count, numbers) = ([0; 4], numbers.list());
+        let size = numbers.len();
         let _ = write!(
             tables,
             "\n## {letter}: {title}\n\n| Case | What | Where it stands |\n|---|---|---|\n"
         );
-        for number in 1..=size {
+        for number in numbers {
             let id = format!("{letter}-{number:02}");
             let Some(case) = cases.get(&id) else {
                 wrong.push(format!("{id}: it is not in docs/reliability.yaml"));
@@ -112,7 +134,8 @@ fn document(cases: &BTreeMap<String, Standing>, shown: &Shown) -> Result<String,
             *all += one;
         }
     }
-    let known: usize = CASES_PER_GROUP.iter().map(|(.., size)| size).sum();
+    let groups = CASES_PER_GROUP.into_iter();
+    let known: usize = groups.map(|(.., numbers)| numbers.list().len()).sum();
     if cases.len() > known {
         wrong.push(format!("there are {} cases and not {known}", cases.len()));
     }

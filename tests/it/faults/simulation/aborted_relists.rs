@@ -89,7 +89,7 @@ fn lists(world: &World) -> usize {
     world.store.faults.asked("LIST ProviderSecrets").len()
 }
 
-/// Cases
+/// Cases
 #[rstest]
 fn a_rotation_lands_at_once_after_lists_that_broke_off(
     #[values(Reference::Entry, Reference::Bulk, Reference::Credential)] reference: Reference,

@@ -115,7 +115,7 @@ fn is_back(world: &World) -> bool {
     finalizers(world) == json!([FINALIZER])
 }
 
-/// Cases: A-17, B-13
+/// Cases: A-17, B-13, R-03
 #[rstest]
 fn a_missing_finalizer_is_back_within_seconds(
     #[values(
@@ -161,7 +161,7 @@ fn a_missing_finalizer_is_back_within_seconds(
     });
 }
 
-/// Cases: A-17
+/// Cases
 #[rstest]
 fn a_finalizer_that_is_dropped_again_and_again_is_back_each_time(
     #[values(State::Well, State::KeyAway, State::Suspended)] state: State,

@@ -88,7 +88,7 @@ fn nested(path: &str, value: Value) -> Value {
     parts.fold(value, |value, part| json!({part: value}))
 }
 
-/// Cases: C-16, M-01
+/// Cases: A-27, C-16
 #[rstest]
 fn an_event_that_changes_nothing_costs_no_call(
     #[values(

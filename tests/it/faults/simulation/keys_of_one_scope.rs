@@ -151,7 +151,7 @@ enum Restart {
     AfterExchange,
 }
 
-/// Cases: M-08, C-21
+/// Cases: C-21, M-09
 #[rstest]
 fn the_older_object_keeps_its_name_whatever_keys_of_the_scope_are_exchanged(
     #[values(
@@ -224,7 +224,7 @@ enum Shown {
     Another,
 }
 
-/// Cases: M-08, P-36
+/// Cases: M-09, P-36
 #[rstest]
 fn the_older_object_keeps_its_name_whatever_the_provider_shows_of_it(
     #[values(Shown::Unmarked, Shown::Nothing, Shown::Another)] shown: Shown,

@@ -33,7 +33,7 @@ fn is_ready(world: &World) -> bool {
     world.ready_reason("object").as_deref() == Some("Synced")
 }
 
-/// Cases: A-16, D-11
+/// Cases, D-11
 #[rstest]
 fn an_answer_that_comes_after_the_end_of_its_object_claims_nothing(
     // After its finalizer, its write-ahead, its outcome: whatever comes first.
@@ -78,7 +78,7 @@ fn an_answer_that_comes_after_the_end_of_its_object_claims_nothing(
 }
 
 /// The end comes while a rotation of the object is written, and the answer to that comes later still.
-/// Cases: A-16
+/// Cases
 #[rstest]
 fn a_rotation_that_ends_after_its_object_claims_nothing(
     #[values(1, 2, 3)] write: usize,

@@ -31,7 +31,7 @@ fn most(status: u16, hours: usize) -> usize {
     2 * tries
 }
 
-/// Cases: M-01, P-01, P-03, P-08
+/// Cases: M-01, P-43
 #[rstest]
 fn an_overwritten_entry_that_is_refused_is_written_as_the_backoff_allows(
     #[values(400, 401, 403, 404, 409, 422, 500)] status: u16,

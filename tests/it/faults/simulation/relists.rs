@@ -134,7 +134,7 @@ fn done(world: &World) -> Vec<&'static str> {
     NEWS.into_iter().filter(|news| is_done(news)).collect()
 }
 
-/// Cases
+/// Cases
 #[rstest]
 fn what_only_a_list_shows_is_acted_on_within_a_second(
     #[values(0, 50, 90, 150, 400)] others: usize,

@@ -82,7 +82,7 @@ fn is_held(world: &World) -> bool {
     held.get("A_KEY") == Some(&value("a1")) && held.get("B_KEY") == Some(&value("b1"))
 }
 
-/// Cases: L-16, A-19
+/// Cases
 #[rstest]
 fn a_status_restored_onto_another_object_is_not_at_rest(
     #[values(Remote::Nothing, Remote::Same, Remote::Half, Remote::Foreign)] remote: Remote,
@@ -132,7 +132,7 @@ fn a_status_restored_onto_another_object_is_not_at_rest(
 }
 
 /// Under `conflictPolicy: Fail` what cannot be told from a foreign secret stays as it is, and the object says so.
-/// Cases: L-16, A-19, P-06
+/// Cases, P-06
 #[rstest]
 fn a_status_restored_onto_another_object_overwrites_nothing_under_fail(
     #[values(Remote::Nothing, Remote::Same, Remote::Half, Remote::Foreign)] remote: Remote,

@@ -112,7 +112,7 @@ fn assert_owned(world: &World, pair: [(&str, &str); 2], step: &str, most: usize)
     assert!(writes <= most, "{:?} {step}: {writes}", world.target);
 }
 
-/// Cases: M-01, M-02
+/// Cases: M-01, M-02, R-20
 #[rstest]
 fn of_two_objects_of_one_second_the_same_owns_the_name_whatever_the_uids(
     #[values(0, 1, 2)] pair: usize,

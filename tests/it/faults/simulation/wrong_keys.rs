@@ -163,7 +163,7 @@ async fn rotate(world: &mut World, text: &str) {
     assert_eq!(world.provider_writes(), before + 1, "{:?}", world.target);
 }
 
-/// Cases: C-21
+/// Cases: C-21, C-28
 #[rstest]
 fn a_right_key_after_wrong_ones_costs_no_write(
     #[values(
@@ -197,7 +197,7 @@ fn a_right_key_after_wrong_ones_costs_no_write(
     });
 }
 
-/// Cases: C-21
+/// Cases: C-21, C-28
 #[rstest]
 fn a_rotation_without_a_right_key_lands_with_the_right_one(
     #[values(

@@ -46,7 +46,7 @@ fn reason(target: Target) -> &'static str {
     }
 }
 
-/// Cases: C-22
+/// Cases: C-22, C-28
 #[rstest]
 fn a_key_of_another_account_after_wrong_ones_moves_nothing_there(
     #[values(
@@ -94,7 +94,7 @@ fn a_key_of_another_account_after_wrong_ones_moves_nothing_there(
     });
 }
 
-/// Cases: C-22
+/// Cases: C-22, C-28
 #[rstest]
 fn a_sync_request_after_wrong_keys_writes_to_the_new_account(
     #[values(

@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::*;
 
-/// Cases: C-21, D-05
+/// Cases: C-28, D-05
 #[rstest]
 fn an_entry_removed_without_a_right_key_is_deleted_or_named(
     #[values(
@@ -46,7 +46,7 @@ fn an_entry_removed_without_a_right_key_is_deleted_or_named(
     });
 }
 
-/// Cases: C-21, D-05
+/// Cases: C-28, D-05
 #[rstest]
 fn an_object_deleted_without_a_right_key_takes_or_names_what_it_wrote(
     #[values(
