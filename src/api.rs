@@ -6,6 +6,7 @@
 mod condition;
 mod definition;
 mod entry;
+mod entry_status;
 mod image_pull;
 mod policy;
 mod provider;
@@ -15,11 +16,12 @@ mod status;
 pub use condition::{Condition, READY, RECONCILING, Reason, STALLED};
 pub use definition::definition;
 pub use entry::*;
+pub use entry_status::{DriftStatus, EntryState, EntryStatus, Found};
 pub use image_pull::{ImagePullSecret, ImagePullSource, ReplaceImagePullSecret};
 pub use policy::{ConflictPolicy, DeletionPolicy};
 pub use provider::*;
 pub use provider_secret::{ProviderSecret, ProviderSecretSpec};
-pub use status::{DriftStatus, EntryState, EntryStatus, Found, ProviderSecretStatus, SourceStatus};
+pub use status::{ProviderSecretStatus, SourceStatus};
 
 /// The API group; labels, annotations and the field manager share it as a prefix.
 pub const GROUP: &str = "providersecrets.dev";

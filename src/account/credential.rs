@@ -30,6 +30,9 @@ impl Credential {
     pub fn new(bytes: &[u8]) -> Result<Self, Reason> {
         let text = std::str::from_utf8(bytes).map_err(|_| Reason::CredentialInvalid)?;
         let text = text.trim_end_matches(['\r', '\n']);
+        if text.is_empty() {
+            return Err(Reason::EmptyValue);
+        }
         let is_key =
             (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if is_key {

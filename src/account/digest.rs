@@ -43,6 +43,8 @@ pub struct Sealed<'a> {
     /// Id, version, time of the last write and what the listing showed before the first write, as
     /// status holds them.
     pub facts: [Option<&'a str>; 4],
+    /// Whether it is being deleted.
+    pub leaving: bool,
 }
 
 impl DigestKey {
@@ -81,14 +83,30 @@ impl DigestKey {
     /// and how it identifies it. A user who may write status but does not hold the API key cannot
     /// make one.
     pub fn seal(&self, record: &Sealed<'_>) -> String {
-        let mut context = hmac::Context::with_key(&self.0);
         let fields = [
             Some("seal"),
             Some(record.uid),
             Some(record.target),
             Some(record.name),
         ];
-        for field in fields.into_iter().chain(record.facts) {
+        let leaving = record.leaving.then_some(Some("leaving"));
+        self.seal_of(fields.into_iter().chain(record.facts).chain(leaving))
+    }
+
+    /// The seal of the versions of Secrets, by name, that the records of an object were made from
+    /// under a generation of its spec.
+    pub fn seal_sources(&self, uid: &str, generation: i64, sources: &[(String, String)]) -> String {
+        let generation = generation.to_string();
+        let fields = ["sources", uid, &generation].into_iter();
+        let sources = sources
+            .iter()
+            .flat_map(|(name, version)| [&**name, version]);
+        self.seal_of(fields.chain(sources).map(Some))
+    }
+
+    fn seal_of<'a>(&self, fields: impl Iterator<Item = Option<&'a str>>) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        for field in fields {
             // An absent field is not an empty one.
             let (mark, text) = field.map_or((0_u8, ""), |text| (1, text));
             context.update(&[mark]);

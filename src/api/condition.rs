@@ -138,6 +138,8 @@ reasons! {
     AccountChanged,
     /// Another writer changed or deleted what the object wrote. It was written again.
     DriftDetected,
+    /// Sources took away much of what the object wrote. Nothing is deleted until a user confirms it.
+    RemovalHeld,
     /// A deleted object waits for what it wrote to be deleted.
     DeletionBlocked,
     /// Something that the object wrote, or may have written, was left at the provider.

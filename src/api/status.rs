@@ -10,7 +10,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Condition;
+use super::{Condition, EntryStatus};
 
 /// What the operator has done and knows. It holds names, versions and times, never a value.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -61,10 +61,17 @@ pub struct ProviderSecretStatus {
     pub key_fingerprint: Option<String>,
 
     /// The versions of the Secrets that the entries were made from, the credential's included.
+    /// While a newer version cannot be acted on, the older one stays here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 520))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub sources: Vec<SourceStatus>,
+
+    /// Shows that the operator wrote sources: it is made with the API key, from the versions above
+    /// and observedGeneration. Without it a new operator reads the Secrets once to compare them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub sources_seal: Option<String>,
 
     /// What the operator wrote and knows of it, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -84,103 +91,4 @@ pub struct SourceStatus {
     /// The version of the Secret that was acted on.
     #[schemars(length(max = 64))]
     pub resource_version: String,
-}
-
-/// One entry as the operator knows it.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct EntryStatus {
-    /// The name at the provider.
-    #[schemars(length(max = 400))]
-    pub name: String,
-
-    /// Whether the provider holds the wanted value.
-    pub state: EntryState,
-
-    /// Why the entry is not synced, as a stable word.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub reason: Option<String>,
-
-    /// A keyed digest of what was written last. It tells which entry of a changed Secret really
-    /// changed; it cannot be compared between entries, objects or API keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub digest: Option<String>,
-
-    /// The digest of what was sent and may still come in at the provider, because its outcome is
-    /// not known; `several` where that may be another value than the one acknowledged. Then it is written
-    /// once more after a minute, and this is gone then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub attempted: Option<String>,
-
-    /// The id of the secret at the provider, where the provider gives one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub remote_id: Option<String>,
-
-    /// The version of the secret at the provider after the last write, where the provider gives
-    /// one: the time of its last change or of its creation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub remote_version: Option<String>,
-
-    /// When this entry was last written to the provider.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_write_time: Option<Time>,
-
-    /// What the provider showed of the name before this object wrote it for the first time. It
-    /// tells which secrets may be deleted under deletionPolicy Delete.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub found: Option<Found>,
-
-    /// How often another writer changed or deleted the secret lately.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drift: Option<DriftStatus>,
-
-    /// Shows that the operator wrote this record: it is made with the API key, from the name, the
-    /// id, the version and the times above. A record that was edited by another writer is not
-    /// believed, and nothing is deleted because of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub seal: Option<String>,
-}
-
-/// What the provider showed of a name before the object wrote it for the first time.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// Nothing: what is there later is the object's. At Pipecat Cloud the set was there, without
-    /// the key.
-    Absent,
-    /// At Pipecat Cloud: not even the set.
-    NoSet,
-    /// A secret that another writer wrote. A state that a newer operator wrote is read as this one.
-    #[serde(other)]
-    Foreign,
-}
-
-/// How often another writer changed or deleted a secret lately.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct DriftStatus {
-    /// How often it was written again because of that since the time below.
-    #[schemars(range(min = 0, max = 100))]
-    pub repairs: i32,
-
-    /// When the count began. It begins anew after a day.
-    pub since: Time,
-}
-
-/// Whether the provider holds the wanted value.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryState {
-    /// The provider has acknowledged the wanted value.
-    Synced,
-    /// The wanted value could not be written; the reason says why.
-    Failed,
-    /// The value is being written, or the outcome of the last write is not known. A state that a
-    /// newer operator wrote is read as this one: it never counts as synced.
-    #[serde(other)]
-    Pending,
 }

@@ -84,6 +84,16 @@ pub(super) struct Flags {
     )]
     deletion_timeout: Duration,
 
+    /// How long what a Secret no longer holds stays at the provider under deletionPolicy Delete; what
+    /// the spec takes away is deleted at once
+    #[arg(
+        long,
+        env = "PROVIDER_SECRETS_REMOVAL_GRACE",
+        default_value = "1m",
+        value_parser = duration
+    )]
+    removal_grace: Duration,
+
     /// Base URL of an endpoint; NAME is what spec.provider.*.endpoint says, by default "default"
     #[arg(
         long = "endpoint",
@@ -182,6 +192,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         max_calls_per_account,
         verify_interval,
         deletion_timeout,
+        removal_grace,
         endpoints,
         metrics_per_resource,
         pod_name,
@@ -196,6 +207,8 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         calls_per_account: usize::from(max_calls_per_account),
         verify_interval,
         deletion_timeout,
+        removal_grace,
+        watch_check: Settings::WATCH_CHECK,
         metrics_per_resource,
         reporter: pod_name,
     };

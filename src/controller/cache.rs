@@ -4,11 +4,14 @@ mod backoff;
 mod complete;
 mod object_state;
 mod reverse_index;
+mod secret_reads;
 mod secret_versions;
+mod seen_status;
 
 pub(crate) use self::{
     complete::Complete,
     object_state::{Acted, ObjectState, ObjectStates, Tracked},
     reverse_index::ReverseIndex,
-    secret_versions::{SecretName, SecretVersions},
+    secret_reads::{NamedKeys, SecretReads, SharedSecret},
+    secret_versions::{SecretName, SecretVersions, VersionChange},
 };

@@ -6,11 +6,12 @@ use kube::{Client, ResourceExt};
 use tokio::time::Instant;
 
 use super::{
-    cache::{Complete, ObjectStates, ReverseIndex, SecretVersions},
+    cache::{Complete, ObjectStates, ReverseIndex, SecretReads, SecretVersions},
     events::Events,
     namespaces::Namespaces,
     object::{Guarded, object_name, secret_names},
     ownership::Claims,
+    resolve::dereference::LargeValues,
 };
 use crate::{
     account::{Accounts, Credentials, Endpoints, ObjectName, Requeue},
@@ -32,10 +33,20 @@ pub struct Settings {
     pub verify_interval: Duration,
     /// How long a deleted object may wait for what it wrote to be deleted.
     pub deletion_timeout: Duration,
+    /// How long what a source takes away waits for its deletion.
+    pub removal_grace: Duration,
+    /// How often each watch is compared with its collection.
+    pub watch_check: Duration,
     /// Whether metrics have a series set for each object.
     pub metrics_per_resource: bool,
     /// Who reports events: the name of the pod.
     pub reporter: String,
+}
+
+impl Settings {
+    /// How often each watch is compared with its collection, so that it is noticed within a minute
+    /// that one is deaf: it may lag for 15 s.
+    pub const WATCH_CHECK: Duration = Duration::from_secs(20);
 }
 
 /// What every reconcile shares.
@@ -47,6 +58,9 @@ pub(crate) struct Context {
     pub(crate) credentials: Credentials,
     pub(crate) objects_listed: Complete,
     pub(crate) secrets: SecretVersions,
+    /// The Secrets that several readers read at once.
+    pub(crate) secret_reads: SecretReads,
+    pub(crate) large_values: LargeValues,
     pub(crate) reverse_index: ReverseIndex,
     pub(crate) claims: Claims,
     pub(crate) states: ObjectStates,
@@ -54,10 +68,14 @@ pub(crate) struct Context {
     pub(crate) requeue: Requeue,
     /// Before anything that this process did.
     pub(crate) epoch: Instant,
+    /// How often each watch is compared with its collection.
+    pub(crate) watch_check: Duration,
     /// How old a listing may be where the spec does not say.
     pub(crate) verify_interval: Duration,
     /// How long a deleted object may wait for what it wrote to be deleted.
     pub(crate) deletion_timeout: Duration,
+    /// How long what a source takes away waits for its deletion.
+    pub(crate) removal_grace: Duration,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     cache::{Acted, ObjectState},
-    object::{has_finalizer, is_newer, ready_condition},
+    object::{has_finalizer, is_newer, ready_condition, recorded_sources},
     plan::{due, may_be_there},
 };
 use crate::api::{
@@ -49,6 +49,18 @@ pub(crate) struct Remembered<'a> {
     pub(crate) is_unverified: bool,
     /// Whether a reconcile was asked for.
     pub(crate) is_requeued: bool,
+    /// Which version of a Secret is news.
+    pub(crate) news: VersionNews,
+}
+
+/// Which version of a Secret is news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VersionNews {
+    /// Any but the one that status names: resource versions may begin anew while status survives.
+    Other,
+    /// A later one: this process has written or verified what status says, and a watch may lag behind
+    /// what it has read.
+    Later,
 }
 
 /// Decides about an object that lives. `current` gives the version of a Secret, none if it does not
@@ -71,7 +83,7 @@ pub(crate) fn decide(
     let must_write = !object.spec.is_suspended()
         && (remembered.must_rewrite || (is_at_rest && has_due(object, clock)));
     let is_news = remembered.is_requeued || lacks_finalizer(object);
-    if is_news || must_write || has_news(object, acted, current) {
+    if is_news || must_write || has_news(object, acted, remembered, current) {
         return Decision::Go;
     }
     let rest = if remembered.is_unverified && is_at_rest && !object.spec.is_suspended() {
@@ -109,7 +121,8 @@ pub(crate) fn decide_deletion(
         return Decision::Go;
     };
     let is_override = object.annotations().contains_key(DELETION_OVERRIDE);
-    let is_news = is_override || remembered.is_requeued || has_news(object, acted, current);
+    let is_news =
+        is_override || remembered.is_requeued || has_news(object, acted, remembered, current);
     match remembered.next_try {
         Some(due) if due > now && !is_news => Decision::Later(due - now),
         _ => Decision::Go,
@@ -134,23 +147,21 @@ pub(crate) fn is_recorded_in_status(object: &ProviderSecret, acted: &Acted) -> b
 
 /// What status says was acted on.
 fn recorded(object: &ProviderSecret) -> Option<Acted> {
-    let status = object.status.as_ref()?;
-    let sources = status
-        .sources
-        .iter()
-        .map(|source| (source.name.clone(), source.resource_version.clone()));
     Some(Acted {
-        generation: status.observed_generation?,
-        sources: sources.collect(),
+        generation: object.status.as_ref()?.observed_generation?,
+        sources: recorded_sources(object),
+        request: None,
     })
 }
 
 fn has_news(
     object: &ProviderSecret,
     acted: &Acted,
+    remembered: Remembered<'_>,
     current: impl Fn(&str) -> Option<String>,
 ) -> bool {
-    let is_asked = !object.spec.is_suspended() && requested(object).is_some();
+    let request = requested(object).filter(|_| !object.spec.is_suspended());
+    let is_asked = request.is_some() && request != acted.request;
     if object.metadata.generation != Some(acted.generation) || is_asked {
         return true;
     }
@@ -161,7 +172,10 @@ fn has_news(
             .find(|(of, _)| of == name)
             .map(|(_, version)| version.as_str());
         match (known, current(name)) {
-            (Some(known), Some(seen)) => is_newer(&seen, known),
+            (Some(known), Some(seen)) => match remembered.news {
+                VersionNews::Other => seen != known,
+                VersionNews::Later => is_newer(&seen, known),
+            },
             (None, None) => false,
             (Some(_), None) | (None, Some(_)) => true,
         }

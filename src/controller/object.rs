@@ -49,6 +49,20 @@ pub(crate) fn ready_condition(object: &ProviderSecret) -> Option<&Condition> {
     conditions.find(|condition| condition.r#type == READY)
 }
 
+/// The Secrets and their versions that status was made from.
+pub(crate) fn recorded_sources(object: &ProviderSecret) -> Versions {
+    let sources = object.status.iter().flat_map(|status| &status.sources);
+    sources
+        .map(|source| (source.name.clone(), source.resource_version.clone()))
+        .collect()
+}
+
+/// Whether the spec is the one that status speaks of.
+pub(crate) fn is_acted_on(object: &ProviderSecret) -> bool {
+    let status = object.status.as_ref();
+    status.and_then(|status| status.observed_generation) == object.metadata.generation
+}
+
 /// Drops what no reconcile reads and what takes most of the memory of an object.
 pub(crate) fn slim(object: &mut impl ResourceExt) {
     object.managed_fields_mut().clear();
@@ -70,6 +84,7 @@ pub(crate) fn unwritten(name: &str) -> EntryStatus {
         last_write_time: None,
         found: None,
         drift: None,
+        leaving: false,
         seal: None,
         attempted: None,
     }
@@ -78,6 +93,12 @@ pub(crate) fn unwritten(name: &str) -> EntryStatus {
 /// A time as status shows it: whole seconds.
 pub(crate) fn time(now: Timestamp) -> Time {
     Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+/// The resource version of an object.
+pub(crate) fn version(object: &ProviderSecret) -> &str {
+    let version = object.metadata.resource_version.as_deref();
+    version.unwrap_or_default()
 }
 
 /// Whether `seen` is a later version than `known`. Kubernetes has declared the resource versions of

@@ -1,6 +1,7 @@
 //! The plan: a pure function from what is wanted, recorded and observed to what is done.
 
 mod again;
+mod brake;
 mod drift;
 mod entry;
 mod lacks;
@@ -14,10 +15,11 @@ use jiff::Timestamp;
 
 pub(crate) use self::{
     again::{confirm_in, due},
+    brake::{Brake, BrakeInputs, brake},
     drift::{Cause, Drift, Evidence, drifted},
     entry::{Change, DesiredEntry, EntryOutcome, PlannedEntry},
     lacks::{Lack, lacks},
-    locate::{Shown, is_shown_as_ours, locate},
+    locate::{Shown, is_earlier, is_shown_as_ours, locate, same_instant},
     removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},
     taken::taken,
 };

@@ -1,5 +1,7 @@
 //! One reconcile of one object: gate → dereference → plan → apply → report.
 
+mod begin;
+mod brake;
 mod claims;
 mod cleanup;
 mod inputs;
@@ -13,27 +15,22 @@ mod write_ahead;
 use std::{sync::Arc, time::Duration};
 
 use kube::{ResourceExt, runtime::controller::Action};
-use tokio::time::Instant;
 
-use self::{inputs::Inputs, verify::DriftCheck};
+use self::{begin::pass_gate, inputs::Inputs, verify::DriftCheck};
 use super::{
     cache::Tracked,
     context::Context,
     error::Failure,
-    gate::{Decision, Remembered, decide, decide_deletion, requested},
+    gate::{Decision, requested},
     kubernetes::KubernetesError,
-    object::{Versions, has_finalizer, object_name},
-    plan,
+    object::{Versions, object_name},
     report::{messages, outcome::Outcome},
-    resolve::{
-        dereference,
-        desired::{Sources, desired_state},
-    },
+    resolve::{dereference, desired::desired_state},
     session::{Session, raw_records},
 };
 use crate::{
     account::{Account, Admission, Permit},
-    api::{DeletionPolicy, ProviderSecret},
+    api::ProviderSecret,
     http::ProviderError,
     provider::Choice,
     telemetry::ReconcileResult,
@@ -50,6 +47,8 @@ enum Stop {
     Parked,
     /// Without a report: nothing has changed.
     Unchanged,
+    /// Without a report: other large objects take the room in memory for values.
+    Crowded,
     /// The object could not be read or written.
     Kubernetes(KubernetesError),
 }
@@ -82,10 +81,10 @@ pub(crate) async fn reconcile(context: &Context, seen: &ProviderSecret) -> Ended
     }
     let current = |name: &str| context.secrets.get(&namespace, name);
     let gate = |tracked: &mut Tracked| pass_gate(context, tracked, seen, current);
-    let Some((newest, decision, was_requeued)) = context.states.with(&uid, gate) else {
+    let Some(passed) = context.states.with(&uid, gate) else {
         return skip(context, seen, "the watch does not show it any more");
     };
-    match decision {
+    match passed.decision {
         Decision::Rest => {
             context.release_permit(&uid, &object_name(seen));
             return (ReconcileResult::Unchanged, Action::await_change());
@@ -94,10 +93,10 @@ pub(crate) async fn reconcile(context: &Context, seen: &ProviderSecret) -> Ended
         Decision::Later(wait) => return (ReconcileResult::Unchanged, Action::requeue(wait)),
         Decision::Settle | Decision::Verify | Decision::Retry | Decision::Go => {}
     }
-    let object = newest.unwrap_or_else(|| Arc::new(seen.clone()));
+    let object = passed.newest.unwrap_or_else(|| Arc::new(seen.clone()));
     let versions = object.spec.secret_names().into_iter();
     let versions = versions.filter_map(|name| Some((name.to_owned(), current(name)?)));
-    let reconcile = Reconcile {
+    let mut reconcile = Reconcile {
         context,
         secret_versions: versions.collect(),
         uid,
@@ -105,13 +104,11 @@ pub(crate) async fn reconcile(context: &Context, seen: &ProviderSecret) -> Ended
         object,
         namespace: namespace.clone(),
     };
-    let ended = if reconcile.object.metadata.deletion_timestamp.is_some() {
-        reconcile.clean_up().await
-    } else {
-        reconcile.run(&decision).await
-    };
+    let ended = reconcile.begin(&passed.decision, passed.before).await;
     // Nothing came of it yet, so it is still asked for.
-    if was_requeued && !matches!(&ended, Ok((result, _)) if *result != ReconcileResult::Abandoned) {
+    if passed.was_requeued
+        && !matches!(&ended, Ok((result, _)) if *result != ReconcileResult::Abandoned)
+    {
         reconcile.tracked(|tracked| tracked.is_requeued = true);
     }
     match ended {
@@ -126,39 +123,6 @@ fn skip(context: &Context, seen: &ProviderSecret, why: &str) -> Ended {
     tracing::debug!(namespace, name, "the object is left alone: {why}");
     context.release_permit(&seen.uid().unwrap_or_default(), &object_name(seen));
     (ReconcileResult::Unchanged, Action::await_change())
-}
-
-/// What becomes of the object's state: its newest form, if the watch does not show it yet, the
-/// decision, and whether a reconcile was asked for.
-fn pass_gate(
-    context: &Context,
-    tracked: &mut Tracked,
-    seen: &ProviderSecret,
-    current: impl Fn(&str) -> Option<String>,
-) -> (Option<Arc<ProviderSecret>>, Decision, bool) {
-    let newest = tracked.newest(seen);
-    let object = newest.as_deref().unwrap_or(seen);
-    let now = Instant::now();
-    let was_requeued = std::mem::take(&mut tracked.is_requeued);
-    let is_edited = tracked.is_edited(object);
-    let remembered = Remembered {
-        next_try: tracked.next_try(&object_name(object), now),
-        must_rewrite: tracked.must_rewrite(),
-        is_unverified: tracked.verify_at.is_some_and(|due| due <= now),
-        is_requeued: was_requeued || is_edited,
-        state: &tracked.state,
-    };
-    let decision = if object.metadata.deletion_timestamp.is_none() {
-        decide(object, remembered, (now, crate::clock::now()), current)
-    } else if has_finalizer(object) {
-        decide_deletion(object, remembered, now, current)
-    } else {
-        Decision::Rest
-    };
-    if decision == Decision::Rest && tracked.verify_at.is_none() {
-        tracked.verify_at = verify::first(context, object);
-    }
-    (newest, decision, was_requeued)
 }
 
 struct Reconcile<'a> {
@@ -237,7 +201,11 @@ impl Reconcile<'_> {
         drift: Option<DriftCheck>,
     ) -> Result<Inputs, Stop> {
         let (spec, name) = (&self.object.spec, self.object.name_any());
-        let (read, versions) = dereference::sources(self.context, &self.namespace, spec).await;
+        let (read, versions) =
+            dereference::sources(self.context, &object_name(&*self.object), spec).await;
+        let Ok(room) = self.context.large_values.take(&read) else {
+            return Err(Stop::Crowded);
+        };
         let mut sources = session.credential.clone();
         sources.extend(versions);
         sources.sort();
@@ -246,28 +214,14 @@ impl Reconcile<'_> {
         let records = raw_records(&self.object);
         let desired = desired_state(spec, &name, &read, session.rules());
         let inputs = match desired {
-            Ok(mut desired) => {
-                desired.unread.extend(self.emptied(session, &read));
+            Ok(desired) => {
                 self.inputs(session, (desired, sources.clone()), drift)
                     .await
             }
             Err(failure) => Err(failure),
         };
+        let inputs = inputs.map(|inputs| inputs.with_room(room));
         inputs.map_err(|failure| self.nothing_done(records, failure, sources).into())
-    }
-
-    /// A bulk source without keys deletes nothing: a user who empties a Secret seldom means to lose
-    /// what was made from it. Under Retain nothing is deleted anyway.
-    fn emptied(&self, session: &Session<'_>, read: &Sources) -> Option<Failure> {
-        let spec = &self.object.spec;
-        let is_empty = |name: &&str| matches!(read.get(*name), Some(Ok(data)) if data.is_empty());
-        let bulk = spec.bulk_sources().iter();
-        let emptied = bulk.map(|source| &*source.secret_ref.name).find(is_empty);
-        let has_written = session.records.verified.iter().any(plan::may_be_there);
-        let is_deleting = spec.deletion_policy() == DeletionPolicy::Delete;
-        emptied
-            .filter(|_| is_deleting && has_written)
-            .map(messages::emptied)
     }
 
     /// The account that the credential opens, and the version of the credential's Secret.
@@ -276,8 +230,8 @@ impl Reconcile<'_> {
         choice: Choice<'_>,
     ) -> Result<(Arc<Account>, Versions), (Failure, Versions)> {
         let reference = choice.api_key_secret_ref();
-        let (credential, version) =
-            dereference::credential(self.context, &self.namespace, reference).await;
+        let reader = object_name(&*self.object);
+        let (credential, version) = dereference::credential(self.context, &reader, reference).await;
         let versions: Versions = version
             .map(|version| (reference.name.clone(), version))
             .into_iter()

@@ -25,7 +25,7 @@ use super::{
     context::Context,
     events::Importance,
     kubernetes::{KubernetesError, bounded},
-    object::{object_name, slim, time},
+    object::{object_name, recorded_sources, slim, time},
 };
 use crate::api::{GROUP, ProviderSecret, ProviderSecretStatus, READY, Reason, SourceStatus};
 
@@ -64,6 +64,11 @@ fn next_status(
         },
         last_handled_sync_request: handled.or(previous.last_handled_sync_request),
         key_fingerprint: outcome.key_fingerprint.clone().or(previous.key_fingerprint),
+        sources_seal: match &outcome.sources_seal {
+            Some(seal) => Some(seal.clone()),
+            None if recorded_sources(object) == outcome.sources => previous.sources_seal,
+            None => None,
+        },
         sources: sources.collect(),
         entries,
     }
@@ -175,6 +180,7 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
         "lastHandledSyncRequest": null,
         "keyFingerprint": null,
         "sources": [],
+        "sourcesSeal": null,
         "entries": [],
     });
     if let (Some(patch), Ok(Value::Object(next))) =
@@ -223,10 +229,15 @@ fn announce(
         .into_iter()
         .find(|condition| condition.r#type == READY);
     let is_transition = before.is_none_or(|before| before.reason != readiness.reason.as_str());
+    // What was accepted before is applied now.
+    let was_progressing =
+        before.is_some_and(|before| before.reason == Reason::Progressing.as_str());
     // The provider is at work, or asked for patience: no person need look.
     let is_patience = matches!(readiness.reason, Reason::Progressing | Reason::RateLimited);
     let (importance, action) = match readiness.state {
-        ReadyState::Ready if written > 0 => (Importance::Normal, "Push"),
+        ReadyState::Ready if written > 0 || (is_transition && was_progressing) => {
+            (Importance::Normal, "Push")
+        }
         ReadyState::Ready | ReadyState::Suspended
             if readiness.reason == Reason::Suspended && is_transition =>
         {
@@ -300,6 +311,7 @@ mod tests {
             last_handled_sync_request: Some(String::new()),
             key_fingerprint: Some(String::new()),
             sources: Vec::new(),
+            sources_seal: Some(String::new()),
             entries: Vec::new(),
         };
         let fields = |status| merge_patch(&status).as_object().unwrap().len();

@@ -19,13 +19,14 @@ use tokio::{
 };
 
 use super::{
-    cache::{Complete, ObjectStates, ReverseIndex, SecretVersions},
+    cache::{Complete, ObjectStates, ReverseIndex, SecretReads, SecretVersions},
     context::{Context, Settings, jittered},
     events::Events,
     gate::has_due,
     object::{Guarded, object_name, object_ref},
     ownership::Claims,
     reconcile,
+    resolve::dereference::LargeValues,
     watch::{self, StoreSamples},
 };
 use crate::{
@@ -71,6 +72,8 @@ pub async fn run(
         calls_per_account,
         verify_interval,
         deletion_timeout,
+        removal_grace,
+        watch_check,
         metrics_per_resource,
         reporter,
     } = settings;
@@ -90,6 +93,8 @@ pub async fn run(
         credentials: Credentials::default(),
         objects_listed: Complete::default(),
         secrets: SecretVersions::new(&namespaces),
+        secret_reads: SecretReads::default(),
+        large_values: LargeValues::default(),
         namespaces,
         reverse_index: ReverseIndex::default(),
         claims: Claims::default(),
@@ -98,6 +103,8 @@ pub async fn run(
         epoch: Instant::now(),
         verify_interval,
         deletion_timeout,
+        removal_grace,
+        watch_check,
         events,
         metrics: metrics.clone(),
     });
@@ -137,13 +144,7 @@ pub async fn run(
             }
             std::future::ready(())
         });
-    let drained = {
-        let stop = stop.clone();
-        async move {
-            stop.await;
-            tokio::time::sleep(DRAIN).await;
-        }
-    };
+    let drained = drained(stop.clone());
     let mut send_events = std::pin::pin!(send_events.fuse());
     let ended = async {
         tokio::select! {
@@ -160,6 +161,12 @@ pub async fn run(
     drop(context);
     let _ = timeout(Duration::from_secs(1), send_events).await;
     if was_told { Ok(()) } else { Err(Error::Ended) }
+}
+
+/// Completes when reconciles under way have had their time after `stop`.
+async fn drained(stop: impl Future<Output = ()>) {
+    stop.await;
+    tokio::time::sleep(DRAIN).await;
 }
 
 /// Objects that a change of another object affects. They pass the gate.
@@ -188,6 +195,7 @@ fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = Objec
     let often = (context.verify_interval / 20).clamp(DUE_SCAN_INTERVAL.0, DUE_SCAN_INTERVAL.1);
     stream::unfold((store, context), move |(store, context)| async move {
         tokio::time::sleep(jittered(often)).await;
+        context.secret_reads.sweep();
         let (now, clock) = (Instant::now(), crate::clock::now());
         let is_due = |object: &Arc<Guarded>| {
             let Ok(object) = &object.0 else { return false };

@@ -146,6 +146,7 @@ impl Session<'_> {
                 written.as_deref(),
                 found.as_deref(),
             ],
+            leaving: entry.leaving,
         })
     }
 
@@ -153,6 +154,12 @@ impl Session<'_> {
     pub(crate) fn sealed(&self, entry: EntryStatus) -> EntryStatus {
         let seal = claims_anything(&entry).then(|| self.seal_under(&self.account.digests, &entry));
         EntryStatus { seal, ..entry }
+    }
+
+    /// The seal of the sources of an object under the present key.
+    pub(crate) fn sources_seal(&self, generation: Option<i64>, sources: &Versions) -> String {
+        let (digests, generation) = (&self.account.digests, generation.unwrap_or_default());
+        digests.seal_sources(self.uid, generation, sources)
     }
 
     /// Whether a record is one that the operator wrote, under this key.

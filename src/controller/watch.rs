@@ -3,6 +3,7 @@
 //! goes on by itself. Only what is seen here creates the state and the claims of an object.
 
 mod differences;
+mod hearing;
 mod lists;
 mod metrics;
 mod source;
@@ -23,6 +24,7 @@ use kube::{
 pub(crate) use self::metrics::StoreSamples;
 use self::{lists::WatchEvent, source::Source};
 use super::{
+    cache::{Tracked, VersionChange},
     context::Context,
     events::Importance,
     object::{Guarded, object_name, object_ref, secret_names},
@@ -44,7 +46,10 @@ pub(crate) fn objects(
     let source = Source {
         client,
         health,
+        metrics: context.metrics.clone(),
+        check: context.watch_check,
         component: "providersecrets",
+        kind: "ProviderSecret",
     };
     let known = {
         let store = store.clone();
@@ -90,6 +95,11 @@ fn applied(
     }
     if let Some(replaced) = known.filter(|known| known.uid() != object.uid()) {
         context.forget(replaced, true);
+    } else if let Some((Ok(known), Ok(shown))) = known.map(|known| (&known.0, &object.0)) {
+        let uid = shown.uid().unwrap_or_default();
+        context
+            .states
+            .with(&uid, |tracked| tracked.shown(known, shown));
     }
     writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
     let name = object_name(&object);
@@ -105,6 +115,16 @@ fn applied(
         undecodable(context, &object, &name);
     }
     Some(object)
+}
+
+/// What these objects read went back to an older version: for them any other version is news.
+fn doubt(context: &Context, store: &Store<Guarded>, objects: &[ObjectName]) {
+    let objects = objects
+        .iter()
+        .filter_map(|name| store.get(&object_ref(name)));
+    for uid in objects.filter_map(|object| object.uid()) {
+        context.states.with(&uid, Tracked::doubt);
+    }
 }
 
 fn undecodable(context: &Context, object: &Guarded, (namespace, name): &ObjectName) {
@@ -135,7 +155,10 @@ pub(crate) fn secrets(
     let source = Source {
         client,
         health,
+        metrics: context.metrics.clone(),
+        check: context.watch_check,
         component: "secrets",
+        kind: "Secret",
     };
     let known = {
         let context = Arc::clone(&context);
@@ -156,14 +179,21 @@ fn affected(
         WatchEvent::Applied(secret) => {
             let name = object_name(&secret);
             let version = secret.resource_version().unwrap_or_default();
-            if !context.secrets.apply(&name, version) {
-                return Vec::new();
+            match context.secrets.apply(&name, &version) {
+                VersionChange::Same => return Vec::new(),
+                VersionChange::Newer => {}
+                VersionChange::WentBack => {
+                    context.credentials.forget(&name.0, &name.1);
+                    context.secret_reads.forget(&name);
+                    doubt(context, store, &context.reverse_index.objects_of(&name));
+                }
             }
             context.reverse_index.objects_of(&name)
         }
         WatchEvent::Deleted(name) => {
             context.secrets.remove(&name);
             context.credentials.forget(&name.0, &name.1);
+            context.secret_reads.forget(&name);
             context.reverse_index.objects_of(&name)
         }
         WatchEvent::Listed(None) => return Vec::new(),

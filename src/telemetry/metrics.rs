@@ -1,5 +1,7 @@
 //! Metrics in the Prometheus text format. Label values come from our own code only.
 
+mod watches;
+
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::Duration,
@@ -11,6 +13,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use self::watches::Watches;
 use super::{AccountStates, ObjectSamples};
 use crate::api::ProviderKind;
 
@@ -71,6 +74,7 @@ struct Inner {
     keys_deleted: Family<ProviderLabel, Counter>,
     keys_left_behind: Family<ProviderLabel, Counter>,
     drift_detected: Family<DriftLabels, Counter>,
+    watches: Watches,
     undecodable: Counter,
     events_dropped: Counter,
 }
@@ -111,6 +115,7 @@ impl Default for Metrics {
             keys_deleted: Family::default(),
             keys_left_behind: Family::default(),
             drift_detected: Family::default(),
+            watches: Watches::default(),
             undecodable: Counter::default(),
             events_dropped: Counter::default(),
             registry: Mutex::default(),
@@ -165,6 +170,7 @@ impl Default for Metrics {
             "Entries that somebody else changed or deleted at a provider",
             inner.drift_detected.clone(),
         );
+        inner.watches.register(&mut registry);
         registry.register(
             "undecodable_objects",
             "ProviderSecrets seen that do not fit the operator's schema",

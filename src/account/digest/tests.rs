@@ -51,6 +51,7 @@ fn whatever_a_record_says_changes_its_seal() {
             target: "t",
             name,
             facts,
+            leaving: false,
         })
     };
     let base = seal("key", "u", "A", [Some("id"), None, None, None]);

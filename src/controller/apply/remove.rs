@@ -1,10 +1,12 @@
 //! Removes what is recorded and no longer desired.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::Writer;
 use crate::{
-    api::{EntryState, EntryStatus, Found},
+    api::{EntryStatus, Found},
     controller::{
         error::Failure,
         plan::{PlannedRemoval, RemovalAction},
@@ -24,13 +26,15 @@ pub(crate) struct RemovalOutcome {
     pub(crate) deleted: Vec<String>,
     /// Names of what stays at the provider without an owner.
     pub(crate) orphaned: Vec<String>,
+    /// Names of what another writer has written since, which stays.
+    pub(crate) replaced: Vec<String>,
 }
 
 impl RemovalOutcome {
     /// Nothing was tried.
-    pub(crate) fn not_tried(removals: Vec<PlannedRemoval>) -> Self {
+    pub(crate) fn not_tried(removals: &[PlannedRemoval]) -> Self {
         Self {
-            kept: removals.into_iter().map(|removal| removal.record).collect(),
+            kept: removals.iter().map(PlannedRemoval::leaving).collect(),
             ..Self::default()
         }
     }
@@ -40,14 +44,18 @@ impl Writer<'_> {
     /// Carries removals out, one after the other; a failure of the account ends it.
     pub(crate) async fn remove(&self, removals: Vec<PlannedRemoval>) -> RemovalOutcome {
         let mut outcome = RemovalOutcome::default();
-        let began = Instant::now();
+        // One listing for all of them, which may begin in this very moment.
+        let now = Instant::now();
+        let began = now.checked_sub(Duration::from_nanos(1)).unwrap_or(now);
         let mut has_account_failed = false;
-        for PlannedRemoval { record, action } in removals {
+        for removal in removals {
+            let leaving = removal.leaving();
+            let PlannedRemoval { record, action } = removal;
             let deleted = match action {
                 RemovalAction::DropRecord | RemovalAction::TransferOwner => Ok(DeleteOutcome::Gone),
                 RemovalAction::Orphan => Ok(DeleteOutcome::Orphaned),
                 RemovalAction::Delete if has_account_failed => {
-                    outcome.kept.push(record);
+                    outcome.kept.push(leaving);
                     continue;
                 }
                 RemovalAction::Delete => self.delete(&record, began).await,
@@ -56,15 +64,14 @@ impl Writer<'_> {
                 Ok(DeleteOutcome::Deleted) => outcome.deleted.push(record.name),
                 Ok(DeleteOutcome::Gone) => {}
                 Ok(DeleteOutcome::Orphaned) => outcome.orphaned.push(record.name),
+                Ok(DeleteOutcome::Replaced) => outcome.replaced.push(record.name),
                 Err(error) => {
                     has_account_failed |= error.is_of_account();
                     let failure =
                         Failure::provider(&error, self.session.choice, Some(&record.name));
                     outcome.kept.push(EntryStatus {
-                        state: EntryState::Pending,
                         reason: Some(failure.reason.as_str().to_owned()),
-                        digest: None,
-                        ..record
+                        ..leaving
                     });
                     outcome.failures.push(failure);
                 }
@@ -85,12 +92,8 @@ impl Writer<'_> {
         if self.claimed.has_successor(&folded) {
             return Ok(DeleteOutcome::Gone);
         }
-        let is_id_enough = record.remote_id.is_some() && !session.rules().deletes_by_name;
         let outcome = match session.rules().unit {
             Unit::Set => self.delete_member(record).await,
-            Unit::Each if is_id_enough && !session.cannot_verify() => {
-                session.delete(record, None).await
-            }
             Unit::Each => session.delete_shown(record, began).await,
         };
         lock.wrote();

@@ -2,18 +2,17 @@
 //! alone tells that nothing moved.
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    hash::{DefaultHasher, Hash, Hasher},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::time::{Duration, Instant};
 
-use super::backoff::Backoff;
+use super::{backoff::Backoff, seen_status::SeenStatus};
 use crate::{
     account::{Account, DigestKey, ObjectName},
     api::ProviderSecret,
-    controller::object::is_newer,
+    controller::object::{is_newer, version},
 };
 
 /// What a reconcile acted on.
@@ -23,6 +22,8 @@ pub(crate) struct Acted {
     pub(crate) generation: i64,
     /// The Secrets that were read and their versions, sorted by name.
     pub(crate) sources: Vec<(String, String)>,
+    /// The request for a sync that was seen and is not answered yet.
+    pub(crate) request: Option<String>,
 }
 
 /// In which of its states an object is between two reconciles.
@@ -61,6 +62,8 @@ pub(crate) struct Tracked {
     pub(crate) is_requeued: bool,
     /// When what was written is compared with the account's listing again.
     pub(crate) verify_at: Option<Instant>,
+    /// Whether this process has written or verified what status says.
+    pub(crate) knows_status: bool,
     /// The waits after failures, while there are any.
     pub(crate) backoff: Backoff,
     /// The answer to our newest write, until the watch has caught up with it.
@@ -72,8 +75,12 @@ pub(crate) struct Tracked {
     former_key: Option<Box<DigestKey>>,
     /// The generation of the spec, and since when it is desired.
     desired_since: Option<(i64, Instant)>,
-    /// What stands for the version and the status that we last saw or wrote.
-    status_seen: Option<(u64, u64)>,
+    /// Since when entries are known to be taken away by a source, by folded name.
+    taken: BTreeMap<String, Instant>,
+    /// Whether status was set back, and what is gone since then may be what an old state does not know.
+    pub(crate) went_back: bool,
+    /// The status that we last saw or wrote.
+    pub(crate) seen_status: SeenStatus,
 }
 
 /// What is remembered of all objects, by uid. Only the watch creates an entry: what comes late from
@@ -124,6 +131,7 @@ impl Tracked {
         if self.is_unrecorded() {
             self.backoff.reset();
         }
+        self.knows_status = true;
         self.state = match acted {
             Some(acted) => ObjectState::Waiting { acted, next_try },
             None => ObjectState::Resting,
@@ -229,6 +237,18 @@ impl Tracked {
         self.dirty.iter().map(String::as_str)
     }
 
+    /// Notes which entries, by folded name, sources have taken away; since when each.
+    pub(crate) fn taken_away(&mut self, names: BTreeSet<String>) -> BTreeMap<String, Instant> {
+        let now = Instant::now();
+        let since = |name: String| {
+            let since = self.taken.get(&name).copied().unwrap_or(now);
+            (name, since)
+        };
+        self.taken = names.into_iter().map(since).collect();
+        self.went_back &= !self.taken.is_empty();
+        self.taken.clone()
+    }
+
     /// Another object overwrote an entry.
     pub(crate) fn mark_overwritten(&mut self, folded: &str) {
         self.dirty.insert(folded.to_owned());
@@ -259,28 +279,23 @@ impl Tracked {
     /// Keeps the answer to a write of ours.
     pub(crate) fn wrote(&mut self, answer: &Arc<ProviderSecret>) {
         self.newest = Some(Arc::clone(answer));
-        self.status_seen(answer);
+        self.seen_status.note(answer);
     }
 
-    /// The status of the object is the one that we know of.
-    pub(crate) fn status_seen(&mut self, object: &ProviderSecret) {
-        self.status_seen = Some((hash(&version(object)), status_hash(object)));
+    /// The watch showed the object as `known`, and shows it as `shown` now.
+    pub(crate) fn shown(&mut self, known: &ProviderSecret, shown: &ProviderSecret) {
+        let newest = self.newer_than(known);
+        self.seen_status
+            .changed(newest.as_deref().unwrap_or(known), shown);
+        if is_newer(version(known), version(shown)) {
+            self.newest = None;
+            self.doubt();
+        }
     }
 
-    /// Whether another writer edited status since we last saw or wrote it.
-    pub(crate) fn is_edited(&mut self, object: &ProviderSecret) -> bool {
-        let version = hash(&version(object));
-        // The status of this version was compared before.
-        if self.status_seen.is_some_and(|(seen, _)| seen == version) {
-            return false;
-        }
-        let status = status_hash(object);
-        let (_, seen) = *self.status_seen.get_or_insert((version, status));
-        if seen != status {
-            return true;
-        }
-        self.status_seen = Some((version, status));
-        false
+    /// A version went back, because the data store was restored: any other version is news again.
+    pub(crate) fn doubt(&mut self) {
+        self.knows_status = false;
     }
 
     /// Keeps the account alive; gives the one before, if it was another. `made_with` is the key that
@@ -336,22 +351,6 @@ impl Tracked {
             self.backoff.reset();
         }
     }
-}
-
-fn version(object: &ProviderSecret) -> &str {
-    let version = object.metadata.resource_version.as_deref();
-    version.unwrap_or_default()
-}
-
-fn status_hash(object: &ProviderSecret) -> u64 {
-    // Our own types are always JSON.
-    hash(&serde_json::to_string(&object.status).unwrap_or_default())
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

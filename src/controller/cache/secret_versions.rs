@@ -6,12 +6,24 @@ use std::{
 };
 
 use super::Complete;
-use crate::{account::ObjectName, controller::namespaces::Namespaces};
+use crate::{
+    account::ObjectName,
+    controller::{namespaces::Namespaces, object::is_newer},
+};
 
 /// Namespace and name of a Secret.
 pub(crate) type SecretName = ObjectName;
 
 type Versions = HashMap<String, HashMap<String, Box<str>>>;
+
+/// How a version that a watch shows differs from the known one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VersionChange {
+    Same,
+    Newer,
+    /// It is an older one: the data store was restored from a snapshot.
+    WentBack,
+}
 
 /// The version of every Secret.
 #[derive(Default)]
@@ -73,25 +85,15 @@ impl SecretVersions {
         Some(self.read().get(namespace)?.get(name)?.to_string())
     }
 
-    /// Notes the version of a Secret, and says whether it is another than was known.
-    pub(crate) fn apply(&self, (namespace, name): &SecretName, version: String) -> bool {
+    /// Notes the version of a Secret, and says how it differs from the known one.
+    pub(crate) fn apply(&self, (namespace, name): &SecretName, version: &str) -> VersionChange {
         let mut versions = self.write();
-        if !versions.contains_key(namespace) {
-            versions.insert(namespace.clone(), HashMap::new());
-        }
-        let Some(names) = versions.get_mut(namespace) else {
-            return false;
-        };
-        match names.get_mut(name) {
-            Some(known) if **known == *version => false,
-            Some(known) => {
-                *known = version.into_boxed_str();
-                true
-            }
-            None => {
-                names.insert(name.clone(), version.into_boxed_str());
-                true
-            }
+        let names = versions.entry(namespace.clone()).or_default();
+        let known = names.insert(name.clone(), version.into());
+        match known {
+            Some(known) if *known == *version => VersionChange::Same,
+            Some(known) if is_newer(&known, version) => VersionChange::WentBack,
+            Some(_) | None => VersionChange::Newer,
         }
     }
 
@@ -119,7 +121,10 @@ impl SecretVersions {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        VersionChange::{Newer, Same, WentBack},
+        *,
+    };
 
     fn name(name: &str) -> SecretName {
         ("ml".to_owned(), name.to_owned())
@@ -139,7 +144,7 @@ mod tests {
     fn the_names_of_a_namespace_are_those_that_exist() {
         let secrets = SecretVersions::default();
         for one in ["a", "b", "c"] {
-            assert!(secrets.apply(&name(one), "1".to_owned()));
+            assert_eq!(secrets.apply(&name(one), "1"), Newer);
         }
         secrets.remove(&name("c"));
         let mut names = secrets.names(Some("ml"));
@@ -154,10 +159,12 @@ mod tests {
     #[test]
     fn the_same_version_again_is_no_change() {
         let secrets = SecretVersions::default();
-        assert!(secrets.apply(&name("a"), "1".to_owned()));
-        assert!(!secrets.apply(&name("a"), "1".to_owned()));
-        assert!(secrets.apply(&name("a"), "2".to_owned()));
+        let apply = |version: &str| secrets.apply(&name("a"), version);
+        assert_eq!(apply("1"), Newer);
+        assert_eq!(apply("1"), Same);
+        assert_eq!(apply("10"), Newer);
+        assert_eq!(apply("9"), WentBack);
         secrets.remove(&name("a"));
-        assert!(secrets.apply(&name("a"), "2".to_owned()));
+        assert_eq!(apply("2"), Newer);
     }
 }

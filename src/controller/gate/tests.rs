@@ -52,6 +52,7 @@ fn resting() -> Remembered<'static> {
         must_rewrite: false,
         is_unverified: false,
         is_requeued: false,
+        news: VersionNews::Other,
     }
 }
 
@@ -71,7 +72,8 @@ fn decide_after_restart(object: &ProviderSecret, source: Option<&'static str>) -
 #[case::nothing_moved(object(1, &status(1, "True", "Synced")), Some("20"), Decision::Rest)]
 #[case::new_spec(object(2, &status(1, "True", "Synced")), Some("20"), Decision::Go)]
 #[case::new_source(object(1, &status(1, "True", "Synced")), Some("21"), Decision::Go)]
-#[case::watch_lags(object(1, &status(1, "True", "Synced")), Some("19"), Decision::Rest)]
+#[case::older_source(object(1, &status(1, "True", "Synced")), Some("19"), Decision::Go)]
+#[case::source_of_no_number(object(1, &status(1, "True", "Synced")), Some("x"), Decision::Go)]
 #[case::source_gone(object(1, &status(1, "True", "Synced")), None, Decision::Go)]
 #[case::failed_before(
     object(1, &status(1, "False", "RateLimited")),
@@ -91,6 +93,24 @@ fn after_a_restart_status_decides(
     assert_eq!(decide_after_restart(&object, source), decision);
 }
 
+#[rstest]
+#[case::watch_lags("19", Decision::Rest)]
+#[case::new_source("21", Decision::Go)]
+fn a_watch_may_lag_behind_what_this_process_has_read(
+    #[case] source: &'static str,
+    #[case] decision: Decision,
+) {
+    let object = object(1, &status(1, "True", "Synced"));
+    let remembered = Remembered {
+        news: VersionNews::Later,
+        ..resting()
+    };
+    assert_eq!(
+        decide(&object, remembered, now(), versions(Some(source))),
+        decision
+    );
+}
+
 #[test]
 fn without_news_the_next_try_is_waited_for_and_with_news_it_is_not() {
     let object = object(1, &status(1, "False", "RateLimited"));
@@ -100,6 +120,7 @@ fn without_news_the_next_try_is_waited_for_and_with_news_it_is_not() {
             ("key".to_owned(), "10".to_owned()),
             ("source".to_owned(), "20".to_owned()),
         ],
+        request: None,
     };
     let state = waiting(acted);
     let (now, clock) = now();

@@ -2,7 +2,7 @@
 
 use super::{Claimed, was_written};
 use crate::{
-    api::{DeletionPolicy, EntryState, EntryStatus, Found},
+    api::{DeletionPolicy, EntryState, EntryStatus, Found, Reason},
     provider::Rules,
 };
 
@@ -11,6 +11,23 @@ use crate::{
 pub(crate) struct PlannedRemoval {
     pub(crate) record: EntryStatus,
     pub(crate) action: RemovalAction,
+}
+
+impl PlannedRemoval {
+    /// The record from before the deletion on, until it is done: nothing need confirm it any more, and
+    /// if the entry is wanted again it must be written again.
+    pub(crate) fn leaving(&self) -> EntryStatus {
+        if self.action != RemovalAction::Delete || self.record.leaving {
+            return self.record.clone();
+        }
+        EntryStatus {
+            state: EntryState::Pending,
+            reason: Some(Reason::Progressing.as_str().to_owned()),
+            digest: None,
+            leaving: true,
+            ..self.record.clone()
+        }
+    }
 }
 
 /// How an entry is removed.

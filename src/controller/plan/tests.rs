@@ -36,6 +36,7 @@ fn record(name: &str, digest: Option<&str>, state: EntryState) -> EntryStatus {
         last_write_time: Some(time(jiff::Timestamp::UNIX_EPOCH)),
         found: None,
         drift: None,
+        leaving: false,
         seal: None,
         attempted: None,
     }

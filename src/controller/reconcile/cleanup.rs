@@ -15,7 +15,7 @@ use crate::{
         cache::Tracked,
         error::Failure,
         kubernetes::{KubernetesError, is_terminating},
-        object::Versions,
+        object::{Versions, recorded_sources},
         plan::{self, RemovalAction, plan_removals},
         report::{self, finalizer, messages, outcome::Outcome},
         session::raw_records,
@@ -154,6 +154,7 @@ impl Reconcile<'_> {
         let notes = [
             messages::deleted(choice.kind(), &removal.deleted),
             messages::orphaned(choice.kind(), &removal.orphaned),
+            messages::replaced(choice.kind(), &removal.replaced),
         ];
         let notes: Vec<_> = notes.into_iter().flatten().collect();
         report::send_notes(self.context, &self.object, &notes);
@@ -215,7 +216,7 @@ impl Reconcile<'_> {
             wait
         };
         let wait = failure.retry_after.unwrap_or(wait).min(remaining);
-        let outcome = Outcome::of(records, self.recorded_sources());
+        let outcome = Outcome::of(records, recorded_sources(&self.object));
         let readiness = messages::deletion_blocked(failure);
         let newest = self.newest();
         match report::report(self.context, &newest, &readiness, &outcome, None).await {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     Reconcile, Stop,
@@ -16,8 +16,8 @@ use crate::{
         error::Failure,
         object::Versions,
         plan::{
-            self, Cause, Lack, Members, PlannedEntry, PlannedRemoval, RemovalAction, due, lacks,
-            plan, plan_removals,
+            self, Brake, Cause, Lack, Members, PlannedEntry, PlannedRemoval, RemovalAction, due,
+            lacks, plan, plan_removals,
         },
         report::status,
         resolve::desired::DesiredState,
@@ -40,6 +40,10 @@ pub(super) struct Inputs {
     suspects: BTreeMap<String, Cause>,
     /// What the provider showed when drift was looked for.
     observed: Observed,
+    /// When to look again, because something seems to be missing and it is too early to tell.
+    pub(super) look_again: Option<Duration>,
+    /// Room in memory for large values.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// What the provider was asked for a plan.
@@ -54,8 +58,10 @@ pub(super) struct Planned<'a> {
     pub(super) entries: Vec<PlannedEntry<'a>>,
     /// What is recorded and no longer desired.
     pub(super) removals: Vec<PlannedRemoval>,
-    /// Records of what a source that cannot be read may still ask for.
+    /// Records of what a source that cannot be read may still ask for, and of what the brake holds up.
     pub(super) retained: Vec<EntryStatus>,
+    /// Whether anything that sources took away waits or is held.
+    pub(super) brake: Brake,
     /// The listing that the plan was made from, if it needed one.
     pub(super) snapshot: Option<Arc<Snapshot>>,
     /// Whether it must be known later what was at the provider before the first write of a name.
@@ -76,6 +82,14 @@ impl Planned<'_> {
 }
 
 impl Inputs {
+    /// The same, with the room in memory that its values take.
+    pub(super) fn with_room(self, room: Option<OwnedSemaphorePermit>) -> Self {
+        Self {
+            _room: room,
+            ..self
+        }
+    }
+
     /// The record of a folded name.
     pub(super) fn record(&self, folded: &str, rules: &Rules) -> Option<&EntryStatus> {
         let mut records = self.records.iter();
@@ -111,6 +125,7 @@ impl Reconcile<'_> {
             let dirty = tracked.dirty().map(str::to_owned);
             suspects.extend(dirty.map(|name| (name, Cause::OverwrittenByPeer)));
         });
+        let look_again = drift.as_ref().and_then(|drift| drift.look_again);
         let observed = match drift {
             Some(drift) => {
                 let drifts = drift.drifts.into_iter();
@@ -128,6 +143,8 @@ impl Reconcile<'_> {
             records,
             suspects,
             observed,
+            look_again,
+            _room: None,
         })
     }
 
@@ -144,20 +161,24 @@ impl Reconcile<'_> {
             self.note_claims(session, names.map(|entry| entry.folded.as_str()));
             let (planned, lack) = self.planned(session, inputs, &observed);
             if self.object.spec.is_suspended() {
-                return Err(suspended(session, inputs, &planned).into());
+                return Err(suspended(&self.object, session, inputs, &planned).into());
             }
             if planned.calls_provider()
                 && let Some(error) = session.refusal()
             {
                 let failure = session.failure(&error);
-                return Err(not_carried_out(session, inputs, &planned, failure).into());
+                return Err(
+                    not_carried_out(&self.object, session, inputs, &planned, failure).into(),
+                );
             }
             let Some(lack) = lack else {
                 return Ok(planned);
             };
             if let Err(error) = self.observe(session, lack, &mut observed).await {
                 let failure = session.failure(&error);
-                return Err(not_carried_out(session, inputs, &planned, failure).into());
+                return Err(
+                    not_carried_out(&self.object, session, inputs, &planned, failure).into(),
+                );
             }
         }
     }
@@ -190,20 +211,23 @@ impl Reconcile<'_> {
         let entries = plan(entries, &plan_inputs, &claims, digest);
         let unwanted = plan::unwanted(&inputs.desired.entries, &inputs.records, rules);
         // While a source cannot be read nothing is removed: it may still ask for it.
-        let (retained, removals) = if let Some(failure) = unread.first() {
-            (status::retained(unwanted, failure), Vec::new())
+        let (retained, removals, brake) = if let Some(failure) = unread.first() {
+            let retained = status::retained(unwanted, failure);
+            (retained, Vec::new(), Brake::Open)
         } else {
             let unverified = &session.records.unverified;
             let policy = spec.deletion_policy();
             let mut removals = plan_removals(unwanted, unverified, policy, rules, &claims);
             removals.retain(|removal| removal.action != RemovalAction::DropRecord);
-            (Vec::new(), removals)
+            let (removals, held, brake) = self.brake(session, inputs, removals);
+            (status::held(held), removals, brake)
         };
         let lack = lacks(&entries, &plan_inputs);
         let planned = Planned {
             entries,
             removals,
             retained,
+            brake,
             snapshot: observed.snapshot.clone(),
             must_know: plan_inputs.must_know(),
         };

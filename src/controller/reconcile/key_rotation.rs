@@ -5,10 +5,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use super::Reconcile;
 use crate::{
     account::Snapshot,
-    api::{EntryStatus, ProviderSecret},
+    api::{EntryState, EntryStatus},
     controller::{
         error::Failure,
-        object::{Versions, unwritten},
+        object::{Versions, is_acted_on, recorded_sources, unwritten},
         plan::{self, DesiredEntry, Shown},
         report::messages,
         session::{Session, raw_records},
@@ -66,8 +66,8 @@ impl Reconcile<'_> {
         Ok(rekeyed.collect())
     }
 
-    /// Whether an entry is what was written last: its digest under the former key says so, or
-    /// no Secret that it is made from has another version.
+    /// Whether an entry is what was written last: its digest under the former key says so, or it was
+    /// synced and the Secret that it is made from has the same version.
     fn is_unchanged(
         &self,
         session: &Session<'_>,
@@ -78,16 +78,11 @@ impl Reconcile<'_> {
         if let Some(former) = session.former_key() {
             return session.digest_under(former, desired) == record.digest;
         }
-        is_acted_on(&self.object) && {
-            let known = self.object.status.iter().flat_map(|status| &status.sources);
-            let known: Vec<_> = known
-                .filter(|source| source.name == desired.secret)
-                .map(|source| &source.resource_version)
-                .collect();
-            sources
-                .iter()
-                .any(|(name, version)| *name == desired.secret && known == [version])
-        }
+        let recorded = recorded_sources(&self.object);
+        let mut recorded = recorded.iter().filter(|(name, _)| *name == desired.secret);
+        record.state == EntryState::Synced
+            && is_acted_on(&self.object)
+            && recorded.any(|source| sources.contains(source))
     }
 
     /// Whether the present key is the one that the records were made with, or opens the same account.
@@ -152,10 +147,4 @@ impl Reconcile<'_> {
 fn is_confirmed(record: &EntryStatus, snapshot: &Snapshot, session: &Session<'_>) -> bool {
     let shown = plan::is_shown_as_ours(record, snapshot, session.rules());
     session.rules().unit == Unit::Set || matches!(shown, Shown::Ours(_))
-}
-
-/// Whether the spec is the one that status speaks of.
-fn is_acted_on(object: &ProviderSecret) -> bool {
-    let status = object.status.as_ref();
-    status.and_then(|status| status.observed_generation) == object.metadata.generation
 }

@@ -2,18 +2,36 @@
 
 use super::inputs::{Inputs, Planned};
 use crate::{
-    api::Reason,
+    api::{EntryStatus, ProviderSecret, Reason},
     controller::{
         error::Failure,
-        plan::Change,
+        object::{Versions, recorded_sources},
+        plan::{Change, PlannedRemoval},
         report::{messages, outcome::Outcome, status},
         session::Session,
     },
 };
 
 /// The outcome of a plan that is not carried out because the object is suspended.
-pub(super) fn suspended(session: &Session<'_>, inputs: &Inputs, planned: &Planned<'_>) -> Outcome {
-    let outcome = without_changes(session, inputs, planned, Reason::Suspended);
+pub(super) fn suspended(
+    object: &ProviderSecret,
+    session: &Session<'_>,
+    inputs: &Inputs,
+    planned: &Planned<'_>,
+) -> Outcome {
+    let removals = planned
+        .removals
+        .iter()
+        .map(|removal| removal.record.clone());
+    let removals = removals.collect();
+    let outcome = without_changes(
+        object,
+        session,
+        inputs,
+        planned,
+        removals,
+        Reason::Suspended,
+    );
     let mut changes = planned.entries.iter().map(|entry| &entry.change);
     let is_synced = changes.all(|change| *change == Change::Keep);
     if inputs.desired.unread.is_empty() && is_synced {
@@ -25,12 +43,16 @@ pub(super) fn suspended(session: &Session<'_>, inputs: &Inputs, planned: &Planne
 
 /// The outcome of a plan that cannot be carried out now.
 pub(super) fn not_carried_out(
+    object: &ProviderSecret,
     session: &Session<'_>,
     inputs: &Inputs,
     planned: &Planned<'_>,
     failure: Failure,
 ) -> Outcome {
-    let outcome = without_changes(session, inputs, planned, failure.reason);
+    // What goes was confirmed, whatever keeps it from being carried out now.
+    let removals = planned.removals.iter().map(PlannedRemoval::leaving);
+    let removals = removals.collect();
+    let outcome = without_changes(object, session, inputs, planned, removals, failure.reason);
     let mut outcome = outcome.with(failure);
     outcome
         .failures
@@ -40,18 +62,34 @@ pub(super) fn not_carried_out(
 
 /// The outcome of a plan of which nothing is carried out.
 fn without_changes(
+    object: &ProviderSecret,
     session: &Session<'_>,
     inputs: &Inputs,
     planned: &Planned<'_>,
+    removals: Vec<EntryStatus>,
     reason: Reason,
 ) -> Outcome {
     let mut entries = status::not_carried_out(&planned.entries, reason);
     entries.extend(planned.retained.iter().cloned());
-    let removals = planned.removals.iter();
-    entries.extend(removals.map(|removal| removal.record.clone()));
+    entries.extend(removals);
     let sealed = entries.into_iter().map(|entry| session.sealed(entry));
-    let mut outcome = Outcome::of(sealed.collect(), inputs.sources.clone());
+    let sources = unwritten_sources(object, inputs);
+    let mut outcome = Outcome::of(sealed.collect(), sources);
+    outcome.read.clone_from(&inputs.sources);
+    outcome.sources_seal = Some(session.sources_seal(object.metadata.generation, &outcome.sources));
     // The digests and seals are this key's.
     outcome.key_fingerprint = Some(session.account.digests.key_id());
     outcome
+}
+
+/// The Secrets that status names when nothing was written: as recorded, so that a later operator that
+/// finds another key sees which values were not written; and those that are new.
+fn unwritten_sources(object: &ProviderSecret, inputs: &Inputs) -> Versions {
+    let recorded = recorded_sources(object);
+    let version = |(name, read): &(String, String)| {
+        let known = recorded.iter().find(|(known, _)| known == name);
+        let version = known.map_or(read, |(_, version)| version);
+        (name.clone(), version.clone())
+    };
+    inputs.sources.iter().map(version).collect()
 }

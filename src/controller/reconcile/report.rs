@@ -14,7 +14,7 @@ use crate::{
         error::Failure,
         gate::is_recorded_in_status,
         kubernetes::KubernetesError,
-        object::{Versions, object_name},
+        object::{Versions, is_acted_on, object_name, recorded_sources},
         plan::confirm_in,
         report::{
             self,
@@ -36,6 +36,9 @@ const PROBE: Duration = Duration::from_hours(6);
 /// finished.
 const SETTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// How long a large object waits for others.
+const CROWDED: Duration = Duration::from_millis(500);
+
 impl Reconcile<'_> {
     /// Reports what the reconcile came to, and decides on the next try.
     pub(super) async fn report(&self, outcome: Outcome) -> Result<Ended, KubernetesError> {
@@ -52,19 +55,24 @@ impl Reconcile<'_> {
             let now = crate::clock::now();
             let entries = outcome.entries.iter();
             let confirms = entries.filter_map(|entry| confirm_in(entry, now));
-            wait = wait.into_iter().chain(confirms).min();
+            wait = wait.into_iter().chain(confirms).chain(outcome.try_in).min();
         }
-        // While it is suspended nothing is synced, so a request waits.
-        let handled = self.requested.clone().filter(|_| !is_suspended);
+        let requested = self.requested.clone().filter(|_| !is_suspended);
+        let (handled, unanswered) = if outcome.answers_request {
+            (requested, None)
+        } else {
+            (None, requested)
+        };
         let newest = self.newest();
         let reported = report::report(self.context, &newest, &readiness, &outcome, handled).await?;
-        let acted = self.acted(outcome.sources);
+        let mut acted = self.acted(outcome.read);
+        acted.request = unanswered;
         // At rest nothing is kept in memory that status tells as well.
         let is_told = wait.is_none() && is_recorded_in_status(&reported, &acted);
         let next_try = wait.map(|wait| Instant::now() + wait);
         self.tracked(|tracked| {
             tracked.reported((!is_told).then_some(acted), next_try);
-            tracked.status_seen(&reported);
+            tracked.seen_status.note(&reported);
             if outcome.key_fingerprint.is_some() {
                 tracked.forget_former_key();
             }
@@ -89,34 +97,36 @@ impl Reconcile<'_> {
             // The grant of its permit requeues it.
             Stop::Parked => Ok((ReconcileResult::Abandoned, Action::await_change())),
             Stop::Unchanged => Ok((ReconcileResult::Unchanged, Action::await_change())),
+            Stop::Crowded => {
+                let wait = jittered(CROWDED);
+                Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
+            }
             Stop::Kubernetes(error) => Err(error),
         }
     }
 
     /// Nothing has changed since status was written.
     pub(super) fn as_recorded(&self, session: &Session<'_>) -> Outcome {
-        Outcome::of(session.records.verified.clone(), self.recorded_sources())
-    }
-
-    /// The Secrets and their versions that status was made from.
-    pub(super) fn recorded_sources(&self) -> Versions {
-        let sources = self.object.status.iter().flat_map(|status| &status.sources);
-        sources
-            .map(|source| (source.name.clone(), source.resource_version.clone()))
-            .collect()
+        let sources = recorded_sources(&self.object);
+        Outcome::of(session.records.verified.clone(), sources)
     }
 
     /// The reconcile ends before there is a plan: what was recorded stays, and what is desired and
-    /// was never written is named.
+    /// was never written is named. Status keeps the versions that the records were made from.
     pub(super) fn nothing_done(
         &self,
         records: &[EntryStatus],
         failure: Failure,
-        sources: Versions,
+        read: Versions,
     ) -> Outcome {
         let (spec, name) = (&self.object.spec, self.object.name_any());
-        let entries = status::untouched(records, spec, &name, &failure);
-        Outcome::of(entries, sources).with(failure)
+        let mut entries = status::untouched(records, spec, &name, &failure);
+        if !is_acted_on(&self.object) {
+            status::outdate(&mut entries, failure.reason);
+        }
+        let mut outcome = Outcome::of(entries, recorded_sources(&self.object)).with(failure);
+        outcome.read = read;
+        outcome
     }
 
     /// The object as it is after the write-ahead, under the generation that was acted on.
@@ -145,6 +155,7 @@ impl Reconcile<'_> {
         Acted {
             generation: self.object.metadata.generation.unwrap_or_default(),
             sources,
+            request: None,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
         error::Failure,
         kubernetes::{KubernetesError, bounded},
         object::ready_condition,
-        plan::{Cause, Drift, EntryOutcome, PlannedEntry},
+        plan::{Brake, Cause, Drift, EntryOutcome, PlannedEntry},
         report::{
             messages,
             outcome::{EventNote, Outcome},
@@ -23,6 +23,7 @@ use crate::{
         },
         session::Session,
     },
+    http::ErrorClass,
     provider::Settled,
 };
 
@@ -30,6 +31,7 @@ use crate::{
 pub(super) struct Applied<'a> {
     entries: Vec<PlannedEntry<'a>>,
     retained: Vec<EntryStatus>,
+    brake: Brake,
     removal: RemovalOutcome,
     /// The failure of the account that kept later entries from being tried.
     of_account: Option<Failure>,
@@ -68,11 +70,12 @@ impl Reconcile<'_> {
             self.count_removal(session, &removal);
             removal
         } else {
-            RemovalOutcome::not_tried(planned.removals)
+            RemovalOutcome::not_tried(&planned.removals)
         };
         Ok(Applied {
             entries: planned.entries,
             retained: planned.retained,
+            brake: planned.brake,
             removal,
             of_account,
         })
@@ -88,6 +91,7 @@ impl Reconcile<'_> {
         let Applied {
             entries,
             retained,
+            brake,
             removal,
             of_account,
         } = applied;
@@ -97,6 +101,8 @@ impl Reconcile<'_> {
         records.extend(removal.kept);
         let sealed = records.into_iter().map(|record| session.sealed(record));
         let mut outcome = Outcome::of(sealed.collect(), inputs.sources.clone());
+        let seal = session.sources_seal(self.object.metadata.generation, &outcome.sources);
+        outcome.sources_seal = Some(seal);
         outcome.event_notes = self.drift_notes(session, &entries);
         outcome
             .event_notes
@@ -104,6 +110,9 @@ impl Reconcile<'_> {
         outcome
             .event_notes
             .extend(messages::orphaned(kind, &removal.orphaned));
+        outcome
+            .event_notes
+            .extend(messages::replaced(kind, &removal.replaced));
         let recorded = self.object.status.as_ref();
         let warnings = trailing_newlines(&entries, recorded, &inputs.sources);
         outcome.event_notes.extend(warnings);
@@ -121,6 +130,20 @@ impl Reconcile<'_> {
         });
         outcome.failures.extend(failed);
         outcome.failures.extend(removal.failures);
+        outcome
+            .failures
+            .extend(self.braked(session, inputs, &brake));
+        let grace = match brake {
+            Brake::Waiting(wait) => Some(wait),
+            Brake::Open | Brake::Held(_) => None,
+        };
+        outcome.try_in = grace.into_iter().chain(inputs.look_again).min();
+        let is_tried = |failure: &Failure| {
+            use ErrorClass::{Config, Waiting};
+            matches!(failure.class, Config | Waiting)
+        };
+        outcome.answers_request =
+            inputs.look_again.is_none() && outcome.failures.iter().all(is_tried);
         // A set into which nothing was written is not asked for: it may not exist.
         let is_held = outcome.failures.is_empty() && !outcome.entries.is_empty();
         if outcome.written > 0 || (is_held && !self.was_synced()) {
@@ -179,7 +202,8 @@ impl Reconcile<'_> {
     pub(super) fn count_removal(&self, session: &Session<'_>, removal: &RemovalOutcome) {
         let (metrics, kind) = (&self.context.metrics, session.choice.kind());
         metrics.keys_deleted(kind, removal.deleted.len());
-        metrics.keys_left_behind(kind, removal.orphaned.len());
+        let left = removal.orphaned.len() + removal.replaced.len();
+        metrics.keys_left_behind(kind, left);
     }
 
     /// One note for each kind of drift, and the counts.

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kube::{Client, client::Body};
 use rstest::rstest;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tower::{service_fn, util::BoxCloneSyncService};
 
 use super::*;
+use crate::controller::cache::SecretReads;
 use crate::{
     account::{Accounts, Credential, Credentials, Endpoints, Limiter},
     controller::{
@@ -64,6 +65,8 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
     Context {
         client,
         secrets,
+        secret_reads: SecretReads::default(),
+        large_values: crate::controller::resolve::dereference::LargeValues::default(),
         namespaces,
         accounts: Accounts::new(http, Endpoints::new([]), limiter),
         credentials: Credentials::default(),
@@ -75,6 +78,8 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         epoch: Instant::now(),
         verify_interval: Duration::from_mins(10),
         deletion_timeout: Duration::from_mins(15),
+        removal_grace: Duration::from_mins(1),
+        watch_check: Duration::from_mins(1),
         events,
         metrics,
     }
@@ -121,7 +126,7 @@ async fn what_is_not_the_operators_business_costs_no_call(
 fn synced(context: &Context) -> Arc<ProviderSecret> {
     for name in ["key", "source"] {
         let name = ("ml".to_owned(), name.to_owned());
-        context.secrets.apply(&name, "5".to_owned());
+        context.secrets.apply(&name, "5");
     }
     let mut object = ProviderSecret::clone(&object("ml"));
     let status = serde_json::json!({

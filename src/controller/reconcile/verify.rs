@@ -17,6 +17,7 @@ use crate::{
     controller::{
         context::Context,
         gate::Decision,
+        object::recorded_sources,
         plan::{self, Drift, Evidence, Members, Shown, drifted},
         session::Session,
     },
@@ -39,7 +40,7 @@ pub(super) struct DriftCheck {
     /// What another writer did, by folded name.
     pub(super) drifts: BTreeMap<String, Drift>,
     /// When to look again, because something seems to be missing and it is too early to tell.
-    look_again: Option<Duration>,
+    pub(super) look_again: Option<Duration>,
 }
 
 /// When an object that is at rest since before this process is first verified: spread over the
@@ -75,6 +76,8 @@ impl Reconcile<'_> {
             return Ok(None);
         }
         match decision {
+            // Another writer may have said that a newer version, or spec, was acted on.
+            Decision::Verify if !self.knows_status(session) => Ok(None),
             Decision::Settle => {
                 let mut outcome = self.as_recorded(session);
                 self.settle(session, &mut outcome).await;
@@ -83,6 +86,19 @@ impl Reconcile<'_> {
             Decision::Verify => self.verify(session).await.map(Some),
             Decision::Rest | Decision::Later(_) | Decision::Retry | Decision::Go => Ok(None),
         }
+    }
+
+    /// Whether this process wrote what status says of the sources, or finds it sealed.
+    fn knows_status(&self, session: &Session<'_>) -> bool {
+        let status = self.object.status.as_ref();
+        let generation = status.and_then(|status| status.observed_generation);
+        let seal = session.sources_seal(generation, &recorded_sources(&self.object));
+        let is_sealed = status.is_some_and(|status| status.sources_seal.as_ref() == Some(&seal));
+        let knows_status = self.tracked(|tracked| {
+            tracked.knows_status |= is_sealed;
+            tracked.knows_status
+        });
+        knows_status == Some(true)
     }
 
     /// Compares what was written with the account's listing; ends the reconcile unless another

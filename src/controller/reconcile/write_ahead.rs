@@ -10,7 +10,7 @@ use crate::{
         gate::lacks_finalizer,
         kubernetes::KubernetesError,
         object::has_finalizer,
-        plan::{self, PlannedEntry, RemovalAction},
+        plan::{self, PlannedEntry, PlannedRemoval, RemovalAction},
         report::{self, conditions::conditions, finalizer, messages, status},
         session::Session,
     },
@@ -94,7 +94,7 @@ fn pending(planned: &Planned<'_>, must_know: bool) -> impl Iterator<Item = Entry
     let removals = planned.removals.iter();
     let deletes = removals
         .filter(|removal| removal.action == RemovalAction::Delete)
-        .filter_map(|removal| status::leaving(&removal.record));
+        .map(PlannedRemoval::leaving);
     writes.chain(deletes)
 }
 

@@ -6,7 +6,11 @@ use super::{
 };
 use crate::{
     api::{EntryStatus, ProviderKind, Reason, enumerated},
-    controller::{error::Failure, events::Importance, plan::Drift},
+    controller::{
+        error::Failure,
+        events::Importance,
+        plan::{Brake, Drift},
+    },
     provider::{Choice, Settled},
 };
 
@@ -137,12 +141,29 @@ pub(crate) fn account_changed(choice: Choice<'_>) -> Failure {
     Failure::config(Reason::AccountChanged, message)
 }
 
-/// A bulk source holds no keys, and what was made from it stays.
-pub(crate) fn emptied(secret: &str) -> Failure {
-    let message = format!(
-        "Secret {secret} holds no keys. What was made from it stays at the provider; remove it from dataFrom to have that deleted."
-    );
-    Failure::waiting(Reason::KeyNotFound, message)
+/// What sources took away waits or is held; nothing if nothing does.
+pub(crate) fn braked(
+    brake: &Brake,
+    entries: usize,
+    secrets: &[&str],
+    kind: ProviderKind,
+) -> Option<Failure> {
+    let secrets = secrets.join(", ");
+    match brake {
+        Brake::Open => None,
+        Brake::Waiting(_) => Some(Failure::waiting(
+            Reason::Progressing,
+            format!(
+                "Keys that entries were made from are gone from their Secret ({secrets}). The entries are deleted at {kind} unless the keys come back soon."
+            ),
+        )),
+        Brake::Held(count) => Some(Failure::config(
+            Reason::RemovalHeld,
+            format!(
+                "{count} of {entries} entries have lost their keys in their Secret ({secrets}). Nothing is deleted at {kind} for that. Put the keys back; or request a sync, or edit the spec, to have these entries deleted."
+            ),
+        )),
+    }
 }
 
 /// An image pull secret that refuses updates, and that nothing shows to be this object's.
@@ -185,6 +206,18 @@ pub(crate) fn orphaned(kind: ProviderKind, names: &[String]) -> Option<EventNote
         Importance::Warning,
         Reason::DeletionSkipped,
         &format!("Left behind at {kind}; delete by hand what is not needed"),
+    )
+}
+
+/// What another writer has written since, and is not deleted.
+pub(crate) fn replaced(kind: ProviderKind, names: &[String]) -> Option<EventNote> {
+    event_note(
+        names,
+        Importance::Warning,
+        Reason::DeletionSkipped,
+        &format!(
+            "Left at {kind}, because another writer has written it since, such as an operator in another cluster or a person"
+        ),
     )
 }
 

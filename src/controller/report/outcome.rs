@@ -14,8 +14,14 @@ pub(crate) struct Outcome {
     pub(crate) failures: Vec<Failure>,
     /// The records of all entries.
     pub(crate) entries: Vec<EntryStatus>,
-    /// The Secrets that were read.
+    /// The Secrets that the records were made from, as status names them.
     pub(crate) sources: Versions,
+    /// The Secrets that were read, which is what was acted on.
+    pub(crate) read: Versions,
+    /// The seal of the sources, where they can be sealed.
+    pub(crate) sources_seal: Option<String>,
+    /// Whether it answers a request for a sync: everything was looked at and tried.
+    pub(crate) answers_request: bool,
     /// Whose secrets these are, where this reconcile learned it.
     pub(crate) scope: Option<String>,
     /// How many entries the provider acknowledged.
@@ -26,6 +32,8 @@ pub(crate) struct Outcome {
     pub(crate) key_fingerprint: Option<String>,
     /// Events besides that of the transition.
     pub(crate) event_notes: Vec<EventNote>,
+    /// When the object is tried again, where that is not what its failures ask for.
+    pub(crate) try_in: Option<Duration>,
     /// When the listing is looked at again, where it is not the usual time.
     pub(crate) verify_in: Option<Duration>,
 }
@@ -45,12 +53,16 @@ impl Outcome {
         Self {
             failures: Vec::new(),
             entries,
+            read: sources.clone(),
             sources,
+            sources_seal: None,
+            answers_request: false,
             scope: None,
             written: 0,
             settled: Settled::Ready,
             key_fingerprint: None,
             event_notes: Vec::new(),
+            try_in: None,
             verify_in: None,
         }
     }

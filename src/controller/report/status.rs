@@ -9,7 +9,9 @@ use crate::{
     controller::{
         error::Failure,
         object::{time, unwritten},
-        plan::{Change, EntryOutcome, PlannedEntry, is_ours, may_be_there, was_written},
+        plan::{
+            Change, EntryOutcome, PlannedEntry, PlannedRemoval, is_ours, may_be_there, was_written,
+        },
     },
     http::ErrorClass,
     provider::rules,
@@ -37,20 +39,21 @@ pub(crate) fn pending(planned: &PlannedEntry<'_>, must_know: bool) -> Option<Ent
         attempted,
         found: planned.found,
         drift: planned.drift.clone(),
+        leaving: false,
         ..recorded_or_unwritten(planned)
     })
 }
 
-/// The record of an entry before it is deleted: if it is wanted again, it must be written again. None
-/// if the record says so already.
-pub(crate) fn leaving(entry: &EntryStatus) -> Option<EntryStatus> {
-    let is_said = entry.state == EntryState::Pending && entry.digest.is_none();
-    (!is_said).then(|| EntryStatus {
-        state: EntryState::Pending,
-        reason: Some(Reason::Progressing.as_str().to_owned()),
-        digest: None,
-        ..entry.clone()
-    })
+/// The records of entries whose removal the brake holds up.
+pub(crate) fn held(removals: Vec<PlannedRemoval>) -> Vec<EntryStatus> {
+    let removals = removals.into_iter();
+    removals
+        .map(|removal| EntryStatus {
+            state: EntryState::Failed,
+            reason: Some(Reason::RemovalHeld.as_str().to_owned()),
+            ..removal.record
+        })
+        .collect()
 }
 
 /// The records of entries that are not desired now and that a source which could not be read may
@@ -165,6 +168,7 @@ fn entry(planned: &PlannedEntry<'_>, of_account: Option<&Failure>, now: Timestam
     };
     EntryStatus {
         name: planned.name().to_owned(),
+        leaving: false,
         ..entry
     }
 }
@@ -194,6 +198,7 @@ pub(crate) fn not_carried_out(planned: &[PlannedEntry<'_>], reason: Reason) -> V
             name: planned.name().to_owned(),
             state,
             reason: reason.map(|reason| reason.as_str().to_owned()),
+            leaving: false,
             ..recorded
         }
     };
@@ -239,6 +244,17 @@ pub(crate) fn untouched(
     entries
 }
 
+/// The spec is a newer one than the records were made from: whether the provider holds what is
+/// desired now is not known.
+pub(crate) fn outdate(entries: &mut [EntryStatus], reason: Reason) {
+    for entry in entries {
+        if entry.state == EntryState::Synced {
+            entry.state = EntryState::Failed;
+            entry.reason = Some(reason.as_str().to_owned());
+        }
+    }
+}
+
 /// `3/3`: the wanted entries that are acknowledged.
 pub(crate) fn summary(entries: &[EntryStatus]) -> String {
     let synced = entries
@@ -249,7 +265,7 @@ pub(crate) fn summary(entries: &[EntryStatus]) -> String {
 }
 
 /// Whether two statuses say the same. The versions of Secrets whose values did not change are
-/// written with the next real change.
+/// written, and sealed, with the next real change.
 pub(crate) fn is_same(a: &ProviderSecretStatus, b: &ProviderSecretStatus) -> bool {
     let names = |status: &ProviderSecretStatus| -> Vec<String> {
         status
@@ -258,14 +274,14 @@ pub(crate) fn is_same(a: &ProviderSecretStatus, b: &ProviderSecretStatus) -> boo
             .map(|source| source.name.clone())
             .collect()
     };
+    let unversioned = |status: &ProviderSecretStatus| ProviderSecretStatus {
+        sources: Vec::new(),
+        sources_seal: None,
+        ..status.clone()
+    };
     names(a) == names(b)
-        && ProviderSecretStatus {
-            sources: Vec::new(),
-            ..a.clone()
-        } == ProviderSecretStatus {
-            sources: Vec::new(),
-            ..b.clone()
-        }
+        && a.sources_seal.is_some() == b.sources_seal.is_some()
+        && unversioned(a) == unversioned(b)
 }
 
 #[cfg(test)]

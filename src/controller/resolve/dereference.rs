@@ -3,18 +3,27 @@
 //! A Secret that the metadata watch does not show costs no call. A credential is read once for each
 //! version of its Secret, however many objects name it.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use futures::future::join_all;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use zeroize::Zeroizing;
 
 use super::desired::{SecretData, Sources, missing};
 use crate::{
-    account::{Credential, Versioned},
-    api::{ProviderSecretSpec, Reason, SecretKeyRef},
+    account::{Credential, ObjectName, Versioned},
+    api::{DataFromSource, EntrySource, ProviderSecretSpec, Reason, SecretKeyRef},
     controller::{
+        cache::{NamedKeys, SharedSecret},
         context::Context,
         error::Failure,
-        kubernetes::{KubernetesError, read_secret},
+        kubernetes::KubernetesError,
         object::{Versions, is_newer},
     },
 };
@@ -27,34 +36,75 @@ const REFUSED: [&str; 3] = [
     "helm.sh/release.v1",
 ];
 
+/// How many bytes of values an object may name; they are in memory together.
+const MOST_VALUES: usize = 32 * 1024 * 1024;
+/// Objects that name more bytes than this share [`LARGE_VALUES`].
+const LARGE: usize = 256 * 1024;
+/// How many kibibytes of values the reconciles of large objects hold together. A value is in memory
+/// three times while it is sent: as it was read, as it goes over the wire, and in the body.
+const LARGE_VALUES: usize = 16 * 1024;
+
+/// The room that the values of large objects share.
+pub(crate) struct LargeValues(Arc<Semaphore>);
+
+impl Default for LargeValues {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LARGE_VALUES)))
+    }
+}
+
+impl LargeValues {
+    /// Room for what was read, until it is dropped. Small objects need none.
+    ///
+    /// # Errors
+    /// Other large objects take the room now.
+    pub(crate) fn take(
+        &self,
+        sources: &Sources,
+    ) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
+        let read = sources.values().filter_map(|data| data.as_ref().ok());
+        let held: usize = read.map(|data| size(data)).sum();
+        if held <= LARGE {
+            return Ok(None);
+        }
+        let kibibytes = (held / 1024).min(LARGE_VALUES);
+        let kibibytes = u32::try_from(kibibytes).unwrap_or(u32::MAX);
+        Arc::clone(&self.0)
+            .try_acquire_many_owned(kibibytes)
+            .map(Some)
+    }
+}
+
 /// The credential of an object and the version of its Secret; the version also where the key in it
 /// is missing or unusable.
 pub(crate) async fn credential(
     context: &Context,
-    namespace: &str,
+    reader: &ObjectName,
     reference: &SecretKeyRef,
 ) -> (Result<Arc<Credential>, Failure>, Option<String>) {
-    let Some(seen) = context.secrets.get(namespace, &reference.name) else {
+    let Some(seen) = context.secrets.get(&reader.0, &reference.name) else {
         return (
             Err(credential_failure(Reason::CredentialNotFound, reference)),
             None,
         );
     };
-    let slot = context.credentials.slot(namespace, reference);
+    let slot = context.credentials.slot(&reader.0, reference);
     let mut slot = slot.lock().await;
     if slot
         .as_ref()
         .is_none_or(|known| is_newer(&seen, &known.version))
     {
-        match read_secret(&context.client, namespace, &reference.name).await {
+        let keys = Some([reference.key.clone()].into());
+        match read(context, reader, &reference.name, &keys, &seen).await {
             Ok(secret) => {
                 let credential = match secret.data.get(&reference.key) {
+                    _ if is_power(&secret.kind) => Err(Reason::SourceRefused),
                     Some(bytes) => Credential::new(bytes).map(Arc::new),
                     None => Err(Reason::CredentialKeyMissing),
                 };
                 *slot = Some(Versioned {
                     credential,
-                    version: secret.version,
+                    version: secret.version.clone(),
                 });
             }
             Err(KubernetesError::NotFound) => {
@@ -84,17 +134,24 @@ pub(crate) async fn credential(
 /// Every source Secret that the spec names, and the versions of those that were read.
 pub(crate) async fn sources(
     context: &Context,
-    namespace: &str,
+    reader: &ObjectName,
     spec: &ProviderSecretSpec,
 ) -> (Sources, Versions) {
     let credential = spec
         .provider
         .choice()
         .map(|choice| choice.api_key_secret_ref().name.as_str());
-    let read = join_all(spec.source_names().into_iter().map(|name| async move {
-        let is_credential = credential == Some(name);
-        let (data, version) = source(context, namespace, name, is_credential).await;
-        (name.to_owned(), data, version)
+    let held = AtomicUsize::new(0);
+    let read = join_all(spec.source_names().into_iter().map(|name| {
+        let held = &held;
+        async move {
+            let is_credential = credential == Some(name);
+            let (data, version) = source(context, reader, spec, name, is_credential).await;
+            let size = data.as_ref().map_or(0, |data| size(data));
+            let is_too_much = held.fetch_add(size, Ordering::Relaxed) + size > MOST_VALUES;
+            let data = if is_too_much { Err(too_much()) } else { data };
+            (name.to_owned(), data, version)
+        }
     }))
     .await;
     let (mut sources, mut versions) = (Sources::default(), Versions::new());
@@ -105,36 +162,89 @@ pub(crate) async fn sources(
     (sources, versions)
 }
 
+/// How many bytes of values are held.
+fn size(data: &BTreeMap<String, Zeroizing<Vec<u8>>>) -> usize {
+    data.values().map(|value| value.len()).sum()
+}
+
+fn too_much() -> Failure {
+    let message = "The values that this object names have more than 32 MiB together. Split the object into several.";
+    Failure::config(Reason::ValueTooLarge, message)
+}
+
 async fn source(
     context: &Context,
-    namespace: &str,
+    reader: &ObjectName,
+    spec: &ProviderSecretSpec,
     name: &str,
     is_credential: bool,
 ) -> (SecretData, Option<String>) {
-    if context.secrets.get(namespace, name).is_none() {
+    let Some(seen) = context.secrets.get(&reader.0, name) else {
         return (Err(missing(name)), None);
-    }
+    };
     if is_credential {
         let message = format!(
             "Secret {name} holds the API key of this object and is not sent to the provider. Keep the values in another Secret."
         );
         return (Err(Failure::config(Reason::SourceRefused, message)), None);
     }
-    match read_secret(&context.client, namespace, name).await {
-        Ok(secret) if REFUSED.contains(&secret.kind.as_str()) => {
+    match read(context, reader, name, &named_keys(spec, name), &seen).await {
+        Ok(secret) if is_power(&secret.kind) => {
             let message = format!(
                 "Secret {name} has the type {}, and such Secrets are not sent anywhere. Copy what is needed into another Secret.",
                 secret.kind
             );
             (
                 Err(Failure::config(Reason::SourceRefused, message)),
-                Some(secret.version),
+                Some(secret.version.clone()),
             )
         }
-        Ok(secret) => (Ok(secret.data), Some(secret.version)),
+        Ok(secret) => (Ok(Arc::clone(&secret.data)), Some(secret.version.clone())),
         Err(KubernetesError::NotFound) => (Err(missing(name)), None),
         Err(error) => (Err(unreadable(name, error)), None),
     }
+}
+
+/// Reads a Secret of the reader's namespace, or takes it as another reader has just read it.
+async fn read(
+    context: &Context,
+    reader: &ObjectName,
+    name: &str,
+    keys: &NamedKeys,
+    seen: &str,
+) -> Result<Arc<SharedSecret>, KubernetesError> {
+    let secret = (reader.0.clone(), name.to_owned());
+    let readers = || context.reverse_index.objects_of(&secret);
+    let (client, reads) = (&context.client, &context.secret_reads);
+    reads
+        .read(client, &secret, (reader, keys), seen, readers)
+        .await
+}
+
+/// Whether Secrets of a type are powers over this cluster.
+fn is_power(kind: &str) -> bool {
+    REFUSED.contains(&kind)
+}
+
+/// The keys of a Secret that an object names; none where it may name any.
+fn named_keys(spec: &ProviderSecretSpec, secret: &str) -> NamedKeys {
+    let is_bulk = |source: &DataFromSource| source.secret_ref.name == secret;
+    if spec.bulk_sources().iter().any(is_bulk) || spec.entries().is_empty() {
+        return None;
+    }
+    let mut keys = BTreeSet::new();
+    for entry in spec.entries() {
+        match entry.source() {
+            Some(EntrySource::Key(reference)) if reference.name == secret => {
+                keys.insert(reference.key.clone());
+            }
+            Some(EntrySource::Template { secret: named, .. }) if named.name == secret => {
+                return None;
+            }
+            Some(EntrySource::Key(_) | EntrySource::Template { .. }) | None => {}
+        }
+    }
+    Some(keys)
 }
 
 fn unreadable(secret: &str, error: KubernetesError) -> Failure {
@@ -165,10 +275,22 @@ fn credential_failure(reason: Reason, reference: &SecretKeyRef) -> Failure {
                 "Secret {name} has no key {key} with the API key. It is used as soon as it has."
             ),
         ),
+        Reason::SourceRefused => Failure::config(
+            reason,
+            format!(
+                "Secret {name} holds a power over this cluster and no API key, so it is sent nowhere. Keep the API key in a Secret of its own."
+            ),
+        ),
+        Reason::EmptyValue => Failure::waiting(
+            reason,
+            format!(
+                "The API key in Secret {name} key {key} is empty. It is used as soon as it is filled."
+            ),
+        ),
         _ => Failure::config(
             reason,
             format!(
-                "The API key in Secret {name} key {key} is empty, too long or holds a character that no header may hold. Store the key alone."
+                "The API key in Secret {name} key {key} is too long or holds a character that no header may hold. Store the key alone."
             ),
         ),
     }

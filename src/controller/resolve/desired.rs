@@ -5,13 +5,16 @@ mod keys;
 mod registry;
 mod value;
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use zeroize::Zeroizing;
 
 use self::{
     image_pull::image_pull,
-    keys::{KeyFilter, bulk_name},
+    keys::{KeyFilter, bulk_name, may_give},
     value::{Bytes, value_of, wire_value},
 };
 use crate::{
@@ -28,11 +31,13 @@ pub(crate) const MAX_STATUS: usize = 256 * 1024;
 /// What status holds of an entry besides its name, and of a Secret besides its name, at most.
 const ENTRY_OVERHEAD: usize = 416;
 const SOURCE_OVERHEAD: usize = 64;
+/// How many patterns of a source a message shows.
+const SHOWN_PATTERNS: usize = 3;
 /// What status holds besides entries and Secrets: conditions with their messages.
 const STATUS_OVERHEAD: usize = 8 * 1024;
 
 /// The data of one Secret, or why it could not be had. Values are erased when it is dropped.
-pub(crate) type SecretData = Result<BTreeMap<String, Zeroizing<Vec<u8>>>, Failure>;
+pub(crate) type SecretData = Result<Arc<BTreeMap<String, Zeroizing<Vec<u8>>>>, Failure>;
 /// The Secrets that were read, by name.
 pub(crate) type Sources = HashMap<String, SecretData>;
 
@@ -40,8 +45,8 @@ pub(crate) type Sources = HashMap<String, SecretData>;
 pub(crate) struct DesiredState {
     /// The entries, sorted by name.
     pub(crate) entries: Vec<DesiredEntry>,
-    /// Why `dataFrom` sources could not be read. Which names they would give is not known, so the
-    /// names that were recorded stay recorded.
+    /// Why `dataFrom` sources could not be read, or give nothing. Which names they would give is not
+    /// known, so the names that were recorded stay recorded.
     pub(crate) unread: Vec<Failure>,
 }
 
@@ -74,7 +79,13 @@ pub(crate) fn desired_state(
     for (index, source) in spec.bulk_sources().iter().enumerate() {
         let filter = KeyFilter::new(index, source)?;
         match sources.get(&source.secret_ref.name) {
-            Some(Ok(data)) => bulk.extend(from_source(source, &filter, data, rules)),
+            Some(Ok(data)) => {
+                let taken = from_source(source, &filter, data, rules);
+                if taken.is_empty() {
+                    unread.push(nothing_taken(source));
+                }
+                bulk.extend(taken);
+            }
             Some(Err(failure)) => unread.push(failure.clone()),
             None => unread.push(missing(&source.secret_ref.name)),
         }
@@ -133,7 +144,7 @@ fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules
     };
     let secret = source.secret_name();
     let data = match sources.get(secret) {
-        Some(Ok(data)) => Ok(data),
+        Some(Ok(data)) => Ok(&**data),
         Some(Err(failure)) => Err(failure.clone()),
         None => Err(missing(secret)),
     };
@@ -200,6 +211,49 @@ fn refuse_collisions(entries: &[DesiredEntry], rules: &Rules) -> Result<(), Fail
         }
     }
     Ok(())
+}
+
+/// Whether a bulk source of the spec could give a name, if its Secret held the right key.
+pub(crate) fn may_come_from_a_source(spec: &ProviderSecretSpec, name: &str) -> bool {
+    let mut sources = spec.bulk_sources().iter().enumerate();
+    sources.any(|(index, source)| may_give(name, index, source))
+}
+
+/// A source of which no key is taken: an owner who empties a Secret, or mistypes a pattern, seldom
+/// means that nothing is wanted.
+fn nothing_taken(source: &DataFromSource) -> Failure {
+    let secret = &source.secret_ref.name;
+    let patterns = |field, patterns: &Option<Vec<String>>| {
+        let patterns = patterns.as_ref()?;
+        let more = if patterns.len() > SHOWN_PATTERNS {
+            ", …"
+        } else {
+            ""
+        };
+        let shown: Vec<&str> = patterns
+            .iter()
+            .take(SHOWN_PATTERNS)
+            .map(String::as_str)
+            .collect();
+        Some(format!("{field} [{}{more}]", shown.join(", ")))
+    };
+    let filters = [
+        patterns("include", &source.include),
+        patterns("exclude", &source.exclude),
+    ];
+    let filters: Vec<String> = filters.into_iter().flatten().collect();
+    let what = if filters.is_empty() {
+        format!("Secret {secret} holds no keys.")
+    } else {
+        format!(
+            "No key of Secret {secret} is taken by {}.",
+            filters.join(" and ")
+        )
+    };
+    let message = format!(
+        "{what} It is used as soon as it gives an entry; what was made from it stays at the provider. To have that deleted, remove it from dataFrom."
+    );
+    Failure::waiting(Reason::KeyNotFound, message)
 }
 
 /// A Secret that does not exist.

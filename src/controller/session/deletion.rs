@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::Session;
 use crate::{
     api::EntryStatus,
-    controller::plan::{Shown, is_shown_as_ours, was_written},
+    controller::plan::{Shown, is_earlier, is_shown_as_ours, same_instant, was_written},
     http::ProviderError,
     provider::{DeleteRequest, Remote},
 };
@@ -17,8 +17,10 @@ use crate::{
 pub(crate) enum DeleteOutcome {
     /// The provider has deleted it.
     Deleted,
-    /// It was not there, or another writer has replaced it.
+    /// It was not there.
     Gone,
+    /// Another writer has written it since, and it stays.
+    Replaced,
     /// It cannot be told from what another writer wrote, and stays.
     Orphaned,
 }
@@ -39,9 +41,9 @@ impl Session<'_> {
         }
         match shown {
             Shown::Absent => Ok(DeleteOutcome::Gone),
-            // Another writer has replaced what we wrote.
-            Shown::Other if was_written(entry) => Ok(DeleteOutcome::Gone),
+            Shown::Other if was_written(entry) => Ok(DeleteOutcome::Replaced),
             Shown::Other => Ok(DeleteOutcome::Orphaned),
+            Shown::Ours(remote) if is_written_since(entry, remote) => Ok(DeleteOutcome::Replaced),
             Shown::Ours(remote) if self.may_be_another_teams(remote).await? => {
                 Ok(DeleteOutcome::Orphaned)
             }
@@ -73,4 +75,16 @@ impl Session<'_> {
         }
         Ok(self.account.scope(&*self.provider).await?.is_none())
     }
+}
+
+/// Whether another writer has changed it since our last write: an operator in another cluster perhaps,
+/// which took the name over. What we sent without an answer may be the change.
+fn is_written_since(entry: &EntryStatus, remote: &Remote) -> bool {
+    let versions = entry
+        .remote_version
+        .as_deref()
+        .zip(remote.version.as_deref());
+    entry.attempted.is_none()
+        && versions
+            .is_some_and(|(known, shown)| is_earlier(known, shown) && !same_instant(known, shown))
 }

@@ -21,12 +21,13 @@ use serde::de::DeserializeOwned;
 
 use super::{
     differences::Differences,
+    hearing::{Deafness, Heard},
     lists::{Coverage, FirstLists, Step, WatchEvent},
 };
 use crate::{
     account::ObjectName,
     controller::{namespaces::Namespaces, object::slim},
-    telemetry::Health,
+    telemetry::{Health, Metrics},
 };
 
 /// How long a watch runs before it is opened anew, in seconds. Below the 240 s after which some
@@ -40,8 +41,13 @@ const PAGE: u32 = 100;
 pub(crate) struct Source {
     pub(crate) client: Client,
     pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
     /// The name in `/readyz`.
     pub(crate) component: &'static str,
+    /// How often the watch is compared with its collection.
+    pub(crate) check: Duration,
+    /// The kind, as metrics name it.
+    pub(crate) kind: &'static str,
 }
 
 impl Source {
@@ -103,13 +109,38 @@ impl Source {
         let config = watcher::Config::default()
             .timeout(WATCH_SECONDS)
             .page_size(PAGE);
+        let (kind, check, metrics) = (self.kind, self.check, self.metrics.clone());
+        let heard = Arc::new(Heard::default());
+        let watches = {
+            let (heard, component) = (Arc::clone(&heard), component.clone());
+            let (health, metrics) = (health.clone(), metrics.clone());
+            // A watch that is found to be deaf ends, and the next one begins with a list.
+            stream::repeat_with(move || {
+                let (api, heard) = (api.clone(), Arc::clone(&heard));
+                let (health, metrics) = (health.clone(), metrics.clone());
+                let component = component.clone();
+                let watch = watcher(api.clone(), config.clone());
+                watch.take_until(async move {
+                    let deafness = heard.until_deaf(&api, check).await;
+                    found_deaf(&component, deafness, &health);
+                    metrics.watch_was_deaf(kind);
+                })
+            })
+            .flatten()
+        };
         let mut differences = Differences::default();
         let has_worked = Arc::new(AtomicBool::new(false));
         let backoff = WatchBackoff::new(Arc::clone(&has_worked));
-        watcher(api, config)
+        watches
             // Annotations may hold values: kubectl keeps what it applied there.
             .modify(slim)
-            .inspect(move |event| report(&component, location, event, &health))
+            .inspect(move |event| {
+                if let Ok(event) = event {
+                    heard.note(event);
+                    metrics.watch_heard(kind);
+                }
+                report(&component, location, event, &health);
+            })
             .map(move |event| {
                 event.map(|event| {
                     let is_list =
@@ -151,6 +182,18 @@ fn report<K>(
             health.lacks(component, what);
         }
     }
+}
+
+/// Reports that a watch is begun anew because it was deaf.
+fn found_deaf(component: &str, deafness: Deafness, health: &Health) {
+    let what = match deafness {
+        Deafness::WentBack => {
+            "its versions went back: the data store was restored; everything is listed and read anew"
+        }
+        Deafness::Silent => "the watch does not show what has changed; it is begun anew",
+    };
+    tracing::warn!(component, "{what}");
+    health.lacks(component, what);
 }
 
 fn status(error: &watcher::Error) -> Option<u16> {

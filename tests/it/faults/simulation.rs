@@ -8,6 +8,7 @@
 //! - `workload`, `plan`, `oracle`: what a run does, and what must hold at its end
 
 mod aborted_relists;
+mod brakes;
 mod conformance;
 mod crash;
 mod finalizers;
@@ -16,6 +17,7 @@ mod keys_of_one_scope;
 mod late_answers;
 mod missed_events;
 mod noisy_neighbours;
+mod older_statuses;
 mod oracle;
 mod outages;
 mod panics;
@@ -26,11 +28,14 @@ mod races;
 mod refusal;
 mod refused_rewrites;
 mod relists;
+mod renumbered_versions;
 mod request;
+mod restored_data_store;
 mod restored_status;
 mod same_second;
 mod sequences;
 mod server;
+mod set_back_statuses;
 mod stale_cache;
 mod status_write_failures;
 mod store;

@@ -6,7 +6,6 @@ mod listings; // what a listing may not prove
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::harness::{Target, TestCase, TestEnv, at_each_api_verifying, entry, metric, run};
@@ -205,34 +204,4 @@ fn a_suspended_object_repairs_nothing_until_it_is_resumed() {
         }))
         .await;
     });
-}
-
-#[test]
-fn a_rewrite_interval_writes_again_what_shows_no_drift() {
-    run(at_each_api_verifying(async |case| {
-        let one = case.synced("kept", &json!({"rewriteInterval": "1m"})).await;
-        case.foreign_write("A_KEY", "theirs");
-        let is_shown = SHOWN.contains(&case.target);
-        if is_shown {
-            case.wait_held(&[("A_KEY", &one)]).await;
-            case.wait_ready("kept").await;
-        }
-        // Two minutes later, as far as status tells.
-        let before = case.writes().len();
-        let long_ago = Timestamp::now() - SignedDuration::from_mins(2);
-        let long_ago = Timestamp::from_second(long_ago.as_second()).expect("a time");
-        let object = case.get("kept").await;
-        let mut forged = serde_json::to_value(entry(&object, "A_KEY")).expect("JSON");
-        forged["lastWriteTime"] = long_ago.to_string().into();
-        case.forge("kept", &json!({"entries": [forged]})).await;
-        case.wait_held(&[("A_KEY", &one)]).await;
-        case.wait("kept", "written again", |object| {
-            let written = entry(object, "A_KEY").last_write_time.as_ref();
-            written.is_some_and(|written| written.0 > long_ago)
-        })
-        .await;
-        case.wait_ready("kept").await;
-        assert_eq!(case.writes().len(), before + 1, "{:?}", case.target);
-        case.finish().await;
-    }));
 }

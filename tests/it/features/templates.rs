@@ -236,9 +236,15 @@ fn what_a_template_cannot_send_names_the_key_and_not_the_bytes() {
                 &[template("BAD", text), template("GOOD", "{{ good }}")],
             )
             .await;
+            let expected = if reason == "EmptyValue" {
+                "Reconciling"
+            } else {
+                "Stalled"
+            };
             let is_said = |object: &ProviderSecret| {
-                condition(object, "Stalled")
-                    .is_some_and(|it| it.reason == reason && it.message.starts_with(words))
+                condition(object, expected).is_some()
+                    && condition(object, "Ready")
+                        .is_some_and(|it| it.reason == reason && it.message.starts_with(words))
             };
             let object = case.wait("templates", words, is_said).await;
             assert_eq!(entry(&object, "GOOD"), (EntryState::Synced, None));

@@ -38,14 +38,18 @@ const CASES_PER_GROUP: [(char, &str, Numbers); 12] = [
     ('C', "Source and credential Secrets", To(28)),
     ('P', "Answers of providers", To(43)),
     ('A', "Faults of the Kubernetes API", To(28)),
-    ('L', "Crashes, leadership, lifecycle", To(17)),
+    ('L', "Crashes, leadership, lifecycle", To(18)),
     ('D', "Deletion and namespaces", To(15)),
     ('M', "Ownership and several writers", To(9)),
     ('H', "Hostile tenants", To(15)),
     ('S', "Leaks", To(11)),
     ('K', "Posture", To(11)),
     ('N', "Load", To(10)),
-    ('R', "Reports of users of such operators", Of(&[3, 20])),
+    (
+        'R',
+        "Reports of users of such operators",
+        Of(&[1, 3, 5, 8, 9, 11, 19, 20]),
+    ),
 ];
 
 /// One case, and why it is not covered as a whole. At most one of the reasons is given.

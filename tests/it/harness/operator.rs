@@ -52,6 +52,8 @@ impl Operator {
             "run",
             "--metrics-bind-address=127.0.0.1:0",
             "--health-probe-bind-address=127.0.0.1:0",
+            // What waits by design waits shortly; the simulation has the real time.
+            "--removal-grace=1s",
         ];
         let program = Program::new(binary())
             .args(arguments)

@@ -15,6 +15,7 @@ fn acted() -> Acted {
     Acted {
         generation: 1,
         sources: Vec::new(),
+        request: None,
     }
 }
 

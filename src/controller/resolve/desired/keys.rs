@@ -58,6 +58,19 @@ pub(crate) fn bulk_name(key: &str, source: &DataFromSource) -> String {
     format!("{}{name}", source.prefix.as_deref().unwrap_or_default())
 }
 
+/// Whether a bulk source could give this name if its Secret held the right key. Of transformed names
+/// the key is not known, so the filter does not count there.
+pub(crate) fn may_give(name: &str, index: usize, source: &DataFromSource) -> bool {
+    let prefix = source.prefix.as_deref().unwrap_or_default();
+    let Some(rest) = name.strip_prefix(prefix) else {
+        return false;
+    };
+    match source.name_transform {
+        Some(NameTransform::UpperSnake) => upper_snake(rest) == rest,
+        None => KeyFilter::new(index, source).is_ok_and(|filter| filter.takes(rest)),
+    }
+}
+
 fn upper_snake(key: &str) -> String {
     let mut name = String::with_capacity(key.len() + 4);
     let mut last = None;
@@ -118,6 +131,24 @@ mod tests {
     }
 
     proptest! {
+        /// A name that a key gave may always come from the source again.
+        #[test]
+        fn what_a_source_gave_it_may_give(
+            key in "[-._a-zA-Z0-9]{1,20}", is_transformed in any::<bool>(), prefix in "([A-Z]{1,3}_)?",
+            include in prop::collection::vec("[-._a-c*?]{1,4}", 0..4),
+        ) {
+            let mut source = json!({"secretRef": {"name": "s"}, "include": include});
+            if is_transformed {
+                source["nameTransform"] = "UpperSnake".into();
+            }
+            if !prefix.is_empty() {
+                source["prefix"] = prefix.into();
+            }
+            let source: DataFromSource = serde_json::from_value(source).unwrap();
+            let is_taken = KeyFilter::new(0, &source).unwrap().takes(&key);
+            prop_assert!(!is_taken || may_give(&bulk_name(&key, &source), 0, &source));
+        }
+
         #[test]
         fn upper_snake_is_idempotent_and_keeps_letters(key in "[-._a-zA-Z0-9]{1,253}") {
             let name = upper_snake(&key);

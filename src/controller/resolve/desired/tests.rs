@@ -28,7 +28,7 @@ fn sources(secrets: &[(&str, Data<'_>)]) -> Sources {
             let data = data
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), Zeroizing::new(value.to_vec())));
-            ((*name).to_owned(), Ok(data.collect()))
+            ((*name).to_owned(), Ok(Arc::new(data.collect())))
         })
         .collect()
 }
@@ -236,6 +236,7 @@ proptest! {
                 repairs: 100,
                 since: crate::controller::object::time(jiff::Timestamp::UNIX_EPOCH),
             }),
+            leaving: true,
             seal: Some("0".repeat(32)),
             attempted: None,
         });

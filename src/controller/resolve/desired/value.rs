@@ -113,9 +113,11 @@ pub(crate) fn wire_value(
         )
     })?;
     if bytes.is_empty() {
-        let message =
-            format!("The value of entry {name} is empty, which {provider} does not take.");
-        return Err(Failure::config(Reason::EmptyValue, message));
+        // A placeholder, perhaps, that another controller fills in a moment.
+        let message = format!(
+            "The value of entry {name} is empty, which {provider} does not take. It is sent as soon as it is filled."
+        );
+        return Err(Failure::waiting(Reason::EmptyValue, message));
     }
     if let Some(files) = rules.files.filter(|files| (files.is_file)(options)) {
         let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);

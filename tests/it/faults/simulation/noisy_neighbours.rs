@@ -13,7 +13,7 @@ use super::{
     server,
     store::{Resource, Store},
     tenant_isolation::credential,
-    world::{operate, simulate},
+    world::{NEVER, operate, simulate},
 };
 use crate::{
     faults::call_log::CallLog,
@@ -49,7 +49,7 @@ impl Neighbours {
         let quiet = account("quiet", Duration::from_millis(20));
         let call_log = CallLog::new();
         let client = server::client(&store, &call_log, call_log.start_incarnation());
-        let process = operate(client, transport(&simulator));
+        let process = operate(client, transport(&simulator), NEVER);
         let neighbours = Self {
             store,
             noisy,

@@ -46,7 +46,7 @@ pub(super) fn state(world: &World) -> State {
 
 /// Keeps only the presence of times, versions and ids.
 fn plain(value: &Value) -> Value {
-    const MOVING: [&str; 9] = [
+    const MOVING: [&str; 10] = [
         "lastTransitionTime",
         "lastSyncTime",
         "lastWriteTime",
@@ -54,6 +54,7 @@ fn plain(value: &Value) -> Value {
         "remoteId",
         "remoteVersion",
         "seal",
+        "sourcesSeal",
         // Depends on the former secret, which differs between histories.
         "found",
         // Depends on the uid, which differs between runs.

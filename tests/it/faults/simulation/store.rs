@@ -1,6 +1,7 @@
 //! The objects of the in-memory API server: versions and history.
 
 mod fixtures;
+mod restore;
 mod rules;
 mod stale_cache;
 

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::{
     server,
     store::{Resource, Store},
-    world::{operate, simulate},
+    world::{NEVER, operate, simulate},
 };
 use crate::{
     faults::call_log::CallLog,
@@ -90,7 +90,7 @@ fn each_of_thousands_of_calls_has_the_key_of_its_tenant_and_never_an_old_one() {
             account
         });
         let client = server::client(&store, &call_log, call_log.start_incarnation());
-        let process = operate(client, transport(&simulator));
+        let process = operate(client, transport(&simulator), NEVER);
         let mut changed = [0; 2];
         for rotation in 1..=ROTATIONS {
             // The one in the middle of its reconciles, the other between them.

@@ -39,6 +39,8 @@ const FOREIGN: &str = "FOREIGN_KEY";
 pub(super) const QUIET: Duration = Duration::from_mins(6);
 /// How long nothing may change then: a bit longer than the operator's sweep takes.
 pub(super) const REST: Duration = Duration::from_mins(12);
+/// For what would happen often, and each run would pay for.
+pub(super) const NEVER: Duration = Duration::from_hours(1000);
 /// Nothing takes so long to come to rest.
 const RESTLESS: Duration = Duration::from_hours(12);
 
@@ -50,6 +52,9 @@ pub(super) struct World {
     pub(super) remote: RemoteAccount,
     /// Names that another client has ever written.
     foreign: RefCell<BTreeSet<String>>,
+    /// How often the operator compares its watches with their collections: seldom, because each run
+    /// would pay for it.
+    pub(super) watch_check: Duration,
     process: Option<JoinHandle<()>>,
 }
 
@@ -71,7 +76,11 @@ pub(super) fn simulate<T>(run: impl Future<Output = T>) -> T {
 }
 
 /// The operator, between an API server and the providers.
-pub(super) fn operate(client: Client, transport: Transport) -> JoinHandle<()> {
+pub(super) fn operate(
+    client: Client,
+    transport: Transport,
+    watch_check: Duration,
+) -> JoinHandle<()> {
     let metrics = Metrics::default();
     let http = Http::new(transport, metrics.clone());
     let settings = Settings {
@@ -81,6 +90,8 @@ pub(super) fn operate(client: Client, transport: Transport) -> JoinHandle<()> {
         calls_per_account: 8,
         verify_interval: Duration::from_mins(10),
         deletion_timeout: Duration::from_mins(15),
+        removal_grace: Duration::from_mins(1),
+        watch_check,
         metrics_per_resource: false,
         reporter: "simulation".to_owned(),
     };
@@ -113,6 +124,7 @@ impl World {
             remote: RemoteAccount::new(simulator, account.clone()),
             account,
             foreign: RefCell::default(),
+            watch_check: NEVER,
             process: None,
         };
         world.store.create_namespace(NAMESPACE);
@@ -129,7 +141,7 @@ impl World {
         let incarnation = self.call_log.start_incarnation();
         let client = server::client(&self.store, &self.call_log, incarnation);
         let transport = self.remote.transport(&self.call_log, incarnation);
-        self.process = Some(operate(client, transport));
+        self.process = Some(operate(client, transport, self.watch_check));
     }
 
     /// A client in place of the operator.

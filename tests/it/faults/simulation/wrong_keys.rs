@@ -2,6 +2,7 @@
 
 mod other_account; // the last key opens another account
 mod removed; // what the spec or the user takes away meanwhile
+mod unwritten; // a rotation that could not be written before the key was exchanged
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,6 +21,9 @@ use crate::harness::CANARY;
 const WRONG: Duration = Duration::from_secs(20);
 /// Longer than anything takes that follows a right key.
 const SOON: Duration = Duration::from_secs(5);
+
+/// Longer than an account is left alone that the provider refused a few times.
+const LONG: Duration = Duration::from_hours(2);
 
 /// Deletion and conflict policy.
 type Policies = [&'static str; 2];
@@ -209,7 +213,13 @@ fn a_rotation_without_a_right_key_lands_with_the_right_one(
         Between::NothingAndRestart
     )]
     between: Between,
-    #[values(Moment::JustBefore, Moment::Meanwhile, Moment::InTheEnd)] moment: Moment,
+    #[values(
+        Moment::JustBefore,
+        Moment::AtFirst,
+        Moment::Meanwhile,
+        Moment::InTheEnd
+    )]
+    moment: Moment,
     #[values(false, true)] is_first_key: bool,
 ) {
     at_each(async |world| {

@@ -16,9 +16,8 @@ fn claim(case: &TestCase<'_>, name: &str) -> Value {
     let mut entry = json!({
         "name": name,
         "state": "Synced",
-        "digest": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "lastWriteTime": Timestamp::from_second(Timestamp::now().as_second() - 100).expect("a time"),
-        "found": "Absent",
+        "record": {"digest": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "found": "Absent"},
     });
     if let Some(id) = &held.id {
         entry["remoteId"] = id.as_str().into();
@@ -29,7 +28,7 @@ fn claim(case: &TestCase<'_>, name: &str) -> Value {
         Target::Pipecat => None,
     };
     if let Some(version) = version {
-        entry["remoteVersion"] = format!("{version:.6}").into();
+        entry["record"]["remoteVersion"] = format!("{version:.6}").into();
     }
     entry
 }
@@ -85,7 +84,8 @@ fn an_entry_that_claims_to_be_half_created_deletes_nothing() {
     run(at_each_api_verifying(async |case| {
         case.synced("forged", &delete_policy()).await;
         case.foreign_secret(VICTIM);
-        let pending = json!({"name": VICTIM, "state": "Pending", "found": "Absent"});
+        let record = json!({"found": "Absent"});
+        let pending = json!({"name": VICTIM, "state": "Pending", "record": record});
         forge(&case, pending).await;
         case.delete("forged").await;
         case.wait_gone("forged").await;
@@ -173,7 +173,7 @@ fn a_forged_ready_is_found_out() {
                 {"name": "credential", "resourceVersion": credential.metadata.resource_version},
                 {"name": "source", "resourceVersion": version},
             ],
-            "entries": [{"name": "A_KEY", "state": "Synced", "digest": "AAAA", "lastWriteTime": now}],
+            "entries": [{"name": "A_KEY", "state": "Synced", "record": {"digest": "AAAA"}, "lastWriteTime": now}],
         });
         case.forge("forged", &ready).await;
         case.wait_reason("forged", "ProviderUnavailable").await;
@@ -190,7 +190,7 @@ fn a_forged_digest_hides_no_rotation() {
     run(at_each_api(async |case| {
         case.synced("forged", &json!({})).await;
         let mut entries = entries(&case, "forged").await;
-        entries[0]["digest"] = "AAAA".into();
+        entries[0]["record"]["digest"] = "AAAA".into();
         case.forge("forged", &json!({"entries": entries})).await;
         let rotated = case.value("rotated");
         case.secret("source", &[("a", &rotated)]).await;

@@ -1,0 +1,156 @@
+//! The brake on removals. What the spec takes away is deleted at once. What a source takes away may be a
+//! mistake of the owner of the Secret, and deleting cannot be taken back: it waits for a grace time, and
+//! much of it at once is held until a user confirms it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{PlannedRemoval, RemovalAction};
+
+/// How many entries sources may take away at once; more are held if they are more than half.
+const FEW: usize = 5;
+
+/// What becomes of what sources have taken away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Brake {
+    /// Nothing waits.
+    Open,
+    /// Entries wait for the end of the grace time, which is so far off.
+    Waiting(Duration),
+    /// So many entries are held until a user confirms it.
+    Held(usize),
+}
+
+/// What decides about what sources have taken away.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BrakeInputs<'a> {
+    /// Since when each entry, by folded name, is known to be taken away by a source.
+    pub(crate) taken: &'a BTreeMap<String, Instant>,
+    /// How many entries the object had.
+    pub(crate) recorded: usize,
+    /// Whether what is gone may only be forgotten: status or a Secret went back to an older state.
+    pub(crate) went_back: bool,
+    /// How long what a source takes away waits.
+    pub(crate) grace: Duration,
+    pub(crate) now: Instant,
+}
+
+/// Splits removals into those that go now and those that stay, and says why these stay.
+pub(crate) fn brake(
+    removals: Vec<PlannedRemoval>,
+    inputs: BrakeInputs<'_>,
+    fold: fn(&str) -> String,
+) -> (Vec<PlannedRemoval>, Vec<PlannedRemoval>, Brake) {
+    let since = |removal: &PlannedRemoval| inputs.taken.get(&fold(&removal.record.name)).copied();
+    let (taken, going): (Vec<_>, Vec<_>) = removals
+        .into_iter()
+        .partition(|removal| removal.action.loses_a_value() && since(removal).is_some());
+    if taken.is_empty() {
+        return (going, taken, Brake::Open);
+    }
+    let is_much = taken.len() > FEW && 2 * taken.len() > inputs.recorded;
+    if is_much || inputs.went_back {
+        let held = Brake::Held(taken.len());
+        return (going, taken, held);
+    }
+    let wait = |removal: &PlannedRemoval| {
+        let since = since(removal).unwrap_or(inputs.now);
+        (since + inputs.grace).saturating_duration_since(inputs.now)
+    };
+    let (over, waiting): (Vec<_>, Vec<_>) = taken
+        .into_iter()
+        .partition(|removal| wait(removal).is_zero());
+    let next = waiting.iter().map(wait).min();
+    let brake = next.map_or(Brake::Open, Brake::Waiting);
+    (going.into_iter().chain(over).collect(), waiting, brake)
+}
+
+impl RemovalAction {
+    /// Whether a value, or the record of one, is lost with the removal.
+    fn loses_a_value(self) -> bool {
+        matches!(self, Self::Delete | Self::Orphan)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::controller::object::unwritten;
+
+    const GRACE: Duration = Duration::from_mins(1);
+
+    fn removals(count: usize, action: RemovalAction) -> Vec<PlannedRemoval> {
+        let removal = |number| PlannedRemoval {
+            record: unwritten(&format!("KEY_{number}")),
+            action,
+        };
+        (0..count).map(removal).collect()
+    }
+
+    /// `count` of `recorded` entries are taken away since so long.
+    fn braked(count: usize, recorded: usize, since: Duration, went_back: bool) -> (usize, Brake) {
+        let now = Instant::now();
+        let names = (0..count).map(|number| (format!("KEY_{number}"), now - since));
+        let inputs = BrakeInputs {
+            taken: &names.collect(),
+            recorded,
+            went_back,
+            grace: GRACE,
+            now,
+        };
+        let (going, staying, brake) = brake(
+            removals(count, RemovalAction::Delete),
+            inputs,
+            str::to_owned,
+        );
+        assert_eq!(going.len() + staying.len(), count);
+        (going.len(), brake)
+    }
+
+    const HALF: Duration = Duration::from_secs(30);
+
+    #[rstest]
+    #[case::one(1, 10, HALF, 0, Brake::Waiting(HALF))]
+    #[case::one_after_the_grace(1, 10, GRACE, 1, Brake::Open)]
+    #[case::few_of_few(5, 5, GRACE, 5, Brake::Open)]
+    #[case::six_of_six(6, 6, GRACE, 0, Brake::Held(6))]
+    #[case::six_of_twelve(6, 12, GRACE, 6, Brake::Open)]
+    #[case::seven_of_thirteen(7, 13, GRACE, 0, Brake::Held(7))]
+    #[case::many_of_very_many(150, 500, HALF, 0, Brake::Waiting(HALF))]
+    #[case::most_of_very_many(300, 500, HALF, 0, Brake::Held(300))]
+    fn what_a_source_takes_away_waits_or_is_held(
+        #[case] count: usize,
+        #[case] recorded: usize,
+        #[case] since: Duration,
+        #[case] going: usize,
+        #[case] brake: Brake,
+    ) {
+        assert_eq!(braked(count, recorded, since, false), (going, brake));
+    }
+
+    #[test]
+    fn what_an_old_state_does_not_know_is_held_however_little_it_is() {
+        assert_eq!(braked(1, 500, GRACE * 9, true), (0, Brake::Held(1)));
+    }
+
+    proptest! {
+        /// What the spec takes away goes at once, and what loses nothing too.
+        #[test]
+        fn only_what_a_source_takes_away_is_held_up(
+            count in 0..40_usize, by_source in 0..40_usize, is_kept in any::<bool>(), went_back in any::<bool>(),
+        ) {
+            let action = if is_kept { RemovalAction::TransferOwner } else { RemovalAction::Delete };
+            let now = Instant::now();
+            let taken = (0..by_source).map(|number| (format!("KEY_{number}"), now)).collect();
+            let inputs = BrakeInputs { taken: &taken, recorded: count, went_back, grace: GRACE, now };
+            let (going, staying, brake) = brake(removals(count, action), inputs, str::to_owned);
+            let stays = if is_kept { 0 } else { by_source.min(count) };
+            prop_assert_eq!((going.len(), staying.len()), (count - stays, stays));
+            prop_assert_eq!(brake == Brake::Open, stays == 0);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! How a reconcile begins: what the gate decides by, and a status that was set back.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use super::{Ended, Reconcile, verify};
+use crate::{
+    api::{ProviderSecret, ProviderSecretStatus},
+    controller::{
+        cache::Tracked,
+        context::Context,
+        gate::{Decision, Remembered, VersionNews, decide, decide_deletion},
+        kubernetes::KubernetesError,
+        object::{has_finalizer, object_name},
+        report,
+    },
+};
+
+/// What the gate says of an object.
+pub(super) struct Passed {
+    /// Its newest form, if the watch does not show it yet.
+    pub(super) newest: Option<Arc<ProviderSecret>>,
+    pub(super) decision: Decision,
+    /// Whether a reconcile was asked for.
+    pub(super) was_requeued: bool,
+    /// What status said before another writer set it back.
+    pub(super) before: Option<Box<ProviderSecretStatus>>,
+}
+
+/// Takes from the object's state what the gate decides by.
+pub(super) fn pass_gate(
+    context: &Context,
+    tracked: &mut Tracked,
+    seen: &ProviderSecret,
+    current: impl Fn(&str) -> Option<String>,
+) -> Passed {
+    let newest = tracked.newest(seen);
+    let object = newest.as_deref().unwrap_or(seen);
+    let now = Instant::now();
+    let was_requeued = std::mem::take(&mut tracked.is_requeued);
+    let is_edited = tracked.seen_status.is_edited(object);
+    let before = tracked.seen_status.take_before();
+    let remembered = Remembered {
+        next_try: tracked.next_try(&object_name(object), now),
+        must_rewrite: tracked.must_rewrite(),
+        is_unverified: tracked.verify_at.is_some_and(|due| due <= now),
+        is_requeued: was_requeued || is_edited,
+        news: if tracked.knows_status {
+            VersionNews::Later
+        } else {
+            VersionNews::Other
+        },
+        state: &tracked.state,
+    };
+    let decision = if object.metadata.deletion_timestamp.is_none() {
+        decide(object, remembered, (now, crate::clock::now()), current)
+    } else if has_finalizer(object) {
+        decide_deletion(object, remembered, now, current)
+    } else {
+        Decision::Rest
+    };
+    if decision == Decision::Rest && tracked.verify_at.is_none() {
+        tracked.verify_at = verify::first(context, object);
+    }
+    Passed {
+        newest,
+        decision,
+        was_requeued,
+        before: before.filter(|_| is_edited),
+    }
+}
+
+impl Reconcile<'_> {
+    /// Puts back a status that was set back, then reconciles or cleans up.
+    pub(super) async fn begin(
+        &mut self,
+        decision: &Decision,
+        before: Option<Box<ProviderSecretStatus>>,
+    ) -> Result<Ended, KubernetesError> {
+        if let Some(before) = before {
+            self.put_back(*before).await?;
+        }
+        if self.object.metadata.deletion_timestamp.is_some() {
+            self.clean_up().await
+        } else {
+            self.run(decision).await
+        }
+    }
+
+    /// Another writer set status back: what was written since would be foreign, or would be written
+    /// again. So status says first what it said before.
+    async fn put_back(&mut self, before: ProviderSecretStatus) -> Result<(), KubernetesError> {
+        tracing::warn!(
+            namespace = self.namespace,
+            name = self.object.name_any(),
+            "status was set back by another writer, and is put back as it was known"
+        );
+        match report::write(self.context, &self.object, &before).await {
+            Ok(object) => {
+                self.object = object;
+                self.tracked(|tracked| tracked.went_back = true);
+                Ok(())
+            }
+            Err(error) => {
+                self.tracked(|tracked| tracked.seen_status.keep_before(before));
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A watch that has gone deaf: it stays open and says nothing, although its collection moves on; or its
+//! collection has gone back, because the data store was restored from a snapshot, and the watch waits
+//! for versions from the future. No error tells it, so each watch is compared with its collection.
+
+use std::{
+    fmt::Debug,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::TryStreamExt;
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{ListParams, WatchParams},
+    core::WatchEvent,
+    runtime::watcher::Event,
+};
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::controller::{context::jittered, kubernetes::bounded, object::is_newer};
+
+/// How long a watch may lag behind its collection: while a watch is opened anew it waits up to 10 s.
+const GRACE: Duration = Duration::from_secs(15);
+/// How long the API server is asked for changes that a watch did not show.
+const LOOK: (u32, Duration) = (1, Duration::from_secs(5));
+
+/// Why a watch is begun anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deafness {
+    /// The versions of the collection are lower than those that were seen.
+    WentBack,
+    /// The collection has changes that the watch did not show.
+    Silent,
+}
+
+/// What a watch has shown.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// The newest version, once everything was listed.
+    newest: Mutex<Option<String>>,
+    /// How many lists have begun.
+    lists: AtomicU64,
+}
+
+impl Heard {
+    /// Notes an event of the watch.
+    pub(super) fn note<K: ResourceExt>(&self, event: &Event<K>) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Init => {
+                self.lists.fetch_add(1, Ordering::Relaxed);
+                *newest = None;
+            }
+            Event::InitApply(_) => {}
+            Event::InitDone => *newest = Some(String::new()),
+            Event::Apply(object) | Event::Delete(object) => {
+                let version = object.resource_version().unwrap_or_default();
+                if newest
+                    .as_ref()
+                    .is_some_and(|newest| is_later(&version, newest))
+                {
+                    *newest = Some(version);
+                }
+            }
+        }
+    }
+
+    /// The list that the watch goes on from, and the newest version that it has shown since; none
+    /// while a list is read.
+    fn newest(&self) -> Option<(u64, String)> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = newest.clone()?;
+        Some((self.lists.load(Ordering::Relaxed), newest))
+    }
+
+    /// Completes when the watch is found to be deaf. It is compared with its collection every `check`.
+    pub(super) async fn until_deaf<K>(&self, api: &Api<K>, check: Duration) -> Deafness
+    where
+        K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        // Of which list, and which version the collection had when it was looked at last.
+        let mut before: Option<(u64, String)> = None;
+        loop {
+            sleep(jittered(check)).await;
+            let (Some((list, shown)), Some(version)) = (self.newest(), version(api).await) else {
+                before = None;
+                continue;
+            };
+            let known = before.filter(|(of, _)| *of == list).map(|(_, known)| known);
+            if let Some(known) = known {
+                if is_later(&known, &version) || is_later(&shown, &version) {
+                    return Deafness::WentBack;
+                }
+                let since = if is_later(&shown, &known) {
+                    shown
+                } else {
+                    known
+                };
+                if self.misses_a_change(api, list, &since).await {
+                    return Deafness::Silent;
+                }
+            }
+            before = Some((list, version));
+        }
+    }
+
+    /// Whether the collection has a change after a version that the watch does not show in time.
+    async fn misses_a_change<K>(&self, api: &Api<K>, list: u64, since: &str) -> bool
+    where
+        K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        let Some(change) = first_change(api, since).await else {
+            return false;
+        };
+        let patience = Instant::now() + GRACE;
+        sleep_until(patience).await;
+        let now = self.newest();
+        now.is_some_and(|(of, shown)| of == list && is_later(&change, &shown))
+    }
+}
+
+/// Whether a version is later than another; of versions that are no numbers nothing is known.
+fn is_later(version: &str, than: &str) -> bool {
+    let is_number = |text: &str| text.parse::<u64>().is_ok();
+    is_number(version) && (than.is_empty() || is_number(than)) && is_newer(version, than)
+}
+
+/// The version of a collection.
+async fn version<K>(api: &Api<K>) -> Option<String>
+where
+    K: Resource + Clone + Debug + DeserializeOwned,
+{
+    let first = ListParams::default().limit(1);
+    let list = bounded(api.list_metadata(&first)).await;
+    list.ok()?.metadata.resource_version
+}
+
+/// The version of the first change after a version, if there is one that the API server still knows.
+async fn first_change<K>(api: &Api<K>, since: &str) -> Option<String>
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let parameters = WatchParams::default().timeout(LOOK.0).disable_bookmarks();
+    let changes = bounded(api.watch_metadata(&parameters, since)).await.ok()?;
+    let first = timeout(LOOK.1, Box::pin(changes).try_next()).await.ok()?;
+    match first.ok()?? {
+        WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) => {
+            object.resource_version()
+        }
+        WatchEvent::Bookmark(_) | WatchEvent::Error(_) => None,
+    }
+}

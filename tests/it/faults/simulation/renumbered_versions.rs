@@ -1,0 +1,151 @@
+//! Resource versions that begin anew while status survives: a data store that was migrated, or a backup
+//! restored with its status. Status names versions then that are larger than any to come.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use serde_json::json;
+
+use super::{
+    races::at_each,
+    store::{Id, Part, Resource},
+    world::{World, value},
+};
+
+/// Longer than it takes to act on a change.
+const SOON: Duration = Duration::from_secs(5);
+/// As operators of the simulation have it, and the jitter.
+const VERIFY_INTERVAL: Duration = Duration::from_mins(11);
+
+/// Makes the object and lets it come to rest; the versions are far above those of a new data store.
+async fn synced(world: &mut World) {
+    world.rotate("a1");
+    for _ in 0..200 {
+        world.secret("other", &[("k", "1".to_owned())].into());
+        world.secret("other", &[("k", "2".to_owned())].into());
+    }
+    world.rotate("a2");
+    world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
+    world.quiet().await;
+    assert_eq!(world.held()["A_KEY"], value("a2"), "{:?}", world.target);
+}
+
+/// When the value is rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rotation {
+    /// Before the operator starts.
+    Before,
+    /// Afterwards: by then the operator has looked.
+    After,
+}
+
+/// Cases: L-17, R-01
+#[rstest]
+fn a_rotation_lands_after_versions_begin_anew(
+    #[values(Rotation::Before, Rotation::After)] rotation: Rotation,
+    #[values(false, true)] is_key_exchanged: bool,
+) {
+    at_each(async |world| {
+        synced(world).await;
+        let before = world.provider_writes();
+        world.down().await;
+        world.store.renumber();
+        let rotate = |world: &World| {
+            world.rotate("a3");
+            if is_key_exchanged {
+                let key = world.data("credential")["api-key"].clone();
+                let new = format!("{key}-new");
+                world.account.add_key(new.as_str()).expect("a key");
+                world.secret("credential", &[("api-key", new)].into());
+            }
+        };
+        if rotation == Rotation::Before {
+            rotate(world);
+        }
+        world.up();
+        if rotation == Rotation::After {
+            world.quiet().await;
+            assert_eq!(world.provider_writes(), before, "{:?}", world.target);
+            rotate(world);
+        }
+        let is_rotated = |world: &World| world.held()["A_KEY"] == value("a3");
+        world.wait("the rotation", SOON, is_rotated).await;
+        world.quiet().await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}
+
+/// What a writer of status may say while no operator runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Forged {
+    /// That the newest version of the Secret was acted on.
+    Newest,
+    /// That a version was acted on that is larger than any.
+    Huge,
+    /// That the newest generation of the spec was acted on.
+    Generation,
+}
+
+/// Cases: H-15, R-01
+#[rstest]
+fn a_writer_of_status_cannot_freeze_a_change(
+    #[values(Forged::Newest, Forged::Huge, Forged::Generation)] forged: Forged,
+    #[values(false, true)] is_seal_dropped: bool,
+) {
+    at_each(async |world| {
+        synced(world).await;
+        world.down().await;
+        if forged == Forged::Generation {
+            world.entries(&[("A_KEY", "a"), ("B_KEY", "b"), ("C_KEY", "a")]);
+        } else {
+            world.rotate("a3");
+        }
+        forge(world, forged, is_seal_dropped);
+        world.up();
+        let is_written = |world: &World| {
+            let held = world.held();
+            match forged {
+                Forged::Generation => held.get("C_KEY") == Some(&value("a2")),
+                Forged::Newest | Forged::Huge => held["A_KEY"] == value("a3"),
+            }
+        };
+        world.wait("the change", VERIFY_INTERVAL, is_written).await;
+        world.quiet().await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}
+
+fn forge(world: &World, forged: Forged, is_seal_dropped: bool) {
+    let source: Id = (Resource::Secrets, "team".to_owned(), "source".to_owned());
+    let newest =
+        world.store.get(&source).expect("the source")["metadata"]["resourceVersion"].clone();
+    let object = world.object().expect("the object");
+    let id: Id = (
+        Resource::ProviderSecrets,
+        "team".to_owned(),
+        "object".to_owned(),
+    );
+    let written = world.store.update(&id, Part::Status, |shown| {
+        let status = &mut shown["status"];
+        if is_seal_dropped && let Some(status) = status.as_object_mut() {
+            status.remove("sourcesSeal");
+        }
+        if forged == Forged::Generation {
+            status["observedGeneration"] = object["metadata"]["generation"].clone();
+            return Ok(());
+        }
+        let version = if forged == Forged::Newest {
+            newest
+        } else {
+            json!("9223372036854775807")
+        };
+        let sources = status["sources"].as_array_mut().expect("sources");
+        for source in sources {
+            if source["name"] == "source" {
+                source["resourceVersion"] = version.clone();
+            }
+        }
+        Ok(())
+    });
+    written.expect("status is written");
+}

@@ -1,0 +1,145 @@
+//! A data store that is put back from a snapshot under a running operator, and watches that fall silent: both are noticed
+//! within a minute, and everything is looked at anew. What the old state does not know is not deleted.
+
+use std::time::Duration;
+
+use provider_secrets::controller::Settings;
+use rstest::rstest;
+use serde_json::json;
+
+use super::{
+    races::at_each,
+    store::Resource,
+    world::{World, data, value},
+};
+
+/// Within which it is noticed.
+const NOTICED: Duration = Duration::from_mins(1);
+
+/// An operator that compares its watches with their collections as often as the real one.
+async fn attentive(world: &mut World) {
+    world.down().await;
+    world.watch_check = Settings::WATCH_CHECK;
+    world.up();
+}
+
+/// What happened between the snapshot and its return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meanwhile {
+    /// The value was rotated.
+    Rotation,
+    /// The Secret got a second key, which became an entry.
+    Growth,
+    /// The object came to be.
+    Creation,
+    /// Other things changed, and nothing that the operator reads.
+    Others,
+}
+
+/// Whether versions go on from where they were, as `etcdutl snapshot restore --bump-revision` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Versions {
+    GoBack,
+    GoOn,
+}
+
+/// Gives the spec the same entries one by one, which is what the oracle reads.
+fn spell_out(world: &World, keys: &[&str]) {
+    let names: Vec<String> = keys
+        .iter()
+        .map(|key| format!("X_{}", key.to_uppercase()))
+        .collect();
+    let entries: Vec<(&str, &str)> = names
+        .iter()
+        .map(String::as_str)
+        .zip(keys.iter().copied())
+        .collect();
+    world.spec(&json!({"dataFrom": null, "data": data(&entries)}));
+}
+
+/// Cases: L-17, R-05
+#[rstest]
+fn a_restored_data_store_is_noticed_within_a_minute(
+    #[values(
+        Meanwhile::Rotation,
+        Meanwhile::Growth,
+        Meanwhile::Creation,
+        Meanwhile::Others
+    )]
+    meanwhile: Meanwhile,
+    #[values(Versions::GoBack, Versions::GoOn)] versions: Versions,
+    #[values("Retain", "Delete")] deletion: &str,
+) {
+    at_each(async |world| {
+        attentive(world).await;
+        let bulk = json!({"dataFrom": [{"secretRef": {"name": "source"}, "nameTransform": "UpperSnake", "prefix": "X_"}], "deletionPolicy": deletion});
+        world.source(&[("a", "a1"), ("b", "b1")]);
+        if meanwhile != Meanwhile::Creation {
+            world.spec(&bulk);
+        }
+        world.quiet().await;
+        let snapshot = world.store.snapshot();
+        match meanwhile {
+            Meanwhile::Rotation => world.source(&[("a", "a2"), ("b", "b1")]),
+            Meanwhile::Growth => world.source(&[("a", "a1"), ("b", "b1"), ("c", "c1")]),
+            Meanwhile::Creation => world.spec(&bulk),
+            Meanwhile::Others => {}
+        }
+        for count in 0..5 {
+            world.secret("other", &[("k", count.to_string())].into());
+        }
+        world.quiet().await;
+        let held = world.held();
+        world.store.restore(&snapshot, versions == Versions::GoOn);
+        if meanwhile == Meanwhile::Creation {
+            // The object is gone; what it wrote stays.
+            world.quiet().await;
+            assert_eq!(world.held(), held, "{:?}", world.target);
+            spell_out(world, &["a", "b"]);
+            world.quiet().await;
+            return;
+        }
+        if meanwhile == Meanwhile::Rotation {
+            let is_back = |world: &World| world.held()["X_A"] == value("a1");
+            world.wait("the restored value", NOTICED, is_back).await;
+        }
+        tokio::time::sleep(NOTICED).await;
+        // Only what the Secret holds again is other than it was.
+        let names = |held: &std::collections::BTreeMap<String, String>| {
+            held.keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(names(&world.held()), names(&held), "{:?}", world.target);
+        // A rotation after that is seen.
+        world.source(&[("a", "a3"), ("b", "b1"), ("c", "c1")]);
+        let is_rotated = |world: &World| world.held()["X_A"] == value("a3");
+        world.wait("the next rotation", NOTICED, is_rotated).await;
+        world.quiet().await;
+        spell_out(world, &["a", "b", "c"]);
+        world.quiet().await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}
+
+/// Cases
+#[rstest]
+fn a_watch_that_falls_silent_is_noticed_within_a_minute(
+    #[values(Resource::Secrets, Resource::ProviderSecrets)] changed: Resource,
+) {
+    at_each(async |world| {
+        attentive(world).await;
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        world.store.faults.silence();
+        let is_done = |world: &World| match changed {
+            Resource::Secrets => world.held()["A_KEY"] == value("a2"),
+            _ => world.held().contains_key("B_KEY"),
+        };
+        if changed == Resource::Secrets {
+            world.rotate("a2");
+        } else {
+            world.spec(&json!({"data": data(&[("A_KEY", "a"), ("B_KEY", "b")])}));
+        }
+        world.wait("the change", NOTICED, is_done).await;
+        world.quiet().await;
+    });
+}
