@@ -1,6 +1,8 @@
 //! What belongs to a provider is there, and nothing else knows a provider by name. A test that fails
 //! says what is missing; CONTRIBUTING.md ("Adding a provider") has the whole list.
 
+mod accounts;
+
 use std::{
     collections::BTreeSet,
     fs,
