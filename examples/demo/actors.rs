@@ -6,6 +6,7 @@ use cluster::{
     Cluster,
     process::{Guarded, Program},
 };
+use provider_secrets::provider::PROVIDERS;
 use serde_json::json;
 use simulator::{Provider, Served, Simulator};
 
@@ -22,20 +23,20 @@ pub(super) fn start_operator(cluster: &Cluster, served: &Served) -> Result<Guard
     if !binary.exists() {
         return Err("the operator is not built: run make demo".into());
     }
-    let endpoint = |name: &str, provider| format!("--endpoint={name}={}", served.url(provider));
+    // All of them: one that was left out would be the vendor's own.
+    let mut endpoints = Vec::new();
+    for provider in PROVIDERS {
+        let (flag, url) = (provider.flag, served.url(provider.flag.parse()?));
+        let names = provider.endpoints.iter().map(|(name, _)| name);
+        endpoints.extend(names.map(|name| format!("--endpoint={flag}/{name}={url}")));
+    }
     let program = Program::new(binary)
         .args([
             "run",
             "--metrics-bind-address=127.0.0.1:0",
             "--health-probe-bind-address=127.0.0.1:0",
         ])
-        .args([
-            endpoint("baseten", Provider::Baseten),
-            endpoint("primeintellect", Provider::PrimeIntellect),
-            endpoint("pipecat", Provider::Pipecat),
-            endpoint("braintrust", Provider::Braintrust),
-            endpoint("braintrust/eu", Provider::Braintrust),
-        ])
+        .args(endpoints)
         .env("KUBECONFIG", cluster.kubeconfig());
     Ok(Guarded::spawn(
         program,

@@ -1,6 +1,9 @@
 //! What belongs to a provider is there, and nothing else knows a provider by name. A test that fails
 //! says what is missing; CONTRIBUTING.md ("Adding a provider") has the whole list.
 
+mod accounts;
+mod places;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -206,51 +209,6 @@ fn each_option_of_an_entry_enters_the_digest() {
         managed.len(),
         "two options have one name: {managed:?}"
     );
-}
-
-#[test]
-fn each_provider_has_a_simulator_an_example_and_its_rows_in_the_documents() {
-    let schema: Value =
-        serde_json::from_str(&read("charts/provider-secrets/values.schema.json")).unwrap();
-    let endpoints = keys(&schema["properties"]["endpoints"]["patternProperties"]);
-    let is_manifest = |file: &&PathBuf| file.extension().is_some_and(|kind| kind == "yaml");
-    let examples = files("examples");
-    let examples: String = examples.iter().filter(is_manifest).map(read).collect();
-    let (vendors, reference) = (read("docs/vendors.md"), read("docs/reference.md"));
-    let mut missing = Vec::new();
-    for provider in PROVIDERS {
-        let (name, flag, member) = (provider.name, provider.flag, provider.kind.member());
-        let simulator = format!("tests/simulator/src/{}/", module(provider));
-        let is_row = |line: &str| {
-            let cells: Vec<&str> = line.split('|').collect();
-            cells.len() == 4 && cells[1].contains(name)
-        };
-        let is_taken = |key: &&str| key.split(['(', ')', '|']).any(|word| word == flag);
-        for (is_there, what) in [
-            (root().join(&simulator).is_dir(), simulator),
-            (
-                examples.contains(&format!("\n    {member}:\n")),
-                format!("a manifest with spec.provider.{member} in examples/"),
-            ),
-            (
-                vendors.contains(&format!("\n## {name}")),
-                format!("the section {name} in docs/vendors.md"),
-            ),
-            (
-                reference.lines().any(is_row),
-                format!("the row of {name} in docs/reference.md#drift"),
-            ),
-            (
-                endpoints.iter().any(is_taken),
-                format!("{flag} in endpoints of charts/provider-secrets/values.schema.json"),
-            ),
-        ] {
-            if !is_there {
-                missing.push(what);
-            }
-        }
-    }
-    assert!(missing.is_empty(), "missing:\n{}", missing.join("\n"));
 }
 
 /// The lines of a file that are neither tests nor, in `api/`, text for `kubectl explain`.

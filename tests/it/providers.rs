@@ -6,8 +6,10 @@ mod isolation;
 mod pipecat;
 mod prime_intellect;
 
+use std::collections::BTreeSet;
+
 use axum::{body::Body, extract::Request};
-use provider_secrets::api::ProviderSecret;
+use provider_secrets::api::{ProviderKind, ProviderSecret};
 use serde_json::{Value, json};
 use simulator::{Exchange, Provider};
 
@@ -79,4 +81,15 @@ async fn by_hand(case: &TestCase<'_>, provider: Provider, method: &str, path: &s
         .await
         .expect("an answer");
     assert!(answer.status().is_success(), "{}", answer.status());
+}
+
+/// What each API must stand is asked of the targets of the harness: without one, nothing that a user
+/// sees of a provider is tested.
+#[test]
+fn each_provider_is_a_target_of_the_harness() {
+    assert_eq!(
+        BTreeSet::from(Target::ALL.map(Target::provider)),
+        BTreeSet::from(ProviderKind::ALL.map(ProviderKind::as_str)),
+        "Target::ALL on the left, ProviderKind::ALL on the right"
+    );
 }

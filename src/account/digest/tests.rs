@@ -73,11 +73,7 @@ fn options_of(options: Value) -> Options {
         entry.extend(options);
     }
     let entry: Entry = serde_json::from_value(entry).unwrap();
-    Options {
-        braintrust: entry.braintrust.unwrap_or_default(),
-        prime_intellect: entry.prime_intellect.unwrap_or_default(),
-        host: None,
-    }
+    entry.options()
 }
 
 /// An operator whose digests differ from those in status writes every secret of every user again.

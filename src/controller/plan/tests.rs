@@ -25,6 +25,14 @@ fn entry(name: &str, value: &str) -> DesiredEntry {
     }
 }
 
+/// The entry, with its name folded as the provider folds names.
+fn entry_at(kind: ProviderKind, name: &str, value: &str) -> DesiredEntry {
+    DesiredEntry {
+        folded: (provider::rules(kind).fold)(name),
+        ..entry(name, value)
+    }
+}
+
 fn record(name: &str, digest: Option<&str>, state: EntryState) -> EntryStatus {
     EntryStatus {
         name: name.to_owned(),
@@ -303,7 +311,8 @@ proptest! {
     fn a_plan_that_was_carried_out_leaves_nothing_to_do(
         kind in kinds(), names in names(), values in prop::collection::vec("[12]", 8), recorded in records(),
     ) {
-        let desired: Vec<DesiredEntry> = names.iter().zip(&values).map(|(name, value)| entry(name, value)).collect();
+        let desired: Vec<DesiredEntry> =
+            names.iter().zip(&values).map(|(name, value)| entry_at(kind, name, value)).collect();
         let first = planned(kind, &desired, &recorded, Some(&[]));
         let after: Vec<EntryStatus> = desired
             .iter()
@@ -318,7 +327,7 @@ proptest! {
     /// Nothing is kept of which it is not known that the provider has it.
     #[test]
     fn only_what_was_acknowledged_is_kept(kind in kinds(), names in names(), recorded in records()) {
-        let desired: Vec<DesiredEntry> = names.iter().map(|name| entry(name, "1")).collect();
+        let desired: Vec<DesiredEntry> = names.iter().map(|name| entry_at(kind, name, "1")).collect();
         for (entry, planned) in desired.iter().zip(planned(kind, &desired, &recorded, None)) {
             let record = recorded.iter().find(|record| record.name == entry.name);
             let is_held = record.is_some_and(|record| {

@@ -9,6 +9,7 @@
 //! - [`Run`]: one run of the suite; everything it makes bears the names of [`names`]
 //! - [`Report`]: one line for each check
 //! - `suite`: the checks
+//! - `vendors`: what they know of each vendor beside its descriptor
 
 mod guard;
 pub mod names;
@@ -16,8 +17,10 @@ mod report;
 mod run;
 mod suite;
 mod target;
+mod vendors;
 
 pub use guard::Guarded;
 pub use report::{CheckResult, Failure, Outcome, Report};
 pub use run::{Eye, Run};
-pub use target::{Target, Variables};
+pub use target::Target;
+pub use vendors::Variables;

@@ -23,9 +23,14 @@ struct Kind(ProviderKind);
 
 impl ValueEnum for Kind {
     fn value_variants<'a>() -> &'a [Self] {
-        const ALL: [Kind; 4] = {
-            let [first, second, third, fourth] = ProviderKind::ALL;
-            [Kind(first), Kind(second), Kind(third), Kind(fourth)]
+        const ALL: [Kind; ProviderKind::ALL.len()] = {
+            let mut all = [Kind(ProviderKind::ALL[0]); ProviderKind::ALL.len()];
+            let mut index = 1;
+            while index < all.len() {
+                all[index] = Kind(ProviderKind::ALL[index]);
+                index += 1;
+            }
+            all
         };
         &ALL
     }

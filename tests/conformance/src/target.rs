@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use provider_secrets::{
     account::{EndpointFlag, Endpoints},
-    api::{Baseten, Braintrust, Pipecat, PrimeIntellect, ProviderKind, ProviderSpec, SecretKeyRef},
+    api::{ProviderKind, ProviderSpec},
     http::{ApiClient, Http, Transport, Unmonitored},
     provider::{Choice, connect, rules},
     telemetry::Metrics,
 };
 use secrecy::SecretString;
+use serde_json::json;
 use url::Url;
 
-use crate::{Failure, Guarded};
+use crate::{Failure, Guarded, Variables, vendors::Vendor};
 
 /// An account at a provider.
 pub struct Target {
@@ -26,40 +27,6 @@ pub struct Target {
     pub scope: Option<String>,
     /// What carries requests there.
     pub transport: Transport,
-}
-
-/// The environment variables of a provider. They are those of the vendor's own tools, where there are some.
-#[derive(Clone, Copy, Debug)]
-pub struct Variables {
-    /// The API key.
-    pub key: &'static str,
-    /// The team or the organization.
-    pub scope: Option<&'static str>,
-    /// The base URL.
-    pub base: &'static str,
-}
-
-impl Variables {
-    /// Those of `kind`.
-    pub fn of(kind: ProviderKind) -> Self {
-        let (key, scope, base) = match kind {
-            ProviderKind::Baseten => (
-                "BASETEN_API_KEY",
-                Some("BASETEN_TEAM_ID"),
-                "BASETEN_REMOTE_URL",
-            ),
-            ProviderKind::PrimeIntellect => {
-                ("PRIME_API_KEY", Some("PRIME_TEAM_ID"), "PRIME_API_BASE_URL")
-            }
-            ProviderKind::Pipecat => ("PIPECAT_API_KEY", None, "PIPECAT_API_URL"),
-            ProviderKind::Braintrust => (
-                "BRAINTRUST_API_KEY",
-                Some("BRAINTRUST_ORG_NAME"),
-                "BRAINTRUST_API_URL",
-            ),
-        };
-        Self { key, scope, base }
-    }
 }
 
 impl Target {
@@ -118,40 +85,16 @@ impl Target {
     pub(crate) fn connect(&self, with: &With<'_>) -> Result<Guarded, Failure> {
         let session = self.session(with.key.unwrap_or(&self.key))?;
         let scope = with.scope.or(self.scope.as_deref()).map(str::to_owned);
-        let mut spec = ProviderSpec::default();
-        match self.kind {
-            ProviderKind::Baseten => {
-                spec.baseten = Some(Box::new(Baseten {
-                    api_key_secret_ref: unused(),
-                    team_id: scope,
-                    endpoint: None,
-                }));
-            }
-            ProviderKind::PrimeIntellect => {
-                spec.prime_intellect = Some(Box::new(PrimeIntellect {
-                    api_key_secret_ref: unused(),
-                    team_id: scope,
-                    endpoint: None,
-                }));
-            }
-            ProviderKind::Pipecat => {
-                spec.pipecat = Some(Box::new(Pipecat {
-                    image_pull_secret: None,
-                    replace_image_pull_secret: None,
-                    api_key_secret_ref: unused(),
-                    set_name: None,
-                    region: with.region.map(str::to_owned),
-                    endpoint: None,
-                }));
-            }
-            ProviderKind::Braintrust => {
-                spec.braintrust = Some(Box::new(Braintrust {
-                    api_key_secret_ref: unused(),
-                    org_name: scope,
-                    endpoint: None,
-                }));
-            }
+        let mut member = json!({
+            // The spec names a Secret, which is not read here.
+            "apiKeySecretRef": {"name": "conformance", "key": "conformance"},
+            "region": with.region,
+        });
+        if let Some(field) = Vendor::of(self.kind).scope_field {
+            member[field] = json!(scope);
         }
+        let spec: ProviderSpec = serde_json::from_value(json!({ self.kind.member(): member }))
+            .map_err(|_| Failure::new("the operator does not know the account"))?;
         let choice = spec
             .choice()
             .ok_or_else(|| Failure::new("the spec names one provider"))?;
@@ -167,12 +110,4 @@ pub(crate) struct With<'a> {
     pub(crate) scope: Option<&'a str>,
     pub(crate) set: &'a str,
     pub(crate) region: Option<&'a str>,
-}
-
-/// The spec names a Secret, which is not read here.
-fn unused() -> SecretKeyRef {
-    SecretKeyRef {
-        name: "conformance".to_owned(),
-        key: "conformance".to_owned(),
-    }
 }

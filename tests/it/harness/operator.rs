@@ -9,6 +9,7 @@ use std::{
 };
 
 use cluster::process::{Guarded, Program};
+use provider_secrets::provider::{Descriptor, PROVIDERS};
 use simulator::Provider;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,6 +23,19 @@ pub(crate) static BINARY: OnceLock<PathBuf> = OnceLock::new();
 
 fn binary() -> &'static Path {
     BINARY.get_or_init(|| env!("CARGO_BIN_EXE_provider-secrets").into())
+}
+
+/// Flags that lead every endpoint of every provider to `url`: one that was left out would be the vendor's own.
+fn simulated(url: impl Fn(Provider) -> String) -> Vec<String> {
+    let flags = |provider: &&Descriptor| {
+        let simulator = provider.flag.parse().expect("a simulator");
+        let (flag, url) = (provider.flag, url(simulator));
+        let names = provider.endpoints.iter().map(|(name, _)| name);
+        names
+            .map(|name| format!("--endpoint={flag}/{name}={url}"))
+            .collect::<Vec<String>>()
+    };
+    PROVIDERS.iter().flat_map(flags).collect()
 }
 
 /// A running operator, killed on drop.
@@ -39,15 +53,6 @@ impl Operator {
         log: PathBuf,
         flags: &[&str],
     ) -> Self {
-        let endpoints = [
-            ("baseten", Provider::Baseten),
-            ("primeintellect", Provider::PrimeIntellect),
-            ("pipecat", Provider::Pipecat),
-            ("braintrust", Provider::Braintrust),
-            ("braintrust/eu", Provider::Braintrust),
-        ];
-        let endpoints =
-            endpoints.map(|(name, provider)| format!("--endpoint={name}={}", url(provider)));
         let arguments = [
             "run",
             "--metrics-bind-address=127.0.0.1:0",
@@ -57,7 +62,7 @@ impl Operator {
         ];
         let program = Program::new(binary())
             .args(arguments)
-            .args(&endpoints)
+            .args(simulated(url))
             .args(flags)
             .env("KUBECONFIG", kubeconfig)
             // RUST_LOG must not lift the cap on kube's own targets.

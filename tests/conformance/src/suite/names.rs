@@ -1,7 +1,6 @@
 //! The rules of names.
 
 use provider_secrets::{
-    api::ProviderKind,
     http::ErrorClass,
     provider::{Options, Provider, Unit},
 };
@@ -12,6 +11,9 @@ use crate::{Failure, Outcome, Run};
 const TOO_LONG: usize = 300;
 /// Characters that some provider takes and some other does not.
 const CHARACTERS: [char; 9] = ['Z', 'a', '9', '_', '-', '.', ' ', '/', 'é'];
+
+/// Pairs of names that some provider takes for one.
+const ALIKE: [[&str; 2]; 2] = [["A-B", "A_B"], ["AB", "Ab"]];
 
 /// The longest name that the operator sends must be taken.
 pub(super) async fn longest(run: &Run) -> Result<Outcome, Failure> {
@@ -74,14 +76,18 @@ pub(super) async fn beyond(run: &Run) -> Result<Outcome, Failure> {
     Ok(Outcome::observed("it is refused"))
 }
 
-/// Two names that Baseten takes for one.
+/// Two names that the operator takes for one.
 pub(super) async fn fold(run: &Run) -> Result<Outcome, Failure> {
-    if run.target.kind != ProviderKind::Baseten {
-        return Ok(Outcome::NotOffered);
-    }
     let sandbox = run.sandbox("fold")?;
-    debug_assert_eq!(sandbox.provider.rules().unit, Unit::Each);
-    let (first, second) = (sandbox.name("A-B"), sandbox.name("A_B"));
+    let rules = sandbox.provider.rules();
+    let names = ALIKE.map(|pair| pair.map(|name| sandbox.name(name)));
+    let is_one = |[first, second]: &[String; 2]| {
+        (rules.check_name)(second).is_ok() && (rules.fold)(first) == (rules.fold)(second)
+    };
+    let Some([first, second]) = names.into_iter().find(is_one) else {
+        return Ok(Outcome::NotOffered);
+    };
+    debug_assert_eq!(rules.unit, Unit::Each);
     sandbox.write(&first, "one").await?;
     sandbox.write(&second, "two").await?;
     let shown = sandbox.only(&first).await?;

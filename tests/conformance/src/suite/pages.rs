@@ -2,23 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use provider_secrets::{api::ProviderKind, provider::Options};
+use provider_secrets::provider::Options;
 
-use crate::{Failure, Outcome, Run};
-
-/// One more than a page of either provider that has pages.
-const BEYOND_A_PAGE: usize = 101;
+use crate::{Failure, Outcome, Run, vendors::Vendor};
 
 /// A listing that stops at a page would let the operator create what is there already.
 pub(super) async fn list(run: &Run) -> Result<Outcome, Failure> {
-    if !matches!(
-        run.target.kind,
-        ProviderKind::PrimeIntellect | ProviderKind::Braintrust
-    ) {
+    let Some(page) = Vendor::of(run.target.kind).page else {
         return Ok(Outcome::NotOffered);
-    }
+    };
+    let beyond = page + 1;
     let sandbox = run.sandbox("page")?;
-    let names: Vec<String> = (0..BEYOND_A_PAGE)
+    let names: Vec<String> = (0..beyond)
         .map(|number| sandbox.name(&format!("{number:03}")))
         .collect();
     let options = Options::default();
@@ -38,11 +33,11 @@ pub(super) async fn list(run: &Run) -> Result<Outcome, Failure> {
         .iter()
         .filter(|name| times.get(name.as_str()) == Some(&1));
     let once = once.count();
-    if once == BEYOND_A_PAGE {
+    if once == beyond {
         Ok(Outcome::Ok)
     } else {
         Err(Failure::new(format!(
-            "of {BEYOND_A_PAGE} secrets {once} are listed once"
+            "of {beyond} secrets {once} are listed once"
         )))
     }
 }

@@ -5,7 +5,7 @@ use provider_secrets::{
     provider::{Options, Provider},
 };
 
-use crate::{Failure, Outcome, Run, run::patiently, target::With};
+use crate::{Failure, Outcome, Run, run::patiently, target::With, vendors::Vendor};
 
 /// What every other check needs.
 pub(super) async fn accepted(run: &Run) -> Result<Outcome, Failure> {
@@ -39,7 +39,7 @@ pub(super) async fn wrong_key(run: &Run) -> Result<Outcome, Failure> {
 
 /// A team or an organization of no account.
 pub(super) async fn wrong_scope(run: &Run) -> Result<Outcome, Failure> {
-    if !run.is_each() {
+    if Vendor::of(run.target.kind).scope_field.is_none() {
         return Ok(Outcome::NotOffered);
     }
     let nowhere = run.sandbox_with(

@@ -1,12 +1,11 @@
 //! Values: of every kind, large, empty, and files.
 
 use provider_secrets::{
-    api::{PrimeIntellectOptions, ProviderKind},
     http::ErrorClass,
     provider::{Form, Options},
 };
 
-use crate::{Failure, Outcome, Run};
+use crate::{Failure, Outcome, Run, vendors::Vendor};
 
 /// Texts that some step on the way could change.
 const KINDS: [&str; 8] = [
@@ -59,18 +58,11 @@ pub(crate) async fn empty(run: &Run) -> Result<Outcome, Failure> {
 
 /// Files of PrimeIntellect: base64, at most 64 KiB of it.
 pub(super) async fn file(run: &Run) -> Result<Outcome, Failure> {
-    if run.target.kind != ProviderKind::PrimeIntellect {
+    let Some(options) = Vendor::of(run.target.kind).file()? else {
         return Ok(Outcome::NotOffered);
-    }
+    };
     let sandbox = run.sandbox("file")?;
     let name = sandbox.name("A");
-    let options = Options {
-        prime_intellect: PrimeIntellectOptions {
-            is_file: Some(true),
-            ..PrimeIntellectOptions::default()
-        },
-        ..Options::default()
-    };
     let full = "QUJD".repeat(LARGE / 4);
     sandbox.write_with(&name, &full, &options).await?;
     let first = sandbox.only(&name).await?;

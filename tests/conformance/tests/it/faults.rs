@@ -1,6 +1,7 @@
 //! A service that does not conform: the run says so, goes on, and cleans up all the same.
 
 use conformance::Report;
+use provider_secrets::api::ProviderKind;
 use serde_json::json;
 use simulator::{Fault, Simulator};
 
@@ -20,9 +21,9 @@ async fn run_with(api: Api, fault: Fault) -> Report {
 /// How a provider changes what is there.
 const fn update_of(api: Api) -> &'static str {
     match api.kind {
-        provider_secrets::api::ProviderKind::Baseten => "POST",
-        provider_secrets::api::ProviderKind::Pipecat => "PUT",
-        _ => "PATCH",
+        ProviderKind::Baseten => "POST",
+        ProviderKind::Pipecat => "PUT",
+        ProviderKind::PrimeIntellect | ProviderKind::Braintrust => "PATCH",
     }
 }
 
@@ -85,10 +86,10 @@ async fn a_body_is_never_quoted() {
 async fn a_silent_change_of_nothing_is_found_out() {
     for api in APIS {
         let accepted = match api.kind {
-            provider_secrets::api::ProviderKind::Baseten => json!({ "name": "x" }),
-            provider_secrets::api::ProviderKind::PrimeIntellect => json!({ "data": null }),
-            provider_secrets::api::ProviderKind::Pipecat => json!({ "status": "OK" }),
-            provider_secrets::api::ProviderKind::Braintrust => json!({ "name": "x", "id": "x" }),
+            ProviderKind::Baseten => json!({ "name": "x" }),
+            ProviderKind::PrimeIntellect => json!({ "data": null }),
+            ProviderKind::Pipecat => json!({ "status": "OK" }),
+            ProviderKind::Braintrust => json!({ "name": "x", "id": "x" }),
         };
         let fault = Fault::status(200).method(update_of(api)).skip(1).forever();
         let report = run_with(api, fault.body(&accepted.to_string())).await;

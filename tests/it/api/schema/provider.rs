@@ -1,12 +1,26 @@
 //! `spec.provider` has exactly one member, and which it is cannot change.
 
+use std::sync::LazyLock;
+
+use provider_secrets::api::ProviderKind;
 use serde_json::{Value, json};
 
 use super::{assert_refused, case, credential, message, offer, spec};
 use crate::harness::{Target, TestCase, TestEnv, run};
 
-const MEMBERS: [&str; 4] = ["baseten", "primeIntellect", "pipecat", "braintrust"];
-const EXACTLY_ONE: &str = "give exactly one of baseten, primeIntellect, pipecat and braintrust";
+const MEMBERS: [&str; ProviderKind::ALL.len()] = {
+    let mut members = [""; ProviderKind::ALL.len()];
+    let mut index = 0;
+    while index < members.len() {
+        members[index] = ProviderKind::ALL[index].member();
+        index += 1;
+    }
+    members
+};
+static EXACTLY_ONE: LazyLock<String> = LazyLock::new(|| {
+    let (last, others) = MEMBERS.split_last().expect("there are providers");
+    format!("give exactly one of {} and {last}", others.join(", "))
+});
 const CANNOT_CHANGE: &str = "the provider cannot change";
 
 fn member() -> Value {
@@ -20,7 +34,7 @@ fn exactly_one_provider_is_given() {
         let case = case().await;
         let data = &spec("baseten", &json!({}))["data"];
         let none = json!({"provider": {}, "data": data});
-        assert_refused("none", offer(&case, "object", &none).await, &[EXACTLY_ONE]);
+        assert_refused("none", offer(&case, "object", &none).await, &[&EXACTLY_ONE]);
         for (index, first) in MEMBERS.iter().enumerate() {
             offer(&case, "object", &spec(first, &json!({})))
                 .await
@@ -29,7 +43,7 @@ fn exactly_one_provider_is_given() {
                 let provider = json!({*first: member(), *second: member()});
                 let both = json!({"provider": provider, "data": data});
                 let result = offer(&case, "object", &both).await;
-                assert_refused(&format!("{first} and {second}"), result, &[EXACTLY_ONE]);
+                assert_refused(&format!("{first} and {second}"), result, &[&EXACTLY_ONE]);
             }
         }
         for missing in [
@@ -96,7 +110,7 @@ fn the_provider_cannot_be_swapped_nor_swapped_back() {
                 assert_refused(&format!("{from} to {to}"), whole, &[CANNOT_CHANGE]);
                 let added = json!({"spec": {"provider": {to: member()}}});
                 let result = message(case.patch(&name, added).await);
-                assert_refused(&format!("{to} beside {from}"), result, &[EXACTLY_ONE]);
+                assert_refused(&format!("{to} beside {from}"), result, &[&EXACTLY_ONE]);
             }
             let back = json!({"spec": {"provider": {from: {"apiKeySecretRef": {"key": "b"}}}}});
             case.patch(&name, back)

@@ -52,6 +52,16 @@ fn a_crash_at_any_call_changes_nothing_in_the_end(#[case] target: Target) {
     );
 }
 
+/// A case by itself, so that the targets run beside each other; none may be forgotten.
+#[test]
+fn each_target_has_its_crash_matrix() {
+    let cases = include_str!("crash.rs");
+    for target in Target::ALL {
+        let case = format!("\n#[case(Target::{target:?})]\n");
+        assert!(cases.contains(&case), "{target:?}");
+    }
+}
+
 struct Matrix {
     only: Option<String>,
     scale: usize,

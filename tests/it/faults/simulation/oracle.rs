@@ -88,7 +88,7 @@ pub(super) fn faults(world: &World, policy: Policy) -> Vec<String> {
     }
     let held = held(world);
     if held
-        .get("FOREIGN_KEY")
+        .get(&world.target.fold("FOREIGN_KEY"))
         .is_none_or(|held| held.value != "foreign")
     {
         faults.push("what is foreign was touched".to_owned());

@@ -12,7 +12,10 @@ use axum::{
     body::Bytes,
     http::{Method, Request, Response},
 };
-use provider_secrets::http::{Transport, TransportError};
+use provider_secrets::{
+    http::{Transport, TransportError},
+    provider::{Choice, PROVIDERS},
+};
 use serde_json::Value;
 use simulator::{Account, Provider, Simulator};
 use tokio::time::sleep;
@@ -114,13 +117,8 @@ impl RemoteAccount {
         incarnation: u64,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, TransportError> {
-        let provider = match request.uri().host() {
-            Some("api.baseten.co") => Provider::Baseten,
-            Some("api.primeintellect.ai") => Provider::PrimeIntellect,
-            Some("api.pipecat.daily.co") => Provider::Pipecat,
-            Some("api.braintrust.dev") => Provider::Braintrust,
-            _ => return Err(TransportError::Connect),
-        };
+        let provider = request.uri().host().and_then(provider_at);
+        let provider = provider.ok_or(TransportError::Connect)?;
         let is_read = request.method() == Method::GET;
         if !is_read {
             self.panic(&request);
@@ -218,4 +216,15 @@ impl RemoteAccount {
     fn lock(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The provider whose public API has this host.
+fn provider_at(host: &str) -> Option<Provider> {
+    let is_its = |(name, url): &(&str, &str)| {
+        *name == Choice::DEFAULT_ENDPOINT && url.strip_prefix("https://") == Some(host)
+    };
+    let found = PROVIDERS
+        .into_iter()
+        .find(|provider| provider.endpoints.iter().any(is_its))?;
+    found.flag.parse().ok()
 }

@@ -14,6 +14,9 @@ use serde_json::json;
 use tower::{service_fn, util::BoxCloneSyncService};
 use url::Url;
 
+/// A name that every provider takes.
+const PLAIN: &str = "NAME";
+
 /// The URLs that were called.
 type Calls = Arc<Mutex<Vec<Url>>>;
 
@@ -30,13 +33,7 @@ fn recording(calls: &Calls) -> Transport {
 
 /// Writes and deletes a name, and gives the URLs.
 fn called(kind: ProviderKind, name: &str) -> Vec<Url> {
-    let member = match kind {
-        ProviderKind::Baseten => "baseten",
-        ProviderKind::PrimeIntellect => "primeIntellect",
-        ProviderKind::Pipecat => "pipecat",
-        ProviderKind::Braintrust => "braintrust",
-    };
-    let spec = json!({ member: { "apiKeySecretRef": { "name": "a", "key": "b" } } });
+    let spec = json!({ kind.member(): { "apiKeySecretRef": { "name": "a", "key": "b" } } });
     let spec: ProviderSpec = serde_json::from_value(spec).expect("this is a provider");
     let choice = spec.choice().expect("there is one provider");
     let calls = Calls::default();
@@ -88,6 +85,12 @@ fn decoded(segment: &str) -> Vec<u8> {
     decoded
 }
 
+/// The last segment of the path, and those before it.
+fn split(url: &Url) -> (&str, Vec<&str>) {
+    let mut segments: Vec<&str> = url.path_segments().expect("a path").collect();
+    (segments.pop().expect("a segment"), segments)
+}
+
 fn check(kind: ProviderKind, name: &str) {
     if (rules(kind).check_name)(name).is_err() {
         return;
@@ -101,19 +104,14 @@ fn check(kind: ProviderKind, name: &str) {
         let is_step = |segment: &str| matches!(decoded(segment).as_slice(), b"." | b"..");
         assert!(!segments.any(is_step), "{kind} {url}");
     }
-    // By name where the provider deletes by name, and as the whole last segment.
-    let segments: Vec<&str> = calls[1].path_segments().expect("a path").collect();
-    let expected: (&[&str], &str) = match kind {
-        ProviderKind::Baseten => (&["base", "v1", "secrets"], name),
-        ProviderKind::PrimeIntellect => (&["base", "api", "v1", "secrets"], "an-id"),
-        ProviderKind::Pipecat => (&["base", "v1", "secrets", "a-set"], name),
-        ProviderKind::Braintrust => (&["base", "v1", "ai_secret"], "an-id"),
-    };
-    let (last, before) = segments.split_last().expect("a segment");
-    assert_eq!(
-        (before, decoded(last).as_slice()),
-        (expected.0, expected.1.as_bytes())
-    );
+    // By name where the provider deletes by name, as the whole last segment, and after the same
+    // segments as any other name.
+    let is_by_name = rules(kind).deletes_by_name;
+    let expected = if is_by_name { name } else { "an-id" };
+    let (last, before) = split(&calls[1]);
+    assert_eq!(decoded(last), expected.as_bytes(), "{kind} {name:?}");
+    let plain = called(kind, PLAIN);
+    assert_eq!(before, split(&plain[1]).1, "{kind} {name:?}");
     assert!(calls[1].query().is_none() && calls[1].fragment().is_none());
 }
 
