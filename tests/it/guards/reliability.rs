@@ -45,7 +45,11 @@ const CASES_PER_GROUP: [(char, &str, Numbers); 12] = [
     ('S', "Leaks", To(11)),
     ('K', "Posture", To(11)),
     ('N', "Load", To(10)),
-    ('R', "Reports of users of such operators", Of(&[3, 20])),
+    (
+        'R',
+        "Reports of users of such operators",
+        Of(&[3, 4, 14, 20]),
+    ),
 ];
 
 /// One case, and why it is not covered as a whole. At most one of the reasons is given.
