@@ -21,7 +21,8 @@ pub struct Condition {
     #[schemars(length(min = 1, max = 316))]
     pub r#type: String,
 
-    /// Whether the condition holds: True, False or Unknown.
+    /// Whether the condition holds: True that it does, False that it does not, Unknown that the
+    /// operator cannot tell.
     #[schemars(extend("enum" = ["True", "False", "Unknown"]))]
     pub status: String,
 
@@ -126,6 +127,8 @@ reasons! {
     Timeout,
     /// The provider could not be reached.
     NetworkError,
+    /// The endpoint shows a certificate that is not trusted, has expired or is for another host.
+    CertificateNotTrusted,
     /// The provider's answer could not be understood.
     UnexpectedResponse,
     /// The Kubernetes API did not give a Secret.

@@ -94,7 +94,9 @@ pub struct EntryStatus {
     #[schemars(length(max = 400))]
     pub name: String,
 
-    /// Whether the provider holds the wanted value.
+    /// Whether the provider holds the wanted value. Synced: it has acknowledged it. Failed: the value
+    /// could not be written; the reason says why. Pending: it is being written, or the outcome of the
+    /// last write is not known.
     pub state: EntryState,
 
     /// Why the entry is not synced, as a stable word.
@@ -147,7 +149,10 @@ pub struct EntryStatus {
     pub seal: Option<String>,
 }
 
-/// What the provider showed of a name before the object wrote it for the first time.
+/// What the provider showed of a name before this object wrote it for the first time. It tells which
+/// secrets may be deleted under deletionPolicy Delete. Absent: nothing, so that what is there later is
+/// this object's; at Pipecat Cloud the set was there, without the key. NoSet, at Pipecat Cloud: not
+/// even the set. Foreign: a secret that another writer wrote.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing: what is there later is the object's. At Pipecat Cloud the set was there, without
