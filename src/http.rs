@@ -20,10 +20,10 @@ use tower::{Service, ServiceExt};
 use url::Url;
 use zeroize::Zeroizing;
 
-pub use error::{ErrorClass, ProviderError};
+pub use error::{ErrorClass, ProviderError, RefusedCertificate};
 pub use monitor::{Monitor, Refusing, Unmonitored};
 pub use retry_after::retry_after;
-pub use transport::{Transport, TransportError, transport};
+pub use transport::{CertificateFault, Transport, TransportError, transport};
 
 use crate::{
     api::{ProviderKind, Reason},
@@ -58,12 +58,22 @@ pub struct ApiClient {
 }
 
 /// How a provider wants the API key in the `Authorization` header.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// `Authorization: Api-Key <key>`
     ApiKey,
     /// `Authorization: Bearer <key>`
     Bearer,
+}
+
+impl Scheme {
+    /// The word for it in flags.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api-key",
+            Self::Bearer => "bearer",
+        }
+    }
 }
 
 /// One call: an operation's name for metrics and logs, and what goes over the wire.
@@ -234,7 +244,10 @@ impl ApiClient {
         };
         match timeout(CALL_TIMEOUT, exchange).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(ProviderError::from_transport(error, is_write)),
+            Ok(Err(error)) => {
+                let host = self.base.host_str().unwrap_or_default();
+                Err(ProviderError::from_transport(error, is_write, host))
+            }
             Err(_elapsed) => Err(ProviderError::timeout(is_write)),
         }
     }

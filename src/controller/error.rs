@@ -59,10 +59,11 @@ impl Failure {
                     reference.name, reference.key
                 )
             }
-            (_, Some(entry)) => format!(" for entry {entry}"),
-            (_, None) => String::new(),
+            (_, Some(entry)) if error.certificate.is_none() => format!(" for entry {entry}"),
+            _ => String::new(),
         };
-        let advice = provider.descriptor().advice(error.reason);
+        let of_certificate = error.certificate.as_ref().map(|refused| refused.advice());
+        let advice = of_certificate.or_else(|| provider.descriptor().advice(error.reason));
         let advice = advice.unwrap_or_else(|| advice_for_all(error.reason));
         let message = format!("{provider} {}{subject}. {advice}", error.what());
         Self {
@@ -95,5 +96,46 @@ fn advice_for_all(reason: Reason) -> &'static str {
         Reason::Unsupported => "The provider does not offer this.",
         Reason::UnexpectedResponse => "Check that the endpoint is the provider's API.",
         _ => "It is tried again.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        api::ProviderSpec,
+        http::{
+            CertificateFault::{self, Expired, NotTrusted, NotYetValid, OtherHost},
+            TransportError,
+        },
+    };
+
+    /// Cases: R-26
+    #[rstest]
+    #[case(NotTrusted, ["no CA that the operator knows has signed it", "SSL_CERT_FILE"])]
+    #[case(Expired, ["it has expired", "renewed"])]
+    #[case(NotYetValid, ["it is not valid yet", "clock"])]
+    #[case(OtherHost, ["it is for another host", "--endpoint"])]
+    fn a_refused_certificate_is_told_with_its_host_and_what_to_do(
+        #[case] fault: CertificateFault,
+        #[case] parts: [&str; 2],
+    ) {
+        let spec = json!({"baseten": {"apiKeySecretRef": {"name": "s", "key": "k"}}});
+        let spec: ProviderSpec = serde_json::from_value(spec).unwrap();
+        let error = TransportError::Certificate(fault);
+        for is_write in [true, false] {
+            let error = ProviderError::from_transport(error, is_write, "ai.corp.example");
+            let failure = Failure::provider(&error, spec.choice().unwrap(), Some("A_KEY"));
+            assert_eq!(failure.reason, Reason::CertificateNotTrusted);
+            assert!(!failure.is_stalling() && failure.class == ErrorClass::Transient);
+            let shown = "Baseten shows a certificate at ai.corp.example that is not trusted: ";
+            assert!(failure.message.starts_with(shown), "{}", failure.message);
+            for part in parts {
+                assert!(failure.message.contains(part), "{}", failure.message);
+            }
+        }
     }
 }
