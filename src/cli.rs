@@ -2,6 +2,7 @@
 
 mod cluster;
 mod run;
+mod schemes;
 
 use std::{io::Write, process::ExitCode};
 

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{cluster, fail, refuse};
+use super::{cluster, fail, refuse, schemes::Schemes};
 use crate::{
     account::{EndpointFlag, Endpoints},
     controller::{self, Namespaces, Settings},
@@ -87,6 +87,9 @@ pub(super) struct Flags {
         value_delimiter = ','
     )]
     endpoints: Vec<EndpointFlag>,
+
+    #[command(flatten)]
+    schemes: Schemes,
 
     /// Whether /metrics has a series set for each object
     #[arg(
@@ -186,6 +189,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         verify_interval,
         deletion_timeout,
         endpoints,
+        schemes,
         metrics_per_resource,
         pod_name,
         log_level: _,
@@ -194,7 +198,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         no_color: _,
     } = flags;
     let settings = Settings {
-        endpoints: Endpoints::new(endpoints),
+        endpoints: Endpoints::new(endpoints).with_schemes(schemes.0),
         namespaces: watch_namespaces.into_iter().collect(),
         concurrency: max_concurrent_reconciles,
         calls_per_account: usize::from(max_calls_per_account),

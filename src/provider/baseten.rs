@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, Provider, Remote, Rules,
-    Unit, Write, Written, wire,
+    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, OtherScheme, Provider,
+    Remote, Rules, Unit, Write, Written, wire,
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
@@ -24,6 +24,12 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "Baseten",
     flag: "baseten",
     endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.baseten.co")],
+    // The vendor's newer clients send it and call the other legacy (docs/vendors.md#ba-11).
+    other_scheme: Some(OtherScheme {
+        flag: "baseten-authorization",
+        variable: "PROVIDER_SECRETS_BASETEN_AUTHORIZATION",
+        scheme: Scheme::Bearer,
+    }),
     rules: &RULES,
     advice: &[(
         Reason::TargetNotFound,

@@ -30,6 +30,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         (Choice::DEFAULT_ENDPOINT, "https://api.braintrust.dev"),
         ("eu", "https://api-eu.braintrust.dev"),
     ],
+    other_scheme: None,
     rules: &RULES,
     advice: &[(
         Reason::Rejected,

@@ -34,6 +34,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "Pipecat",
     flag: "pipecat",
     endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.pipecat.daily.co")],
+    other_scheme: None,
     rules: &RULES,
     advice: &[
         (

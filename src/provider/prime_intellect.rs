@@ -29,6 +29,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "PrimeIntellect",
     flag: "primeintellect",
     endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.primeintellect.ai")],
+    other_scheme: None,
     rules: &RULES,
     advice: &[(
         Reason::TargetNotFound,
