@@ -101,6 +101,8 @@ reasons! {
     InvalidTemplate,
     /// The value ends in a newline, which is sent as it is; the reason of an event only.
     TrailingNewline,
+    /// The value begins with a byte order mark, which is sent as it is; the reason of an event only.
+    ByteOrderMark,
     /// Two entries, or an entry and something at the provider, claim one name.
     Conflict,
     /// The provider shows several secrets of this name.

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 pub(crate) use self::{
     again::{confirm_in, due},
     drift::{Cause, Drift, Evidence, drifted},
-    entry::{Change, DesiredEntry, EntryOutcome, PlannedEntry},
+    entry::{Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
     lacks::{Lack, lacks},
     locate::{Shown, is_shown_as_ours, locate},
     removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},

@@ -51,6 +51,7 @@ const RULES: Rules = Rules {
     names_scope: true,
     fold,
     check_name,
+    name_rule: "holds letters, digits, `-`, `.` and `_` only, 1 to 253 of them, and is not `.` or `..`",
 };
 
 impl AccountSpec for api::Baseten {

@@ -61,6 +61,7 @@ const RULES: Rules = Rules {
     names_scope: true,
     fold: wire::unfolded,
     check_name,
+    name_rule: "holds no control characters, and 1 to 255 bytes",
 };
 
 /// Secrets a page.

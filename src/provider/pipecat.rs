@@ -69,6 +69,7 @@ const RULES: Rules = Rules {
     names_scope: false,
     fold: wire::unfolded,
     check_name,
+    name_rule: "holds letters, digits, `-` and `_` only, at most 64",
 };
 
 impl AccountSpec for api::Pipecat {

@@ -63,6 +63,7 @@ const RULES: Rules = Rules {
     names_scope: true,
     fold: wire::unfolded,
     check_name,
+    name_rule: "starts with an upper-case letter and holds upper-case letters, digits and `_` only, at most 255",
 };
 
 /// The longest file, in bytes of base64 (docs/vendors.md#pi-4).

@@ -18,8 +18,7 @@ use crate::{
         report::{
             messages,
             outcome::{EventNote, Outcome},
-            status,
-            warnings::trailing_newlines,
+            status, warnings,
         },
         session::Session,
     },
@@ -105,8 +104,8 @@ impl Reconcile<'_> {
             .event_notes
             .extend(messages::orphaned(kind, &removal.orphaned));
         let recorded = self.object.status.as_ref();
-        let warnings = trailing_newlines(&entries, recorded, &inputs.sources);
-        outcome.event_notes.extend(warnings);
+        let of_values = warnings::of_values(&entries, recorded, &inputs.sources);
+        outcome.event_notes.extend(of_values);
         let written = || entries.iter().filter_map(PlannedEntry::written);
         let reported_scope = written()
             .filter_map(|written| written.scope.clone())

@@ -32,6 +32,7 @@ pub(crate) const RULES: Rules = Rules {
     fold: wire::unfolded,
     check_name,
 };
+    name_rule: "holds 3 to 63 characters",
 
 /// An image pull secret at Pipecat Cloud.
 pub(super) struct ImagePull {
