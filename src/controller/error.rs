@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     api::Reason,
-    http::{ErrorClass, ProviderError},
+    http::{Detail, ErrorClass, ProviderError, RefusedCertificate},
     provider::Choice,
 };
 
@@ -51,6 +51,10 @@ impl Failure {
     /// A failed call, in the words for the person who wrote `choice`.
     pub(crate) fn provider(error: &ProviderError, choice: Choice<'_>, entry: Option<&str>) -> Self {
         let provider = choice.kind();
+        let certificate = match error.detail() {
+            Some(Detail::Certificate(refused)) => Some(refused),
+            _ => None,
+        };
         let subject = match (error.class, entry) {
             (ErrorClass::Auth, _) => {
                 let reference = choice.api_key_secret_ref();
@@ -59,10 +63,10 @@ impl Failure {
                     reference.name, reference.key
                 )
             }
-            (_, Some(entry)) if error.certificate.is_none() => format!(" for entry {entry}"),
+            (_, Some(entry)) if certificate.is_none() => format!(" for entry {entry}"),
             _ => String::new(),
         };
-        let of_certificate = error.certificate.as_ref().map(|refused| refused.advice());
+        let of_certificate = certificate.map(RefusedCertificate::advice);
         let advice = of_certificate.or_else(|| provider.descriptor().advice(error.reason));
         let advice = advice.unwrap_or_else(|| advice_for_all(error.reason));
         let message = format!("{provider} {}{subject}. {advice}", error.what());

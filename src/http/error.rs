@@ -43,9 +43,22 @@ pub struct ProviderError {
     /// How long the provider asked to wait: 1 s to 15 min. Only where the class is
     /// [`ErrorClass::Throttled`].
     pub retry_after: Option<Duration>,
-    /// What is wrong with the certificate of the endpoint. Only where the reason is
-    /// [`Reason::CertificateNotTrusted`].
-    pub certificate: Option<Box<RefusedCertificate>>,
+    /// What more is known of it.
+    pub detail: Option<Box<Detail>>,
+}
+
+/// What more is known of a failed call than its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// The certificate of the endpoint was refused ([`Reason::CertificateNotTrusted`]).
+    Certificate(RefusedCertificate),
+    /// A listing tells of more than it shows ([`Reason::UnexpectedResponse`]).
+    NotWhole,
+    /// The answer, or all pages of a listing together, are larger than is read
+    /// ([`Reason::UnexpectedResponse`]).
+    TooLarge,
+    /// The body of the refusal is the one that [`Call::recognises`](super::Call::recognises) looks for.
+    Recognised,
 }
 
 /// A certificate that the operator does not accept.
@@ -101,13 +114,42 @@ impl ProviderError {
             reason,
             status: None,
             retry_after: None,
-            certificate: None,
+            detail: None,
         }
     }
 
     /// An answer that the provider's documents do not allow: [`ErrorClass::Protocol`].
     pub fn protocol() -> Self {
         Self::new(ErrorClass::Protocol, Reason::UnexpectedResponse)
+    }
+
+    /// A listing that tells of more than it shows: [`ErrorClass::Protocol`]. What it lacks is not absent.
+    pub fn not_whole() -> Self {
+        Self {
+            detail: Some(Box::new(Detail::NotWhole)),
+            ..Self::protocol()
+        }
+    }
+
+    /// An answer that is larger than is read: [`ErrorClass::Protocol`].
+    pub fn too_large() -> Self {
+        Self {
+            detail: Some(Box::new(Detail::TooLarge)),
+            ..Self::protocol()
+        }
+    }
+
+    /// The same error, of which the body is the one that the provider's file looked for.
+    pub(super) fn recognised(self) -> Self {
+        Self {
+            detail: Some(Box::new(Detail::Recognised)),
+            ..self
+        }
+    }
+
+    /// What more is known of it.
+    pub fn detail(&self) -> Option<&Detail> {
+        self.detail.as_deref()
     }
 
     /// A listing of several pages that changed while it was read: [`ErrorClass::Transient`], because
@@ -141,13 +183,13 @@ impl ProviderError {
                 Self::new(ErrorClass::Transient, Reason::NetworkError)
             }
             TransportError::Certificate(fault) => Self {
-                certificate: Some(Box::new(RefusedCertificate {
+                detail: Some(Box::new(Detail::Certificate(RefusedCertificate {
                     host: host.to_owned(),
                     fault,
-                })),
+                }))),
                 ..Self::new(ErrorClass::Transient, Reason::CertificateNotTrusted)
             },
-            TransportError::TooLarge => Self::protocol(),
+            TransportError::TooLarge => Self::too_large(),
         }
     }
 
@@ -172,7 +214,7 @@ impl ProviderError {
             reason,
             status: Some(status),
             retry_after: wait.filter(|_| class == ErrorClass::Throttled),
-            certificate: None,
+            detail: None,
         }
     }
 
@@ -202,8 +244,16 @@ impl ProviderError {
 
     /// Our own words for it, without a subject: "answered 401", "did not answer in time".
     pub fn what(&self) -> String {
-        if let Some(certificate) = &self.certificate {
-            return certificate.what();
+        match self.detail() {
+            Some(Detail::Certificate(certificate)) => return certificate.what(),
+            Some(Detail::NotWhole) => {
+                return "gave a listing that is not whole: it tells of more than it shows"
+                    .to_owned();
+            }
+            Some(Detail::TooLarge) => {
+                return "gave an answer that is larger than is read".to_owned();
+            }
+            Some(Detail::Recognised) | None => {}
         }
         match (self.status, self.reason) {
             (Some(status), _) => format!("answered {}", status.as_u16()),

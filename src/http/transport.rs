@@ -13,8 +13,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// may take to say so. A call that is given up ends its stream only, so that all later calls would
 /// wait on a connection whose other end is gone.
 const PING: Duration = Duration::from_secs(10);
-/// Largest answer that is read, in bytes. A page of 100 secrets is below 64 KiB.
+/// Largest answer that is read, in bytes, unless the request has another bound.
 const MAX_ANSWER: usize = 1024 * 1024;
+
+/// The bound of a request's answer, in bytes: an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AnswerBound(pub(super) usize);
 
 /// Why a request got no answer. It carries no text of a library or a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +87,8 @@ async fn exchange(
     client: &reqwest::Client,
     request: http::Request<Bytes>,
 ) -> Result<http::Response<Bytes>, TransportError> {
+    let bound = request.extensions().get().copied();
+    let AnswerBound(bound) = bound.unwrap_or(AnswerBound(MAX_ANSWER));
     let request = reqwest::Request::try_from(request).map_err(|_| TransportError::Connect)?;
     let mut response = client.execute(request).await.map_err(|error| {
         if let Some(fault) = certificate_fault(&error) {
@@ -95,7 +101,7 @@ async fn exchange(
     })?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| TransportError::Cut)? {
-        if body.len() + chunk.len() > MAX_ANSWER {
+        if body.len() + chunk.len() > bound {
             return Err(TransportError::TooLarge);
         }
         body.extend_from_slice(&chunk);

@@ -44,14 +44,14 @@ pub trait Provider: Send + Sync {
     /// unreadable answers as above.
     async fn list(&self) -> Result<Listing, ProviderError>;
 
-    /// The keys of the set that this object writes to, in any order; none if the set does not exist.
-    /// Only asked where [`Rules::unit`] is [`Unit::Set`](super::Unit::Set). Sends reads only.
+    /// The keys of the set that this object writes to. Only asked where [`Rules::unit`] is
+    /// [`Unit::Set`](super::Unit::Set). Sends reads only.
     ///
     /// # Errors
-    /// 404 is no error: it is `Ok(None)`. `Protocol` for an answer without the keys, which must not
-    /// pass for a set without keys. 409 as above.
-    async fn members(&self) -> Result<Option<Vec<String>>, ProviderError> {
-        Ok(None)
+    /// 404 is no error: it is [`SetKeys::NoSet`]. An answer without the keys is
+    /// [`SetKeys::NotShown`], which must not pass for a set without keys. 409 as above.
+    async fn members(&self) -> Result<SetKeys, ProviderError> {
+        Ok(SetKeys::NoSet)
     }
 
     /// Brings entries to their values. Where [`Rules::unit`] is [`Unit::Each`](super::Unit::Each)
@@ -105,8 +105,8 @@ pub trait Provider: Send + Sync {
     /// it is [`Settled::Pending`]. Sends reads only.
     ///
     /// # Errors
-    /// What was just accepted and is not shown is `Settled::Pending` and no error, 404 included. 409
-    /// and unreadable answers as above.
+    /// What is not shown is `Settled::Absent` and no error, 404 included. 409 and unreadable answers as
+    /// above.
     async fn settled(&self) -> Result<Settled, ProviderError> {
         Ok(Settled::Ready)
     }
@@ -151,6 +151,29 @@ pub struct Listing {
 
 /// One secret or set that the listing shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a provider shows of a set by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetKeys {
+    /// There is no such set.
+    NoSet,
+    /// These keys, in any order.
+    Shown(Vec<String>),
+    /// There is a set, and its keys are not shown: it is not known which there are.
+    NotShown,
+    /// There is a set that the provider does not keep itself, and that no client may write.
+    Referenced,
+}
+
+impl SetKeys {
+    /// The keys that are shown.
+    pub fn into_shown(self) -> Vec<String> {
+        match self {
+            Self::Shown(keys) => keys,
+            Self::NoSet | Self::NotShown | Self::Referenced => Vec::new(),
+        }
+    }
+}
+
 pub struct Remote {
     /// The name as the provider spells it; not folded.
     pub name: String,
@@ -213,3 +236,5 @@ pub enum Settled {
     /// It failed, and everything must be written again.
     Failed,
 }
+    /// It does not show what it accepted: not yet, or it is gone.
+    Absent,

@@ -68,6 +68,8 @@ pub enum Form {
     File,
     /// A credential with which the provider pulls images from a registry.
     ImagePull,
+    /// A reference to a store of the user's own, which no client of the provider writes.
+    Reference,
 }
 
 /// How a provider takes files.

@@ -1,6 +1,8 @@
 //! What belongs to a provider is there, and nothing else knows a provider by name. A test that fails
 //! says what is missing; CONTRIBUTING.md ("Adding a provider") has the whole list.
 
+mod listings; // what a listing may prove, whatever the provider
+
 use std::{
     collections::BTreeSet,
     fs,

@@ -26,6 +26,8 @@ pub(crate) struct Outcome {
     pub(crate) key_fingerprint: Option<String>,
     /// Events besides that of the transition.
     pub(crate) event_notes: Vec<EventNote>,
+    /// What a user should know although nothing failed.
+    pub(crate) remark: Option<String>,
     /// When the listing is looked at again, where it is not the usual time.
     pub(crate) verify_in: Option<Duration>,
 }
@@ -51,6 +53,7 @@ impl Outcome {
             settled: Settled::Ready,
             key_fingerprint: None,
             event_notes: Vec::new(),
+            remark: None,
             verify_in: None,
         }
     }

@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::sets::{Set, inventory, put, sets, unless_busy};
+use super::sets::{inventory, put, sets, settled, unless_busy};
 use crate::{
     api::{ProviderKind, Reason},
     http::{ApiClient, Body, Call, ErrorClass, ProviderError, Scheme},
@@ -88,8 +88,7 @@ impl Provider for ImagePull {
     async fn settled(&self) -> Result<Settled, ProviderError> {
         let sets = sets(&self.client).await?;
         let set = sets.iter().find(|set| set.name == self.set);
-        // Accepted and not yet shown, or gone since: either way it is not ready.
-        Ok(set.map_or(Settled::Pending, Set::settled))
+        Ok(set.map_or(Settled::Absent, |set| settled(set.status.as_deref())))
     }
 
     fn set(&self) -> Option<NamedSet<'_>> {

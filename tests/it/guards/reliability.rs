@@ -48,7 +48,7 @@ const CASES_PER_GROUP: [(char, &str, Numbers); 12] = [
     (
         'R',
         "Reports of users of such operators",
-        Of(&[3, 4, 14, 20, 26]),
+        Of(&[3, 4, 7, 14, 17, 20, 23, 24, 26]),
     ),
 ];
 

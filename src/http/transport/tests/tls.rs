@@ -22,6 +22,7 @@ use super::{
 use crate::http::{
     ApiClient,
     CertificateFault::{Expired, NotTrusted, NotYetValid, OtherHost},
+    Detail, RefusedCertificate,
 };
 
 /// A CA.
@@ -159,9 +160,11 @@ async fn a_certificate_that_proves_nothing_is_refused_before_a_byte_is_sent() {
             let found = outcome.err();
             let class = found.as_ref().map(|error| (error.class, error.reason));
             assert_eq!(class, fault.and(REFUSED), "{what}");
-            let refused = found.and_then(|error| error.certificate);
-            let refused = refused.map(|refused| (refused.host, refused.fault));
-            let expected = fault.map(|fault| (NAME.to_owned(), fault));
+            let refused = found.and_then(|error| error.detail);
+            let expected = fault.map(|fault| {
+                let host = NAME.to_owned();
+                Box::new(Detail::Certificate(RefusedCertificate { host, fault }))
+            });
             assert_eq!(refused, expected, "{what}");
         }
         let is_refused = fault.is_some();
