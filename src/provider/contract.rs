@@ -68,9 +68,20 @@ pub trait Provider: Send + Sync {
     /// is there now. 409 is `Rejected` if the name is taken: where `Rules::listing` is
     /// `ListingNeed::Create` the controller lists, and updates what is there. A 409 that passes by
     /// itself must be made `Transient` with `ProviderUnavailable`. A refusal that only another secret
-    /// can heal is `Config` with `Immutable`. Unreadable answers as above: a record without the id
+    /// can heal is `Config` with `Immutable`, and only where the body of the answer says so, because what
+    /// is there may be deleted for it. Unreadable answers as above: a record without the id
     /// that the answer should have had would be wrong.
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError>;
+
+    /// Finds out whether the provider would take an entry as a new one, without touching what it holds
+    /// under the entry's name. Asked before what refuses an update is deleted, because afterwards it is
+    /// too late. It leaves nothing behind when it succeeds.
+    ///
+    /// # Errors
+    /// As [`Provider::write`].
+    async fn rehearse(&self, _entry: &Write<'_>) -> Result<(), ProviderError> {
+        Ok(())
+    }
 
     /// Deletes one entry. Idempotent: the controller may send it again after any error.
     ///
@@ -140,17 +151,6 @@ pub struct NamedSet<'a> {
     pub region: Option<&'a str>,
 }
 
-/// What a listing shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
-    /// Everything that is there, in any order.
-    pub remotes: Vec<Remote>,
-    /// The id of the scope (see [`Provider::scope`]), where the listing tells it.
-    pub scope: Option<String>,
-}
-
-/// One secret or set that the listing shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
 /// What a provider shows of a set by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetKeys {
@@ -174,6 +174,17 @@ impl SetKeys {
     }
 }
 
+/// What a listing shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Everything that is there, in any order.
+    pub remotes: Vec<Remote>,
+    /// The id of the scope (see [`Provider::scope`]), where the listing tells it.
+    pub scope: Option<String>,
+}
+
+/// One secret or set that the listing shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remote {
     /// The name as the provider spells it; not folded.
     pub name: String,
@@ -233,8 +244,8 @@ pub enum Settled {
     Ready,
     /// Not yet.
     Pending,
+    /// It does not show what it accepted: not yet, or it is gone.
+    Absent,
     /// It failed, and everything must be written again.
     Failed,
 }
-    /// It does not show what it accepted: not yet, or it is gone.
-    Absent,
