@@ -110,7 +110,7 @@ impl Accounts {
             .endpoints
             .get(key.kind, &key.endpoint)
             .ok_or(Reason::InvalidSpec)?;
-        let scheme = provider::rules(key.kind).scheme;
+        let scheme = self.endpoints.scheme(key.kind);
         let limiter = self.limiter.add_account(key.kind);
         let client = ApiClient::new(
             self.http.clone(),

@@ -1,7 +1,8 @@
 //! The command line. Parse, validate into richer types, run.
 
-mod address;
+mod cluster;
 mod run;
+mod schemes;
 
 use std::{io::Write, process::ExitCode};
 
@@ -14,7 +15,13 @@ const USAGE: u8 = 2;
 
 /// Keeps the secret stores of AI platforms equal to Kubernetes Secrets.
 #[derive(Debug, Parser)]
-#[command(name = "provider-secrets", version, arg_required_else_help = false)]
+#[command(
+    name = "provider-secrets",
+    version,
+    arg_required_else_help = false,
+    // A user adds arguments behind those of the chart: the last one wins.
+    args_override_self = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

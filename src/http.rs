@@ -12,7 +12,7 @@ mod transport;
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout};
@@ -20,10 +20,11 @@ use tower::{Service, ServiceExt};
 use url::Url;
 use zeroize::Zeroizing;
 
-pub use error::{ErrorClass, ProviderError};
+pub use error::{Detail, ErrorClass, ProviderError, RefusedCertificate};
 pub use monitor::{Monitor, Refusing, Unmonitored};
 pub use retry_after::retry_after;
-pub use transport::{Transport, TransportError, transport};
+use transport::AnswerBound;
+pub use transport::{CertificateFault, Transport, TransportError, transport};
 
 use crate::{
     api::{ProviderKind, Reason},
@@ -58,12 +59,22 @@ pub struct ApiClient {
 }
 
 /// How a provider wants the API key in the `Authorization` header.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// `Authorization: Api-Key <key>`
     ApiKey,
     /// `Authorization: Bearer <key>`
     Bearer,
+}
+
+impl Scheme {
+    /// The word for it in flags.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api-key",
+            Self::Bearer => "bearer",
+        }
+    }
 }
 
 /// One call: an operation's name for metrics and logs, and what goes over the wire.
@@ -82,6 +93,11 @@ pub struct Call<'a> {
     /// Whether the account works as well without an answer. That the key may not ask this says
     /// nothing of what else it may do.
     pub is_optional: bool,
+    /// The largest answer that is read, in bytes, where it is another than that of all calls.
+    pub max_answer: Option<usize>,
+    /// Tells from the body of a refusal whether it is the one that the provider's file looks for. The
+    /// body itself is dropped.
+    pub recognises: Option<fn(&[u8]) -> bool>,
 }
 
 /// A JSON request body, erased from memory when it is dropped.
@@ -118,6 +134,7 @@ impl io::Write for Length {
 
 /// A provider's answer with a status of 2xx.
 pub struct Answer {
+    status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -133,6 +150,23 @@ impl Answer {
             return Err(ProviderError::protocol());
         }
         serde_json::from_slice(&self.body).map_err(|_| ProviderError::protocol())
+    }
+
+    /// The length of the body, in bytes.
+    pub fn length(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether status or headers tell that there is more than this: a partial content, or a link to the
+    /// next page (RFC 8288).
+    pub fn tells_of_more(&self) -> bool {
+        let links = self.headers.get_all(header::LINK).into_iter();
+        let is_next = |link: &str| {
+            let link = link.to_ascii_lowercase().replace([' ', '"'], "");
+            link.split([';', ',']).any(|part| part == "rel=next")
+        };
+        self.status == StatusCode::PARTIAL_CONTENT
+            || links.filter_map(|link| link.to_str().ok()).any(is_next)
     }
 
     fn is_json(&self) -> bool {
@@ -191,7 +225,8 @@ impl ApiClient {
     /// then nothing is sent, and nothing counted.
     pub async fn call(&self, call: Call<'_>) -> Result<Answer, ProviderError> {
         self.monitor.may_send()?;
-        let (operation, is_optional) = (call.operation, call.is_optional);
+        let (operation, is_optional, recognises) =
+            (call.operation, call.is_optional, call.recognises);
         let is_write = call.method != Method::GET;
         let sent = Instant::now();
         let outcome = self.exchange(call).await;
@@ -210,7 +245,7 @@ impl ApiClient {
             duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "provider answered"
         );
-        let answer = outcome.and_then(answer);
+        let answer = outcome.and_then(|response| answer(response, recognises));
         let failure = match &answer {
             // A page of a proxy in between is no sign that the provider works.
             Ok(answer) if answer.is_json() || answer.body.is_empty() => None,
@@ -234,7 +269,10 @@ impl ApiClient {
         };
         match timeout(CALL_TIMEOUT, exchange).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(ProviderError::from_transport(error, is_write)),
+            Ok(Err(error)) => {
+                let host = self.base.host_str().unwrap_or_default();
+                Err(ProviderError::from_transport(error, is_write, host))
+            }
             Err(_elapsed) => Err(ProviderError::timeout(is_write)),
         }
     }
@@ -266,20 +304,33 @@ impl ApiClient {
                 HeaderValue::from_static("application/json"),
             );
         }
+        if let Some(bound) = call.max_answer {
+            request = request.extension(AnswerBound(bound));
+        }
         request
             .body(call.body.map(|body| body.0).unwrap_or_default())
             .map_err(|_| ProviderError::config(Reason::InvalidSpec))
     }
 }
 
-fn answer(response: http::Response<Bytes>) -> Result<Answer, ProviderError> {
+fn answer(
+    response: http::Response<Bytes>,
+    recognises: Option<fn(&[u8]) -> bool>,
+) -> Result<Answer, ProviderError> {
     let (parts, body) = response.into_parts();
     if parts.status.is_success() {
         Ok(Answer {
+            status: parts.status,
             headers: parts.headers,
             body,
         })
     } else {
-        Err(ProviderError::from_status(parts.status, &parts.headers))
+        let error = ProviderError::from_status(parts.status, &parts.headers);
+        let is_recognised = recognises.is_some_and(|recognises| recognises(&body));
+        Err(if is_recognised {
+            error.recognised()
+        } else {
+            error
+        })
     }
 }

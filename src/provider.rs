@@ -16,8 +16,10 @@ mod rules;
 mod wire;
 
 pub use choice::{AccountSpec, Choice, connect};
-pub use contract::{DeleteRequest, Listing, NamedSet, Provider, Remote, Settled, Write, Written};
-pub use descriptor::{Descriptor, ManagedOption};
+pub use contract::{
+    DeleteRequest, Listing, NamedSet, Provider, Remote, SetKeys, Settled, Write, Written,
+};
+pub use descriptor::{Descriptor, ManagedOption, OtherScheme};
 pub use rules::{Files, Form, ListingNeed, Rules, Unit};
 
 pub use crate::api::Options;
@@ -26,6 +28,7 @@ pub use crate::api::Options;
 pub(crate) use pipecat::IMAGE_PULL_RULES;
 #[cfg(test)]
 pub(crate) use wire::LONGEST_ID;
+pub use wire::LONGEST_LISTING;
 
 use crate::api::ProviderKind;
 

@@ -1,6 +1,8 @@
 //! What the operator tells about itself: logs, metrics and probes.
 
 mod accounts;
+mod address;
+mod filter;
 mod log;
 mod metrics;
 mod objects;
@@ -8,6 +10,7 @@ mod panics;
 mod server;
 
 pub use accounts::AccountStates;
+pub use address::Address;
 pub use log::{Format, init};
 pub use metrics::{Metrics, ReconcileResult};
 pub use objects::{ObjectSample, ObjectSamples};

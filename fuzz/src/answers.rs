@@ -27,8 +27,8 @@ use self::scenario::Scenario;
 const CANARY: &str = "C4n4ry In Th3 M1ne";
 /// More than this is not read from a connection either.
 const LONGEST_BODY: usize = 1024 * 1024;
-/// Calls of one operation: a hundred pages, and one or two around them.
-const MOST_CALLS: usize = 103;
+/// Calls of one operation: the 1,024 smallest pages of a listing, and one or two around them.
+const MOST_CALLS: usize = 1027;
 
 thread_local! {
     static RUNTIME: LazyCell<Runtime> = LazyCell::new(|| {

@@ -9,12 +9,16 @@ use url::{Host, Url};
 
 use crate::{
     api::{ProviderKind, enumerated},
-    provider::{Choice, PROVIDERS},
+    http::Scheme,
+    provider::{self, Choice, PROVIDERS},
 };
 
-/// The URLs of every provider's endpoints.
+/// The URLs of every provider's endpoints, and how the API key is sent to them.
 #[derive(Clone, Debug)]
-pub struct Endpoints(HashMap<(ProviderKind, String), Url>);
+pub struct Endpoints {
+    urls: HashMap<(ProviderKind, String), Url>,
+    schemes: Vec<(ProviderKind, Scheme)>,
+}
 
 /// One `--endpoint PROVIDER[/NAME]=URL`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +40,28 @@ impl Endpoints {
         let given = flags
             .into_iter()
             .map(|flag| ((flag.kind, flag.name), flag.url));
-        Self(built_in.chain(given).collect())
+        Self {
+            urls: built_in.chain(given).collect(),
+            schemes: Vec::new(),
+        }
+    }
+
+    /// The same endpoints, with the schemes of the operator's flags in place of those of
+    /// [`Rules::scheme`](crate::provider::Rules::scheme).
+    pub fn with_schemes(self, schemes: Vec<(ProviderKind, Scheme)>) -> Self {
+        Self { schemes, ..self }
+    }
+
+    /// How the API key is sent to the endpoints of a provider.
+    pub fn scheme(&self, kind: ProviderKind) -> Scheme {
+        let mut chosen = self.schemes.iter();
+        let chosen = chosen.find(|(of, _)| *of == kind);
+        chosen.map_or_else(|| provider::rules(kind).scheme, |(_, scheme)| *scheme)
     }
 
     /// The URL of an endpoint, without the path of the provider's API.
     pub fn get(&self, kind: ProviderKind, name: &str) -> Option<&Url> {
-        self.0.get(&(kind, name.to_owned()))
+        self.urls.get(&(kind, name.to_owned()))
     }
 }
 

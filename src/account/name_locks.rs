@@ -15,9 +15,12 @@ use tokio::{
     time::Instant,
 };
 
+use crate::provider::LONGEST_LISTING;
+
 /// How long a lock remembers when a write ended. It is longer than any listing takes, so every
 /// listing that began before the write is recognised.
 const REMEMBERED: Duration = Duration::from_mins(15);
+const _: () = assert!(LONGEST_LISTING.as_secs() < REMEMBERED.as_secs());
 /// With how many locks those that are no longer needed are dropped for the first time; then always
 /// when there are twice as many as were needed the last time.
 const MANY: usize = 1024;

@@ -21,7 +21,8 @@ pub struct Condition {
     #[schemars(length(min = 1, max = 316))]
     pub r#type: String,
 
-    /// Whether the condition holds: True, False or Unknown.
+    /// Whether the condition holds: True that it does, False that it does not, Unknown that the
+    /// operator cannot tell.
     #[schemars(extend("enum" = ["True", "False", "Unknown"]))]
     pub status: String,
 
@@ -100,6 +101,8 @@ reasons! {
     InvalidTemplate,
     /// The value ends in a newline, which is sent as it is; the reason of an event only.
     TrailingNewline,
+    /// The value begins with a byte order mark, which is sent as it is; the reason of an event only.
+    ByteOrderMark,
     /// Two entries, or an entry and something at the provider, claim one name.
     Conflict,
     /// The provider shows several secrets of this name.
@@ -126,6 +129,8 @@ reasons! {
     Timeout,
     /// The provider could not be reached.
     NetworkError,
+    /// The endpoint shows a certificate that is not trusted, has expired or is for another host.
+    CertificateNotTrusted,
     /// The provider's answer could not be understood.
     UnexpectedResponse,
     /// The Kubernetes API did not give a Secret.

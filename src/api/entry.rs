@@ -208,7 +208,7 @@ pub struct DataFromSource {
     pub prefix: Option<String>,
 }
 
-/// How a Secret's key becomes a name. With UpperSnake, `-` and `.` become `_`, a lower-case letter
+/// How a Secret's key becomes a name. The default is the key as it is. With UpperSnake, `-` and `.` become `_`, a lower-case letter
 /// or digit is parted from an upper-case letter after it by `_`, and letters become upper case:
 /// api.keyName becomes API_KEY_NAME. A key without lower-case letters is not parted: S3BUCKET stays.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]

@@ -49,7 +49,10 @@ impl JsonSchema for EntryStatus {
     }
 }
 
-/// What the provider showed of a name before the object wrote it for the first time.
+/// What the provider showed of a name before the object wrote it for the first time. It tells which
+/// secrets may be deleted under deletionPolicy Delete. Absent: nothing, so that what is there later is
+/// this object's; at Pipecat Cloud the set was there, without the key. NoSet, at Pipecat Cloud: not
+/// even the set. Foreign: a secret that another writer wrote.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing: what is there later is the object's. At Pipecat Cloud the set was there, without

@@ -86,8 +86,8 @@ impl<'a> ImagePullSource<'a> {
 }
 
 /// What happens when Pipecat Cloud refuses to update an image pull secret that this object wrote.
-/// With Never the object reports it and waits. With Recreate the secret is deleted and created
-/// again; between the two there is a moment without a credential.
+/// With Never, the default, the object reports it and waits. With Recreate the secret is deleted and
+/// created again; between the two there is a moment without a credential.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReplaceImagePullSecret {
     /// It stays as it is.

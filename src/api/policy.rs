@@ -6,7 +6,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What happens at the provider to what goes away here.
+/// What happens at the provider to what this object wrote, when an entry or the whole object goes
+/// away. Retain, the default, leaves it there and forgets it. Delete deletes it, if it is still what
+/// this object wrote; a finalizer keeps a deleted object until that is done. What was forgotten under
+/// Retain is not deleted after a change to Delete.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeletionPolicy {
     /// It stays and is forgotten.
@@ -16,7 +19,8 @@ pub enum DeletionPolicy {
     Delete,
 }
 
-/// What happens to a name that exists at the provider and was not written by the object.
+/// What happens to a name that exists at the provider and was not written by this object. Overwrite,
+/// the default, gives it the value. Fail leaves it alone and reports a conflict.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConflictPolicy {
     /// It gets the value.

@@ -5,20 +5,15 @@ use std::{future::Future, process::ExitCode, time::Duration};
 use clap::Args;
 use futures::FutureExt;
 use jiff::SignedDuration;
-use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{address::Address, fail, refuse};
+use super::{cluster, fail, refuse, schemes::Schemes};
 use crate::{
     account::{EndpointFlag, Endpoints},
     controller::{self, Namespaces, Settings},
     http::{self, Http},
-    telemetry::{self, Format, Health, Metrics},
+    telemetry::{self, Address, Format, Health, Metrics},
 };
-
-/// How long a connection to the API server may say nothing: longer than a watch lasts, after a
-/// connection has been idle as long as it may.
-const SILENCE: Duration = Duration::from_secs(295);
 
 /// The flags of `run`. A flag wins over its environment variable, that over the default.
 #[derive(Args, Debug)]
@@ -103,6 +98,9 @@ pub(super) struct Flags {
     )]
     endpoints: Vec<EndpointFlag>,
 
+    #[command(flatten)]
+    schemes: Schemes,
+
     /// Whether /metrics has a series set for each object
     #[arg(
         long,
@@ -130,6 +128,10 @@ pub(super) struct Flags {
     )]
     log_format: Format,
 
+    /// Not empty: no colours, as everywhere (<https://no-color.org>)
+    #[arg(long, env = "NO_COLOR", hide = true)]
+    no_color: Option<String>,
+
     /// The name of this pod, for events
     #[arg(long, env = "POD_NAME", default_value = "provider-secrets")]
     pod_name: String,
@@ -145,10 +147,16 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Runs the operator until SIGTERM or Ctrl-C.
 pub(super) fn run(flags: Flags) -> ExitCode {
-    let directives = flags.log_level.as_ref().or(flags.rust_log.as_ref());
-    let directives = directives.map_or("info", String::as_str);
-    if let Err(what) = telemetry::init(directives, flags.log_format) {
-        return refuse(&format!("--log-level: {what}"));
+    let given = [
+        ("--log-level", &flags.log_level),
+        ("RUST_LOG", &flags.rust_log),
+    ];
+    let given =
+        given.map(|(name, text)| Some((name, text.as_deref().filter(|text| !text.is_empty())?)));
+    let (name, directives) = given.into_iter().flatten().next().unwrap_or(("", "info"));
+    let has_colours = flags.no_color.as_deref().unwrap_or_default().is_empty();
+    if let Err(what) = telemetry::init(directives, flags.log_format, has_colours) {
+        return refuse(&format!("{name}: {what}"));
     }
     if rustls::crypto::ring::default_provider()
         .install_default()
@@ -174,11 +182,9 @@ pub(super) fn run(flags: Flags) -> ExitCode {
 }
 
 async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
-    let Ok(config) = kube::Config::infer().await else {
-        return refuse("no cluster: there is neither a usable kubeconfig nor a ServiceAccount");
-    };
-    let Ok(client) = client(config) else {
-        return refuse("no cluster: the kubeconfig or its certificates cannot be used");
+    let client = match cluster::client().await {
+        Ok(client) => client,
+        Err(what) => return refuse(&format!("no cluster: {what}")),
     };
     let Some(stop) = stop() else {
         return fail("signals cannot be received");
@@ -194,14 +200,16 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         deletion_timeout,
         removal_grace,
         endpoints,
+        schemes,
         metrics_per_resource,
         pod_name,
         log_level: _,
         rust_log: _,
         log_format: _,
+        no_color: _,
     } = flags;
     let settings = Settings {
-        endpoints: Endpoints::new(endpoints),
+        endpoints: Endpoints::new(endpoints).with_schemes(schemes.0),
         namespaces: watch_namespaces.into_iter().collect(),
         concurrency: max_concurrent_reconciles,
         calls_per_account: usize::from(max_calls_per_account),
@@ -213,13 +221,13 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         reporter: pod_name,
     };
     let served = telemetry::serve(
-        health_probe_bind_address.0,
-        metrics_bind_address.0,
+        health_probe_bind_address,
+        metrics_bind_address,
         health.clone(),
         metrics.clone(),
         stop.clone(),
     );
-    let served = match served.await {
+    let served = match served {
         Ok(served) => tokio::spawn(served),
         Err(address) => return refuse(&format!("cannot listen on {address}")),
     };
@@ -235,16 +243,6 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         }
         Err(error) => fail(&error.to_string()),
     }
-}
-
-/// The client of the API server.
-fn client(mut config: kube::Config) -> kube::Result<Client> {
-    // The queue and the watches retry by themselves; kube's own retry would hide an outage for
-    // minutes (docs/architecture.md#calls-to-the-api-server).
-    config.default_retry = false;
-    // Nothing else bounds a list, and the opening of a watch, that are never answered.
-    config.read_timeout = Some(SILENCE);
-    Client::try_from(config)
 }
 
 /// Resolves at SIGTERM or Ctrl-C; one for all tasks.
@@ -270,36 +268,4 @@ fn stop() -> Option<impl Future<Output = ()> + Clone + Send + Sync + 'static> {
         .boxed()
         .shared(),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use k8s_openapi::api::core::v1::Secret;
-    use kube::{Api, api::ListParams};
-    use tokio::{
-        net::TcpListener,
-        time::{Instant, timeout},
-    };
-
-    use super::*;
-
-    /// Cases: A-06
-    #[tokio::test(start_paused = true)]
-    async fn a_list_that_is_never_answered_is_given_up() {
-        // Another test may have done so.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move {
-            let _silent = listener.accept().await;
-            std::future::pending::<()>().await;
-        });
-        let config = kube::Config::new(format!("http://{address}").parse().unwrap());
-        let secrets: Api<Secret> = Api::all(client(config).unwrap());
-        let began = Instant::now();
-        let parameters = ListParams::default();
-        let listed = timeout(Duration::from_hours(1), secrets.list(&parameters));
-        assert!(listed.await.expect("it is given up").is_err());
-        assert!((205..=296).contains(&began.elapsed().as_secs()));
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     api::Reason,
-    http::{ErrorClass, ProviderError},
+    http::{Detail, ErrorClass, ProviderError, RefusedCertificate},
     provider::Choice,
 };
 
@@ -51,6 +51,10 @@ impl Failure {
     /// A failed call, in the words for the person who wrote `choice`.
     pub(crate) fn provider(error: &ProviderError, choice: Choice<'_>, entry: Option<&str>) -> Self {
         let provider = choice.kind();
+        let certificate = match error.detail() {
+            Some(Detail::Certificate(refused)) => Some(refused),
+            _ => None,
+        };
         let subject = match (error.class, entry) {
             (ErrorClass::Auth, _) => {
                 let reference = choice.api_key_secret_ref();
@@ -59,10 +63,11 @@ impl Failure {
                     reference.name, reference.key
                 )
             }
-            (_, Some(entry)) => format!(" for entry {entry}"),
-            (_, None) => String::new(),
+            (_, Some(entry)) if certificate.is_none() => format!(" for entry {entry}"),
+            _ => String::new(),
         };
-        let advice = provider.descriptor().advice(error.reason);
+        let of_certificate = certificate.map(RefusedCertificate::advice);
+        let advice = of_certificate.or_else(|| provider.descriptor().advice(error.reason));
         let advice = advice.unwrap_or_else(|| advice_for_all(error.reason));
         let message = format!("{provider} {}{subject}. {advice}", error.what());
         Self {
@@ -95,5 +100,46 @@ fn advice_for_all(reason: Reason) -> &'static str {
         Reason::Unsupported => "The provider does not offer this.",
         Reason::UnexpectedResponse => "Check that the endpoint is the provider's API.",
         _ => "It is tried again.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        api::ProviderSpec,
+        http::{
+            CertificateFault::{self, Expired, NotTrusted, NotYetValid, OtherHost},
+            TransportError,
+        },
+    };
+
+    /// Cases: R-26
+    #[rstest]
+    #[case(NotTrusted, ["no CA that the operator knows has signed it", "SSL_CERT_FILE"])]
+    #[case(Expired, ["it has expired", "renewed"])]
+    #[case(NotYetValid, ["it is not valid yet", "clock"])]
+    #[case(OtherHost, ["it is for another host", "--endpoint"])]
+    fn a_refused_certificate_is_told_with_its_host_and_what_to_do(
+        #[case] fault: CertificateFault,
+        #[case] parts: [&str; 2],
+    ) {
+        let spec = json!({"baseten": {"apiKeySecretRef": {"name": "s", "key": "k"}}});
+        let spec: ProviderSpec = serde_json::from_value(spec).unwrap();
+        let error = TransportError::Certificate(fault);
+        for is_write in [true, false] {
+            let error = ProviderError::from_transport(error, is_write, "ai.corp.example");
+            let failure = Failure::provider(&error, spec.choice().unwrap(), Some("A_KEY"));
+            assert_eq!(failure.reason, Reason::CertificateNotTrusted);
+            assert!(!failure.is_stalling() && failure.class == ErrorClass::Transient);
+            let shown = "Baseten shows a certificate at ai.corp.example that is not trusted: ";
+            assert!(failure.message.starts_with(shown), "{}", failure.message);
+            for part in parts {
+                assert!(failure.message.contains(part), "{}", failure.message);
+            }
+        }
     }
 }

@@ -13,25 +13,22 @@ use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
+use self::taken::{foreign, found, shown_set, unfit};
 pub(crate) use self::{
     again::{confirm_in, due},
     brake::{Brake, BrakeInputs, brake},
-    drift::{Cause, Drift, Evidence, drifted},
-    entry::{Change, DesiredEntry, EntryOutcome, PlannedEntry},
+    drift::{Cause, Drift, Evidence, counted, drifted, is_contended},
+    entry::{Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
     lacks::{Lack, lacks},
     locate::{Shown, is_earlier, is_shown_as_ours, locate, same_instant},
     removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},
     taken::taken,
 };
-use self::{
-    drift::is_contended,
-    taken::{foreign, found, shown_set, unfit},
-};
 use super::error::Failure;
 use crate::{
     account::Snapshot,
     api::{ConflictPolicy, DeletionPolicy, EntryState, EntryStatus, Found, Reason},
-    provider::{ListingNeed, Rules, Unit},
+    provider::{ListingNeed, Rules, SetKeys, Unit},
 };
 
 /// What is known of the keys of the set that an object writes to.
@@ -44,12 +41,21 @@ pub(crate) enum Members {
     NoSet,
     /// The set holds these keys.
     Keys(Vec<String>),
+    /// There is a set, and the provider does not show its keys.
+    NotShown,
+    /// There is a set that no client of the provider may write.
+    Referenced,
 }
 
 impl Members {
-    /// What the provider answered: the keys, or none if there is no such set.
-    pub(crate) fn answered(keys: Option<Vec<String>>) -> Self {
-        keys.map_or(Self::NoSet, Self::Keys)
+    /// What the provider answered.
+    pub(crate) fn answered(keys: SetKeys) -> Self {
+        match keys {
+            SetKeys::NoSet => Self::NoSet,
+            SetKeys::Shown(keys) => Self::Keys(keys),
+            SetKeys::NotShown => Self::NotShown,
+            SetKeys::Referenced => Self::Referenced,
+        }
     }
 }
 
@@ -161,7 +167,7 @@ fn planned<'a>(
         Unit::Set => member(entry, recorded, inputs),
     };
     let drift = if is_drift {
-        Some(drift::counted(repairs, inputs.now))
+        Some(counted(repairs, inputs.now))
     } else {
         nothing.drift.clone()
     };
@@ -174,9 +180,11 @@ fn planned<'a>(
     }
 }
 
-/// Pending means that it is not known what the provider holds: it is never kept.
+/// Pending means that it is not known what the provider holds: it is never kept. Nor is what was
+/// refused because of what is there: that has to be looked at again.
 fn is_held(recorded: &EntryStatus, digest: Option<&str>) -> bool {
     recorded.state != EntryState::Pending
+        && !was_unsupported(recorded)
         && recorded.digest.is_some()
         && recorded.digest.as_deref() == digest
 }
@@ -245,10 +253,10 @@ fn member(
     let shown = match (absent, inputs.members) {
         (Some(_), _) | (None, Members::NoSet) => Some(false),
         (None, Members::Keys(keys)) => Some(keys.contains(&entry.name)),
-        (None, Members::NotAsked) => None,
+        (None, Members::NotAsked | Members::NotShown | Members::Referenced) => None,
     };
     let absent = match inputs.members {
-        Members::Keys(_) => Found::Absent,
+        Members::Keys(_) | Members::NotShown | Members::Referenced => Found::Absent,
         Members::NotAsked | Members::NoSet => Found::NoSet,
     };
     let found = found(recorded, shown, absent);
@@ -269,6 +277,12 @@ fn member(
 /// Whether the provider has acknowledged a write of the entry.
 pub(crate) fn was_written(recorded: &EntryStatus) -> bool {
     recorded.last_write_time.is_some()
+}
+
+/// Whether an entry was refused because of what the provider holds under its name.
+pub(crate) fn was_unsupported(recorded: &EntryStatus) -> bool {
+    recorded.state == EntryState::Failed
+        && recorded.reason.as_deref() == Some(Reason::Unsupported.as_str())
 }
 
 /// What is recorded and not wanted.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
-use super::{TransportError, retry_after};
+use super::{CertificateFault, TransportError, retry_after};
 use crate::api::Reason;
 
 /// What kind of failure it is. The class decides condition, retry and event.
@@ -43,6 +43,68 @@ pub struct ProviderError {
     /// How long the provider asked to wait: 1 s to 15 min. Only where the class is
     /// [`ErrorClass::Throttled`].
     pub retry_after: Option<Duration>,
+    /// What more is known of it.
+    pub detail: Option<Box<Detail>>,
+}
+
+/// What more is known of a failed call than its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// The certificate of the endpoint was refused ([`Reason::CertificateNotTrusted`]).
+    Certificate(RefusedCertificate),
+    /// A listing tells of more than it shows ([`Reason::UnexpectedResponse`]).
+    NotWhole,
+    /// The answer, or all pages of a listing together, are larger than is read
+    /// ([`Reason::UnexpectedResponse`]).
+    TooLarge,
+    /// The body of the refusal is the one that [`Call::recognises`](super::Call::recognises) looks for.
+    Recognised,
+}
+
+/// A certificate that the operator does not accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedCertificate {
+    /// The host of the endpoint, as the operator's own settings name it.
+    pub host: String,
+    /// What is wrong.
+    pub fault: CertificateFault,
+}
+
+impl RefusedCertificate {
+    fn what(&self) -> String {
+        let host = &self.host;
+        match self.fault {
+            CertificateFault::NotTrusted => {
+                format!(
+                    "shows a certificate at {host} that is not trusted: no CA that the operator knows has signed it"
+                )
+            }
+            CertificateFault::Expired => {
+                format!("shows a certificate at {host} that is not trusted: it has expired")
+            }
+            CertificateFault::NotYetValid => {
+                format!("shows a certificate at {host} that is not trusted: it is not valid yet")
+            }
+            CertificateFault::OtherHost => {
+                format!("shows a certificate at {host} that is not trusted: it is for another host")
+            }
+        }
+    }
+
+    /// What a user can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self.fault {
+            CertificateFault::NotTrusted => {
+                "To add a CA, name a file with its certificate and those of the public CAs in SSL_CERT_FILE of the operator."
+            }
+            CertificateFault::Expired | CertificateFault::NotYetValid => {
+                "It has to be renewed there, or the clock of the operator's node is wrong."
+            }
+            CertificateFault::OtherHost => {
+                "Check the URL of the operator's --endpoint flag, and what answers under that name."
+            }
+        }
+    }
 }
 
 impl ProviderError {
@@ -52,12 +114,42 @@ impl ProviderError {
             reason,
             status: None,
             retry_after: None,
+            detail: None,
         }
     }
 
     /// An answer that the provider's documents do not allow: [`ErrorClass::Protocol`].
     pub fn protocol() -> Self {
         Self::new(ErrorClass::Protocol, Reason::UnexpectedResponse)
+    }
+
+    /// A listing that tells of more than it shows: [`ErrorClass::Protocol`]. What it lacks is not absent.
+    pub fn not_whole() -> Self {
+        Self {
+            detail: Some(Box::new(Detail::NotWhole)),
+            ..Self::protocol()
+        }
+    }
+
+    /// An answer that is larger than is read: [`ErrorClass::Protocol`].
+    pub fn too_large() -> Self {
+        Self {
+            detail: Some(Box::new(Detail::TooLarge)),
+            ..Self::protocol()
+        }
+    }
+
+    /// The same error, of which the body is the one that the provider's file looked for.
+    pub(super) fn recognised(self) -> Self {
+        Self {
+            detail: Some(Box::new(Detail::Recognised)),
+            ..self
+        }
+    }
+
+    /// What more is known of it.
+    pub fn detail(&self) -> Option<&Detail> {
+        self.detail.as_deref()
     }
 
     /// A listing of several pages that changed while it was read: [`ErrorClass::Transient`], because
@@ -81,8 +173,8 @@ impl ProviderError {
         Self::new(class, Reason::Timeout)
     }
 
-    /// No answer at all.
-    pub fn from_transport(error: TransportError, is_write: bool) -> Self {
+    /// No answer at all. `host` is that of the endpoint.
+    pub fn from_transport(error: TransportError, is_write: bool, host: &str) -> Self {
         match error {
             TransportError::Cut if is_write => {
                 Self::new(ErrorClass::UnknownOutcome, Reason::NetworkError)
@@ -90,7 +182,14 @@ impl ProviderError {
             TransportError::Connect | TransportError::Cut => {
                 Self::new(ErrorClass::Transient, Reason::NetworkError)
             }
-            TransportError::TooLarge => Self::protocol(),
+            TransportError::Certificate(fault) => Self {
+                detail: Some(Box::new(Detail::Certificate(RefusedCertificate {
+                    host: host.to_owned(),
+                    fault,
+                }))),
+                ..Self::new(ErrorClass::Transient, Reason::CertificateNotTrusted)
+            },
+            TransportError::TooLarge => Self::too_large(),
         }
     }
 
@@ -115,6 +214,7 @@ impl ProviderError {
             reason,
             status: Some(status),
             retry_after: wait.filter(|_| class == ErrorClass::Throttled),
+            detail: None,
         }
     }
 
@@ -144,6 +244,17 @@ impl ProviderError {
 
     /// Our own words for it, without a subject: "answered 401", "did not answer in time".
     pub fn what(&self) -> String {
+        match self.detail() {
+            Some(Detail::Certificate(certificate)) => return certificate.what(),
+            Some(Detail::NotWhole) => {
+                return "gave a listing that is not whole: it tells of more than it shows"
+                    .to_owned();
+            }
+            Some(Detail::TooLarge) => {
+                return "gave an answer that is larger than is read".to_owned();
+            }
+            Some(Detail::Recognised) | None => {}
+        }
         match (self.status, self.reason) {
             (Some(status), _) => format!("answered {}", status.as_u16()),
             (None, Reason::Timeout) => "did not answer in time".to_owned(),
@@ -211,9 +322,9 @@ mod tests {
             ErrorClass::UnknownOutcome
         );
         assert_eq!(ProviderError::timeout(false).class, ErrorClass::Transient);
-        let cut = ProviderError::from_transport(TransportError::Cut, true);
+        let cut = ProviderError::from_transport(TransportError::Cut, true, "host");
         assert_eq!(cut.class, ErrorClass::UnknownOutcome);
-        let refused = ProviderError::from_transport(TransportError::Connect, true);
+        let refused = ProviderError::from_transport(TransportError::Connect, true, "host");
         assert_eq!(refused.class, ErrorClass::Transient);
     }
 }

@@ -1,9 +1,10 @@
 //! What carries requests: bounded in time and size, without redirects and without proxies from the
 //! environment.
 
-use std::time::Duration;
+use std::{error::Error as _, io, time::Duration};
 
 use bytes::Bytes;
+use rustls::CertificateError;
 use tower::{service_fn, util::BoxCloneSyncService};
 
 /// Longest wait for a TCP and TLS connection. Vendors' own clients wait 10 s (docs/vendors.md#ba-12).
@@ -12,8 +13,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// may take to say so. A call that is given up ends its stream only, so that all later calls would
 /// wait on a connection whose other end is gone.
 const PING: Duration = Duration::from_secs(10);
-/// Largest answer that is read, in bytes. A page of 100 secrets is below 64 KiB.
+/// Largest answer that is read, in bytes, unless the request has another bound.
 const MAX_ANSWER: usize = 1024 * 1024;
+
+/// The bound of a request's answer, in bytes: an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AnswerBound(pub(super) usize);
 
 /// Why a request got no answer. It carries no text of a library or a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,12 +26,28 @@ pub enum TransportError {
     /// No connection: DNS, TCP or TLS. Nothing was sent.
     #[error("no connection")]
     Connect,
+    /// No connection, because of the certificate that the server shows. Nothing was sent.
+    #[error("certificate refused")]
+    Certificate(CertificateFault),
     /// The connection ended, or timed out, after the request may have left.
     #[error("connection cut")]
     Cut,
     /// The answer is larger than is read.
     #[error("answer too large")]
     TooLarge,
+}
+
+/// Why a certificate is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateFault {
+    /// No CA that the operator trusts has signed it.
+    NotTrusted,
+    /// Its time is over.
+    Expired,
+    /// Its time has not begun.
+    NotYetValid,
+    /// It is for another host.
+    OtherHost,
 }
 
 /// What carries a request to a provider and its answer back.
@@ -66,9 +87,13 @@ async fn exchange(
     client: &reqwest::Client,
     request: http::Request<Bytes>,
 ) -> Result<http::Response<Bytes>, TransportError> {
+    let bound = request.extensions().get().copied();
+    let AnswerBound(bound) = bound.unwrap_or(AnswerBound(MAX_ANSWER));
     let request = reqwest::Request::try_from(request).map_err(|_| TransportError::Connect)?;
     let mut response = client.execute(request).await.map_err(|error| {
-        if error.is_connect() {
+        if let Some(fault) = certificate_fault(&error) {
+            TransportError::Certificate(fault)
+        } else if error.is_connect() {
             TransportError::Connect
         } else {
             TransportError::Cut
@@ -76,7 +101,7 @@ async fn exchange(
     })?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| TransportError::Cut)? {
-        if body.len() + chunk.len() > MAX_ANSWER {
+        if body.len() + chunk.len() > bound {
             return Err(TransportError::TooLarge);
         }
         body.extend_from_slice(&chunk);
@@ -85,6 +110,40 @@ async fn exchange(
     *answer.status_mut() = response.status();
     *answer.headers_mut() = std::mem::take(response.headers_mut());
     Ok(answer)
+}
+
+/// What is wrong with the certificate of the server, if that is why there is no connection.
+fn certificate_fault(error: &reqwest::Error) -> Option<CertificateFault> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
+            return Some(fault_of(wrong));
+        }
+        // The source of an I/O error is that of the error in it, and not the error itself.
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn fault_of(wrong: &CertificateError) -> CertificateFault {
+    match wrong {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            CertificateFault::Expired
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            CertificateFault::NotYetValid
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            CertificateFault::OtherHost
+        }
+        _ => CertificateFault::NotTrusted,
+    }
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, Provider, Remote, Rules,
-    Unit, Write, Written, wire,
+    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, OtherScheme, Provider,
+    Remote, Rules, Unit, Write, Written,
+    wire::{self, Pages, Rest},
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
@@ -24,6 +25,12 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "Baseten",
     flag: "baseten",
     endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.baseten.co")],
+    // The vendor's newer clients send it and call the other legacy (docs/vendors.md#ba-11).
+    other_scheme: Some(OtherScheme {
+        flag: "baseten-authorization",
+        variable: "PROVIDER_SECRETS_BASETEN_AUTHORIZATION",
+        scheme: Scheme::Bearer,
+    }),
     rules: &RULES,
     advice: &[(
         Reason::TargetNotFound,
@@ -44,6 +51,7 @@ const RULES: Rules = Rules {
     deletes_by_name: true,
     names_scope: true,
     fold,
+    name_rule: "holds letters, digits, `-`, `.` and `_` only, 1 to 253 of them, and is not `.` or `..`",
     check_name,
 };
 
@@ -82,6 +90,14 @@ impl Baseten {
         }
     }
 
+    /// Every team that the key sees.
+    async fn teams(&self, call: Call<'_>) -> Result<Vec<Team>, ProviderError> {
+        let mut pages = Pages::of(&self.client);
+        let Teams { teams, rest } = pages.read(call).await?;
+        pages.end(&rest, teams.len())?;
+        Ok(teams)
+    }
+
     /// The id of the only team of this name: names are not unique (docs/vendors.md#ba-4).
     async fn team_named(&self, name: &str) -> Result<String, ProviderError> {
         let call = Call {
@@ -90,8 +106,8 @@ impl Baseten {
             is_optional: true,
             ..Call::default()
         };
-        let teams: Teams = self.client.call(call).await?.json()?;
-        let mut named = teams.teams.into_iter().filter(|team| team.name == name);
+        let teams = self.teams(call).await?;
+        let mut named = teams.into_iter().filter(|team| team.name == name);
         match (
             named.next().and_then(|team| wire::id(team.id)),
             named.next(),
@@ -114,9 +130,11 @@ impl Provider for Baseten {
             path: &self.collection(),
             ..Call::default()
         };
-        let listing: Listed = self.client.call(call).await?.json()?;
+        let mut pages = Pages::of(&self.client);
+        let Listed { secrets, rest } = pages.read(call).await?;
+        pages.end(&rest, secrets.len())?;
         Ok(Listing {
-            remotes: listing.secrets.into_iter().map(Remote::from).collect(),
+            remotes: secrets.into_iter().map(Remote::from).collect(),
             scope: self.team_id.clone(),
         })
     }
@@ -175,8 +193,8 @@ impl Provider for Baseten {
             is_optional: true,
             ..Call::default()
         };
-        let teams: Teams = self.client.call(call).await?.json()?;
-        Ok(match <[Team; 1]>::try_from(teams.teams) {
+        let teams = self.teams(call).await?;
+        Ok(match <[Team; 1]>::try_from(teams) {
             Ok([only]) => wire::id(only.id),
             // Which of several is the primary one is not said.
             Err(_) => None,
@@ -212,6 +230,8 @@ struct Secret {
 #[derive(Deserialize)]
 struct Teams {
     teams: Vec<Team>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Deserialize)]
@@ -223,6 +243,8 @@ struct Team {
 #[derive(Deserialize)]
 struct Listed {
     secrets: Vec<Secret>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 impl From<Secret> for Remote {

@@ -14,7 +14,8 @@ use secrecy::ExposeSecret;
 use self::bodies::{Fields, Listed, Secret};
 use super::{
     AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, ManagedOption, Provider,
-    Remote, Rules, Unit, Write, Written, wire,
+    Remote, Rules, Unit, Write, Written,
+    wire::{self, Pages},
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
@@ -30,6 +31,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         (Choice::DEFAULT_ENDPOINT, "https://api.braintrust.dev"),
         ("eu", "https://api-eu.braintrust.dev"),
     ],
+    other_scheme: None,
     rules: &RULES,
     advice: &[(
         Reason::Rejected,
@@ -59,13 +61,12 @@ const RULES: Rules = Rules {
     deletes_by_name: false,
     names_scope: true,
     fold: wire::unfolded,
+    name_rule: "holds no control characters, and 1 to 255 bytes",
     check_name,
 };
 
 /// Secrets a page.
 const PAGE: usize = 100;
-/// Pages that are read at most; a listing that does not end is an error, not a shorter listing.
-const MAX_PAGES: usize = 100;
 
 impl AccountSpec for api::Braintrust {
     fn api_key_secret_ref(&self) -> &SecretKeyRef {
@@ -95,7 +96,11 @@ struct Braintrust {
 }
 
 impl Braintrust {
-    async fn page(&self, after: Option<&str>) -> Result<Listed, ProviderError> {
+    async fn page(
+        &self,
+        pages: &mut Pages<'_>,
+        after: Option<&str>,
+    ) -> Result<Listed, ProviderError> {
         let limit = PAGE.to_string();
         let mut query = vec![("limit", limit.as_str())];
         query.extend(self.org_name.iter().map(|org| ("org_name", org.as_str())));
@@ -106,7 +111,7 @@ impl Braintrust {
             query: &query,
             ..Call::default()
         };
-        self.client.call(call).await?.json()
+        pages.read(call).await
     }
 
     /// Replaces all of a secret, or creates it. A type that is not managed is kept by sending it.
@@ -170,8 +175,9 @@ impl Provider for Braintrust {
     async fn list(&self) -> Result<Listing, ProviderError> {
         let mut listing = Listing::default();
         let mut after: Option<String> = None;
-        for _ in 0..MAX_PAGES {
-            let page = match self.page(after.as_deref()).await {
+        let mut pages = Pages::of(&self.client);
+        loop {
+            let page = match self.page(&mut pages, after.as_deref()).await {
                 // What the last page ended with was deleted meanwhile, so it is no cursor any
                 // more (docs/vendors.md#bt-6).
                 Err(error)
@@ -184,6 +190,7 @@ impl Provider for Braintrust {
                 page => page?,
             };
             let Some(last) = page.objects.last() else {
+                pages.end(&page.rest, listing.remotes.len())?;
                 return Ok(listing);
             };
             listing.scope = listing.scope.or_else(|| wire::id(last.org_id.clone()));
@@ -196,12 +203,7 @@ impl Provider for Braintrust {
             listing
                 .remotes
                 .extend(page.objects.into_iter().map(Remote::from));
-            // Pages longer than was asked for end sooner.
-            if listing.remotes.len() > PAGE * MAX_PAGES {
-                break;
-            }
         }
-        Err(ProviderError::protocol())
     }
 
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {

@@ -44,14 +44,14 @@ pub trait Provider: Send + Sync {
     /// unreadable answers as above.
     async fn list(&self) -> Result<Listing, ProviderError>;
 
-    /// The keys of the set that this object writes to, in any order; none if the set does not exist.
-    /// Only asked where [`Rules::unit`] is [`Unit::Set`](super::Unit::Set). Sends reads only.
+    /// The keys of the set that this object writes to. Only asked where [`Rules::unit`] is
+    /// [`Unit::Set`](super::Unit::Set). Sends reads only.
     ///
     /// # Errors
-    /// 404 is no error: it is `Ok(None)`. `Protocol` for an answer without the keys, which must not
-    /// pass for a set without keys. 409 as above.
-    async fn members(&self) -> Result<Option<Vec<String>>, ProviderError> {
-        Ok(None)
+    /// 404 is no error: it is [`SetKeys::NoSet`]. An answer without the keys is
+    /// [`SetKeys::NotShown`], which must not pass for a set without keys. 409 as above.
+    async fn members(&self) -> Result<SetKeys, ProviderError> {
+        Ok(SetKeys::NoSet)
     }
 
     /// Brings entries to their values. Where [`Rules::unit`] is [`Unit::Each`](super::Unit::Each)
@@ -68,9 +68,20 @@ pub trait Provider: Send + Sync {
     /// is there now. 409 is `Rejected` if the name is taken: where `Rules::listing` is
     /// `ListingNeed::Create` the controller lists, and updates what is there. A 409 that passes by
     /// itself must be made `Transient` with `ProviderUnavailable`. A refusal that only another secret
-    /// can heal is `Config` with `Immutable`. Unreadable answers as above: a record without the id
+    /// can heal is `Config` with `Immutable`, and only where the body of the answer says so, because what
+    /// is there may be deleted for it. Unreadable answers as above: a record without the id
     /// that the answer should have had would be wrong.
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError>;
+
+    /// Finds out whether the provider would take an entry as a new one, without touching what it holds
+    /// under the entry's name. Asked before what refuses an update is deleted, because afterwards it is
+    /// too late. It leaves nothing behind when it succeeds.
+    ///
+    /// # Errors
+    /// As [`Provider::write`].
+    async fn rehearse(&self, _entry: &Write<'_>) -> Result<(), ProviderError> {
+        Ok(())
+    }
 
     /// Deletes one entry. Idempotent: the controller may send it again after any error.
     ///
@@ -105,8 +116,8 @@ pub trait Provider: Send + Sync {
     /// it is [`Settled::Pending`]. Sends reads only.
     ///
     /// # Errors
-    /// What was just accepted and is not shown is `Settled::Pending` and no error, 404 included. 409
-    /// and unreadable answers as above.
+    /// What is not shown is `Settled::Absent` and no error, 404 included. 409 and unreadable answers as
+    /// above.
     async fn settled(&self) -> Result<Settled, ProviderError> {
         Ok(Settled::Ready)
     }
@@ -138,6 +149,29 @@ pub struct NamedSet<'a> {
     pub name: &'a str,
     /// Its region, if the spec names one.
     pub region: Option<&'a str>,
+}
+
+/// What a provider shows of a set by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetKeys {
+    /// There is no such set.
+    NoSet,
+    /// These keys, in any order.
+    Shown(Vec<String>),
+    /// There is a set, and its keys are not shown: it is not known which there are.
+    NotShown,
+    /// There is a set that the provider does not keep itself, and that no client may write.
+    Referenced,
+}
+
+impl SetKeys {
+    /// The keys that are shown.
+    pub fn into_shown(self) -> Vec<String> {
+        match self {
+            Self::Shown(keys) => keys,
+            Self::NoSet | Self::NotShown | Self::Referenced => Vec::new(),
+        }
+    }
 }
 
 /// What a listing shows.
@@ -210,6 +244,8 @@ pub enum Settled {
     Ready,
     /// Not yet.
     Pending,
+    /// It does not show what it accepted: not yet, or it is gone.
+    Absent,
     /// It failed, and everything must be written again.
     Failed,
 }

@@ -5,7 +5,10 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{AccountSpec, Options, PROVIDERS, Rules};
-use crate::api::{ProviderKind, ProviderSpec, Reason};
+use crate::{
+    api::{ProviderKind, ProviderSpec, Reason},
+    http::Scheme,
+};
 
 /// What the operator knows of a provider before it knows an account. Each provider has one, in its
 /// own file, and a row in [`PROVIDERS`].
@@ -22,6 +25,8 @@ pub struct Descriptor {
     /// [`DEFAULT_ENDPOINT`](super::Choice::DEFAULT_ENDPOINT), and others that the vendor
     /// publishes. `https` only.
     pub endpoints: &'static [(&'static str, &'static str)],
+    /// How else than by [`Rules::scheme`] the API takes the key, if it does, and the flag that says so.
+    pub other_scheme: Option<OtherScheme>,
     /// The rules for its secrets.
     pub rules: &'static Rules,
     /// What a user can do about a failure, where more can be said than for every provider: one or
@@ -31,6 +36,17 @@ pub struct Descriptor {
     pub managed: &'static [ManagedOption],
     /// The account in `spec.provider`, if the spec names one at this provider.
     pub account: fn(&ProviderSpec) -> Option<&dyn AccountSpec>,
+}
+
+/// A second way in which an API takes its key.
+#[derive(Debug)]
+pub struct OtherScheme {
+    /// The flag that chooses between [`Rules::scheme`], the default, and this one.
+    pub flag: &'static str,
+    /// Its variable.
+    pub variable: &'static str,
+    /// The scheme.
+    pub scheme: Scheme,
 }
 
 /// An option of an entry that the operator manages: another value is a change of the entry, because

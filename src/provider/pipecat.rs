@@ -17,11 +17,12 @@ use serde_json::Value;
 pub(crate) use self::image_pull::RULES as IMAGE_PULL_RULES;
 use self::{
     image_pull::ImagePull,
-    sets::{Pair, Put, Set, inventory, put, unless_busy},
+    sets::{Pair, Put, SetAnswer, inventory, is_referenced, put, settled, unless_busy},
 };
 use super::{
     AccountSpec, Choice, DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption,
-    NamedSet, Provider, Rules, Settled, Unit, Write, Written, wire,
+    NamedSet, Provider, Rules, SetKeys, Settled, Unit, Write, Written,
+    wire::{self, Pages},
 };
 use crate::{
     api::{self, ImagePullSecret, ProviderKind, Reason, ReplaceImagePullSecret, SecretKeyRef},
@@ -34,6 +35,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "Pipecat",
     flag: "pipecat",
     endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.pipecat.daily.co")],
+    other_scheme: None,
     rules: &RULES,
     advice: &[
         (
@@ -67,6 +69,7 @@ const RULES: Rules = Rules {
     deletes_by_name: true,
     names_scope: false,
     fold: wire::unfolded,
+    name_rule: "holds letters, digits, `-` and `_` only, at most 64",
     check_name,
 };
 
@@ -128,14 +131,19 @@ struct Pipecat {
 
 impl Pipecat {
     /// The set by itself; none if it does not exist.
-    async fn get(&self) -> Result<Option<Set>, ProviderError> {
+    async fn get(&self) -> Result<Option<SetAnswer>, ProviderError> {
         let call = Call {
             operation: "get",
             path: &["v1", "secrets", &self.set],
             ..Call::default()
         };
-        match self.client.call(call).await {
-            Ok(answer) => answer.json().map(Some),
+        let mut pages = Pages::of(&self.client);
+        match pages.read::<SetAnswer>(call).await {
+            Ok(answer) => {
+                let keys = answer.secrets.as_ref().map_or(0, Vec::len);
+                pages.end(&answer.rest, keys)?;
+                Ok(Some(answer))
+            }
             Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
@@ -152,13 +160,17 @@ impl Provider for Pipecat {
         inventory(&self.client).await
     }
 
-    async fn members(&self) -> Result<Option<Vec<String>>, ProviderError> {
+    async fn members(&self) -> Result<SetKeys, ProviderError> {
         let Some(set) = self.get().await? else {
-            return Ok(None);
+            return Ok(SetKeys::NoSet);
         };
+        if is_referenced(set.source.as_deref()) {
+            return Ok(SetKeys::Referenced);
+        }
         // An answer without the list tells nothing: least of all that there are no keys.
-        let fields = set.secrets.ok_or_else(ProviderError::protocol)?.into_iter();
-        Ok(Some(fields.map(|field| field.field_name).collect()))
+        Ok(set.secrets.map_or(SetKeys::NotShown, |fields| {
+            SetKeys::Shown(fields.into_iter().map(|field| field.field_name).collect())
+        }))
     }
 
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
@@ -194,11 +206,8 @@ impl Provider for Pipecat {
     }
 
     async fn settled(&self) -> Result<Settled, ProviderError> {
-        // Accepted and not yet shown, or gone since: either way it is not ready.
-        let Some(set) = self.get().await? else {
-            return Ok(Settled::Pending);
-        };
-        Ok(set.settled())
+        let set = self.get().await?;
+        Ok(set.map_or(Settled::Absent, |set| settled(set.status.as_deref())))
     }
 
     fn set(&self) -> Option<NamedSet<'_>> {

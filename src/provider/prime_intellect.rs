@@ -13,10 +13,11 @@ use async_trait::async_trait;
 use http::Method;
 use secrecy::ExposeSecret;
 
-use self::bodies::{Create, Page, Update, WhoAmI, Wrapped};
+use self::bodies::{Create, Page, Team, Update, WhoAmI, Wrapped};
 use super::{
     AccountSpec, Choice, DeleteRequest, Descriptor, Files, Listing, ListingNeed, ManagedOption,
-    Options, Provider, Remote, Rules, Unit, Write, Written, wire,
+    Options, Provider, Remote, Rules, Unit, Write, Written,
+    wire::{self, Pages},
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
@@ -29,6 +30,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     name: "PrimeIntellect",
     flag: "primeintellect",
     endpoints: &[(Choice::DEFAULT_ENDPOINT, "https://api.primeintellect.ai")],
+    other_scheme: None,
     rules: &RULES,
     advice: &[(
         Reason::TargetNotFound,
@@ -61,6 +63,7 @@ const RULES: Rules = Rules {
     deletes_by_name: false,
     names_scope: true,
     fold: wire::unfolded,
+    name_rule: "starts with an upper-case letter and holds upper-case letters, digits and `_` only, at most 255",
     check_name,
 };
 
@@ -68,8 +71,6 @@ const RULES: Rules = Rules {
 const MAX_FILE: usize = 64 * 1024;
 /// Secrets a page: the server's own default (docs/vendors.md#pi-3).
 const PAGE: usize = 100;
-/// Pages that are read at most; a listing that does not end is an error, not a shorter listing.
-const MAX_PAGES: usize = 100;
 
 impl AccountSpec for api::PrimeIntellect {
     fn api_key_secret_ref(&self) -> &SecretKeyRef {
@@ -104,7 +105,7 @@ impl PrimeIntellect {
         team.map(|team| ("teamId", team)).into_iter().collect()
     }
 
-    async fn page(&self, offset: usize) -> Result<Page, ProviderError> {
+    async fn page(&self, pages: &mut Pages<'_>, offset: usize) -> Result<Page, ProviderError> {
         let (offset, limit) = (offset.to_string(), PAGE.to_string());
         let mut query = self.team_query();
         query.extend([("offset", offset.as_str()), ("limit", limit.as_str())]);
@@ -114,7 +115,7 @@ impl PrimeIntellect {
             query: &query,
             ..Call::default()
         };
-        self.client.call(call).await?.json()
+        pages.read(call).await
     }
 
     async fn create(&self, entry: &Write<'_>) -> Result<Wrapped, ProviderError> {
@@ -163,34 +164,40 @@ impl Provider for PrimeIntellect {
         listing.scope.clone_from(&self.team_id);
         let (mut offset, mut total) = (0, 0);
         let mut seen = HashSet::new();
-        for _ in 0..MAX_PAGES {
-            let page = self.page(offset).await?;
+        let mut pages = Pages::of(&self.client);
+        loop {
+            let page = self.page(&mut pages, offset).await?;
             offset += page.data.len();
             // What followed a deleted one has moved up, and one of it is on no page that was read.
             if page.total().is_some_and(|now| now < total) {
                 return Err(ProviderError::moved());
             }
             total = page.total().unwrap_or(total);
-            let is_last = page.data.is_empty() || page.total().is_some_and(|total| offset >= total);
+            // A page without secrets is the last one, and then all of the total must have come.
+            let is_empty = page.data.is_empty();
+            if is_empty && offset < total {
+                return Err(ProviderError::not_whole());
+            }
+            let is_last = is_empty || page.total().is_some_and(|total| offset >= total);
             let before = seen.len();
             for secret in page.data {
                 // After a creation a page begins with what the last one ended with. A secret of
                 // another scope must never be taken for ours.
                 let is_new = secret.id.clone().is_none_or(|id| seen.insert(id));
-                if is_new && secret.team_id == self.team_id {
+                if is_new && secret.is_of(self.team_id.as_deref()) {
                     listing.scope = listing.scope.or_else(|| wire::id(secret.user_id.clone()));
                     listing.remotes.push(Remote::from(secret));
                 }
             }
             if is_last {
+                pages.end(&page.rest, offset)?;
                 return Ok(listing);
             }
-            // The same page again would never end; nor would many longer than was asked for.
-            if seen.len() == before || offset > PAGE * MAX_PAGES {
-                break;
+            // The same page again would never end.
+            if seen.len() == before {
+                return Err(ProviderError::protocol());
             }
         }
-        Err(ProviderError::protocol())
     }
 
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
@@ -202,10 +209,13 @@ impl Provider for PrimeIntellect {
             None => self.create(entry).await?,
         };
         // `data` may be null (docs/vendors.md#pi-9); what is known of an updated secret is then its id.
-        let scope = answer
-            .data
-            .as_ref()
-            .and_then(|secret| wire::id(secret.team_id.clone().or_else(|| secret.user_id.clone())));
+        let scope = answer.data.as_ref().and_then(|secret| {
+            let team = match &secret.team_id {
+                Team::Of(team) => Some(team),
+                Team::NotSaid | Team::Personal => self.team_id.as_ref(),
+            };
+            wire::id(team.or(secret.user_id.as_ref()).cloned())
+        });
         let remote = answer.data.map(Remote::from).unwrap_or_default();
         Ok(Written {
             id: remote.id.or_else(|| entry.id.map(str::to_owned)),

@@ -30,6 +30,8 @@ pub struct Rules {
     pub names_scope: bool,
     /// Two names with one folded form are one secret at the provider. A folded form folds to itself.
     pub fold: fn(&str) -> String,
+    /// Which names the provider takes, as the end of a sentence that begins with "a name".
+    pub name_rule: &'static str,
     /// Whether the provider takes this name. It refuses all that is no single path segment if the
     /// name goes into a path; the reason is [`Reason::InvalidKeyName`].
     pub check_name: fn(&str) -> Result<(), Reason>,
@@ -66,6 +68,8 @@ pub enum Form {
     File,
     /// A credential with which the provider pulls images from a registry.
     ImagePull,
+    /// A reference to a store of the user's own, which no client of the provider writes.
+    Reference,
 }
 
 /// How a provider takes files.

@@ -2,6 +2,7 @@
 //! says what is missing; CONTRIBUTING.md ("Adding a provider") has the whole list.
 
 mod accounts;
+mod listings; // what a listing may prove, whatever the provider
 mod places;
 
 use std::{

@@ -6,7 +6,7 @@
 
 use std::{
     fmt::{self, Write as _},
-    io,
+    io::{self, IsTerminal as _},
 };
 
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use tracing::{
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    Layer,
     field::MakeExt as _,
     filter::{FilterExt, filter_fn},
     fmt::{
@@ -36,13 +36,13 @@ pub enum Format {
     Text,
 }
 
-/// Starts logging to standard error, of panics too.
+/// Starts logging to standard error, of panics too. A text has colours where `has_colours` says so and
+/// standard error is a terminal.
 ///
 /// # Errors
 /// When `directives` is not a filter, or logging has started before.
-pub fn init(directives: &str, format: Format) -> Result<(), String> {
-    let filter = EnvFilter::try_new(directives)
-        .map_err(|_| "this is not a log level or filter".to_owned())?;
+pub fn init(directives: &str, format: Format, has_colours: bool) -> Result<(), String> {
+    let filter = super::filter::read(directives)?;
     let filter = filter.and(filter_fn(is_allowed));
     let registry = tracing_subscriber::registry();
     let started = match format {
@@ -55,6 +55,8 @@ pub fn init(directives: &str, format: Format) -> Result<(), String> {
         Format::Text => {
             let layer = tracing_subscriber::fmt::layer()
                 .with_target(false)
+                // In a file or a pipe, colour codes are rubbish.
+                .with_ansi(has_colours && io::stderr().is_terminal())
                 .fmt_fields(plain_fields())
                 .with_writer(io::stderr);
             registry.with(layer.with_filter(filter)).try_init()

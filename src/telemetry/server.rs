@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     future::Future,
-    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -16,7 +15,7 @@ use axum::{
 };
 use tokio::{net::TcpListener, time::Instant};
 
-use super::Metrics;
+use super::{Address, Metrics};
 
 /// How long a failure counts if it is not reported again. A watch reports each failed try, which are
 /// at most 20 s apart, and says nothing when it has recovered.
@@ -93,13 +92,13 @@ async fn render(
 ///
 /// # Errors
 /// When an address cannot be bound.
-pub async fn serve(
-    probes: SocketAddr,
-    metrics_address: SocketAddr,
+pub fn serve(
+    probes: Address,
+    metrics_address: Address,
     health: Health,
     metrics: Metrics,
     stop: impl Future<Output = ()> + Clone + Send + 'static,
-) -> Result<impl Future<Output = ()>, SocketAddr> {
+) -> Result<impl Future<Output = ()>, Address> {
     let probe_routes = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
@@ -109,10 +108,10 @@ pub async fn serve(
         .with_state(metrics);
     let mut servers = Vec::new();
     if probes == metrics_address {
-        servers.push((bind(probes).await?, probe_routes.merge(metric_routes)));
+        servers.push((bind(probes)?, probe_routes.merge(metric_routes)));
     } else {
-        servers.push((bind(probes).await?, probe_routes));
-        servers.push((bind(metrics_address).await?, metric_routes));
+        servers.push((bind(probes)?, probe_routes));
+        servers.push((bind(metrics_address)?, metric_routes));
     }
     for (listener, _) in &servers {
         if let Ok(address) = listener.local_addr() {
@@ -136,8 +135,8 @@ pub async fn serve(
     })
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, SocketAddr> {
-    TcpListener::bind(address).await.map_err(|_| address)
+fn bind(address: Address) -> Result<TcpListener, Address> {
+    address.listen().map_err(|_| address)
 }
 
 #[cfg(test)]

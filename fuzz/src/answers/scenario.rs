@@ -4,7 +4,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use provider_secrets::{
     api::{BraintrustOptions, ProviderSpec},
     http::ProviderError,
-    provider::{DeleteRequest, Listing, Options, Provider, Remote, Settled, Write, Written},
+    provider::{
+        DeleteRequest, Listing, Options, Provider, Remote, SetKeys, Settled, Write, Written,
+    },
 };
 use serde_json::{Value, json};
 
@@ -73,7 +75,7 @@ const OPERATIONS: [Operation; 10] = [
 /// What became of it.
 pub(super) enum Outcome {
     Listed(Result<Listing, ProviderError>),
-    Members(Result<Option<Vec<String>>, ProviderError>),
+    Members(Result<SetKeys, ProviderError>),
     Written(Result<Written, ProviderError>),
     Deleted(Result<(), ProviderError>),
     Scope(Result<Option<String>, ProviderError>),

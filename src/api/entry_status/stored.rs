@@ -16,7 +16,9 @@ pub(super) struct StoredEntry {
     #[schemars(length(max = 400))]
     name: String,
 
-    /// Whether the provider holds the wanted value.
+    /// Whether the provider holds the wanted value. Synced: it has acknowledged it. Failed: the value
+    /// could not be written; the reason says why. Pending: it is being written, or the outcome of the
+    /// last write is not known.
     state: EntryState,
 
     /// Why the entry is not synced, as a stable word.

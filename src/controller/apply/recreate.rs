@@ -2,14 +2,16 @@
 
 use tokio::time::Instant;
 
-use super::Writer;
+use super::{Writer, write};
 use crate::{
     api::Reason,
     controller::{
         error::Failure,
         plan::{EntryOutcome, PlannedEntry, is_ours},
         report::messages,
+        session::DeleteOutcome,
     },
+    http::ErrorClass,
 };
 
 impl Writer<'_> {
@@ -37,15 +39,32 @@ impl Writer<'_> {
         if let Some(lost) = self.claimed.lost(&entry.folded) {
             return EntryOutcome::Failed(lost);
         }
+        // What works is deleted only for a value that the provider takes.
+        if let Some(write) = write(entry, None)
+            && let Err(error) = self.session.provider.rehearse(&write).await
+        {
+            return self.failed(&error, entry).noting(of_account);
+        }
         // What is not shown as ours is not deleted; if it is there, the create is refused.
         let deleted = self.session.delete_shown(record, Instant::now()).await;
         lock.wrote();
-        let written = match deleted {
-            Ok(_) => self.send(entry, None, &mut lock).await,
-            Err(error) => Err(error),
+        let deleted = match deleted {
+            Ok(deleted) => deleted,
+            Err(error) => return self.failed(&error, entry).noting(of_account),
         };
-        match written {
+        match self.send(entry, None, &mut lock).await {
             Ok(written) => EntryOutcome::Written(written),
+            Err(error) if deleted == DeleteOutcome::Deleted => {
+                let kind = self.session.choice.kind();
+                // Nothing heals a credential that is missing but another try.
+                let error = match error.class {
+                    ErrorClass::Config => error.with(ErrorClass::Transient, Reason::Rejected),
+                    _ => error,
+                };
+                let mut failed = self.failed(&error, entry);
+                failed.failure = messages::missing_between(failed.failure, &entry.name, kind);
+                failed.noting(of_account)
+            }
             Err(error) => self.failed(&error, entry).noting(of_account),
         }
     }

@@ -13,7 +13,7 @@ use crate::{
         session::DeleteOutcome,
     },
     http::ProviderError,
-    provider::Unit,
+    provider::{SetKeys, Unit},
 };
 
 /// What came of removals.
@@ -102,8 +102,12 @@ impl Writer<'_> {
 
     async fn delete_member(&self, record: &EntryStatus) -> Result<DeleteOutcome, ProviderError> {
         match self.session.provider.members().await? {
-            Some(keys) if keys.contains(&record.name) => self.session.delete(record, None).await,
-            Some(_) | None => Ok(DeleteOutcome::Gone),
+            SetKeys::Shown(keys) if keys.contains(&record.name) => {
+                self.session.delete(record, None).await
+            }
+            SetKeys::Shown(_) | SetKeys::NoSet => Ok(DeleteOutcome::Gone),
+            // It cannot be seen whether the key is there, or the set is not one that clients write.
+            SetKeys::NotShown | SetKeys::Referenced => Ok(DeleteOutcome::Orphaned),
         }
     }
 
@@ -125,8 +129,8 @@ impl Writer<'_> {
         }
         let _lock = self.session.lock(self.names, "").await;
         match self.session.provider.members().await? {
-            Some(keys) if keys.is_empty() => self.session.provider.delete_set().await,
-            Some(_) | None => Ok(()),
+            SetKeys::Shown(keys) if keys.is_empty() => self.session.provider.delete_set().await,
+            SetKeys::Shown(_) | SetKeys::NoSet | SetKeys::NotShown | SetKeys::Referenced => Ok(()),
         }
     }
 }

@@ -112,7 +112,9 @@ fn of_secret(entry: &EntryStatus, snapshot: &Snapshot, rules: &Rules) -> Option<
 /// A set shows its keys only.
 fn of_member(entry: &EntryStatus, members: &Members) -> Option<(Drift, Evidence)> {
     let is_there = match members {
-        Members::NotAsked => return None,
+        Members::NotAsked | Members::NotShown => return None,
+        // Another writer has put it in the place of the set.
+        Members::Referenced => return Some((Drift::Changed, Evidence::Presence)),
         Members::NoSet => false,
         Members::Keys(keys) => keys.contains(&entry.name),
     };
@@ -238,20 +240,16 @@ mod tests {
     #[test]
     fn a_set_shows_its_keys_only() {
         let rules = provider::rules(ProviderKind::Pipecat);
-        let drifts = |members: Option<Vec<String>>| {
+        let drifts = |members: Members| {
             let empty = snapshot(ProviderKind::Pipecat, &[]);
-            drifted(
-                &[written()],
-                &empty,
-                &Members::answered(members),
-                rules,
-                |_, _| Evidence::Full,
-            )
-            .len()
+            drifted(&[written()], &empty, &members, rules, |_, _| Evidence::Full).len()
         };
-        assert_eq!(drifts(Some(vec!["A".to_owned()])), 0);
-        assert_eq!(drifts(Some(vec!["B".to_owned()])), 1);
-        assert_eq!(drifts(None), 1);
+        assert_eq!(drifts(Members::Keys(vec!["A".to_owned()])), 0);
+        assert_eq!(drifts(Members::Keys(vec!["B".to_owned()])), 1);
+        assert_eq!(drifts(Members::NoSet), 1);
+        assert_eq!(drifts(Members::Referenced), 1);
+        // Keys that are not shown are not missing.
+        assert_eq!(drifts(Members::NotShown), 0);
     }
 
     #[test]

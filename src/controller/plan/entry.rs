@@ -25,8 +25,28 @@ pub(crate) struct DesiredEntry {
     pub(crate) value: Result<SecretString, Failure>,
     /// The Secret that it comes from.
     pub(crate) secret: String,
-    /// Whether it is one line of text and the newline after it.
+    /// What of the text is sent as it is and hardly meant.
+    pub(crate) marks: Marks,
+}
+
+/// What a value holds that is sent as it is, and that the user hardly means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// It is one line of text and the newline after it.
     pub(crate) is_line: bool,
+    /// It begins with a byte order mark, which some editors put before UTF-8.
+    pub(crate) has_byte_order_mark: bool,
+}
+
+impl Marks {
+    /// Those of a text. A newline at the end of several lines is usual.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let newline = bytes.iter().position(|byte| *byte == b'\n');
+        Self {
+            is_line: newline.is_some_and(|newline| newline + 1 == bytes.len()),
+            has_byte_order_mark: bytes.starts_with("\u{feff}".as_bytes()),
+        }
+    }
 }
 
 /// What is done about one desired entry.

@@ -1,6 +1,6 @@
 //! What a plan lacks before it can be carried out.
 
-use super::{Change, Inputs, Members, PlannedEntry, was_written};
+use super::{Change, Inputs, Members, PlannedEntry, was_unsupported, was_written};
 use crate::{
     api::{ConflictPolicy, DeletionPolicy},
     provider::{Form, ListingNeed, Unit},
@@ -40,8 +40,7 @@ pub(crate) fn lacks(planned: &[PlannedEntry<'_>], inputs: &Inputs<'_, '_>) -> Op
         Some(Lack::Snapshot)
     } else if *inputs.members == Members::NotAsked
         && inputs.rules.unit == Unit::Set
-        && inputs.must_know()
-        && is_first_write
+        && ((inputs.must_know() && is_first_write) || is_in_doubt(planned))
     {
         Some(Lack::Members)
     } else {
@@ -49,7 +48,16 @@ pub(crate) fn lacks(planned: &[PlannedEntry<'_>], inputs: &Inputs<'_, '_>) -> Op
     }
 }
 
+/// Whether something is written that was refused because of what is there.
+fn is_in_doubt(planned: &[PlannedEntry<'_>]) -> bool {
+    let mut writes = planned.iter().filter(|entry| entry.change.is_write());
+    writes.any(|entry| entry.record.is_some_and(was_unsupported))
+}
+
 fn needs_listing(planned: &[PlannedEntry<'_>], inputs: &Inputs<'_, '_>) -> bool {
+    if is_in_doubt(planned) {
+        return true;
+    }
     if inputs.must_know() && planned.iter().any(PlannedEntry::is_first_write) {
         return true;
     }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     api::{ConflictPolicy, EntryStatus, Found, Reason},
     controller::error::Failure,
-    provider::{Remote, Rules, Unit},
+    provider::{Form, Remote, Rules, Unit},
 };
 
 /// What there was before the first write: what was recorded of it, else what is shown now. What was
@@ -44,7 +44,9 @@ pub(crate) fn foreign(
     let is_foreign_set = match inputs.rules.unit {
         Unit::Each => found == Some(Found::Foreign),
         // A set of which nothing was written is another writer's as a whole.
-        Unit::Set => matches!(inputs.members, Members::Keys(_)) && !has_part(inputs),
+        Unit::Set => {
+            matches!(inputs.members, Members::Keys(_) | Members::NotShown) && !has_part(inputs)
+        }
     };
     match inputs.set {
         Some((set, _)) if is_foreign_set => {
@@ -82,8 +84,17 @@ pub(crate) fn shown_set<'o>(inputs: &Inputs<'_, 'o>) -> Option<&'o Remote> {
 
 /// Why the set that is there cannot become what is wanted.
 pub(crate) fn unfit(inputs: &Inputs<'_, '_>) -> Option<Failure> {
-    let ((name, region), set) = (inputs.set?, shown_set(inputs)?);
+    let (name, region) = inputs.set?;
     let provider = inputs.rules.kind;
+    let shown = shown_set(inputs);
+    let is_reference = |set: &Remote| set.form == Some(Form::Reference);
+    if *inputs.members == Members::Referenced || shown.is_some_and(is_reference) {
+        let message = format!(
+            "The set {name} exists at {provider} as a reference to a store of your own (source: referenced). It is written there and not through {provider}, so this object neither writes nor deletes it. Give another setName, or remove this object."
+        );
+        return Some(Failure::config(Reason::Unsupported, message));
+    }
+    let set = shown?;
     let message = if let Some(form) = other_form(set, inputs.rules) {
         return Some(other_kind(name, form, inputs.rules));
     } else if region.is_some_and(|wanted| set.region.as_deref().is_some_and(|is| is != wanted)) {

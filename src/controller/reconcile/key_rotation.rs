@@ -13,7 +13,7 @@ use crate::{
         report::messages,
         session::{Session, raw_records},
     },
-    provider::{Form, Unit},
+    provider::{Form, SetKeys, Unit},
 };
 
 impl Reconcile<'_> {
@@ -116,7 +116,7 @@ impl Reconcile<'_> {
         let records = &session.records.verified;
         if rules.unit == Unit::Set {
             let members = session.provider.members().await.map_err(to_failure)?;
-            let Some(members) = members else {
+            let SetKeys::Shown(members) = members else {
                 return Ok(false);
             };
             let mut ours = records.iter().filter(|record| plan::was_written(record));

@@ -47,7 +47,10 @@ impl Reconcile<'_> {
             messages::suspended(outcome.failures.is_empty())
         } else {
             let choice = self.object.spec.provider.choice();
-            let done = messages::all_done(outcome.settled, &outcome.entries, choice);
+            let mut done = messages::all_done(outcome.settled, &outcome.entries, choice);
+            if let Some(remark) = &outcome.remark {
+                done.message = format!("{} {remark}", done.message);
+            }
             readiness(&outcome.failures, done)
         };
         let (readiness, mut wait) = self.schedule(readiness, &outcome);

@@ -1,31 +1,36 @@
 //! The apply step: what is recorded before anything is sent, the writes, then the deletes. Their
 //! order is load-bearing: a crash between any two of them leaves no orphan and no stale value.
 
+use jiff::{SignedDuration, Timestamp};
 use kube::{Api, ResourceExt};
 
 use super::{
     Reconcile, Stop,
     inputs::{Inputs, Planned},
+    verify::ABSENCE_COUNTS_AFTER,
 };
 use crate::{
     api::{EntryState, EntryStatus, ProviderSecret, Reason},
     controller::{
         apply::{RemovalOutcome, Writer},
         error::Failure,
+        events::Importance,
         kubernetes::{KubernetesError, bounded},
         object::ready_condition,
-        plan::{Brake, Cause, Drift, EntryOutcome, PlannedEntry},
+        plan::{self, Brake, Cause, Drift, EntryOutcome, PlannedEntry},
         report::{
-            messages,
+            messages::{self, Remark},
             outcome::{EventNote, Outcome},
-            status,
-            warnings::trailing_newlines,
+            status, warnings,
         },
         session::Session,
     },
     http::ErrorClass,
     provider::Settled,
 };
+
+/// How long a provider may apply what it accepted before a user is told.
+const LATE: SignedDuration = SignedDuration::from_mins(5);
 
 /// A plan that was carried out.
 pub(super) struct Applied<'a> {
@@ -114,8 +119,8 @@ impl Reconcile<'_> {
             .event_notes
             .extend(messages::replaced(kind, &removal.replaced));
         let recorded = self.object.status.as_ref();
-        let warnings = trailing_newlines(&entries, recorded, &inputs.sources);
-        outcome.event_notes.extend(warnings);
+        let of_values = warnings::of_values(&entries, recorded, &inputs.sources);
+        outcome.event_notes.extend(of_values);
         let written = || entries.iter().filter_map(PlannedEntry::written);
         let reported_scope = written()
             .filter_map(|written| written.scope.clone())
@@ -228,7 +233,22 @@ impl Reconcile<'_> {
             Ok(settled) => outcome.settled = settled,
             Err(error) => outcome.failures.push(session.failure(&error)),
         }
-        if outcome.settled == Settled::Failed {
+        let kind = session.choice.kind();
+        let written = outcome.entries.iter();
+        let written = written.filter_map(|entry| entry.last_write_time.as_ref());
+        let now = crate::clock::now();
+        let since = written.max().map(|time| now.duration_since(time.0));
+        let is_since = |least: SignedDuration| since.is_some_and(|since| since >= least);
+        if outcome.settled == Settled::Absent && !is_since(ABSENCE_COUNTS_AFTER) {
+            outcome.settled = Settled::Pending;
+        }
+        if outcome.settled == Settled::Pending && is_since(LATE) {
+            self.remark(outcome, messages::late(kind));
+        }
+        if outcome.settled == Settled::Absent {
+            self.note_vanished(session, outcome, now);
+        }
+        if matches!(outcome.settled, Settled::Failed | Settled::Absent) {
             // What was accepted is not there: everything is sent again.
             for entry in &mut outcome.entries {
                 entry.state = EntryState::Pending;
@@ -236,6 +256,45 @@ impl Reconcile<'_> {
                 entry.reason = Some(Reason::ProviderFailed.as_str().to_owned());
             }
         }
+    }
+
+    /// What was accepted is gone before it was ready: another writer deleted it, or the provider lost
+    /// it. It is drift like any other, with its brake.
+    fn note_vanished(&self, session: &Session<'_>, outcome: &mut Outcome, now: Timestamp) {
+        let kind = session.choice.kind();
+        let mut entries = outcome.entries.iter();
+        if entries.any(|entry| plan::is_contended(entry.drift.as_ref(), now)) {
+            outcome.failures.push(messages::vanishes(kind));
+            return;
+        }
+        for entry in &mut outcome.entries {
+            entry.drift = Some(plan::counted(entry.drift.as_ref(), now));
+        }
+        let names: Vec<String> = outcome.entries.iter().map(|one| one.name.clone()).collect();
+        let metrics = &self.context.metrics;
+        metrics.drift_detected(kind, Drift::Missing.as_str(), names.len());
+        let note = messages::drifted(kind, Drift::Missing, &names);
+        outcome.event_notes.extend(note);
+    }
+
+    /// Adds to the message of an object without failures what a user should know, and warns of it
+    /// once: status says whether that was done.
+    pub(super) fn remark(&self, outcome: &mut Outcome, remark: Remark) {
+        if !self.has_remark(&remark.text) {
+            outcome.event_notes.push(EventNote {
+                importance: Importance::Warning,
+                reason: remark.reason,
+                action: "Verify",
+                note: remark.text.clone(),
+            });
+        }
+        outcome.remark = Some(remark.text);
+    }
+
+    /// Whether status says this.
+    pub(super) fn has_remark(&self, text: &str) -> bool {
+        let ready = ready_condition(&self.object);
+        ready.is_some_and(|ready| ready.message.contains(text))
     }
 
     /// Whether everything had settled before this reconcile. Without that an answer that failed to

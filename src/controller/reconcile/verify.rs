@@ -19,15 +19,16 @@ use crate::{
         gate::Decision,
         object::recorded_sources,
         plan::{self, Drift, Evidence, Members, Shown, drifted},
+        report::messages,
         session::Session,
     },
-    http::{ErrorClass, ProviderError},
+    http::{Detail, ErrorClass, ProviderError},
     provider::Unit,
 };
 
 /// How long after our last write of a name its absence counts: some providers show what they
 /// took a little later.
-const ABSENCE_COUNTS_AFTER: SignedDuration = SignedDuration::from_secs(30);
+pub(super) const ABSENCE_COUNTS_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// After how long an empty listing is asked for again, and a failed one at the latest.
 const SOON: Duration = Duration::from_secs(5);
 const LATER: Duration = Duration::from_mins(1);
@@ -113,6 +114,13 @@ impl Reconcile<'_> {
             Err(error) => {
                 self.verify_again(patience);
                 let failure = session.failure(&error);
+                if let Some(Detail::NotWhole | Detail::TooLarge) = error.detail() {
+                    // This does not heal by itself, and deleted and changed secrets go unseen.
+                    let mut outcome = self.as_recorded(session);
+                    self.remark(&mut outcome, messages::blind(&failure));
+                    outcome.verify_in = Some(patience);
+                    return Err(outcome.into());
+                }
                 // What was synced stays so, whatever the listing suffers from; but for a bad key a
                 // person must act.
                 return Err(if failure.class == ErrorClass::Auth {
@@ -131,6 +139,11 @@ impl Reconcile<'_> {
         if let Some(entries) = self.with_baselines(session, &drift.snapshot) {
             let mut outcome = self.as_recorded(session);
             outcome.entries = entries;
+            outcome.verify_in = Some(next);
+            return Err(outcome.into());
+        }
+        if self.has_remark(messages::BLIND) {
+            let mut outcome = self.as_recorded(session);
             outcome.verify_in = Some(next);
             return Err(outcome.into());
         }

@@ -38,6 +38,15 @@ pub(crate) fn all_done(
             Reason::Progressing,
             format!("{provider} has accepted {entries} and is applying them."),
         ),
+        Settled::Absent => (
+            ReadyState::Reconciling {
+                after_failure: true,
+            },
+            Reason::ProviderFailed,
+            format!(
+                "{provider} accepted {entries} and does not show them any more. They are sent again."
+            ),
+        ),
         Settled::Failed => (
             ReadyState::Reconciling {
                 after_failure: true,
@@ -51,6 +60,50 @@ pub(crate) fn all_done(
         reason,
         message,
     }
+}
+
+/// What a user should know although nothing failed: one or two sentences.
+pub(crate) struct Remark {
+    pub(crate) reason: Reason,
+    pub(crate) text: String,
+}
+
+/// What the remark on a listing that shows too little begins with.
+pub(crate) const BLIND: &str = "What other writers change or delete is not seen:";
+
+/// The listing of the account does not show all.
+pub(crate) fn blind(failure: &Failure) -> Remark {
+    Remark {
+        reason: failure.reason,
+        text: format!("{BLIND} {}", failure.message),
+    }
+}
+
+/// The provider does not come to an end with what it accepted.
+pub(crate) fn late(kind: ProviderKind) -> Remark {
+    Remark {
+        reason: Reason::Progressing,
+        text: format!(
+            "{kind} has not said for 5 minutes that it is ready. It is asked again; look at it there if that goes on."
+        ),
+    }
+}
+
+/// What the provider accepted vanishes again and again before it is ready.
+pub(crate) fn vanishes(kind: ProviderKind) -> Failure {
+    let message = format!(
+        "What {kind} accepts vanishes there again and again before it is ready. It is left alone for some hours, or until a sync is requested; find the other writer."
+    );
+    Failure::config(Reason::Contended, message)
+}
+
+/// The provider has neither the old value nor the new one.
+pub(crate) fn missing_between(mut refused: Failure, name: &str, kind: ProviderKind) -> Failure {
+    let missing = format!(
+        " The old credential {name} was deleted for it and cannot be put back, because the operator keeps no values: {kind} has none until this succeeds."
+    );
+    refused.message.push_str(&missing);
+    refused
 }
 
 /// What is said while recorded entries are written again.

@@ -34,6 +34,8 @@ pub(crate) struct Outcome {
     pub(crate) event_notes: Vec<EventNote>,
     /// When the object is tried again, where that is not what its failures ask for.
     pub(crate) try_in: Option<Duration>,
+    /// What a user should know although nothing failed.
+    pub(crate) remark: Option<String>,
     /// When the listing is looked at again, where it is not the usual time.
     pub(crate) verify_in: Option<Duration>,
 }
@@ -63,6 +65,7 @@ impl Outcome {
             key_fingerprint: None,
             event_notes: Vec::new(),
             try_in: None,
+            remark: None,
             verify_in: None,
         }
     }

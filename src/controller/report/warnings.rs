@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 use super::outcome::EventNote;
 use crate::{
     api::{EntryState, ProviderSecretStatus, Reason},
-    controller::{events::Importance, plan::PlannedEntry},
+    controller::{
+        events::Importance,
+        plan::{DesiredEntry, PlannedEntry},
+    },
 };
 
-/// Values of one line that were sent with the newline after it: a user who wrote `echo` has one more
-/// character in an API key than meant. One warning for each Secret.
+/// Values that were sent with more than the user hardly means: one line with the newline after it, as
+/// `echo` writes it, or a text with a byte order mark before it, as some editors do. One warning of
+/// each kind for each Secret.
 ///
 /// A user is warned when the provider acknowledges the value, and not again for the version of the
 /// Secret that `recorded`, the status before this reconcile, says it was acknowledged under. So
 /// neither a restart nor an edit of a Secret's metadata repeats it: both find the value as it was
 /// recorded and send nothing. `versions` are those of the Secrets that were read.
-pub(crate) fn trailing_newlines(
+pub(crate) fn of_values(
     entries: &[PlannedEntry<'_>],
     recorded: Option<&ProviderSecretStatus>,
     versions: &[(String, String)],
@@ -28,22 +32,31 @@ pub(crate) fn trailing_newlines(
             .map(|source| &source.resource_version)
             .any(|before| now.is_some_and(|(_, now)| now == before))
     };
-    let mut by_secret: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut by_secret: BTreeMap<(&str, Kind), Vec<&str>> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.written().is_some()) {
         let desired = entry.desired;
-        let is_repeated = was_acknowledged(entry) && is_same_version(&desired.secret);
-        if desired.is_line && !is_repeated {
-            let names = by_secret.entry(&desired.secret).or_default();
+        if was_acknowledged(entry) && is_same_version(&desired.secret) {
+            continue;
+        }
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_of(desired)) {
+            let names = by_secret.entry((&desired.secret, kind)).or_default();
             names.push(&desired.name);
         }
     }
-    let warning = |(secret, names): (&str, Vec<&str>)| EventNote {
+    let warning = |((secret, kind), names): ((&str, Kind), Vec<&str>)| EventNote {
         importance: Importance::Warning,
-        reason: Reason::TrailingNewline,
+        reason: kind.reason(),
         action: "Push",
-        note: note(secret, &names),
+        note: kind.note(secret, &names),
     };
     by_secret.into_iter().map(warning).collect()
+}
+
+/// What a value holds that is hardly meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    TrailingNewline,
+    ByteOrderMark,
 }
 
 /// Whether the provider had acknowledged the entry, also where it failed to apply it later.
@@ -54,18 +67,45 @@ fn was_acknowledged(entry: &PlannedEntry<'_>) -> bool {
     })
 }
 
-fn note(secret: &str, names: &[&str]) -> String {
-    let others = match names.len() - 1 {
-        0 => String::new(),
-        1 => " So does one more entry of this Secret.".to_owned(),
-        count => format!(" So do {count} more entries of this Secret."),
-    };
-    format!(
-        "The value of entry {} from Secret {secret} is one line and ends in a newline, which is sent as it is.{others} \
-         If it is not meant, make the Secret with kubectl create secret --from-literal, or its file with printf instead of echo; \
-         in a template write |- instead of | in YAML, or use the filter trim.",
-        names.first().unwrap_or(&"")
-    )
+impl Kind {
+    const ALL: [Self; 2] = [Self::TrailingNewline, Self::ByteOrderMark];
+
+    fn is_of(self, desired: &DesiredEntry) -> bool {
+        match self {
+            Self::TrailingNewline => desired.marks.is_line,
+            Self::ByteOrderMark => desired.marks.has_byte_order_mark,
+        }
+    }
+
+    fn reason(self) -> Reason {
+        match self {
+            Self::TrailingNewline => Reason::TrailingNewline,
+            Self::ByteOrderMark => Reason::ByteOrderMark,
+        }
+    }
+
+    fn note(self, secret: &str, names: &[&str]) -> String {
+        let others = match names.len() - 1 {
+            0 => String::new(),
+            1 => " So does one more entry of this Secret.".to_owned(),
+            count => format!(" So do {count} more entries of this Secret."),
+        };
+        let (what, advice) = match self {
+            Self::TrailingNewline => (
+                "is one line and ends in a newline, which is sent as it is",
+                "If it is not meant, make the Secret with kubectl create secret --from-literal, or its file with printf instead of echo; \
+                 in a template write |- instead of | in YAML, or use the filter trim.",
+            ),
+            Self::ByteOrderMark => (
+                "begins with a byte order mark, which is sent as it is",
+                "If it is not meant, store the file as UTF-8 without one.",
+            ),
+        };
+        format!(
+            "The value of entry {} from Secret {secret} {what}.{others} {advice}",
+            names.first().unwrap_or(&"")
+        )
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +118,7 @@ mod tests {
         api::EntryStatus,
         controller::{
             error::Failure,
-            plan::{Change, DesiredEntry, EntryOutcome},
+            plan::{Change, EntryOutcome, Marks},
         },
         provider::{Options, Written},
     };
@@ -90,7 +130,10 @@ mod tests {
             options: Options::default(),
             value: Ok(SecretString::from("value\n")),
             secret: "db".to_owned(),
-            is_line,
+            marks: Marks {
+                is_line,
+                has_byte_order_mark: false,
+            },
         }
     }
 
@@ -121,7 +164,7 @@ mod tests {
         let versions = [("db".to_owned(), "2".to_owned())];
         let desired = desired("A", true);
         let entries = [planned(&desired, record.as_ref(), outcome)];
-        trailing_newlines(&entries, Some(&status), &versions).len()
+        of_values(&entries, Some(&status), &versions).len()
     }
 
     /// Cases: C-12
@@ -160,7 +203,7 @@ mod tests {
             .iter()
             .map(|desired| planned(desired, None, written()));
         let entries: Vec<PlannedEntry<'_>> = entries.collect();
-        let warnings = trailing_newlines(&entries, None, &[]);
+        let warnings = of_values(&entries, None, &[]);
         assert_eq!(warnings.len(), 1);
         let note = &warnings[0].note;
         assert!(
@@ -168,5 +211,20 @@ mod tests {
             "{note}"
         );
         assert!(!note.contains(&name("B")) && note.len() <= 1024, "{note}");
+    }
+
+    /// Cases: R-24
+    #[test]
+    fn a_byte_order_mark_is_a_warning_of_its_own() {
+        let desired = DesiredEntry {
+            marks: Marks::of(b"\xef\xbb\xbfkey\n"),
+            ..desired("A", false)
+        };
+        let written = EntryOutcome::Written(Written::default());
+        let warnings = of_values(&[planned(&desired, None, written)], None, &[]);
+        let reasons: Vec<Reason> = warnings.iter().map(|warning| warning.reason).collect();
+        assert_eq!(reasons, [Reason::TrailingNewline, Reason::ByteOrderMark]);
+        let note = &warnings[1].note;
+        assert!(note.contains("entry A from Secret db"), "{note}");
     }
 }

@@ -19,7 +19,10 @@ use self::{
 };
 use crate::{
     api::{DataFromSource, Entry, ProviderSecretSpec, Reason},
-    controller::{error::Failure, plan::DesiredEntry},
+    controller::{
+        error::Failure,
+        plan::{DesiredEntry, Marks},
+    },
     provider::{Options, Rules},
     template::Renderer,
 };
@@ -176,12 +179,11 @@ fn desired_entry(
     bytes: Result<&[u8], Failure>,
     rules: &Rules,
 ) -> DesiredEntry {
-    // A newline at the end is part of a file, and usual in a text of several lines.
-    let is_line = !rules.is_file(&options)
-        && bytes.as_ref().is_ok_and(|bytes| {
-            let newline = bytes.iter().position(|byte| *byte == b'\n');
-            newline.is_some_and(|newline| newline + 1 == bytes.len())
-        });
+    let marks = match bytes {
+        // They are part of a file.
+        Ok(bytes) if !rules.is_file(&options) => Marks::of(bytes),
+        _ => Marks::default(),
+    };
     let value = bytes.and_then(|bytes| wire_value(&name, bytes, &options, rules));
     DesiredEntry {
         folded: (rules.fold)(&name),
@@ -189,7 +191,7 @@ fn desired_entry(
         options,
         value,
         secret: secret.to_owned(),
-        is_line,
+        marks,
     }
 }
 

@@ -87,6 +87,9 @@ fn failure_of<T>(outcome: Result<T, ProviderError>) -> Option<(ErrorClass, Reaso
 
 /// No server was reached, so nothing was sent.
 const UNREACHED: Option<(ErrorClass, Reason)> = Some((ErrorClass::Transient, Reason::NetworkError));
+/// The certificate is why nothing was sent.
+const REFUSED: Option<(ErrorClass, Reason)> =
+    Some((ErrorClass::Transient, Reason::CertificateNotTrusted));
 /// The connection ended after a write may have left.
 const UNSURE: Option<(ErrorClass, Reason)> =
     Some((ErrorClass::UnknownOutcome, Reason::NetworkError));

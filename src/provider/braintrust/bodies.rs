@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::provider::{Remote, wire};
+use crate::provider::{
+    Remote,
+    wire::{self, Rest},
+};
 
 /// `CreateAISecret`, also the body of PUT and, with fewer fields, of PATCH. `secret` is never left
 /// out: without it the request would succeed and change nothing (docs/vendors.md#bt-3).
@@ -35,6 +38,8 @@ pub(super) struct Secret {
 #[derive(Deserialize)]
 pub(super) struct Listed {
     pub(super) objects: Vec<Secret>,
+    #[serde(flatten)]
+    pub(super) rest: Rest,
 }
 
 impl From<Secret> for Remote {

@@ -2,17 +2,19 @@
 //!
 //! Such a set cannot be read by itself, so everything that is known of it comes from the list. Some
 //! servers do not update one that exists (docs/vendors.md#pc-6): that is distinguished from any other
-//! refusal by the list, which showed it.
+//! refusal by the list, which showed it, and by the body of the answer.
+
+use std::fmt::Write as _;
 
 use async_trait::async_trait;
-use http::{Method, StatusCode};
+use http::Method;
 use secrecy::ExposeSecret;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::sets::{Set, inventory, put, sets, unless_busy};
+use super::sets::{inventory, put, sets, settled, unless_busy};
 use crate::{
     api::{ProviderKind, Reason},
-    http::{ApiClient, Body, Call, ErrorClass, ProviderError, Scheme},
+    http::{ApiClient, Body, Call, Detail, ErrorClass, ProviderError, Scheme},
     provider::{
         DeleteRequest, Form, Listing, ListingNeed, NamedSet, Provider, Rules, Settled, Unit, Write,
         Written, wire,
@@ -30,6 +32,7 @@ pub(crate) const RULES: Rules = Rules {
     deletes_by_name: true,
     names_scope: false,
     fold: wire::unfolded,
+    name_rule: "holds 3 to 63 characters",
     check_name,
 };
 
@@ -38,6 +41,29 @@ pub(super) struct ImagePull {
     pub(super) client: ApiClient,
     pub(super) set: String,
     pub(super) region: Option<String>,
+}
+
+impl ImagePull {
+    /// Writes a credential under the name of a set.
+    async fn put(&self, set: &str, entry: &Write<'_>) -> Result<Written, ProviderError> {
+        let Some(host) = entry.options.host.as_deref() else {
+            return Err(ProviderError::config(Reason::InvalidSpec));
+        };
+        let call = Call {
+            operation: "upsert",
+            method: Method::PUT,
+            path: &["v1", "secrets", set],
+            body: Some(Body::json(&Put {
+                is_image_pull_secret: true,
+                host,
+                secret_value: entry.value.expose_secret(),
+                region: self.region.as_deref(),
+            })?),
+            recognises: Some(refuses_updates),
+            ..Call::default()
+        };
+        put(&self.client, call).await
+    }
 }
 
 #[async_trait]
@@ -54,28 +80,31 @@ impl Provider for ImagePull {
         let [entry] = entries else {
             return Err(ProviderError::config(Reason::InvalidSpec));
         };
-        let Some(host) = entry.options.host.as_deref() else {
-            return Err(ProviderError::config(Reason::InvalidSpec));
-        };
-        let call = Call {
-            operation: "upsert",
-            method: Method::PUT,
-            path: &["v1", "secrets", &self.set],
-            body: Some(Body::json(&Put {
-                is_image_pull_secret: true,
-                host,
-                secret_value: entry.value.expose_secret(),
-                region: self.region.as_deref(),
-            })?),
-            ..Call::default()
-        };
-        match put(&self.client, call).await {
+        match self.put(&self.set, entry).await {
             // The list showed the set, so this is an update.
-            Err(error) if error.is(StatusCode::BAD_REQUEST) && entry.id.is_some() => {
+            Err(error) if is_refusal_of_updates(&error) && entry.id.is_some() => {
                 Err(error.with(ErrorClass::Config, Reason::Immutable))
             }
             answer => answer,
         }
+    }
+
+    /// By a set of another name, which is deleted at once. If one is left of a try that was cut short,
+    /// it is replaced.
+    async fn rehearse(&self, entry: &Write<'_>) -> Result<(), ProviderError> {
+        let name = trial_name(&self.set);
+        let path = ["v1", "secrets", &name];
+        let tried = match self.put(&name, entry).await {
+            Err(error) if is_refusal_of_updates(&error) => {
+                wire::delete(&self.client, &path, &[]).await?;
+                self.put(&name, entry).await
+            }
+            tried => tried,
+        };
+        tried?;
+        wire::delete(&self.client, &path, &[])
+            .await
+            .map_err(unless_busy)
     }
 
     async fn delete(&self, _entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
@@ -87,8 +116,7 @@ impl Provider for ImagePull {
     async fn settled(&self) -> Result<Settled, ProviderError> {
         let sets = sets(&self.client).await?;
         let set = sets.iter().find(|set| set.name == self.set);
-        // Accepted and not yet shown, or gone since: either way it is not ready.
-        Ok(set.map_or(Settled::Pending, Set::settled))
+        Ok(set.map_or(Settled::Absent, |set| settled(set.status.as_deref())))
     }
 
     fn set(&self) -> Option<NamedSet<'_>> {
@@ -97,6 +125,43 @@ impl Provider for ImagePull {
             region: self.region.as_deref(),
         })
     }
+}
+
+fn is_refusal_of_updates(error: &ProviderError) -> bool {
+    error.detail() == Some(&Detail::Recognised)
+}
+
+/// Whether the body of a refusal says that an image pull secret that exists is not updated, by its text
+/// or its code (docs/vendors.md#pc-6). A refusal of the value has the same status and code, and must
+/// never cost the credential that works.
+fn refuses_updates(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Refusal {
+        #[serde(default)]
+        error: String,
+        #[serde(default)]
+        code: String,
+    }
+    let Ok(Refusal { error, code }) = serde_json::from_slice(body) else {
+        return false;
+    };
+    let (text, code) = (error.to_ascii_lowercase(), code.to_ascii_lowercase());
+    let says = |words: &[&str]| words.iter().all(|word| text.contains(word));
+    says(&["cannot update", "image pull secret"])
+        || says(&["image pull secret", "delete and recreate"])
+        || (code.contains("image_pull") && code.contains("update"))
+}
+
+/// The name of the set that a credential is tried under. It is the same for each try, so that what one
+/// leaves behind is found by the next.
+fn trial_name(set: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, set.as_bytes());
+    let mut name = "provider-secrets-trial-".to_owned();
+    for byte in &digest.as_ref()[..8] {
+        // Writing to a String does not fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
 }
 
 /// `ImagePullSecretRequest`, with the region of the newer documents.
@@ -116,5 +181,44 @@ fn check_name(name: &str) -> Result<(), Reason> {
         Ok(())
     } else {
         Err(Reason::InvalidKeyName)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(
+        r#"{"error": "Cannot update existing image pull secrets. Delete and recreate instead.", "code": "GENERIC_BAD_REQUEST"}"#,
+        true
+    )]
+    #[case(r#"{"error": "cannot update existing Image Pull Secrets"}"#, true)]
+    #[case(r#"{"code": "IMAGE_PULL_SECRET_UPDATE_NOT_ALLOWED"}"#, true)]
+    #[case(
+        r#"{"error": "Invalid request format", "code": "GENERIC_BAD_REQUEST"}"#,
+        false
+    )]
+    #[case(
+        r#"{"error": "The host of the image pull secret is not a URL"}"#,
+        false
+    )]
+    #[case(r#"{"error": "Secret set already exists in region us-west"}"#, false)]
+    #[case(r#"{"error": null}"#, false)]
+    #[case("<html>Cannot update existing image pull secrets</html>", false)]
+    #[case("", false)]
+    fn only_the_refusal_of_updates_is_one(#[case] body: &str, #[case] expected: bool) {
+        assert_eq!(refuses_updates(body.as_bytes()), expected);
+    }
+
+    #[test]
+    fn a_trial_has_a_name_that_sets_may_have_and_that_is_always_the_same() {
+        let longest = "a".repeat(63);
+        let name = trial_name(&longest);
+        assert_eq!(check_name(&name), Ok(()));
+        assert_eq!(name, trial_name(&longest));
+        assert_ne!(name, trial_name("regcred"));
     }
 }

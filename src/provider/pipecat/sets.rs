@@ -7,7 +7,10 @@ use serde_json::{Map, Value};
 use crate::{
     api::Reason,
     http::{ApiClient, Call, ErrorClass, ProviderError},
-    provider::{Form, Listing, Remote, Settled, Written},
+    provider::{
+        Form, Listing, Remote, Settled, Written,
+        wire::{Pages, Rest},
+    },
 };
 
 /// Every set of the organization.
@@ -17,8 +20,10 @@ pub(super) async fn sets(client: &ApiClient) -> Result<Vec<Set>, ProviderError> 
         path: &["v1", "secrets"],
         ..Call::default()
     };
-    let listing: Listed = client.call(call).await?.json()?;
-    Ok(listing.sets)
+    let mut pages = Pages::of(client);
+    let Listed { sets, rest } = pages.read(call).await?;
+    pages.end(&rest, sets.len())?;
+    Ok(sets)
 }
 
 pub(super) async fn inventory(client: &ApiClient) -> Result<Listing, ProviderError> {
@@ -67,17 +72,30 @@ pub(super) struct Pair<'a> {
 #[derive(Deserialize)]
 pub(super) struct Listed {
     pub(super) sets: Vec<Set>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
-/// A set in the list (with a name and a type) or by itself (without).
+/// A set in the list.
 #[derive(Deserialize)]
 pub(super) struct Set {
     #[serde(default)]
     pub(super) name: String,
     pub(super) r#type: Option<String>,
+    pub(super) source: Option<String>,
     pub(super) region: Option<String>,
     pub(super) status: Option<String>,
+}
+
+/// A set by itself.
+#[derive(Deserialize)]
+pub(super) struct SetAnswer {
+    pub(super) source: Option<String>,
+    pub(super) status: Option<String>,
+    /// Absent where the keys are not shown (docs/vendors.md#pc-12).
     pub(super) secrets: Option<Vec<Field>>,
+    #[serde(flatten)]
+    pub(super) rest: Rest,
 }
 
 #[derive(Deserialize)]
@@ -86,29 +104,35 @@ pub(super) struct Field {
     pub(super) field_name: String,
 }
 
-impl Set {
-    pub(super) fn settled(&self) -> Settled {
-        match self.status.as_deref() {
-            // An older server has no status: what it accepted is there.
-            None | Some("ready") => Settled::Ready,
-            Some("failed") => Settled::Failed,
-            Some(_) => Settled::Pending,
-        }
+/// Where a set is on its way, by its `status`.
+pub(super) fn settled(status: Option<&str>) -> Settled {
+    match status {
+        // An older server has no status: what it accepted is there.
+        None | Some("ready") => Settled::Ready,
+        Some("failed") => Settled::Failed,
+        Some(_) => Settled::Pending,
     }
+}
+
+/// Whether a set refers to a store of the user's own, by its `source` (docs/vendors.md#pc-12).
+pub(super) fn is_referenced(source: Option<&str>) -> bool {
+    source == Some("referenced")
 }
 
 impl From<Set> for Remote {
     fn from(set: Set) -> Self {
-        let is_image_pull = set.r#type.as_deref() == Some("imagePullSecret");
+        let form = if is_referenced(set.source.as_deref()) {
+            Form::Reference
+        } else if set.r#type.as_deref() == Some("imagePullSecret") {
+            Form::ImagePull
+        } else {
+            Form::Text
+        };
         Self {
             // A set has no id but its name, which no other set of the organization has.
             id: Some(set.name.clone()).filter(|name| is_set_name(name)),
             name: set.name,
-            form: Some(if is_image_pull {
-                Form::ImagePull
-            } else {
-                Form::Text
-            }),
+            form: Some(form),
             region: set.region,
             ..Self::default()
         }

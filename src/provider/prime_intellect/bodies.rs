@@ -1,8 +1,11 @@
 //! The bodies of requests and answers, under the names of the vendor's API document.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::provider::{Form, Remote, wire};
+use crate::provider::{
+    Form, Remote,
+    wire::{self, Rest},
+};
 
 /// What is needed of whoami.
 #[derive(Deserialize)]
@@ -45,8 +48,39 @@ pub(super) struct Secret {
     #[serde(default)]
     pub(super) is_file: bool,
     pub(super) user_id: Option<String>,
-    pub(super) team_id: Option<String>,
+    #[serde(default)]
+    pub(super) team_id: Team,
     pub(super) updated_at: Option<String>,
+}
+
+/// What an answer says of a secret's team.
+#[derive(Default)]
+pub(super) enum Team {
+    /// The field is not there (docs/vendors.md#pi-2): it is of the scope that was asked for.
+    #[default]
+    NotSaid,
+    /// Null: it is a personal secret.
+    Personal,
+    /// The id of the team.
+    Of(String),
+}
+
+impl<'de> Deserialize<'de> for Team {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let team = Option::deserialize(deserializer)?;
+        Ok(team.map_or(Self::Personal, Self::Of))
+    }
+}
+
+impl Secret {
+    /// Whether it is in the scope that was asked for: a team, or the user where there is none.
+    pub(super) fn is_of(&self, team: Option<&str>) -> bool {
+        match &self.team_id {
+            Team::NotSaid => true,
+            Team::Personal => team.is_none(),
+            Team::Of(id) => team == Some(id),
+        }
+    }
 }
 
 /// `GenericResponse[SecretResponse]`.
@@ -62,6 +96,8 @@ pub(super) struct Page {
     pub(super) total_count: Option<usize>,
     #[serde(rename = "totalCount")]
     pub(super) total_count_camel: Option<usize>,
+    #[serde(flatten)]
+    pub(super) rest: Rest,
 }
 
 impl Page {

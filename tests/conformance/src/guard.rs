@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use provider_secrets::{
     api::Reason,
     http::ProviderError,
-    provider::{DeleteRequest, Listing, Provider, Rules, Settled, Unit, Write, Written},
+    provider::{DeleteRequest, Listing, Provider, Rules, SetKeys, Settled, Unit, Write, Written},
 };
 
 use crate::names;
@@ -64,7 +64,7 @@ impl Provider for Guarded {
         Ok(listed)
     }
 
-    async fn members(&self) -> Result<Option<Vec<String>>, ProviderError> {
+    async fn members(&self) -> Result<SetKeys, ProviderError> {
         self.inner.members().await
     }
 

@@ -69,7 +69,7 @@ fn template_like_text_in_values_and_around_them_is_literal() {
             "}}",
             "${HOME} $(id) %s",
             "<&>\"'\\",
-            "nul\0 and\r\nnewline\n",
+            "\u{1} and\r\nnewline\n",
         ];
         let values: Vec<String> = odd
             .iter()

@@ -48,7 +48,7 @@ const CASES_PER_GROUP: [(char, &str, Numbers); 12] = [
     (
         'R',
         "Reports of users of such operators",
-        Of(&[1, 3, 5, 8, 9, 11, 19, 20]),
+        Of(&[1, 3, 4, 5, 7, 8, 9, 11, 14, 17, 19, 20, 23, 24, 26]),
     ),
 ];
 

@@ -1,7 +1,13 @@
 //! The command line: what it prints, exit codes, and one line for what is wrong before anything
 //! is done.
 
-use std::{net::TcpListener, path::Path, time::Duration};
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
 
 use assert_cmd::Command;
 
@@ -137,7 +143,7 @@ fn crds_prints_the_committed_definition() {
 
 #[test]
 fn a_wrong_command_line_is_refused_in_one_line() {
-    let cases: [(&[&str], &[&str]); 19] = [
+    let cases: [(&[&str], &[&str]); 20] = [
         (&[], &["command", "--help"]),
         (&["walk"], &["walk"]),
         (&["--nonsense"], &["--nonsense"]),
@@ -146,6 +152,10 @@ fn a_wrong_command_line_is_refused_in_one_line() {
         (&["crds", "--nonsense"], &["--nonsense"]),
         (&["run", "--log-format=xml"], &["xml", "--log-format"]),
         (&["run", "--log-level=loud=very=x"], &["--log-level"]),
+        (
+            &["run", "--log-level=inof"],
+            &["--log-level", "inof", "did you mean info?"],
+        ),
         (
             &["run", "--max-concurrent-reconciles=0"],
             &["--max-concurrent-reconciles"],
@@ -203,6 +213,11 @@ fn a_wrong_variable_is_refused_like_a_wrong_flag() {
         ),
         ("PROVIDER_SECRETS_MAX_CONCURRENT_RECONCILES", "0", "0"),
         ("PROVIDER_SECRETS_LOG_LEVEL", "loud=very=x", "level"),
+        (
+            "RUST_LOG",
+            "degub",
+            "RUST_LOG: \"degub\" is no log level, did you mean debug?",
+        ),
         ("PROVIDER_SECRETS_WATCH_NAMESPACES", "one two", "one two"),
     ];
     for (variable, value, part) in cases {
@@ -269,4 +284,111 @@ fn an_address_that_is_taken_is_named() {
         let ended = provider_secrets(&arguments, &[("KUBECONFIG", &kubeconfig)]);
         assert_refused(&ended, &["cannot listen", &address]);
     }
+}
+
+/// What a run says until it fails, because nothing answers where its kubeconfig leads. `extra` comes
+/// after the flags that make it end.
+fn ended(extra: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let directory = tempfile::tempdir().expect("a directory is made");
+    let kubeconfig = kubeconfig(directory.path());
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it has an address");
+    let metrics = format!("--metrics-bind-address={address}");
+    let base = [
+        "run",
+        "--log-level=info",
+        "--health-probe-bind-address=127.0.0.1:0",
+        &metrics,
+    ];
+    let environment = [environment, &[("KUBECONFIG", kubeconfig.as_str())]].concat();
+    provider_secrets(&[&base, extra].concat(), &environment)
+}
+
+/// Cases: R-14
+#[test]
+fn a_proxy_in_the_environment_is_no_obstacle() {
+    for proxy in [
+        "http://proxy.invalid:3128",
+        "socks4://proxy.invalid",
+        "::bad",
+    ] {
+        for variable in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY"] {
+            let environment = [(variable, proxy), ("NO_PROXY", "localhost,,*.bad/33,")];
+            let ended = ended(&[], &environment);
+            // It has come past the cluster.
+            assert_refused(&ended, &["cannot listen"]);
+        }
+    }
+}
+
+/// Cases: R-04
+#[test]
+fn of_a_repeated_flag_the_last_one_wins() {
+    for (first, last) in [
+        ("--log-level=nonsense", "--log-level=info"),
+        (
+            "--metrics-per-resource=true",
+            "--metrics-per-resource=false",
+        ),
+        ("--verify-interval=10m", "--verify-interval=20m"),
+        (
+            "--max-concurrent-reconciles=1",
+            "--max-concurrent-reconciles=2",
+        ),
+        ("--deletion-timeout=1m", "--deletion-timeout=2m"),
+        ("--max-calls-per-account=1", "--max-calls-per-account=2"),
+        ("--pod-name=one", "--pod-name=two"),
+    ] {
+        assert_refused(&ended(&[first, last], &[]), &["cannot listen"]);
+    }
+    let ended = ended(
+        &[
+            "--log-format=json",
+            "--log-format=text",
+            "--log-level=debug",
+            "--log-level=nonsense",
+        ],
+        &[],
+    );
+    assert_refused(&ended, &["nonsense"]);
+    let directory = tempfile::tempdir().expect("a directory is made");
+    let kubeconfig = kubeconfig(directory.path());
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it has an address").to_string();
+    let last = format!("--metrics-bind-address={address}");
+    let arguments = [
+        "run",
+        "--log-level=error",
+        "--health-probe-bind-address=127.0.0.1:0",
+        "--metrics-bind-address=127.0.0.1:0",
+        &last,
+    ];
+    let ended = provider_secrets(&arguments, &[("KUBECONFIG", &kubeconfig)]);
+    assert_refused(&ended, &["cannot listen", &address]);
+}
+
+#[test]
+fn a_log_that_goes_into_a_pipe_has_no_colours() {
+    let directory = tempfile::tempdir().expect("a directory is made");
+    let mut running = std::process::Command::new(env!("CARGO_BIN_EXE_provider-secrets"))
+        .args(["run", "--log-format=text"])
+        .args([
+            "--metrics-bind-address=:0",
+            "--health-probe-bind-address=:0",
+        ])
+        .env_clear()
+        .env("KUBECONFIG", kubeconfig(directory.path()))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let log = BufReader::new(running.stderr.take().expect("it is piped"));
+    let started = log
+        .lines()
+        .map(|line| line.expect("it logs text"))
+        .find(|line| line.contains("started"));
+    running.kill().expect("it is killed");
+    running.wait().expect("it ends");
+    let started = started.expect("it starts");
+    assert!(!started.contains('\u{1b}'), "{started:?}");
+    assert!(started.contains("INFO started"), "{started:?}");
 }

@@ -35,6 +35,7 @@ async fn the_operator_knows_every_flag_of_the_chart() {
         "--set=endpoints.braintrust/eu=https://two.example",
         "--set=metrics.enabled=false,concurrency.maxCallsPerAccount=256",
         "--set=concurrency.maxConcurrentReconciles=1000",
+        "--set=basetenAuthorization=bearer",
         "--set=scope.mode=Namespaces,scope.namespaces={one,two}",
         "--set=log.level=info\\,provider_secrets=debug,log.format=text",
     ];

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use simulator::baseten::Spelling;
 
 use super::{assert_stalled, bodies, case, entry, requests, spec};
-use crate::harness::{Target, TestCase, run};
+use crate::harness::{Target, TestCase, TestEnv, run};
 
 const BOTH: [Target; 2] = [Target::BasetenWorkspace, Target::BasetenTeam];
 
@@ -188,6 +188,26 @@ fn what_is_there_already_is_overwritten_and_keeps_its_id() {
             let status = case.wait_ready("taken").await.status.expect("a status");
             case.wait_held(&[("hf-token", &value)]).await;
             assert_eq!(status.entries[0].remote_id, before);
+            case.finish().await;
+        }
+    });
+}
+
+#[test]
+fn the_key_is_sent_as_bearer_where_the_flag_says_so() {
+    run(async {
+        let env = TestEnv::fresh(&["--baseten-authorization=bearer"]).await;
+        for target in [BOTH[0], BOTH[1], Target::Braintrust] {
+            let case = TestCase::new(&env, target).await;
+            if target != Target::Braintrust {
+                let baseten = env.simulator().baseten();
+                baseten.set_variants(&case.account, |variants| variants.bearer = true);
+            }
+            case.synced("target", &json!({})).await;
+            for request in case.account.requests() {
+                let sent = request.header("authorization").unwrap_or_default();
+                assert!(sent.starts_with("Bearer "), "{sent}");
+            }
             case.finish().await;
         }
     });

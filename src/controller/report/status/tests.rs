@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     api::{Condition, Found},
     controller::{
-        plan::DesiredEntry,
+        plan::{DesiredEntry, Marks},
         report::conditions::{Readiness, ReadyState, conditions, readiness},
     },
     http::ErrorClass,
@@ -44,7 +44,7 @@ fn planned(change: Change, record: Option<EntryStatus>) -> PlannedEntry<'static>
             options: Options::default(),
             value: Ok(SecretString::from("new")),
             secret: "source".to_owned(),
-            is_line: false,
+            marks: Marks::default(),
         }),
         record: record.map(kept),
         digest: Some("new".to_owned()),

@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     api::{ImagePullSecret, ImagePullSource, Reason},
-    controller::{error::Failure, plan::DesiredEntry},
+    controller::{
+        error::Failure,
+        plan::{DesiredEntry, Marks},
+    },
     provider::{Options, Rules},
 };
 
@@ -25,15 +28,15 @@ pub(crate) fn image_pull(
 ) -> DesiredEntry {
     let source = spec.source();
     let field = format!("spec.provider.{}.imagePullSecret.host", rules.kind.member());
-    let (login, is_line) = source.map_or_else(
-        || (Err(no_source()), false),
+    let (login, marks) = source.map_or_else(
+        || (Err(no_source()), Marks::default()),
         |source| login(set, source, sources, &field),
     );
     let login = login.and_then(|login| {
         (rules.check_name)(set).map_err(|reason| {
             let message = format!(
-                "{} does not take the set name {set}. Give another setName.",
-                rules.kind
+                "{} does not take the set name {set}: a name {}. Give another setName.",
+                rules.kind, rules.name_rule
             );
             Failure::config(reason, message)
         })?;
@@ -52,23 +55,23 @@ pub(crate) fn image_pull(
         },
         value,
         secret: source.map_or_else(String::new, |source| source.secret_name().to_owned()),
-        is_line,
+        marks,
     }
 }
 
-/// The credential, and whether it is one line of text that is sent with the newline after it. `field`
-/// is where the spec may name the registry.
+/// The credential, and what of its text is sent and hardly meant. `field` is where the spec may name
+/// the registry.
 fn login(
     set: &str,
     source: ImagePullSource<'_>,
     sources: &Sources,
     field: &str,
-) -> (Result<Login, Failure>, bool) {
+) -> (Result<Login, Failure>, Marks) {
     let secret = source.secret_name();
     let data = match sources.get(secret) {
         Some(Ok(data)) => data,
-        Some(Err(failure)) => return (Err(failure.clone()), false),
-        None => return (Err(missing(secret)), false),
+        Some(Err(failure)) => return (Err(failure.clone()), Marks::default()),
+        None => return (Err(missing(secret)), Marks::default()),
     };
     match source {
         ImagePullSource::Config { host, .. } => {
@@ -78,18 +81,21 @@ fn login(
                 None if data.contains_key(OLD_CONFIG) => Err(old(secret)),
                 None => Err(no_config(secret)),
             };
-            (login, false)
+            (login, Marks::default())
         }
         ImagePullSource::Key { key, host } => match data.get(&key.key) {
             Some(bytes) => {
-                let newline = bytes.iter().position(|byte| *byte == b'\n');
-                let is_line =
-                    is_plain(bytes) && newline.is_some_and(|newline| newline + 1 == bytes.len());
+                // In base64 they are no part of the credential.
+                let marks = if is_plain(bytes) {
+                    Marks::of(bytes)
+                } else {
+                    Marks::default()
+                };
                 let login = from_key(bytes, host);
                 let to_failure = |fault| key_failure(&fault, secret, &key.key, field);
-                (login.map_err(to_failure), is_line)
+                (login.map_err(to_failure), marks)
             }
-            None => (Err(no_key(secret, &key.key, set)), false),
+            None => (Err(no_key(secret, &key.key, set)), Marks::default()),
         },
     }
 }

@@ -87,7 +87,7 @@ pub(crate) fn from_config(json: &[u8], host: Option<&str>) -> Result<Login, Faul
         Some(host) => config
             .auths
             .iter()
-            .find(|(name, _)| bare(name) == bare(host))
+            .find(|(name, _)| registry(name) == registry(host))
             .ok_or_else(|| Fault::NoSuchHost(Registries::of(&config)))?,
         None if config.auths.len() > 1 => return Err(Fault::Several(Registries::of(&config))),
         None => config.auths.first_key_value().ok_or(Fault::Empty)?,
@@ -131,7 +131,8 @@ pub(crate) fn is_plain(bytes: &[u8]) -> bool {
 fn encoded(pair: &[u8]) -> Result<SecretString, Fault> {
     let colon = pair.iter().position(|byte| *byte == b':');
     let has_both = colon.is_some_and(|colon| colon > 0 && colon + 1 < pair.len());
-    if has_both {
+    // NUL is of a text in UTF-16.
+    if has_both && !pair.contains(&0) {
         Ok(SecretString::from(STANDARD.encode(pair)))
     } else {
         Err(Fault::NotUserToken)
@@ -156,6 +157,17 @@ fn bare(host: &str) -> String {
         .or_else(|| bare.strip_suffix("/v2"))
         .unwrap_or(bare);
     bare.trim_end_matches('/').to_owned()
+}
+
+/// A registry whatever it is called: Docker Hub has three names (docs/reference.md#image-pull-secrets).
+fn registry(host: &str) -> String {
+    const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+    let bare = bare(host);
+    if DOCKER_HUB.contains(&bare.as_str()) {
+        DOCKER_HUB[0].to_owned()
+    } else {
+        bare
+    }
 }
 
 fn without_scheme(host: &str) -> &str {

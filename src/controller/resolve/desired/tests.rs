@@ -134,9 +134,9 @@ fn more_than_500_entries_are_refused() {
 
 #[rstest]
 #[case::text(
-    b"line\r\n\0\xef\xbb\xbf{{x}}",
+    b"line\r\n\x01\xef\xbb\xbf{{x}}",
     ProviderKind::Baseten,
-    Ok("line\r\n\0\u{feff}{{x}}")
+    Ok("line\r\n\u{1}\u{feff}{{x}}")
 )]
 #[case::empty(b"", ProviderKind::Baseten, Err(Reason::EmptyValue))]
 #[case::binary(&[0xff, 0x00], ProviderKind::Braintrust, Err(Reason::InvalidEncoding))]
@@ -151,6 +151,85 @@ fn a_text_is_sent_as_it_is_or_refused(
         shown(&desired),
         [("NAME".to_owned(), expected.map(str::to_owned))]
     );
+}
+
+/// Cases: R-24
+#[rstest]
+#[case::little_endian(b"k\0e\0y\0", "looks like UTF-16")]
+#[case::big_endian(b"\0k\0e\0y", "looks like UTF-16")]
+#[case::one_nul(b"key\0", "holds NUL")]
+#[case::with_its_mark(b"\xff\xfek\0e\0y\0", "looks like UTF-16")]
+#[case::the_other_mark(b"\xfe\xff\0k\0e\0y", "looks like UTF-16")]
+fn a_text_full_of_nul_is_refused_and_a_file_is_not(#[case] bytes: &[u8], #[case] part: &str) {
+    let secrets = sources(&[("s", &[("k", bytes)])]);
+    let mut file = one("FILE");
+    file["primeIntellect"] = json!({"isFile": true});
+    for kind in ProviderKind::ALL {
+        let mut data = vec![one("NAME")];
+        data.extend((kind == ProviderKind::PrimeIntellect).then(|| file.clone()));
+        let desired = desired(&json!({"data": data}), &secrets, kind).unwrap();
+        for entry in &desired.entries {
+            let Err(failure) = &entry.value else {
+                assert_eq!(entry.name, "FILE");
+                continue;
+            };
+            assert_eq!(failure.reason, Reason::InvalidEncoding);
+            assert!(failure.message.contains(part), "{}", failure.message);
+        }
+    }
+}
+
+/// Cases: R-24
+#[test]
+fn a_byte_order_mark_is_known_and_sent_as_it_is() {
+    let secrets = sources(&[("s", &[("k", b"\xef\xbb\xbfkey".as_slice())])]);
+    let desired = desired(
+        &json!({"data": [one("NAME")]}),
+        &secrets,
+        ProviderKind::Baseten,
+    );
+    let entry = &desired.unwrap().entries[0];
+    assert!(entry.marks.has_byte_order_mark && !entry.marks.is_line);
+    let sent = entry.value.as_ref().map(ExposeSecret::expose_secret);
+    assert_eq!(sent.ok(), Some("\u{feff}key"));
+}
+
+#[test]
+fn a_name_that_is_not_taken_is_told_with_the_rule_and_the_way_out() {
+    let bad = "bad/key";
+    for (kind, rule) in [
+        (
+            ProviderKind::Baseten,
+            "letters, digits, `-`, `.` and `_` only",
+        ),
+        (
+            ProviderKind::PrimeIntellect,
+            "upper-case letters, digits and `_` only",
+        ),
+        (
+            ProviderKind::Pipecat,
+            "letters, digits, `-` and `_` only, at most 64",
+        ),
+        (ProviderKind::Braintrust, "no control characters"),
+    ] {
+        let name = if kind == ProviderKind::Braintrust {
+            "bad\nkey"
+        } else {
+            bad
+        };
+        let secrets = sources(&[("s", &[(name, b"value".as_slice())])]);
+        let from = json!({"dataFrom": [{"secretRef": {"name": "s"}}]});
+        let desired = desired(&from, &secrets, kind).unwrap();
+        let failure = desired.entries[0].value.as_ref().unwrap_err();
+        assert_eq!(failure.reason, Reason::InvalidKeyName);
+        for part in [rule, "Rename", "nameTransform", "exclude"] {
+            assert!(
+                failure.message.contains(part),
+                "{part}: {}",
+                failure.message
+            );
+        }
+    }
 }
 
 #[test]

@@ -109,7 +109,10 @@ pub(crate) fn wire_value(
     (rules.check_name)(name).map_err(|reason| {
         Failure::config(
             reason,
-            format!("{provider} does not take the name {name}. Choose another name."),
+            format!(
+                "{provider} does not take the name {name}: a name {}. Rename the entry; if it is a key that came with dataFrom, give nameTransform or prefix there, or leave it out with exclude.",
+                rules.name_rule
+            ),
         )
     })?;
     if bytes.is_empty() {
@@ -131,9 +134,22 @@ pub(crate) fn wire_value(
         return Ok(SecretString::from(encoded));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| {
-        let message =
-            format!("The value of entry {name} is not UTF-8 text, and {provider} takes text only.");
+        let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+        let hint = if is_utf16 {
+            " It looks like UTF-16: store it as UTF-8."
+        } else {
+            ""
+        };
+        let message = format!(
+            "The value of entry {name} is not UTF-8 text, and {provider} takes text only.{hint}"
+        );
         Failure::config(Reason::InvalidEncoding, message)
     })?;
+    if text.contains('\0') {
+        let message = format!(
+            "The value of entry {name} looks like UTF-16: it holds NUL, which is no part of a text. Store it as UTF-8."
+        );
+        return Err(Failure::config(Reason::InvalidEncoding, message));
+    }
     Ok(SecretString::from(text))
 }

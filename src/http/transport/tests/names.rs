@@ -14,7 +14,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::{io::AsyncWriteExt as _, time::Instant};
 
 use super::{
-    KEY, NAME, UNREACHED, VALUE, client, failure_of, over,
+    KEY, NAME, REFUSED, UNREACHED, VALUE, client, failure_of, over,
     peer::{self, FINE, LAST},
     read, session,
     tls::{Authority, Identity},
@@ -134,10 +134,10 @@ async fn a_name_that_comes_to_mean_another_server_is_not_told_a_byte() {
     let session = session(&transport, &format!("https://{NAME}"), KEY);
     dns.are(provider);
     read(&session).await.expect("the provider");
-    for address in [other, bare] {
+    for (address, failure) in [(other, REFUSED), (bare, UNREACHED)] {
         dns.are(address);
-        assert_eq!(failure_of(write(&session).await), UNREACHED);
-        assert_eq!(failure_of(read(&session).await), UNREACHED);
+        assert_eq!(failure_of(write(&session).await), failure);
+        assert_eq!(failure_of(read(&session).await), failure);
     }
     assert_eq!(sent.requests().len(), 1);
     assert_eq!((other_sent.connections(), bare_sent.connections()), (2, 2));

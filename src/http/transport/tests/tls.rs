@@ -15,11 +15,15 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{
-    KEY, NAME, UNREACHED, VALUE, client, failure_of, over,
+    KEY, NAME, REFUSED, UNREACHED, VALUE, client, failure_of, over,
     peer::{self, LAST, Seen},
     read, session, write,
 };
-use crate::http::ApiClient;
+use crate::http::{
+    ApiClient,
+    CertificateFault::{Expired, NotTrusted, NotYetValid, OtherHost},
+    Detail, RefusedCertificate,
+};
 
 /// A CA.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -119,7 +123,7 @@ pub(super) fn named(client: ClientBuilder, address: SocketAddr) -> ApiClient {
     session(&over(client), &format!("https://{NAME}"), KEY)
 }
 
-/// Cases: P-27
+/// Cases: P-27, R-26
 #[tokio::test]
 async fn a_certificate_that_proves_nothing_is_refused_before_a_byte_is_sent() {
     let (authority, stranger) = (Authority::new(), Authority::new());
@@ -128,22 +132,42 @@ async fn a_certificate_that_proves_nothing_is_refused_before_a_byte_is_sent() {
     let mut early = parameters(&[NAME]);
     early.not_before = date_time_ymd(4000, 1, 1);
     let good = authority.issue(&[NAME]);
+    let (other, part) = (
+        authority.issue(&["other.invalid"]),
+        authority.issue(&["invalid"]),
+    );
     let table = [
-        ("good", good, false),
-        ("expired", authority.issue_as(&expired), true),
-        ("not valid yet", authority.issue_as(&early), true),
-        ("self-signed", Identity::self_signed(), true),
-        ("of another name", authority.issue(&["other.invalid"]), true),
-        ("of a part of the name", authority.issue(&["invalid"]), true),
-        ("of an unknown CA", stranger.issue(&[NAME]), true),
+        ("good", good, None),
+        ("expired", authority.issue_as(&expired), Some(Expired)),
+        (
+            "not valid yet",
+            authority.issue_as(&early),
+            Some(NotYetValid),
+        ),
+        ("self-signed", Identity::self_signed(), Some(NotTrusted)),
+        ("of another name", other, Some(OtherHost)),
+        ("of a part of the name", part, Some(OtherHost)),
+        (
+            "of an unknown CA",
+            stranger.issue(&[NAME]),
+            Some(NotTrusted),
+        ),
     ];
-    for (what, identity, is_refused) in table {
+    for (what, identity, fault) in table {
         let (address, seen) = identity.serve(LAST).await;
         let session = named(authority.trusted(), address);
         for outcome in [read(&session).await, write(&session).await] {
-            let expected = UNREACHED.filter(|_| is_refused);
-            assert_eq!(failure_of(outcome), expected, "{what}");
+            let found = outcome.err();
+            let class = found.as_ref().map(|error| (error.class, error.reason));
+            assert_eq!(class, fault.and(REFUSED), "{what}");
+            let refused = found.and_then(|error| error.detail);
+            let expected = fault.map(|fault| {
+                let host = NAME.to_owned();
+                Box::new(Detail::Certificate(RefusedCertificate { host, fault }))
+            });
+            assert_eq!(refused, expected, "{what}");
         }
+        let is_refused = fault.is_some();
         let requests = if is_refused { 0 } else { 2 };
         assert_eq!(seen.connections(), 2, "{what}");
         assert_eq!(seen.requests().len(), requests, "{what}");
@@ -211,7 +235,7 @@ async fn a_certificate_that_turns_bad_is_refused_on_the_next_connection() {
         let session = named(authority.trusted(), address);
         read(&session).await.expect("a good certificate");
         let known = seen.bytes().len();
-        assert_eq!(failure_of(write(&session).await), UNREACHED);
+        assert_eq!(failure_of(write(&session).await), REFUSED);
         assert_eq!((seen.connections(), seen.requests().len()), (2, 1));
         assert_eq!(seen.bytes().len(), known, "not a byte");
         write(&session).await.expect("a good certificate again");

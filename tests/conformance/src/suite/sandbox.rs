@@ -53,7 +53,7 @@ impl Sandbox<'_> {
         for _ in 0..LOOKS {
             match patiently(|| self.provider.settled()).await? {
                 Settled::Ready => return Ok(()),
-                Settled::Pending => sleep(LOOK).await,
+                Settled::Pending | Settled::Absent => sleep(LOOK).await,
                 // One that failed is sent again, as the operator does.
                 Settled::Failed => {
                     self.send_set(pairs).await?;
@@ -121,7 +121,7 @@ impl Sandbox<'_> {
             return Ok(self.found(name).await?.len());
         }
         let keys = patiently(|| self.provider.members()).await?;
-        let keys = keys.unwrap_or_default();
+        let keys = keys.into_shown();
         Ok(keys.iter().filter(|key| *key == name).count())
     }
 

@@ -3,7 +3,7 @@
 use http::Method;
 use provider_secrets::{
     http::{Body, Call, ErrorClass},
-    provider::{Form, Provider, Settled},
+    provider::{Form, Provider, SetKeys, Settled},
 };
 use serde_json::json;
 
@@ -18,7 +18,7 @@ pub(super) async fn members(run: &Run) -> Result<Outcome, Failure> {
         return Ok(Outcome::NotOffered);
     }
     let sandbox = run.sandbox("members")?;
-    if patiently(|| sandbox.provider.members()).await?.is_some() {
+    if patiently(|| sandbox.provider.members()).await? != SetKeys::NoSet {
         return Err(Failure::new("a set that was not made has keys"));
     }
     let (first, second) = (sandbox.name("A"), sandbox.name("B"));
@@ -26,7 +26,7 @@ pub(super) async fn members(run: &Run) -> Result<Outcome, Failure> {
         .write_set(&[(&first, "one"), (&second, "two")])
         .await?;
     let keys = patiently(|| sandbox.provider.members()).await?;
-    let mut keys = keys.unwrap_or_default();
+    let mut keys = keys.into_shown();
     keys.sort();
     sandbox.expect_value(&second, "two")?;
     if keys == [first, second] {
@@ -49,7 +49,7 @@ pub(super) async fn unnamed_keys(run: &Run) -> Result<Outcome, Failure> {
     sandbox.write_set(&[(&second, "three")]).await?;
     sandbox.expect_value(&second, "three")?;
     let keys = patiently(|| sandbox.provider.members()).await?;
-    match keys.unwrap_or_default().len() {
+    match keys.into_shown().len() {
         1 => Ok(Outcome::observed("they are removed")),
         2 => Ok(Outcome::observed("they stay")),
         _ => Err(Failure::new("the set has keys that were not written")),
@@ -73,8 +73,8 @@ pub(super) async fn delete_keys(run: &Run) -> Result<Outcome, Failure> {
     sandbox.expect(&second, 0).await?;
     let left = patiently(|| sandbox.provider.members()).await?;
     Ok(Outcome::observed(match left {
-        Some(_) => "the empty set stays",
-        None => "the set goes with it",
+        SetKeys::NoSet => "the set goes with it",
+        _ => "the empty set stays",
     }))
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn delete_set(run: &Run) -> Result<Outcome, Failure> {
     for _ in 0..2 {
         patiently(|| sandbox.provider.delete_set()).await?;
         sandbox.expect(&name, 0).await?;
-        if patiently(|| sandbox.provider.members()).await?.is_some() {
+        if patiently(|| sandbox.provider.members()).await? != SetKeys::NoSet {
             return Err(Failure::new("a set that was deleted is there"));
         }
     }
@@ -107,8 +107,8 @@ pub(super) async fn settles(run: &Run) -> Result<Outcome, Failure> {
     }
     let sandbox = run.sandbox("settles")?;
     let name = sandbox.name("A");
-    if patiently(|| sandbox.provider.settled()).await? != Settled::Pending {
-        return Err(Failure::new("a set that was not made is ready"));
+    if patiently(|| sandbox.provider.settled()).await? != Settled::Absent {
+        return Err(Failure::new("a set that was not made is there"));
     }
     sandbox.send_set(&[(&name, "one")]).await?;
     let at_first = patiently(|| sandbox.provider.settled()).await?;
@@ -116,6 +116,7 @@ pub(super) async fn settles(run: &Run) -> Result<Outcome, Failure> {
     Ok(Outcome::observed(match at_first {
         Settled::Ready => "it is ready at once",
         Settled::Pending => "it is pending at first",
+        Settled::Absent => "it is not shown at first",
         Settled::Failed => "it failed and was sent again",
     }))
 }

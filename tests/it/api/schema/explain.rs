@@ -55,6 +55,30 @@ fn no_list_item_of_spec_has_a_default() {
 }
 
 #[test]
+fn every_choice_says_what_each_value_does_and_which_one_is_the_default() {
+    let (mut choices, mut wrong) = (0, Vec::new());
+    walk(&schema(), "", &mut |path, field| {
+        let Some(values) = field["enum"].as_array() else {
+            return;
+        };
+        choices += 1;
+        let text = field["description"].as_str().unwrap_or_default();
+        let words: Vec<&str> = text
+            .split(|letter: char| !letter.is_alphanumeric())
+            .collect();
+        let values = values.iter().filter_map(Value::as_str);
+        let is_chosen = path.starts_with(".spec").then_some("default");
+        for word in values.chain(is_chosen) {
+            if !words.contains(&word) {
+                wrong.push(format!("{path} does not say {word}: {text:?}"));
+            }
+        }
+    });
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(choices >= 7, "{choices}");
+}
+
+#[test]
 fn every_text_and_list_has_a_bound() {
     let mut unbounded = Vec::new();
     walk(&schema(), "", &mut |path, field| {

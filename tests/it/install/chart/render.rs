@@ -117,6 +117,7 @@ async fn values_become_flags() {
             "--health-probe-bind-address=:8081",
             "--max-concurrent-reconciles=32",
             "--max-calls-per-account=8",
+            "--baseten-authorization=api-key",
             "--log-level=info",
             "--log-format=json",
         ]
@@ -126,7 +127,7 @@ async fn values_become_flags() {
         "--set=endpoints.braintrust/eu=https://two.example",
         "--set=extraArgs={--another-flag=1}",
         "--set=metrics.enabled=false,metrics.perResource=false",
-        "--set=probes.port=9081,log.format=text",
+        "--set=probes.port=9081,log.format=text,basetenAuthorization=bearer",
         "--set=concurrency.maxConcurrentReconciles=1000",
     ])
     .await;
@@ -139,6 +140,7 @@ async fn values_become_flags() {
             "--health-probe-bind-address=:9081",
             "--max-concurrent-reconciles=1000",
             "--max-calls-per-account=8",
+            "--baseten-authorization=bearer",
             "--log-level=info",
             "--log-format=text",
             "--endpoint=baseten=https://one.example",

@@ -80,6 +80,37 @@ fn a_host_is_found_whatever_its_spelling(
     );
 }
 
+/// Cases: R-23
+#[test]
+fn docker_hub_is_one_registry_under_each_of_its_names() {
+    let names = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+    let spellings = names.iter().flat_map(|name| {
+        ["", "https://", "http://"].iter().flat_map(move |scheme| {
+            ["", "/", "/v1", "/v1/", "/v2", "/v2/"].map(|path| format!("{scheme}{name}{path}"))
+        })
+    });
+    let spellings: Vec<String> = spellings.collect();
+    for kept in &spellings {
+        let file = auths(&["ghcr.io", kept]);
+        for named in &spellings {
+            let (host, credential) = config(&file, Some(named)).unwrap();
+            assert!(host.ends_with(kept.as_str()), "{kept} {named}: {host}");
+            assert_eq!(credential, PAIR);
+        }
+    }
+    for other in [
+        "docker.io.example.com",
+        "my.docker.io",
+        "docker.io/team",
+        "docker.com",
+    ] {
+        assert!(
+            config(&auths(&[other]), Some("docker.io")).is_err(),
+            "{other}"
+        );
+    }
+}
+
 #[test]
 fn one_registry_is_taken_and_several_are_not() {
     assert_eq!(config(&json!({"auths": {}}), None), Err(Fault::Empty));
@@ -118,6 +149,7 @@ fn a_registry_is_a_host(#[case] name: &str) {
 #[case::no_user(":token", Err(Fault::NotUserToken))]
 #[case::no_token("user:", Err(Fault::NotUserToken))]
 #[case::empty("", Err(Fault::NotUserToken))]
+#[case::utf_16("u\0s\0:\0t\0", Err(Fault::NotUserToken))]
 fn a_key_holds_a_pair_or_its_base64(#[case] text: &str, #[case] expected: Result<&str, Fault>) {
     let expected = expected.map(|credential| ("https://ghcr.io".to_owned(), credential.to_owned()));
     assert_eq!(shown(from_key(text.as_bytes(), "ghcr.io")), expected);
@@ -138,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sent_is_what_was_stored(user in "[^:]{1,20}", token in ".{1,40}") {
+    fn what_is_sent_is_what_was_stored(user in "[^:\\x00]{1,20}", token in "[^\n\\x00]{1,40}") {
         let pair = format!("{user}:{token}");
         let plain = from_key(pair.as_bytes(), "ghcr.io").unwrap();
         let stored = json!({"auths": {"ghcr.io": {"username": user, "password": token}}}).to_string();

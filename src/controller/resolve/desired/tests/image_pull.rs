@@ -38,7 +38,10 @@ fn it_has_the_name_of_the_set_and_the_host_as_an_option() {
     assert_eq!(entry.options.host.as_deref(), Some("https://ghcr.io"));
     let form = provider::IMAGE_PULL_RULES.form_of(&entry.options);
     assert_eq!(form, provider::Form::ImagePull);
-    assert_eq!((entry.secret.as_str(), entry.is_line), ("s", false));
+    assert_eq!(
+        (entry.secret.as_str(), entry.marks),
+        ("s", Marks::default())
+    );
 }
 
 #[rstest]
@@ -49,7 +52,7 @@ fn only_a_newline_that_is_sent_is_told(#[case] bytes: &[u8], #[case] is_line: bo
     let key = json!({"host": "ghcr.io", "secretKeyRef": {"name": "s", "key": "auth"}});
     let desired = image_pull(&key, &[("auth", bytes)]);
     assert!(desired.entries[0].value.is_ok());
-    assert_eq!(desired.entries[0].is_line, is_line);
+    assert_eq!(desired.entries[0].marks.is_line, is_line);
 }
 
 #[rstest]

@@ -76,7 +76,7 @@ fn one_line_with_a_newline_is_known_and_sent_as_it_is(#[case] value: &str, #[cas
     for entry in &desired.entries {
         assert_eq!(entry.secret, "s");
         assert_eq!(
-            entry.is_line,
+            entry.marks.is_line,
             is_line && entry.name != "FILE",
             "{}",
             entry.name

@@ -1,7 +1,7 @@
 //! Rotation, where the provider updates an image pull secret and where it refuses to.
 
 use serde_json::json;
-use simulator::{Action, Fault, pipecat::ImagePullUpdate};
+use simulator::{Action, Answer, Fault, pipecat::ImagePullUpdate};
 
 use super::{
     apply, assert_stalled, by_another, from_regcred, host, login, registry, spec, wait_credential,
@@ -10,6 +10,17 @@ use crate::harness::{Target, TestCase, TestEnv, run, traces, until};
 
 const PUT: &str = "PUT /v1/secrets/agents";
 const DELETE: &str = "DELETE /v1/secrets/agents";
+/// A credential is tried under another name before the one that works is deleted.
+const TRY: [&str; 2] = ["PUT trial", "DELETE trial"];
+
+/// The writes so far; the name of a trial is made of a hash.
+fn writes(case: &TestCase<'_>) -> Vec<String> {
+    let shortened = |line: String| match line.split_once(" /v1/secrets/provider-secrets-trial-") {
+        Some((method, _)) => format!("{method} trial"),
+        None => line,
+    };
+    case.writes().into_iter().map(shortened).collect()
+}
 
 /// Says that what refuses an update is deleted and created.
 async fn allow_recreate(case: &TestCase<'_>, name: &str) {
@@ -72,12 +83,13 @@ fn a_refused_rotation_waits_for_a_person() {
         allow_recreate(&case, "refused").await;
         case.wait_ready("refused").await;
         wait_credential(&case, &two).await;
-        assert_eq!(case.writes(), [PUT, PUT, PUT, PUT, DELETE, PUT]);
+        assert_eq!(writes(&case)[..4], [PUT; 4]);
+        assert_eq!(writes(&case)[4..], [TRY[0], TRY[1], DELETE, PUT]);
         // And from now on it goes by itself.
         let three = login(&case, "three").await;
         wait_credential(&case, &three).await;
         case.wait_ready("refused").await;
-        assert_eq!(case.writes()[6..], [PUT, DELETE, PUT]);
+        assert_eq!(writes(&case)[8..], [PUT, TRY[0], TRY[1], DELETE, PUT]);
         case.finish().await;
     });
 }
@@ -89,13 +101,14 @@ fn what_was_deleted_and_could_not_be_created_is_created_later() {
         apply(&case, "busy", &from_regcred()).await;
         allow_recreate(&case, "busy").await;
         case.wait_ready("busy").await;
-        // The refusal ends, and the create after the deletion fails.
-        let fault = Fault::status(503).method("PUT").skip(1).times(2);
+        // The refusal and the trial end, and the create after the deletion fails.
+        let fault = Fault::status(503).method("PUT").skip(2).times(2);
         case.account.add_fault(fault);
         let two = login(&case, "two").await;
         wait_credential(&case, &two).await;
         case.wait_ready("busy").await;
-        assert_eq!(case.writes(), [PUT, PUT, DELETE, PUT, PUT, PUT]);
+        let expected = [PUT, PUT, TRY[0], TRY[1], DELETE, PUT, PUT, PUT];
+        assert_eq!(writes(&case), expected);
         case.finish().await;
     });
 }
@@ -109,12 +122,12 @@ fn a_crash_between_deletion_and_creation_is_made_good() {
         apply(&case, "crashed", &from_regcred()).await;
         allow_recreate(&case, "crashed").await;
         case.wait_ready("crashed").await;
-        let fault = Fault::new(Action::Hang).method("PUT").skip(1);
+        let fault = Fault::new(Action::Hang).method("PUT").skip(2);
         case.account.add_fault(fault.forever());
         let two = login(&case, "two").await;
         until("the set is gone and its create hangs", async || {
             let writes = case.writes();
-            if case.held().is_empty() && writes.len() >= 3 {
+            if case.held().is_empty() && writes.len() >= 5 {
                 Ok(())
             } else {
                 Err(format!("{writes:?}"))
@@ -169,6 +182,70 @@ fn a_refused_create_is_no_refused_update() {
         case.wait_ready("rejected").await;
         wait_credential(&case, &credential).await;
         assert!(!case.writes().contains(&DELETE.to_owned()));
+        case.finish().await;
+    });
+}
+
+/// The vendor's refusal of a value has the same status and code as that of an update.
+#[test]
+fn a_value_that_is_not_taken_never_costs_the_one_that_works() {
+    run(async {
+        let (case, one) = registry(|_| {}).await;
+        apply(&case, "kept", &from_regcred()).await;
+        allow_recreate(&case, "kept").await;
+        case.wait_ready("kept").await;
+        let refused = || {
+            Fault::new(Action::Answer(Answer {
+                status: 400,
+                body: r#"{"error": "Invalid request format", "code": "GENERIC_BAD_REQUEST"}"#
+                    .to_owned(),
+                ..Answer::default()
+            }))
+            .method("PUT")
+        };
+        // The value is refused at once; or the update is, and the value when it is tried.
+        let deletes = || {
+            let writes = case.writes();
+            writes.iter().filter(|write| **write == DELETE).count()
+        };
+        for skip in [0, 1] {
+            let before = deletes();
+            case.account.add_fault(refused().skip(skip).forever());
+            login(&case, &format!("refused-{skip}")).await;
+            let object = case.wait_reason("kept", "Rejected").await;
+            assert_stalled(&object, "Rejected", "answered 400");
+            wait_credential(&case, &one).await;
+            assert_eq!(deletes(), before);
+            case.account.clear_faults();
+            login(&case, "one").await;
+            case.wait_ready("kept").await;
+        }
+        case.finish().await;
+    });
+}
+
+#[test]
+fn a_credential_that_is_missing_between_deletion_and_creation_is_told() {
+    run(async {
+        let (case, _) = registry(|_| {}).await;
+        apply(&case, "missing", &from_regcred()).await;
+        allow_recreate(&case, "missing").await;
+        case.wait_ready("missing").await;
+        let fault = Fault::status(400).method("PUT").skip(2).forever();
+        case.account.add_fault(fault);
+        let two = login(&case, "two").await;
+        let object = case.wait_reason("missing", "Rejected").await;
+        let conditions = &object.status.expect("a status").conditions;
+        let message = &conditions[0].message;
+        assert!(
+            message.contains("Pipecat has none until this succeeds"),
+            "{message}"
+        );
+        assert_eq!(case.held().len(), 0);
+        // It is tried again soon, and not only after a change.
+        case.account.clear_faults();
+        case.wait_ready("missing").await;
+        wait_credential(&case, &two).await;
         case.finish().await;
     });
 }

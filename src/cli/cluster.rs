@@ -1,0 +1,125 @@
+//! The way to the API server: of a kubeconfig, or of the ServiceAccount of the pod.
+//!
+//! Variables such as `HTTPS_PROXY` have no say in it. They are meant for the way to the internet, and
+//! a proxy on the way to the API server would see its answers, or break them off. A proxy is used if
+//! the cluster of the kubeconfig names one (`proxy-url`), as in kubectl.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use http::{HeaderValue, Uri};
+use hyper_timeout::TimeoutConnector;
+use hyper_util::{
+    client::legacy::{
+        Builder,
+        connect::{HttpConnector, proxy::Tunnel},
+    },
+    rt::TokioExecutor,
+};
+use kube::{
+    Client, Config,
+    client::{Body, ConfigExt as _},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use percent_encoding::percent_decode_str;
+use tower::{BoxError, ServiceBuilder};
+
+/// How long a connection to the API server may say nothing: longer than a watch lasts, after a
+/// connection has been idle as long as it may.
+const SILENCE: Duration = Duration::from_secs(295);
+
+/// Takes the place of a proxy, so that kube does not look for one in the environment. No connection is
+/// made to it.
+const NO_PROXY: &str = "http://none.invalid";
+
+/// The client of the API server, or why there is none.
+pub(super) async fn client() -> Result<Client, String> {
+    let (config, proxy) = match Kubeconfig::read() {
+        Ok(kubeconfig) => of_kubeconfig(kubeconfig).await,
+        Err(_) => None,
+    }
+    .or_else(in_cluster)
+    .ok_or("there is neither a usable kubeconfig nor a ServiceAccount")?;
+    let config = bounded(config);
+    let unusable = "the kubeconfig or its certificates cannot be used";
+    let Some(proxy) = proxy else {
+        return Client::try_from(config).map_err(|_| unusable.to_owned());
+    };
+    let is_known = |proxy: &Uri| matches!(proxy.scheme_str(), Some("http" | "https"));
+    let proxy = proxy.parse().ok().filter(is_known);
+    let proxy =
+        proxy.ok_or("the proxy-url of the kubeconfig must begin with http:// or https://")?;
+    through(&proxy, &config).map_err(|_| unusable.to_owned())
+}
+
+/// The configuration of the current context, and the proxy that its cluster names.
+async fn of_kubeconfig(mut kubeconfig: Kubeconfig) -> Option<(Config, Option<String>)> {
+    let context = kubeconfig.current_context.as_deref();
+    let mut contexts = kubeconfig.contexts.iter();
+    let context = contexts.find(|one| Some(one.name.as_str()) == context)?;
+    let cluster = context.context.as_ref()?.cluster.clone();
+    let mut proxy = None;
+    for named in &mut kubeconfig.clusters {
+        let Some(found) = &mut named.cluster else {
+            continue;
+        };
+        let named_proxy = found.proxy_url.replace(NO_PROXY.to_owned());
+        if named.name == cluster {
+            proxy = named_proxy.filter(|proxy| !proxy.is_empty());
+        }
+    }
+    let options = KubeConfigOptions::default();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    Some((config.ok()?, proxy))
+}
+
+fn in_cluster() -> Option<(Config, Option<String>)> {
+    Some((Config::incluster().ok()?, None))
+}
+
+fn bounded(mut config: Config) -> Config {
+    config.proxy_url = None;
+    // The queue and the watches retry by themselves; kube's own retry would hide an outage for
+    // minutes (docs/architecture.md#calls-to-the-api-server).
+    config.default_retry = false;
+    // Nothing else bounds a list, and the opening of a watch, that are never answered.
+    config.read_timeout = Some(SILENCE);
+    config
+}
+
+/// A client whose connections go through a proxy.
+fn through(proxy: &Uri, config: &Config) -> kube::Result<Client> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    let to_proxy = config.rustls_https_connector_with_connector(tcp)?;
+    let mut tunnel = Tunnel::new(proxy.clone(), to_proxy);
+    if let Some(authorization) = authorization(proxy) {
+        tunnel = tunnel.with_auth(authorization);
+    }
+    let connector = config.rustls_https_connector_with_connector(tunnel)?;
+    let mut connector = TimeoutConnector::new(connector);
+    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_read_timeout(config.read_timeout);
+    connector.set_write_timeout(config.write_timeout);
+    let connections = Builder::new(TokioExecutor::new()).build::<_, Body>(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(connections);
+    Ok(Client::new(service, config.default_namespace.clone()))
+}
+
+/// What the user and password of the proxy's URL are to the proxy.
+fn authorization(proxy: &Uri) -> Option<HeaderValue> {
+    let (user, _) = proxy.authority()?.as_str().rsplit_once('@')?;
+    let plain = percent_decode_str(user).collect::<Vec<u8>>();
+    let encoded = base64::engine::general_purpose::STANDARD.encode(plain);
+    let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, api::ListParams};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    time::{Instant, timeout},
+};
+
+use super::*;
+
+/// Cases: A-06
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_never_answered_is_given_up() {
+    // Another test may have done so.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let _silent = listener.accept().await;
+        std::future::pending::<()>().await;
+    });
+    let config = Config::new(format!("http://{address}").parse().unwrap());
+    let client = Client::try_from(bounded(config)).unwrap();
+    assert!((205..=296).contains(&patience_of(client).await));
+}
+
+/// How many seconds a list that is never answered takes to fail.
+async fn patience_of(client: Client) -> u64 {
+    let secrets: Api<Secret> = Api::all(client);
+    let began = Instant::now();
+    let parameters = ListParams::default();
+    let listed = timeout(Duration::from_hours(1), secrets.list(&parameters));
+    assert!(listed.await.expect("it is given up").is_err());
+    began.elapsed().as_secs()
+}
+
+/// A kubeconfig with two clusters, of which the second is not the current one.
+fn kubeconfig(proxies: [Option<&str>; 2]) -> Kubeconfig {
+    let cluster = |name: &str, proxy: Option<&str>| serde_json::json!({"name": name, "cluster": {"server": "http://api.invalid", "proxy-url": proxy}});
+    let config = serde_json::json!({
+        "clusters": [cluster("one", proxies[0]), cluster("two", proxies[1])],
+        "contexts": [{"name": "here", "context": {"cluster": "one", "user": "none"}}],
+        "current-context": "here",
+    });
+    serde_json::from_value(config).unwrap()
+}
+
+/// Cases: R-14
+#[tokio::test]
+async fn the_proxy_is_that_of_the_current_cluster() {
+    let (one, two) = (Some("http://one.invalid:1"), Some("http://two.invalid:2"));
+    for (proxies, expected) in [
+        ([None, None], None),
+        ([None, two], None),
+        ([Some(""), two], None),
+        ([one, two], one),
+    ] {
+        let (config, proxy) = of_kubeconfig(kubeconfig(proxies)).await.unwrap();
+        assert_eq!(proxy.as_deref(), expected);
+        assert_eq!(bounded(config).proxy_url, None);
+    }
+}
+
+/// Cases: R-14
+#[tokio::test]
+async fn a_proxy_that_the_kubeconfig_names_is_asked_for_the_api_server() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = vec![0; 4096];
+        let read = stream.read(&mut bytes).await.unwrap();
+        stream
+            .write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+            .await
+            .unwrap();
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    });
+    let proxy = format!("http://us%40er:pa%3Ass@{address}").parse().unwrap();
+    let config = bounded(Config::new("https://api.invalid:6443".parse().unwrap()));
+    let secrets: Api<Secret> = Api::all(through(&proxy, &config).unwrap());
+    assert!(secrets.list(&ListParams::default()).await.is_err());
+    let asked = asked.await.unwrap();
+    assert!(
+        asked.starts_with("CONNECT api.invalid:6443 HTTP/1.1\r\n"),
+        "{asked}"
+    );
+    let encoded = base64::engine::general_purpose::STANDARD.encode("us@er:pa:ss");
+    assert!(asked.contains(&format!("Basic {encoded}\r\n")), "{asked}");
+}
+
+/// Cases: A-06
+#[tokio::test(start_paused = true)]
+async fn a_list_through_a_proxy_that_says_nothing_is_given_up() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let _silent = listener.accept().await;
+        std::future::pending::<()>().await;
+    });
+    let config = bounded(Config::new("https://api.invalid".parse().unwrap()));
+    let client = through(&proxy.parse().unwrap(), &config).unwrap();
+    assert!(patience_of(client).await <= 296);
+}

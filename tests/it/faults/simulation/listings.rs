@@ -1,0 +1,71 @@
+//! Listings that show less than there is: nothing is made of what they lack, and it is said.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simulator::{Action, Answer, Fault};
+use tokio::time::sleep;
+
+use super::{
+    races::{at_each, synced, writes},
+    world::World,
+};
+use crate::harness::Target;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// A listing of nothing that tells of more.
+fn first_of_more(target: Target) -> Value {
+    let items = match target {
+        Target::BasetenTeam | Target::BasetenWorkspace => "secrets",
+        Target::PrimeIntellect => "data",
+        Target::Pipecat => "sets",
+        Target::Braintrust => "objects",
+    };
+    json!({items: [], "pagination": {"has_more": true, "cursor": "abc"}})
+}
+
+fn message(world: &World) -> String {
+    let object = world.object().expect("the object");
+    let conditions = object["status"]["conditions"].as_array().cloned();
+    let mut conditions = conditions.unwrap_or_default().into_iter();
+    let ready = conditions.find(|condition| condition["type"] == "Ready");
+    ready.expect("it was acted on")["message"].to_string()
+}
+
+/// Cases: R-17
+#[test]
+fn a_listing_that_begins_to_be_paged_is_no_drift_and_is_said() {
+    at_each(async |world| {
+        synced(world).await;
+        let before = writes(world, "A_KEY");
+        world.account.add_fault(
+            Fault::new(Action::Answer(Answer {
+                status: 200,
+                body: first_of_more(world.target).to_string(),
+                ..Answer::default()
+            }))
+            .method("GET")
+            .forever(),
+        );
+        sleep(MINUTE * 45).await;
+        assert_eq!(writes(world, "A_KEY"), before, "{:?}", world.target);
+        assert!(world.notes("DriftDetected").is_empty());
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        let said = message(world);
+        assert!(
+            said.contains("is not seen") && said.contains("not whole"),
+            "{said}"
+        );
+        let notes = world.notes("UnexpectedResponse");
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        world.account.clear_faults();
+        sleep(MINUTE * 15).await;
+        assert!(
+            !message(world).contains("is not seen"),
+            "{}",
+            message(world)
+        );
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}

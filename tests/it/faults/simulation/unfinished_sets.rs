@@ -1,0 +1,213 @@
+//! Pipecat sets that are accepted and do not come to be, or that the vendor does not show.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simulator::{Action, Answer, Fault};
+use tokio::time::sleep;
+
+use super::{
+    races::writes,
+    world::{World, data, simulate, value},
+};
+use crate::harness::Target;
+
+const SET: &str = "agents";
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Plays at Pipecat, with a source, where nothing is there and a set needs so long.
+fn play(ready_after: Duration, play: impl AsyncFn(&mut World) + Copy) {
+    simulate(async {
+        let mut world = World::new(Target::Pipecat);
+        world.source(&[("a", "a1"), ("b", "b1")]);
+        world.without_foreign_set();
+        let pipecat = world.remote.simulator().pipecat();
+        pipecat.set_variants(&world.account, |variants| {
+            variants.ready_after = ready_after;
+        });
+        world.up();
+        play(&mut world).await;
+        world.down().await;
+    });
+}
+
+/// The message of the object's condition Ready.
+fn message(world: &World) -> String {
+    let object = world.object().expect("the object");
+    let conditions = object["status"]["conditions"].as_array().cloned();
+    let mut conditions = conditions.unwrap_or_default().into_iter();
+    let ready = conditions.find(|condition| condition["type"] == "Ready");
+    ready.expect("it was acted on")["message"].to_string()
+}
+
+fn answers(body: &Value) -> Fault {
+    Fault::new(Action::Answer(Answer {
+        status: 200,
+        body: body.to_string(),
+        ..Answer::default()
+    }))
+    .method("GET")
+    .forever()
+}
+
+/// From now on the vendor shows the set in this way: in the list, and by itself.
+fn shown(world: &World, members: &Value) {
+    world.account.clear_faults();
+    let by_itself = members.clone();
+    let mut listed = members.clone();
+    listed["name"] = SET.into();
+    let single = answers(&by_itself).path_contains("/v1/secrets/");
+    world.account.add_fault(single);
+    let list = answers(&json!({"sets": [listed]})).path_contains("/v1/secrets");
+    world.account.add_fault(list);
+}
+
+fn deletes(world: &World) -> usize {
+    let requests = world.account.requests();
+    let deletes = requests
+        .iter()
+        .filter(|one| one.line().starts_with("DELETE"));
+    deletes.count()
+}
+
+/// Cases: R-07
+#[test]
+fn a_set_that_vanishes_while_it_is_pending_is_written_again_after_30_seconds() {
+    play(MINUTE * 20, async |world| {
+        world.entries(&[("A_KEY", "a")]);
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(writes(world, "A_KEY"), 1);
+        let gone = world.account.foreign_delete(None, SET);
+        gone.expect("the set is deleted");
+        sleep(Duration::from_secs(19)).await;
+        assert_eq!(writes(world, "A_KEY"), 1, "absence does not count yet");
+        let most = Duration::from_secs(35);
+        let written = |world: &World| world.held().get("A_KEY") == Some(&value("a1"));
+        world.wait("it is written again", most, written).await;
+        let notes = world.notes("DriftDetected");
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].contains("A_KEY"), "{notes:?}");
+        sleep(MINUTE * 25).await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        assert_eq!(writes(world, "A_KEY"), 2);
+    });
+}
+
+/// Cases: R-07
+#[test]
+fn a_set_that_always_vanishes_is_written_a_few_times_and_no_more() {
+    play(MINUTE * 20, async |world| {
+        world.entries(&[("A_KEY", "a")]);
+        for _ in 0..240 {
+            sleep(Duration::from_secs(15)).await;
+            let _ = world.account.foreign_delete(None, SET);
+        }
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Contended"));
+        assert_eq!(writes(world, "A_KEY"), 4);
+    });
+}
+
+/// Cases: R-07
+#[test]
+fn a_set_that_stays_pending_for_5_minutes_is_said_once() {
+    play(MINUTE * 20, async |world| {
+        world.entries(&[("A_KEY", "a")]);
+        sleep(MINUTE * 4).await;
+        let said = |world: &World| world.notes("Progressing").len();
+        assert_eq!((said(world), writes(world, "A_KEY")), (0, 1));
+        assert!(!message(world).contains("5 minutes"), "{}", message(world));
+        sleep(MINUTE * 2).await;
+        assert_eq!(said(world), 1, "{:?}", world.notes("Progressing"));
+        assert!(message(world).contains("5 minutes"), "{}", message(world));
+        // Nor is it said again by the next process.
+        world.down().await;
+        world.up();
+        sleep(MINUTE * 8).await;
+        assert_eq!((said(world), writes(world, "A_KEY")), (1, 1));
+        sleep(MINUTE * 8).await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        assert!(!message(world).contains("5 minutes"), "{}", message(world));
+    });
+}
+
+/// The vendor shows no keys of a set in a region of the user's own, and not whether it is ready.
+#[test]
+fn a_set_that_is_not_shown_is_said_and_its_keys_stay() {
+    play(Duration::from_secs(2), async |world| {
+        world.spec(&json!({"data": data(&[("A_KEY", "a")]), "deletionPolicy": "Delete"}));
+        world.quiet().await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        shown(world, &json!({"region": "pce-1", "status": "unknown"}));
+        // Keys that are not shown are not missing.
+        sleep(MINUTE * 25).await;
+        assert_eq!(writes(world, "A_KEY"), 1);
+        assert!(world.notes("DriftDetected").is_empty());
+        world.rotate("a2");
+        sleep(MINUTE * 7).await;
+        assert_eq!(world.held()["A_KEY"], value("a2"));
+        assert!(message(world).contains("5 minutes"), "{}", message(world));
+        assert_eq!(world.notes("Progressing").len(), 1);
+        world.delete();
+        world.quiet().await;
+        assert!(world.object().is_none(), "nothing is in its way");
+        assert_eq!(deletes(world), 0);
+        let left = world.notes("DeletionSkipped");
+        assert!(left.len() == 1 && left[0].contains("A_KEY"), "{left:?}");
+    });
+}
+
+/// docs/vendors.md#pc-14
+#[test]
+fn a_referenced_set_is_neither_written_nor_deleted() {
+    for policy in ["Retain", "Delete"] {
+        for conflict in ["Overwrite", "Fail"] {
+            play(Duration::from_secs(2), async |world| {
+                shown(world, &json!({"source": "referenced", "status": "unknown"}));
+                let policies = json!({"deletionPolicy": policy, "conflictPolicy": conflict});
+                world.spec(&policies);
+                world.entries(&[("A_KEY", "a")]);
+                sleep(MINUTE).await;
+                let reason = world.ready_reason("object");
+                assert_eq!(reason.as_deref(), Some("Unsupported"), "{policies}");
+                assert!(message(world).contains("referenced"), "{}", message(world));
+                world.rotate("a2");
+                sleep(MINUTE * 60 * 8).await;
+                world.delete();
+                world.quiet().await;
+                assert!(world.object().is_none(), "{policies}");
+                assert_eq!(world.account.writes().len(), 0, "{policies}");
+            });
+        }
+    }
+}
+
+/// docs/vendors.md#pc-14
+#[test]
+fn a_set_that_becomes_a_reference_is_left_alone_from_then_on() {
+    play(Duration::from_secs(2), async |world| {
+        world.spec(&json!({"data": data(&[("A_KEY", "a")]), "deletionPolicy": "Delete"}));
+        world.quiet().await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        shown(world, &json!({"source": "referenced", "status": "unknown"}));
+        sleep(MINUTE * 12).await;
+        let reason = world.ready_reason("object");
+        assert_eq!(reason.as_deref(), Some("Unsupported"), "{}", message(world));
+        let before = world.account.writes().len();
+        world.rotate("a2");
+        sleep(MINUTE * 60 * 8).await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Unsupported"));
+        assert_eq!(world.account.writes().len(), before);
+        // When the vendor shows a set of its own again, it is written.
+        world.account.clear_faults();
+        world.request_sync("now");
+        sleep(MINUTE).await;
+        assert_eq!(world.held()["A_KEY"], value("a2"));
+        shown(world, &json!({"source": "referenced", "status": "unknown"}));
+        let before = world.account.writes().len();
+        world.delete();
+        world.quiet().await;
+        assert!(world.object().is_none());
+        assert_eq!(world.account.writes().len(), before);
+        assert_eq!(world.notes("DeletionSkipped").len(), 1);
+    });
+}
