@@ -6,6 +6,7 @@ use std::{
         Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -103,6 +104,17 @@ impl<'a> TestCase<'a> {
         }
         case.secret("credential", &[("api-key", &case.key)]).await;
         case
+    }
+
+    /// Makes Pipecat an older server, at which a set is ready when its write is answered: for tests that count what a
+    /// write costs, and events of it.
+    pub(crate) fn ready_at_once(&self) {
+        if self.target == Target::Pipecat {
+            let pipecat = self.env.simulator().pipecat();
+            pipecat.set_variants(&self.account, |variants| {
+                variants.ready_after = Duration::ZERO;
+            });
+        }
     }
 
     /// The id of the default team at Baseten.
