@@ -15,7 +15,7 @@ use provider_secrets::api::{Condition, ProviderSecret};
 use serde_json::{Value, json};
 use simulator::{Account, Exchange};
 
-use super::{CANARY, Target, TestEnv, invariants, until};
+use super::{CANARY, Target, TestEnv, invariants, until, violations};
 
 /// Stands for the Baseten team of a test case in the lines of requests: its id differs in each account.
 const TEAM: &str = "{team}";
@@ -258,6 +258,16 @@ impl<'a> TestCase<'a> {
     /// As [`Self::finish`], where the test left these names at the provider on purpose.
     pub(crate) async fn finish_leaving(self, names: &[&str]) {
         invariants::check(&self, names).await;
+    }
+}
+
+impl Drop for TestCase<'_> {
+    /// Holds what the operator sent against the vendors' documents, also where a test does not check the invariants.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let violations = violations(&self.account.requests());
+            assert!(violations.is_empty(), "{violations:#?}");
+        }
     }
 }
 
