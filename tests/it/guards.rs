@@ -5,3 +5,4 @@ mod documents; // that the check of the operator's requests finds what no vendor
 mod peer; // the defects of a peer, not so here
 mod readme; // the documentation, and the demo
 mod reliability; // which test shows which case of the catalogue
+mod vendors; // that each fact about a vendor says where it is from
