@@ -15,6 +15,9 @@ DIST ?= dist
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT = $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)
 
+PYTHON ?= python3
+CONTRACT := tests/contract
+
 IMAGE ?= provider-secrets/provider-secrets:$(VERSION)
 IMAGE_TARGET ?= x86_64-unknown-linux-gnu
 # The files of the image; the Dockerfile knows this folder.
@@ -96,6 +99,22 @@ conformance: ## Check real accounts: PROVIDER=baseten with its API key in the en
 	@for provider in $(PROVIDER); do \
 	  $(CARGO) run --quiet --locked --package provider-secrets-conformance -- "$$provider"; \
 	done
+
+# The clients' environment is another one where their pins or the interpreter are.
+.PHONY: contract
+contract: ## Check the simulator with the vendors' own clients; needs Python and the network
+	$(need-rust)
+	@$(PYTHON) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo 'Python is missing: install Python 3.11 or newer with venv, or give PYTHON=…' >&2; exit 1; }
+	@environment="$(CACHE)/contract-$$($(PYTHON) -c 'import hashlib, pathlib, sys; print(hashlib.sha256(pathlib.Path("$(CONTRACT)/requirements.txt").read_bytes() + sys.version.encode()).hexdigest()[:16])')"; \
+	  if [ ! -e "$$environment/complete" ]; then \
+	    $(call step,installing the clients: takes a minute or two and happens once); \
+	    rm -rf "$$environment"; \
+	    $(PYTHON) -m venv "$$environment"; \
+	    "$$environment/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement $(CONTRACT)/requirements.txt; \
+	    touch "$$environment/complete"; \
+	  fi; \
+	  $(CARGO) build --quiet --locked --package provider-secrets-simulator --bin simulator --target-dir target; \
+	  "$$environment/bin/python" -B $(CONTRACT)/drive.py target/debug/simulator
 
 # cargo-fuzz needs a nightly compiler; `make test` replays the corpus without one.
 TARGET ?= answers

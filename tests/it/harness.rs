@@ -3,6 +3,7 @@
 
 mod canary;
 mod cluster_pool;
+mod documents;
 mod invariants;
 pub(crate) mod operator;
 pub(crate) mod output;
@@ -20,6 +21,7 @@ use std::{future::Future, path::PathBuf, sync::LazyLock, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) use canary::{CANARY, traces};
+pub(crate) use documents::violations;
 pub(crate) use operator::Operator;
 pub(crate) use quiescence::{Bystander, calls, timed, wait_write};
 pub(crate) use settings::{SCALE, say, setting};

@@ -31,7 +31,7 @@ macro_rules! checks {
 }
 
 /// All of them. Each works under names of its own, so that none depends on another.
-pub(crate) const CHECKS: [Check; 27] = checks! {
+pub(crate) const CHECKS: [Check; 28] = checks! {
     "the key is accepted" => refusals::accepted,
     "a wrong key is refused as one" => refusals::wrong_key,
     "a scope that does not exist is refused" => refusals::wrong_scope,
@@ -59,4 +59,5 @@ pub(crate) const CHECKS: [Check; 27] = checks! {
     "a write of a set settles" => sets::settles,
     "a set stays in its region" => sets::region,
     "an image pull secret is seen and left alone" => sets::image_pull,
+    "an image pull secret is written again" => sets::image_pull_update,
 };

@@ -213,6 +213,7 @@ fn a_policy_that_flips_ends_as_the_last_one_says() {
 #[test]
 fn the_finalizer_costs_what_the_budget_allows() {
     run(at_each_api(async |case| {
+        case.ready_at_once();
         case.synced("guarded", &delete_policy()).await;
         let calls = calls(case.env, &case.namespace).await;
         let of_object = calls.iter().filter(|call| {

@@ -77,6 +77,7 @@ fn next_body(target: Target, entries: &[(&str, &str)]) -> Value {
 #[test]
 fn a_new_object_costs_the_fewest_requests_and_is_shown_as_synced() {
     run(at_each_api(async |case| {
+        case.ready_at_once();
         // A name that no other test writes: a listing begun before a write of a name proves nothing.
         let one = one_entry_named(&case, "NEW_KEY").await;
         // Whose names they are is asked once for each account, where the spec does not say.
@@ -136,6 +137,7 @@ fn every_request_says_who_asks_and_carries_json() {
 #[test]
 fn a_rotated_value_replaces_the_old_one_under_the_same_id_in_one_write() {
     run(at_each_api(async |case| {
+        case.ready_at_once();
         one_entry(&case).await;
         let before = identity(&case, "A_KEY");
         let known = case.account.requests().len();
@@ -167,6 +169,7 @@ fn a_rotated_value_replaces_the_old_one_under_the_same_id_in_one_write() {
 #[test]
 fn an_added_entry_is_the_only_one_written_but_in_a_set() {
     run(at_each_api(async |case| {
+        case.ready_at_once();
         let one = one_entry(&case).await;
         let two = case.value("two");
         let known = case.account.requests().len();

@@ -167,6 +167,7 @@ fn a_request_waits_for_the_end_of_a_suspension() {
 #[test]
 fn a_hostile_request_is_an_opaque_token() {
     run(at_each_api(async |case| {
+        case.ready_at_once();
         case.synced("asked", &json!({})).await;
         let escapes = "\u{1b}[31m\r\n{{ user }}%s${HOME}\"\\\u{202e}é";
         let hostile = escapes.repeat(100);

@@ -162,6 +162,7 @@ fn a_recorded_entry_is_pending_without_a_digest_while_it_is_written() {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(env, target).await;
+            case.ready_at_once();
             let (a, b, c) = (case.value("a"), case.value("b"), case.value("c"));
             case.secret("source", &[("a", &a), ("b", &b)]).await;
             let data = [("A_KEY", "source", "a"), ("B_KEY", "source", "b")];
@@ -203,6 +204,7 @@ fn a_first_sync_costs_one_status_write_and_one_read_of_each_secret() {
         let env = TestEnv::shared().await;
         join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(env, target).await;
+            case.ready_at_once();
             let value = case.value("a");
             case.secret("source", &[("a", &value)]).await;
             // A watch tells in order: once this is synced, the source and the API key are known too.

@@ -6,6 +6,7 @@ use std::{
         Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -14,7 +15,7 @@ use provider_secrets::api::{Condition, ProviderSecret};
 use serde_json::{Value, json};
 use simulator::{Account, Exchange};
 
-use super::{CANARY, Target, TestEnv, invariants, until};
+use super::{CANARY, Target, TestEnv, invariants, until, violations};
 
 /// Stands for the Baseten team of a test case in the lines of requests: its id differs in each account.
 const TEAM: &str = "{team}";
@@ -103,6 +104,17 @@ impl<'a> TestCase<'a> {
         }
         case.secret("credential", &[("api-key", &case.key)]).await;
         case
+    }
+
+    /// Makes Pipecat an older server, at which a set is ready when its write is answered: for tests that count what a
+    /// write costs, and events of it.
+    pub(crate) fn ready_at_once(&self) {
+        if self.target == Target::Pipecat {
+            let pipecat = self.env.simulator().pipecat();
+            pipecat.set_variants(&self.account, |variants| {
+                variants.ready_after = Duration::ZERO;
+            });
+        }
     }
 
     /// The id of the default team at Baseten.
@@ -246,6 +258,16 @@ impl<'a> TestCase<'a> {
     /// As [`Self::finish`], where the test left these names at the provider on purpose.
     pub(crate) async fn finish_leaving(self, names: &[&str]) {
         invariants::check(&self, names).await;
+    }
+}
+
+impl Drop for TestCase<'_> {
+    /// Holds what the operator sent against the vendors' documents, also where a test does not check the invariants.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let violations = violations(&self.account.requests());
+            assert!(violations.is_empty(), "{violations:#?}");
+        }
     }
 }
 

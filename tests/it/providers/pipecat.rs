@@ -213,7 +213,7 @@ fn a_set_has_one_owner_however_many_objects_want_it() {
         assert!(
             requests(&case, "PUT")
                 .iter()
-                .all(|request| request.status() == Some(200))
+                .all(|request| request.status() == Some(202))
         );
         case.finish().await;
     });

@@ -28,12 +28,15 @@ pub(crate) const VENDOR: Vendor = Vendor {
     },
 };
 
-/// Points on which the documents differ or are silent.
+/// Points on which the documents differ or are silent. The defaults are the API of today, as the vendor's clients speak
+/// it; the seeds' and older readings are the other values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Variants {
-    /// Also takes `Bearer` (newer documents); the seeds know `Api-Key` only.
+    /// Takes `Bearer` as well as `Api-Key`, as the vendor's clients rely on; the seeds know `Api-Key` only.
     pub bearer: bool,
+    /// The content types under which a body is taken.
+    pub content_type: ContentType,
     /// Which spelling of a folded name the vendor gives back.
     pub spelling: Spelling,
     /// Whether `SecretV1` has `id`: absent in both seeds, there in the newest document.
@@ -45,12 +48,24 @@ pub struct Variants {
 impl Default for Variants {
     fn default() -> Self {
         Self {
-            bearer: false,
+            bearer: true,
+            content_type: ContentType::Json,
             spelling: Spelling::First,
             id: true,
             team_name: true,
         }
     }
+}
+
+/// See [`Variants::content_type`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentType {
+    /// `application/json`.
+    #[default]
+    Json,
+    /// That of an HTML form as well, which curl sends in the seeds' examples.
+    JsonOrForm,
 }
 
 /// Which spelling is listed after `hf-token` overwrote `hf_token`.

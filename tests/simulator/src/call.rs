@@ -12,6 +12,8 @@ use crate::{account::Access, clock::World};
 pub(crate) enum Payload {
     Empty,
     Json(Arc<Value>),
+    /// JSON under the content type of an HTML form, which is curl's unless it is told another.
+    Form(Arc<Value>),
     NotJson,
     WrongContentType,
     TooLarge,

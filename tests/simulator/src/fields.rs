@@ -57,6 +57,18 @@ impl Fields {
     /// Takes the body of a request, which must be one JSON object.
     pub(crate) fn of(call: &Call<'_>) -> Result<Self, Refusal> {
         match call.payload {
+            Payload::Form(_) => Self::of_payload(&Payload::WrongContentType),
+            payload => Self::of_payload(payload),
+        }
+    }
+
+    /// As [`Self::of`], also under the content type of an HTML form.
+    pub(crate) fn of_json_or_form(call: &Call<'_>) -> Result<Self, Refusal> {
+        Self::of_payload(call.payload)
+    }
+
+    fn of_payload(payload: &Payload) -> Result<Self, Refusal> {
+        match payload {
             Payload::Empty => Err(Refusal::invalid("", "Field required")),
             Payload::NotJson => Err(Refusal::invalid("", "Invalid JSON")),
             Payload::WrongContentType => Err(Refusal::new(
@@ -64,7 +76,7 @@ impl Fields {
                 "Content-Type must be application/json",
             )),
             Payload::TooLarge => Err(Refusal::new(Kind::TooLarge, "Request body too large")),
-            Payload::Json(value) => value
+            Payload::Json(value) | Payload::Form(value) => value
                 .as_object()
                 .map(|object| Self(object.clone()))
                 .ok_or_else(|| Refusal::invalid("", "Input should be a valid dictionary")),

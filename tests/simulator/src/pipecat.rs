@@ -3,6 +3,7 @@
 //! Contract: docs/vendors.md#pipecat-cloud.
 
 mod api;
+mod settings;
 mod tenant;
 mod wire;
 
@@ -21,11 +22,22 @@ pub(crate) const VENDOR: Vendor = Vendor {
     refuse: wire::refuse,
     redirect: None,
     add_json: |simulator, account| simulator.pipecat().add_account(from_json(account)?),
-    add_demo: |simulator, name, key| simulator.pipecat().add_account(NewAccount::new(name, key)),
+    add_demo: |simulator, name, key| {
+        let region = format!("{SELF_HOSTED}{name}");
+        simulator.pipecat().add_account(
+            NewAccount::new(name, key)
+                .cluster_secret(&region, "cluster-secret", SetType::Secret)
+                .cluster_secret(&region, "cluster-registry", SetType::ImagePullSecret),
+        )
+    },
 };
 
-/// Points on which the documents differ or are silent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How the code of a self-hosted region begins.
+const SELF_HOSTED: &str = "pce-";
+
+/// Points on which the documents differ or are silent. The defaults are the API of today, as the vendor's client speaks
+/// it; the seed's and older readings are the other values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Variants {
     /// What a PUT does with keys that it does not name.
@@ -48,6 +60,28 @@ pub struct Variants {
     pub conflict: Conflict,
     /// What is left after the last key was deleted.
     pub emptied_set: EmptiedSet,
+    /// What is shown of the keys of a referenced set.
+    pub referenced_keys: ReferencedKeys,
+    /// The readiness of a referenced set.
+    pub referenced_status: ReferencedStatus,
+}
+
+impl Default for Variants {
+    fn default() -> Self {
+        Self {
+            put: Put::default(),
+            put_answer: PutAnswer::default(),
+            // Seconds at the vendor; long enough here to be seen, and short enough that tests do not wait.
+            ready_after: Duration::from_millis(200),
+            failing_puts: 0,
+            status_absent: false,
+            image_pull_update: ImagePullUpdate::default(),
+            conflict: Conflict::default(),
+            emptied_set: EmptiedSet::default(),
+            referenced_keys: ReferencedKeys::default(),
+            referenced_status: ReferencedStatus::default(),
+        }
+    }
 }
 
 /// See [`Variants::put`].
@@ -65,22 +99,22 @@ pub enum Put {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PutAnswer {
-    /// 200 `{status: "OK"}`, as in the seed.
+    /// 202 `{status: "OK", region}`.
     #[default]
-    Ok,
-    /// 202 `{status: "OK", region}`, as in the newer documents.
     Accepted,
+    /// 200 `{status: "OK"}`, as in the seed.
+    Ok,
 }
 
 /// See [`Variants::image_pull_update`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImagePullUpdate {
-    /// 400, as in the seed.
+    /// In place.
     #[default]
-    Refused,
-    /// In place, as in the newer documents.
     Allowed,
+    /// 400, as in the seed.
+    Refused,
 }
 
 /// See [`Variants::conflict`].
@@ -107,7 +141,52 @@ pub enum EmptiedSet {
     Vanishes,
 }
 
-/// An organization to add.
+/// See [`Variants::referenced_keys`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReferencedKeys {
+    /// An empty list.
+    #[default]
+    Empty,
+    /// No list at all.
+    Absent,
+}
+
+/// See [`Variants::referenced_status`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReferencedStatus {
+    /// The region was heard of.
+    #[default]
+    Ready,
+    /// It was not.
+    Unknown,
+}
+
+/// The `type` of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SetType {
+    /// Keys and values.
+    Secret,
+    /// Credentials for one registry.
+    ImagePullSecret,
+}
+
+/// A Kubernetes Secret in a self-hosted region, which a set can refer to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterSecret {
+    /// The region, whose code begins with `pce-`.
+    pub region: String,
+    /// The name of the Kubernetes Secret.
+    pub name: String,
+    /// What it holds.
+    #[serde(rename = "type")]
+    pub set_type: SetType,
+}
+
+/// An organization to add. Its name in paths is that of the account.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewAccount {
@@ -119,6 +198,9 @@ pub struct NewAccount {
     /// The region of sets that name none; `us-west` without one.
     #[serde(default)]
     pub default_region: Option<String>,
+    /// The Kubernetes Secrets of its self-hosted regions, which are those that are named here.
+    #[serde(default)]
+    pub cluster_secrets: Vec<ClusterSecret>,
     /// The points that differ.
     #[serde(default)]
     pub variants: Variants,
@@ -131,8 +213,24 @@ impl NewAccount {
             name: name.into(),
             keys: vec![key.into()],
             default_region: None,
+            cluster_secrets: Vec::new(),
             variants: Variants::default(),
         }
+    }
+
+    /// Adds a Kubernetes Secret in a self-hosted region.
+    pub fn cluster_secret(
+        mut self,
+        region: impl Into<String>,
+        name: impl Into<String>,
+        set_type: SetType,
+    ) -> Self {
+        self.cluster_secrets.push(ClusterSecret {
+            region: region.into(),
+            name: name.into(),
+            set_type,
+        });
+        self
     }
 }
 
@@ -141,7 +239,7 @@ impl NewAccount {
 pub struct Set {
     /// Where it lives.
     pub region: String,
-    /// `pending`, `ready` or `failed`, as of now.
+    /// `pending`, `ready`, `failed` or `unknown`, as of now.
     pub status: &'static str,
     /// What it holds.
     pub content: Content,
@@ -159,6 +257,18 @@ pub enum Content {
         /// The credential.
         held: Held,
     },
+    /// Nothing: what it refers to is in the organization's own cluster.
+    Referenced(SetType),
+}
+
+impl Content {
+    pub(crate) fn set_type(&self) -> SetType {
+        match self {
+            Self::Regular(_) => SetType::Secret,
+            Self::ImagePull { .. } => SetType::ImagePullSecret,
+            Self::Referenced(set_type) => *set_type,
+        }
+    }
 }
 
 /// The handle for Pipecat Cloud.
@@ -183,9 +293,11 @@ impl Pipecat {
             name,
             keys,
             default_region,
+            cluster_secrets,
             variants,
         } = account;
-        let organization = tenant::Organization::new(default_region, variants)?;
+        let organization =
+            tenant::Organization::new(&name, default_region, cluster_secrets, variants)?;
         self.simulator
             .add_account(Provider::Pipecat, name, keys, Box::new(organization))
     }

@@ -180,12 +180,14 @@ async fn read(headers: &HeaderMap, body: Body) -> Payload {
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return Payload::WrongContentType;
+    let json = serde_json::from_slice::<Value>(&bytes).ok().map(Arc::new);
+    match essence.to_ascii_lowercase().as_str() {
+        "application/json" => json.map_or(Payload::NotJson, Payload::Json),
+        "application/x-www-form-urlencoded" => {
+            json.map_or(Payload::WrongContentType, Payload::Form)
+        }
+        _ => Payload::WrongContentType,
     }
-    serde_json::from_slice(&bytes).map_or(Payload::NotJson, |value: Value| {
-        Payload::Json(Arc::new(value))
-    })
 }
 
 /// Splits `Authorization` into scheme and token.

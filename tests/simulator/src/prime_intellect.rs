@@ -3,6 +3,7 @@
 //! Contract: docs/vendors.md#primeintellect.
 
 mod api;
+mod environments;
 mod tenant;
 mod wire;
 
@@ -20,9 +21,11 @@ pub(crate) const VENDOR: Vendor = Vendor {
     redirect: Some(wire::redirect),
     add_json: |simulator, account| simulator.prime_intellect().add_account(from_json(account)?),
     add_demo: |simulator, name, key| {
-        simulator
-            .prime_intellect()
-            .add_account(NewAccount::new(name, key).team(format!("{name}-team")))
+        simulator.prime_intellect().add_account(
+            NewAccount::new(name, key)
+                .team(format!("{name}-team"))
+                .environment(format!("{name}/{name}-environment")),
+        )
     },
 };
 
@@ -128,6 +131,9 @@ pub struct NewAccount {
     /// The ids of the teams that the user is a member of.
     #[serde(default)]
     pub teams: Vec<String>,
+    /// The environments of the hub that are the user's, as `owner/name`.
+    #[serde(default)]
+    pub environments: Vec<String>,
     /// The points that differ.
     #[serde(default)]
     pub variants: Variants,
@@ -140,6 +146,7 @@ impl NewAccount {
             name: name.into(),
             keys: vec![key.into()],
             teams: Vec::new(),
+            environments: Vec::new(),
             variants: Variants::default(),
         }
     }
@@ -147,6 +154,12 @@ impl NewAccount {
     /// Makes the user a member of a team.
     pub fn team(mut self, id: impl Into<String>) -> Self {
         self.teams.push(id.into());
+        self
+    }
+
+    /// Adds an environment of the hub.
+    pub fn environment(mut self, slug: impl Into<String>) -> Self {
+        self.environments.push(slug.into());
         self
     }
 }
@@ -190,9 +203,11 @@ impl PrimeIntellect {
             name,
             keys,
             teams,
+            environments,
             variants,
         } = account;
-        let user = tenant::User::new(&name, teams, variants, self.simulator.world());
+        let world = self.simulator.world();
+        let user = tenant::User::new(&name, teams, environments, variants, world);
         self.simulator
             .add_account(Provider::PrimeIntellect, name, keys, Box::new(user))
     }

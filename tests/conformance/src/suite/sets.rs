@@ -1,8 +1,9 @@
 //! Sets, which only Pipecat has.
 
-use http::Method;
+use http::{Method, StatusCode};
 use provider_secrets::{
-    http::{Body, Call, ErrorClass},
+    api::Reason,
+    http::{ApiClient, Body, Call, ErrorClass, ProviderError},
     provider::{Form, Provider, SetKeys, Settled},
 };
 use serde_json::json;
@@ -157,20 +158,14 @@ pub(super) async fn region(run: &Run) -> Result<Outcome, Failure> {
     Ok(Outcome::Ok)
 }
 
-/// An image pull secret of the name is shown as one, has no keys to read, and takes none.
-pub(super) async fn image_pull(run: &Run) -> Result<Outcome, Failure> {
-    if run.is_each() {
-        return Ok(Outcome::NotOffered);
-    }
-    let sandbox = run.sandbox("pull")?;
-    // The operator writes none, so this one is made by hand; the name is this run's own.
+/// Writes an image pull secret by hand; the name is this run's own.
+async fn put_image_pull(session: &ApiClient, set: &str, host: &str) -> Result<(), ProviderError> {
     let body = json!({
         "isImagePullSecret": true,
-        "host": "https://registry.example.com",
+        "host": host,
         "secretValue": "bm9ib2R5Om5vdGhpbmc=",
     });
-    let session = run.session()?;
-    let path = ["v1", "secrets", sandbox.set.as_str()];
+    let path = ["v1", "secrets", set];
     patiently(|| async {
         let call = Call {
             operation: "upsert",
@@ -179,8 +174,49 @@ pub(super) async fn image_pull(run: &Run) -> Result<Outcome, Failure> {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        session.call(call).await.map(drop)
+        match session.call(call).await {
+            // A set may be busy while it is pending.
+            Err(error) if error.is(StatusCode::CONFLICT) => {
+                Err(error.with(ErrorClass::Transient, Reason::ProviderUnavailable))
+            }
+            answer => answer.map(drop),
+        }
     })
+    .await
+}
+
+/// A second write of an image pull secret, which older servers refuse.
+pub(super) async fn image_pull_update(run: &Run) -> Result<Outcome, Failure> {
+    if run.is_each() {
+        return Ok(Outcome::NotOffered);
+    }
+    let sandbox = run.sandbox("pull-again")?;
+    let session = run.session()?;
+    put_image_pull(&session, &sandbox.set, "https://registry.example.com").await?;
+    let again = put_image_pull(&session, &sandbox.set, "https://other.example.com").await;
+    let observed = match again {
+        Ok(()) => "it is updated",
+        Err(error) if error.is(StatusCode::BAD_REQUEST) => "it answered 400",
+        Err(error) => return Err(error.into()),
+    };
+    if sandbox.only_set().await?.form != Some(Form::ImagePull) {
+        return Err(Failure::new("it is shown as a set of keys"));
+    }
+    patiently(|| sandbox.provider.delete_set()).await?;
+    Ok(Outcome::observed(observed))
+}
+
+/// An image pull secret of the name is shown as one, has no keys to read, and takes none.
+pub(super) async fn image_pull(run: &Run) -> Result<Outcome, Failure> {
+    if run.is_each() {
+        return Ok(Outcome::NotOffered);
+    }
+    let sandbox = run.sandbox("pull")?;
+    put_image_pull(
+        &run.session()?,
+        &sandbox.set,
+        "https://registry.example.com",
+    )
     .await?;
     if sandbox.only_set().await?.form != Some(Form::ImagePull) {
         return Err(Failure::new("it is shown as a set of keys"));

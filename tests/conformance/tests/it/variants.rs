@@ -16,7 +16,8 @@ use crate::support::{APIS, Api, holdings};
 fn others(provider: Provider) -> Vec<(&'static str, Vec<Value>)> {
     match provider {
         Provider::Baseten => vec![
-            ("bearer", vec![json!(true)]),
+            ("bearer", vec![json!(false)]),
+            ("content_type", vec![json!("json_or_form")]),
             ("spelling", vec![json!("last")]),
             ("id", vec![json!(false)]),
             ("team_name", vec![json!(false)]),
@@ -41,13 +42,15 @@ fn others(provider: Provider) -> Vec<(&'static str, Vec<Value>)> {
         ],
         Provider::Pipecat => vec![
             ("put", vec![json!("replaces")]),
-            ("put_answer", vec![json!("accepted")]),
-            ("ready_after_milliseconds", vec![json!(2_500)]),
+            ("put_answer", vec![json!("ok")]),
+            ("ready_after_milliseconds", vec![json!(2_500), json!(0)]),
             ("failing_puts", vec![json!(2)]),
             ("status_absent", vec![json!(true)]),
-            ("image_pull_update", vec![json!("allowed")]),
+            ("image_pull_update", vec![json!("refused")]),
             ("conflict", vec![json!("while_pending"), json!("never")]),
             ("emptied_set", vec![json!("vanishes")]),
+            ("referenced_keys", vec![json!("absent")]),
+            ("referenced_status", vec![json!("unknown")]),
         ],
         Provider::Braintrust => vec![
             ("errors", vec![json!("json")]),
@@ -127,6 +130,23 @@ fn expected(provider: Provider, variants: &Value) -> Vec<(&'static str, &'static
                     is("emptied_set", "vanishes"),
                     "the set goes with it",
                     "the empty set stays",
+                ),
+            ),
+            (
+                "an image pull secret is written again",
+                either(
+                    is("image_pull_update", "refused"),
+                    "it answered 400",
+                    "it is updated",
+                ),
+            ),
+            (
+                "a write of a set settles",
+                // A server without `status` tells nothing.
+                either(
+                    variants["status_absent"] == true || variants["ready_after_milliseconds"] == 0,
+                    "it is ready at once",
+                    "it is pending at first",
                 ),
             ),
         ],

@@ -13,7 +13,7 @@ use super::{
     world::{SOURCE, World},
 };
 use crate::faults::call_log::{Crash, Variant};
-use crate::harness::{CANARY, traces};
+use crate::harness::{CANARY, traces, violations};
 
 /// What counts of a state: no times, no versions, no ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,7 +79,7 @@ fn plain(value: &Value) -> Value {
 
 /// What is wrong in a world at rest, whatever happened before.
 pub(super) fn faults(world: &World, policy: Policy) -> Vec<String> {
-    let mut faults = Vec::new();
+    let mut faults = violations(&world.account.requests());
     for resource in [Resource::ProviderSecrets, Resource::Events] {
         let text = Value::from(world.store.list(resource, None)).to_string();
         if !traces(&text).is_empty() {

@@ -16,6 +16,7 @@ fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
         // A write that takes two seconds ends, and status tells of it.
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(&env, target).await;
+            case.ready_at_once();
             for method in ["POST", "PUT"] {
                 let slow = Fault::new(Action::Handle)
                     .delay(Duration::from_secs(2))

@@ -157,36 +157,26 @@ fn a_restart_reads_nothing_and_repeats_no_warning() {
             case.object("newline", &[("A_KEY", "source", "a")]).await;
             case.wait_ready("newline").await;
             wait_warnings(&case, "newline", 1).await;
-            let TestCase {
-                namespace,
-                account,
-                key,
-                ..
-            } = case;
-            parked.push((target, namespace, account, key));
+            parked.push((target, case.identity()));
         }
         assert!(env.operator.terminate().await.success());
         env.restart(&[]).await;
         let bystander = Bystander::new(&env).await;
         bystander.rotate().await;
-        join_all(
-            parked
-                .into_iter()
-                .map(async |(target, namespace, account, key)| {
-                    let env = &env;
-                    let case = TestCase::resume(env, target, &(namespace, account, key));
-                    let reads = calls(env, &case.namespace).await;
-                    let reads = reads
-                        .iter()
-                        .filter(|call| call.verb == "get" && call.name == "source");
-                    assert_eq!(reads.count(), 1, "the first operator's");
-                    assert_eq!(warnings(&case, "newline").await.len(), 1);
-                    // A label now: the Secret is read again and nothing is sent.
-                    label(&case).await;
-                    case.wait_ready("newline").await;
-                    case.finish().await;
-                }),
-        )
+        join_all(parked.into_iter().map(async |(target, identity)| {
+            let env = &env;
+            let case = TestCase::resume(env, target, &identity);
+            let reads = calls(env, &case.namespace).await;
+            let reads = reads
+                .iter()
+                .filter(|call| call.verb == "get" && call.name == "source");
+            assert_eq!(reads.count(), 1, "the first operator's");
+            assert_eq!(warnings(&case, "newline").await.len(), 1);
+            // A label now: the Secret is read again and nothing is sent.
+            label(&case).await;
+            case.wait_ready("newline").await;
+            case.finish().await;
+        }))
         .await;
         bystander.rotate().await;
         let list = ["get", "events.events.k8s.io", "-A", "-o", "json"];

@@ -64,6 +64,7 @@ fn a_status_written_by_hand_is_put_right_with_the_next_change() {
         let bystander = Bystander::new(env).await;
         join_all(Target::ALL.map(async |target| {
             let case = TestCase::with_synced_target(env, target).await;
+            case.ready_at_once();
             case.delete_secret("source").await;
             let waiting = case.wait_reason("target", "SecretNotFound").await;
             let time = &condition(&waiting, "Ready")

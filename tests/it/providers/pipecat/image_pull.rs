@@ -13,7 +13,7 @@ use simulator::{
     pipecat::{Content, Variants},
 };
 
-use super::case_with;
+use super::{case_with, vary};
 use crate::{
     harness::{TestCase, condition, run},
     providers::{assert_stalled, bodies, by_hand, requests},
@@ -89,7 +89,7 @@ fn host(case: &TestCase<'_>) -> String {
     let sets = case.env.simulator().pipecat().sets(&case.account);
     match &sets["agents"].content {
         Content::ImagePull { host, .. } => host.clone(),
-        Content::Regular(_) => "none".to_owned(),
+        Content::Regular(_) | Content::Referenced(_) => "none".to_owned(),
     }
 }
 
@@ -267,12 +267,7 @@ fn it_is_ready_when_the_list_says_so() {
         apply(&case, "pending", &from_regcred()).await;
         let object = case.wait_reason("pending", "Progressing").await;
         assert_eq!(condition(&object, "Ready").expect("Ready").status, "False");
-        case.env
-            .simulator()
-            .pipecat()
-            .set_variants(&case.account, |variants| {
-                variants.ready_after = Duration::ZERO;
-            });
+        vary(&case, |variants| variants.ready_after = Duration::ZERO);
         // A write of another client settles the set.
         case.account
             .foreign_write(Some("agents"), "secretValue", "foreign")

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Secret,
+    ContentType, Secret,
     tenant::{Organization, Team},
 };
 use crate::{
@@ -51,7 +51,10 @@ impl Organization {
     fn upsert(&mut self, call: &Call<'_>, team: Option<&str>) -> Result<Reply, Refusal> {
         // The team is a part of the path, so it is looked up before the body is read.
         let id = self.team_mut(team).ok_or_else(unknown_team)?.id.clone();
-        let mut body = Fields::of(call)?;
+        let mut body = match self.variants.content_type {
+            ContentType::Json => Fields::of(call)?,
+            ContentType::JsonOrForm => Fields::of_json_or_form(call)?,
+        };
         let name = body.string("name")?;
         let value = body.string("value")?;
         body.finish()?;

@@ -1,4 +1,4 @@
-//! Pipecat's paths: `/v1/secrets`, `/v1/secrets/{set}`, `/v1/secrets/{set}/{key}`, regions and properties.
+//! Pipecat's paths: `/v1/secrets` and what is below it, regions and properties; and the same tree for each organization.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,34 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Conflict, Content, EmptiedSet, ImagePullUpdate, Put, PutAnswer,
-    tenant::{Organization, REGIONS, Stored, is_region, write_key},
+    Conflict, Content, EmptiedSet, ImagePullUpdate, Put, PutAnswer, ReferencedKeys, SetType,
+    tenant::{Organization, Stored, write_key},
     wire::{PutBody, PutKind, check_set_name},
 };
 use crate::{
     call::{Call, Kind, Refusal, Reply},
-    fields::Fields,
     tenant::Held,
 };
+
+/// Where a path begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tree {
+    /// `/v1/…`, for a private key.
+    Key,
+    /// `/v1/organizations/{organization}/…`, for the vendor's client.
+    Organization,
+    /// Elsewhere.
+    Unknown,
+}
+
+/// The tree of a path, and the path inside of it.
+pub(super) fn tree<'a, 'b>(path: &'b [&'a str]) -> (Tree, &'b [&'a str]) {
+    match path {
+        ["v1", "organizations", _, inside @ ..] => (Tree::Organization, inside),
+        ["v1", inside @ ..] => (Tree::Key, inside),
+        _ => (Tree::Unknown, path),
+    }
+}
 
 impl Organization {
     #[expect(
@@ -22,29 +41,47 @@ impl Organization {
         reason = "a table of routes, one line per path and method"
     )]
     pub(super) fn route(&mut self, call: &Call<'_>) -> Result<Reply, Refusal> {
-        match (call.method, call.path().as_slice()) {
-            // An empty name is no name: `/v1/secrets/` is not a path.
-            (_, path) if path.contains(&"") => Err(Refusal::unknown_path()),
-            ("GET", ["v1", "secrets"]) => Ok(self.list(call)),
-            (_, ["v1", "secrets"]) => Err(Refusal::method("GET")),
-            ("GET", ["v1", "secrets", set]) => self.get(set),
-            ("PUT", ["v1", "secrets", set]) => self.put(call, set),
-            ("DELETE", ["v1", "secrets", set]) => self.delete_set(set),
-            (_, ["v1", "secrets", _]) => Err(Refusal::method("GET, PUT, DELETE")),
-            ("DELETE", ["v1", "secrets", set, key]) => self.delete_key(set, key),
-            (_, ["v1", "secrets", _, _]) => Err(Refusal::method("DELETE")),
-            ("GET", ["v1", "regions"]) => Ok(regions()),
-            (_, ["v1", "regions"]) => Err(Refusal::method("GET")),
-            ("GET", ["v1", "properties"]) => Ok(self.properties()),
-            ("PATCH", ["v1", "properties"]) => self.patch_properties(call),
-            (_, ["v1", "properties"]) => Err(Refusal::method("GET, PATCH")),
+        let path = call.path();
+        // An empty name is no name: `/v1/secrets/` is not a path.
+        if path.contains(&"") {
+            return Err(Refusal::unknown_path());
+        }
+        let (tree, inside) = tree(&path);
+        match tree {
+            Tree::Unknown => return Err(Refusal::unknown_path()),
+            Tree::Organization if path[2] != self.name => {
+                let message = "You are not a member of this organization";
+                return Err(Refusal::new(Kind::Forbidden, message));
+            }
+            Tree::Organization | Tree::Key => {}
+        }
+        match (call.method, inside) {
+            ("GET", ["organizations"]) if tree == Tree::Key => Ok(self.organizations()),
+            (_, ["organizations"]) if tree == Tree::Key => Err(Refusal::method("GET")),
+            ("GET", ["secrets"]) => Ok(self.list(call)),
+            (_, ["secrets"]) => Err(Refusal::method("GET")),
+            // No other method means the references: a set may have this name.
+            ("POST", ["secrets", "references"]) => self.reference(call),
+            ("GET", ["secrets", set]) => self.get(set),
+            ("PUT", ["secrets", set]) => self.put(call, tree, set),
+            ("DELETE", ["secrets", set]) => self.delete_set(set),
+            (_, ["secrets", _]) => Err(Refusal::method("GET, PUT, DELETE")),
+            ("DELETE", ["secrets", set, key]) => self.delete_key(set, key),
+            (_, ["secrets", _, _]) => Err(Refusal::method("DELETE")),
+            ("GET", ["regions"]) => Ok(self.list_regions()),
+            (_, ["regions"]) => Err(Refusal::method("GET")),
+            ("GET", ["properties"]) => Ok(self.properties()),
+            ("PATCH", ["properties"]) => self.patch_properties(call),
+            (_, ["properties"]) => Err(Refusal::method("GET, PATCH")),
+            ("GET", ["properties", "schema"]) => Ok(self.properties_schema()),
+            (_, ["properties", "schema"]) => Err(Refusal::method("GET")),
             _ => Err(Refusal::unknown_path()),
         }
     }
 
-    fn put(&mut self, call: &Call<'_>, set: &str) -> Result<Reply, Refusal> {
+    fn put(&mut self, call: &Call<'_>, tree: Tree, set: &str) -> Result<Reply, Refusal> {
         check_set_name(set)?;
-        let PutBody { kind, region } = PutBody::of(call)?;
+        let PutBody { kind, region } = PutBody::of(call, self, tree, set)?;
         if let Some(stored) = self.sets.get(set) {
             self.check_update(stored, &kind, region.as_deref())?;
         }
@@ -74,7 +111,7 @@ impl Organization {
                     held: Held::new(value, None, call.world.tick(), false),
                 };
             }
-            (PutKind::Regular(_), Content::ImagePull { .. }) => return Err(other_kind()),
+            (PutKind::Regular(_), _) => return Err(incomplete_image_pull()),
         }
         stored.settle(&mut self.variants);
         Ok(match self.variants.put_answer {
@@ -94,9 +131,17 @@ impl Organization {
         region: Option<&str>,
     ) -> Result<(), Refusal> {
         match (&stored.content, kind) {
-            (Content::Regular(_), PutKind::ImagePull { .. })
-            | (Content::ImagePull { .. }, PutKind::Regular(_)) => {
-                return Err(other_kind());
+            // The vendor's client refuses it before it asks (docs/vendors.md#pc-14).
+            (Content::Referenced(_), _) => {
+                let message = "Cannot update a referenced secret set";
+                return Err(Refusal::new(Kind::Invalid, message));
+            }
+            (Content::Regular(_), PutKind::ImagePull { .. }) => {
+                let message = "Cannot update existing regular secrets to image pull secrets";
+                return Err(Refusal::new(Kind::Invalid, message));
+            }
+            (Content::ImagePull { .. }, PutKind::Regular(_)) => {
+                return Err(incomplete_image_pull());
             }
             (Content::ImagePull { .. }, PutKind::ImagePull { .. })
                 if self.variants.image_pull_update == ImagePullUpdate::Refused =>
@@ -107,11 +152,16 @@ impl Organization {
             }
             _ => {}
         }
-        if region.is_some_and(|region| region != stored.region) {
-            let message = format!("Secret set already exists in region {}", stored.region);
+        if let Some(region) = region.filter(|region| *region != stored.region) {
+            let message = format!(
+                "Secret already exists in region '{}'. Cannot change region to '{region}'.",
+                stored.region
+            );
             return Err(Refusal::new(Kind::Invalid, message));
         }
-        if self.variants.conflict == Conflict::WhilePending && stored.status() == "pending" {
+        if self.variants.conflict == Conflict::WhilePending
+            && stored.status(&self.variants) == "pending"
+        {
             return Err(Refusal::new(Kind::Conflict, "Secret set is being updated"));
         }
         Ok(())
@@ -124,13 +174,10 @@ impl Organization {
             .iter()
             .filter(|(_, set)| region.is_none_or(|region| region == set.region))
             .map(|(name, set)| {
-                let kind = match set.content {
-                    Content::Regular(_) => "secret",
-                    Content::ImagePull { .. } => "imagePullSecret",
-                };
+                let (set_type, region) = (set.content.set_type(), &set.region);
                 self.with_status(
                     set,
-                    json!({ "name": name, "type": kind, "region": set.region }),
+                    json!({ "name": name, "type": set_type, "region": region }),
                 )
             })
             .collect();
@@ -139,22 +186,33 @@ impl Organization {
 
     fn get(&self, set: &str) -> Result<Reply, Refusal> {
         let stored = self.sets.get(set).ok_or_else(unknown_set)?;
-        let Content::Regular(keys) = &stored.content else {
+        if stored.content.set_type() == SetType::ImagePullSecret {
             return Err(Refusal::new(
                 Kind::Invalid,
                 "Image pull secrets cannot be read",
             ));
-        };
-        let names: Vec<Value> = keys.keys().map(|key| json!({ "fieldName": key })).collect();
-        Ok(Reply::ok(self.with_status(
-            stored,
-            json!({ "region": stored.region, "secrets": names }),
-        )))
+        }
+        let mut body = json!({ "region": stored.region });
+        match &stored.content {
+            Content::Regular(keys) => {
+                let names = keys.keys().map(|key| json!({ "fieldName": key }));
+                body["secrets"] = names.collect();
+            }
+            _ if self.variants.referenced_keys == ReferencedKeys::Empty => {
+                body["secrets"] = json!([]);
+            }
+            _ => {}
+        }
+        Ok(Reply::ok(self.with_status(stored, body)))
     }
 
-    fn with_status(&self, set: &Stored, mut body: Value) -> Value {
+    /// What a set shows in the list as well as by itself.
+    pub(super) fn with_status(&self, set: &Stored, mut body: Value) -> Value {
+        if matches!(set.content, Content::Referenced(_)) {
+            body["source"] = json!("referenced");
+        }
         if !self.variants.status_absent {
-            let status = set.status();
+            let status = set.status(&self.variants);
             body["status"] = json!(status);
             if status == "failed" {
                 body["errorMessage"] = json!("Failed to sync secret set");
@@ -168,7 +226,7 @@ impl Organization {
         let Content::Regular(keys) = &mut stored.content else {
             return Err(Refusal::new(
                 Kind::Invalid,
-                "Keys of image pull secrets cannot be deleted",
+                "Only keys of a secret set can be deleted",
             ));
         };
         keys.remove(key)
@@ -183,41 +241,14 @@ impl Organization {
         self.sets.remove(set).ok_or_else(unknown_set)?;
         Ok(Reply::ok(json!({ "status": "OK" })))
     }
-
-    fn properties(&self) -> Reply {
-        Reply::ok(json!({ "defaultRegion": self.default_region }))
-    }
-
-    fn patch_properties(&mut self, call: &Call<'_>) -> Result<Reply, Refusal> {
-        let mut body = Fields::of(call)?;
-        let region = body.string("defaultRegion")?;
-        body.finish()?;
-        if !is_region(&region) {
-            return Err(Refusal::invalid(
-                "defaultRegion",
-                format!("Unknown region {region}"),
-            ));
-        }
-        self.default_region = region;
-        Ok(self.properties())
-    }
-}
-
-fn regions() -> Reply {
-    let regions: Vec<Value> = REGIONS
-        .iter()
-        .map(|(code, name)| json!({ "code": code, "display_name": name }))
-        .collect();
-    Reply::ok(json!({ "regions": regions }))
 }
 
 fn unknown_set() -> Refusal {
-    Refusal::not_found("Secret set not found")
+    Refusal::not_found("Set not found")
 }
 
-fn other_kind() -> Refusal {
-    Refusal::new(
-        Kind::Invalid,
-        "Cannot change the type of an existing secret set",
-    )
+fn incomplete_image_pull() -> Refusal {
+    let message =
+        "Must provide isImagePullSecret, host, and secretValue to update an image pull secret";
+    Refusal::new(Kind::Invalid, message)
 }

@@ -1,11 +1,14 @@
 //! A Pipecat organization: its sets, their state in time, and what all vendors have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Conflict, Content, Set, Variants, wire::check_set_name};
+use super::{
+    ClusterSecret, Conflict, Content, ReferencedStatus, SELF_HOSTED, Set, Variants, api::tree,
+    wire::check_set_name,
+};
 use crate::{
     account::AccountError,
     call::{Call, Refusal, Reply},
@@ -17,18 +20,20 @@ use crate::{
 pub(super) const REGIONS: [(&str, &str); 4] = [
     ("us-west", "US West (Oregon)"),
     ("us-east", "US East (Virginia)"),
-    ("eu-central", "EU Central (Frankfurt)"),
-    ("ap-south", "AP South (Mumbai)"),
+    ("eu-central", "Europe (Frankfurt)"),
+    ("ap-south", "Asia Pacific (Mumbai)"),
 ];
 
-pub(super) fn is_region(code: &str) -> bool {
+fn is_cloud(code: &str) -> bool {
     REGIONS.iter().any(|(known, _)| *known == code)
 }
 
 #[derive(Debug)]
 pub(super) struct Organization {
+    pub(super) name: String,
     pub(super) variants: Variants,
     pub(super) default_region: String,
+    pub(super) cluster_secrets: Vec<ClusterSecret>,
     pub(super) sets: BTreeMap<String, Stored>,
 }
 
@@ -58,8 +63,13 @@ impl Stored {
     }
 
     /// Where the set is on that way now; nothing runs in the background.
-    pub(super) fn status(&self) -> &'static str {
-        if Instant::now() < self.ready_at {
+    pub(super) fn status(&self, variants: &Variants) -> &'static str {
+        if matches!(self.content, Content::Referenced(_)) {
+            match variants.referenced_status {
+                ReferencedStatus::Ready => "ready",
+                ReferencedStatus::Unknown => "unknown",
+            }
+        } else if Instant::now() < self.ready_at {
             "pending"
         } else if self.fails {
             "failed"
@@ -71,26 +81,57 @@ impl Stored {
 
 impl Organization {
     pub(super) fn new(
+        name: &str,
         default_region: Option<String>,
+        cluster_secrets: Vec<ClusterSecret>,
         variants: Variants,
     ) -> Result<Self, AccountError> {
         let default_region = default_region.unwrap_or_else(|| REGIONS[0].0.to_owned());
-        if !is_region(&default_region) {
-            return Err(AccountError::Invalid(format!(
-                "unknown region {default_region:?}"
-            )));
+        let unknown =
+            |region: &str| Err(AccountError::Invalid(format!("unknown region {region:?}")));
+        if let Some(secret) = cluster_secrets
+            .iter()
+            .find(|secret| !secret.region.starts_with(SELF_HOSTED))
+        {
+            return unknown(&secret.region);
         }
-        Ok(Self {
+        let organization = Self {
+            name: name.to_owned(),
             variants,
             default_region,
+            cluster_secrets,
             sets: BTreeMap::new(),
-        })
+        };
+        if !organization.is_region(&organization.default_region) {
+            return unknown(&organization.default_region);
+        }
+        Ok(organization)
+    }
+
+    /// The codes of the regions that the organization may use, and their names: the vendor's, then its own.
+    pub(super) fn regions(&self) -> Vec<(&str, &str)> {
+        let own: BTreeSet<&str> = self
+            .cluster_secrets
+            .iter()
+            .map(|secret| &*secret.region)
+            .collect();
+        let own = own.into_iter().map(|region| (region, region));
+        REGIONS.into_iter().chain(own).collect()
+    }
+
+    pub(super) fn is_region(&self, code: &str) -> bool {
+        is_cloud(code) || self.is_self_hosted(code)
+    }
+
+    pub(super) fn is_self_hosted(&self, code: &str) -> bool {
+        let mut own = self.cluster_secrets.iter();
+        own.any(|secret| secret.region == code)
     }
 
     pub(super) fn sets(&self) -> BTreeMap<String, Set> {
         let view = |set: &Stored| Set {
             region: set.region.clone(),
-            status: set.status(),
+            status: set.status(&self.variants),
             content: set.content.clone(),
         };
         self.sets
@@ -123,8 +164,8 @@ impl Tenant for Organization {
         if self.variants.conflict == Conflict::Never {
             return None;
         }
-        match (call.method, call.path().as_slice()) {
-            ("PUT" | "DELETE", ["v1", "secrets", set, ..]) => Some((*set).to_owned()),
+        match (call.method, tree(&call.path()).1) {
+            ("PUT" | "DELETE", ["secrets", set, ..]) => Some((*set).to_owned()),
             _ => None,
         }
     }
@@ -147,6 +188,7 @@ impl Tenant for Organization {
             Content::ImagePull { held, .. } => {
                 BTreeMap::from([(IMAGE_PULL_NAME.to_owned(), held.clone())])
             }
+            Content::Referenced(_) => BTreeMap::new(),
         };
         match scope {
             Some(set) => self.sets.get(set).map(keys).unwrap_or_default(),
@@ -182,6 +224,7 @@ impl Tenant for Organization {
                 write_key(keys, world, name.to_owned(), value.to_owned(), true);
             }
             Content::ImagePull { held, .. } => held.write(value.to_owned(), world.tick(), true),
+            Content::Referenced(_) => return Err(ForeignError::scope(scope)),
         }
         stored.settle(&mut self.variants);
         Ok(())
@@ -209,7 +252,7 @@ impl Tenant for Organization {
                 .remove(name)
                 .map(drop)
                 .ok_or_else(|| ForeignError::name(name)),
-            Content::ImagePull { .. } => Err(ForeignError::name(name)),
+            Content::ImagePull { .. } | Content::Referenced(_) => Err(ForeignError::name(name)),
         }
     }
 

@@ -1,11 +1,11 @@
-//! Pipecat's error bodies, the two bodies of its PUT and the rules for names (docs/vendors.md#pc-6, PC-8 and PC-9).
+//! Pipecat's error bodies, the bodies of its PUT and the rules for names (docs/vendors.md#pc-6, PC-8 and PC-9).
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::tenant::is_region;
+use super::{api::Tree, tenant::Organization};
 use crate::{
-    call::{Call, Refusal, Reply},
+    call::{Call, Kind, Refusal, Reply},
     fields::Fields,
 };
 
@@ -49,11 +49,18 @@ pub(super) enum PutKind {
 }
 
 impl PutBody {
-    pub(super) fn of(call: &Call<'_>) -> Result<Self, Refusal> {
+    pub(super) fn of(
+        call: &Call<'_>,
+        organization: &Organization,
+        tree: Tree,
+        set: &str,
+    ) -> Result<Self, Refusal> {
         let mut body = Fields::of(call)?;
         let image_pull = body.boolean("isImagePullSecret")?;
         let kind = match image_pull {
             Some(true) => image_pull_of(&mut body)?,
+            // The vendor's client sends one pair at a time, on the organization's path only.
+            Some(false) if tree == Tree::Organization => one_pair_of(&mut body, set)?,
             Some(false) => {
                 return Err(Refusal::invalid(
                     "isImagePullSecret",
@@ -64,14 +71,39 @@ impl PutBody {
         };
         let region = body.optional_string("region")?;
         body.finish()?;
-        if let Some(region) = region.as_deref().filter(|region| !is_region(region)) {
-            return Err(Refusal::invalid(
-                "region",
-                format!("Unknown region {region}"),
-            ));
+        if region
+            .as_deref()
+            .is_some_and(|region| !organization.is_region(region))
+        {
+            return Err(unknown_region());
         }
         Ok(Self { kind, region })
     }
+}
+
+/// The refusal of a region that is none of the organization's.
+pub(super) fn unknown_region() -> Refusal {
+    let message = "Invalid region or organization does not have access";
+    Refusal::new(Kind::Invalid, message)
+}
+
+fn one_pair_of(body: &mut Fields, set: &str) -> Result<PutKind, Refusal> {
+    if body.string("name")? != set {
+        return Err(Refusal::invalid(
+            "name",
+            "Input should be the name in the path",
+        ));
+    }
+    Ok(PutKind::Regular(vec![pair_from(body)?]))
+}
+
+/// The fields of one pair.
+fn pair_from(fields: &mut Fields) -> Result<(String, String), Refusal> {
+    let key = fields.string("secretKey")?;
+    let value = fields.string("secretValue")?;
+    check_key(&key)?;
+    check_value("secretValue", &value)?;
+    Ok((key, value))
 }
 
 fn image_pull_of(body: &mut Fields) -> Result<PutKind, Refusal> {
@@ -106,12 +138,9 @@ fn regular_of(body: &mut Fields) -> Result<PutKind, Refusal> {
 
 fn pair_of(secret: &Value) -> Result<(String, String), Refusal> {
     let mut fields = Fields::inside("secrets", secret)?;
-    let key = fields.string("secretKey")?;
-    let value = fields.string("secretValue")?;
+    let pair = pair_from(&mut fields)?;
     fields.finish()?;
-    check_key(&key)?;
-    check_value("secretValue", &value)?;
-    Ok((key, value))
+    Ok(pair)
 }
 
 fn check_value(field: &str, value: &str) -> Result<(), Refusal> {

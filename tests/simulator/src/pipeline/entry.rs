@@ -53,7 +53,7 @@ pub(super) fn describe(
             .map(|(name, value)| (name.as_str().to_owned(), masked(name, value)))
             .collect(),
         body: match payload {
-            Payload::Json(value) => Some(Arc::clone(value)),
+            Payload::Json(value) | Payload::Form(value) => Some(Arc::clone(value)),
             _ => None,
         },
         time: shared.world.now(),

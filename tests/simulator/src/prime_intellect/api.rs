@@ -36,6 +36,7 @@ impl User {
             (_, ["api", "v1", "user", "teams"]) => Err(Refusal::method("GET")),
             ("GET", ["api", "v1", "user", "whoami"]) => Ok(self.whoami(call)),
             (_, ["api", "v1", "user", "whoami"]) => Err(Refusal::method("GET")),
+            (_, ["api", "v1", "environmentshub", path @ ..]) => self.route_environment(call, path),
             _ => Err(Refusal::unknown_path()),
         }
     }
@@ -176,17 +177,19 @@ impl User {
     }
 
     fn check_duplicate(&self, team: Option<&str>, name: &str) -> Result<(), Refusal> {
-        if !self.has(team, name) {
-            return Ok(());
+        if self.has(team, name) && self.variants.duplicate != Duplicate::Silent {
+            return Err(self.duplicate());
         }
+        Ok(())
+    }
+
+    /// The refusal of a name that is taken. Within an environment the documents speak of one in any case.
+    pub(super) fn duplicate(&self) -> Refusal {
         let message = "A secret with this name already exists";
         match self.variants.duplicate {
-            Duplicate::Conflict => Err(Refusal::new(Kind::Conflict, message)),
-            Duplicate::BadRequest => {
-                Err(Refusal::new(Kind::Status(StatusCode::BAD_REQUEST), message))
-            }
-            Duplicate::Unprocessable => Err(Refusal::invalid("name", message)),
-            Duplicate::Silent => Ok(()),
+            Duplicate::Conflict | Duplicate::Silent => Refusal::new(Kind::Conflict, message),
+            Duplicate::BadRequest => Refusal::new(Kind::Status(StatusCode::BAD_REQUEST), message),
+            Duplicate::Unprocessable => Refusal::invalid("name", message),
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{EqualPatch, Secret, Variants};
+use super::{EqualPatch, Secret, Variants, environments::Environment};
 use crate::{
     call::{Call, Refusal, Reply},
     clock::World,
@@ -21,7 +21,8 @@ pub(super) struct User {
     pub(super) teams: Vec<String>,
     pub(super) created: Timestamp,
     /// Oldest first. A list and not a map: names may be doubled.
-    secrets: Vec<Secret>,
+    pub(super) secrets: Vec<Secret>,
+    pub(super) environments: Vec<Environment>,
 }
 
 /// What a PATCH changes.
@@ -36,9 +37,14 @@ impl User {
     pub(super) fn new(
         account: &str,
         teams: Vec<String>,
+        environments: Vec<String>,
         variants: Variants,
         world: &World,
     ) -> Self {
+        let environments = environments
+            .into_iter()
+            .map(|slug| Environment::new(slug, world))
+            .collect();
         Self {
             variants,
             id: world.identifier("user"),
@@ -46,6 +52,7 @@ impl User {
             teams,
             created: world.tick(),
             secrets: Vec::new(),
+            environments,
         }
     }
 
@@ -93,24 +100,12 @@ impl User {
         foreign: bool,
     ) -> Option<&Secret> {
         let secret = self.secrets.iter_mut().find(|secret| secret.id == id)?;
-        let Changes {
-            name,
-            value,
-            description,
-        } = changes;
         let before = (
             secret.name.clone(),
             secret.held.value.clone(),
             secret.description.clone(),
         );
-        if let Some(name) = name {
-            secret.name = name;
-        }
-        description.write(&mut secret.description);
-        if let Some(value) = value {
-            secret.held.value = value;
-            secret.held.writes += 1;
-        }
+        secret.apply(changes);
         let equal = before
             == (
                 secret.name.clone(),
@@ -125,6 +120,9 @@ impl User {
 
     pub(super) fn delete(&mut self, id: &str) -> Option<Secret> {
         let position = self.secrets.iter().position(|secret| secret.id == id)?;
+        for environment in &mut self.environments {
+            environment.unlink(id);
+        }
         Some(self.secrets.remove(position))
     }
 
@@ -139,6 +137,25 @@ impl User {
         self.secrets(scope)
             .find(|secret| secret.name == name)
             .map(|secret| secret.id.clone())
+    }
+}
+
+impl Secret {
+    /// Takes over what is given.
+    pub(super) fn apply(&mut self, changes: Changes) {
+        let Changes {
+            name,
+            value,
+            description,
+        } = changes;
+        if let Some(name) = name {
+            self.name = name;
+        }
+        description.write(&mut self.description);
+        if let Some(value) = value {
+            self.held.value = value;
+            self.held.writes += 1;
+        }
     }
 }
 
@@ -162,13 +179,20 @@ impl Tenant for User {
     }
 
     fn scopes(&self) -> Vec<Option<String>> {
-        std::iter::once(None)
-            .chain(self.teams.iter().cloned().map(Some))
-            .collect()
+        let environments = self.environments.iter().map(|known| &known.slug);
+        let named = self.teams.iter().chain(environments).cloned();
+        std::iter::once(None).chain(named.map(Some)).collect()
     }
 
     /// Gives the youngest of silent duplicates.
     fn held(&self, scope: Option<&str>) -> BTreeMap<String, Held> {
+        let environment = self
+            .environments
+            .iter()
+            .find(|known| scope == Some(&known.slug));
+        if let Some(environment) = environment {
+            return environment.held(&self.secrets);
+        }
         self.secrets(scope)
             .map(|secret| (secret.name.clone(), secret.held.clone()))
             .collect()

@@ -248,9 +248,15 @@ async fn id_and_team_name_are_absent_as_in_the_seeds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bearer_is_taken_only_with_its_switch() {
-    let (simulator, account, _, _) = organization();
+async fn bearer_is_taken_unless_its_switch_refuses() {
+    let (simulator, account, api_key, _) = organization();
     let bearer = Client::new(&simulator, Provider::Baseten, "Bearer first");
+    let taken = [("GET /v1/secrets", NONE, 200, NONE)];
+    bearer.check(&taken).await;
+    api_key.check(&taken).await;
+    simulator
+        .baseten()
+        .set_variants(&account, |variants| variants.bearer = false);
     bearer
         .check(&[(
             "GET /v1/secrets",
@@ -259,10 +265,7 @@ async fn bearer_is_taken_only_with_its_switch() {
             json!({ "message": "Unauthorized" }),
         )])
         .await;
-    simulator
-        .baseten()
-        .set_variants(&account, |variants| variants.bearer = true);
-    bearer.check(&[("GET /v1/secrets", NONE, 200, NONE)]).await;
+    api_key.check(&taken).await;
 }
 
 fn owned((name, value): (&str, &str)) -> (String, String) {

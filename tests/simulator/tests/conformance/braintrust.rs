@@ -56,6 +56,8 @@ async fn the_documented_calls_answer_as_documented() {
     client
         .check(&[
             (&item("GET"), NONE, 200, body.clone()),
+            // A body is optional, and without one nothing changes, not even a time.
+            (&item("PATCH"), NONE, 200, body.clone()),
             (
                 "GET /v1/ai_secret",
                 NONE,

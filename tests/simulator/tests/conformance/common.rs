@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use simulator::{Access, AccountError, Provider, Simulator};
 
-use crate::support::{Client, client, list_of, scheme_of, scope_of, write_of};
+use crate::support::{Client, client, list_of, scheme_of, scope_of, write_of, written_of};
 
 const NONE: Value = Value::Null;
 
@@ -47,7 +47,9 @@ async fn credentials_are_checked() {
         account.revoke_key("key").unwrap();
         owner.check(&[(list_of(provider), NONE, 401, NONE)]).await;
         account.set_access("key", Access::Full).unwrap();
-        owner.check(&[(line, body, 200, NONE)]).await;
+        owner
+            .check(&[(line, body, written_of(provider), NONE)])
+            .await;
         assert_eq!(
             account.set_access("other", Access::Full),
             Err(AccountError::UnknownKey)
@@ -83,7 +85,7 @@ async fn bodies_are_checked() {
         assert!(account.held(scope_of(provider)).is_empty());
         assert_eq!(
             status("application/json; charset=utf-8", body.to_string()).await,
-            200
+            written_of(provider)
         );
         assert_eq!(account.values(scope_of(provider))["NAME"], "value");
     }

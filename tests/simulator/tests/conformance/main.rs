@@ -10,5 +10,6 @@ mod faults;
 mod observe;
 mod pipecat;
 mod prime_intellect;
+mod seeds;
 mod sockets;
 mod support;

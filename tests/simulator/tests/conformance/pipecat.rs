@@ -1,6 +1,9 @@
 //! Pipecat Cloud: docs/vendors.md#pipecat-cloud.
 
+mod references;
 mod switches;
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use simulator::{Access, Account, Provider, Simulator, pipecat::Variants};
@@ -43,8 +46,18 @@ async fn the_documented_calls_answer_as_documented() {
     let (simulator, account, client) = organization();
     client
         .check(&[
-            ("PUT /v1/secrets/app", regular(&[("A", "1"), ("B", "2")]), 200, json!({ "status": "OK" })),
-            ("PUT /v1/secrets/pull", image_pull("https://index.docker.io/v1"), 200, NONE),
+            ("PUT /v1/secrets/app", regular(&[("A", "1"), ("B", "2")]), 202, json!({ "status": "OK", "region": "us-west" })),
+            ("PUT /v1/secrets/pull", image_pull("https://index.docker.io/v1"), 202, NONE),
+            ("GET /v1/secrets", NONE, 200, json!({ "sets": [
+                { "name": "app", "type": "secret", "region": "us-west", "status": "pending" },
+                { "name": "pull", "type": "imagePullSecret", "region": "us-west", "status": "pending" },
+            ] })),
+            ("GET /v1/secrets/app", NONE, 200, json!({ "status": "pending" })),
+        ])
+        .await;
+    tokio::time::advance(Duration::from_millis(200)).await;
+    client
+        .check(&[
             ("GET /v1/secrets", NONE, 200, json!({ "sets": [
                 { "name": "app", "type": "secret", "region": "us-west", "status": "ready" },
                 { "name": "pull", "type": "imagePullSecret", "region": "us-west", "status": "ready" },
@@ -63,7 +76,11 @@ async fn the_documented_calls_answer_as_documented() {
             ("GET /v1/regions", NONE, 200, json!({ "regions": [
                 { "code": "us-west" }, { "code": "us-east" }, { "code": "eu-central" }, { "code": "ap-south" },
             ] })),
-            ("GET /v1/properties", NONE, 200, json!({ "defaultRegion": "us-west" })),
+            ("GET /v1/properties", NONE, 200, json!({ "properties": { "defaultRegion": "us-west" } })),
+            ("GET /v1/properties/schema", NONE, 200, json!({ "properties": { "defaultRegion": {
+                "type": "string", "currentValue": "us-west", "default": "us-west",
+                "availableValues": ["us-west", "us-east", "eu-central", "ap-south"],
+            } } })),
         ])
         .await;
     assert_eq!(
@@ -125,8 +142,8 @@ async fn what_the_vendor_refuses_is_refused() {
         (put, key(&"K".repeat(65)), 400, NONE),
         (put, key(""), 400, NONE),
         (put, key("a.b"), 400, NONE),
-        (put, key(&"K".repeat(64)), 200, NONE),
-        (put, key("a-B_9"), 200, NONE),
+        (put, key(&"K".repeat(64)), 202, NONE),
+        (put, key("a-B_9"), 202, NONE),
         ("POST /v1/secrets/app", key("A"), 405, NONE),
         ("GET /v1/secrets/app/A", NONE, 405, NONE),
         ("GET /v1/secrets/app/A/b", NONE, 404, NONE),
@@ -135,6 +152,18 @@ async fn what_the_vendor_refuses_is_refused() {
             json!({ "defaultRegion": "mars" }),
             400,
             NONE,
+        ),
+        ("PATCH /v1/properties", json!({}), 400, NONE),
+        (
+            put,
+            json!({
+                "name": "app",
+                "isImagePullSecret": false,
+                "secretKey": "A",
+                "secretValue": "1",
+            }),
+            400,
+            invalid,
         ),
     ];
     let (longest, long) = (
@@ -158,7 +187,7 @@ async fn what_the_vendor_refuses_is_refused() {
         rows.push((line, key("A"), 400, NONE));
     }
     for line in ["PUT /v1/secrets/abc", "PUT /v1/secrets/a-b.c1", &longest] {
-        rows.push((line, key("A"), 200, NONE));
+        rows.push((line, key("A"), 202, NONE));
     }
     client.check(&rows).await;
     let wrong_type = client
@@ -175,25 +204,26 @@ async fn region_and_kind_are_fixed_at_creation() {
     let body = || regular(&[("A", "1")]);
     client
         .check(&[
-            (put, with(body(), "region", "eu-central"), 200, NONE),
+            (put, with(body(), "region", "eu-central"), 202, NONE),
             (
                 put,
                 with(body(), "region", "us-east"),
                 400,
                 json!({
-                    "error": "Secret set already exists in region eu-central", "code": BAD,
+                    "error": "Secret already exists in region 'eu-central'. Cannot change region to 'us-east'.",
+                    "code": BAD,
                 }),
             ),
-            (put, body(), 200, NONE),
+            (put, body(), 202, NONE),
             (put, image_pull("https://h/"), 400, json!({ "code": BAD })),
             (
                 "PATCH /v1/properties",
                 json!({ "defaultRegion": "ap-south" }),
                 200,
-                json!({ "defaultRegion": "ap-south" }),
+                json!({ "properties": { "defaultRegion": { "currentValue": "ap-south" } } }),
             ),
-            ("PUT /v1/secrets/new", body(), 200, NONE),
-            ("PUT /v1/secrets/pull", image_pull("https://h/"), 200, NONE),
+            ("PUT /v1/secrets/new", body(), 202, NONE),
+            ("PUT /v1/secrets/pull", image_pull("https://h/"), 202, NONE),
             ("PUT /v1/secrets/pull", body(), 400, NONE),
             (
                 "GET /v1/secrets",

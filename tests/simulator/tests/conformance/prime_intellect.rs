@@ -1,5 +1,6 @@
 //! PrimeIntellect: docs/vendors.md#primeintellect.
 
+mod environments;
 mod switches;
 
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{client, list_of, scheme_of, write_of};
+use crate::support::{client, list_of, scheme_of, write_of, written_of};
 
 const WITHIN: Duration = Duration::from_secs(10);
 
@@ -47,7 +47,8 @@ async fn each_provider_has_its_port_and_the_server_ends_with_its_handle() {
     for provider in Provider::ALL {
         client(&simulator, provider);
         assert!(served.url(provider).starts_with("http://127.0.0.1:"));
-        assert!(write(&served, provider).await.starts_with("HTTP/1.1 200"));
+        let status = format!("HTTP/1.1 {}", written_of(provider));
+        assert!(write(&served, provider).await.starts_with(&status));
         assert_eq!(simulator.requests().last().unwrap().provider, provider);
     }
     let address = served.address(Provider::Baseten);

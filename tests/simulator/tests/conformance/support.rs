@@ -178,6 +178,14 @@ pub(crate) fn write_of(provider: Provider) -> (&'static str, Value) {
     }
 }
 
+/// The status of an answer to [`write_of`].
+pub(crate) fn written_of(provider: Provider) -> u16 {
+    match provider {
+        Provider::Pipecat => 202,
+        Provider::Baseten | Provider::PrimeIntellect | Provider::Braintrust => 200,
+    }
+}
+
 pub(crate) fn list_of(provider: Provider) -> &'static str {
     match provider {
         Provider::Baseten | Provider::Pipecat => "GET /v1/secrets",

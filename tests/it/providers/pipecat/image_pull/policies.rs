@@ -2,7 +2,6 @@
 
 use kube::api::DeleteParams;
 use serde_json::Value;
-use simulator::pipecat::ImagePullUpdate;
 
 use super::{
     apply, assert_stalled, by_another, from_regcred, login, registry, spec, wait_credential,
@@ -34,10 +33,7 @@ async fn delete(case: &TestCase<'_>, name: &str) {
 #[test]
 fn under_fail_what_exists_is_left_alone() {
     run(async {
-        let (case, _) = registry(|variants| {
-            variants.image_pull_update = ImagePullUpdate::Allowed;
-        })
-        .await;
+        let (case, _) = registry(|_| {}).await;
         by_another(&case).await;
         let before = case.writes();
         let mut spec = spec(&case, &from_regcred());

@@ -1,10 +1,14 @@
 //! Rotation, where the provider updates an image pull secret and where it refuses to.
 
 use serde_json::json;
-use simulator::{Action, Answer, Fault, pipecat::ImagePullUpdate};
+use simulator::{
+    Action, Answer, Fault,
+    pipecat::{ImagePullUpdate, Variants},
+};
 
 use super::{
-    apply, assert_stalled, by_another, from_regcred, host, login, registry, spec, wait_credential,
+    apply, assert_stalled, by_another, from_regcred, host, login, registry, spec, vary,
+    wait_credential,
 };
 use crate::harness::{Target, TestCase, TestEnv, run, traces, until};
 
@@ -22,6 +26,11 @@ fn writes(case: &TestCase<'_>) -> Vec<String> {
     case.writes().into_iter().map(shortened).collect()
 }
 
+/// An older server, which does not update an image pull secret.
+fn refusing(variants: &mut Variants) {
+    variants.image_pull_update = ImagePullUpdate::Refused;
+}
+
 /// Says that what refuses an update is deleted and created.
 async fn allow_recreate(case: &TestCase<'_>, name: &str) {
     let member = json!({"pipecat": {"replaceImagePullSecret": "Recreate"}});
@@ -32,10 +41,7 @@ async fn allow_recreate(case: &TestCase<'_>, name: &str) {
 #[test]
 fn a_rotation_is_one_write_where_updates_are_taken() {
     run(async {
-        let (case, _) = registry(|variants| {
-            variants.image_pull_update = ImagePullUpdate::Allowed;
-        })
-        .await;
+        let (case, _) = registry(|_| {}).await;
         apply(&case, "rotated", &from_regcred()).await;
         case.wait_ready("rotated").await;
         let two = login(&case, "two").await;
@@ -57,7 +63,7 @@ fn a_rotation_is_one_write_where_updates_are_taken() {
 #[test]
 fn a_refused_rotation_waits_for_a_person() {
     run(async {
-        let (case, one) = registry(|_| {}).await;
+        let (case, one) = registry(refusing).await;
         apply(&case, "refused", &from_regcred()).await;
         case.wait_ready("refused").await;
         let two = login(&case, "two").await;
@@ -97,7 +103,7 @@ fn a_refused_rotation_waits_for_a_person() {
 #[test]
 fn what_was_deleted_and_could_not_be_created_is_created_later() {
     run(async {
-        let (case, _) = registry(|_| {}).await;
+        let (case, _) = registry(refusing).await;
         apply(&case, "busy", &from_regcred()).await;
         allow_recreate(&case, "busy").await;
         case.wait_ready("busy").await;
@@ -118,6 +124,7 @@ fn a_crash_between_deletion_and_creation_is_made_good() {
     run(async {
         let env = TestEnv::fresh(&[]).await;
         let case = TestCase::new(&env, Target::Pipecat).await;
+        vary(&case, refusing);
         login(&case, "one").await;
         apply(&case, "crashed", &from_regcred()).await;
         allow_recreate(&case, "crashed").await;
@@ -146,7 +153,7 @@ fn a_crash_between_deletion_and_creation_is_made_good() {
 #[test]
 fn what_another_client_made_is_not_deleted() {
     run(async {
-        let (case, _) = registry(|_| {}).await;
+        let (case, _) = registry(refusing).await;
         by_another(&case).await;
         apply(&case, "taker", &from_regcred()).await;
         let object = case.wait_reason("taker", "Immutable").await;
@@ -171,7 +178,7 @@ fn what_another_client_made_is_not_deleted() {
 #[test]
 fn a_refused_create_is_no_refused_update() {
     run(async {
-        let (case, credential) = registry(|_| {}).await;
+        let (case, credential) = registry(refusing).await;
         case.account
             .add_fault(Fault::status(400).method("PUT").forever());
         apply(&case, "rejected", &from_regcred()).await;

@@ -16,8 +16,8 @@ async fn a_put_merges_or_replaces() {
     let put = "PUT /v1/secrets/app";
     client
         .check(&[
-            (put, regular(&[("A", "1"), ("B", "1")]), 200, NONE),
-            (put, regular(&[("A", "2")]), 200, NONE),
+            (put, regular(&[("A", "1"), ("B", "1")]), 202, NONE),
+            (put, regular(&[("A", "2")]), 202, NONE),
         ])
         .await;
     assert_eq!(
@@ -31,7 +31,7 @@ async fn a_put_merges_or_replaces() {
         variants.put = Put::Replaces;
     });
     client
-        .check(&[(put, regular(&[("A", "3")]), 200, NONE)])
+        .check(&[(put, regular(&[("A", "3")]), 202, NONE)])
         .await;
     assert_eq!(
         account
@@ -46,7 +46,6 @@ async fn a_put_merges_or_replaces() {
 async fn a_set_is_pending_until_its_time_and_then_ready_or_failed() {
     let (simulator, account, client) = organization();
     set(&simulator, &account, |variants| {
-        variants.put_answer = PutAnswer::Accepted;
         variants.ready_after = Duration::from_secs(5);
         variants.failing_puts = 1;
     });
@@ -94,30 +93,71 @@ async fn a_set_is_pending_until_its_time_and_then_ready_or_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_image_pull_secret_is_updated_only_with_its_switch() {
+async fn an_image_pull_secret_is_updated_unless_its_switch_refuses() {
     let (simulator, account, client) = organization();
     let put = "PUT /v1/secrets/pull";
+    let host = || match &simulator.pipecat().sets(&account)["pull"].content {
+        Content::ImagePull { host, .. } => host.clone(),
+        Content::Regular(_) | Content::Referenced(_) => String::new(),
+    };
+    client
+        .check(&[
+            (put, image_pull("https://one"), 202, NONE),
+            (put, image_pull("https://two"), 202, NONE),
+        ])
+        .await;
+    assert_eq!(host(), "https://two/");
+    // Today it takes all three fields.
+    let incomplete = json!({
+        "error": "Must provide isImagePullSecret, host, and secretValue to update an image pull secret",
+        "code": BAD,
+    });
+    client
+        .check(&[(put, regular(&[("A", "1")]), 400, incomplete)])
+        .await;
+    set(&simulator, &account, |variants| {
+        variants.image_pull_update = ImagePullUpdate::Refused;
+    });
     let refused = json!({
         "error": "Cannot update existing image pull secrets. Delete and recreate instead.", "code": BAD,
     });
     client
         .check(&[
-            (put, image_pull("https://one"), 200, NONE),
-            (put, image_pull("https://two"), 400, refused),
+            (put, image_pull("https://three/"), 400, refused),
+            ("DELETE /v1/secrets/pull", NONE, 200, NONE),
+            (put, image_pull("https://four/"), 202, NONE),
         ])
         .await;
-    let host = || match &simulator.pipecat().sets(&account)["pull"].content {
-        Content::ImagePull { host, .. } => host.clone(),
-        Content::Regular(_) => String::new(),
-    };
-    assert_eq!(host(), "https://one/");
+    assert_eq!(host(), "https://four/");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_seeds_put_answers_200_and_the_set_is_ready_at_once() {
+    let (simulator, account, client) = organization();
     set(&simulator, &account, |variants| {
-        variants.image_pull_update = ImagePullUpdate::Allowed;
+        variants.put_answer = PutAnswer::Ok;
+        variants.ready_after = Duration::ZERO;
     });
     client
-        .check(&[(put, image_pull("https://two/"), 200, NONE)])
+        .check(&[
+            (
+                "PUT /v1/secrets/app",
+                regular(&[("A", "1")]),
+                200,
+                json!({ "status": "OK" }),
+            ),
+            (
+                "GET /v1/secrets/app",
+                NONE,
+                200,
+                json!({ "status": "ready" }),
+            ),
+        ])
         .await;
-    assert_eq!(host(), "https://two/");
+    let answer = client
+        .send("PUT /v1/secrets/app", regular(&[("A", "1")]))
+        .await;
+    assert_eq!(answer.json(), json!({ "status": "OK" }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,23 +171,23 @@ async fn a_busy_set_is_a_conflict() {
             .status
             .as_u16()
     };
-    assert_eq!(tokio::join!(put(), put()), (200, 409));
-    assert_eq!(put().await, 200);
+    assert_eq!(tokio::join!(put(), put()), (202, 409));
+    assert_eq!(put().await, 202);
     set(&simulator, &account, |variants| {
         variants.conflict = Conflict::Never;
     });
-    assert_eq!(tokio::join!(put(), put()), (200, 200));
+    assert_eq!(tokio::join!(put(), put()), (202, 202));
 
     set(&simulator, &account, |variants| {
         variants.conflict = Conflict::WhilePending;
         variants.ready_after = Duration::from_secs(10);
     });
-    assert_eq!((put().await, put().await), (200, 409));
+    assert_eq!((put().await, put().await), (202, 409));
     tokio::time::advance(Duration::from_secs(10)).await;
     let body = client
         .send("PUT /v1/secrets/app", regular(&[("A", "1")]))
         .await;
-    assert_eq!(body.status, 200);
+    assert_eq!(body.status, 202);
     let busy = client
         .send("PUT /v1/secrets/app", regular(&[("A", "1")]))
         .await;
@@ -163,7 +203,7 @@ async fn a_set_without_keys_stays_or_vanishes() {
         });
         client
             .check(&[
-                ("PUT /v1/secrets/app", regular(&[("A", "1")]), 200, NONE),
+                ("PUT /v1/secrets/app", regular(&[("A", "1")]), 202, NONE),
                 ("DELETE /v1/secrets/app/A", NONE, 200, NONE),
             ])
             .await;
