@@ -3,13 +3,14 @@
 //!
 //! Four rules, the strictest of which counts:
 //! - *Pause*: the provider asked to slow down. No object calls until the pause is over.
-//! - *Breaker*: the provider refuses the key. One object calls after a minute, doubling to an hour.
+//! - *Breaker*: the provider refuses the key, or the writes of two names in a row. One object calls after a minute, doubling to an hour.
 //! - *Outage*: every call of an hour failed. One object calls each minute, until a call succeeds.
 //! - *Proof*: no call succeeded lately. One object calls at a time, so that a bad key or a provider
 //!   that hangs costs one call and not one for each object.
 
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::{
@@ -63,6 +64,9 @@ pub(super) struct Health {
     proved: Option<Instant>,
     /// Whether the key may write: the provider accepted a write and has not refused the key since.
     can_write: bool,
+    /// The name whose write was refused last, if none was accepted since: a second name shows that the
+    /// key may not write, and not only that one value or name is refused.
+    refused_write: Option<String>,
     pause: Option<Pause>,
     /// Pauses in a row whose length the provider did not say.
     pauses: u32,
@@ -186,6 +190,12 @@ impl Health {
                 (ErrorClass::Config, Some(_)) => self.succeeded(now, sent, None),
                 // Not sent, or not understood: this says nothing of the account.
                 (ErrorClass::Config, None) | (ErrorClass::Waiting | ErrorClass::Protocol, _) => {}
+                // One name: `write_refused` says whether it is the account's.
+                (ErrorClass::Auth, Some(StatusCode::FORBIDDEN))
+                    if is_write && self.breaker.is_none() =>
+                {
+                    self.succeeded(now, sent, None);
+                }
                 (ErrorClass::Auth, _) => self.refused(now, sent, is_write, error),
                 (ErrorClass::Throttled, _) => paused = self.throttled(now, sent, error),
                 (ErrorClass::Transient | ErrorClass::UnknownOutcome, _) => {
@@ -196,6 +206,18 @@ impl Health {
         HealthChange {
             paused,
             recovered: was_outage && !self.is_outage(now),
+        }
+    }
+
+    /// The write of a name was refused with 403. Two names in a row with no success in between open the
+    /// circuit.
+    pub(super) fn write_refused(&mut self, now: Instant, name: &str, error: &ProviderError) {
+        if self.breaker.is_some() {
+            return;
+        }
+        let before = self.refused_write.replace(name.to_owned());
+        if before.is_some_and(|before| before != name) {
+            self.refused(now, now, true, error);
         }
     }
 
@@ -210,6 +232,9 @@ impl Health {
         }
         let Some(is_write) = accepted else { return };
         self.can_write |= is_write;
+        if is_write {
+            self.refused_write = None;
+        }
         let is_closed_by =
             |breaker: &Breaker| sent > breaker.opened && (is_write || !breaker.by_write);
         if self.breaker.as_ref().is_some_and(is_closed_by) {

@@ -113,6 +113,11 @@ impl AccountLimiter {
         circuit.map(|circuit| circuit.error)
     }
 
+    /// The write of a name was refused with 403: its own failure, until a second name is refused too.
+    pub fn write_refused(&self, name: &str, error: &ProviderError) {
+        self.change(|pool, now, effects| pool.write_refused(self.id, name, error, now, effects));
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut PermitPool, Instant, &mut Effects) -> T) -> T {
         Shared::change(&self.shared, change)
     }

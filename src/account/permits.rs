@@ -253,6 +253,21 @@ impl PermitPool {
         change.paused
     }
 
+    /// The write of a name was refused with 403.
+    pub(super) fn write_refused(
+        &mut self,
+        id: AccountId,
+        name: &str,
+        error: &ProviderError,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        if let Some(account) = self.account_mut(id) {
+            account.health.write_refused(now, name, error);
+            self.changed(id, now, effects);
+        }
+    }
+
     /// The accounts whose objects are held back, and why.
     pub(super) fn held_back(&self, now: Instant) -> impl Iterator<Item = (ProviderKind, Reason)> {
         self.accounts

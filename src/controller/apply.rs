@@ -102,6 +102,8 @@ impl Writer<'_> {
             Err(error) => {
                 let failure = self.session.failure(&error);
                 writes.for_each(|entry| entry.outcome = EntryOutcome::Failed(failure.clone()));
+                // A set is one write: whatever failed it, nothing else is tried.
+                self.is_of_account(&error, self.session.claimed_name(""));
                 Some(failure)
             }
         }
@@ -156,8 +158,24 @@ impl Writer<'_> {
         }
         match written {
             Ok(written) => EntryOutcome::Written(written),
-            Err(error) => self.failed(&error, entry).noting(of_account),
+            Err(error) => {
+                let failed = Failed {
+                    is_of_account: self.is_of_account(&error, &entry.folded),
+                    ..self.failed(&error, entry)
+                };
+                failed.noting(of_account)
+            }
         }
+    }
+
+    /// Whether a failed write of a name is the account's failure and ends the reconcile. A write that is
+    /// refused with 403 is the name's, until writes of two names were: then the circuit is open.
+    fn is_of_account(&self, error: &ProviderError, name: &str) -> bool {
+        if !error.is(StatusCode::FORBIDDEN) {
+            return error.is_of_account();
+        }
+        self.session.account.limiter.write_refused(name, error);
+        self.session.refusal().is_some()
     }
 
     async fn send(

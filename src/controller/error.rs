@@ -19,6 +19,10 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// How long the provider asked to wait: 1 s to 15 min.
     pub(crate) retry_after: Option<Duration>,
+    /// Whether the provider answered so.
+    pub(crate) is_answer: bool,
+    /// Whether it is over in a moment, one way or the other, and need not be said before.
+    pub(crate) is_passing: bool,
 }
 
 impl Failure {
@@ -29,6 +33,8 @@ impl Failure {
             reason,
             message: message.into(),
             retry_after: None,
+            is_answer: false,
+            is_passing: false,
         }
     }
 
@@ -58,8 +64,9 @@ impl Failure {
         let subject = match (error.class, entry) {
             (ErrorClass::Auth, _) => {
                 let reference = choice.api_key_secret_ref();
+                let of = entry.map_or_else(String::new, |entry| format!(" for entry {entry}, and"));
                 format!(
-                    " for the API key in Secret {} key {}",
+                    "{of} for the API key in Secret {} key {}",
                     reference.name, reference.key
                 )
             }
@@ -75,6 +82,8 @@ impl Failure {
             reason: error.reason,
             message,
             retry_after: error.retry_after,
+            is_answer: error.status.is_some(),
+            is_passing: false,
         }
     }
 

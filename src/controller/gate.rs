@@ -51,6 +51,8 @@ pub(crate) struct Remembered<'a> {
     pub(crate) is_requeued: bool,
     /// Which version of a Secret is news.
     pub(crate) news: VersionNews,
+    /// Until when another version of a source is not acted on, because the object has just been written.
+    pub(crate) quiet_until: Option<Instant>,
 }
 
 /// Which version of a Secret is news.
@@ -83,8 +85,12 @@ pub(crate) fn decide(
     let must_write = !object.spec.is_suspended()
         && (remembered.must_rewrite || (is_at_rest && has_due(object, clock)));
     let is_news = remembered.is_requeued || lacks_finalizer(object);
-    if is_news || must_write || has_news(object, acted, remembered, current) {
+    if is_news || must_write || is_edited_or_asked(object, acted) {
         return Decision::Go;
+    }
+    if has_other_versions(object, acted, remembered.news, current) {
+        let quiet = remembered.quiet_until.filter(|until| *until > now);
+        return quiet.map_or(Decision::Go, |until| Decision::Later(until - now));
     }
     let rest = if remembered.is_unverified && is_at_rest && !object.spec.is_suspended() {
         Decision::Verify
@@ -121,8 +127,10 @@ pub(crate) fn decide_deletion(
         return Decision::Go;
     };
     let is_override = object.annotations().contains_key(DELETION_OVERRIDE);
-    let is_news =
-        is_override || remembered.is_requeued || has_news(object, acted, remembered, current);
+    let is_news = is_override
+        || remembered.is_requeued
+        || is_edited_or_asked(object, acted)
+        || has_other_versions(object, acted, remembered.news, current);
     match remembered.next_try {
         Some(due) if due > now && !is_news => Decision::Later(due - now),
         _ => Decision::Go,
@@ -154,17 +162,20 @@ fn recorded(object: &ProviderSecret) -> Option<Acted> {
     })
 }
 
-fn has_news(
-    object: &ProviderSecret,
-    acted: &Acted,
-    remembered: Remembered<'_>,
-    current: impl Fn(&str) -> Option<String>,
-) -> bool {
+/// Whether the spec is another, or a sync is requested.
+fn is_edited_or_asked(object: &ProviderSecret, acted: &Acted) -> bool {
     let request = requested(object).filter(|_| !object.spec.is_suspended());
     let is_asked = request.is_some() && request != acted.request;
-    if object.metadata.generation != Some(acted.generation) || is_asked {
-        return true;
-    }
+    object.metadata.generation != Some(acted.generation) || is_asked
+}
+
+/// Whether a Secret of the object has a version that is news.
+fn has_other_versions(
+    object: &ProviderSecret,
+    acted: &Acted,
+    news: VersionNews,
+    current: impl Fn(&str) -> Option<String>,
+) -> bool {
     object.spec.secret_names().into_iter().any(|name| {
         let known = acted
             .sources
@@ -172,7 +183,7 @@ fn has_news(
             .find(|(of, _)| of == name)
             .map(|(_, version)| version.as_str());
         match (known, current(name)) {
-            (Some(known), Some(seen)) => match remembered.news {
+            (Some(known), Some(seen)) => match news {
                 VersionNews::Other => seen != known,
                 VersionNews::Later => is_newer(&seen, known),
             },

@@ -15,6 +15,7 @@ mod write_ahead;
 use std::{sync::Arc, time::Duration};
 
 use kube::{ResourceExt, runtime::controller::Action};
+use tokio::time::Instant;
 
 use self::{begin::pass_gate, inputs::Inputs, verify::DriftCheck};
 use super::{
@@ -36,6 +37,9 @@ use crate::{
     telemetry::ReconcileResult,
 };
 
+/// A pause of an account that is shorter is not said to the objects that wait for it.
+const SAID: Duration = Duration::from_secs(30);
+
 /// How a reconcile ended, and when the object is reconciled again.
 type Ended = (ReconcileResult, Action);
 
@@ -49,6 +53,8 @@ enum Stop {
     Unchanged,
     /// Without a report: other large objects take the room in memory for values.
     Crowded,
+    /// Without a report: a Secret has just gone, and may be back in a moment.
+    Passing,
     /// The object could not be read or written.
     Kubernetes(KubernetesError),
 }
@@ -172,12 +178,20 @@ impl Reconcile<'_> {
         let account = self.account(choice).await.map_err(|(failure, sources)| {
             let name = object_name(&*self.object);
             self.context.release_permit(&self.uid, &name);
-            nothing_done(failure, sources)
+            if failure.is_passing {
+                Stop::Passing
+            } else {
+                nothing_done(failure, sources)
+            }
         })?;
         let permit = match self.admit(&account.0) {
             Admission::Granted(permit) => Ok(permit),
             // There is news, and status says why the object waits.
-            Admission::CircuitOpen(circuit) if *decision == Decision::Go => Err(circuit.error),
+            Admission::CircuitOpen(circuit)
+                if *decision == Decision::Go && circuit.until > Instant::now() + SAID =>
+            {
+                Err(circuit.error)
+            }
             Admission::Parked | Admission::CircuitOpen(_) => return Err(Stop::Parked),
         };
         Ok(self.session(choice, account, permit))
@@ -203,6 +217,11 @@ impl Reconcile<'_> {
         let (spec, name) = (&self.object.spec, self.object.name_any());
         let (read, versions) =
             dereference::sources(self.context, &object_name(&*self.object), spec).await;
+        let is_passing =
+            |data: &Result<_, Failure>| data.as_ref().is_err_and(|failure| failure.is_passing);
+        if read.values().any(is_passing) {
+            return Err(Stop::Passing);
+        }
         let Ok(room) = self.context.large_values.take(&read) else {
             return Err(Stop::Crowded);
         };

@@ -8,7 +8,7 @@ mod lists;
 mod metrics;
 mod source;
 
-use std::{future::ready, sync::Arc};
+use std::{future::ready, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
@@ -20,6 +20,8 @@ use kube::{
         watcher,
     },
 };
+
+use tokio::time::sleep;
 
 pub(crate) use self::metrics::StoreSamples;
 use self::{lists::WatchEvent, source::Source};
@@ -169,9 +171,22 @@ pub(crate) fn secrets(
     affected.flat_map(stream::iter)
 }
 
+/// How long a Secret may be gone while another controller creates it anew.
+const GONE: Duration = Duration::from_secs(2);
+
+/// Ends a Secret that was deleted and has not come back: its readers are requeued.
+async fn end(context: Arc<Context>, name: ObjectName) {
+    sleep(GONE).await;
+    if context.secrets.end(&name) {
+        context.credentials.forget(&name.0, &name.1);
+        context.secret_reads.forget(&name);
+        context.requeue_all(context.reverse_index.objects_of(&name));
+    }
+}
+
 /// Notes what a watch of Secrets shows, and gives the objects that it affects.
 fn affected(
-    context: &Context,
+    context: &Arc<Context>,
     store: &Store<Guarded>,
     event: WatchEvent<PartialObjectMeta<Secret>>,
 ) -> Vec<ObjectRef<Guarded>> {
@@ -191,10 +206,9 @@ fn affected(
             context.reverse_index.objects_of(&name)
         }
         WatchEvent::Deleted(name) => {
-            context.secrets.remove(&name);
-            context.credentials.forget(&name.0, &name.1);
-            context.secret_reads.forget(&name);
-            context.reverse_index.objects_of(&name)
+            context.secrets.leave(&name);
+            tokio::spawn(end(Arc::clone(context), name));
+            return Vec::new();
         }
         WatchEvent::Listed(None) => return Vec::new(),
         WatchEvent::Listed(Some(namespace)) => {

@@ -66,7 +66,7 @@ impl Writer<'_> {
                 Ok(DeleteOutcome::Orphaned) => outcome.orphaned.push(record.name),
                 Ok(DeleteOutcome::Replaced) => outcome.replaced.push(record.name),
                 Err(error) => {
-                    has_account_failed |= error.is_of_account();
+                    has_account_failed |= self.is_of_account(&error, &record.name);
                     let failure =
                         Failure::provider(&error, self.session.choice, Some(&record.name));
                     outcome.kept.push(EntryStatus {

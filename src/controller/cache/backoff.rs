@@ -45,6 +45,12 @@ impl Backoff {
         (self.briefly() * 60).clamp(Duration::from_mins(1), Duration::from_hours(1))
     }
 
+    /// The wait before something that the provider took before and refuses now is tried again: 1 min
+    /// doubling to 5 h.
+    pub(crate) fn refused(&mut self) -> Duration {
+        (self.briefly() * 60).max(Duration::from_mins(1))
+    }
+
     /// The next failure is the first.
     pub(crate) fn reset(&mut self) {
         match &mut self.0 {

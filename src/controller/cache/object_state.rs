@@ -75,6 +75,8 @@ pub(crate) struct Tracked {
     former_key: Option<Box<DigestKey>>,
     /// The generation of the spec, and since when it is desired.
     desired_since: Option<(i64, Instant)>,
+    /// When an entry was last written to the provider.
+    pub(crate) written_at: Option<Instant>,
     /// Since when entries are known to be taken away by a source, by folded name.
     taken: BTreeMap<String, Instant>,
     /// Whether status was set back, and what is gone since then may be what an old state does not know.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use super::Complete;
@@ -29,6 +29,8 @@ pub(crate) enum VersionChange {
 #[derive(Default)]
 pub(crate) struct SecretVersions {
     versions: RwLock<Versions>,
+    /// Secrets that were deleted a moment ago.
+    leaving: Mutex<HashSet<SecretName>>,
     complete: Complete,
     /// Where each namespace has a list of its own: those whose list was whole once.
     whole: Option<RwLock<HashSet<String>>>,
@@ -86,10 +88,13 @@ impl SecretVersions {
     }
 
     /// Notes the version of a Secret, and says how it differs from the known one.
-    pub(crate) fn apply(&self, (namespace, name): &SecretName, version: &str) -> VersionChange {
+    pub(crate) fn apply(&self, secret: &SecretName, version: &str) -> VersionChange {
+        let (namespace, name) = secret;
         let mut versions = self.write();
         let names = versions.entry(namespace.clone()).or_default();
         let known = names.insert(name.clone(), version.into());
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.remove(secret);
         match known {
             Some(known) if *known == *version => VersionChange::Same,
             Some(known) if is_newer(&known, version) => VersionChange::WentBack,
@@ -97,8 +102,24 @@ impl SecretVersions {
         }
     }
 
-    /// Notes that a Secret does not exist any more.
-    pub(crate) fn remove(&self, (namespace, name): &SecretName) {
+    /// The watch shows that a Secret was deleted. It counts as there until [`Self::end`]: another
+    /// controller may be about to create it anew.
+    pub(crate) fn leave(&self, name: &SecretName) {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.insert(name.clone());
+    }
+
+    /// A Secret that was deleted is gone, if it has not come back; whether it has not.
+    pub(crate) fn end(&self, name: &SecretName) -> bool {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_gone = leaving.remove(name);
+        if is_gone {
+            self.remove(name);
+        }
+        is_gone
+    }
+
+    fn remove(&self, (namespace, name): &SecretName) {
         let mut versions = self.write();
         if let Some(names) = versions.get_mut(namespace) {
             names.remove(name);

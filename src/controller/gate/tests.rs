@@ -53,6 +53,7 @@ fn resting() -> Remembered<'static> {
         is_unverified: false,
         is_requeued: false,
         news: VersionNews::Other,
+        quiet_until: None,
     }
 }
 
@@ -109,6 +110,24 @@ fn a_watch_may_lag_behind_what_this_process_has_read(
         decide(&object, remembered, now(), versions(Some(source))),
         decision
     );
+}
+
+#[test]
+fn a_hot_source_is_acted_on_once_an_interval_and_an_edit_at_once() {
+    let (instant, clock) = now();
+    let second = Duration::from_secs(1);
+    let remembered = Remembered {
+        quiet_until: Some(instant + second),
+        ..resting()
+    };
+    let edited = object(2, &status(1, "True", "Synced"));
+    let object = object(1, &status(1, "True", "Synced"));
+    let decide =
+        |object, at, source| decide(object, remembered, (at, clock), versions(Some(source)));
+    assert_eq!(decide(&object, instant, "21"), Decision::Later(second));
+    assert_eq!(decide(&object, instant + second, "21"), Decision::Go);
+    assert_eq!(decide(&object, instant, "20"), Decision::Rest);
+    assert_eq!(decide(&edited, instant, "21"), Decision::Go);
 }
 
 #[test]

@@ -159,7 +159,9 @@ impl Reconcile<'_> {
         let notes: Vec<_> = notes.into_iter().flatten().collect();
         report::send_notes(self.context, &self.object, &notes);
         if let Some(failure) = removal.failures.into_iter().next() {
-            return Ok(Cleanup::Blocked(removal.kept, failure));
+            let kept = removal.kept.into_iter();
+            let kept = kept.map(|record| session.sealed(record)).collect();
+            return Ok(Cleanup::Blocked(kept, failure));
         }
         if !is_all_another && let Err(error) = writer.delete_empty_set(&left).await {
             return Ok(Cleanup::Blocked(left, session.failure(&error)));

@@ -15,7 +15,7 @@ use crate::{
         gate::is_recorded_in_status,
         kubernetes::KubernetesError,
         object::{Versions, is_acted_on, object_name, recorded_sources},
-        plan::confirm_in,
+        plan::{self, confirm_in},
         report::{
             self,
             conditions::{Readiness, ReadyState, readiness},
@@ -36,6 +36,8 @@ const PROBE: Duration = Duration::from_hours(6);
 /// finished.
 const SETTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// After which a Secret that has gone is back, or the watch has said that it is gone.
+const PASSING: Duration = Duration::from_secs(3);
 /// How long a large object waits for others.
 const CROWDED: Duration = Duration::from_millis(500);
 
@@ -104,6 +106,7 @@ impl Reconcile<'_> {
                 let wait = jittered(CROWDED);
                 Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
             }
+            Stop::Passing => Ok((ReconcileResult::Abandoned, Action::requeue(PASSING))),
             Stop::Kubernetes(error) => Err(error),
         }
     }
@@ -226,9 +229,13 @@ impl Reconcile<'_> {
                 Some(asked.map_or(own, |asked| asked + asked.mul_f64(fastrand::f64() * 0.2)))
             } else if has(&[ErrorClass::Auth]) {
                 Some(tracked.backoff.credential())
+            } else if is_refused_after_success(outcome) {
+                Some(tracked.backoff.refused())
             } else if has(&[ErrorClass::Config]) {
                 tracked.reset_backoff();
                 Some(jittered(PROBE))
+            } else if failures.is_empty() && outcome.settled == Settled::Absent {
+                Some(SETTLE.0)
             } else if failures.is_empty() && outcome.settled != Settled::Ready {
                 Some(tracked.backoff.next().clamp(SETTLE.0, SETTLE.1))
             } else {
@@ -241,4 +248,10 @@ impl Reconcile<'_> {
         }
         (readiness, scheduled.flatten())
     }
+}
+
+/// Whether the provider refuses what it took before: a fault of its own, perhaps, that ends by itself.
+fn is_refused_after_success(outcome: &Outcome) -> bool {
+    let is_refusal = |failure: &Failure| failure.class == ErrorClass::Config && failure.is_answer;
+    outcome.failures.iter().any(is_refusal) && outcome.entries.iter().any(plan::was_written)
 }

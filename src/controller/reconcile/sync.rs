@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use kube::{Api, ResourceExt};
+use tokio::time::Instant;
 
 use super::{
     Reconcile, Stop,
@@ -67,7 +68,9 @@ impl Reconcile<'_> {
         self.recreate_refused(&writer, entries, &mut of_account)
             .await?;
         self.note_written(session, entries);
-        let removal = if of_account.is_none() {
+        let is_refused = |entry: &PlannedEntry<'_>| matches!(&entry.outcome, EntryOutcome::Failed(failure) if failure.class == ErrorClass::Auth);
+        // What a key may not write it need not delete.
+        let removal = if of_account.is_none() && !entries.iter().any(is_refused) {
             if planned.deletes() {
                 self.still_wants().await?;
             }
@@ -197,6 +200,9 @@ impl Reconcile<'_> {
         let written = || entries.iter().filter(|entry| entry.written().is_some());
         self.tracked(|tracked| {
             written().for_each(|entry| tracked.written(&entry.desired.folded));
+            if written().next().is_some() {
+                tracked.written_at = Some(Instant::now());
+            }
         });
         let mut scopes = written().filter_map(|entry| entry.written()?.scope.as_deref());
         session.account.learn_scope(scopes.next_back());

@@ -108,10 +108,11 @@ pub(crate) async fn credential(
                 });
             }
             Err(KubernetesError::NotFound) => {
-                return (
-                    Err(credential_failure(Reason::CredentialNotFound, reference)),
-                    None,
-                );
+                let failure = Failure {
+                    is_passing: true,
+                    ..credential_failure(Reason::CredentialNotFound, reference)
+                };
+                return (Err(failure), None);
             }
             Err(error) => return (Err(unreadable(&reference.name, error)), None),
         }
@@ -200,8 +201,16 @@ async fn source(
             )
         }
         Ok(secret) => (Ok(Arc::clone(&secret.data)), Some(secret.version.clone())),
-        Err(KubernetesError::NotFound) => (Err(missing(name)), None),
+        Err(KubernetesError::NotFound) => (Err(vanishing(name)), None),
         Err(error) => (Err(unreadable(name, error)), None),
+    }
+}
+
+/// A Secret that the watch shows and that is gone. It may be back in a moment; else the watch says so.
+fn vanishing(secret: &str) -> Failure {
+    Failure {
+        is_passing: true,
+        ..missing(secret)
     }
 }
 

@@ -39,7 +39,12 @@ impl Session<'_> {
             snapshot = self.listing(Instant::now(), Duration::ZERO).await?;
             shown = is_shown_as_ours(entry, &snapshot, self.rules());
         }
+        let is_id_enough = entry.remote_id.is_some() && !self.rules().deletes_by_name;
         match shown {
+            // Pages may miss what is there while others are deleted, and an id names nothing else.
+            Shown::Absent if is_id_enough && !self.cannot_verify() => {
+                self.delete(entry, None).await
+            }
             Shown::Absent => Ok(DeleteOutcome::Gone),
             Shown::Other if was_written(entry) => Ok(DeleteOutcome::Replaced),
             Shown::Other => Ok(DeleteOutcome::Orphaned),
@@ -67,8 +72,8 @@ impl Session<'_> {
         deleted.map(|()| DeleteOutcome::Deleted)
     }
 
-    /// Where a listing spans several teams and does not say to which a secret belongs, a delete by name goes to the default team: it may miss the secret, or
-    /// hit another team's.
+    /// Where a listing spans several teams and does not say to which a secret belongs, a delete by name
+    /// goes to the default team: it may miss the secret, or hit another team's.
     async fn may_be_another_teams(&self, remote: &Remote) -> Result<bool, ProviderError> {
         if !self.provider.spans_teams() || remote.team.is_some() {
             return Ok(false);

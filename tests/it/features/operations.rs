@@ -225,7 +225,6 @@ fn each_log_line_is_one_json_object_and_others_are_capped_whatever_rust_log_says
     run(async {
         let env = TestEnv::shared().await;
         let case = TestCase::new(env, Target::Pipecat).await;
-        case.ready_at_once();
         case.source("a").await;
         case.object("logged", &[("A_KEY", "source", "a")]).await;
         let object: ProviderSecret = case.wait_ready("logged").await;

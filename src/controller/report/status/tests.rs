@@ -20,6 +20,8 @@ fn failure(class: ErrorClass, reason: Reason) -> Failure {
         reason,
         message: format!("{reason}."),
         retry_after: None,
+        is_answer: false,
+        is_passing: false,
     }
 }
 

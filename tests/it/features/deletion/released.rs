@@ -78,7 +78,6 @@ fn what_is_gone_by_force_is_left_at_the_provider() {
 #[test]
 fn a_namespace_that_is_going_refuses_events_and_the_finalizer_goes_all_the_same() {
     run(at_each_api_verifying(async |case| {
-        case.ready_at_once();
         case.synced("gone", &delete_policy()).await;
         // It is sent outside of the reconcile.
         case.wait_event("Synced").await;

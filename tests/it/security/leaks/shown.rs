@@ -61,7 +61,6 @@ async fn wait_reported(case: &TestCase<'_>, object: &str) {
 #[test]
 fn no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
     let reported = async |case: TestCase<'_>| {
-        case.ready_at_once();
         let value = format!("{CANARY}{}", "v".repeat(LENGTH - CANARY.len()));
         // Once refused and once written, so that there is something to report.
         case.account.add_fault(Fault::status(422).times(1));

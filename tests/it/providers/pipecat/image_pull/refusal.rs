@@ -197,7 +197,7 @@ fn a_refused_create_is_no_refused_update() {
 #[test]
 fn a_value_that_is_not_taken_never_costs_the_one_that_works() {
     run(async {
-        let (case, one) = registry(|_| {}).await;
+        let (case, one) = registry(refusing).await;
         apply(&case, "kept", &from_regcred()).await;
         allow_recreate(&case, "kept").await;
         case.wait_ready("kept").await;
@@ -234,7 +234,7 @@ fn a_value_that_is_not_taken_never_costs_the_one_that_works() {
 #[test]
 fn a_credential_that_is_missing_between_deletion_and_creation_is_told() {
     run(async {
-        let (case, _) = registry(|_| {}).await;
+        let (case, _) = registry(refusing).await;
         apply(&case, "missing", &from_regcred()).await;
         allow_recreate(&case, "missing").await;
         case.wait_ready("missing").await;
