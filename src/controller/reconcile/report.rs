@@ -38,6 +38,8 @@ const SETTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 
 /// After which a Secret that has gone is back, or the watch has said that it is gone.
 const PASSING: Duration = Duration::from_secs(3);
+/// After which a request for a sync that could not be answered is looked at again.
+const UNANSWERED: Duration = Duration::from_secs(10);
 /// How long a large object waits for others.
 const CROWDED: Duration = Duration::from_millis(500);
 
@@ -68,6 +70,10 @@ impl Reconcile<'_> {
         } else {
             (None, requested)
         };
+        // A request is answered also where nothing else is left to do.
+        if unanswered.is_some() && wait.is_none() {
+            wait = Some(UNANSWERED);
+        }
         let newest = self.newest();
         let reported = report::report(self.context, &newest, &readiness, &outcome, handled).await?;
         let mut acted = self.acted(outcome.read);

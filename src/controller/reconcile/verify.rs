@@ -31,6 +31,8 @@ use crate::{
 pub(super) const ABSENCE_COUNTS_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// After how long an empty listing is asked for again, and a failed one at the latest.
 const SOON: Duration = Duration::from_secs(5);
+/// The least wait before absence is looked at again.
+const MOMENT: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_mins(1);
 
 /// What a comparison of the records with a listing showed.
@@ -189,15 +191,23 @@ impl Reconcile<'_> {
             drifted(records, &snapshot, &members, rules, evidence)
         };
         let drifts = find(&|folded, record| self.evidence(session, folded, record, &snapshot));
-        let suspected = find(&|_, _| Evidence::Full).len();
-        let look_again = (suspected > drifts.len()).then(|| {
-            let wait = if snapshot.proves_absence {
-                Duration::try_from(ABSENCE_COUNTS_AFTER).unwrap_or(LATER)
-            } else {
-                SOON
-            };
-            wait.min(self.verify_interval())
+        let suspected = find(&|_, _| Evidence::Full);
+        let unproved = suspected.keys().filter(|name| !drifts.contains_key(*name));
+        let look_again = unproved.map(|name| {
+            if !snapshot.proves_absence {
+                return SOON;
+            }
+            let record = records
+                .iter()
+                .find(|record| (rules.fold)(&record.name) == *name);
+            let since =
+                record.and_then(|record| self.since_write(session, name, record, &snapshot));
+            let wait = ABSENCE_COUNTS_AFTER - since.unwrap_or_default();
+            Duration::try_from(wait).unwrap_or(MOMENT).max(MOMENT)
         });
+        let look_again = look_again
+            .min()
+            .map(|wait| wait.min(self.verify_interval()));
         Ok(DriftCheck {
             snapshot,
             members,
@@ -214,22 +224,40 @@ impl Reconcile<'_> {
         entry: &EntryStatus,
         snapshot: &Snapshot,
     ) -> Evidence {
-        let began = snapshot.began;
         let name = session.lock_name(session.claimed_name(folded));
-        let since = match self.context.accounts.name_locks.last_write(&name) {
+        match self.context.accounts.name_locks.last_write(&name) {
             LastWrite::UnderWay => return Evidence::None,
-            LastWrite::At(ended) if began <= ended => return Evidence::None,
-            LastWrite::At(ended) => SignedDuration::try_from(began - ended).ok(),
-            LastWrite::LongAgo => {
-                let written = entry.last_write_time.as_ref();
-                written.map(|written| snapshot.began_at.duration_since(written.0))
-            }
-        };
+            LastWrite::At(ended) if snapshot.began <= ended => return Evidence::None,
+            LastWrite::At(_) | LastWrite::LongAgo => {}
+        }
+        let since = self.since_write(session, folded, entry, snapshot);
         let is_settled = since.is_none_or(|since| since >= ABSENCE_COUNTS_AFTER);
         if is_settled && snapshot.proves_absence {
             Evidence::Full
         } else {
             Evidence::Presence
+        }
+    }
+
+    /// How long after our last write of a name a listing began; none if nothing tells.
+    fn since_write(
+        &self,
+        session: &Session<'_>,
+        folded: &str,
+        entry: &EntryStatus,
+        snapshot: &Snapshot,
+    ) -> Option<SignedDuration> {
+        let name = session.lock_name(session.claimed_name(folded));
+        match self.context.accounts.name_locks.last_write(&name) {
+            LastWrite::UnderWay => Some(SignedDuration::ZERO),
+            LastWrite::At(ended) => {
+                let since = snapshot.began.saturating_duration_since(ended);
+                SignedDuration::try_from(since).ok()
+            }
+            LastWrite::LongAgo => {
+                let written = entry.last_write_time.as_ref();
+                written.map(|written| snapshot.began_at.duration_since(written.0))
+            }
         }
     }
 

@@ -21,6 +21,7 @@ mod noisy_neighbours;
 mod older_statuses;
 mod oracle;
 mod outages;
+mod pace;
 mod panics;
 mod plan;
 mod provider;
