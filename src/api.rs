@@ -13,7 +13,7 @@ mod provider;
 mod provider_secret;
 mod status;
 
-pub use condition::{Condition, READY, RECONCILING, Reason, STALLED};
+pub use condition::{Condition, READY, RECONCILING, Reason, STALLED, SUSPENDED};
 pub use definition::definition;
 pub use entry::*;
 pub use entry_status::{DriftStatus, EntryState, EntryStatus, Found};

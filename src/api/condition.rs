@@ -13,11 +13,14 @@ pub const RECONCILING: &str = "Reconciling";
 /// The condition that is present while a person must act.
 pub const STALLED: &str = "Stalled";
 
+/// The condition that is present while `spec.suspend` is true.
+pub const SUSPENDED: &str = "Suspended";
+
 /// A condition as in `metav1.Condition`, with the bounds its schema lacks.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// The type of the condition: Ready, Reconciling or Stalled.
+    /// The type of the condition: Ready, Reconciling, Stalled or Suspended.
     #[schemars(length(min = 1, max = 316))]
     pub r#type: String,
 

@@ -36,7 +36,8 @@ use super::{
     printcolumn(
         name = "Reason",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+        // Of the first condition: Ready, or Suspended where there is no Ready.
+        json_path = ".status.conditions[0].reason"
     ),
     printcolumn(name = "Synced", type_ = "string", json_path = ".status.summary"),
     printcolumn(name = "Last-Sync", type_ = "date", json_path = ".status.lastSyncTime"),

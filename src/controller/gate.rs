@@ -14,7 +14,7 @@ use super::{
 };
 use crate::api::{
     DELETION_OVERRIDE, DeletionPolicy, EntryState, FLUX_REQUESTED_AT, ProviderSecret, Reason,
-    SYNC_REQUESTED_AT,
+    SUSPENDED, SYNC_REQUESTED_AT,
 };
 
 /// How many characters of a request count; status holds no more.
@@ -216,18 +216,22 @@ pub(crate) fn has_due(object: &ProviderSecret, clock: Timestamp) -> bool {
         .any(|entry| due(entry, interval, clock).is_some())
 }
 
+fn has_condition(object: &ProviderSecret, kind: &str) -> bool {
+    let mut conditions = object.status.iter().flat_map(|status| &status.conditions);
+    conditions.any(|condition| condition.r#type == kind)
+}
+
 fn ready_reason(object: &ProviderSecret) -> Option<(&str, &str)> {
     let ready = ready_condition(object)?;
     Some((ready.status.as_str(), ready.reason.as_str()))
 }
 
 fn is_at_rest(object: &ProviderSecret) -> bool {
-    let suspended = Reason::Suspended.as_str();
-    match ready_reason(object) {
-        Some((_, reason)) if object.spec.is_suspended() => reason == suspended,
-        Some((status, reason)) => status == "True" && reason != suspended,
-        None => false,
+    if object.spec.is_suspended() {
+        return has_condition(object, SUSPENDED);
     }
+    let suspended = Reason::Suspended.as_str();
+    ready_reason(object).is_some_and(|(status, reason)| status == "True" && reason != suspended)
 }
 
 /// Whether everything was accepted and the provider had not finished. While entries are written the

@@ -27,7 +27,7 @@ use super::{
     kubernetes::{KubernetesError, bounded},
     object::{object_name, recorded_sources, slim, time},
 };
-use crate::api::{GROUP, ProviderSecret, ProviderSecretStatus, READY, Reason, SourceStatus};
+use crate::api::{GROUP, ProviderSecret, ProviderSecretStatus, Reason, SourceStatus};
 
 /// How often a status write is tried when others write the object at the same time. Giving up costs
 /// one more write at the provider.
@@ -224,10 +224,9 @@ fn announce(
     readiness: &Readiness,
     written: usize,
 ) {
-    let conditions = object.status.iter().flat_map(|status| &status.conditions);
-    let before = conditions
-        .into_iter()
-        .find(|condition| condition.r#type == READY);
+    // Ready, or Suspended where there is no Ready.
+    let before = object.status.iter();
+    let before = before.flat_map(|status| &status.conditions).next();
     let is_transition = before.is_none_or(|before| before.reason != readiness.reason.as_str());
     // What was accepted before is applied now.
     let was_progressing =

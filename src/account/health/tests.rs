@@ -39,6 +39,13 @@ impl TestAccount {
         account
     }
 
+    /// The provider answers 403 to the write of a name.
+    fn refuse(&mut self, name: &str) {
+        let refused = answer(403, None);
+        self.write(Some(&refused));
+        self.health.write_refused(self.now, name, &refused);
+    }
+
     fn wait(&mut self, time: Duration) {
         self.now += time;
     }
@@ -205,7 +212,14 @@ fn keys_refused_together_open_the_breaker_once() {
 #[test]
 fn only_a_write_makes_good_for_a_refused_write() {
     let mut account = TestAccount::proved();
-    account.write(Some(&answer(403, None)));
+    account.refuse("A");
+    assert_eq!(account.capacity(), Capacity::All, "it is the name's");
+    account.refuse("A");
+    assert_eq!(account.capacity(), Capacity::All, "and stays so");
+    account.write(None);
+    account.refuse("B");
+    assert_eq!(account.capacity(), Capacity::All, "a write succeeded since");
+    account.refuse("A");
     account.wait(account.open_for());
     account.read(None);
     assert_eq!(account.capacity(), Capacity::One);

@@ -35,6 +35,17 @@ fn status(generation: i64, ready: &str, reason: &str) -> Value {
     })
 }
 
+/// Suspends an object that says so.
+fn suspend(object: &mut ProviderSecret) {
+    object.spec.suspend = Some(true);
+    let conditions = &mut object.status.as_mut().unwrap().conditions;
+    let condition = crate::api::Condition {
+        r#type: SUSPENDED.to_owned(),
+        ..conditions[0].clone()
+    };
+    conditions.push(condition);
+}
+
 fn versions(source: Option<&'static str>) -> impl Fn(&str) -> Option<String> {
     let versions = HashMap::from([("key", Some("10")), ("source", source)]);
     move |name: &str| versions.get(name).copied().flatten().map(str::to_owned)
@@ -163,8 +174,11 @@ fn without_news_the_next_try_is_waited_for_and_with_news_it_is_not() {
 
 #[test]
 fn what_is_suspended_rests_until_the_spec_changes() {
-    let mut suspended = object(1, &status(1, "False", "Suspended"));
-    suspended.spec.suspend = Some(true);
+    let mut suspended = object(1, &status(1, "True", "Suspended"));
+    suspend(&mut suspended);
+    let conditions = &mut suspended.status.as_mut().unwrap().conditions;
+    // It was not synced before.
+    conditions.retain(|condition| condition.r#type == SUSPENDED);
     assert_eq!(decide_after_restart(&suspended, Some("20")), Decision::Rest);
     suspended.spec.suspend = None;
     assert_eq!(
@@ -235,7 +249,7 @@ fn what_is_at_rest_is_verified_when_its_time_has_come() {
     let failing = object(1, &status(1, "False", "Timeout"));
     assert_eq!(decide(&failing, due), Decision::Retry);
     let mut suspended = object(1, &status(1, "True", "Suspended"));
-    suspended.spec.suspend = Some(true);
+    suspend(&mut suspended);
     assert_eq!(decide(&suspended, due), Decision::Rest);
 }
 
@@ -295,8 +309,8 @@ fn a_missing_finalizer_is_news_where_something_is_to_be_deleted(
     };
     for is_suspended in [false, true] {
         if is_suspended {
-            object.spec.suspend = Some(true);
             object.status.as_mut().unwrap().conditions[0].reason = "Suspended".to_owned();
+            suspend(&mut object);
         }
         assert_eq!(decide_after_restart(&object, Some("20")), expected);
     }

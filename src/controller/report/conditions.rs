@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    api::{Condition, READY, RECONCILING, Reason, STALLED},
+    api::{Condition, READY, RECONCILING, Reason, STALLED, SUSPENDED},
     controller::{error::Failure, object::time},
     http::ErrorClass,
 };
@@ -17,7 +17,7 @@ pub(crate) struct Readiness {
 }
 
 /// The states of an object. Exactly one of the conditions `Ready`, `Reconciling` and `Stalled` is
-/// True, but for a suspended object that was not synced when it was suspended.
+/// True, but for a suspended object: it has `Suspended`, and `Ready` if it was synced before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadyState {
     /// `Ready=True`.
@@ -26,7 +26,7 @@ pub(crate) enum ReadyState {
     Reconciling { after_failure: bool },
     /// `Ready=False`, `Stalled=True`.
     Stalled,
-    /// `Ready=False`, and the operator does not work on it.
+    /// No `Ready`: the operator does not work on it, and it was not synced before.
     Suspended,
 }
 
@@ -76,12 +76,17 @@ pub(crate) fn conditions(
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let is_ready = readiness.state == ReadyState::Ready;
-    let mut wanted = vec![(
-        READY,
-        if is_ready { "True" } else { "False" },
-        readiness.reason,
-    )];
+    let ready = |status| (READY, status, readiness.reason);
+    // What was suspended before it was synced is not Ready, and not on its way either: to tools that wait
+    // it is as it shall be (kstatus: Current), which it is only without the condition.
+    let mut wanted = match readiness.state {
+        ReadyState::Ready => vec![ready("True")],
+        ReadyState::Suspended => Vec::new(),
+        ReadyState::Reconciling { .. } | ReadyState::Stalled => vec![ready("False")],
+    };
+    if readiness.reason == Reason::Suspended {
+        wanted.push((SUSPENDED, "True", Reason::Suspended));
+    }
     match readiness.state {
         ReadyState::Ready | ReadyState::Suspended => {}
         ReadyState::Reconciling {

@@ -26,13 +26,15 @@ impl ObjectSamples for StoreSamples {
                         .iter()
                         .find(|condition| condition.r#type == READY)
                 });
+                // Ready, or Suspended where there is no Ready.
+                let first = status.and_then(|status| status.conditions.first());
                 ObjectSample {
                     namespace: object.namespace().unwrap_or_default(),
                     name: object.name_any(),
                     provider: status
                         .and_then(|status| status.provider.clone())
                         .unwrap_or_default(),
-                    reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
+                    reason: first.map(|first| first.reason.clone()).unwrap_or_default(),
                     is_ready: ready.is_some_and(|ready| ready.status == "True"),
                     last_sync: status
                         .and_then(|status| status.last_sync_time.as_ref())

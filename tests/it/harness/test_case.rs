@@ -209,7 +209,7 @@ impl<'a> TestCase<'a> {
     /// that the conditions are consistent.
     pub(crate) async fn wait_reason(&self, name: &str, reason: &str) -> ProviderSecret {
         self.wait(name, reason, |object| {
-            condition(object, "Ready").is_some_and(|ready| ready.reason == reason)
+            first_condition(object).is_some_and(|first| first.reason == reason)
         })
         .await
     }
@@ -305,6 +305,11 @@ pub(crate) fn condition<'a>(object: &'a ProviderSecret, kind: &str) -> Option<&'
         .find(|condition| condition.r#type == kind)
 }
 
+/// The condition that kubectl shows: Ready, or Suspended where there is no Ready.
+fn first_condition(object: &ProviderSecret) -> Option<&Condition> {
+    object.status.as_ref()?.conditions.first()
+}
+
 /// Asserts that exactly one of the three conditions is True, at most one while suspended, and that each has the
 /// generation of the status.
 pub(super) fn check_conditions(object: &ProviderSecret) {
@@ -312,15 +317,14 @@ pub(super) fn check_conditions(object: &ProviderSecret) {
     if status.conditions.is_empty() {
         return;
     }
-    let is_true = |condition: &&Condition| condition.status == "True";
+    let is_true =
+        |condition: &&Condition| condition.status == "True" && condition.r#type != "Suspended";
     let count = status.conditions.iter().filter(is_true).count();
-    let ready = condition(object, "Ready").expect("there is always a Ready condition");
-    let allowed = if ready.reason == "Suspended" {
-        0..=1
-    } else {
-        1..=1
-    };
+    let is_suspended = condition(object, "Suspended").is_some();
+    let allowed = if is_suspended { 0..=1 } else { 1..=1 };
     assert!(allowed.contains(&count), "{:#?}", status.conditions);
+    let is_false_ready = condition(object, "Ready").is_some_and(|ready| ready.status != "True");
+    assert!(!is_suspended || !is_false_ready, "{:#?}", status.conditions);
     for condition in &status.conditions {
         assert_eq!(condition.observed_generation, status.observed_generation);
         assert!(!condition.message.is_empty());

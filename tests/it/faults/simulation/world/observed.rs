@@ -23,8 +23,8 @@ impl World {
     pub(in crate::faults::simulation) fn ready_reason(&self, name: &str) -> Option<String> {
         let object = self.get(name)?;
         let (status, generation) = (&object["status"], &object["metadata"]["generation"]);
-        let mut conditions = status["conditions"].as_array()?.iter();
-        let ready = conditions.find(|one| one["type"] == "Ready")?;
+        // Ready, or Suspended where there is no Ready.
+        let ready = status["conditions"].as_array()?.first()?;
         let is_current = status["observedGeneration"] == *generation;
         is_current.then(|| ready["reason"].as_str().unwrap_or_default().to_owned())
     }
