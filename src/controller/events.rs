@@ -1,11 +1,16 @@
-//! Events: what happened to an object, sent once and off the path of the reconcile.
+//! Events: what happened to an object, sent once and off the path of the reconcile; but what is left at a
+//! provider is told before the object goes, because nothing else tells it then.
 //!
 //! Own creates and not kube's recorder: that one aggregates by reason and sends the first note
 //! again, so that a second cause would be shown with the words of the first
 //! (docs/decisions/0004-own-events.md).
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::{Future, ready},
+    time::Duration,
+};
 
+use futures::{StreamExt, stream};
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1::Event},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -14,9 +19,16 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ObjectMeta, PostParams},
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, timeout},
+};
 
-use super::{kubernetes::bounded, object::Guarded};
+use super::{
+    context::jittered,
+    kubernetes::{KubernetesError, bounded},
+    object::Guarded,
+};
 use crate::{
     api::{ProviderSecret, Reason},
     telemetry::Metrics,
@@ -28,6 +40,13 @@ const QUEUED: usize = 1024;
 /// counted: there is one for each transition.
 const BURST: f64 = 100.0;
 const PER_SECOND: f64 = 10.0;
+/// Events that are sent at once.
+const IN_FLIGHT: usize = 8;
+/// How often a Warning is tried, and the first wait between two tries; each is twice the last.
+const TRIES: u32 = 6;
+const WAIT: Duration = Duration::from_millis(250);
+/// How long a reconcile waits until an event is accepted that nothing else tells.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest note the API takes, in bytes.
 const LONGEST_NOTE: usize = 1024;
 
@@ -38,10 +57,30 @@ pub(crate) enum Importance {
     Warning,
 }
 
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// The API server has it.
+    Accepted,
+    /// It takes no such event: the namespace is terminating perhaps, or a quota is full.
+    Refused,
+    /// It could not be had, however often it was tried.
+    Unavailable,
+}
+
+/// An event on its way.
+struct Queued {
+    importance: Importance,
+    namespace: String,
+    event: Event,
+    /// Where to tell what became of it.
+    reply: Option<oneshot::Sender<Delivery>>,
+}
+
 /// Where events are handed over. It never waits.
 #[derive(Clone)]
 pub(crate) struct Events {
-    queue: mpsc::Sender<(Importance, String, Event)>,
+    queue: mpsc::Sender<Queued>,
     metrics: Metrics,
     reporter: String,
 }
@@ -76,9 +115,42 @@ impl Events {
     ) {
         let namespace = object.namespace().unwrap_or_default();
         let event = self.event(object, &namespace, importance, reason, action, note);
-        if self.queue.try_send((importance, namespace, event)).is_err() {
+        let queued = Queued {
+            importance,
+            namespace,
+            event,
+            reply: None,
+        };
+        if self.queue.try_send(queued).is_err() {
             self.metrics.event_dropped();
         }
+    }
+
+    /// Tells something about an object that nothing else tells, and waits until it is known what became
+    /// of it.
+    pub(crate) async fn deliver(
+        &self,
+        object: &Guarded,
+        importance: Importance,
+        reason: Reason,
+        action: &str,
+        note: &str,
+    ) -> Delivery {
+        let namespace = object.namespace().unwrap_or_default();
+        let event = self.event(object, &namespace, importance, reason, action, note);
+        let (reply, delivery) = oneshot::channel();
+        let queued = Queued {
+            importance,
+            namespace,
+            event,
+            reply: Some(reply),
+        };
+        let sent = async {
+            self.queue.send(queued).await.ok()?;
+            delivery.await.ok()
+        };
+        let delivery = timeout(PATIENCE, sent).await.ok().flatten();
+        delivery.unwrap_or(Delivery::Unavailable)
     }
 
     fn event(
@@ -134,27 +206,56 @@ fn cut(note: &str) -> String {
     note[..end].to_owned()
 }
 
-async fn send_all(
-    client: Client,
-    mut queued: mpsc::Receiver<(Importance, String, Event)>,
-    metrics: Metrics,
-) {
+async fn send_all(client: Client, queued: mpsc::Receiver<Queued>, metrics: Metrics) {
     let mut bucket = Bucket::new();
-    while let Some((importance, namespace, event)) = queued.recv().await {
-        if importance == Importance::Normal && !bucket.take() {
+    let queued = stream::unfold(queued, |mut queued| async {
+        let next = queued.recv().await?;
+        Some((next, queued))
+    });
+    let sent = queued.filter_map(|next| {
+        let is_dropped = next.importance == Importance::Normal && !bucket.take();
+        if is_dropped {
             metrics.event_dropped();
-            continue;
         }
-        let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
-        // A namespace that is terminating takes no events, and a quota may be full: neither
-        // matters to the object (docs/reliability.md, D-07 and A-22).
-        if bounded(api.create(&PostParams::default(), &event))
-            .await
-            .is_err()
-        {
+        ready((!is_dropped).then_some(next))
+    });
+    let (client, metrics) = (&client, &metrics);
+    let each = sent.for_each_concurrent(IN_FLIGHT, |next| async move {
+        let delivery = send(client, &next).await;
+        if delivery != Delivery::Accepted {
             metrics.event_dropped();
+        }
+        if let Some(reply) = next.reply {
+            // The reconcile that waits for it may have given up.
+            let _ = reply.send(delivery);
+        }
+    });
+    each.await;
+}
+
+/// Sends an event; a Warning is tried again while the API server cannot be had.
+async fn send(client: &Client, queued: &Queued) -> Delivery {
+    let api: Api<Event> = Api::namespaced(client.clone(), &queued.namespace);
+    let tries = match queued.importance {
+        Importance::Normal => 1,
+        Importance::Warning => TRIES,
+    };
+    for tried in 0..tries {
+        match bounded(api.create(&PostParams::default(), &queued.event)).await {
+            Ok(_) => return Delivery::Accepted,
+            // A namespace that is terminating takes no events, and a quota may be full: neither
+            // matters to the object (docs/reliability.md, D-07 and A-22).
+            Err(
+                KubernetesError::Forbidden | KubernetesError::NotFound | KubernetesError::Invalid,
+            ) => return Delivery::Refused,
+            Err(KubernetesError::Conflict | KubernetesError::Unavailable) => {
+                if tried + 1 < tries {
+                    sleep(jittered(WAIT * 2_u32.pow(tried))).await;
+                }
+            }
         }
     }
+    Delivery::Unavailable
 }
 
 /// A token bucket.

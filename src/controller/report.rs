@@ -23,7 +23,7 @@ use self::{
 };
 use super::{
     context::Context,
-    events::Importance,
+    events::{Delivery, Importance},
     kubernetes::{KubernetesError, bounded},
     object::{object_name, recorded_sources, slim, time},
 };
@@ -191,6 +191,35 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
     patch
 }
 
+/// Logs a note, and waits until its event is accepted, or cannot be.
+pub(crate) async fn deliver_note(
+    context: &Context,
+    object: &Arc<ProviderSecret>,
+    event_note: &EventNote,
+) -> Delivery {
+    log_note(object, event_note);
+    let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
+    let EventNote {
+        importance,
+        reason,
+        action,
+        note,
+    } = event_note;
+    let events = &context.events;
+    events
+        .deliver(&guarded, *importance, *reason, action, note)
+        .await
+}
+
+fn log_note(object: &Arc<ProviderSecret>, event_note: &EventNote) {
+    let (namespace, name) = object_name(&**object);
+    let (reason, note) = (event_note.reason.as_str(), &event_note.note);
+    match event_note.importance {
+        Importance::Normal => tracing::info!(namespace, name, reason, "{note}"),
+        Importance::Warning => tracing::warn!(namespace, name, reason, "{note}"),
+    }
+}
+
 /// Logs notes, and sends them as events.
 pub(crate) fn send_notes(
     context: &Context,
@@ -198,18 +227,13 @@ pub(crate) fn send_notes(
     event_notes: &[EventNote],
 ) {
     for event_note in event_notes {
-        let (namespace, name) = object_name(&**object);
-        let (reason, note) = (event_note.reason.as_str(), &event_note.note);
-        match event_note.importance {
-            Importance::Normal => tracing::info!(namespace, name, reason, "{note}"),
-            Importance::Warning => tracing::warn!(namespace, name, reason, "{note}"),
-        }
+        log_note(object, event_note);
         let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
         let EventNote {
             importance,
             reason,
             action,
-            ..
+            ref note,
         } = *event_note;
         context
             .events

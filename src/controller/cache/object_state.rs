@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant};
 use super::{backoff::Backoff, seen_status::SeenStatus};
 use crate::{
     account::{Account, DigestKey, ObjectName},
-    api::ProviderSecret,
+    api::{ProviderSecret, Reason},
     controller::object::{is_newer, version},
 };
 
@@ -49,6 +49,8 @@ pub(crate) enum ObjectState {
         /// The key that was found to open the account that was written to. While a cleanup takes
         /// away what proves that, it must not be asked again.
         proved: Option<Box<[u8; 32]>>,
+        /// What was told of entries, as event reason and name: a retry does not repeat it.
+        told: BTreeSet<(Reason, String)>,
     },
 }
 
@@ -173,6 +175,7 @@ impl Tracked {
             since,
             blocked: None,
             proved: None,
+            told: BTreeSet::new(),
         };
         since
     }
@@ -193,6 +196,23 @@ impl Tracked {
     pub(crate) fn prove(&mut self, key: [u8; 32]) {
         if let ObjectState::Deleting { proved, .. } = &mut self.state {
             *proved = Some(Box::new(key));
+        }
+    }
+
+    /// The names of which this was not told yet.
+    pub(crate) fn untold(&self, reason: Reason, names: &[String]) -> Vec<String> {
+        let is_told = |name: &String| matches!(&self.state, ObjectState::Deleting { told, .. } if told.contains(&(reason, name.clone())));
+        names
+            .iter()
+            .filter(|name| !is_told(name))
+            .cloned()
+            .collect()
+    }
+
+    /// This was told of these names.
+    pub(crate) fn tell(&mut self, reason: Reason, names: &[String]) {
+        if let ObjectState::Deleting { told, .. } = &mut self.state {
+            told.extend(names.iter().map(|name| (reason, name.clone())));
         }
     }
 

@@ -9,15 +9,19 @@ use tokio::time::Instant;
 use super::{Ended, Reconcile};
 use crate::{
     account::{Account, Admission},
-    api::{DELETION_OVERRIDE, DeletionPolicy, EntryStatus},
+    api::{DELETION_OVERRIDE, DeletionPolicy, EntryStatus, ProviderKind, Reason},
     controller::{
         apply::Writer,
         cache::Tracked,
         error::Failure,
+        events::Delivery,
         kubernetes::{KubernetesError, is_terminating},
         object::{Versions, recorded_sources},
         plan::{self, RemovalAction, plan_removals},
-        report::{self, finalizer, messages, outcome::Outcome},
+        report::{
+            self, finalizer, messages,
+            outcome::{EventNote, Outcome},
+        },
         session::raw_records,
     },
     http::ErrorClass,
@@ -32,6 +36,12 @@ const REFUSED: Duration = Duration::from_secs(30);
 /// How long a process has known of a deletion, at least, before it trusts the clock that it took
 /// too long: the clock may be wrong.
 const MIN_CLOCK_TRUST: Duration = Duration::from_mins(1);
+
+/// How long an object is kept after its time because an event about it is not accepted.
+const OVERDUE: Duration = Duration::from_mins(2);
+
+/// Makes the note about names at a provider.
+type Note = fn(ProviderKind, &[String]) -> Option<EventNote>;
 
 /// What a try of a cleanup came to.
 enum Cleanup {
@@ -150,14 +160,27 @@ impl Reconcile<'_> {
             conflict: self.object.spec.conflict_policy(),
         };
         let removal = writer.remove(removals).await;
-        self.count_removal(&session, &removal);
+        let kind = choice.kind();
         let notes = [
-            messages::deleted(choice.kind(), &removal.deleted),
-            messages::orphaned(choice.kind(), &removal.orphaned),
-            messages::replaced(choice.kind(), &removal.replaced),
+            (
+                Reason::RemoteDeleted,
+                &removal.deleted,
+                messages::deleted as Note,
+            ),
+            (
+                Reason::DeletionSkipped,
+                &removal.orphaned,
+                messages::orphaned as Note,
+            ),
+            (
+                Reason::DeletionSkipped,
+                &removal.replaced,
+                messages::replaced as Note,
+            ),
         ];
-        let notes: Vec<_> = notes.into_iter().flatten().collect();
-        report::send_notes(self.context, &self.object, &notes);
+        for (reason, names, note) in notes {
+            self.tell(kind, reason, names, note).await?;
+        }
         if let Some(failure) = removal.failures.into_iter().next() {
             let kept = removal.kept.into_iter();
             let kept = kept.map(|record| session.sealed(record)).collect();
@@ -193,13 +216,49 @@ impl Reconcile<'_> {
         let mut names: Vec<String> = left.iter().map(|entry| entry.name.clone()).collect();
         names.sort();
         if let Some(choice) = self.object.spec.provider.choice() {
-            let kind = choice.kind();
-            self.context.metrics.keys_left_behind(kind, names.len());
-            let notes: Vec<_> = messages::orphaned(kind, &names).into_iter().collect();
-            report::send_notes(self.context, &self.object, &notes);
+            let reason = Reason::DeletionSkipped;
+            self.tell(choice.kind(), reason, &names, messages::orphaned)
+                .await?;
         }
         finalizer::set(self.context, &self.newest(), false).await?;
         Ok((ReconcileResult::Deleted, Action::await_change()))
+    }
+
+    /// Counts and tells what became of entries, once, before the object goes: nothing else tells it then.
+    ///
+    /// # Errors
+    /// When the API server cannot be had: then the object is kept a little longer.
+    async fn tell(
+        &self,
+        kind: ProviderKind,
+        reason: Reason,
+        names: &[String],
+        note: Note,
+    ) -> Result<(), KubernetesError> {
+        let untold = self.tracked(|tracked| tracked.untold(reason, names));
+        let untold = untold.unwrap_or_default();
+        let Some(note) = note(kind, &untold) else {
+            return Ok(());
+        };
+        let delivery = report::deliver_note(self.context, &self.object, &note).await;
+        if delivery == Delivery::Unavailable && !self.is_overdue() {
+            return Err(KubernetesError::Unavailable);
+        }
+        self.tracked(|tracked| tracked.tell(reason, &untold));
+        let metrics = &self.context.metrics;
+        if reason == Reason::RemoteDeleted {
+            metrics.keys_deleted(kind, untold.len());
+        } else {
+            metrics.keys_left_behind(kind, untold.len());
+        }
+        Ok(())
+    }
+
+    /// Whether the object was kept for long enough after its time to tell what it leaves behind.
+    fn is_overdue(&self) -> bool {
+        let known_since = self.tracked(Tracked::delete);
+        let kept = known_since.map_or(Duration::MAX, |since| since.elapsed());
+        kept >= self.context.deletion_timeout + OVERDUE
     }
 
     /// Says why the object is still there, and when it is tried again.

@@ -16,6 +16,7 @@ mod idle_events;
 mod keys_of_one_scope;
 mod late_answers;
 mod listings;
+mod lost_events;
 mod missed_events;
 mod noisy_neighbours;
 mod older_statuses;

@@ -1,0 +1,121 @@
+//! Events that the API server does not take for a while: what is left at the provider is told before the object goes, and
+//! once; what can never be told holds up nothing.
+
+use std::time::Duration;
+
+use provider_secrets::api::DELETION_OVERRIDE;
+use rstest::rstest;
+use serde_json::json;
+use simulator::Fault;
+use tokio::time::sleep;
+
+use super::{
+    races::at_each,
+    request::Asked,
+    server::faults::Does,
+    store::{Id, Part, Resource},
+    world::{World, data},
+};
+
+/// Longer than it takes to act on a change.
+const SOON: Duration = Duration::from_secs(5);
+
+fn events(asked: &Asked) -> bool {
+    asked.resource == Resource::Events
+}
+
+fn finalizers(asked: &Asked) -> bool {
+    asked.resource == Resource::ProviderSecrets && asked.method == "PATCH" && !asked.is_status
+}
+
+/// Lets the object go without what it wrote.
+fn release(world: &World) {
+    let id: Id = (
+        Resource::ProviderSecrets,
+        "team".to_owned(),
+        "object".to_owned(),
+    );
+    let annotated = world.store.update(&id, Part::Main, |object| {
+        object["metadata"]["annotations"][DELETION_OVERRIDE] = "orphan".into();
+        Ok(())
+    });
+    annotated.expect("the object is there");
+}
+
+/// The object under Delete, deleted while the provider is down.
+async fn blocked(world: &mut World) {
+    world.spec(
+        &json!({"deletionPolicy": "Delete", "data": data(&[("A_KEY", "a"), ("B_KEY", "b")])}),
+    );
+    world.quiet().await;
+    world.account.add_fault(Fault::status(503).forever());
+    world.delete();
+    sleep(SOON).await;
+}
+
+/// Ends with an object that the oracle can read.
+async fn end(world: &mut World) {
+    world.account.clear_faults();
+    world.spec(&json!({"data": data(&[("A_KEY", "a"), ("B_KEY", "b")])}));
+    world.quiet().await;
+}
+
+/// Cases: A-22
+#[rstest]
+fn what_is_left_behind_is_told_before_the_object_goes(#[values(500, 503, 429, 409)] code: u16) {
+    at_each(async |world| {
+        blocked(world).await;
+        world.store.faults.always(events, Does::refuse(code));
+        release(world);
+        sleep(Duration::from_secs(90)).await;
+        assert!(
+            world.object().is_some(),
+            "{:?}: it went untold",
+            world.target
+        );
+        assert_eq!(world.notes("DeletionSkipped"), [""; 0]);
+        world.store.faults.clear();
+        let is_gone = |world: &World| world.object().is_none();
+        world
+            .wait("the object goes", Duration::from_mins(6), is_gone)
+            .await;
+        let notes = world.notes("DeletionSkipped");
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(
+            notes[0].contains("A_KEY") && notes[0].contains("B_KEY"),
+            "{notes:?}"
+        );
+        end(world).await;
+    });
+}
+
+/// Cases: A-22, D-07
+#[test]
+fn an_event_that_is_never_taken_holds_up_nothing() {
+    at_each(async |world| {
+        blocked(world).await;
+        world.store.faults.always(events, Does::refuse(403));
+        release(world);
+        let is_gone = |world: &World| world.object().is_none();
+        world.wait("the object goes", SOON, is_gone).await;
+        world.store.faults.clear();
+        end(world).await;
+    });
+}
+
+/// Cases: A-02
+#[test]
+fn a_finalizer_that_is_patched_again_repeats_no_event() {
+    at_each(async |world| {
+        blocked(world).await;
+        world.store.faults.add(finalizers, Does::refuse(500), 5);
+        release(world);
+        let is_gone = |world: &World| world.object().is_none();
+        world
+            .wait("the object goes", Duration::from_mins(5), is_gone)
+            .await;
+        let notes = world.notes("DeletionSkipped");
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        end(world).await;
+    });
+}
