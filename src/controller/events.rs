@@ -167,7 +167,8 @@ impl Events {
         let prefix = prefix.trim_end_matches(['.', '-']);
         Event {
             metadata: ObjectMeta {
-                generate_name: Some(format!("{prefix}-")),
+                // A name of its own, so that a try whose answer was lost is not repeated.
+                name: Some(format!("{prefix}-{:016x}", fastrand::u64(..))),
                 namespace: Some(namespace.to_owned()),
                 ..ObjectMeta::default()
             },
@@ -248,6 +249,8 @@ async fn send(client: &Client, queued: &Queued) -> Delivery {
             Err(
                 KubernetesError::Forbidden | KubernetesError::NotFound | KubernetesError::Invalid,
             ) => return Delivery::Refused,
+            // An earlier try came in, and its answer did not.
+            Err(KubernetesError::Conflict) if tried > 0 => return Delivery::Accepted,
             Err(KubernetesError::Conflict | KubernetesError::Unavailable) => {
                 if tried + 1 < tries {
                     sleep(jittered(WAIT * 2_u32.pow(tried))).await;

@@ -38,7 +38,7 @@ pub(crate) fn object_ref((namespace, name): &ObjectName) -> ObjectRef<Guarded> {
 }
 
 /// Whether the object has the operator's finalizer.
-pub(crate) fn has_finalizer(object: &ProviderSecret) -> bool {
+pub(crate) fn has_finalizer(object: &impl ResourceExt) -> bool {
     object.finalizers().iter().any(|name| name == FINALIZER)
 }
 

@@ -9,6 +9,7 @@ mod key_rotation;
 mod not_applied;
 mod report;
 mod sync;
+pub(crate) mod undecodable;
 mod verify;
 mod write_ahead;
 

@@ -117,6 +117,10 @@ pub(crate) async fn write(
         field_manager: Some(GROUP.to_owned()),
         ..PatchParams::default()
     };
+    let uid = object.uid().unwrap_or_default();
+    context
+        .states
+        .with(&uid, |tracked| tracked.seen_status.send(next));
     let mut patch = fenced_by_version(object, next);
     for _ in 0..TRIES {
         match bounded(api.patch_status(&name, &parameters, &patch)).await {

@@ -241,7 +241,7 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
         || context.release_permit(&object.uid().unwrap_or_default(), &object_name(&*object));
     let Ok(seen) = &object.0 else {
         release_permit();
-        return Ok(Action::await_change());
+        return Ok(reconcile::undecodable::let_go(&context, &object).await);
     };
     // A panic would end the controller for every object
     // (docs/architecture.md#a-panic-in-one-reconcile).

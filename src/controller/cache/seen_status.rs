@@ -18,6 +18,8 @@ use crate::{
 pub(crate) struct SeenStatus {
     /// What stands for the version of the object and its status.
     seen: Option<(u64, u64)>,
+    /// What stands for the status that we sent last: its answer may be lost, and the status be there.
+    sent: Option<u64>,
     /// What status said before another writer set it back, until the next reconcile.
     before: Option<Box<ProviderSecretStatus>>,
 }
@@ -25,7 +27,13 @@ pub(crate) struct SeenStatus {
 impl SeenStatus {
     /// The status of the object is the one that we know of.
     pub(crate) fn note(&mut self, object: &ProviderSecret) {
-        self.seen = Some((hash(&version(object)), status_hash(object)));
+        let status = status_hash(object.status.as_ref());
+        self.seen = Some((hash(&version(object)), status));
+    }
+
+    /// This status is sent.
+    pub(crate) fn send(&mut self, status: &ProviderSecretStatus) {
+        self.sent = Some(status_hash(Some(status)));
     }
 
     /// Whether another writer edited status since we last saw or wrote it.
@@ -35,9 +43,9 @@ impl SeenStatus {
         if self.seen.is_some_and(|(seen, _)| seen == version) {
             return false;
         }
-        let status = status_hash(object);
+        let status = status_hash(object.status.as_ref());
         let (_, seen) = *self.seen.get_or_insert((version, status));
-        if seen != status {
+        if seen != status && self.sent != Some(status) {
             return true;
         }
         self.seen = Some((version, status));
@@ -47,8 +55,11 @@ impl SeenStatus {
     /// The watch shows the object as `shown`, where it was `known`. If its status was set back, what it
     /// said before is kept: no later event shows that again.
     pub(crate) fn changed(&mut self, known: &ProviderSecret, shown: &ProviderSecret) {
-        let is_ours = |(_, seen): (u64, u64)| seen == status_hash(known);
-        if is_set_back(known, shown) && self.seen.is_some_and(is_ours) {
+        if !is_set_back(known, shown) || self.sent == Some(status_hash(shown.status.as_ref())) {
+            return;
+        }
+        let is_ours = |(_, seen): (u64, u64)| seen == status_hash(known.status.as_ref());
+        if self.seen.is_some_and(is_ours) {
             self.before = known.status.clone().map(Box::new);
         }
     }
@@ -86,9 +97,9 @@ fn write_times(object: &ProviderSecret) -> HashMap<&str, Option<Timestamp>> {
         .collect()
 }
 
-fn status_hash(object: &ProviderSecret) -> u64 {
+fn status_hash(status: Option<&ProviderSecretStatus>) -> u64 {
     // Our own types are always JSON.
-    hash(&serde_json::to_string(&object.status).unwrap_or_default())
+    hash(&serde_json::to_string(&status).unwrap_or_default())
 }
 
 fn hash(value: &impl Hash) -> u64 {

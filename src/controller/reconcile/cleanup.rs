@@ -61,9 +61,7 @@ impl Reconcile<'_> {
         if self.object.spec.deletion_policy() == DeletionPolicy::Retain || left.is_empty() {
             return self.release(&[]).await;
         }
-        let annotations = self.object.annotations();
-        let is_overridden =
-            annotations.get(DELETION_OVERRIDE).map(String::as_str) == Some("orphan");
+        let is_overridden = is_overridden(&*self.object);
         let choice = self.object.spec.provider.choice();
         let Some(choice) = choice.filter(|_| !is_overridden) else {
             return self.release(&left).await;
@@ -136,6 +134,7 @@ impl Reconcile<'_> {
         let left = records
             .filter(|record| plan::may_be_there(record) || unverified.contains(&record.name));
         let left: Vec<EntryStatus> = left.cloned().collect();
+        let left = self.not_deleted(left);
         self.note_claims(&session, std::iter::empty());
         match self.is_written_account(&session).await {
             Ok(true) => {}
@@ -161,25 +160,12 @@ impl Reconcile<'_> {
         };
         let removal = writer.remove(removals).await;
         let kind = choice.kind();
-        let notes = [
-            (
-                Reason::RemoteDeleted,
-                &removal.deleted,
-                messages::deleted as Note,
-            ),
-            (
-                Reason::DeletionSkipped,
-                &removal.orphaned,
-                messages::orphaned as Note,
-            ),
-            (
-                Reason::DeletionSkipped,
-                &removal.replaced,
-                messages::replaced as Note,
-            ),
-        ];
-        for (reason, names, note) in notes {
-            self.tell(kind, reason, names, note).await?;
+        self.note_deleted(kind, &removal.deleted);
+        for (names, note) in [
+            (&removal.orphaned, messages::orphaned as Note),
+            (&removal.replaced, messages::replaced as Note),
+        ] {
+            self.tell(kind, names, note).await?;
         }
         if let Some(failure) = removal.failures.into_iter().next() {
             let kept = removal.kept.into_iter();
@@ -195,20 +181,7 @@ impl Reconcile<'_> {
     /// How long the cleanup may still go on.
     fn remaining(&self, known_since: Instant, is_namespace_terminating: bool) -> Duration {
         let whole = self.context.deletion_timeout;
-        let whole = if is_namespace_terminating {
-            whole.min(TERMINATING_NAMESPACE_TIMEOUT)
-        } else {
-            whole
-        };
-        let own = known_since.elapsed();
-        let deleted = self.object.metadata.deletion_timestamp.as_ref();
-        let by_clock = deleted
-            .and_then(|time| Duration::try_from(crate::clock::now().duration_since(time.0)).ok());
-        let elapsed = match by_clock {
-            Some(by_clock) if own >= whole.min(MIN_CLOCK_TRUST) => by_clock.max(own),
-            _ => own,
-        };
-        whole.saturating_sub(elapsed)
+        remaining(whole, &*self.object, known_since, is_namespace_terminating)
     }
 
     /// Lets the object go, and says what is left behind.
@@ -216,25 +189,47 @@ impl Reconcile<'_> {
         let mut names: Vec<String> = left.iter().map(|entry| entry.name.clone()).collect();
         names.sort();
         if let Some(choice) = self.object.spec.provider.choice() {
-            let reason = Reason::DeletionSkipped;
-            self.tell(choice.kind(), reason, &names, messages::orphaned)
-                .await?;
+            self.tell(choice.kind(), &names, messages::orphaned).await?;
         }
         finalizer::set(self.context, &self.newest(), false).await?;
         Ok((ReconcileResult::Deleted, Action::await_change()))
     }
 
-    /// Counts and tells what became of entries, once, before the object goes: nothing else tells it then.
+    /// The records without those of what the provider has deleted in a try before.
+    fn not_deleted(&self, mut left: Vec<EntryStatus>) -> Vec<EntryStatus> {
+        let names: Vec<String> = left.iter().map(|record| record.name.clone()).collect();
+        let untold = self.tracked(|tracked| tracked.untold(Reason::RemoteDeleted, &names));
+        let untold = untold.unwrap_or(names);
+        left.retain(|record| untold.contains(&record.name));
+        left
+    }
+
+    /// Notes what the provider has deleted: a retry asks for it no more.
+    fn note_deleted(&self, kind: ProviderKind, names: &[String]) {
+        let reason = Reason::RemoteDeleted;
+        let untold = self.tracked(|tracked| {
+            let untold = tracked.untold(reason, names);
+            tracked.tell(reason, &untold);
+            untold
+        });
+        let untold = untold.unwrap_or_default();
+        self.context.metrics.keys_deleted(kind, untold.len());
+        let notes: Vec<_> = messages::deleted(kind, &untold).into_iter().collect();
+        report::send_notes(self.context, &self.object, &notes);
+    }
+
+    /// Counts and tells what is left at the provider, once, before the object goes: nothing else tells it
+    /// then.
     ///
     /// # Errors
     /// When the API server cannot be had: then the object is kept a little longer.
     async fn tell(
         &self,
         kind: ProviderKind,
-        reason: Reason,
         names: &[String],
         note: Note,
     ) -> Result<(), KubernetesError> {
+        let reason = Reason::DeletionSkipped;
         let untold = self.tracked(|tracked| tracked.untold(reason, names));
         let untold = untold.unwrap_or_default();
         let Some(note) = note(kind, &untold) else {
@@ -245,12 +240,7 @@ impl Reconcile<'_> {
             return Err(KubernetesError::Unavailable);
         }
         self.tracked(|tracked| tracked.tell(reason, &untold));
-        let metrics = &self.context.metrics;
-        if reason == Reason::RemoteDeleted {
-            metrics.keys_deleted(kind, untold.len());
-        } else {
-            metrics.keys_left_behind(kind, untold.len());
-        }
+        self.context.metrics.keys_left_behind(kind, untold.len());
         Ok(())
     }
 
@@ -288,6 +278,35 @@ impl Reconcile<'_> {
         self.tracked(|tracked| tracked.block(acted, Instant::now() + wait));
         Ok((ReconcileResult::Reconciling, Action::requeue(wait)))
     }
+}
+
+/// How long a deleted object may still be kept, of `whole`.
+pub(super) fn remaining(
+    whole: Duration,
+    object: &impl ResourceExt,
+    known_since: Instant,
+    is_namespace_terminating: bool,
+) -> Duration {
+    let whole = if is_namespace_terminating {
+        whole.min(TERMINATING_NAMESPACE_TIMEOUT)
+    } else {
+        whole
+    };
+    let own = known_since.elapsed();
+    let deleted = object.meta().deletion_timestamp.as_ref();
+    let by_clock = deleted
+        .and_then(|time| Duration::try_from(crate::clock::now().duration_since(time.0)).ok());
+    let elapsed = match by_clock {
+        Some(by_clock) if own >= whole.min(MIN_CLOCK_TRUST) => by_clock.max(own),
+        _ => own,
+    };
+    whole.saturating_sub(elapsed)
+}
+
+/// Whether a user lets a deleted object go without what it wrote.
+pub(super) fn is_overridden(object: &impl ResourceExt) -> bool {
+    let word = object.annotations().get(DELETION_OVERRIDE);
+    word.is_some_and(|word| word == "orphan")
 }
 
 /// The records of what may be left at the provider.

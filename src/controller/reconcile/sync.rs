@@ -200,7 +200,9 @@ impl Reconcile<'_> {
         let written = || entries.iter().filter(|entry| entry.written().is_some());
         self.tracked(|tracked| {
             written().for_each(|entry| tracked.written(&entry.desired.folded));
-            if written().next().is_some() {
+            // The interval begins with a change, and not with the first write.
+            let is_change = |entry: &PlannedEntry<'_>| entry.record.is_some_and(plan::was_written);
+            if written().any(is_change) {
                 tracked.written_at = Some(Instant::now());
             }
         });

@@ -39,7 +39,7 @@ impl Reconcile<'_> {
         let is_held = records.iter().any(plan::may_be_there);
         let is_wanted = is_delete && (is_writing || is_held || !planned.removals.is_empty());
         let newest = self.newest();
-        if has_finalizer(&newest) != is_wanted && (is_wanted || !is_delete) {
+        if has_finalizer(&*newest) != is_wanted && (is_wanted || !is_delete) {
             finalizer::set(self.context, &newest, is_wanted).await?;
         }
         Ok(())

@@ -42,13 +42,13 @@ pub(crate) async fn set(
     };
     let mut newest = Arc::clone(object);
     for _ in 0..TRIES {
-        if has_finalizer(&newest) == is_wanted {
+        if has_finalizer(&*newest) == is_wanted {
             return Ok(newest);
         }
         if is_wanted && newest.metadata.deletion_timestamp.is_some() {
             return Err(KubernetesError::NotFound);
         }
-        let patch = patch(&newest, is_wanted).ok_or(KubernetesError::Unavailable)?;
+        let patch = patch(&*newest, is_wanted).ok_or(KubernetesError::Unavailable)?;
         match bounded(api.patch(&object.name_any(), &parameters, &patch)).await {
             Ok(answer) => return Ok(remember(context, answer)),
             // Another writer changed the list, or the object was replaced: a failed test is answered
@@ -66,7 +66,7 @@ pub(crate) async fn set(
     Err(KubernetesError::Conflict)
 }
 
-fn patch(object: &ProviderSecret, is_wanted: bool) -> Option<Patch<Value>> {
+pub(crate) fn patch(object: &impl ResourceExt, is_wanted: bool) -> Option<Patch<Value>> {
     let list = object.finalizers();
     let uid = json!({"op": "test", "path": "/metadata/uid", "value": object.uid()?});
     let operations = if !is_wanted {

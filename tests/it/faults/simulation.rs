@@ -43,6 +43,7 @@ mod stale_cache;
 mod status_write_failures;
 mod store;
 mod tenant_isolation;
+mod undecodable;
 mod unfinished_sets;
 mod workload;
 mod world;

@@ -48,7 +48,9 @@ const CASES_PER_GROUP: [(char, &str, Numbers); 12] = [
     (
         'R',
         "Reports of users of such operators",
-        Of(&[1, 3, 4, 5, 7, 8, 9, 11, 14, 17, 19, 20, 23, 24, 26]),
+        Of(&[
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 14, 17, 19, 20, 22, 23, 24, 26,
+        ]),
     ),
 ];
 

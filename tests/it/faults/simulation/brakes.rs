@@ -12,6 +12,7 @@ use super::{
     store::{Id, Part, Resource},
     world::{SOURCE, World, data, value},
 };
+use crate::harness::Target;
 
 /// As operators of the simulation have it.
 const GRACE: Duration = Duration::from_mins(1);
@@ -216,6 +217,60 @@ fn what_the_spec_takes_away_goes_at_once(
         world.spec(&entries(50 - gone));
         let is_gone = |world: &World| held(world) == 50 - gone;
         world.wait("the deletion", SOON, is_gone).await;
+        end(world).await;
+    });
+}
+
+/// Another cluster takes a name over, and the old object is deleted: what was written since stays, where it shows.
+/// Cases: M-06, R-10
+#[rstest]
+fn what_another_writer_has_written_since_is_not_deleted(
+    #[values(false, true)] is_whole_object: bool,
+    #[values(false, true)] is_made_anew: bool,
+) {
+    at_each(async |world| {
+        world.source(&[("a", "a1"), ("b", "b1")]);
+        let spec =
+            |entries: &[(&str, &str)]| json!({"deletionPolicy": "Delete", "data": data(entries)});
+        world.spec(&spec(&[("A_KEY", "a"), ("B_KEY", "b")]));
+        world.quiet().await;
+        if is_made_anew {
+            let deleted = world
+                .account
+                .foreign_delete(world.scope().as_deref(), "A_KEY");
+            deleted.expect("it is deleted");
+        }
+        world.foreign_write("A_KEY", "of-another-cluster");
+        if is_whole_object {
+            world.delete();
+        } else {
+            world.spec(&spec(&[("B_KEY", "b")]));
+        }
+        sleep(SOON).await;
+        let is_shown = match world.target {
+            Target::PrimeIntellect | Target::Braintrust => true,
+            Target::BasetenWorkspace | Target::BasetenTeam => is_made_anew,
+            Target::Pipecat => false,
+        };
+        let left = world.held().get("A_KEY").cloned();
+        let expected = is_shown.then(|| "of-another-cluster".to_owned());
+        assert_eq!(left, expected, "{:?}", world.target);
+        let notes = world.notes("DeletionSkipped");
+        assert_eq!(
+            notes.len(),
+            usize::from(is_shown),
+            "{:?} {notes:?}",
+            world.target
+        );
+        assert!(
+            notes
+                .iter()
+                .all(|note| note.contains("A_KEY") && note.contains("another writer")),
+            "{notes:?}"
+        );
+        if is_whole_object {
+            assert!(!world.held().contains_key("B_KEY"), "{:?}", world.target);
+        }
         end(world).await;
     });
 }

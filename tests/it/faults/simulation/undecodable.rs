@@ -1,0 +1,80 @@
+//! Objects that do not decode, because another version of the definition let them in: the others go on, and a deleted one
+//! goes when its time is over or a user lets it go.
+
+use std::time::Duration;
+
+use provider_secrets::api::DELETION_OVERRIDE;
+use rstest::rstest;
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::{
+    races::at_each,
+    store::{Id, Part, Resource},
+    world::{World, data, value},
+};
+
+/// The API server's clock is months behind the operator's, so that the time is over as soon as the operator has known of
+/// the deletion for as long as it doubts its own clock.
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How the object ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Timeout,
+    Override,
+}
+
+/// Cases: B-08
+#[rstest]
+fn a_deleted_object_that_does_not_decode_goes_in_the_end(
+    #[values(End::Timeout, End::Override)] end: End,
+    #[values(false, true)] restarts: bool,
+) {
+    at_each(async |world| {
+        world.spec(&json!({"deletionPolicy": "Delete", "data": data(&[("A_KEY", "a")])}));
+        world.quiet().await;
+        let id: Id = (
+            Resource::ProviderSecrets,
+            "team".to_owned(),
+            "object".to_owned(),
+        );
+        let broken = world.store.update(&id, Part::Main, |object| {
+            object["spec"]["data"] = "of another version".into();
+            Ok(())
+        });
+        broken.expect("it is written");
+        sleep(Duration::from_secs(5)).await;
+        world.delete();
+        if restarts {
+            world.down().await;
+            world.up();
+        }
+        sleep(TIMEOUT / 2).await;
+        assert!(world.object().is_some(), "{:?}", world.target);
+        if end == End::Override {
+            let annotated = world.store.update(&id, Part::Main, |object| {
+                object["metadata"]["annotations"][DELETION_OVERRIDE] = "orphan".into();
+                Ok(())
+            });
+            annotated.expect("it is written");
+        }
+        let most = if end == End::Override {
+            Duration::from_secs(5)
+        } else {
+            TIMEOUT * 2
+        };
+        let is_gone = |world: &World| world.object().is_none();
+        world.wait("the object goes", most, is_gone).await;
+        // What it wrote is not known: nothing is deleted, and that is said.
+        assert_eq!(world.held()["A_KEY"], value("a1"), "{:?}", world.target);
+        assert_eq!(
+            world.notes("DeletionSkipped").len(),
+            1,
+            "{:?}",
+            world.target
+        );
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+    });
+}
