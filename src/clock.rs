@@ -19,6 +19,11 @@ const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 /// How long the machine's clock has to be behind by the same before this one goes back to it.
 const SETTLED: Duration = Duration::from_mins(1);
 
+/// A time between 90 % and 110 % of `duration`, so that what starts together does not stay so.
+pub(crate) fn jittered(duration: Duration) -> Duration {
+    duration.mul_f64(0.9 + fastrand::f64() * 0.2)
+}
+
 /// Now.
 pub(crate) fn now() -> Timestamp {
     static CLOCK: Mutex<Option<Clock>> = Mutex::new(None);

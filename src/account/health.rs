@@ -24,6 +24,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins
 const PROBE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(1));
 /// How long all calls have to fail before it is an outage, and how often an object calls in one.
 pub(super) const OUTAGE: (Duration, Duration) = (Duration::from_hours(1), Duration::from_mins(1));
+/// Within which refused writes of two names are refused in a row.
+const IN_A_ROW: Duration = Duration::from_mins(5);
 /// How long a success proves that the provider answers and accepts the key.
 const PROOF: Duration = Duration::from_mins(1);
 
@@ -66,7 +68,7 @@ pub(super) struct Health {
     can_write: bool,
     /// The name whose write was refused last, if none was accepted since: a second name shows that the
     /// key may not write, and not only that one value or name is refused.
-    refused_write: Option<String>,
+    refused_write: Option<(String, Instant)>,
     pause: Option<Pause>,
     /// Pauses in a row whose length the provider did not say.
     pauses: u32,
@@ -215,8 +217,9 @@ impl Health {
         if self.breaker.is_some() {
             return;
         }
-        let before = self.refused_write.replace(name.to_owned());
-        if before.is_some_and(|before| before != name) {
+        let before = self.refused_write.replace((name.to_owned(), now));
+        let is_recent = |at: Instant| now < at + IN_A_ROW;
+        if before.is_some_and(|(before, at)| before != name && is_recent(at)) {
             self.refused(now, now, true, error);
         }
     }

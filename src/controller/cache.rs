@@ -2,6 +2,7 @@
 
 mod backoff;
 mod complete;
+mod large_values;
 mod object_state;
 mod reverse_index;
 mod secret_reads;
@@ -10,6 +11,7 @@ mod seen_status;
 
 pub(crate) use self::{
     complete::Complete,
+    large_values::LargeValues,
     object_state::{Acted, ObjectState, ObjectStates, Tracked},
     reverse_index::ReverseIndex,
     secret_reads::{NamedKeys, SecretReads, SharedSecret},

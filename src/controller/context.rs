@@ -6,12 +6,11 @@ use kube::{Client, ResourceExt};
 use tokio::time::Instant;
 
 use super::{
-    cache::{Complete, ObjectStates, ReverseIndex, SecretReads, SecretVersions},
+    cache::{Complete, LargeValues, ObjectStates, ReverseIndex, SecretReads, SecretVersions},
     events::Events,
     namespaces::Namespaces,
     object::{Guarded, object_name, secret_names},
     ownership::Claims,
-    resolve::dereference::LargeValues,
 };
 use crate::{
     account::{Accounts, Credentials, Endpoints, ObjectName, Requeue},
@@ -115,9 +114,4 @@ impl Context {
             account.limiter.forget(name);
         }
     }
-}
-
-/// A time between 90 % and 110 % of `duration`, so that what starts together does not stay so.
-pub(crate) fn jittered(duration: Duration) -> Duration {
-    duration.mul_f64(0.9 + fastrand::f64() * 0.2)
 }

@@ -25,7 +25,6 @@ use tokio::{
 };
 
 use super::{
-    context::jittered,
     kubernetes::{KubernetesError, bounded},
     object::Guarded,
 };
@@ -253,7 +252,7 @@ async fn send(client: &Client, queued: &Queued) -> Delivery {
             Err(KubernetesError::Conflict) if tried > 0 => return Delivery::Accepted,
             Err(KubernetesError::Conflict | KubernetesError::Unavailable) => {
                 if tried + 1 < tries {
-                    sleep(jittered(WAIT * 2_u32.pow(tried))).await;
+                    sleep(crate::clock::jittered(WAIT * 2_u32.pow(tried))).await;
                 }
             }
         }

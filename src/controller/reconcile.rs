@@ -223,7 +223,7 @@ impl Reconcile<'_> {
         if read.values().any(is_passing) {
             return Err(Stop::Passing);
         }
-        let Ok(room) = self.context.large_values.take(&read) else {
+        let Ok(room) = self.context.large_values.take(dereference::held(&read)) else {
             return Err(Stop::Crowded);
         };
         let mut sources = session.credential.clone();

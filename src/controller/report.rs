@@ -138,6 +138,26 @@ pub(crate) async fn write(
     Err(KubernetesError::Conflict)
 }
 
+/// Writes a status over the one that the object shows, and over no newer one.
+///
+/// # Errors
+/// [`KubernetesError::Conflict`] when the object was written meanwhile, else as [`report`].
+pub(crate) async fn write_over(
+    context: &Context,
+    object: &Arc<ProviderSecret>,
+    next: &ProviderSecretStatus,
+) -> Result<Arc<ProviderSecret>, KubernetesError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let api: Api<ProviderSecret> = Api::namespaced(context.client.clone(), &namespace);
+    let parameters = PatchParams {
+        field_manager: Some(GROUP.to_owned()),
+        ..PatchParams::default()
+    };
+    let patch = fenced_by_version(object, next);
+    let answer = bounded(api.patch_status(&object.name_any(), &parameters, &patch)).await?;
+    Ok(remember(context, answer))
+}
+
 /// Of the fields of a merge patch only the resourceVersion fences: one with the uid of a deleted
 /// object is accepted on its namesake (docs/decisions/0003-status-merge-patch.md#fences).
 fn fenced_by_version(object: &ProviderSecret, next: &ProviderSecretStatus) -> Patch<Value> {

@@ -51,6 +51,8 @@ pub(crate) enum ObjectState {
         proved: Option<Box<[u8; 32]>>,
         /// What was told of entries, as event reason and name: a retry does not repeat it.
         told: BTreeSet<(Reason, String)>,
+        /// Since when an event about what is left behind is tried.
+        telling_since: Option<Instant>,
     },
 }
 
@@ -81,7 +83,8 @@ pub(crate) struct Tracked {
     pub(crate) written_at: Option<Instant>,
     /// Since when entries are known to be taken away by a source, by folded name.
     taken: BTreeMap<String, Instant>,
-    /// Whether status was set back, and what is gone since then may be what an old state does not know.
+    /// Whether another writer set status back, or a version went back. The old state may lack entries that
+    /// are still wanted.
     pub(crate) went_back: bool,
     /// The status that we last saw or wrote.
     pub(crate) seen_status: SeenStatus,
@@ -176,6 +179,7 @@ impl Tracked {
             blocked: None,
             proved: None,
             told: BTreeSet::new(),
+            telling_since: None,
         };
         since
     }
@@ -207,6 +211,14 @@ impl Tracked {
             .filter(|name| !is_told(name))
             .cloned()
             .collect()
+    }
+
+    /// For how long an event about what is left behind is tried.
+    pub(crate) fn telling(&mut self) -> Duration {
+        let ObjectState::Deleting { telling_since, .. } = &mut self.state else {
+            return Duration::MAX;
+        };
+        telling_since.get_or_insert_with(Instant::now).elapsed()
     }
 
     /// This was told of these names.
@@ -307,8 +319,14 @@ impl Tracked {
     /// The watch showed the object as `known`, and shows it as `shown` now.
     pub(crate) fn shown(&mut self, known: &ProviderSecret, shown: &ProviderSecret) {
         let newest = self.newer_than(known);
-        self.seen_status
-            .changed(newest.as_deref().unwrap_or(known), shown);
+        let before = newest.as_deref().unwrap_or(known);
+        // An echo of what we wrote before our newest write says nothing of another writer.
+        let is_echo = newest.is_some()
+            && is_newer(version(shown), version(known))
+            && !is_newer(version(shown), version(before));
+        if !is_echo {
+            self.seen_status.changed(before, shown);
+        }
         if is_newer(version(known), version(shown)) {
             self.newest = None;
             self.doubt();
@@ -318,6 +336,7 @@ impl Tracked {
     /// A version went back, because the data store was restored: any other version is news again.
     pub(crate) fn doubt(&mut self) {
         self.knows_status = false;
+        self.went_back = true;
     }
 
     /// Keeps the account alive; gives the one before, if it was another. `made_with` is the key that

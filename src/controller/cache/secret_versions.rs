@@ -93,8 +93,10 @@ impl SecretVersions {
         let mut versions = self.write();
         let names = versions.entry(namespace.clone()).or_default();
         let known = names.insert(name.clone(), version.into());
+        drop(versions);
         let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
         leaving.remove(secret);
+        drop(leaving);
         match known {
             Some(known) if *known == *version => VersionChange::Same,
             Some(known) if is_newer(&known, version) => VersionChange::WentBack,
@@ -113,6 +115,7 @@ impl SecretVersions {
     pub(crate) fn end(&self, name: &SecretName) -> bool {
         let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
         let is_gone = leaving.remove(name);
+        drop(leaving);
         if is_gone {
             self.remove(name);
         }

@@ -55,7 +55,11 @@ impl SeenStatus {
     /// The watch shows the object as `shown`, where it was `known`. If its status was set back, what it
     /// said before is kept: no later event shows that again.
     pub(crate) fn changed(&mut self, known: &ProviderSecret, shown: &ProviderSecret) {
+        if known.status == shown.status {
+            return;
+        }
         if !is_set_back(known, shown) || self.sent == Some(status_hash(shown.status.as_ref())) {
+            self.before = None;
             return;
         }
         let is_ours = |(_, seen): (u64, u64)| seen == status_hash(known.status.as_ref());
@@ -78,9 +82,6 @@ impl SeenStatus {
 /// Whether status forgot a write, or shows an older one: a backup was restored perhaps. Another
 /// operator only ever shows newer ones.
 fn is_set_back(known: &ProviderSecret, shown: &ProviderSecret) -> bool {
-    if known.status == shown.status {
-        return false;
-    }
     let shown = write_times(shown);
     let known = write_times(known).into_iter();
     // None is before any time.

@@ -330,6 +330,7 @@ fn a_cleanup_that_is_blocked_waits_unless_there_is_news() {
         blocked,
         proved: None,
         told: std::collections::BTreeSet::new(),
+        telling_since: None,
     };
     let blocked = state(acted.map(|acted| (acted, now + minute)));
     let decide = |state, is_requeued, source| {

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{PlannedRemoval, RemovalAction};
+use crate::api::Reason;
 
 /// How many entries sources may take away at once; more are held if they are more than half.
 const FEW: usize = 5;
@@ -50,7 +51,12 @@ pub(crate) fn brake(
         return (going, taken, Brake::Open);
     }
     let is_much = taken.len() > FEW && 2 * taken.len() > inputs.recorded;
-    if is_much || inputs.went_back {
+    // A hold ends with a confirmation, and not because a part of the keys is back.
+    let held = Some(Reason::RemovalHeld.as_str());
+    let is_held = taken
+        .iter()
+        .any(|removal| removal.record.reason.as_deref() == held);
+    if is_much || is_held || inputs.went_back {
         let held = Brake::Held(taken.len());
         return (going, taken, held);
     }
@@ -135,6 +141,24 @@ mod tests {
     #[test]
     fn what_an_old_state_does_not_know_is_held_however_little_it_is() {
         assert_eq!(braked(1, 500, GRACE * 9, true), (0, Brake::Held(1)));
+    }
+
+    #[test]
+    fn a_hold_does_not_end_because_a_part_of_the_keys_is_back() {
+        let now = Instant::now();
+        let mut removals = removals(2, RemovalAction::Delete);
+        removals[0].record.reason = Some(Reason::RemovalHeld.as_str().to_owned());
+        let taken = ["KEY_0", "KEY_1"].map(|name| (name.to_owned(), now - GRACE * 9));
+        let inputs = BrakeInputs {
+            taken: &taken.into(),
+            recorded: 10,
+            went_back: false,
+            grace: GRACE,
+            now,
+        };
+        let (going, staying, brake) = brake(removals, inputs, str::to_owned);
+        assert_eq!((going.len(), staying.len()), (0, 2));
+        assert_eq!(brake, Brake::Held(2));
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use crate::{
     controller::{
         cache::Tracked,
         context::Context,
-        gate::{Decision, Remembered, VersionNews, decide, decide_deletion},
+        gate::{Decision, Remembered, VersionNews, decide, decide_deletion, requested},
         kubernetes::KubernetesError,
         object::{has_finalizer, object_name},
         report,
@@ -94,20 +94,26 @@ impl Reconcile<'_> {
         }
     }
 
-    /// Another writer set status back: what was written since would be foreign, or would be written
-    /// again. So status says first what it said before.
-    async fn put_back(&mut self, before: ProviderSecretStatus) -> Result<(), KubernetesError> {
+    /// Another writer set status back. Without its records the operator would take its own secrets for
+    /// foreign ones, or write them again. So it restores the status first. An annotation that went back
+    /// with the object is no new request: it would confirm what is held.
+    async fn put_back(&mut self, mut before: ProviderSecretStatus) -> Result<(), KubernetesError> {
+        let asked = requested(&self.object);
+        before.last_handled_sync_request = asked.or(before.last_handled_sync_request);
+        self.requested = None;
         tracing::warn!(
             namespace = self.namespace,
             name = self.object.name_any(),
             "status was set back by another writer, and is put back as it was known"
         );
-        match report::write(self.context, &self.object, &before).await {
+        match report::write_over(self.context, &self.object, &before).await {
             Ok(object) => {
                 self.object = object;
                 self.tracked(|tracked| tracked.went_back = true);
                 Ok(())
             }
+            // Another writer has written it meanwhile: it is looked at anew.
+            Err(KubernetesError::Conflict) => Err(KubernetesError::Conflict),
             Err(error) => {
                 self.tracked(|tracked| tracked.seen_status.keep_before(before));
                 Err(error)

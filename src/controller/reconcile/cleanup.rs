@@ -37,8 +37,8 @@ const REFUSED: Duration = Duration::from_secs(30);
 /// too long: the clock may be wrong.
 const MIN_CLOCK_TRUST: Duration = Duration::from_mins(1);
 
-/// How long an object is kept after its time because an event about it is not accepted.
-const OVERDUE: Duration = Duration::from_mins(2);
+/// How long an object is kept because an event about it is not accepted.
+pub(super) const OVERDUE: Duration = Duration::from_mins(2);
 
 /// Makes the note about names at a provider.
 type Note = fn(ProviderKind, &[String]) -> Option<EventNote>;
@@ -134,7 +134,8 @@ impl Reconcile<'_> {
         let left = records
             .filter(|record| plan::may_be_there(record) || unverified.contains(&record.name));
         let left: Vec<EntryStatus> = left.cloned().collect();
-        let left = self.not_deleted(left);
+        let all = left;
+        let left = self.not_deleted(all.clone());
         self.note_claims(&session, std::iter::empty());
         match self.is_written_account(&session).await {
             Ok(true) => {}
@@ -145,7 +146,8 @@ impl Reconcile<'_> {
         let policy = DeletionPolicy::Delete;
         let removals = plan_removals(&left, unverified, policy, session.rules(), &claims);
         let mut actions = removals.iter().map(|removal| removal.action);
-        let is_all_another = actions.all(|action| action == RemovalAction::TransferOwner);
+        let is_all_another =
+            !removals.is_empty() && actions.all(|action| action == RemovalAction::TransferOwner);
         if removals
             .iter()
             .any(|removal| removal.action == RemovalAction::Delete)
@@ -172,7 +174,7 @@ impl Reconcile<'_> {
             let kept = kept.map(|record| session.sealed(record)).collect();
             return Ok(Cleanup::Blocked(kept, failure));
         }
-        if !is_all_another && let Err(error) = writer.delete_empty_set(&left).await {
+        if !is_all_another && let Err(error) = writer.delete_empty_set(&all).await {
             return Ok(Cleanup::Blocked(left, session.failure(&error)));
         }
         Ok(Cleanup::Done)
@@ -195,7 +197,7 @@ impl Reconcile<'_> {
         Ok((ReconcileResult::Deleted, Action::await_change()))
     }
 
-    /// The records without those of what the provider has deleted in a try before.
+    /// The records that no earlier try has deleted.
     fn not_deleted(&self, mut left: Vec<EntryStatus>) -> Vec<EntryStatus> {
         let names: Vec<String> = left.iter().map(|record| record.name.clone()).collect();
         let untold = self.tracked(|tracked| tracked.untold(Reason::RemoteDeleted, &names));
@@ -244,11 +246,10 @@ impl Reconcile<'_> {
         Ok(())
     }
 
-    /// Whether the object was kept for long enough after its time to tell what it leaves behind.
+    /// Whether the object was kept for long enough to tell what it leaves behind.
     fn is_overdue(&self) -> bool {
-        let known_since = self.tracked(Tracked::delete);
-        let kept = known_since.map_or(Duration::MAX, |since| since.elapsed());
-        kept >= self.context.deletion_timeout + OVERDUE
+        let tried = self.tracked(Tracked::telling);
+        tried.is_none_or(|tried| tried >= OVERDUE)
     }
 
     /// Says why the object is still there, and when it is tried again.

@@ -220,7 +220,7 @@ impl Reconcile<'_> {
             let mut removals = plan_removals(unwanted, unverified, policy, rules, &claims);
             removals.retain(|removal| removal.action != RemovalAction::DropRecord);
             let (removals, held, brake) = self.brake(session, inputs, removals);
-            (status::held(held), removals, brake)
+            (status::held(held, &brake), removals, brake)
         };
         let lack = lacks(&entries, &plan_inputs);
         let planned = Planned {

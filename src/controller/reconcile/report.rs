@@ -10,7 +10,6 @@ use crate::{
     api::{EntryStatus, ProviderSecret},
     controller::{
         cache::Acted,
-        context::jittered,
         error::Failure,
         gate::is_recorded_in_status,
         kubernetes::KubernetesError,
@@ -87,7 +86,7 @@ impl Reconcile<'_> {
             if outcome.key_fingerprint.is_some() {
                 tracked.forget_former_key();
             }
-            let usual = || jittered(self.verify_interval());
+            let usual = || crate::clock::jittered(self.verify_interval());
             let verify_in = outcome.verify_in.unwrap_or_else(usual);
             tracked.verify_at = Some(Instant::now() + verify_in);
         });
@@ -109,7 +108,7 @@ impl Reconcile<'_> {
             Stop::Parked => Ok((ReconcileResult::Abandoned, Action::await_change())),
             Stop::Unchanged => Ok((ReconcileResult::Unchanged, Action::await_change())),
             Stop::Crowded => {
-                let wait = jittered(CROWDED);
+                let wait = crate::clock::jittered(CROWDED);
                 Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
             }
             Stop::Passing => Ok((ReconcileResult::Abandoned, Action::requeue(PASSING))),
@@ -239,7 +238,7 @@ impl Reconcile<'_> {
                 Some(tracked.backoff.refused())
             } else if has(&[ErrorClass::Config]) {
                 tracked.reset_backoff();
-                Some(jittered(PROBE))
+                Some(crate::clock::jittered(PROBE))
             } else if failures.is_empty() && outcome.settled == Settled::Absent {
                 Some(SETTLE.0)
             } else if failures.is_empty() && outcome.settled != Settled::Ready {

@@ -66,7 +66,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         client,
         secrets,
         secret_reads: SecretReads::default(),
-        large_values: crate::controller::resolve::dereference::LargeValues::default(),
+        large_values: crate::controller::cache::LargeValues::default(),
         namespaces,
         accounts: Accounts::new(http, Endpoints::new([]), limiter),
         credentials: Credentials::default(),

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use kube::{Api, Resource, ResourceExt, api::PatchParams, runtime::controller::Action};
 
-use super::cleanup::{is_overridden, remaining};
+use super::cleanup::{OVERDUE, is_overridden, remaining};
 use crate::{
     api::{GROUP, ProviderSecret, Reason},
     controller::{
         cache::Tracked,
-        context::{Context, jittered},
+        context::Context,
         events::{Delivery, Importance},
         kubernetes::{KubernetesError, bounded, is_terminating},
         object::{Guarded, has_finalizer},
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// After which what could not be done is tried again.
+/// How long the operator waits before it tries again.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Lets a deleted object go that does not decode, once its time is over.
@@ -39,7 +39,7 @@ pub(crate) async fn let_go(context: &Context, object: &Guarded) -> Action {
     }
     match release(context, object, &namespace).await {
         Ok(()) | Err(KubernetesError::NotFound) => Action::await_change(),
-        Err(_) => Action::requeue(jittered(AGAIN)),
+        Err(_) => Action::requeue(crate::clock::jittered(AGAIN)),
     }
 }
 
@@ -57,12 +57,23 @@ async fn release(
         "{note}"
     );
     let (importance, reason) = (Importance::Warning, Reason::DeletionSkipped);
-    let delivery = context
-        .events
-        .deliver(object, importance, reason, "Delete", note)
-        .await;
-    if delivery == Delivery::Unavailable {
-        return Err(KubernetesError::Unavailable);
+    let (uid, all) = (object.uid().unwrap_or_default(), [name.clone()]);
+    let untold = context
+        .states
+        .with(&uid, |tracked| tracked.untold(reason, &all));
+    if untold.is_some_and(|untold| !untold.is_empty()) {
+        let delivery = context
+            .events
+            .deliver(object, importance, reason, "Delete", note)
+            .await;
+        let tried = context.states.with(&uid, Tracked::telling);
+        let is_overdue = tried.is_none_or(|tried| tried >= OVERDUE);
+        if delivery == Delivery::Unavailable && !is_overdue {
+            return Err(KubernetesError::Unavailable);
+        }
+        context
+            .states
+            .with(&uid, |tracked| tracked.tell(reason, &all));
     }
     let patch = finalizer::patch(object, false).ok_or(KubernetesError::Unavailable)?;
     let api: Api<ProviderSecret> = Api::namespaced(context.client.clone(), namespace);

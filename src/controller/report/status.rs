@@ -10,7 +10,8 @@ use crate::{
         error::Failure,
         object::{time, unwritten},
         plan::{
-            Change, EntryOutcome, PlannedEntry, PlannedRemoval, is_ours, may_be_there, was_written,
+            Brake, Change, EntryOutcome, PlannedEntry, PlannedRemoval, is_ours, may_be_there,
+            was_written,
         },
     },
     http::ErrorClass,
@@ -45,12 +46,16 @@ pub(crate) fn pending(planned: &PlannedEntry<'_>, must_know: bool) -> Option<Ent
 }
 
 /// The records of entries whose removal the brake holds up.
-pub(crate) fn held(removals: Vec<PlannedRemoval>) -> Vec<EntryStatus> {
+pub(crate) fn held(removals: Vec<PlannedRemoval>, brake: &Brake) -> Vec<EntryStatus> {
+    let reason = match brake {
+        Brake::Held(_) => Reason::RemovalHeld,
+        Brake::Open | Brake::Waiting(_) => Reason::Progressing,
+    };
     let removals = removals.into_iter();
     removals
         .map(|removal| EntryStatus {
             state: EntryState::Failed,
-            reason: Some(Reason::RemovalHeld.as_str().to_owned()),
+            reason: Some(reason.as_str().to_owned()),
             ..removal.record
         })
         .collect()

@@ -12,7 +12,6 @@ use std::{
 };
 
 use futures::future::join_all;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use zeroize::Zeroizing;
 
 use super::desired::{SecretData, Sources, missing};
@@ -38,43 +37,6 @@ const REFUSED: [&str; 3] = [
 
 /// How many bytes of values an object may name; they are in memory together.
 const MOST_VALUES: usize = 32 * 1024 * 1024;
-/// Objects that name more bytes than this share [`LARGE_VALUES`].
-const LARGE: usize = 256 * 1024;
-/// How many kibibytes of values the reconciles of large objects hold together. A value is in memory
-/// three times while it is sent: as it was read, as it goes over the wire, and in the body.
-const LARGE_VALUES: usize = 16 * 1024;
-
-/// The room that the values of large objects share.
-pub(crate) struct LargeValues(Arc<Semaphore>);
-
-impl Default for LargeValues {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(LARGE_VALUES)))
-    }
-}
-
-impl LargeValues {
-    /// Room for what was read, until it is dropped. Small objects need none.
-    ///
-    /// # Errors
-    /// Other large objects take the room now.
-    pub(crate) fn take(
-        &self,
-        sources: &Sources,
-    ) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
-        let read = sources.values().filter_map(|data| data.as_ref().ok());
-        let held: usize = read.map(|data| size(data)).sum();
-        if held <= LARGE {
-            return Ok(None);
-        }
-        let kibibytes = (held / 1024).min(LARGE_VALUES);
-        let kibibytes = u32::try_from(kibibytes).unwrap_or(u32::MAX);
-        Arc::clone(&self.0)
-            .try_acquire_many_owned(kibibytes)
-            .map(Some)
-    }
-}
-
 /// The credential of an object and the version of its Secret; the version also where the key in it
 /// is missing or unusable.
 pub(crate) async fn credential(
@@ -163,7 +125,13 @@ pub(crate) async fn sources(
     (sources, versions)
 }
 
-/// How many bytes of values are held.
+/// How many bytes of values were read.
+pub(crate) fn held(sources: &Sources) -> usize {
+    let read = sources.values().filter_map(|data| data.as_ref().ok());
+    read.map(|data| size(data)).sum()
+}
+
+/// How many bytes the values of a Secret have.
 fn size(data: &BTreeMap<String, Zeroizing<Vec<u8>>>) -> usize {
     data.values().map(|value| value.len()).sum()
 }

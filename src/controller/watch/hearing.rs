@@ -21,7 +21,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::controller::{context::jittered, kubernetes::bounded, object::is_newer};
+use crate::controller::{kubernetes::bounded, object::is_newer};
 
 /// How long a watch may lag behind its collection: while a watch is opened anew it waits up to 10 s.
 const GRACE: Duration = Duration::from_secs(15);
@@ -85,7 +85,7 @@ impl Heard {
         // Of which list, and which version the collection had when it was looked at last.
         let mut before: Option<(u64, String)> = None;
         loop {
-            sleep(jittered(check)).await;
+            sleep(crate::clock::jittered(check)).await;
             let (Some((list, shown)), Some(version)) = (self.newest(), version(api).await) else {
                 before = None;
                 continue;
