@@ -15,6 +15,9 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{DEADLINE, Target, TestCase, TestEnv, until};
 
+/// Longer than the least interval between two writes of one object for changes of its sources.
+const INTERVAL: Duration = Duration::from_millis(1100);
+
 /// An object with its own account. Once its rotation has arrived, the operator has seen everything that happened
 /// before.
 pub(crate) struct Bystander<'a> {
@@ -42,6 +45,10 @@ impl<'a> Bystander<'a> {
         let mut rotations = self.rotations.lock().await;
         let mut longest = Duration::ZERO;
         for _ in 0..2 {
+            if *rotations > 0 {
+                // An object is written for its sources once an interval.
+                tokio::time::sleep(INTERVAL).await;
+            }
             *rotations += 1;
             let value = self.case.value(&rotations.to_string());
             let heard = timed(&self.case, async {
