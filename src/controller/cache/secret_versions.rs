@@ -91,17 +91,29 @@ impl SecretVersions {
     pub(crate) fn apply(&self, secret: &SecretName, version: &str) -> VersionChange {
         let (namespace, name) = secret;
         let mut versions = self.write();
-        let names = versions.entry(namespace.clone()).or_default();
-        let known = names.insert(name.clone(), version.into());
+        let known = versions.get_mut(namespace);
+        let change = match known.and_then(|names| names.get_mut(name)) {
+            Some(known) if **known == *version => VersionChange::Same,
+            Some(known) => {
+                let went_back = is_newer(known, version);
+                *known = version.into();
+                if went_back {
+                    VersionChange::WentBack
+                } else {
+                    VersionChange::Newer
+                }
+            }
+            None => {
+                let names = versions.entry(namespace.clone()).or_default();
+                names.insert(name.clone(), version.into());
+                VersionChange::Newer
+            }
+        };
         drop(versions);
         let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
         leaving.remove(secret);
         drop(leaving);
-        match known {
-            Some(known) if *known == *version => VersionChange::Same,
-            Some(known) if is_newer(&known, version) => VersionChange::WentBack,
-            Some(_) | None => VersionChange::Newer,
-        }
+        change
     }
 
     /// The watch shows that a Secret was deleted. It counts as there until [`Self::end`]: another

@@ -27,8 +27,9 @@ impl Reconcile<'_> {
         removals: Vec<PlannedRemoval>,
     ) -> (Vec<PlannedRemoval>, Vec<PlannedRemoval>, Brake) {
         let fold = session.rules().fold;
+        let is_by_spec_alone = self.is_edited_alone(inputs);
         let names = removals.iter().map(|removal| &removal.record);
-        let names = names.filter(|record| self.is_taken_by_a_source(inputs, record));
+        let names = names.filter(|record| self.is_taken_by_a_source(record, is_by_spec_alone));
         let names: BTreeSet<String> = names.map(|record| fold(&record.name)).collect();
         let noted = self.tracked(|tracked| (tracked.taken_away(names), tracked.went_back));
         let (taken, went_back) = noted.unwrap_or_default();
@@ -42,22 +43,21 @@ impl Reconcile<'_> {
         brake(removals, brake_inputs, fold)
     }
 
+    /// Whether the spec is a newer one than the records were made from, and no Secret has changed.
+    fn is_edited_alone(&self, inputs: &Inputs) -> bool {
+        let recorded = recorded_sources(&self.object);
+        let mut recorded = recorded.iter();
+        !is_acted_on(&self.object) && recorded.all(|source| inputs.sources.contains(source))
+    }
+
     /// Whether a source, and not the spec, took an entry away, and no user has confirmed that.
-    fn is_taken_by_a_source(&self, inputs: &Inputs, record: &EntryStatus) -> bool {
-        if record.leaving || self.requested.is_some() {
-            return false;
-        }
-        if !is_acted_on(&self.object) {
-            let was_held = record.reason.as_deref() == Some(Reason::RemovalHeld.as_str());
-            let recorded = recorded_sources(&self.object);
-            let is_by_spec_alone = recorded
-                .iter()
-                .all(|source| inputs.sources.contains(source));
-            if was_held || is_by_spec_alone {
-                return false;
-            }
-        }
-        may_come_from_a_source(&self.object.spec, &record.name)
+    fn is_taken_by_a_source(&self, record: &EntryStatus, is_by_spec_alone: bool) -> bool {
+        let was_held = record.reason.as_deref() == Some(Reason::RemovalHeld.as_str());
+        let is_confirmed = record.leaving
+            || self.requested.is_some()
+            || is_by_spec_alone
+            || (was_held && !is_acted_on(&self.object));
+        !is_confirmed && may_come_from_a_source(&self.object.spec, &record.name)
     }
 
     /// What is said of what sources took away.

@@ -1,6 +1,10 @@
 //! A new API key: the records follow it, if it opens the account that was written to.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::Reconcile;
 use crate::{
@@ -48,6 +52,7 @@ impl Reconcile<'_> {
             .iter()
             .map(|entry| (entry.folded.as_str(), entry))
             .collect();
+        let unchanged = self.unchanged_secrets(sources);
         let fold = session.rules().fold;
         let rekeyed = records.iter().map(|record| {
             // A record whose seal cannot be checked is taken as far as the listing confirms it.
@@ -57,7 +62,7 @@ impl Reconcile<'_> {
             let mut record = record.clone();
             if let Some(desired) = desired.get(fold(&record.name).as_str())
                 && record.digest.is_some()
-                && self.is_unchanged(session, &record, desired, sources)
+                && is_unchanged(session, &record, desired, &unchanged)
             {
                 record.digest = session.digest(desired);
             }
@@ -66,23 +71,13 @@ impl Reconcile<'_> {
         Ok(rekeyed.collect())
     }
 
-    /// Whether an entry is what was written last: its digest under the former key says so, or it was
-    /// synced and the Secret that it is made from has the same version.
-    fn is_unchanged(
-        &self,
-        session: &Session<'_>,
-        record: &EntryStatus,
-        desired: &DesiredEntry,
-        sources: &Versions,
-    ) -> bool {
-        if let Some(former) = session.former_key() {
-            return session.digest_under(former, desired) == record.digest;
-        }
-        let recorded = recorded_sources(&self.object);
-        let mut recorded = recorded.iter().filter(|(name, _)| *name == desired.secret);
-        record.state == EntryState::Synced
-            && is_acted_on(&self.object)
-            && recorded.any(|source| sources.contains(source))
+    /// The Secrets that have the versions that the records were made from under this spec.
+    fn unchanged_secrets(&self, read: &Versions) -> HashSet<String> {
+        let recorded = recorded_sources(&self.object).into_iter();
+        recorded
+            .filter(|source| is_acted_on(&self.object) && read.contains(source))
+            .map(|(name, _)| name)
+            .collect()
     }
 
     /// Whether the present key is the one that the records were made with, or opens the same account.
@@ -141,6 +136,20 @@ impl Reconcile<'_> {
         };
         Ok(records.iter().any(is_shown))
     }
+}
+
+/// Whether an entry is what was written last: its digest under the former key says so, or it was synced
+/// and the Secret that it is made from is one of the `unchanged` ones.
+fn is_unchanged(
+    session: &Session<'_>,
+    record: &EntryStatus,
+    desired: &DesiredEntry,
+    unchanged: &HashSet<String>,
+) -> bool {
+    if let Some(former) = session.former_key() {
+        return session.digest_under(former, desired) == record.digest;
+    }
+    record.state == EntryState::Synced && unchanged.contains(&desired.secret)
 }
 
 /// Whether the listing shows what a record says, under its name. Sets show no more than names.

@@ -192,18 +192,19 @@ impl Reconcile<'_> {
         };
         let drifts = find(&|folded, record| self.evidence(session, folded, record, &snapshot));
         let suspected = find(&|_, _| Evidence::Full);
-        let unproved = suspected.keys().filter(|name| !drifts.contains_key(*name));
-        let look_again = unproved.map(|name| {
-            if !snapshot.proves_absence {
-                return SOON;
+        let records = records.iter().filter(|_| suspected.len() > drifts.len());
+        let look_again = records.filter_map(|record| {
+            let folded = (rules.fold)(&record.name);
+            if !suspected.contains_key(&folded) || drifts.contains_key(&folded) {
+                return None;
             }
-            let record = records
-                .iter()
-                .find(|record| (rules.fold)(&record.name) == *name);
-            let since =
-                record.and_then(|record| self.since_write(session, name, record, &snapshot));
-            let wait = ABSENCE_COUNTS_AFTER - since.unwrap_or_default();
-            Duration::try_from(wait).unwrap_or(MOMENT).max(MOMENT)
+            if !snapshot.proves_absence {
+                return Some(SOON);
+            }
+            let last = self.last_write(session, &folded);
+            let since = since_write(last, record, &snapshot).unwrap_or_default();
+            let wait = Duration::try_from(ABSENCE_COUNTS_AFTER - since);
+            Some(wait.unwrap_or(MOMENT).max(MOMENT))
         });
         let look_again = look_again
             .min()
@@ -224,14 +225,14 @@ impl Reconcile<'_> {
         entry: &EntryStatus,
         snapshot: &Snapshot,
     ) -> Evidence {
-        let name = session.lock_name(session.claimed_name(folded));
-        match self.context.accounts.name_locks.last_write(&name) {
+        let last = self.last_write(session, folded);
+        match last {
             LastWrite::UnderWay => return Evidence::None,
             LastWrite::At(ended) if snapshot.began <= ended => return Evidence::None,
             LastWrite::At(_) | LastWrite::LongAgo => {}
         }
-        let since = self.since_write(session, folded, entry, snapshot);
-        let is_settled = since.is_none_or(|since| since >= ABSENCE_COUNTS_AFTER);
+        let is_settled =
+            since_write(last, entry, snapshot).is_none_or(|since| since >= ABSENCE_COUNTS_AFTER);
         if is_settled && snapshot.proves_absence {
             Evidence::Full
         } else {
@@ -239,26 +240,10 @@ impl Reconcile<'_> {
         }
     }
 
-    /// How long after our last write of a name a listing began; none if nothing tells.
-    fn since_write(
-        &self,
-        session: &Session<'_>,
-        folded: &str,
-        entry: &EntryStatus,
-        snapshot: &Snapshot,
-    ) -> Option<SignedDuration> {
+    /// When our last write of a name ended.
+    fn last_write(&self, session: &Session<'_>, folded: &str) -> LastWrite {
         let name = session.lock_name(session.claimed_name(folded));
-        match self.context.accounts.name_locks.last_write(&name) {
-            LastWrite::UnderWay => Some(SignedDuration::ZERO),
-            LastWrite::At(ended) => {
-                let since = snapshot.began.saturating_duration_since(ended);
-                SignedDuration::try_from(since).ok()
-            }
-            LastWrite::LongAgo => {
-                let written = entry.last_write_time.as_ref();
-                written.map(|written| snapshot.began_at.duration_since(written.0))
-            }
-        }
+        self.context.accounts.name_locks.last_write(&name)
     }
 
     /// The records with the versions that the listing shows, where the answer to our write had none.
@@ -288,6 +273,25 @@ impl Reconcile<'_> {
         });
         let records = records.collect();
         (is_changed && rules.unit == Unit::Each).then_some(records)
+    }
+}
+
+/// How long after our last write of a name a listing began; none if nothing tells.
+fn since_write(
+    last: LastWrite,
+    entry: &EntryStatus,
+    snapshot: &Snapshot,
+) -> Option<SignedDuration> {
+    match last {
+        LastWrite::UnderWay => Some(SignedDuration::ZERO),
+        LastWrite::At(ended) => {
+            let since = snapshot.began.saturating_duration_since(ended);
+            SignedDuration::try_from(since).ok()
+        }
+        LastWrite::LongAgo => {
+            let written = entry.last_write_time.as_ref();
+            written.map(|written| snapshot.began_at.duration_since(written.0))
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! version of its Secret, however many objects name it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::desired::{SecretData, Sources, missing};
 use crate::{
     account::{Credential, ObjectName, Versioned},
-    api::{DataFromSource, EntrySource, ProviderSecretSpec, Reason, SecretKeyRef},
+    api::{EntrySource, ProviderSecretSpec, Reason, SecretKeyRef},
     controller::{
         cache::{NamedKeys, SharedSecret},
         context::Context,
@@ -104,12 +104,12 @@ pub(crate) async fn sources(
         .provider
         .choice()
         .map(|choice| choice.api_key_secret_ref().name.as_str());
-    let held = AtomicUsize::new(0);
+    let (held, named) = (AtomicUsize::new(0), named_keys(spec));
     let read = join_all(spec.source_names().into_iter().map(|name| {
-        let held = &held;
+        let (held, keys) = (&held, named.get(name).unwrap_or(&None));
         async move {
             let is_credential = credential == Some(name);
-            let (data, version) = source(context, reader, spec, name, is_credential).await;
+            let (data, version) = source(context, reader, keys, name, is_credential).await;
             let size = data.as_ref().map_or(0, |data| size(data));
             let is_too_much = held.fetch_add(size, Ordering::Relaxed) + size > MOST_VALUES;
             let data = if is_too_much { Err(too_much()) } else { data };
@@ -144,7 +144,7 @@ fn too_much() -> Failure {
 async fn source(
     context: &Context,
     reader: &ObjectName,
-    spec: &ProviderSecretSpec,
+    keys: &NamedKeys,
     name: &str,
     is_credential: bool,
 ) -> (SecretData, Option<String>) {
@@ -157,7 +157,7 @@ async fn source(
         );
         return (Err(Failure::config(Reason::SourceRefused, message)), None);
     }
-    match read(context, reader, name, &named_keys(spec, name), &seen).await {
+    match read(context, reader, name, keys, &seen).await {
         Ok(secret) if is_power(&secret.kind) => {
             let message = format!(
                 "Secret {name} has the type {}, and such Secrets are not sent anywhere. Copy what is needed into another Secret.",
@@ -203,25 +203,28 @@ fn is_power(kind: &str) -> bool {
     REFUSED.contains(&kind)
 }
 
-/// The keys of a Secret that an object names; none where it may name any.
-fn named_keys(spec: &ProviderSecretSpec, secret: &str) -> NamedKeys {
-    let is_bulk = |source: &DataFromSource| source.secret_ref.name == secret;
-    if spec.bulk_sources().iter().any(is_bulk) || spec.entries().is_empty() {
-        return None;
-    }
-    let mut keys = BTreeSet::new();
+/// The keys that an object names of each of its Secrets; none where it may name any.
+fn named_keys(spec: &ProviderSecretSpec) -> HashMap<&str, NamedKeys> {
+    let mut named: HashMap<&str, NamedKeys> = HashMap::new();
     for entry in spec.entries() {
         match entry.source() {
-            Some(EntrySource::Key(reference)) if reference.name == secret => {
-                keys.insert(reference.key.clone());
+            Some(EntrySource::Key(reference)) => {
+                let keys = named.entry(&reference.name);
+                let keys = keys.or_insert_with(|| Some(BTreeSet::new()));
+                if let Some(keys) = keys {
+                    keys.insert(reference.key.clone());
+                }
             }
-            Some(EntrySource::Template { secret: named, .. }) if named.name == secret => {
-                return None;
+            Some(EntrySource::Template { secret, .. }) => {
+                named.insert(&secret.name, None);
             }
-            Some(EntrySource::Key(_) | EntrySource::Template { .. }) | None => {}
+            None => {}
         }
     }
-    Some(keys)
+    for source in spec.bulk_sources() {
+        named.insert(&source.secret_ref.name, None);
+    }
+    named
 }
 
 fn unreadable(secret: &str, error: KubernetesError) -> Failure {
