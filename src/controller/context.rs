@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kube::{Client, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     account::{Accounts, Credentials, Endpoints, ObjectName, Requeue},
+    api::ProviderSecret,
     telemetry::Metrics,
 };
 
@@ -80,6 +81,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The ProviderSecrets of a namespace.
+    pub(crate) fn objects(&self, namespace: &str) -> Api<ProviderSecret> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
     /// An object is gone: its in-memory state is dropped and its permit released. Where
     /// another of its name is there already, the Secrets it names are that one's.
     pub(crate) fn forget(&self, object: &Guarded, is_replaced: bool) {

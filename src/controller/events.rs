@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     api::{ProviderSecret, Reason},
+    clock::jittered,
     telemetry::Metrics,
 };
 
@@ -54,6 +55,15 @@ const LONGEST_NOTE: usize = 1024;
 pub(crate) enum Importance {
     Normal,
     Warning,
+}
+
+/// Something that is logged and sent as an event once.
+#[derive(Clone, Debug)]
+pub(crate) struct EventNote {
+    pub(crate) importance: Importance,
+    pub(crate) reason: Reason,
+    pub(crate) action: &'static str,
+    pub(crate) note: String,
 }
 
 /// What became of an event.
@@ -104,22 +114,8 @@ impl Events {
     }
 
     /// Tells something about an object.
-    pub(crate) fn send(
-        &self,
-        object: &Guarded,
-        importance: Importance,
-        reason: Reason,
-        action: &str,
-        note: &str,
-    ) {
-        let namespace = object.namespace().unwrap_or_default();
-        let event = self.event(object, &namespace, importance, reason, action, note);
-        let queued = Queued {
-            importance,
-            namespace,
-            event,
-            reply: None,
-        };
+    pub(crate) fn send(&self, object: &Guarded, note: &EventNote) {
+        let queued = self.queued(object, note, None);
         if self.queue.try_send(queued).is_err() {
             self.metrics.event_dropped();
         }
@@ -127,23 +123,9 @@ impl Events {
 
     /// Tells something about an object that nothing else tells, and waits until it is known what became
     /// of it.
-    pub(crate) async fn deliver(
-        &self,
-        object: &Guarded,
-        importance: Importance,
-        reason: Reason,
-        action: &str,
-        note: &str,
-    ) -> Delivery {
-        let namespace = object.namespace().unwrap_or_default();
-        let event = self.event(object, &namespace, importance, reason, action, note);
+    pub(crate) async fn deliver(&self, object: &Guarded, note: &EventNote) -> Delivery {
         let (reply, delivery) = oneshot::channel();
-        let queued = Queued {
-            importance,
-            namespace,
-            event,
-            reply: Some(reply),
-        };
+        let queued = self.queued(object, note, Some(reply));
         let sent = async {
             self.queue.send(queued).await.ok()?;
             delivery.await.ok()
@@ -152,15 +134,28 @@ impl Events {
         delivery.unwrap_or(Delivery::Unavailable)
     }
 
-    fn event(
+    fn queued(
         &self,
         object: &Guarded,
-        namespace: &str,
-        importance: Importance,
-        reason: Reason,
-        action: &str,
-        note: &str,
-    ) -> Event {
+        note: &EventNote,
+        reply: Option<oneshot::Sender<Delivery>>,
+    ) -> Queued {
+        let namespace = object.namespace().unwrap_or_default();
+        Queued {
+            importance: note.importance,
+            event: self.event(object, &namespace, note),
+            namespace,
+            reply,
+        }
+    }
+
+    fn event(&self, object: &Guarded, namespace: &str, event_note: &EventNote) -> Event {
+        let EventNote {
+            importance,
+            reason,
+            action,
+            note,
+        } = event_note;
         // Cut, so that the name stays valid where the object's is as long as a name may be.
         let prefix: String = object.name_any().chars().take(200).collect();
         let prefix = prefix.trim_end_matches(['.', '-']);
@@ -171,7 +166,7 @@ impl Events {
                 namespace: Some(namespace.to_owned()),
                 ..ObjectMeta::default()
             },
-            action: Some(action.to_owned()),
+            action: Some((*action).to_owned()),
             event_time: Some(MicroTime(crate::clock::now())),
             note: Some(cut(note)),
             reason: Some(reason.as_str().to_owned()),
@@ -252,7 +247,7 @@ async fn send(client: &Client, queued: &Queued) -> Delivery {
             Err(KubernetesError::Conflict) if tried > 0 => return Delivery::Accepted,
             Err(KubernetesError::Conflict | KubernetesError::Unavailable) => {
                 if tried + 1 < tries {
-                    sleep(crate::clock::jittered(WAIT * 2_u32.pow(tried))).await;
+                    sleep(jittered(WAIT * 2_u32.pow(tried))).await;
                 }
             }
         }

@@ -5,9 +5,11 @@
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::{Api, Client};
+use kube::{Api, Client, api::PatchParams};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
+
+use crate::api::GROUP;
 
 /// Longest wait for an answer. A stalled API server does not answer at all
 /// (docs/architecture.md#calls-to-the-api-server).
@@ -50,6 +52,14 @@ pub(crate) async fn bounded<T>(
             _ => KubernetesError::Unavailable,
         }),
         Ok(Err(_)) | Err(_) => Err(KubernetesError::Unavailable),
+    }
+}
+
+/// The parameters of every patch: the operator's name as field manager.
+pub(crate) fn patch_params() -> PatchParams {
+    PatchParams {
+        field_manager: Some(GROUP.to_owned()),
+        ..PatchParams::default()
     }
 }
 

@@ -6,6 +6,7 @@ mod claims;
 mod cleanup;
 mod inputs;
 mod key_rotation;
+mod left_behind;
 mod not_applied;
 mod report;
 mod sync;

@@ -10,24 +10,20 @@ pub(crate) mod warnings;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::{
-    Api, ResourceExt,
-    api::{Patch, PatchParams},
-    core::DeserializeGuard,
-};
+use kube::{ResourceExt, api::Patch, core::DeserializeGuard};
 use serde_json::{Value, json};
 
 use self::{
     conditions::{Readiness, ReadyState, conditions},
-    outcome::{EventNote, Outcome},
+    outcome::Outcome,
 };
 use super::{
     context::Context,
-    events::{Delivery, Importance},
-    kubernetes::{KubernetesError, bounded},
-    object::{object_name, recorded_sources, slim, time},
+    events::{Delivery, EventNote, Importance},
+    kubernetes::{KubernetesError, bounded, patch_params},
+    object::{Guarded, object_name, recorded_sources, slim, time},
 };
-use crate::api::{GROUP, ProviderSecret, ProviderSecretStatus, Reason, SourceStatus};
+use crate::api::{ProviderSecret, ProviderSecretStatus, Reason, SourceStatus};
 
 /// How often a status write is tried when others write the object at the same time. Giving up costs
 /// one more write at the provider.
@@ -108,32 +104,22 @@ pub(crate) async fn write(
     {
         return Ok(Arc::clone(object));
     }
-    let api: Api<ProviderSecret> = Api::namespaced(
-        context.client.clone(),
-        &object.namespace().unwrap_or_default(),
-    );
-    let name = object.name_any();
-    let parameters = PatchParams {
-        field_manager: Some(GROUP.to_owned()),
-        ..PatchParams::default()
-    };
     let uid = object.uid().unwrap_or_default();
     context
         .states
         .with(&uid, |tracked| tracked.seen_status.send(next));
     let mut patch = fenced_by_version(object, next);
     for _ in 0..TRIES {
-        match bounded(api.patch_status(&name, &parameters, &patch)).await {
-            Ok(answer) => return Ok(remember(context, answer)),
-            Err(KubernetesError::Conflict) => {
-                let live = bounded(api.get(&name)).await?;
-                if live.uid() != object.uid() {
-                    return Err(KubernetesError::NotFound);
-                }
-                patch = fenced_by_uid(object, next).ok_or(KubernetesError::Conflict)?;
-            }
-            Err(error) => return Err(error),
+        match patch_status(context, object, &patch).await {
+            Err(KubernetesError::Conflict) => {}
+            done => return done,
         }
+        let objects = context.objects(&object.namespace().unwrap_or_default());
+        let live = bounded(objects.get(&object.name_any())).await?;
+        if live.uid() != object.uid() {
+            return Err(KubernetesError::NotFound);
+        }
+        patch = fenced_by_uid(object, next).ok_or(KubernetesError::Conflict)?;
     }
     Err(KubernetesError::Conflict)
 }
@@ -147,14 +133,17 @@ pub(crate) async fn write_over(
     object: &Arc<ProviderSecret>,
     next: &ProviderSecretStatus,
 ) -> Result<Arc<ProviderSecret>, KubernetesError> {
-    let namespace = object.namespace().unwrap_or_default();
-    let api: Api<ProviderSecret> = Api::namespaced(context.client.clone(), &namespace);
-    let parameters = PatchParams {
-        field_manager: Some(GROUP.to_owned()),
-        ..PatchParams::default()
-    };
-    let patch = fenced_by_version(object, next);
-    let answer = bounded(api.patch_status(&object.name_any(), &parameters, &patch)).await?;
+    patch_status(context, object, &fenced_by_version(object, next)).await
+}
+
+async fn patch_status(
+    context: &Context,
+    object: &ProviderSecret,
+    patch: &Patch<Value>,
+) -> Result<Arc<ProviderSecret>, KubernetesError> {
+    let objects = context.objects(&object.namespace().unwrap_or_default());
+    let name = object.name_any();
+    let answer = bounded(objects.patch_status(&name, &patch_params(), patch)).await?;
     Ok(remember(context, answer))
 }
 
@@ -215,53 +204,36 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
     patch
 }
 
+/// An object that decodes, as events know it.
+pub(crate) fn guarded(object: &ProviderSecret) -> Guarded {
+    DeserializeGuard(Ok(object.clone()))
+}
+
 /// Logs a note, and waits until its event is accepted, or cannot be.
 pub(crate) async fn deliver_note(
     context: &Context,
-    object: &Arc<ProviderSecret>,
+    object: &Guarded,
     event_note: &EventNote,
 ) -> Delivery {
     log_note(object, event_note);
-    let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
-    let EventNote {
-        importance,
-        reason,
-        action,
-        note,
-    } = event_note;
-    let events = &context.events;
-    events
-        .deliver(&guarded, *importance, *reason, action, note)
-        .await
+    context.events.deliver(object, event_note).await
 }
 
-fn log_note(object: &Arc<ProviderSecret>, event_note: &EventNote) {
-    let (namespace, name) = object_name(&**object);
+/// Logs notes, and sends them as events.
+pub(crate) fn send_notes(context: &Context, object: &ProviderSecret, event_notes: &[EventNote]) {
+    for event_note in event_notes {
+        let object = guarded(object);
+        log_note(&object, event_note);
+        context.events.send(&object, event_note);
+    }
+}
+
+fn log_note(object: &Guarded, event_note: &EventNote) {
+    let (namespace, name) = object_name(object);
     let (reason, note) = (event_note.reason.as_str(), &event_note.note);
     match event_note.importance {
         Importance::Normal => tracing::info!(namespace, name, reason, "{note}"),
         Importance::Warning => tracing::warn!(namespace, name, reason, "{note}"),
-    }
-}
-
-/// Logs notes, and sends them as events.
-pub(crate) fn send_notes(
-    context: &Context,
-    object: &Arc<ProviderSecret>,
-    event_notes: &[EventNote],
-) {
-    for event_note in event_notes {
-        log_note(object, event_note);
-        let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
-        let EventNote {
-            importance,
-            reason,
-            action,
-            ref note,
-        } = *event_note;
-        context
-            .events
-            .send(&guarded, importance, reason, action, note);
     }
 }
 
@@ -308,14 +280,13 @@ fn announce(
         "{}",
         readiness.message
     );
-    let guarded = DeserializeGuard(Ok(ProviderSecret::clone(object)));
-    context.events.send(
-        &guarded,
+    let note = EventNote {
         importance,
-        readiness.reason,
+        reason: readiness.reason,
         action,
-        &readiness.message,
-    );
+        note: readiness.message.clone(),
+    };
+    context.events.send(&guarded(object), &note);
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     account::{Accounts, Credentials, Limiter, ObjectName},
+    clock::jittered,
     http::Http,
     telemetry::{Health, Metrics, ReconcileResult},
 };
@@ -193,7 +194,7 @@ fn affected(
 fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = ObjectRef<Guarded>> {
     let often = (context.verify_interval / 20).clamp(DUE_SCAN_INTERVAL.0, DUE_SCAN_INTERVAL.1);
     stream::unfold((store, context), move |(store, context)| async move {
-        tokio::time::sleep(crate::clock::jittered(often)).await;
+        tokio::time::sleep(jittered(often)).await;
         context.secret_reads.sweep();
         let (now, clock) = (Instant::now(), crate::clock::now());
         let is_due = |object: &Arc<Guarded>| {
@@ -224,7 +225,7 @@ fn max_provider_calls(concurrency: u16) -> usize {
 /// One timer for all: a timer for each object would cost memory for each.
 fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
     stream::unfold(store, |store| async {
-        tokio::time::sleep(crate::clock::jittered(RESYNC_INTERVAL)).await;
+        tokio::time::sleep(jittered(RESYNC_INTERVAL)).await;
         let objects = store
             .state()
             .into_iter()

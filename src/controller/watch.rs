@@ -28,7 +28,7 @@ use self::{lists::WatchEvent, source::Source};
 use super::{
     cache::{Tracked, VersionChange},
     context::Context,
-    events::Importance,
+    events::{EventNote, Importance},
     object::{Guarded, object_name, object_ref, secret_names},
 };
 use crate::{account::ObjectName, api::Reason, telemetry::Health};
@@ -133,9 +133,13 @@ fn undecodable(context: &Context, object: &Guarded, (namespace, name): &ObjectNa
     context.metrics.undecodable();
     let note = "The object does not fit the operator's schema and is left alone. Compare it with kubectl explain providersecret.spec.";
     tracing::error!(namespace, name, "{note}");
-    let (importance, reason) = (Importance::Warning, Reason::InvalidSpec);
-    let events = &context.events;
-    events.send(object, importance, reason, "Decode", note);
+    let note = EventNote {
+        importance: Importance::Warning,
+        reason: Reason::InvalidSpec,
+        action: "Decode",
+        note: note.to_owned(),
+    };
+    context.events.send(object, &note);
 }
 
 /// The names that the store holds of a namespace, or of all.

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
-use super::{Ended, Reconcile};
+use super::{Ended, Reconcile, left_behind::tell_once};
 use crate::{
     account::{Account, Admission},
     api::{DELETION_OVERRIDE, DeletionPolicy, EntryStatus, ProviderKind, Reason},
@@ -14,14 +14,11 @@ use crate::{
         apply::Writer,
         cache::Tracked,
         error::Failure,
-        events::Delivery,
+        events::EventNote,
         kubernetes::{KubernetesError, is_terminating},
         object::{Versions, recorded_sources},
         plan::{self, RemovalAction, plan_removals},
-        report::{
-            self, finalizer, messages,
-            outcome::{EventNote, Outcome},
-        },
+        report::{self, finalizer, messages, outcome::Outcome},
         session::raw_records,
     },
     http::ErrorClass,
@@ -36,9 +33,6 @@ const REFUSED: Duration = Duration::from_secs(30);
 /// How long a process has known of a deletion, at least, before it trusts the clock that it took
 /// too long: the clock may be wrong.
 const MIN_CLOCK_TRUST: Duration = Duration::from_mins(1);
-
-/// How long an object is kept because an event about it is not accepted.
-pub(super) const OVERDUE: Duration = Duration::from_mins(2);
 
 /// Makes the note about names at a provider.
 type Note = fn(ProviderKind, &[String]) -> Option<EventNote>;
@@ -231,25 +225,10 @@ impl Reconcile<'_> {
         names: &[String],
         note: Note,
     ) -> Result<(), KubernetesError> {
-        let reason = Reason::DeletionSkipped;
-        let untold = self.tracked(|tracked| tracked.untold(reason, names));
-        let untold = untold.unwrap_or_default();
-        let Some(note) = note(kind, &untold) else {
-            return Ok(());
-        };
-        let delivery = report::deliver_note(self.context, &self.object, &note).await;
-        if delivery == Delivery::Unavailable && !self.is_overdue() {
-            return Err(KubernetesError::Unavailable);
-        }
-        self.tracked(|tracked| tracked.tell(reason, &untold));
-        self.context.metrics.keys_left_behind(kind, untold.len());
+        let object = report::guarded(&self.object);
+        let told = tell_once(self.context, &object, names, |untold| note(kind, untold)).await?;
+        self.context.metrics.keys_left_behind(kind, told);
         Ok(())
-    }
-
-    /// Whether the object was kept for long enough to tell what it leaves behind.
-    fn is_overdue(&self) -> bool {
-        let tried = self.tracked(Tracked::telling);
-        tried.is_none_or(|tried| tried >= OVERDUE)
     }
 
     /// Says why the object is still there, and when it is tried again.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{Ended, Reconcile, Stop};
 use crate::{
     api::{EntryStatus, ProviderSecret},
+    clock::jittered,
     controller::{
         cache::Acted,
         error::Failure,
@@ -86,7 +87,7 @@ impl Reconcile<'_> {
             if outcome.key_fingerprint.is_some() {
                 tracked.forget_former_key();
             }
-            let usual = || crate::clock::jittered(self.verify_interval());
+            let usual = || jittered(self.verify_interval());
             let verify_in = outcome.verify_in.unwrap_or_else(usual);
             tracked.verify_at = Some(Instant::now() + verify_in);
         });
@@ -108,7 +109,7 @@ impl Reconcile<'_> {
             Stop::Parked => Ok((ReconcileResult::Abandoned, Action::await_change())),
             Stop::Unchanged => Ok((ReconcileResult::Unchanged, Action::await_change())),
             Stop::Crowded => {
-                let wait = crate::clock::jittered(CROWDED);
+                let wait = jittered(CROWDED);
                 Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
             }
             Stop::Passing => Ok((ReconcileResult::Abandoned, Action::requeue(PASSING))),
@@ -238,7 +239,7 @@ impl Reconcile<'_> {
                 Some(tracked.backoff.refused())
             } else if has(&[ErrorClass::Config]) {
                 tracked.reset_backoff();
-                Some(crate::clock::jittered(PROBE))
+                Some(jittered(PROBE))
             } else if failures.is_empty() && outcome.settled == Settled::Absent {
                 Some(SETTLE.0)
             } else if failures.is_empty() && outcome.settled != Settled::Ready {

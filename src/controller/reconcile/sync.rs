@@ -2,7 +2,7 @@
 //! order is load-bearing: a crash between any two of them leaves no orphan and no stale value.
 
 use jiff::{SignedDuration, Timestamp};
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::{
@@ -11,17 +11,17 @@ use super::{
     verify::ABSENCE_COUNTS_AFTER,
 };
 use crate::{
-    api::{EntryState, EntryStatus, ProviderSecret, Reason},
+    api::{EntryState, EntryStatus, Reason},
     controller::{
         apply::{RemovalOutcome, Writer},
         error::Failure,
-        events::Importance,
+        events::{EventNote, Importance},
         kubernetes::{KubernetesError, bounded},
         object::ready_condition,
         plan::{self, Brake, Cause, Drift, EntryOutcome, PlannedEntry},
         report::{
             messages::{self, Remark},
-            outcome::{EventNote, Outcome},
+            outcome::Outcome,
             status, warnings,
         },
         session::Session,
@@ -180,9 +180,8 @@ impl Reconcile<'_> {
     /// Before anything is deleted, or tried again, the object is read live once: a store that lags
     /// must not delete.
     pub(super) async fn still_wants(&self) -> Result<(), KubernetesError> {
-        let api: Api<ProviderSecret> =
-            Api::namespaced(self.context.client.clone(), &self.namespace);
-        let live = bounded(api.get(&self.object.name_any())).await?;
+        let objects = self.context.objects(&self.namespace);
+        let live = bounded(objects.get(&self.object.name_any())).await?;
         if live.uid() != self.object.uid() {
             return Err(KubernetesError::NotFound);
         }

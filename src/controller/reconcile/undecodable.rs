@@ -3,16 +3,20 @@
 
 use std::time::Duration;
 
-use kube::{Api, Resource, ResourceExt, api::PatchParams, runtime::controller::Action};
+use kube::{Resource, ResourceExt, runtime::controller::Action};
 
-use super::cleanup::{OVERDUE, is_overridden, remaining};
+use super::{
+    cleanup::{is_overridden, remaining},
+    left_behind::tell_once,
+};
 use crate::{
-    api::{GROUP, ProviderSecret, Reason},
+    api::Reason,
+    clock::jittered,
     controller::{
         cache::Tracked,
         context::Context,
-        events::{Delivery, Importance},
-        kubernetes::{KubernetesError, bounded, is_terminating},
+        events::{EventNote, Importance},
+        kubernetes::{KubernetesError, bounded, is_terminating, patch_params},
         object::{Guarded, has_finalizer},
         report::finalizer,
     },
@@ -39,7 +43,7 @@ pub(crate) async fn let_go(context: &Context, object: &Guarded) -> Action {
     }
     match release(context, object, &namespace).await {
         Ok(()) | Err(KubernetesError::NotFound) => Action::await_change(),
-        Err(_) => Action::requeue(crate::clock::jittered(AGAIN)),
+        Err(_) => Action::requeue(jittered(AGAIN)),
     }
 }
 
@@ -50,37 +54,15 @@ async fn release(
 ) -> Result<(), KubernetesError> {
     let name = object.name_any();
     let note = "The object does not fit the operator's schema, so what it wrote is not known. It may be left at the provider; delete by hand what is not needed.";
-    tracing::warn!(
-        namespace,
-        name,
-        reason = Reason::DeletionSkipped.as_str(),
-        "{note}"
-    );
-    let (importance, reason) = (Importance::Warning, Reason::DeletionSkipped);
-    let (uid, all) = (object.uid().unwrap_or_default(), [name.clone()]);
-    let untold = context
-        .states
-        .with(&uid, |tracked| tracked.untold(reason, &all));
-    if untold.is_some_and(|untold| !untold.is_empty()) {
-        let delivery = context
-            .events
-            .deliver(object, importance, reason, "Delete", note)
-            .await;
-        let tried = context.states.with(&uid, Tracked::telling);
-        let is_overdue = tried.is_none_or(|tried| tried >= OVERDUE);
-        if delivery == Delivery::Unavailable && !is_overdue {
-            return Err(KubernetesError::Unavailable);
-        }
-        context
-            .states
-            .with(&uid, |tracked| tracked.tell(reason, &all));
-    }
-    let patch = finalizer::patch(object, false).ok_or(KubernetesError::Unavailable)?;
-    let api: Api<ProviderSecret> = Api::namespaced(context.client.clone(), namespace);
-    let parameters = PatchParams {
-        field_manager: Some(GROUP.to_owned()),
-        ..PatchParams::default()
+    let note = EventNote {
+        importance: Importance::Warning,
+        reason: Reason::DeletionSkipped,
+        action: "Delete",
+        note: note.to_owned(),
     };
-    bounded(api.patch_metadata(&name, &parameters, &patch)).await?;
+    tell_once(context, object, std::slice::from_ref(&name), |_| Some(note)).await?;
+    let patch = finalizer::patch(object, false).ok_or(KubernetesError::Unavailable)?;
+    let objects = context.objects(namespace);
+    bounded(objects.patch_metadata(&name, &patch_params(), &patch)).await?;
     Ok(())
 }

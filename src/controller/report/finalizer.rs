@@ -5,18 +5,15 @@
 
 use std::sync::Arc;
 
-use kube::{
-    Api, ResourceExt,
-    api::{Patch, PatchParams},
-};
+use kube::{ResourceExt, api::Patch};
 use serde_json::{Value, json};
 
 use super::remember;
 use crate::{
-    api::{FINALIZER, GROUP, ProviderSecret},
+    api::{FINALIZER, ProviderSecret},
     controller::{
         context::Context,
-        kubernetes::{KubernetesError, bounded},
+        kubernetes::{KubernetesError, bounded, patch_params},
         object::has_finalizer,
     },
 };
@@ -35,11 +32,7 @@ pub(crate) async fn set(
     is_wanted: bool,
 ) -> Result<Arc<ProviderSecret>, KubernetesError> {
     let namespace = object.namespace().unwrap_or_default();
-    let api: Api<ProviderSecret> = Api::namespaced(context.client.clone(), &namespace);
-    let parameters = PatchParams {
-        field_manager: Some(GROUP.to_owned()),
-        ..PatchParams::default()
-    };
+    let (api, parameters) = (context.objects(&namespace), patch_params());
     let mut newest = Arc::clone(object);
     for _ in 0..TRIES {
         if has_finalizer(&*newest) == is_wanted {

@@ -1,14 +1,11 @@
 //! Verdicts that no failure decides, and the words for them.
 
-use super::{
-    EventNote,
-    conditions::{Readiness, ReadyState},
-};
+use super::conditions::{Readiness, ReadyState};
 use crate::{
     api::{EntryStatus, ProviderKind, Reason, enumerated},
     controller::{
         error::Failure,
-        events::Importance,
+        events::{EventNote, Importance},
         plan::{Brake, Drift},
     },
     provider::{Choice, Settled},

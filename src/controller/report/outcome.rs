@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    api::{EntryStatus, Reason},
-    controller::{error::Failure, events::Importance, object::Versions},
+    api::EntryStatus,
+    controller::{error::Failure, events::EventNote, object::Versions},
     provider::Settled,
 };
 
@@ -38,15 +38,6 @@ pub(crate) struct Outcome {
     pub(crate) remark: Option<String>,
     /// When the listing is looked at again, where it is not the usual time.
     pub(crate) verify_in: Option<Duration>,
-}
-
-/// Something that is logged and sent as an event once.
-#[derive(Clone, Debug)]
-pub(crate) struct EventNote {
-    pub(crate) importance: Importance,
-    pub(crate) reason: Reason,
-    pub(crate) action: &'static str,
-    pub(crate) note: String,
 }
 
 impl Outcome {

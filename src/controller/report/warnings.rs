@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::outcome::EventNote;
 use crate::{
     api::{EntryState, ProviderSecretStatus, Reason},
     controller::{
-        events::Importance,
+        events::{EventNote, Importance},
         plan::{DesiredEntry, PlannedEntry},
     },
 };

@@ -21,7 +21,10 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::controller::{kubernetes::bounded, object::is_newer};
+use crate::{
+    clock::jittered,
+    controller::{kubernetes::bounded, object::is_newer},
+};
 
 /// How long a watch may lag behind its collection: while a watch is opened anew it waits up to 10 s.
 const GRACE: Duration = Duration::from_secs(15);
@@ -85,7 +88,7 @@ impl Heard {
         // Of which list, and which version the collection had when it was looked at last.
         let mut before: Option<(u64, String)> = None;
         loop {
-            sleep(crate::clock::jittered(check)).await;
+            sleep(jittered(check)).await;
             let (Some((list, shown)), Some(version)) = (self.newest(), version(api).await) else {
                 before = None;
                 continue;

@@ -1,0 +1,50 @@
+//! What is left at a provider is told once, and before the object goes: nothing else tells it then.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+
+use crate::{
+    api::Reason,
+    controller::{
+        cache::Tracked,
+        context::Context,
+        events::{Delivery, EventNote},
+        kubernetes::KubernetesError,
+        object::Guarded,
+        report,
+    },
+};
+
+/// How long an object is kept because an event about it is not accepted.
+const OVERDUE: Duration = Duration::from_mins(2);
+
+/// Tells of those of `names` that were not told yet, and says how many these are.
+///
+/// # Errors
+/// When the API server cannot be had: then the object is kept a little longer.
+pub(super) async fn tell_once(
+    context: &Context,
+    object: &Guarded,
+    names: &[String],
+    note: impl FnOnce(&[String]) -> Option<EventNote>,
+) -> Result<usize, KubernetesError> {
+    let (uid, reason) = (object.uid().unwrap_or_default(), Reason::DeletionSkipped);
+    let untold = context
+        .states
+        .with(&uid, |tracked| tracked.untold(reason, names));
+    let untold = untold.unwrap_or_default();
+    let Some(note) = note(&untold).filter(|_| !untold.is_empty()) else {
+        return Ok(0);
+    };
+    let delivery = report::deliver_note(context, object, &note).await;
+    let tried = context.states.with(&uid, Tracked::telling);
+    let is_overdue = tried.is_none_or(|tried| tried >= OVERDUE);
+    if delivery == Delivery::Unavailable && !is_overdue {
+        return Err(KubernetesError::Unavailable);
+    }
+    context
+        .states
+        .with(&uid, |tracked| tracked.tell(reason, &untold));
+    Ok(untold.len())
+}
