@@ -9,7 +9,6 @@ use tokio::time::sleep;
 
 use super::{
     races::at_each,
-    store::{Id, Part, Resource},
     world::{SOURCE, World, data, value},
 };
 use crate::harness::Target;
@@ -65,19 +64,6 @@ async fn end(world: &mut World) {
         &json!({"dataFrom": null, "deletionPolicy": "Retain", "data": data(&[("A_KEY", "a")])}),
     );
     world.quiet().await;
-}
-
-fn message(world: &World) -> String {
-    let object = world.object().expect("the object");
-    let conditions = object["status"]["conditions"]
-        .as_array()
-        .expect("conditions")
-        .clone();
-    let ready = conditions.iter().find(|one| one["type"] == "Ready");
-    ready.expect("Ready")["message"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
 }
 
 /// Cases: D-13, R-09
@@ -150,7 +136,7 @@ fn much_that_goes_away_is_held_until_a_user_confirms_it(
         assert_eq!(held(world), before, "{:?}", world.target);
         assert_eq!(world.ready_reason("object").as_deref(), Some("RemovalHeld"));
         let count = format!("{} of {before} entries", before - after);
-        assert!(message(world).contains(&count), "{}", message(world));
+        assert!(world.message().contains(&count), "{}", world.message());
         if restarts {
             world.down().await;
             world.up();
@@ -206,12 +192,7 @@ fn what_the_spec_takes_away_goes_at_once(
         world.quiet().await;
         if is_labelled {
             // The version of the Secret moves, and what it holds does not.
-            let id: Id = (Resource::Secrets, "team".to_owned(), SOURCE.to_owned());
-            let labelled = world.store.update(&id, Part::Main, |secret| {
-                secret["metadata"]["labels"]["team"] = "a".into();
-                Ok(())
-            });
-            labelled.expect("a label");
+            world.label(SOURCE);
             world.quiet().await;
         }
         world.spec(&entries(50 - gone));
@@ -308,7 +289,7 @@ fn a_source_that_gives_nothing_is_never_ready_and_deletes_nothing(
         world.quiet().await;
         assert_eq!(world.ready_reason("object").as_deref(), Some("KeyNotFound"));
         let (text, pattern) = (
-            message(world),
+            world.message(),
             match nothing {
                 Nothing::Empty => "holds no keys",
                 Nothing::Include => "typo-*",

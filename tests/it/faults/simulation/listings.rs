@@ -6,10 +6,7 @@ use serde_json::{Value, json};
 use simulator::{Action, Answer, Fault};
 use tokio::time::sleep;
 
-use super::{
-    races::{at_each, synced, writes},
-    world::World,
-};
+use super::races::{at_each, synced, writes};
 use crate::harness::Target;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -23,14 +20,6 @@ fn first_of_more(target: Target) -> Value {
         Target::Braintrust => "objects",
     };
     json!({items: [], "pagination": {"has_more": true, "cursor": "abc"}})
-}
-
-fn message(world: &World) -> String {
-    let object = world.object().expect("the object");
-    let conditions = object["status"]["conditions"].as_array().cloned();
-    let mut conditions = conditions.unwrap_or_default().into_iter();
-    let ready = conditions.find(|condition| condition["type"] == "Ready");
-    ready.expect("it was acted on")["message"].to_string()
 }
 
 /// Cases: R-17
@@ -52,7 +41,7 @@ fn a_listing_that_begins_to_be_paged_is_no_drift_and_is_said() {
         assert_eq!(writes(world, "A_KEY"), before, "{:?}", world.target);
         assert!(world.notes("DriftDetected").is_empty());
         assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
-        let said = message(world);
+        let said = world.message();
         assert!(
             said.contains("is not seen") && said.contains("not whole"),
             "{said}"
@@ -62,9 +51,9 @@ fn a_listing_that_begins_to_be_paged_is_no_drift_and_is_said() {
         world.account.clear_faults();
         sleep(MINUTE * 15).await;
         assert!(
-            !message(world).contains("is not seen"),
+            !world.message().contains("is not seen"),
             "{}",
-            message(world)
+            world.message()
         );
         assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
     });

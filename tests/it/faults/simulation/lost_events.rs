@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use provider_secrets::api::DELETION_OVERRIDE;
 use rstest::rstest;
 use serde_json::json;
 use simulator::Fault;
@@ -13,7 +12,7 @@ use super::{
     races::at_each,
     request::Asked,
     server::faults::Does,
-    store::{Id, Part, Resource},
+    store::Resource,
     world::{World, data},
 };
 
@@ -26,20 +25,6 @@ fn events(asked: &Asked) -> bool {
 
 fn finalizers(asked: &Asked) -> bool {
     asked.resource == Resource::ProviderSecrets && asked.method == "PATCH" && !asked.is_status
-}
-
-/// Lets the object go without what it wrote.
-fn release(world: &World) {
-    let id: Id = (
-        Resource::ProviderSecrets,
-        "team".to_owned(),
-        "object".to_owned(),
-    );
-    let annotated = world.store.update(&id, Part::Main, |object| {
-        object["metadata"]["annotations"][DELETION_OVERRIDE] = "orphan".into();
-        Ok(())
-    });
-    annotated.expect("the object is there");
 }
 
 /// The object under Delete, deleted while the provider is down.
@@ -66,7 +51,7 @@ fn what_is_left_behind_is_told_before_the_object_goes(#[values(500, 503, 429)] c
     at_each(async |world| {
         blocked(world).await;
         world.store.faults.always(events, Does::refuse(code));
-        release(world);
+        world.release();
         sleep(Duration::from_secs(90)).await;
         assert!(
             world.object().is_some(),
@@ -95,7 +80,7 @@ fn an_event_that_is_never_taken_holds_up_nothing() {
     at_each(async |world| {
         blocked(world).await;
         world.store.faults.always(events, Does::refuse(403));
-        release(world);
+        world.release();
         let is_gone = |world: &World| world.object().is_none();
         world.wait("the object goes", SOON, is_gone).await;
         world.store.faults.clear();
@@ -109,7 +94,7 @@ fn a_finalizer_that_is_patched_again_repeats_no_event() {
     at_each(async |world| {
         blocked(world).await;
         world.store.faults.add(finalizers, Does::refuse(500), 5);
-        release(world);
+        world.release();
         let is_gone = |world: &World| world.object().is_none();
         world
             .wait("the object goes", Duration::from_mins(5), is_gone)

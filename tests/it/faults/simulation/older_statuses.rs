@@ -8,25 +8,16 @@ use serde_json::{Value, json};
 
 use super::{
     races::at_each,
-    store::{Id, Part, Resource},
     world::{World, data, value},
 };
 
 /// As operators of the simulation have it, and the jitter.
 const VERIFY_INTERVAL: Duration = Duration::from_mins(11);
 
-fn id() -> Id {
-    (
-        Resource::ProviderSecrets,
-        "team".to_owned(),
-        "object".to_owned(),
-    )
-}
-
 /// Puts status into the form of an older operator.
 fn make_old(world: &World) {
-    let made = world.store.update(&id(), Part::Status, |object| {
-        let status = object["status"].as_object_mut().expect("a status");
+    world.change_status(|status| {
+        let status = status.as_object_mut().expect("a status");
         status.remove("sourcesSeal").expect("a seal");
         for entry in status["entries"].as_array_mut().expect("entries") {
             let record = entry["record"].take();
@@ -34,9 +25,7 @@ fn make_old(world: &World) {
             entry.remove("record");
             entry.extend(record.as_object().expect("a record").clone());
         }
-        Ok(())
     });
-    made.expect("status is written");
 }
 
 fn is_new(world: &World) -> bool {

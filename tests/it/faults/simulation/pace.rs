@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::{
     races::{at_each, writes},
-    store::{Id, Resource},
+    store::{Part, Resource},
     world::{SOURCE, World, data, value},
 };
 use crate::harness::Target;
@@ -19,9 +19,10 @@ const SOON: Duration = Duration::from_secs(5);
 /// As operators of the simulation have it, and the jitter.
 const VERIFY_INTERVAL: Duration = Duration::from_mins(11);
 
-fn reads(world: &World, line: &str) -> usize {
+/// Calls so far whose line begins so.
+fn calls(world: &World, begin: &str) -> usize {
     let lines = world.call_log.lines();
-    lines.iter().filter(|known| *known == line).count()
+    lines.iter().filter(|line| line.starts_with(begin)).count()
 }
 
 /// An object of its own name and entry, which reads the source.
@@ -33,10 +34,6 @@ fn reader(world: &World, number: usize) -> Value {
     spec
 }
 
-fn source() -> Id {
-    (Resource::Secrets, "team".to_owned(), SOURCE.to_owned())
-}
-
 /// Cases: R-06, N-07
 #[rstest]
 fn a_change_of_a_secret_is_one_get_however_many_read_it(#[values(1, 30)] readers: usize) {
@@ -45,26 +42,20 @@ fn a_change_of_a_secret_is_one_get_however_many_read_it(#[values(1, 30)] readers
             world.apply(&format!("reader-{number}"), &reader(world, number));
         }
         world.quiet().await;
-        let before = reads(world, "GET Secrets source");
+        let before = calls(world, "GET Secrets source");
         world.rotate("a2");
         world.quiet().await;
         assert_eq!(
-            reads(world, "GET Secrets source"),
+            calls(world, "GET Secrets source"),
             before + 1,
             "{:?}",
             world.target
         );
         // An edit that changes no value too.
-        let labelled = world
-            .store
-            .update(&source(), super::store::Part::Main, |secret| {
-                secret["metadata"]["labels"]["team"] = "a".into();
-                Ok(())
-            });
-        labelled.expect("a label");
+        world.label(SOURCE);
         world.quiet().await;
         assert_eq!(
-            reads(world, "GET Secrets source"),
+            calls(world, "GET Secrets source"),
             before + 2,
             "{:?}",
             world.target
@@ -120,13 +111,7 @@ fn a_short_pause_is_not_said_to_those_who_wait(#[values(1, 20)] seconds: u64) {
         for number in 0..count {
             world.apply(&format!("reader-{number}"), &reader(world, number));
         }
-        let patches = |world: &World| {
-            let lines = world.call_log.lines();
-            lines
-                .iter()
-                .filter(|line| line.starts_with("PATCH ProviderSecrets"))
-                .count()
-        };
+        let patches = |world: &World| calls(world, "PATCH ProviderSecrets");
         let before = patches(world);
         world.quiet().await;
         for number in 0..count {
@@ -244,13 +229,7 @@ fn a_secret_that_is_back_within_two_seconds_was_never_gone(
         world.quiet().await;
         let key = world.data("credential")["api-key"].clone();
         let (before, written) = (world.notes("Synced").len(), world.provider_writes());
-        let patches = |world: &World| {
-            let lines = world.call_log.lines();
-            lines
-                .iter()
-                .filter(|line| line.starts_with("PATCH"))
-                .count()
-        };
+        let patches = |world: &World| calls(world, "PATCH");
         let patched = patches(world);
         for _ in 0..5 {
             let id = (Resource::Secrets, "team".to_owned(), name.to_owned());
@@ -333,14 +312,7 @@ fn a_sync_that_is_requested_soon_after_a_write_repairs_what_is_missing(
 
 /// Gives the credential another type.
 fn set_type(world: &World, kind: &str) {
-    let id = (
-        Resource::Secrets,
-        "team".to_owned(),
-        "credential".to_owned(),
-    );
-    let changed = world.store.update(&id, super::store::Part::Main, |secret| {
+    world.change(Resource::Secrets, "credential", Part::Main, |secret| {
         secret["type"] = kind.into();
-        Ok(())
     });
-    changed.expect("another type");
 }

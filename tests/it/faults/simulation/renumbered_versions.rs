@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     races::at_each,
-    store::{Id, Part, Resource},
+    store::{Id, Resource},
     world::{World, value},
 };
 
@@ -120,19 +120,13 @@ fn forge(world: &World, forged: Forged, is_seal_dropped: bool) {
     let newest =
         world.store.get(&source).expect("the source")["metadata"]["resourceVersion"].clone();
     let object = world.object().expect("the object");
-    let id: Id = (
-        Resource::ProviderSecrets,
-        "team".to_owned(),
-        "object".to_owned(),
-    );
-    let written = world.store.update(&id, Part::Status, |shown| {
-        let status = &mut shown["status"];
+    world.change_status(|status| {
         if is_seal_dropped && let Some(status) = status.as_object_mut() {
             status.remove("sourcesSeal");
         }
         if forged == Forged::Generation {
             status["observedGeneration"] = object["metadata"]["generation"].clone();
-            return Ok(());
+            return;
         }
         let version = if forged == Forged::Newest {
             newest
@@ -145,7 +139,5 @@ fn forge(world: &World, forged: Forged, is_seal_dropped: bool) {
                 source["resourceVersion"] = version.clone();
             }
         }
-        Ok(())
     });
-    written.expect("status is written");
 }

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::{
     races::at_each,
-    store::{Id, Part, Resource},
     world::{World, value},
 };
 use crate::harness::Target;
@@ -29,14 +28,6 @@ enum Remote {
     Foreign,
 }
 
-fn id() -> Id {
-    (
-        Resource::ProviderSecrets,
-        "team".to_owned(),
-        "object".to_owned(),
-    )
-}
-
 /// Makes the object anew, with a uid of its own and the status of the former one.
 fn restore(world: &World, spec: &Value, has_finalizer: bool) {
     let mut status = world.object().expect("the object")["status"].clone();
@@ -53,11 +44,7 @@ fn restore(world: &World, spec: &Value, has_finalizer: bool) {
     for condition in conditions {
         condition["observedGeneration"] = object["metadata"]["generation"].clone();
     }
-    let restored = world.store.update(&id(), Part::Status, |object| {
-        object["status"] = status;
-        Ok(())
-    });
-    restored.expect("the status is restored");
+    world.change_status(|shown| *shown = status);
 }
 
 fn change_remote(world: &World, remote: Remote) {

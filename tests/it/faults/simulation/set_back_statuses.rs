@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::{
     races::at_each,
-    store::{Id, Part, Resource},
     world::{World, data, value},
 };
 
@@ -28,24 +27,12 @@ enum Backup {
     BeforeRotation,
 }
 
-fn id() -> Id {
-    (
-        Resource::ProviderSecrets,
-        "team".to_owned(),
-        "object".to_owned(),
-    )
-}
-
 fn status(world: &World) -> Value {
     world.object().expect("the object")["status"].clone()
 }
 
-fn set_back(world: &World, status: &Value) {
-    let written = world.store.update(&id(), Part::Status, |object| {
-        object["status"] = status.clone();
-        Ok(())
-    });
-    written.expect("status is written");
+fn set_back(world: &World, old: &Value) {
+    world.change_status(|status| status.clone_from(old));
 }
 
 /// Cases: L-16, R-19

@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use provider_secrets::api::DELETION_OVERRIDE;
 use rstest::rstest;
 use serde_json::json;
 use tokio::time::sleep;
 
 use super::{
     races::at_each,
-    store::{Id, Part, Resource},
+    store::{Part, Resource},
     world::{World, data, value},
 };
 
@@ -34,16 +33,9 @@ fn a_deleted_object_that_does_not_decode_goes_in_the_end(
     at_each(async |world| {
         world.spec(&json!({"deletionPolicy": "Delete", "data": data(&[("A_KEY", "a")])}));
         world.quiet().await;
-        let id: Id = (
-            Resource::ProviderSecrets,
-            "team".to_owned(),
-            "object".to_owned(),
-        );
-        let broken = world.store.update(&id, Part::Main, |object| {
+        world.change(Resource::ProviderSecrets, "object", Part::Main, |object| {
             object["spec"]["data"] = "of another version".into();
-            Ok(())
         });
-        broken.expect("it is written");
         sleep(Duration::from_secs(5)).await;
         world.delete();
         if restarts {
@@ -53,11 +45,7 @@ fn a_deleted_object_that_does_not_decode_goes_in_the_end(
         sleep(TIMEOUT / 2).await;
         assert!(world.object().is_some(), "{:?}", world.target);
         if end == End::Override {
-            let annotated = world.store.update(&id, Part::Main, |object| {
-                object["metadata"]["annotations"][DELETION_OVERRIDE] = "orphan".into();
-                Ok(())
-            });
-            annotated.expect("it is written");
+            world.release();
         }
         let most = if end == End::Override {
             Duration::from_secs(5)

@@ -31,15 +31,6 @@ fn play(ready_after: Duration, play: impl AsyncFn(&mut World) + Copy) {
     });
 }
 
-/// The message of the object's condition Ready.
-fn message(world: &World) -> String {
-    let object = world.object().expect("the object");
-    let conditions = object["status"]["conditions"].as_array().cloned();
-    let mut conditions = conditions.unwrap_or_default().into_iter();
-    let ready = conditions.find(|condition| condition["type"] == "Ready");
-    ready.expect("it was acted on")["message"].to_string()
-}
-
 fn answers(body: &Value) -> Fault {
     Fault::new(Action::Answer(Answer {
         status: 200,
@@ -115,10 +106,14 @@ fn a_set_that_stays_pending_for_5_minutes_is_said_once() {
         sleep(MINUTE * 4).await;
         let said = |world: &World| world.notes("Progressing").len();
         assert_eq!((said(world), writes(world, "A_KEY")), (0, 1));
-        assert!(!message(world).contains("5 minutes"), "{}", message(world));
+        assert!(
+            !world.message().contains("5 minutes"),
+            "{}",
+            world.message()
+        );
         sleep(MINUTE * 2).await;
         assert_eq!(said(world), 1, "{:?}", world.notes("Progressing"));
-        assert!(message(world).contains("5 minutes"), "{}", message(world));
+        assert!(world.message().contains("5 minutes"), "{}", world.message());
         // Nor is it said again by the next process.
         world.down().await;
         world.up();
@@ -126,7 +121,11 @@ fn a_set_that_stays_pending_for_5_minutes_is_said_once() {
         assert_eq!((said(world), writes(world, "A_KEY")), (1, 1));
         sleep(MINUTE * 8).await;
         assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
-        assert!(!message(world).contains("5 minutes"), "{}", message(world));
+        assert!(
+            !world.message().contains("5 minutes"),
+            "{}",
+            world.message()
+        );
     });
 }
 
@@ -145,7 +144,7 @@ fn a_set_that_is_not_shown_is_said_and_its_keys_stay() {
         world.rotate("a2");
         sleep(MINUTE * 7).await;
         assert_eq!(world.held()["A_KEY"], value("a2"));
-        assert!(message(world).contains("5 minutes"), "{}", message(world));
+        assert!(world.message().contains("5 minutes"), "{}", world.message());
         assert_eq!(world.notes("Progressing").len(), 1);
         world.delete();
         world.quiet().await;
@@ -169,7 +168,11 @@ fn a_referenced_set_is_neither_written_nor_deleted() {
                 sleep(MINUTE).await;
                 let reason = world.ready_reason("object");
                 assert_eq!(reason.as_deref(), Some("Unsupported"), "{policies}");
-                assert!(message(world).contains("referenced"), "{}", message(world));
+                assert!(
+                    world.message().contains("referenced"),
+                    "{}",
+                    world.message()
+                );
                 world.rotate("a2");
                 sleep(MINUTE * 60 * 8).await;
                 world.delete();
@@ -191,7 +194,12 @@ fn a_set_that_becomes_a_reference_is_left_alone_from_then_on() {
         shown(world, &json!({"source": "referenced", "status": "unknown"}));
         sleep(MINUTE * 12).await;
         let reason = world.ready_reason("object");
-        assert_eq!(reason.as_deref(), Some("Unsupported"), "{}", message(world));
+        assert_eq!(
+            reason.as_deref(),
+            Some("Unsupported"),
+            "{}",
+            world.message()
+        );
         let before = world.account.writes().len();
         world.rotate("a2");
         sleep(MINUTE * 60 * 8).await;

@@ -29,6 +29,13 @@ impl World {
         is_current.then(|| ready["reason"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// The message of the object's first condition.
+    pub(in crate::faults::simulation) fn message(&self) -> String {
+        let object = self.object().expect("the object");
+        let message = object["status"]["conditions"][0]["message"].as_str();
+        message.expect("it was acted on").to_owned()
+    }
+
     /// The notes of the events with a reason.
     pub(in crate::faults::simulation) fn notes(&self, reason: &str) -> Vec<String> {
         let mut events = self.store.list(Resource::Events, None);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use provider_secrets::api::SYNC_REQUESTED_AT;
+use provider_secrets::api::{DELETION_OVERRIDE, SYNC_REQUESTED_AT};
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, NAMESPACE, World};
@@ -81,6 +81,42 @@ impl World {
             let note = format!("{}.", notes.unwrap_or_default());
             object["metadata"]["annotations"]["note"] = note.into();
             Ok(())
+        });
+    }
+
+    /// Changes a part of something, as any writer may.
+    pub(in crate::faults::simulation) fn change(
+        &self,
+        resource: Resource,
+        name: &str,
+        part: Part,
+        change: impl FnOnce(&mut Value),
+    ) {
+        let changed = self.store.update(&id(resource, name), part, |object| {
+            change(object);
+            Ok(())
+        });
+        changed.expect("it is there");
+    }
+
+    /// Writes the object's status as another writer.
+    pub(in crate::faults::simulation) fn change_status(&self, change: impl FnOnce(&mut Value)) {
+        self.change(Resource::ProviderSecrets, OBJECT, Part::Status, |object| {
+            change(&mut object["status"]);
+        });
+    }
+
+    /// Lets the deleted object go without what it wrote.
+    pub(in crate::faults::simulation) fn release(&self) {
+        self.change(Resource::ProviderSecrets, OBJECT, Part::Main, |object| {
+            object["metadata"]["annotations"][DELETION_OVERRIDE] = "orphan".into();
+        });
+    }
+
+    /// Writes a Secret and changes no value of it.
+    pub(in crate::faults::simulation) fn label(&self, name: &str) {
+        self.change(Resource::Secrets, name, Part::Main, |secret| {
+            secret["metadata"]["labels"]["team"] = "a".into();
         });
     }
 

@@ -49,18 +49,12 @@ fn reason(target: Target) -> &'static str {
 /// Cases: C-22, C-28
 #[rstest]
 fn a_key_of_another_account_after_wrong_ones_moves_nothing_there(
-    #[values(
-        Between::Typo,
-        Between::Typos,
-        Between::Nothing,
-        Between::TypoAndRestart,
-        Between::TyposAndRestart,
-        Between::NothingAndRestart
-    )]
-    between: Between,
+    #[values(Wrong::Typo, Wrong::Typos, Wrong::Nothing)] wrong: Wrong,
+    #[values(false, true)] restarts: bool,
     #[values(MILD, STRICT)] policies: Policies,
     #[values(false, true)] is_name_taken: bool,
 ) {
+    let between = Between { wrong, restarts };
     at_each(async |world| {
         synced(world, policies).await;
         let (first, kept) = (world.data("credential")["api-key"].clone(), world.held());
@@ -97,17 +91,11 @@ fn a_key_of_another_account_after_wrong_ones_moves_nothing_there(
 /// Cases: C-22, C-28
 #[rstest]
 fn a_sync_request_after_wrong_keys_writes_to_the_new_account(
-    #[values(
-        Between::Typo,
-        Between::Typos,
-        Between::Nothing,
-        Between::TypoAndRestart,
-        Between::TyposAndRestart,
-        Between::NothingAndRestart
-    )]
-    between: Between,
+    #[values(Wrong::Typo, Wrong::Typos, Wrong::Nothing)] wrong: Wrong,
+    #[values(false, true)] restarts: bool,
     #[values(MILD, STRICT)] policies: Policies,
 ) {
+    let between = Between { wrong, restarts };
     // A key of another account does not open the team that the spec names.
     let targets = Target::ALL.into_iter();
     for target in targets.filter(|target| *target != Target::BasetenTeam) {

@@ -7,15 +7,8 @@ use super::*;
 /// Cases: C-28, D-05
 #[rstest]
 fn an_entry_removed_without_a_right_key_is_deleted_or_named(
-    #[values(
-        Between::Typo,
-        Between::Typos,
-        Between::Nothing,
-        Between::TypoAndRestart,
-        Between::TyposAndRestart,
-        Between::NothingAndRestart
-    )]
-    between: Between,
+    #[values(Wrong::Typo, Wrong::Typos, Wrong::Nothing)] wrong: Wrong,
+    #[values(false, true)] restarts: bool,
     #[values(
         Moment::JustBefore,
         Moment::AtFirst,
@@ -25,6 +18,7 @@ fn an_entry_removed_without_a_right_key_is_deleted_or_named(
     moment: Moment,
     #[values(false, true)] is_first_key: bool,
 ) {
+    let between = Between { wrong, restarts };
     at_each(async |world| {
         synced(world, STRICT).await;
         let last = last_key(world, is_first_key);
@@ -49,18 +43,12 @@ fn an_entry_removed_without_a_right_key_is_deleted_or_named(
 /// Cases: C-28, D-05
 #[rstest]
 fn an_object_deleted_without_a_right_key_takes_or_names_what_it_wrote(
-    #[values(
-        Between::Typo,
-        Between::Typos,
-        Between::Nothing,
-        Between::TypoAndRestart,
-        Between::TyposAndRestart,
-        Between::NothingAndRestart
-    )]
-    between: Between,
+    #[values(Wrong::Typo, Wrong::Typos, Wrong::Nothing)] wrong: Wrong,
+    #[values(false, true)] restarts: bool,
     #[values(false, true)] is_first_key: bool,
     #[values(false, true)] is_entry_removed: bool,
 ) {
+    let between = Between { wrong, restarts };
     at_each(async |world| {
         synced(world, STRICT).await;
         let last = last_key(world, is_first_key);
@@ -74,7 +62,7 @@ fn an_object_deleted_without_a_right_key_takes_or_names_what_it_wrote(
         world.delete();
         sleep(WRONG).await;
         // The process remembers the key of a Secret that is gone.
-        let is_remembered = matches!(between, Between::Nothing);
+        let is_remembered = wrong == Wrong::Nothing && !restarts;
         assert_eq!(
             world.object().is_some(),
             !is_remembered,
