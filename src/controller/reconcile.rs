@@ -186,8 +186,14 @@ impl Reconcile<'_> {
                 nothing_done(failure, sources)
             }
         })?;
+        self.use_account(&account.0);
+        // It waits behind nobody's calls, because it makes none.
+        if self.object.spec.is_suspended() {
+            account.0.limiter.forget(&object_name(&*self.object));
+            return Ok(self.session(choice, account, Ok(None)));
+        }
         let permit = match self.admit(&account.0) {
-            Admission::Granted(permit) => Ok(permit),
+            Admission::Granted(permit) => Ok(Some(permit)),
             // There is news, and status says why the object waits.
             Admission::CircuitOpen(circuit)
                 if *decision == Decision::Go && circuit.until > Instant::now() + SAID =>
@@ -204,7 +210,7 @@ impl Reconcile<'_> {
         &'s self,
         choice: Choice<'s>,
         account: (Arc<Account>, Versions),
-        permit: Result<Permit, ProviderError>,
+        permit: Result<Option<Permit>, ProviderError>,
     ) -> Session<'s> {
         let former_key = self.tracked(|tracked| tracked.former_key()).flatten();
         Session::open(&self.object, choice, account, former_key, permit)
@@ -236,6 +242,9 @@ impl Reconcile<'_> {
         let desired = desired_state(spec, &name, &read, session.rules());
         let inputs = match desired {
             Ok(desired) => {
+                if let Some(rest) = self.rest_under_former_key(session, &desired, &sources) {
+                    return Err(rest.into());
+                }
                 self.inputs(session, (desired, sources.clone()), drift)
                     .await
             }
@@ -267,10 +276,8 @@ impl Reconcile<'_> {
         }
     }
 
-    /// Asks for a permit to call the account. Without one the object is parked: the grant requeues
-    /// it.
-    fn admit(&self, account: &Arc<Account>) -> Admission<Permit> {
-        let name = object_name(&*self.object);
+    /// Notes which account the object uses. The one before keeps no place for it.
+    fn use_account(&self, account: &Arc<Account>) {
         let generation = self.object.metadata.generation.unwrap_or_default();
         let status = self.object.status.as_ref();
         let made_with = status.and_then(|status| status.key_fingerprint.as_deref());
@@ -281,9 +288,14 @@ impl Reconcile<'_> {
             tracked.use_account(account, made_with)
         });
         if let Some(before) = before.flatten() {
-            before.limiter.forget(&name);
+            before.limiter.forget(&object_name(&*self.object));
         }
-        let admission = account.limiter.admit(&name);
+    }
+
+    /// Asks for a permit to call the account. Without one the object is parked: the grant requeues
+    /// it.
+    fn admit(&self, account: &Arc<Account>) -> Admission<Permit> {
+        let admission = account.limiter.admit(&object_name(&*self.object));
         if let Admission::CircuitOpen(circuit) = &admission {
             self.tracked(|tracked| tracked.wait_until(circuit.until));
         }

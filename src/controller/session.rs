@@ -39,13 +39,13 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Opens the session of an object.
+    /// Opens the session of an object. Without a permit the provider is not called.
     pub(crate) fn open(
         object: &'a ProviderSecret,
         choice: Choice<'a>,
         (account, credential): (Arc<Account>, Versions),
         former_key: Option<DigestKey>,
-        permit: Result<Permit, ProviderError>,
+        permit: Result<Option<Permit>, ProviderError>,
     ) -> Self {
         let name = object.metadata.name.as_deref().unwrap_or_default();
         let provider = match &permit {
@@ -53,7 +53,7 @@ impl<'a> Session<'a> {
             Err(error) => account.refusing_provider(choice, name, error),
         };
         let (permit, circuit) = match permit {
-            Ok(permit) => (Some(permit), None),
+            Ok(permit) => (permit, None),
             Err(error) => (None, Some(error)),
         };
         let status = object.status.as_ref();

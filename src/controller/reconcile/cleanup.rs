@@ -110,6 +110,7 @@ impl Reconcile<'_> {
         choice: Choice<'_>,
         left: &[EntryStatus],
     ) -> Result<Cleanup, KubernetesError> {
+        self.use_account(&account.0);
         let permit = match self.admit(&account.0) {
             Admission::Granted(permit) => permit,
             Admission::Parked => return Ok(Cleanup::Parked),
@@ -122,7 +123,7 @@ impl Reconcile<'_> {
                 return Ok(Cleanup::Blocked(left.to_vec(), failure));
             }
         };
-        let session = self.session(choice, account, Ok(permit));
+        let session = self.session(choice, account, Ok(Some(permit)));
         let unverified = &session.records.unverified;
         let records = session.records.verified.iter();
         let left = records

@@ -14,7 +14,8 @@ use crate::{
         error::Failure,
         object::{Versions, is_acted_on, recorded_sources, unwritten},
         plan::{self, DesiredEntry, Shown},
-        report::messages,
+        report::{messages, outcome::Outcome},
+        resolve::desired::DesiredState,
         session::{Session, raw_records},
     },
     provider::{Form, SetKeys, Unit},
@@ -69,6 +70,37 @@ impl Reconcile<'_> {
             record
         });
         Ok(rekeyed.collect())
+    }
+
+    /// How a reconcile of a suspended object ends whose API key was exchanged: nobody asks the provider
+    /// which account the new key opens, so the records stay under the key that they were made with, and
+    /// follow the new one when the object goes on. None for any other object.
+    pub(super) fn rest_under_former_key(
+        &self,
+        session: &Session<'_>,
+        desired: &DesiredState,
+        sources: &Versions,
+    ) -> Option<Outcome> {
+        let records = raw_records(&self.object);
+        let was_written = records.iter().any(plan::was_written);
+        if !(self.object.spec.is_suspended() && session.is_key_exchanged() && was_written) {
+            return None;
+        }
+        let (unchanged, fold) = (self.unchanged_secrets(sources), session.rules().fold);
+        let is_held = |entry: &DesiredEntry| {
+            let mut records = session.records.verified.iter();
+            records.any(|record| {
+                fold(&record.name) == entry.folded
+                    && record.state == EntryState::Synced
+                    && is_unchanged(session, record, entry, &unchanged)
+            })
+        };
+        if !desired.unread.is_empty() || !desired.entries.iter().all(is_held) {
+            return Some(self.nothing_done(records, messages::not_held(), sources.clone()));
+        }
+        let mut outcome = Outcome::of(records.to_vec(), recorded_sources(&self.object));
+        outcome.read.clone_from(sources);
+        Some(outcome)
     }
 
     /// The Secrets that have the versions that the records were made from under this spec.

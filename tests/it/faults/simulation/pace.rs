@@ -12,7 +12,7 @@ use super::{
     store::{Part, Resource},
     world::{SOURCE, World, data, value},
 };
-use crate::harness::Target;
+use crate::harness::{CANARY, Target};
 
 /// Longer than it takes to act on a change.
 const SOON: Duration = Duration::from_secs(5);
@@ -314,5 +314,80 @@ fn a_sync_that_is_requested_soon_after_a_write_repairs_what_is_missing(
 fn set_type(world: &World, kind: &str) {
     world.change(Resource::Secrets, "credential", Part::Main, |secret| {
         secret["type"] = kind.into();
+    });
+}
+
+#[test]
+fn a_suspended_object_waits_behind_nobodys_calls() {
+    at_each(async |world| {
+        let count = 60;
+        for number in 0..count {
+            world.apply(&format!("reader-{number}"), &reader(world, number));
+        }
+        world.quiet().await;
+        world.account.set_latency(Duration::from_secs(25));
+        world.rotate("a2");
+        // Each object is at work, or waits for a permit.
+        sleep(SOON).await;
+        for number in 0..count {
+            let suspended = json!({"suspend": true});
+            world.apply(&format!("reader-{number}"), &suspended);
+        }
+        let is_suspended = |world: &World| {
+            let reason = |number: &usize| world.ready_reason(&format!("reader-{number}"));
+            let is_said = |number: &usize| reason(number).as_deref() == Some("Suspended");
+            let said = (0..count).filter(is_said).count();
+            // Those that call when they are suspended end first.
+            said >= count - 8
+        };
+        let took = world.wait("suspended", SOON, is_suspended).await;
+        assert!(took < SOON, "{took:?} {:?}", world.target);
+        world.quiet().await;
+        world.account.set_latency(Duration::from_millis(20));
+        for number in 0..count {
+            world.apply(&format!("reader-{number}"), &json!({"suspend": false}));
+        }
+        world.quiet().await;
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+    });
+}
+
+/// Cases: C-21
+#[rstest]
+fn a_key_that_is_exchanged_while_suspended_is_not_tried_until_the_object_goes_on(
+    #[values(false, true)] is_restarted: bool,
+) {
+    at_each(async |world| {
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        world.spec(&json!({"suspend": true}));
+        world.quiet().await;
+        if is_restarted {
+            world.down().await;
+        }
+        let (calls, written) = (world.account.requests().len(), writes(world, "A_KEY"));
+        let key = format!("{CANARY}-another-key");
+        let added = world.account.add_key(key.as_str());
+        added.expect("a key of the account");
+        world.secret("credential", &[("api-key", key)].into());
+        world.up();
+        world.quiet().await;
+        assert_eq!(world.account.requests().len(), calls, "{:?}", world.target);
+        // It held everything, and still does.
+        let object = world.object().expect("the object");
+        let ready = &object["status"]["conditions"][0];
+        assert_eq!(
+            [&ready["type"], &ready["status"], &ready["reason"]],
+            ["Ready", "True", "Suspended"],
+            "{:?}",
+            world.target
+        );
+        world.spec(&json!({"suspend": false}));
+        world.quiet().await;
+        // Nothing remembers the former key after a restart, so an edited spec is written again.
+        let again = writes(world, "A_KEY") - written;
+        assert!(again <= usize::from(is_restarted), "{:?}", world.target);
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
     });
 }
