@@ -9,7 +9,7 @@ use std::{
 
 use kube::Client;
 use tokio::{
-    sync::{Mutex as AsyncMutex, Semaphore},
+    sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 use zeroize::Zeroizing;
@@ -28,6 +28,8 @@ use crate::{
 const IN_FLIGHT: usize = 8;
 /// How long values are kept for readers that have not come yet.
 const KEPT: Duration = Duration::from_secs(10);
+/// How many kibibytes of values are kept for readers. What finds no room is read again by each.
+const ROOM: usize = 16 * 1024;
 /// Up to this size of all values a Secret is kept as a whole; of a larger one, the named keys.
 const SMALL: usize = 128 * 1024;
 
@@ -49,6 +51,7 @@ pub(crate) struct SharedSecret {
 pub(crate) struct SecretReads {
     slots: Mutex<HashMap<SecretName, Arc<Slot>>>,
     in_flight: Semaphore,
+    room: Arc<Semaphore>,
 }
 
 /// One Secret: the reader that holds the lock reads it, and the others wait for it.
@@ -60,6 +63,8 @@ struct Read {
     at: Instant,
     /// The readers that have not had it yet.
     awaited_by: HashSet<ObjectName>,
+    /// The room that the values take.
+    _room: OwnedSemaphorePermit,
 }
 
 impl Default for SecretReads {
@@ -67,6 +72,7 @@ impl Default for SecretReads {
         Self {
             slots: Mutex::default(),
             in_flight: Semaphore::new(IN_FLIGHT),
+            room: Arc::new(Semaphore::new(ROOM)),
         }
     }
 }
@@ -108,11 +114,14 @@ impl SecretReads {
         let secret = Arc::new(SharedSecret::of(read, keys));
         let mut awaited_by: HashSet<ObjectName> = readers().into_iter().collect();
         awaited_by.remove(reader);
-        if !awaited_by.is_empty() {
+        let kibibytes = u32::try_from(secret.size().div_ceil(1024)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(kibibytes);
+        if let (Ok(room), false) = (room, awaited_by.is_empty()) {
             *slot = Some(Read {
                 secret: Arc::clone(&secret),
                 at: Instant::now(),
                 awaited_by,
+                _room: room,
             });
         }
         Ok(secret)
@@ -161,6 +170,11 @@ impl SharedSecret {
         }
     }
 
+    /// How many bytes of values it has.
+    pub(crate) fn size(&self) -> usize {
+        self.data.values().map(|value| value.len()).sum()
+    }
+
     /// Whether it has what an object names.
     fn holds(&self, named: &NamedKeys) -> bool {
         match (&self.keys, named) {
@@ -168,5 +182,47 @@ impl SharedSecret {
             (Some(_), None) => false,
             (Some(kept), Some(named)) => named.is_subset(kept),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::client::Body;
+    use tower::service_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_finds_no_room_is_not_kept() {
+        // 600 KiB in base64.
+        let value = "YWFh".repeat(200 * 1024);
+        let body =
+            format!(r#"{{"metadata": {{"resourceVersion": "5"}}, "data": {{"a": "{value}"}}}}"#);
+        let answer = move |_: ::http::Request<Body>| {
+            let answer = ::http::Response::new(Body::from(body.clone().into_bytes()));
+            std::future::ready(Ok::<_, std::io::Error>(answer))
+        };
+        let client = Client::new(service_fn(answer), "default");
+        let reads = SecretReads::default();
+        let (reader, keys) = (name("first"), Some(["a".to_owned()].into()));
+        for number in 0..40 {
+            let secret = name(&format!("secret-{number}"));
+            let readers = || vec![name("first"), name("second")];
+            let read = reads.read(&client, &secret, (&reader, &keys), "5", readers);
+            assert_eq!(read.await.ok().expect("a Secret").size(), 600 * 1024);
+        }
+        let kept = |slot: &Arc<Slot>| slot.0.try_lock().is_ok_and(|read| read.is_some());
+        let kept = reads
+            .slots
+            .lock()
+            .unwrap()
+            .values()
+            .filter(|slot| kept(slot))
+            .count();
+        assert_eq!(kept, ROOM / 600);
+    }
+
+    fn name(name: &str) -> ObjectName {
+        ("team".to_owned(), name.to_owned())
     }
 }
