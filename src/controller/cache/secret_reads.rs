@@ -209,7 +209,7 @@ mod tests {
             let secret = name(&format!("secret-{number}"));
             let readers = || vec![name("first"), name("second")];
             let read = reads.read(&client, &secret, (&reader, &keys), "5", readers);
-            assert_eq!(read.await.ok().expect("a Secret").size(), 600 * 1024);
+            assert_eq!(read.await.expect("a Secret").size(), 600 * 1024);
         }
         let kept = |slot: &Arc<Slot>| slot.0.try_lock().is_ok_and(|read| read.is_some());
         let kept = reads
