@@ -21,7 +21,7 @@ pub use image_pull::{ImagePullSecret, ImagePullSource, ReplaceImagePullSecret};
 pub use policy::{ConflictPolicy, DeletionPolicy};
 pub use provider::*;
 pub use provider_secret::{ProviderSecret, ProviderSecretSpec};
-pub use status::{ProviderSecretStatus, SourceStatus};
+pub use status::{ProviderSecretStatus, SourceStatus, WriterStatus};
 
 /// The API group; labels, annotations and the field manager share it as a prefix.
 pub const GROUP: &str = "providersecrets.dev";

@@ -7,7 +7,8 @@
 //! once, and back with it when that has been behind by the same for a while.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    ops::Add,
+    sync::{LazyLock, Mutex, PoisonError},
     time::{Duration, Instant as Monotonic},
 };
 
@@ -22,6 +23,61 @@ const SETTLED: Duration = Duration::from_mins(1);
 /// A time between 90 % and 110 % of `duration`, so that what starts together does not stay so.
 pub(crate) fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(0.9 + fastrand::f64() * 0.2)
+}
+
+/// A moment of this process. Unlike an [`Instant`] it goes on while the machine is suspended: a process
+/// that slept must not believe that its lease did too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(SignedDuration);
+
+impl Moment {
+    /// Now.
+    pub(crate) fn now() -> Self {
+        // Signed, because each test has a clock of its own.
+        static ANCHOR: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let (anchor, now) = (*ANCHOR, Instant::now());
+        let since = match now.checked_duration_since(anchor) {
+            Some(since) => signed(since),
+            None => -signed(anchor.duration_since(now)),
+        };
+        Self(since + signed(suspended()))
+    }
+
+    /// How much later it is than `earlier`; zero if it is not.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::try_from(self.0 - earlier.0).unwrap_or_default()
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, later: Duration) -> Self {
+        Self(self.0 + signed(later))
+    }
+}
+
+/// For how long the machine has been suspended since it started: the clock of what has passed since then
+/// went on, and the monotonic one did not.
+#[cfg(target_os = "linux")]
+fn suspended() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let read = |clock| {
+        let read = clock_gettime(clock);
+        let seconds = u64::try_from(read.tv_sec).unwrap_or_default();
+        Duration::from_secs(seconds)
+            + Duration::from_nanos(u64::try_from(read.tv_nsec).unwrap_or_default())
+    };
+    let monotonic = read(ClockId::Monotonic);
+    // Between the two reads a little passes, which is no suspend.
+    let ahead = read(ClockId::Boottime).saturating_sub(monotonic);
+    Duration::from_secs(ahead.as_secs())
+}
+
+/// Elsewhere the operator runs on the machines of its developers only.
+#[cfg(not(target_os = "linux"))]
+const fn suspended() -> Duration {
+    Duration::ZERO
 }
 
 /// Now.

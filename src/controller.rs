@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod gate;
 mod kubernetes;
+pub mod lease;
 mod namespaces;
 mod object;
 mod ownership;

@@ -28,23 +28,29 @@ pub use transport::{CertificateFault, Transport, TransportError, transport};
 
 use crate::{
     api::{ProviderKind, Reason},
+    leadership::Leadership,
     telemetry::Metrics,
 };
 
 /// Longest wait for a whole answer, its body included: a reconcile holds a slot meanwhile.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The outbound client: a transport and what it is measured with.
 #[derive(Clone)]
 pub struct Http {
     transport: Transport,
     metrics: Metrics,
+    leadership: Leadership,
 }
 
 impl Http {
-    /// A client over `transport`.
-    pub fn new(transport: Transport, metrics: Metrics) -> Self {
-        Self { transport, metrics }
+    /// A client over `transport`, which sends a write only while the process leads.
+    pub fn new(transport: Transport, metrics: Metrics, leadership: Leadership) -> Self {
+        Self {
+            transport,
+            metrics,
+            leadership,
+        }
     }
 }
 
@@ -221,9 +227,12 @@ impl ApiClient {
     /// Makes one call and gives the answer if its status is 2xx.
     ///
     /// # Errors
-    /// Everything else, classed; and what the monitor says where the account may not be called now:
-    /// then nothing is sent, and nothing counted.
+    /// Everything else, classed; and what the monitor says where the account may not be called now, or that
+    /// this process does not lead: then nothing is sent, and nothing counted.
     pub async fn call(&self, call: Call<'_>) -> Result<Answer, ProviderError> {
+        if !self.http.leadership.is_held() {
+            return Err(ProviderError::not_leading());
+        }
         self.monitor.may_send()?;
         let (operation, is_optional, recognises) =
             (call.operation, call.is_optional, call.recognises);

@@ -7,6 +7,7 @@
 //! - [`account`]: what all objects of one API key share
 //! - [`provider`]: the providers behind one trait
 //! - [`http`]: the one outbound client
+//! - [`leadership`]: whether this process may write
 //! - `template`: values made of several keys
 //! - [`telemetry`]: logs, metrics and probes
 //! - [`cli`]: the command line
@@ -17,6 +18,7 @@ pub mod cli;
 mod clock;
 pub mod controller;
 pub mod http;
+pub mod leadership;
 pub mod provider;
 pub mod telemetry;
 pub mod template;

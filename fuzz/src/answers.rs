@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http::Response;
 use provider_secrets::{
     http::{ApiClient, Http, Transport, Unmonitored},
+    leadership::Leadership,
     provider::{Provider, connect, rules},
     telemetry::Metrics,
 };
@@ -57,7 +58,7 @@ async fn operate(scenario: &Scenario, transport: Transport) -> scenario::Outcome
     let spec = scenario.spec();
     let choice = spec.choice().expect("a scenario has one provider");
     let session = ApiClient::new(
-        Http::new(transport, Metrics::default()),
+        Http::new(transport, Metrics::default(), Leadership::unopposed()),
         choice.kind(),
         "https://provider.example/base"
             .parse()

@@ -73,6 +73,11 @@ pub struct ProviderSecretStatus {
     #[schemars(length(max = 64))]
     pub sources_seal: Option<String>,
 
+    /// Which process wrote this, where several share a Lease: a later one writes over what an earlier
+    /// one wrote, and never the other way round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<WriterStatus>,
+
     /// What the operator wrote and knows of it, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500))]
@@ -91,4 +96,13 @@ pub struct SourceStatus {
     /// The version of the Secret that was acted on.
     #[schemars(length(max = 64))]
     pub resource_version: String,
+}
+
+/// The process that wrote a status.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct WriterStatus {
+    /// The number of its term: spec.leaseTransitions of the Lease that it held.
+    #[schemars(range(min = 0))]
+    pub epoch: i64,
 }

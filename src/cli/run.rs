@@ -3,15 +3,16 @@
 use std::{future::Future, process::ExitCode, time::Duration};
 
 use clap::Args;
-use futures::FutureExt;
+use futures::{FutureExt, TryFutureExt, future::BoxFuture};
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{cluster, fail, refuse, schemes::Schemes};
+use super::{cluster, election::Election, fail, refuse, schemes::Schemes};
 use crate::{
     account::{EndpointFlag, Endpoints},
-    controller::{self, Namespaces, Settings},
+    controller::{self, Namespaces, Settings, lease::Lease},
     http::{self, Http},
+    leadership::Leadership,
     telemetry::{self, Address, Format, Health, Metrics},
 };
 
@@ -101,6 +102,9 @@ pub(super) struct Flags {
     #[command(flatten)]
     schemes: Schemes,
 
+    #[command(flatten)]
+    election: Election,
+
     /// Whether /metrics has a series set for each object
     #[arg(
         long,
@@ -132,7 +136,7 @@ pub(super) struct Flags {
     #[arg(long, env = "NO_COLOR", hide = true)]
     no_color: Option<String>,
 
-    /// The name of this pod, for events
+    /// The name of this pod, for events and the Lease
     #[arg(long, env = "POD_NAME", default_value = "provider-secrets")]
     pod_name: String,
 }
@@ -201,6 +205,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         removal_grace,
         endpoints,
         schemes,
+        election,
         metrics_per_resource,
         pod_name,
         log_level: _,
@@ -208,6 +213,15 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         log_format: _,
         no_color: _,
     } = flags;
+    let lease = match election.settings(&client, &pod_name) {
+        Ok(settings) => settings.map(|of| Lease::new(client.clone(), of, metrics.clone())),
+        Err(what) => return refuse(what),
+    };
+    let (lease, leadership) = lease.unzip();
+    let leadership = leadership.unwrap_or_else(|| {
+        metrics.leads(true);
+        Leadership::after_another()
+    });
     let settings = Settings {
         endpoints: Endpoints::new(endpoints).with_schemes(schemes.0),
         namespaces: watch_namespaces.into_iter().collect(),
@@ -219,6 +233,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         watch_check: Settings::WATCH_CHECK,
         metrics_per_resource,
         reporter: pod_name,
+        leadership: leadership.clone(),
     };
     let served = telemetry::serve(
         health_probe_bind_address,
@@ -233,16 +248,35 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
     };
     let namespaces = settings.namespaces.to_string();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespaces, "started");
-    let http = Http::new(transport, metrics.clone());
-    let ended = controller::run(client, http, settings, metrics, health, stop).await;
+    let http = Http::new(transport, metrics.clone(), leadership);
+    let ended = controller::run(client, http, settings, metrics, health, stop);
+    let ended = ended.map_err(|error| error.to_string()).boxed();
+    let ended = under_lease(lease, ended).await;
     served.abort();
     match ended {
         Ok(()) => {
             tracing::info!("stopped");
             ExitCode::SUCCESS
         }
-        Err(error) => fail(&error.to_string()),
+        Err(why) => fail(&why),
     }
+}
+
+/// Runs the controller while the lease is kept, and gives the lease up when it has ended. Without the
+/// lease everything under way ends at once: another process may be at it.
+async fn under_lease(
+    lease: Option<Lease>,
+    controller: BoxFuture<'_, Result<(), String>>,
+) -> Result<(), String> {
+    let Some(mut lease) = lease else {
+        return controller.await;
+    };
+    let ended = tokio::select! {
+        lost = lease.keep() => return Err(lost.to_string()),
+        ended = controller => ended,
+    };
+    lease.release().await;
+    ended
 }
 
 /// Resolves at SIGTERM or Ctrl-C; one for all tasks.

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     account::{Accounts, Credentials, Endpoints, ObjectName, Requeue},
     api::ProviderSecret,
+    leadership::Leadership,
     telemetry::Metrics,
 };
 
@@ -41,6 +42,8 @@ pub struct Settings {
     pub metrics_per_resource: bool,
     /// Who reports events: the name of the pod.
     pub reporter: String,
+    /// Whether this process may write.
+    pub leadership: Leadership,
 }
 
 impl Settings {
@@ -66,6 +69,8 @@ pub(crate) struct Context {
     pub(crate) states: ObjectStates,
     /// The queue of objects that a change of another object affects.
     pub(crate) requeue: Requeue,
+    /// Whether this process may write.
+    pub(crate) leadership: Leadership,
     /// Before anything that this process did.
     pub(crate) epoch: Instant,
     /// How often each watch is compared with its collection.

@@ -31,6 +31,7 @@ use super::{
 use crate::{
     api::{ProviderSecret, Reason},
     clock::jittered,
+    leadership::Leadership,
     telemetry::Metrics,
 };
 
@@ -100,9 +101,10 @@ impl Events {
         client: Client,
         metrics: Metrics,
         reporter: String,
+        leadership: Leadership,
     ) -> (Self, impl Future<Output = ()>) {
         let (queue, queued) = mpsc::channel(QUEUED);
-        let task = send_all(client, queued, metrics.clone());
+        let task = send_all(client, queued, metrics.clone(), leadership);
         (
             Self {
                 queue,
@@ -201,7 +203,12 @@ fn cut(note: &str) -> String {
     note[..end].to_owned()
 }
 
-async fn send_all(client: Client, queued: mpsc::Receiver<Queued>, metrics: Metrics) {
+async fn send_all(
+    client: Client,
+    queued: mpsc::Receiver<Queued>,
+    metrics: Metrics,
+    leadership: Leadership,
+) {
     let mut bucket = Bucket::new();
     let queued = stream::unfold(queued, |mut queued| async {
         let next = queued.recv().await?;
@@ -214,10 +221,11 @@ async fn send_all(client: Client, queued: mpsc::Receiver<Queued>, metrics: Metri
         }
         ready((!is_dropped).then_some(next))
     });
-    let (client, metrics) = (&client, &metrics);
+    let (client, metrics, leadership) = (&client, &metrics, &leadership);
     let each = sent.for_each_concurrent(IN_FLIGHT, |next| async move {
-        let delivery = send(client, &next).await;
-        if delivery != Delivery::Accepted {
+        let delivery = send(client, leadership, &next).await;
+        // Of the leader, not of those that stand by and see the same.
+        if delivery != Delivery::Accepted && leadership.is_held() {
             metrics.event_dropped();
         }
         if let Some(reply) = next.reply {
@@ -229,13 +237,16 @@ async fn send_all(client: Client, queued: mpsc::Receiver<Queued>, metrics: Metri
 }
 
 /// Sends an event; a Warning is tried again while the API server cannot be had.
-async fn send(client: &Client, queued: &Queued) -> Delivery {
+async fn send(client: &Client, leadership: &Leadership, queued: &Queued) -> Delivery {
     let api: Api<Event> = Api::namespaced(client.clone(), &queued.namespace);
     let tries = match queued.importance {
         Importance::Normal => 1,
         Importance::Warning => TRIES,
     };
     for tried in 0..tries {
+        if !leadership.is_held() {
+            return Delivery::Unavailable;
+        }
         match bounded(api.create(&PostParams::default(), &queued.event)).await {
             Ok(_) => return Delivery::Accepted,
             // A namespace that is terminating takes no events, and a quota may be full: neither

@@ -9,7 +9,7 @@ use kube::{Api, Client, api::PatchParams};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::api::GROUP;
+use crate::{api::GROUP, leadership::Leadership};
 
 /// Longest wait for an answer. A stalled API server does not answer at all
 /// (docs/architecture.md#calls-to-the-api-server).
@@ -26,7 +26,8 @@ pub(crate) enum KubernetesError {
     Conflict,
     /// 422: a test of a JSON patch failed, or the object does not fit its schema.
     Invalid,
-    /// Anything else: no answer in time, none that was understood, 5xx.
+    /// Anything else: no answer in time, none that was understood, 5xx. Or nothing was sent, because this
+    /// process does not lead.
     Unavailable,
 }
 
@@ -53,6 +54,17 @@ pub(crate) async fn bounded<T>(
         }),
         Ok(Err(_)) | Err(_) => Err(KubernetesError::Unavailable),
     }
+}
+
+/// The same for a write, which a process sends only while it leads.
+pub(crate) async fn written<T>(
+    leadership: &Leadership,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, KubernetesError> {
+    if !leadership.is_held() {
+        return Err(KubernetesError::Unavailable);
+    }
+    bounded(call).await
 }
 
 /// The parameters of every patch: the operator's name as field manager.

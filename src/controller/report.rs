@@ -1,6 +1,7 @@
 //! Report: writes status if it changed, and sends an event on a transition.
 
 pub(crate) mod conditions;
+mod fence;
 pub(crate) mod finalizer;
 pub(crate) mod messages;
 pub(crate) mod outcome;
@@ -11,19 +12,20 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::{ResourceExt, api::Patch, core::DeserializeGuard};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::{
     conditions::{Readiness, ReadyState, conditions},
     outcome::Outcome,
 };
 use super::{
+    cache::Tracked,
     context::Context,
     events::{Delivery, EventNote, Importance},
-    kubernetes::{KubernetesError, bounded, patch_params},
+    kubernetes::{KubernetesError, bounded, patch_params, written},
     object::{Guarded, object_name, recorded_sources, slim, time},
 };
-use crate::api::{ProviderSecret, ProviderSecretStatus, Reason, SourceStatus};
+use crate::api::{ProviderSecret, ProviderSecretStatus, Reason, SourceStatus, WriterStatus};
 
 /// How often a status write is tried when others write the object at the same time. Giving up costs
 /// one more write at the provider.
@@ -66,6 +68,7 @@ fn next_status(
             None => None,
         },
         sources: sources.collect(),
+        writer: previous.writer,
         entries,
     }
 }
@@ -82,7 +85,7 @@ pub(crate) async fn report(
     handled: Option<String>,
 ) -> Result<Arc<ProviderSecret>, KubernetesError> {
     let next = next_status(object, readiness, outcome, handled, crate::clock::now());
-    let written = write(context, object, &next).await?;
+    let written = write(context, object, next).await?;
     announce(context, object, readiness, outcome.written);
     send_notes(context, object, &outcome.event_notes);
     Ok(written)
@@ -95,23 +98,20 @@ pub(crate) async fn report(
 pub(crate) async fn write(
     context: &Context,
     object: &Arc<ProviderSecret>,
-    next: &ProviderSecretStatus,
+    next: ProviderSecretStatus,
 ) -> Result<Arc<ProviderSecret>, KubernetesError> {
-    if object
-        .status
-        .as_ref()
-        .is_some_and(|current| status::is_same(current, next))
-    {
+    let current = object.status.as_ref();
+    if current.is_some_and(|current| status::is_same(current, &next)) {
         return Ok(Arc::clone(object));
     }
-    let uid = object.uid().unwrap_or_default();
-    context
-        .states
-        .with(&uid, |tracked| tracked.seen_status.send(next));
-    let mut patch = fenced_by_version(object, next);
+    let next = as_ours(context, object, next)?;
+    let mut patch = fence::by_version(object, &next);
+    let mut is_tested = false;
     for _ in 0..TRIES {
         match patch_status(context, object, &patch).await {
             Err(KubernetesError::Conflict) => {}
+            // A failed test is answered with 422.
+            Err(KubernetesError::Invalid) if is_tested => {}
             done => return done,
         }
         let objects = context.objects(&object.namespace().unwrap_or_default());
@@ -119,9 +119,36 @@ pub(crate) async fn write(
         if live.uid() != object.uid() {
             return Err(KubernetesError::NotFound);
         }
-        patch = fenced_by_uid(object, next).ok_or(KubernetesError::Conflict)?;
+        let next = fence::merged(current, next.clone(), live.status.as_ref());
+        let next = as_ours(context, &live, next)?;
+        patch = fence::by_writer(&live, &next).ok_or(KubernetesError::Conflict)?;
+        is_tested = true;
     }
     Err(KubernetesError::Conflict)
+}
+
+/// A status with this process as its writer, to be sent over the one that the object shows.
+///
+/// # Errors
+/// [`KubernetesError::Conflict`] when a later process has written that one. Whether it leads, the lease
+/// says.
+fn as_ours(
+    context: &Context,
+    object: &ProviderSecret,
+    mut next: ProviderSecretStatus,
+) -> Result<ProviderSecretStatus, KubernetesError> {
+    let ours = context.leadership.epoch();
+    if let Some(later) = fence::epoch(object.status.as_ref())
+        && ours.is_some_and(|ours| ours < later)
+    {
+        context.leadership.outdone_by(later);
+        return Err(KubernetesError::Conflict);
+    }
+    next.writer = ours.map(|epoch| WriterStatus { epoch });
+    let uid = object.uid().unwrap_or_default();
+    let send = |tracked: &mut Tracked| tracked.seen_status.send(&next);
+    context.states.with(&uid, send);
+    Ok(next)
 }
 
 /// Writes a status over the one that the object shows, and over no newer one.
@@ -131,9 +158,10 @@ pub(crate) async fn write(
 pub(crate) async fn write_over(
     context: &Context,
     object: &Arc<ProviderSecret>,
-    next: &ProviderSecretStatus,
+    next: ProviderSecretStatus,
 ) -> Result<Arc<ProviderSecret>, KubernetesError> {
-    patch_status(context, object, &fenced_by_version(object, next)).await
+    let next = as_ours(context, object, next)?;
+    patch_status(context, object, &fence::by_version(object, &next)).await
 }
 
 async fn patch_status(
@@ -143,25 +171,12 @@ async fn patch_status(
 ) -> Result<Arc<ProviderSecret>, KubernetesError> {
     let objects = context.objects(&object.namespace().unwrap_or_default());
     let name = object.name_any();
-    let answer = bounded(objects.patch_status(&name, &patch_params(), patch)).await?;
+    let answer = written(
+        &context.leadership,
+        objects.patch_status(&name, &patch_params(), patch),
+    )
+    .await?;
     Ok(remember(context, answer))
-}
-
-/// Of the fields of a merge patch only the resourceVersion fences: one with the uid of a deleted
-/// object is accepted on its namesake (docs/decisions/0003-status-merge-patch.md#fences).
-fn fenced_by_version(object: &ProviderSecret, next: &ProviderSecretStatus) -> Patch<Value> {
-    let version = object.resource_version();
-    Patch::Merge(json!({"metadata": {"resourceVersion": version}, "status": merge_patch(next)}))
-}
-
-/// A JSON patch whose test fails on a namesake, and which others who write the same object all the
-/// time cannot hold up. Only the operator writes status.
-fn fenced_by_uid(object: &ProviderSecret, next: &ProviderSecretStatus) -> Option<Patch<Value>> {
-    let operations = json!([
-        {"op": "test", "path": "/metadata/uid", "value": object.uid()?},
-        {"op": "add", "path": "/status", "value": next},
-    ]);
-    serde_json::from_value(operations).ok().map(Patch::Json)
 }
 
 /// Keeps the answer to a write of ours until the watch has caught up with it.
@@ -179,29 +194,6 @@ pub(crate) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<Pro
     }
     context.requeue_all(context.claims.update(&answer));
     answer
-}
-
-/// The status as a merge patch: what is absent is said to be absent.
-fn merge_patch(next: &ProviderSecretStatus) -> Value {
-    let mut patch = json!({
-        "conditions": [],
-        "observedGeneration": null,
-        "provider": null,
-        "scope": null,
-        "summary": null,
-        "lastSyncTime": null,
-        "lastHandledSyncRequest": null,
-        "keyFingerprint": null,
-        "sources": [],
-        "sourcesSeal": null,
-        "entries": [],
-    });
-    if let (Some(patch), Ok(Value::Object(next))) =
-        (patch.as_object_mut(), serde_json::to_value(next))
-    {
-        patch.extend(next);
-    }
-    patch
 }
 
 /// An object that decodes, as events know it.
@@ -287,52 +279,4 @@ fn announce(
         note: readiness.message.clone(),
     };
     context.events.send(&guarded(object), &note);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_patch_can_be_fenced_by_uid() {
-        let object = json!({
-            "apiVersion": "providersecrets.dev/v1alpha1",
-            "kind": "ProviderSecret",
-            "metadata": {"name": "o", "uid": "u"},
-            "spec": {"provider": {}},
-        });
-        let object = serde_json::from_value(object).unwrap();
-        let patch = fenced_by_uid(&object, &ProviderSecretStatus::default());
-        let Some(Patch::Json(patch)) = patch else {
-            panic!("a JSON patch")
-        };
-        let patch = serde_json::to_value(patch).unwrap();
-        assert_eq!(
-            patch[0],
-            json!({"op": "test", "path": "/metadata/uid", "value": "u"})
-        );
-        assert_eq!(
-            patch[1],
-            json!({"op": "add", "path": "/status", "value": {}})
-        );
-    }
-
-    #[test]
-    fn a_patch_names_every_field_of_status() {
-        let full = ProviderSecretStatus {
-            conditions: Vec::new(),
-            observed_generation: Some(1),
-            provider: Some(String::new()),
-            scope: Some(String::new()),
-            summary: Some(String::new()),
-            last_sync_time: Some(time(Timestamp::now())),
-            last_handled_sync_request: Some(String::new()),
-            key_fingerprint: Some(String::new()),
-            sources: Vec::new(),
-            sources_seal: Some(String::new()),
-            entries: Vec::new(),
-        };
-        let fields = |status| merge_patch(&status).as_object().unwrap().len();
-        assert_eq!(fields(full), fields(ProviderSecretStatus::default()));
-    }
 }

@@ -76,10 +76,16 @@ pub async fn run(
         watch_check,
         metrics_per_resource,
         reporter,
+        leadership,
     } = settings;
     let (grant, granted) = mpsc::unbounded_channel();
     let (requeue, requeued) = mpsc::unbounded_channel();
-    let (events, send_events) = Events::new(client.clone(), metrics.clone(), reporter);
+    let (events, send_events) = Events::new(
+        client.clone(),
+        metrics.clone(),
+        reporter,
+        leadership.clone(),
+    );
     let limiter = Limiter::new(
         max_provider_calls(concurrency),
         calls_per_account,
@@ -100,6 +106,7 @@ pub async fn run(
         claims: Claims::default(),
         states: ObjectStates::default(),
         requeue,
+        leadership,
         epoch: Instant::now(),
         verify_interval,
         deletion_timeout,
@@ -114,23 +121,14 @@ pub async fn run(
     }
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
     let secrets = watch::secrets(Arc::clone(&context), client, store.clone(), health);
-    let grants = stream::unfold(granted, |mut granted| async {
-        let object = granted.recv().await?;
-        Some((object_ref(&object), granted))
-    });
-    let affected = affected(requeued, store.clone(), Arc::clone(&context));
-    let sweep = sweep(store.clone());
-    let due = due(store.clone(), Arc::clone(&context));
+    let wake_ups = wake_ups(granted, requeued, &store, &context);
     let config = controller::Config::default()
         .concurrency(concurrency)
         .debounce(Duration::ZERO);
     let reconciles = Controller::for_stream(objects, store)
         .with_config(config)
         .reconcile_on(secrets)
-        .reconcile_on(grants)
-        .reconcile_on(affected)
-        .reconcile_on(sweep)
-        .reconcile_on(due)
+        .reconcile_on(wake_ups)
         .graceful_shutdown_on(stop.clone())
         .run(
             reconcile,
@@ -167,6 +165,27 @@ pub async fn run(
 async fn drained(stop: impl Future<Output = ()>) {
     stop.await;
     tokio::time::sleep(DRAIN).await;
+}
+
+/// Objects to look at although no watch shows them: they were granted a permit, another object affects them,
+/// their time has come, or this process begins to lead.
+fn wake_ups(
+    granted: mpsc::UnboundedReceiver<ObjectName>,
+    requeued: mpsc::UnboundedReceiver<ObjectName>,
+    store: &Store<Guarded>,
+    context: &Arc<Context>,
+) -> impl Stream<Item = ObjectRef<Guarded>> + use<> {
+    let grants = stream::unfold(granted, |mut granted| async {
+        let object = granted.recv().await?;
+        Some((object_ref(&object), granted))
+    });
+    stream::select_all([
+        grants.boxed(),
+        affected(requeued, store.clone(), Arc::clone(context)).boxed(),
+        sweep(store.clone()).boxed(),
+        due(store.clone(), Arc::clone(context)).boxed(),
+        when_leading(store.clone(), Arc::clone(context)).boxed(),
+    ])
 }
 
 /// Objects that a change of another object affects. They pass the gate.
@@ -226,16 +245,36 @@ fn max_provider_calls(concurrency: u16) -> usize {
 fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
     stream::unfold(store, |store| async {
         tokio::time::sleep(jittered(RESYNC_INTERVAL)).await;
-        let objects = store
-            .state()
-            .into_iter()
-            .map(|object| object_ref(&object_name(&*object)));
-        Some((stream::iter(objects.collect::<Vec<_>>()), store))
+        Some((stream::iter(all(&store)), store))
     })
     .flatten()
 }
 
+/// Every object that is known when this process begins to lead: it was left alone until then.
+fn when_leading(
+    store: Store<Guarded>,
+    context: Arc<Context>,
+) -> impl Stream<Item = ObjectRef<Guarded>> {
+    stream::once(async move {
+        context.leadership.begins().await;
+        stream::iter(all(&store))
+    })
+    .flatten()
+}
+
+/// All objects that are known.
+fn all(store: &Store<Guarded>) -> Vec<ObjectRef<Guarded>> {
+    let objects = store.state().into_iter();
+    objects
+        .map(|object| object_ref(&object_name(&*object)))
+        .collect()
+}
+
 async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
+    // It is looked at when this process leads.
+    if !context.leadership.is_held() {
+        return Ok(Action::await_change());
+    }
     let started = Instant::now();
     let release_permit =
         || context.release_permit(&object.uid().unwrap_or_default(), &object_name(&*object));

@@ -163,6 +163,11 @@ impl ProviderError {
         Self::new(ErrorClass::Config, reason)
     }
 
+    /// Nothing was sent, because another process leads or may soon: [`ErrorClass::Transient`].
+    pub(super) fn not_leading() -> Self {
+        Self::new(ErrorClass::Transient, Reason::ProviderUnavailable)
+    }
+
     /// No answer in time. Only a write can have had an effect.
     pub fn timeout(is_write: bool) -> Self {
         let class = if is_write {

@@ -9,7 +9,7 @@ use std::{
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, histogram::Histogram, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
@@ -77,6 +77,7 @@ struct Inner {
     watches: Watches,
     undecodable: Counter,
     events_dropped: Counter,
+    leader: Gauge,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -118,6 +119,7 @@ impl Default for Metrics {
             watches: Watches::default(),
             undecodable: Counter::default(),
             events_dropped: Counter::default(),
+            leader: Gauge::default(),
             registry: Mutex::default(),
         };
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -180,6 +182,11 @@ impl Default for Metrics {
             "events_dropped",
             "Kubernetes events that were not sent, because there were too many or the API refused",
             inner.events_dropped.clone(),
+        );
+        registry.register(
+            "leader",
+            "Whether this process leads: 1, or 0 while it stands by",
+            inner.leader.clone(),
         );
         *inner
             .registry
@@ -292,6 +299,11 @@ impl Metrics {
     /// An event was not sent.
     pub fn event_dropped(&self) {
         self.0.events_dropped.inc();
+    }
+
+    /// Whether this process leads.
+    pub fn leads(&self, leads: bool) {
+        self.0.leader.set(i64::from(leads));
     }
 
     /// Everything, in the text format.

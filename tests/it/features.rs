@@ -10,6 +10,7 @@ mod operations; // probes, metrics, logs, events, stopping
 mod ownership; // whose names they are
 mod provider_failures; // what a provider can do to us
 mod rate_limits; // what all objects of an account share
+mod replicas; // who of several processes writes
 mod sources; // Secrets that are missing, change or cannot be sent
 mod sync_requests; // annotations that ask for a sync
 mod templates; // values made of several keys

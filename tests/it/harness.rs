@@ -22,7 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 
 pub(crate) use canary::{CANARY, traces};
 pub(crate) use documents::violations;
-pub(crate) use operator::Operator;
+pub(crate) use operator::{Operator, SHORT_LEASE};
 pub(crate) use quiescence::{Bystander, calls, timed, wait_write};
 pub(crate) use settings::{SCALE, say, setting};
 pub(crate) use steps::{delete_policy, entry, is_guarded, metric};
@@ -30,7 +30,7 @@ pub(crate) use target::Target;
 pub(crate) use test_case::{
     TestCase, at_each_api, at_each_api_on, at_each_api_verifying, condition,
 };
-pub(crate) use test_env::{ACCOUNT, DELETION_TIMEOUT, NAMESPACE, TestEnv};
+pub(crate) use test_env::{ACCOUNT, DELETION_TIMEOUT, LEASE, NAMESPACE, TestEnv};
 pub(crate) use transport::transport;
 
 /// How long a test waits for what must happen. Far longer than that takes: a machine may be busy.

@@ -15,6 +15,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The Role for the Lease; in mode Namespaces another Role may be beside it. */}}
+{{- define "provider-secrets.leaseRoleName" -}}
+{{- printf "%s-lease" (include "provider-secrets.fullname" . | trunc 57 | trimSuffix "-") -}}
+{{- end -}}
+
 {{- define "provider-secrets.namespace" -}}
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}

@@ -33,7 +33,11 @@ pub(crate) fn unconfirmed(
     digest: Option<&str>,
     cause: Option<Cause>,
 ) -> Option<String> {
-    let is_unsure = cause != Some(Cause::Unsure) && is_other_under_way(recorded, digest);
+    let is_unsure = match cause {
+        Some(Cause::Unsure) => false,
+        Some(Cause::Inherited) => true,
+        _ => is_other_under_way(recorded, digest),
+    };
     is_unsure.then(|| SEVERAL.to_owned())
 }
 

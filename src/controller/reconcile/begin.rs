@@ -106,7 +106,7 @@ impl Reconcile<'_> {
             name = self.object.name_any(),
             "status was set back by another writer, and is put back as it was known"
         );
-        match report::write_over(self.context, &self.object, &before).await {
+        match report::write_over(self.context, &self.object, before.clone()).await {
             Ok(object) => {
                 self.object = object;
                 self.tracked(|tracked| tracked.went_back = true);

@@ -18,6 +18,7 @@ use crate::{
         ownership::Claims,
     },
     http::{Http, TransportError},
+    leadership::Leadership,
     telemetry::Metrics,
 };
 
@@ -53,9 +54,18 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         std::future::ready(Err(TransportError::Connect))
     });
     let metrics = Metrics::default();
-    let http = Http::new(BoxCloneSyncService::new(transport), metrics.clone());
+    let http = Http::new(
+        BoxCloneSyncService::new(transport),
+        metrics.clone(),
+        Leadership::unopposed(),
+    );
     let limiter = Limiter::new(1, 1, mpsc::unbounded_channel().0, metrics.clone());
-    let (events, _) = Events::new(client.clone(), metrics.clone(), "test".to_owned());
+    let (events, _) = Events::new(
+        client.clone(),
+        metrics.clone(),
+        "test".to_owned(),
+        Leadership::unopposed(),
+    );
     let secrets = SecretVersions::new(&namespaces);
     secrets.set_complete();
     let objects_listed = Complete::default();
@@ -75,6 +85,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         states,
         objects_listed,
         requeue: mpsc::unbounded_channel().0,
+        leadership: Leadership::unopposed(),
         epoch: Instant::now(),
         verify_interval: Duration::from_mins(10),
         deletion_timeout: Duration::from_mins(15),

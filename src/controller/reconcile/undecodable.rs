@@ -16,7 +16,7 @@ use crate::{
         cache::Tracked,
         context::Context,
         events::{EventNote, Importance},
-        kubernetes::{KubernetesError, bounded, is_terminating, patch_params},
+        kubernetes::{KubernetesError, is_terminating, patch_params, written},
         object::{Guarded, has_finalizer},
         report::finalizer,
     },
@@ -62,7 +62,9 @@ async fn release(
     };
     tell_once(context, object, std::slice::from_ref(&name), |_| Some(note)).await?;
     let patch = finalizer::patch(object, false).ok_or(KubernetesError::Unavailable)?;
+    let parameters = patch_params();
     let objects = context.objects(namespace);
-    bounded(objects.patch_metadata(&name, &patch_params(), &patch)).await?;
+    let call = objects.patch_metadata(&name, &parameters, &patch);
+    written(&context.leadership, call).await?;
     Ok(())
 }

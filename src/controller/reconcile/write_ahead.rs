@@ -82,7 +82,7 @@ impl Reconcile<'_> {
             crate::clock::now(),
         );
         replace_records(&mut next, pending, session.rules().fold);
-        report::write(self.context, &newest, &next).await?;
+        report::write(self.context, &newest, next).await?;
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     api::{FINALIZER, ProviderSecret},
     controller::{
         context::Context,
-        kubernetes::{KubernetesError, bounded, patch_params},
+        kubernetes::{KubernetesError, bounded, patch_params, written},
         object::has_finalizer,
     },
 };
@@ -42,7 +42,12 @@ pub(crate) async fn set(
             return Err(KubernetesError::NotFound);
         }
         let patch = patch(&*newest, is_wanted).ok_or(KubernetesError::Unavailable)?;
-        match bounded(api.patch(&object.name_any(), &parameters, &patch)).await {
+        match written(
+            &context.leadership,
+            api.patch(&object.name_any(), &parameters, &patch),
+        )
+        .await
+        {
             Ok(answer) => return Ok(remember(context, answer)),
             // Another writer changed the list, or the object was replaced: a failed test is answered
             // with 422.

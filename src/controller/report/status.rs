@@ -269,7 +269,7 @@ pub(crate) fn summary(entries: &[EntryStatus]) -> String {
     format!("{synced}/{}", entries.len())
 }
 
-/// Whether two statuses say the same. The versions of Secrets whose values did not change are
+/// Whether two statuses say the same, whoever wrote them. The versions of Secrets whose values did not change are
 /// written, and sealed, with the next real change.
 pub(crate) fn is_same(a: &ProviderSecretStatus, b: &ProviderSecretStatus) -> bool {
     let names = |status: &ProviderSecretStatus| -> Vec<String> {
@@ -282,6 +282,7 @@ pub(crate) fn is_same(a: &ProviderSecretStatus, b: &ProviderSecretStatus) -> boo
     let unversioned = |status: &ProviderSecretStatus| ProviderSecretStatus {
         sources: Vec::new(),
         sources_seal: None,
+        writer: None,
         ..status.clone()
     };
     names(a) == names(b)

@@ -21,6 +21,7 @@ use super::{Transport, bounded};
 use crate::{
     api::{ProviderKind, Reason},
     http::{ApiClient, Body, Call, ErrorClass, Http, ProviderError, Scheme, Unmonitored},
+    leadership::Leadership,
     telemetry::Metrics,
 };
 
@@ -45,7 +46,11 @@ fn over(client: ClientBuilder) -> Transport {
 /// A session of an account whose provider has this base URL.
 fn session(transport: &Transport, base: &str, key: &str) -> ApiClient {
     ApiClient::new(
-        Http::new(transport.clone(), Metrics::default()),
+        Http::new(
+            transport.clone(),
+            Metrics::default(),
+            Leadership::unopposed(),
+        ),
         ProviderKind::Baseten,
         base.parse().expect("a URL"),
         Scheme::Bearer,

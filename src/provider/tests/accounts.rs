@@ -9,6 +9,7 @@ use tower::{service_fn, util::BoxCloneSyncService};
 use super::*;
 use crate::{
     http::{ApiClient, Http, TransportError, Unmonitored},
+    leadership::Leadership,
     telemetry::Metrics,
 };
 
@@ -19,6 +20,7 @@ fn client(kind: ProviderKind) -> ApiClient {
         Http::new(
             BoxCloneSyncService::new(service_fn(unreachable)),
             Metrics::default(),
+            Leadership::unopposed(),
         ),
         kind,
         "https://provider.example".parse().unwrap(),

@@ -20,6 +20,7 @@ use super::*;
 use crate::{
     api::Reason,
     http::{ApiClient, Detail, ErrorClass, Http, ProviderError, Scheme, Unmonitored},
+    leadership::Leadership,
     telemetry::Metrics,
 };
 
@@ -53,7 +54,7 @@ fn provider(
     let spec: ProviderSpec = serde_json::from_value(spec.clone()).unwrap();
     let choice = spec.choice().unwrap();
     let client = ApiClient::new(
-        Http::new(transport, Metrics::default()),
+        Http::new(transport, Metrics::default(), Leadership::unopposed()),
         choice.kind(),
         "https://provider.example".parse().unwrap(),
         Scheme::Bearer,

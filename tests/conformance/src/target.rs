@@ -6,6 +6,7 @@ use provider_secrets::{
     account::{EndpointFlag, Endpoints},
     api::{ProviderKind, ProviderSpec},
     http::{ApiClient, Http, Transport, Unmonitored},
+    leadership::Leadership,
     provider::{Choice, connect, rules},
     telemetry::Metrics,
 };
@@ -66,7 +67,11 @@ impl Target {
     /// # Errors
     /// When no header can hold the key.
     pub fn session(&self, key: &SecretString) -> Result<ApiClient, Failure> {
-        let http = Http::new(self.transport.clone(), Metrics::default());
+        let http = Http::new(
+            self.transport.clone(),
+            Metrics::default(),
+            Leadership::unopposed(),
+        );
         ApiClient::new(
             http,
             self.kind,

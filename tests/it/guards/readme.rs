@@ -204,7 +204,7 @@ fn every_flag_is_explained() {
     let reference = std::fs::read_to_string(root().join("docs/reference.md")).expect("a reference");
     let flags = help
         .lines()
-        .filter_map(|line| line.trim().strip_prefix("--")?.split(' ').next());
+        .filter_map(|line| line.trim().strip_prefix("--")?.split([' ', '[']).next());
     let flags: Vec<&str> = flags.collect();
     assert!(flags.len() >= 9, "{help}");
     for flag in flags {

@@ -21,6 +21,13 @@ use super::until;
 /// The operator to run. The benchmark sets its release build here first.
 pub(crate) static BINARY: OnceLock<PathBuf> = OnceLock::new();
 
+/// The flags of an operator that a test kills: the next one waits until its lease has expired.
+pub(crate) const SHORT_LEASE: [&str; 3] = [
+    "--leader-election-lease-duration=8s",
+    "--leader-election-renew-deadline=6s",
+    "--leader-election-retry-period=1s",
+];
+
 fn binary() -> &'static Path {
     BINARY.get_or_init(|| env!("CARGO_BIN_EXE_provider-secrets").into())
 }
@@ -57,6 +64,10 @@ impl Operator {
             "run",
             "--metrics-bind-address=127.0.0.1:0",
             "--health-probe-bind-address=127.0.0.1:0",
+            "--leader-election-namespace=provider-secrets-system",
+            // On a machine that is busy an API server may stand still for longer than a lease lasts.
+            "--leader-election-lease-duration=90s",
+            "--leader-election-renew-deadline=80s",
             // What waits by design waits shortly; the simulation has the real time.
             "--removal-grace=1s",
         ];

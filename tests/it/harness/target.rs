@@ -35,6 +35,14 @@ impl Target {
         }
     }
 
+    /// Whether the provider shows nothing by which a change of a value could be seen.
+    pub(crate) fn is_blind(self) -> bool {
+        match self {
+            Self::BasetenWorkspace | Self::BasetenTeam | Self::Pipecat => true,
+            Self::PrimeIntellect | Self::Braintrust => false,
+        }
+    }
+
     /// The id of the team at Baseten. An id belongs to one account, as at Baseten, and is not long.
     pub(crate) fn team(account: &str) -> String {
         format!("team-of-{account:.48}")

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use cluster::Cluster;
-use kube::Client;
+use cluster::{AuditEvent, Cluster};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, Client, api::DeleteParams};
 use simulator::{Served, Simulator};
 use tokio::sync::OnceCell;
 
@@ -21,6 +22,9 @@ use super::{
 /// The namespace and ServiceAccount of the operator.
 pub(crate) const NAMESPACE: &str = "provider-secrets-system";
 pub(crate) const ACCOUNT: &str = "provider-secrets";
+
+/// The name of the operator's Lease.
+pub(crate) const LEASE: &str = "provider-secrets";
 
 /// The `--deletion-timeout` of [`TestEnv::verifying`].
 pub(crate) const DELETION_TIMEOUT: Duration = Duration::from_secs(15);
@@ -135,6 +139,11 @@ impl TestEnv {
             .serve()
             .await
             .expect("the simulator serves");
+        // The operator of the test before was killed on this cluster, and nobody waits for its lease.
+        let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
+        if let Err(error) = leases.delete(LEASE, &DeleteParams::default()).await {
+            assert!(is_missing(&error), "{error}");
+        }
         let kubeconfig = cluster.operator_kubeconfig();
         let operator = Operator::launch(kubeconfig, |of| served.url(of), log(&cluster), flags);
         Self {
@@ -174,6 +183,11 @@ impl TestEnv {
         self.operator = self.further(flags).await;
     }
 
+    /// Whether a call is one for the Lease, which is in the operator's own namespace.
+    pub(crate) fn is_for_lease(call: &AuditEvent) -> bool {
+        (call.resource.as_str(), call.namespace.as_str()) == ("leases", NAMESPACE)
+    }
+
     /// The operator's user name in the API server's audit log.
     pub(crate) fn user() -> String {
         format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}")
@@ -181,18 +195,24 @@ impl TestEnv {
 }
 
 /// The chart's templates for an operator of the whole cluster.
-const CLUSTER: [&str; 2] = [
+const CLUSTER: [&str; 3] = [
+    "--show-only=templates/lease-role.yaml",
     "--show-only=templates/clusterrole.yaml",
     "--show-only=templates/clusterrolebinding.yaml",
 ];
 
 /// The chart's templates for an operator of these namespaces.
-fn roles(namespaces: &[&str]) -> [String; 2] {
+fn roles(namespaces: &[&str]) -> [String; 3] {
     let namespaces = namespaces.join(",");
     [
+        "--show-only=templates/lease-role.yaml".to_owned(),
         "--show-only=templates/roles.yaml".to_owned(),
         format!("--set=scope.mode=Namespaces,scope.namespaces={{{namespaces}}}"),
     ]
+}
+
+fn is_missing(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 /// A log file for one operator.

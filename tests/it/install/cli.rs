@@ -93,7 +93,12 @@ fn the_help_of_run_names_every_flag_and_its_variable() {
     assert_eq!(ended.code, Some(0));
     let flags = ended.stdout.lines().filter_map(|line| {
         let flag = line.trim_start().strip_prefix("--")?;
-        Some(flag.split([' ', '=']).next().unwrap_or(flag).to_owned())
+        Some(
+            flag.split([' ', '=', '['])
+                .next()
+                .unwrap_or(flag)
+                .to_owned(),
+        )
     });
     let flags: Vec<String> = flags.collect();
     for expected in [

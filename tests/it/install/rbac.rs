@@ -5,16 +5,26 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, json};
 use simulator::{Action, Fault};
 
-use crate::harness::{DEADLINE, Target, TestCase, TestEnv, run, traces, until, wait_write};
+use crate::harness::{
+    DEADLINE, NAMESPACE, Target, TestCase, TestEnv, run, traces, until, wait_write,
+};
 
 /// API group, resource with its subresource, and verb.
 type Right = (String, String, String);
 
-/// The rights that the chart's ClusterRole grants, or its Role in a namespace.
+/// The rights that the chart's ClusterRole and the Role for the Lease grant, or its Role in a namespace.
 async fn granted(env: &TestEnv, namespace: Option<&str>) -> BTreeSet<Right> {
-    let kind = namespace.map_or("clusterrole", |_| "role");
-    let mut get = vec!["get", kind, "provider-secrets", "-o", "json"];
-    get.extend(namespace.into_iter().flat_map(|name| ["-n", name]));
+    let Some(namespace) = namespace else {
+        let mut rights = rights(env, &["clusterrole", "provider-secrets"]).await;
+        let lease = ["role", "provider-secrets-lease", "-n", NAMESPACE];
+        rights.extend(self::rights(env, &lease).await);
+        return rights;
+    };
+    rights(env, &["role", "provider-secrets", "-n", namespace]).await
+}
+
+async fn rights(env: &TestEnv, role: &[&str]) -> BTreeSet<Right> {
+    let get = [&["get", "-o", "json"], role].concat();
     let role: Value = serde_json::from_str(&env.kubectl(&get, None).await).expect("JSON");
     let texts = |rule: &Value, field: &str| -> Vec<String> {
         serde_json::from_value(rule[field].clone()).expect("a list of texts")
@@ -148,6 +158,7 @@ fn every_right_of_a_role_is_used_and_none_in_another_namespace() {
         let elsewhere: Vec<_> = calls
             .filter(|call| call.user == TestEnv::user() && !call.resource.is_empty())
             .filter(|call| !names.contains(&call.namespace.as_str()))
+            .filter(|call| !TestEnv::is_for_lease(call))
             .collect();
         assert!(elsewhere.is_empty(), "{elsewhere:#?}");
     });

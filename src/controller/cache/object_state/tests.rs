@@ -8,6 +8,7 @@ use crate::{
     account::{Accounts, Admission, Credential, Endpoints, Limiter},
     api::ProviderSpec,
     http::{Http, TransportError},
+    leadership::Leadership,
     telemetry::Metrics,
 };
 
@@ -21,7 +22,11 @@ fn acted() -> Acted {
 
 fn account(limiter: Limiter, key: &str) -> Arc<Account> {
     let transport = service_fn(async |_| Err(TransportError::Connect));
-    let http = Http::new(BoxCloneSyncService::new(transport), Metrics::default());
+    let http = Http::new(
+        BoxCloneSyncService::new(transport),
+        Metrics::default(),
+        Leadership::unopposed(),
+    );
     let accounts = Accounts::new(http, Endpoints::new([]), limiter);
     let spec = r#"{"baseten": {"apiKeySecretRef": {"name": "n", "key": "k"}}}"#;
     let spec: ProviderSpec = serde_json::from_str(spec).unwrap();

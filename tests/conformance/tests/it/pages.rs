@@ -10,6 +10,7 @@ use bytes::Bytes;
 use provider_secrets::{
     api::{ProviderKind, ProviderSpec},
     http::{ApiClient, ErrorClass, Http, Transport, Unmonitored},
+    leadership::Leadership,
     provider::{Choice, Provider, connect, rules},
     telemetry::Metrics,
 };
@@ -31,7 +32,7 @@ fn provider(api: Api, transport: Transport) -> Box<dyn Provider> {
     }
     let spec: ProviderSpec = serde_json::from_value(spec).expect("this is a provider");
     let base = "http://127.0.0.1/".parse().expect("this is a URL");
-    let http = Http::new(transport, Metrics::default());
+    let http = Http::new(transport, Metrics::default(), Leadership::unopposed());
     let scheme = rules(api.kind).scheme;
     let monitor = Arc::new(Unmonitored);
     let session = ApiClient::new(http, api.kind, base, scheme, &KEY.into(), monitor);

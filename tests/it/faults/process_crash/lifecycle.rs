@@ -15,6 +15,8 @@ use crate::{
     harness::{Operator, Target, TestCase, TestEnv, condition, delete_policy, traces, until},
 };
 
+/// No other process writes, and the one that was killed is not waited for.
+const ALONE: &str = "--leader-elect=false";
 /// A secret of another client in the same account.
 const FOREIGN: &str = "FOREIGN_KEY";
 
@@ -173,7 +175,7 @@ impl<'a> Lifecycle<'a> {
             }
         };
         let flag = format!("--watch-namespaces={namespace}");
-        let operator = Operator::launch(&path, url, file("log"), &[&flag]).await;
+        let operator = Operator::launch(&path, url, file("log"), &[&flag, ALONE]).await;
         self.logs.push(operator.process().log_path().to_owned());
         self.operator = Some((operator, proxies));
     }

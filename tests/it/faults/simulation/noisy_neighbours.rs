@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use provider_secrets::leadership::Leadership;
 use serde_json::json;
 use simulator::{Account, Simulator};
 use tokio::{
@@ -49,7 +50,12 @@ impl Neighbours {
         let quiet = account("quiet", Duration::from_millis(20));
         let call_log = CallLog::new();
         let client = server::client(&store, &call_log, call_log.start_incarnation());
-        let process = operate(client, transport(&simulator), NEVER);
+        let process = operate(
+            client,
+            transport(&simulator),
+            NEVER,
+            Leadership::unopposed(),
+        );
         let neighbours = Self {
             store,
             noisy,

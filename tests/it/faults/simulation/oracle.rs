@@ -12,7 +12,7 @@ use super::{
     workload::{Conflict, End, Policy},
     world::{SOURCE, World},
 };
-use crate::faults::call_log::{Crash, Variant};
+use crate::faults::call_log::Variant;
 use crate::harness::{CANARY, traces, violations};
 
 /// What counts of a state: no times, no versions, no ids.
@@ -226,17 +226,22 @@ pub(super) fn compare(plan: &Plan, run: &Run, reference: &Run) -> Vec<String> {
         let touched = foreign.filter(|(name, value)| run.end.secrets.get(*name) != Some(*value));
         faults.extend(touched.map(|(name, _)| format!("{name} is foreign and was touched")));
     }
-    faults.extend(too_many(&run.counts, &reference.counts, &plan.crashes));
+    faults.extend(too_many(&run.counts, &reference.counts, plan));
     faults
 }
 
 /// One more write for each crash. Where a create that was on its way comes first, one more is
-/// refused.
-fn too_many(counts: &Counts, reference: &Counts, crashes: &[Crash]) -> Vec<String> {
-    let late = crashes
+/// refused. What nothing records before it is sent, to a provider that shows no change, is confirmed
+/// once.
+fn too_many(counts: &Counts, reference: &Counts, plan: &Plan) -> Vec<String> {
+    let late = plan
+        .crashes
         .iter()
         .filter(|crash| crash.variant == Variant::Late);
-    let more = crashes.len() + late.count();
+    let is_unrecorded =
+        plan.policy == Policy::Retain && plan.workload.conflict == Conflict::Overwrite;
+    let is_confirmed = !plan.crashes.is_empty() && is_unrecorded && plan.target.is_blind();
+    let more = plan.crashes.len() + late.count() + usize::from(is_confirmed);
     let allowed = |name: &String| reference.get(name).copied().unwrap_or_default() + more;
     counts
         .iter()

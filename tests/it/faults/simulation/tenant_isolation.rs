@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use provider_secrets::leadership::Leadership;
 use serde_json::{Value, json};
 use simulator::{Account, Simulator};
 use tokio::time::sleep;
@@ -90,7 +91,12 @@ fn each_of_thousands_of_calls_has_the_key_of_its_tenant_and_never_an_old_one() {
             account
         });
         let client = server::client(&store, &call_log, call_log.start_incarnation());
-        let process = operate(client, transport(&simulator), NEVER);
+        let process = operate(
+            client,
+            transport(&simulator),
+            NEVER,
+            Leadership::unopposed(),
+        );
         let mut changed = [0; 2];
         for rotation in 1..=ROTATIONS {
             // The one in the middle of its reconciles, the other between them.

@@ -77,19 +77,11 @@ impl Workload {
     }
 
     /// Whether the operator repairs a write of its former incarnation that arrives after the work of the next one. It
-    /// cannot if that one found the name absent and dropped its record, nor if nothing was recorded before a first
-    /// write and the source changes.
+    /// cannot if that one found the name absent and dropped its record.
     pub(super) fn is_healed(&self, policy: Policy) -> bool {
         let mut after_work = self.steps.iter().skip_while(|step| !matches!(step, Work));
-        let (is_recorded, is_deleting) = match policy {
-            Policy::Retain => (self.setup.contains(&Settle), false),
-            Policy::Delete => (true, true),
-        };
-        after_work.all(|step| match step {
-            Source(_) => is_recorded,
-            Delete | Entries(_) => !is_deleting,
-            _ => true,
-        })
+        let is_deleting = policy == Policy::Delete;
+        after_work.all(|step| !(is_deleting && matches!(step, Delete | Entries(_))))
     }
 }
 

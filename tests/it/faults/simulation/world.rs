@@ -16,6 +16,7 @@ use provider_secrets::{
     account::Endpoints,
     controller::{self, Namespaces, Settings},
     http::{Http, Transport},
+    leadership::Leadership,
     telemetry::{Health, Metrics},
 };
 use simulator::{Account, Simulator};
@@ -56,6 +57,8 @@ pub(super) struct World {
     /// would pay for it.
     pub(super) watch_check: Duration,
     process: Option<JoinHandle<()>>,
+    /// Whether an operator has run here.
+    has_run: bool,
 }
 
 /// How waiting for quiet ended.
@@ -80,9 +83,10 @@ pub(super) fn operate(
     client: Client,
     transport: Transport,
     watch_check: Duration,
+    leadership: Leadership,
 ) -> JoinHandle<()> {
     let metrics = Metrics::default();
-    let http = Http::new(transport, metrics.clone());
+    let http = Http::new(transport, metrics.clone(), leadership.clone());
     let settings = Settings {
         namespaces: Namespaces::default(),
         endpoints: Endpoints::new([]),
@@ -94,6 +98,7 @@ pub(super) fn operate(
         watch_check,
         metrics_per_resource: false,
         reporter: "simulation".to_owned(),
+        leadership,
     };
     tokio::spawn(async move {
         let (health, stop) = (Health::default(), pending());
@@ -126,6 +131,7 @@ impl World {
             foreign: RefCell::default(),
             watch_check: NEVER,
             process: None,
+            has_run: false,
         };
         world.store.create_namespace(NAMESPACE);
         world.secret("credential", &BTreeMap::from([("api-key", key)]));
@@ -141,7 +147,13 @@ impl World {
         let incarnation = self.call_log.start_incarnation();
         let client = server::client(&self.store, &self.call_log, incarnation);
         let transport = self.remote.transport(&self.call_log, incarnation);
-        self.process = Some(operate(client, transport, self.watch_check));
+        // Of the one before nobody knows how it ended.
+        let leadership = if std::mem::replace(&mut self.has_run, true) {
+            Leadership::after_another()
+        } else {
+            Leadership::unopposed()
+        };
+        self.process = Some(operate(client, transport, self.watch_check, leadership));
     }
 
     /// A client in place of the operator.

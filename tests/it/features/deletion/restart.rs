@@ -3,13 +3,13 @@
 use futures::future::join_all;
 use simulator::{Action, Fault};
 
-use crate::harness::{Target, TestCase, TestEnv, delete_policy, is_guarded, run};
+use crate::harness::{SHORT_LEASE, Target, TestCase, TestEnv, delete_policy, is_guarded, run};
 
 /// Cases: L-02
 #[test]
 fn what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
     run(async {
-        let env = TestEnv::fresh(&[]).await;
+        let env = TestEnv::fresh(&SHORT_LEASE).await;
         let mut test_cases = Vec::new();
         for target in Target::ALL {
             let case = TestCase::new(&env, target).await;
@@ -66,7 +66,7 @@ fn what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
 #[test]
 fn a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_once_more() {
     run(async {
-        let env = TestEnv::fresh(&[]).await;
+        let env = TestEnv::fresh(&SHORT_LEASE).await;
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(&env, target).await;
             case.synced("gone", &delete_policy()).await;
@@ -101,7 +101,8 @@ fn a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_once_mor
 #[test]
 fn a_credential_that_is_gone_after_a_restart_is_waited_for() {
     run(async {
-        let mut env = TestEnv::fresh(&["--deletion-timeout=10s"]).await;
+        let flags = [&["--deletion-timeout=10s"], &SHORT_LEASE[..]].concat();
+        let mut env = TestEnv::fresh(&flags).await;
         let mut parked = Vec::new();
         for target in Target::ALL {
             let case = TestCase::new(&env, target).await;

@@ -52,7 +52,7 @@ fn is_settled(object: &ProviderSecret) -> bool {
 fn two_operators_agree_and_come_to_rest() {
     run(async {
         let env = TestEnv::fresh(&[]).await;
-        let second = env.further(&[]).await;
+        let second = env.further(&["--leader-elect=false"]).await;
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(&env, target).await;
             case.synced("shared", &delete_policy()).await;

@@ -7,6 +7,7 @@ use provider_secrets::{
     account::{Account, Accounts, Admission, Credential, Endpoints, Limiter, ObjectName},
     api::ProviderSecretSpec,
     http::Http,
+    leadership::Leadership,
     provider::{Options, Write},
     telemetry::Metrics,
 };
@@ -45,7 +46,7 @@ impl Process {
         let (requeue, mut requeued) = mpsc::unbounded_channel();
         let limiter = Limiter::new(MAX_CALLS.0, MAX_CALLS.1, requeue, metrics.clone());
         let flag = "baseten=http://127.0.0.1:1".parse().expect("a flag");
-        let http = Http::new(transport(&simulator), metrics);
+        let http = Http::new(transport(&simulator), metrics, Leadership::unopposed());
         let accounts = Accounts::new(http, Endpoints::new([flag]), limiter);
         let spec = json!({
             "provider": {"baseten": {"apiKeySecretRef": {"name": "credential", "key": "api-key"}}},

@@ -5,13 +5,13 @@ use provider_secrets::api::EntryState;
 use simulator::{Action, Fault};
 
 use super::{count, wait_synced};
-use crate::harness::{Operator, Target, TestCase, TestEnv, run, traces, until};
+use crate::harness::{Operator, SHORT_LEASE, Target, TestCase, TestEnv, run, traces, until};
 
 /// Cases: L-01, L-03
 #[test]
 fn a_crash_between_there_and_back_again_leaves_no_stale_value_that_looks_synced() {
     run(async {
-        let env = TestEnv::fresh(&[]).await;
+        let env = TestEnv::fresh(&SHORT_LEASE).await;
         let mut test_cases = Vec::new();
         for target in Target::ALL {
             test_cases.push(TestCase::with_synced_target(&env, target).await);
@@ -45,7 +45,7 @@ fn a_crash_between_there_and_back_again_leaves_no_stale_value_that_looks_synced(
                 case.source("one").await;
             }))
             .await;
-            running = Some(env.further(&[]).await);
+            running = Some(env.further(&SHORT_LEASE).await);
             join_all(test_cases.iter().map(async |case| {
                 let a = case.value("one");
                 case.wait_held(&[("A_KEY", &a)]).await;

@@ -19,11 +19,65 @@ async fn lint_finds_nothing() {
 }
 
 #[tokio::test]
-async fn one_pod_at_a_time() {
+async fn a_pod_stands_by() {
     let objects = render(&[]).await;
     let deployment = find(&objects, "Deployment", "");
-    assert_eq!(deployment["spec"]["replicas"], 1);
+    assert_eq!(deployment["spec"]["replicas"], 2);
+    let rolling = json!({"maxUnavailable": 0, "maxSurge": 1});
+    assert_eq!(
+        deployment["spec"]["strategy"],
+        json!({"type": "RollingUpdate", "rollingUpdate": rolling})
+    );
+    let arguments = arguments_of(&objects);
+    for argument in [
+        "--leader-elect=true",
+        "--leader-election-namespace=provider-secrets-system",
+        "--leader-election-id=provider-secrets",
+        "--leader-election-lease-duration=15s",
+    ] {
+        assert!(arguments.contains(&argument), "{arguments:?}");
+    }
+    let selector = &deployment["spec"]["selector"];
+    let budget = find(&objects, "PodDisruptionBudget", "");
+    assert_eq!(budget["spec"]["maxUnavailable"], 1);
+    assert_eq!(&budget["spec"]["selector"], selector);
+    let spread = &pod(&objects)["spec"]["topologySpreadConstraints"];
+    assert_eq!(spread[0]["topologyKey"], "kubernetes.io/hostname");
+    assert_eq!(&spread[0]["labelSelector"], selector);
+}
+
+#[tokio::test]
+async fn one_pod_at_a_time_without_a_lease() {
+    let objects = render(&["--set=leaderElection.enabled=false,replicaCount=1"]).await;
+    let deployment = find(&objects, "Deployment", "");
     assert_eq!(deployment["spec"]["strategy"], json!({"type": "Recreate"}));
+    assert!(arguments_of(&objects).contains(&"--leader-elect=false"));
+    for kind in ["Role", "RoleBinding", "PodDisruptionBudget"] {
+        assert!(!has(&objects, kind), "{kind}");
+    }
+}
+
+/// Cases: K-01
+#[tokio::test]
+async fn the_lease_is_named_and_the_only_one() {
+    let objects = render(&["--set=fullnameOverride=other"]).await;
+    let role = find(&objects, "Role", "other-lease");
+    let leases = |rule: Value| {
+        let mut whole = json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]});
+        whole
+            .as_object_mut()
+            .unwrap()
+            .extend(rule.as_object().unwrap().clone());
+        whole
+    };
+    assert_eq!(
+        role["rules"],
+        json!([
+            leases(json!({"resourceNames": ["other"], "verbs": ["get", "list", "watch", "patch"]})),
+            leases(json!({"verbs": ["create"]})),
+        ])
+    );
+    assert!(arguments_of(&objects).contains(&"--leader-election-id=other"));
 }
 
 #[tokio::test]
@@ -118,6 +172,12 @@ async fn values_become_flags() {
             "--max-concurrent-reconciles=32",
             "--max-calls-per-account=8",
             "--baseten-authorization=api-key",
+            "--leader-elect=true",
+            "--leader-election-namespace=provider-secrets-system",
+            "--leader-election-id=provider-secrets",
+            "--leader-election-lease-duration=15s",
+            "--leader-election-renew-deadline=10s",
+            "--leader-election-retry-period=2s",
             "--log-level=info",
             "--log-format=json",
         ]
@@ -126,6 +186,7 @@ async fn values_become_flags() {
         "--set=endpoints.baseten=https://one.example",
         "--set=endpoints.braintrust/eu=https://two.example",
         "--set=extraArgs={--another-flag=1}",
+        "--set=leaderElection.leaseDuration=30s,leaderElection.renewDeadline=20s",
         "--set=metrics.enabled=false,metrics.perResource=false",
         "--set=probes.port=9081,log.format=text,basetenAuthorization=bearer",
         "--set=concurrency.maxConcurrentReconciles=1000",
@@ -141,6 +202,12 @@ async fn values_become_flags() {
             "--max-concurrent-reconciles=1000",
             "--max-calls-per-account=8",
             "--baseten-authorization=bearer",
+            "--leader-elect=true",
+            "--leader-election-namespace=provider-secrets-system",
+            "--leader-election-id=provider-secrets",
+            "--leader-election-lease-duration=30s",
+            "--leader-election-renew-deadline=20s",
+            "--leader-election-retry-period=2s",
             "--log-level=info",
             "--log-format=text",
             "--endpoint=baseten=https://one.example",
@@ -263,7 +330,8 @@ async fn everything_a_pod_may_need_can_be_given() {
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"operator": "Exists"}],
         "affinity": {"nodeAffinity": {}},
-        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
+        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"a": "b"}}}],
         "priorityClassName": "high", "runtimeClassName": "gvisor",
         "terminationGracePeriodSeconds": 45, "revisionHistoryLimit": 0,
         "dnsPolicy": "Default", "dnsConfig": {"nameservers": ["192.0.2.1"]},

@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::{arguments_of, find, has, render, template};
 use crate::harness::NAMESPACE;
 
+/// The Role for the Lease, in the operator's namespace.
+const LEASE_ROLE: &str = "provider-secrets-lease";
 const TWO: &str = "--set=scope.mode=Namespaces,scope.namespaces={one,two}";
 
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
@@ -21,16 +23,25 @@ fn namespaces(objects: &[&Value]) -> Vec<String> {
         .collect()
 }
 
+fn names(objects: &[&Value]) -> Vec<Value> {
+    let names = objects.iter().map(|object| &object["metadata"]["name"]);
+    names.cloned().collect()
+}
+
 #[tokio::test]
 async fn a_role_in_each_namespace_has_the_rules_of_the_cluster_role() {
     let everywhere = render(&[]).await;
-    assert!(!has(&everywhere, "Role") && !has(&everywhere, "RoleBinding"));
+    assert_eq!(names(&of_kind(&everywhere, "Role")), [LEASE_ROLE]);
+    assert_eq!(names(&of_kind(&everywhere, "RoleBinding")), [LEASE_ROLE]);
     let rules = &find(&everywhere, "ClusterRole", "provider-secrets")["rules"];
 
     let objects = render(&[TWO, "--set=rbac.aggregateClusterRoles=false"]).await;
     assert!(!has(&objects, "ClusterRole") && !has(&objects, "ClusterRoleBinding"));
-    let granted = of_kind(&objects, "Role");
-    let bindings = of_kind(&objects, "RoleBinding");
+    let is_of_scope = |object: &&Value| object["metadata"]["name"] != LEASE_ROLE;
+    let [granted, bindings] = ["Role", "RoleBinding"].map(|kind| {
+        let objects = of_kind(&objects, kind).into_iter();
+        objects.filter(is_of_scope).collect::<Vec<_>>()
+    });
     assert_eq!(namespaces(&granted), ["one", "two"]);
     assert_eq!(namespaces(&bindings), ["one", "two"]);
     for (role, binding) in granted.iter().zip(bindings) {

@@ -22,7 +22,9 @@ async fn a_value_that_does_nothing_is_refused() {
         "unknown=1",
         "image.name=x",
         "crds.install=true",
-        "replicaCount=2",
+        "replicaCount=-1",
+        "leaderElection.enabled=false",
+        "leaderElection.leaseDuration=15",
         "log.level=loud",
     ] {
         let refusal = accepted(&["--set", value]).await.unwrap_err();

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use provider_secrets::{
     api::{ProviderKind, ProviderSpec},
     http::{ApiClient, Http, Transport, Unmonitored},
+    leadership::Leadership,
     provider::{DeleteRequest, Options, Write, connect, rules},
     telemetry::Metrics,
 };
@@ -39,7 +40,11 @@ fn called(kind: ProviderKind, name: &str) -> Vec<Url> {
     let calls = Calls::default();
     let base = "https://provider.example/base".parse();
     let session = ApiClient::new(
-        Http::new(recording(&calls), Metrics::default()),
+        Http::new(
+            recording(&calls),
+            Metrics::default(),
+            Leadership::unopposed(),
+        ),
         kind,
         base.expect("this is a URL"),
         rules(kind).scheme,

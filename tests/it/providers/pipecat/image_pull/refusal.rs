@@ -10,7 +10,7 @@ use super::{
     apply, assert_stalled, by_another, from_regcred, host, login, registry, spec, vary,
     wait_credential,
 };
-use crate::harness::{Target, TestCase, TestEnv, run, traces, until};
+use crate::harness::{SHORT_LEASE, Target, TestCase, TestEnv, run, traces, until};
 
 const PUT: &str = "PUT /v1/secrets/agents";
 const DELETE: &str = "DELETE /v1/secrets/agents";
@@ -122,7 +122,7 @@ fn what_was_deleted_and_could_not_be_created_is_created_later() {
 #[test]
 fn a_crash_between_deletion_and_creation_is_made_good() {
     run(async {
-        let env = TestEnv::fresh(&[]).await;
+        let env = TestEnv::fresh(&SHORT_LEASE).await;
         let case = TestCase::new(&env, Target::Pipecat).await;
         vary(&case, refusing);
         login(&case, "one").await;

@@ -1,0 +1,170 @@
+//! The flags of leader election, with the names that users of controller-runtime know.
+
+use std::time::Duration;
+
+use clap::Args;
+use jiff::SignedDuration;
+use kube::Client;
+
+use crate::controller::lease::{LeaseSettings, Timing};
+
+/// Who of several processes writes.
+#[derive(Args, Debug)]
+pub(super) struct Election {
+    /// Whether one of several processes leads, by a Lease; without it there must be one process only
+    #[arg(
+        long = "leader-elect",
+        env = "PROVIDER_SECRETS_LEADER_ELECT",
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = clap::ArgAction::Set
+    )]
+    is_enabled: bool,
+
+    /// Namespace of the Lease; that of the pod, or of the kubeconfig's context, where none is given
+    #[arg(
+        long = "leader-election-namespace",
+        value_name = "NAMESPACE",
+        env = "PROVIDER_SECRETS_LEADER_ELECTION_NAMESPACE"
+    )]
+    namespace: Option<String>,
+
+    /// Name of the Lease: one for each installation
+    #[arg(
+        long = "leader-election-id",
+        value_name = "NAME",
+        env = "PROVIDER_SECRETS_LEADER_ELECTION_ID",
+        default_value = "provider-secrets"
+    )]
+    id: String,
+
+    /// How long the others wait for a leader that does not renew the Lease, in whole seconds
+    #[arg(
+        long = "leader-election-lease-duration",
+        value_name = "DURATION",
+        env = "PROVIDER_SECRETS_LEADER_ELECTION_LEASE_DURATION",
+        default_value = "15s",
+        value_parser = positive
+    )]
+    lease_duration: Duration,
+
+    /// After which time a leader that cannot renew the Lease ends
+    #[arg(
+        long = "leader-election-renew-deadline",
+        value_name = "DURATION",
+        env = "PROVIDER_SECRETS_LEADER_ELECTION_RENEW_DEADLINE",
+        default_value = "10s",
+        value_parser = positive
+    )]
+    renew_deadline: Duration,
+
+    /// The wait between two tries to renew the Lease
+    #[arg(
+        long = "leader-election-retry-period",
+        value_name = "DURATION",
+        env = "PROVIDER_SECRETS_LEADER_ELECTION_RETRY_PERIOD",
+        default_value = "2s",
+        value_parser = positive
+    )]
+    retry_period: Duration,
+}
+
+impl Election {
+    /// The settings of the Lease; none where there is one process only.
+    ///
+    /// # Errors
+    /// What is wrong with the flags together.
+    pub(super) fn settings(
+        self,
+        client: &Client,
+        pod_name: &str,
+    ) -> Result<Option<LeaseSettings>, &'static str> {
+        if !self.is_enabled {
+            return Ok(None);
+        }
+        let timing = Timing {
+            lease_duration: self.lease_duration,
+            renew_deadline: self.renew_deadline,
+            retry_period: self.retry_period,
+        };
+        check(timing)?;
+        Ok(Some(LeaseSettings {
+            namespace: self
+                .namespace
+                .unwrap_or_else(|| client.default_namespace().to_owned()),
+            name: self.id,
+            pod_name: pod_name.to_owned(),
+            timing,
+        }))
+    }
+}
+
+/// What client-go asks of the three durations, and that the first fits into the Lease.
+fn check(timing: Timing) -> Result<(), &'static str> {
+    let Timing {
+        lease_duration,
+        renew_deadline,
+        retry_period,
+    } = timing;
+    if lease_duration.subsec_nanos() != 0 {
+        return Err("--leader-election-lease-duration must be whole seconds");
+    }
+    if lease_duration <= renew_deadline {
+        return Err(
+            "--leader-election-lease-duration must be longer than --leader-election-renew-deadline",
+        );
+    }
+    if renew_deadline < retry_period * 2 {
+        return Err(
+            "--leader-election-renew-deadline must be at least twice --leader-election-retry-period",
+        );
+    }
+    Ok(())
+}
+
+/// A duration such as 2s or 500ms, and not zero.
+fn positive(text: &str) -> Result<Duration, String> {
+    let read = text.parse::<SignedDuration>().ok();
+    read.and_then(|read| Duration::try_from(read).ok())
+        .filter(|read| !read.is_zero())
+        .ok_or_else(|| "give a duration such as 15s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("15s", "10s", "2s", true)]
+    #[case("3s", "2s", "500ms", true)]
+    #[case("15s", "15s", "2s", false)]
+    #[case("10s", "15s", "2s", false)]
+    #[case("15s", "3s", "2s", false)]
+    #[case("1500ms", "1s", "100ms", false)]
+    fn the_durations_fit_each_other(
+        #[case] lease: &str,
+        #[case] deadline: &str,
+        #[case] retry: &str,
+        #[case] fits: bool,
+    ) {
+        let timing = Timing {
+            lease_duration: positive(lease).unwrap(),
+            renew_deadline: positive(deadline).unwrap(),
+            retry_period: positive(retry).unwrap(),
+        };
+        assert_eq!(check(timing).is_ok(), fits);
+    }
+
+    #[rstest]
+    #[case("0s")]
+    #[case("-1s")]
+    #[case("15")]
+    #[case("")]
+    fn a_duration_has_a_unit_and_is_positive(#[case] text: &str) {
+        assert!(positive(text).is_err());
+    }
+}

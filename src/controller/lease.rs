@@ -1,0 +1,262 @@
+//! The lease: of several processes one leads, and writes. Reads and writes the Lease as the election says,
+//! and tells the leadership.
+
+mod election;
+
+use std::{future::pending, pin::pin, time::Duration};
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::{
+    api::coordination::v1::{Lease as Object, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ObjectMeta, Patch, PostParams},
+    runtime::{WatchStreamExt, watcher},
+};
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+pub use self::election::Timing;
+use self::election::{Election, Record, Step, Written};
+use super::kubernetes::patch_params;
+use crate::{
+    clock::Moment,
+    leadership::{Leadership, Post},
+    telemetry::Metrics,
+};
+
+/// Which Lease it is, and how it is kept.
+#[derive(Clone, Debug)]
+pub struct LeaseSettings {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name: one for each installation.
+    pub name: String,
+    /// The name of the pod, which the Lease shows.
+    pub pod_name: String,
+    /// How it is kept.
+    pub timing: Timing,
+}
+
+/// The lease is lost: another process leads, or may soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the lease was lost; another process may lead")]
+pub struct Lost;
+
+/// The Lease of this operator, and this process's part in the election.
+pub struct Lease {
+    api: Api<Object>,
+    name: String,
+    election: Election,
+    post: Post,
+    leadership: Leadership,
+    /// Longest wait for an answer: two fit into the renew deadline.
+    patience: Duration,
+    metrics: Metrics,
+    /// What was logged last of who leads.
+    told: Option<String>,
+}
+
+impl Lease {
+    /// The Lease, and the leadership that it gives.
+    pub fn new(client: Client, settings: LeaseSettings, metrics: Metrics) -> (Self, Leadership) {
+        let LeaseSettings {
+            namespace,
+            name,
+            pod_name,
+            timing,
+        } = settings;
+        // A container that is started anew in its pod is another process of the same name.
+        let identity = format!("{pod_name}_{:016x}", fastrand::u64(..));
+        let (post, leadership) = Leadership::elected();
+        let lease = Self {
+            api: Api::namespaced(client, &namespace),
+            name,
+            election: Election::new(identity, timing),
+            post,
+            leadership: leadership.clone(),
+            patience: timing.renew_deadline / 2,
+            metrics,
+            told: None,
+        };
+        (lease, leadership)
+    }
+
+    /// Takes part in the election until the lease is lost.
+    pub async fn keep(&mut self) -> Lost {
+        let shown = watcher::watch_object(self.api.clone(), &self.name).default_backoff();
+        let mut shown = pin!(shown);
+        let mut outdone = self.leadership.outdone();
+        loop {
+            let step = self.election.next(Moment::now(), crate::clock::now());
+            self.tell();
+            match step {
+                Step::Wait(wait) => tokio::select! {
+                    () = sleep(wait) => {}
+                    record = changed(&mut shown) => self.election.shown(record, Moment::now()),
+                    Ok(()) = outdone.changed() => {
+                        self.election.raise(*outdone.borrow_and_update());
+                    }
+                },
+                Step::Read => self.read().await,
+                Step::Write(record) => {
+                    let sent = Moment::now();
+                    let written = self.write(&record).await;
+                    self.election.wrote(written, (sent, Moment::now()));
+                }
+                Step::End => return Lost,
+            }
+        }
+    }
+
+    /// Gives the lease up, so that another process leads at once.
+    pub async fn release(mut self) {
+        // An answer may have been lost when the process was told to stop.
+        self.read().await;
+        let Some(record) = self.election.released(crate::clock::now()) else {
+            return;
+        };
+        // Nothing is written any more under it.
+        self.post.send_replace(None);
+        if !matches!(self.write(&record).await, Written::Accepted(_)) {
+            tracing::warn!(
+                "the lease could not be released; another process leads when it has expired"
+            );
+        }
+    }
+
+    async fn read(&mut self) {
+        match timeout(self.patience, self.api.get_opt(&self.name)).await {
+            Ok(Ok(lease)) => {
+                let record = lease.map(record);
+                self.election.read(record, Moment::now());
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    lease = self.name,
+                    code = code(&error),
+                    "the lease could not be read; the role needs the verbs get, list, watch and patch for it"
+                );
+                self.election.unread(Moment::now());
+            }
+            Err(_) => self.election.unread(Moment::now()),
+        }
+    }
+
+    async fn write(&self, record: &Record) -> Written {
+        let answer = async {
+            if record.version.is_empty() {
+                let lease = object(&self.name, record);
+                self.api.create(&PostParams::default(), &lease).await
+            } else {
+                // What other writers keep in its metadata stays.
+                let patch = Patch::Merge(patch(record));
+                self.api.patch(&self.name, &patch_params(), &patch).await
+            }
+        };
+        match timeout(self.patience, answer).await {
+            Ok(Ok(lease)) => Written::Accepted(self::record(lease)),
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
+                Written::Refused
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    lease = self.name,
+                    code = code(&error),
+                    "the lease could not be written; the role needs the verbs create and patch for leases"
+                );
+                Written::Unknown
+            }
+            Err(_) => Written::Unknown,
+        }
+    }
+
+    /// Tells the doors, the metric and the log who leads.
+    fn tell(&mut self) {
+        let term = self.election.term();
+        let began = term.is_some() && self.post.borrow().is_none();
+        self.post.send_replace(term);
+        self.metrics.leads(term.is_some());
+        if began {
+            let epoch = term.and_then(|term| term.epoch);
+            tracing::info!(lease = self.name, epoch, "this process leads");
+        }
+        let leader = self.election.leader().map(str::to_owned);
+        if term.is_none() && leader.is_some() && leader != self.told {
+            tracing::info!(lease = self.name, leader, "standing by");
+        }
+        self.told = leader;
+    }
+}
+
+/// The Lease as the watch shows it next.
+async fn changed(
+    shown: &mut (impl Stream<Item = watcher::Result<Option<Object>>> + Unpin),
+) -> Option<Record> {
+    loop {
+        match shown.next().await {
+            Some(Ok(lease)) => return lease.map(record),
+            // It begins again by itself, and the lease is looked at when it would expire.
+            Some(Err(_)) => {}
+            None => pending().await,
+        }
+    }
+}
+
+/// The status of an error of the API server; 0 where none was had.
+fn code(error: &kube::Error) -> u16 {
+    match error {
+        kube::Error::Api(status) => status.code,
+        _ => 0,
+    }
+}
+
+fn record(lease: Object) -> Record {
+    let version = lease.resource_version().unwrap_or_default();
+    let spec = lease.spec.unwrap_or_default();
+    let seconds = spec.lease_duration_seconds.unwrap_or_default();
+    Record {
+        holder: spec.holder_identity.unwrap_or_default(),
+        duration: Duration::from_secs(u64::try_from(seconds).unwrap_or_default()),
+        acquired: spec.acquire_time.map(|time| time.0),
+        renewed: spec.renew_time.map(|time| time.0),
+        transitions: spec.lease_transitions.unwrap_or_default(),
+        version,
+    }
+}
+
+fn object(name: &str, record: &Record) -> Object {
+    Object {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(spec(record)),
+    }
+}
+
+fn spec(record: &Record) -> LeaseSpec {
+    LeaseSpec {
+        // The API server takes no empty one.
+        holder_identity: Some(record.holder.clone()).filter(|holder| !holder.is_empty()),
+        lease_duration_seconds: i32::try_from(record.duration.as_secs()).ok(),
+        acquire_time: record.acquired.map(MicroTime),
+        renew_time: record.renewed.map(MicroTime),
+        lease_transitions: Some(record.transitions),
+        ..LeaseSpec::default()
+    }
+}
+
+/// A merge patch that fails on any other version of the Lease than the one that was seen.
+fn patch(record: &Record) -> Value {
+    let mut patch = json!({
+        "metadata": {"resourceVersion": record.version},
+        "spec": spec(record),
+    });
+    if record.holder.is_empty() {
+        patch["spec"]["holderIdentity"] = Value::Null;
+    }
+    patch
+}

@@ -1,0 +1,327 @@
+//! Who leads, by client-go's rules: a lease has expired when this process has seen it unchanged for its
+//! duration, by its own clock. Times in the Lease are for people and are never compared. Pure: the caller
+//! passes the time in, and carries out the [`Step`].
+//!
+//! Each write names the version of the Lease that was seen, so that of two processes that want it the API
+//! server lets one. A leader that could not renew the lease for the renew deadline ends its term, which is
+//! before any other process may begin one.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{clock::Moment, controller::object::is_newer, leadership::Term};
+
+/// How long a lease lasts, and how it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// How long the others wait for a leader that does not renew the lease.
+    pub lease_duration: Duration,
+    /// After which time a leader that could not renew the lease ends.
+    pub renew_deadline: Duration,
+    /// The wait between two writes of the lease.
+    pub retry_period: Duration,
+}
+
+/// What a Lease says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    /// The process that holds it; empty where it was released.
+    pub(super) holder: String,
+    pub(super) duration: Duration,
+    pub(super) acquired: Option<Timestamp>,
+    pub(super) renewed: Option<Timestamp>,
+    /// How often the holder changed.
+    pub(super) transitions: i32,
+    /// The version of the Lease.
+    pub(super) version: String,
+}
+
+impl Record {
+    /// Whether it is another record than one that was seen, and not only another version of the Lease.
+    fn is_other(&self, seen: &Self) -> bool {
+        let unversioned = |record: &Self| Self {
+            version: String::new(),
+            ..record.clone()
+        };
+        unversioned(self) != unversioned(seen)
+    }
+}
+
+/// What the caller does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing for so long, unless the Lease changes.
+    Wait(Duration),
+    /// It reads the Lease.
+    Read,
+    /// It writes the Lease over the version that the record names, or creates it where that is empty.
+    Write(Record),
+    /// It ends: another process leads, or may soon.
+    End,
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// The API server has it, as this record.
+    Accepted(Record),
+    /// It has another version of the Lease, or none.
+    Refused,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// One process's part in the election.
+#[derive(Debug)]
+pub(super) struct Election {
+    identity: String,
+    timing: Timing,
+    seen: Option<Seen>,
+    /// Whether what was seen may be out of date.
+    must_read: bool,
+    /// No call before this moment.
+    not_before: Option<Moment>,
+    /// The least number of transitions that the next record has, as far as any is known.
+    floor: Option<i32>,
+    /// Whether the holder that this process wants to follow, or follows, did not release the lease.
+    is_inherited: bool,
+    state: State,
+}
+
+/// The Lease as it was seen last.
+#[derive(Debug)]
+struct Seen {
+    /// None where there is no Lease.
+    record: Option<Record>,
+    /// When it began to be so.
+    since: Moment,
+    /// How long it must stay so until another process may lead.
+    lasts: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Standby,
+    /// It leads, and asked for the last renewal at `renewed`.
+    Leading {
+        epoch: i32,
+        began: Moment,
+        renewed: Moment,
+    },
+    /// It led, and never leads again.
+    Ended,
+}
+
+impl Election {
+    /// `identity` is no other process's, also not that of one that had this one's name before.
+    pub(super) fn new(identity: String, timing: Timing) -> Self {
+        Self {
+            identity,
+            timing,
+            seen: None,
+            must_read: true,
+            not_before: None,
+            floor: None,
+            is_inherited: false,
+            state: State::Standby,
+        }
+    }
+
+    /// The term, while the process leads.
+    pub(super) fn term(&self) -> Option<Term> {
+        let State::Leading {
+            epoch,
+            began,
+            renewed,
+        } = self.state
+        else {
+            return None;
+        };
+        Some(Term {
+            epoch: Some(i64::from(epoch)),
+            began,
+            until: Some(renewed + self.timing.renew_deadline),
+            is_inherited: self.is_inherited,
+        })
+    }
+
+    /// The process that leads, as far as it is known.
+    pub(super) fn leader(&self) -> Option<&str> {
+        let known = self.known()?;
+        (!known.holder.is_empty()).then_some(known.holder.as_str())
+    }
+
+    /// The Lease that gives the leadership up, if this process holds it.
+    pub(super) fn released(&self, clock: Timestamp) -> Option<Record> {
+        let own = self.known().filter(|known| known.holder == self.identity)?;
+        Some(Record {
+            holder: String::new(),
+            duration: Duration::from_secs(1),
+            renewed: Some(clock),
+            ..own.clone()
+        })
+    }
+
+    /// What to do at `now`, which is `clock` by the time of day.
+    pub(super) fn next(&mut self, now: Moment, clock: Timestamp) -> Step {
+        if let State::Leading { renewed, .. } = self.state
+            && now >= renewed + self.timing.renew_deadline
+        {
+            self.state = State::Ended;
+        }
+        if self.state == State::Ended {
+            return Step::End;
+        }
+        if let Some(due) = self.due().filter(|due| *due > now) {
+            return Step::Wait(due.since(now));
+        }
+        if self.must_read || self.seen.is_none() {
+            return Step::Read;
+        }
+        let wanted = self.wanted(clock);
+        if let State::Standby = self.state {
+            let follows = self.leader().filter(|holder| *holder != self.identity);
+            // It may be the own write whose answer was lost.
+            self.is_inherited |= follows.is_some();
+        }
+        Step::Write(wanted)
+    }
+
+    /// The Lease, or that there is none, as it was read at `now`.
+    pub(super) fn read(&mut self, record: Option<Record>, now: Moment) {
+        self.must_read = false;
+        let holder = record.as_ref().map(|record| record.holder.as_str());
+        // Without a Lease the leader makes it anew, if no other process does.
+        let is_others = holder.is_some_and(|holder| holder != self.identity);
+        if let (State::Leading { .. }, true) = (self.state, is_others) {
+            self.state = State::Ended;
+        }
+        self.see(record, now);
+    }
+
+    /// The Lease as a watch shows it at `now`, which may be late.
+    pub(super) fn shown(&mut self, record: Option<Record>, now: Moment) {
+        let known = self.known().map(|known| known.version.as_str());
+        match record {
+            Some(record) if known.is_some_and(|known| !is_newer(&record.version, known)) => {}
+            Some(record) if self.state == State::Standby => self.see(Some(record), now),
+            Some(_) | None => self.must_read = true,
+        }
+    }
+
+    /// The Lease could not be read.
+    pub(super) fn unread(&mut self, now: Moment) {
+        self.must_read = true;
+        self.not_before = Some(now + self.timing.retry_period);
+    }
+
+    /// A status names a later writer than this process: the term gets a number beyond it, if the lease
+    /// is still this process's.
+    pub(super) fn raise(&mut self, beyond: i64) {
+        let beyond = i32::try_from(beyond).unwrap_or(i32::MAX).saturating_add(1);
+        self.floor = self.floor.max(Some(beyond));
+    }
+
+    /// What became of a write that was sent at `sent`.
+    pub(super) fn wrote(&mut self, written: Written, (sent, now): (Moment, Moment)) {
+        match written {
+            Written::Accepted(record) => {
+                let began = match self.state {
+                    State::Leading { began, .. } => began,
+                    State::Standby | State::Ended => now,
+                };
+                // The others may have counted since it was sent.
+                self.state = State::Leading {
+                    epoch: record.transitions,
+                    began,
+                    renewed: sent,
+                };
+                self.see(Some(record), now);
+                self.not_before = None;
+            }
+            Written::Refused => self.must_read = true,
+            Written::Unknown => self.unread(now),
+        }
+    }
+
+    fn known(&self) -> Option<&Record> {
+        self.seen.as_ref()?.record.as_ref()
+    }
+
+    fn see(&mut self, record: Option<Record>, now: Moment) {
+        let before = self.seen.take();
+        let (known, known_since, known_lasts) = match before {
+            Some(Seen {
+                record,
+                since,
+                lasts,
+            }) => (record, Some(since), lasts),
+            None => (None, None, Duration::ZERO),
+        };
+        let is_same = match (&known, &record) {
+            (Some(known), Some(record)) => !record.is_other(known),
+            (None, None) => true,
+            _ => false,
+        };
+        let lasts = match &record {
+            Some(record) if record.holder.is_empty() || record.holder == self.identity => {
+                Duration::ZERO
+            }
+            Some(record) => record.duration,
+            // A user deleted it: the leader may write until it notices.
+            None => known_lasts,
+        };
+        self.floor = self
+            .floor
+            .max(record.as_ref().map(|record| record.transitions));
+        self.seen = Some(Seen {
+            record,
+            since: known_since.filter(|_| is_same).unwrap_or(now),
+            lasts,
+        });
+    }
+
+    /// When the Lease is to be read or written, unless that is now.
+    fn due(&self) -> Option<Moment> {
+        let seen = self.seen.as_ref().filter(|_| !self.must_read);
+        let due = seen.and_then(|seen| match self.state {
+            State::Leading { epoch, renewed, .. } => {
+                let is_due = self.floor > Some(epoch) || seen.record.is_none();
+                (!is_due).then(|| renewed + self.timing.retry_period)
+            }
+            State::Standby => Some(seen.since + seen.lasts),
+            State::Ended => None,
+        });
+        let due = due.max(self.not_before);
+        match self.state {
+            State::Leading { renewed, .. } => {
+                due.map(|due| due.min(renewed + self.timing.renew_deadline))
+            }
+            State::Standby | State::Ended => due,
+        }
+    }
+
+    /// The Lease as this process would have it.
+    fn wanted(&self, clock: Timestamp) -> Record {
+        let known = self.known();
+        let own = known.filter(|known| known.holder == self.identity);
+        let is_own = own.is_some() || self.state != State::Standby;
+        let transitions = match self.floor {
+            Some(floor) if is_own => floor,
+            Some(floor) => floor.saturating_add(1),
+            None => 0,
+        };
+        Record {
+            holder: self.identity.clone(),
+            duration: self.timing.lease_duration,
+            acquired: own.and_then(|own| own.acquired).or(Some(clock)),
+            renewed: Some(clock),
+            transitions,
+            version: known.map(|known| known.version.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

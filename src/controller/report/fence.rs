@@ -1,0 +1,221 @@
+//! What keeps a status from being written over by an older one, of another object or of a process that leads
+//! no more. Pure.
+
+use std::collections::BTreeSet;
+
+use kube::{ResourceExt, api::Patch};
+use serde_json::{Value, json};
+
+use super::status::summary;
+use crate::api::{EntryStatus, ProviderSecret, ProviderSecretStatus};
+
+/// Of the fields of a merge patch only the resourceVersion fences: one with the uid of a deleted
+/// object is accepted on its namesake (docs/decisions/0003-status-merge-patch.md#fences).
+pub(super) fn by_version(object: &ProviderSecret, next: &ProviderSecretStatus) -> Patch<Value> {
+    let version = object.resource_version();
+    Patch::Merge(json!({"metadata": {"resourceVersion": version}, "status": merge_patch(next)}))
+}
+
+/// A JSON patch whose tests fail on a namesake, and where another process has written status meanwhile;
+/// others who write the same object all the time cannot hold it up.
+pub(super) fn by_writer(
+    object: &ProviderSecret,
+    next: &ProviderSecretStatus,
+) -> Option<Patch<Value>> {
+    let mut operations = vec![
+        json!({"op": "test", "path": "/metadata/uid", "value": object.uid()?}),
+        json!({"op": "add", "path": "/status", "value": next}),
+    ];
+    if let Some(status) = &object.status {
+        let test = json!({"op": "test", "path": "/status/writer", "value": status.writer});
+        operations.insert(1, test);
+    }
+    serde_json::from_value(Value::Array(operations))
+        .ok()
+        .map(Patch::Json)
+}
+
+/// The number of the term in which a status was written, if a process wrote it that led by a lease.
+pub(super) fn epoch(status: Option<&ProviderSecretStatus>) -> Option<i64> {
+    Some(status?.writer.as_ref()?.epoch)
+}
+
+/// The status that a reconcile came to which began at `base`, and finds that it is `live` meanwhile. What
+/// another process recorded since stays, where the reconcile says nothing else of it.
+pub(super) fn merged(
+    base: Option<&ProviderSecretStatus>,
+    next: ProviderSecretStatus,
+    live: Option<&ProviderSecretStatus>,
+) -> ProviderSecretStatus {
+    let Some(live) = live.filter(|live| is_by_another(base, &next, live)) else {
+        return next;
+    };
+    let of = |entries: &[EntryStatus], name: &str| {
+        entries.iter().find(|entry| entry.name == name).cloned()
+    };
+    let known = base.map_or(&[][..], |base| &base.entries);
+    let names: BTreeSet<&str> = next
+        .entries
+        .iter()
+        .chain(&live.entries)
+        .map(|entry| entry.name.as_str())
+        .collect();
+    let entries = names.into_iter().filter_map(|name| {
+        let ours = of(&next.entries, name);
+        let is_untouched = ours == of(known, name);
+        // In doubt a record stays.
+        of(&live.entries, name).filter(|_| is_untouched).or(ours)
+    });
+    let entries: Vec<EntryStatus> = entries.collect();
+    ProviderSecretStatus {
+        summary: Some(summary(&entries)),
+        entries,
+        ..next
+    }
+}
+
+/// Whether another process wrote `live` since `base`, and under the same API key: records of two keys do
+/// not mix.
+fn is_by_another(
+    base: Option<&ProviderSecretStatus>,
+    next: &ProviderSecretStatus,
+    live: &ProviderSecretStatus,
+) -> bool {
+    live.writer.is_some()
+        && epoch(base) != epoch(Some(live))
+        && live.key_fingerprint == next.key_fingerprint
+}
+
+/// The status as a merge patch: what is absent is said to be absent.
+fn merge_patch(next: &ProviderSecretStatus) -> Value {
+    let mut patch = json!({
+        "conditions": [],
+        "observedGeneration": null,
+        "provider": null,
+        "scope": null,
+        "summary": null,
+        "lastSyncTime": null,
+        "lastHandledSyncRequest": null,
+        "keyFingerprint": null,
+        "sources": [],
+        "sourcesSeal": null,
+        "writer": null,
+        "entries": [],
+    });
+    if let (Some(patch), Ok(Value::Object(next))) =
+        (patch.as_object_mut(), serde_json::to_value(next))
+    {
+        patch.extend(next);
+    }
+    patch
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::{
+        api::WriterStatus,
+        controller::object::{time, unwritten},
+    };
+
+    fn object(status: Option<&ProviderSecretStatus>) -> ProviderSecret {
+        let object = json!({
+            "apiVersion": "providersecrets.dev/v1alpha1",
+            "kind": "ProviderSecret",
+            "metadata": {"name": "o", "uid": "u"},
+            "spec": {"provider": {}},
+            "status": status,
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn status(epoch: Option<i64>, entries: &[(&str, &str)]) -> ProviderSecretStatus {
+        let entry = |(name, digest): &(&str, &str)| EntryStatus {
+            digest: Some((*digest).to_owned()),
+            ..unwritten(name)
+        };
+        ProviderSecretStatus {
+            writer: epoch.map(|epoch| WriterStatus { epoch }),
+            entries: entries.iter().map(entry).collect(),
+            ..ProviderSecretStatus::default()
+        }
+    }
+
+    #[rstest]
+    #[case::never_written(None, None)]
+    #[case::without_a_lease(Some(status(None, &[])), Some(Value::Null))]
+    #[case::under_a_lease(Some(status(Some(3), &[])), Some(json!({"epoch": 3})))]
+    fn a_patch_tests_the_object_and_the_writer(
+        #[case] shown: Option<ProviderSecretStatus>,
+        #[case] tested: Option<Value>,
+    ) {
+        let Some(Patch::Json(patch)) =
+            by_writer(&object(shown.as_ref()), &ProviderSecretStatus::default())
+        else {
+            panic!("a JSON patch")
+        };
+        let patch = serde_json::to_value(patch).unwrap();
+        let test = |path: &str, value: Value| json!({"op": "test", "path": path, "value": value});
+        let mut expected = vec![test("/metadata/uid", json!("u"))];
+        expected.extend(tested.map(|writer| test("/status/writer", writer)));
+        expected.push(json!({"op": "add", "path": "/status", "value": {}}));
+        assert_eq!(patch, Value::Array(expected));
+    }
+
+    /// A is written by this process, B by another one meanwhile, C by neither.
+    #[rstest]
+    #[case::no_other(Some(1), &[("A", "2"), ("B", "1"), ("C", "1")])]
+    #[case::another(Some(2), &[("A", "2"), ("B", "9"), ("C", "1"), ("NEW", "1")])]
+    #[case::no_process(None, &[("A", "2"), ("B", "1"), ("C", "1")])]
+    fn what_another_process_recorded_meanwhile_stays(
+        #[case] writer: Option<i64>,
+        #[case] expected: &[(&str, &str)],
+    ) {
+        let base = status(
+            Some(1),
+            &[("A", "1"), ("B", "1"), ("C", "1"), ("GONE", "1")],
+        );
+        let next = status(Some(3), &[("A", "2"), ("B", "1"), ("C", "1")]);
+        let live = status(
+            writer,
+            &[("A", "7"), ("B", "9"), ("GONE", "1"), ("NEW", "1")],
+        );
+        let merged = merged(Some(&base), next, Some(&live));
+        assert_eq!(merged.entries, status(None, expected).entries);
+        assert_eq!(epoch(Some(&merged)), Some(3));
+    }
+
+    #[test]
+    fn records_of_two_keys_do_not_mix() {
+        let base = status(Some(1), &[("A", "1"), ("B", "1")]);
+        let next = status(Some(3), &[("A", "2"), ("B", "1")]);
+        let live = ProviderSecretStatus {
+            key_fingerprint: Some("other".to_owned()),
+            ..status(Some(2), &[("A", "1"), ("B", "9")])
+        };
+        assert_eq!(merged(Some(&base), next.clone(), Some(&live)), next);
+    }
+
+    #[test]
+    fn a_patch_names_every_field_of_status() {
+        let full = ProviderSecretStatus {
+            conditions: Vec::new(),
+            observed_generation: Some(1),
+            provider: Some(String::new()),
+            scope: Some(String::new()),
+            summary: Some(String::new()),
+            last_sync_time: Some(time(Timestamp::now())),
+            last_handled_sync_request: Some(String::new()),
+            key_fingerprint: Some(String::new()),
+            sources: Vec::new(),
+            sources_seal: Some(String::new()),
+            writer: Some(WriterStatus { epoch: 1 }),
+            entries: Vec::new(),
+        };
+        let fields = |status| merge_patch(&status).as_object().unwrap().len();
+        assert_eq!(fields(full), fields(ProviderSecretStatus::default()));
+    }
+}
