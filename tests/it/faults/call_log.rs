@@ -3,14 +3,18 @@
 //! Under a paused clock on one thread a run is repeatable: the number of a call names the same call in every run.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     fmt,
     future::{Future, pending},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until},
+};
 
 /// Where an incarnation of the operator crashes: at the call with this number, counted from 1 since the call log was
 /// armed or since the crash before.
@@ -29,10 +33,16 @@ pub(crate) enum Variant {
     After,
     /// The call is in flight and has its effect while the next incarnation runs.
     Late,
+    /// The incarnation does not end: it is stopped for longer than its lease, while the call is in flight.
+    Stopped,
+    /// The incarnation does not end: from here on it is cut off from the API server.
+    CutOff,
 }
 
 /// How long a call is in flight after the crash of its incarnation.
 const LATE: Duration = Duration::from_millis(10);
+/// How long an incarnation is stopped: longer than its lease, and no longer than it waits for an answer.
+const STOPPED: Duration = Duration::from_secs(25);
 
 impl Variant {
     pub(crate) const BOTH: [Self; 2] = [Self::Before, Self::After];
@@ -44,6 +54,8 @@ impl fmt::Display for Crash {
             Variant::Before => "before",
             Variant::After => "after",
             Variant::Late => "late",
+            Variant::Stopped => "stopped",
+            Variant::CutOff => "cut-off",
         };
         write!(formatter, "{}-{side}", self.call)
     }
@@ -67,8 +79,8 @@ struct Shared {
     state: Mutex<State>,
     /// Counts writes and events.
     changed: watch::Sender<u64>,
-    /// The running incarnation.
-    alive: watch::Sender<Option<u64>>,
+    /// The running incarnations.
+    alive: watch::Sender<BTreeSet<u64>>,
 }
 
 #[derive(Default)]
@@ -76,6 +88,14 @@ struct State {
     lines: Vec<String>,
     incarnations: u64,
     crashes: VecDeque<Crash>,
+    /// The incarnation that is stopped, and until when.
+    stopped: Option<(u64, Instant)>,
+    /// The incarnation that is cut off from the API server.
+    cut_off: Option<u64>,
+    /// The writes to providers: who sent them, and when.
+    sent: Vec<(u64, Instant, String)>,
+    /// The incarnation whose calls are counted; all of them where there is none.
+    counts: Option<u64>,
     /// The calls since the call log was armed or since the last crash; none before it is armed.
     counted: Option<Vec<Effect>>,
 }
@@ -85,7 +105,7 @@ impl CallLog {
         Self(Arc::new(Shared {
             state: Mutex::default(),
             changed: watch::Sender::new(0),
-            alive: watch::Sender::new(None),
+            alive: watch::Sender::default(),
         }))
     }
 
@@ -96,13 +116,27 @@ impl CallLog {
         let incarnation = state.incarnations;
         state.lines.push(format!("-- incarnation {incarnation}"));
         drop(state);
-        self.0.alive.send_replace(Some(incarnation));
+        self.0.alive.send_modify(|alive| {
+            alive.insert(incarnation);
+        });
         incarnation
     }
 
-    /// Ends the running incarnation: no further call of it has an effect.
-    pub(crate) fn end_incarnation(&self) {
-        self.0.alive.send_replace(None);
+    /// Ends the running incarnations: no further call of them has an effect.
+    pub(crate) fn end_incarnations(&self) {
+        self.0.alive.send_replace(BTreeSet::new());
+    }
+
+    /// Ends an incarnation: no further call of it has an effect.
+    pub(crate) fn end_incarnation(&self, incarnation: u64) {
+        self.0.alive.send_modify(|alive| {
+            alive.remove(&incarnation);
+        });
+    }
+
+    /// Counts the calls of this incarnation only, and crashes it.
+    pub(crate) fn count(&self, incarnation: u64) {
+        self.lock().counts = Some(incarnation);
     }
 
     /// Starts to count calls and to crash.
@@ -139,42 +173,86 @@ impl CallLog {
         line: String,
         effect: Effect,
         call: impl Future<Output = T> + Send + 'static,
-    ) -> T {
+    ) -> T
+    where
+        T: Send + 'static,
+    {
         self.ensure_alive(incarnation).await;
-        let crash = self.enter(&line, effect);
-        if crash == Some(Variant::Before) {
-            return self.crash(&line).await;
-        }
-        if crash == Some(Variant::Late) {
-            let call_log = self.clone();
-            tokio::spawn(async move {
-                sleep(LATE).await;
-                drop(call.await);
-                call_log.record_change();
-            });
-            return self.crash(&line).await;
+        let crash = self.enter(incarnation, &line, effect);
+        match crash {
+            Some(Variant::Before) => return self.crash(incarnation, &line).await,
+            Some(Variant::Late) => {
+                self.arrives(LATE, call);
+                return self.crash(incarnation, &line).await;
+            }
+            Some(Variant::Stopped) => {
+                let answer = self.arrives(STOPPED, call);
+                self.stop(incarnation, &line);
+                let answer = answer.await.expect("it arrives");
+                self.ensure_alive(incarnation).await;
+                return answer;
+            }
+            Some(Variant::CutOff) => {
+                self.cut_off(incarnation, &line);
+                if effect != Effect::Send {
+                    return pending().await;
+                }
+            }
+            Some(Variant::After) | None => {}
         }
         let answer = call.await;
         if effect != Effect::Read {
             self.record_change();
         }
         if crash == Some(Variant::After) {
-            return self.crash(&line).await;
+            return self.crash(incarnation, &line).await;
         }
         self.ensure_alive(incarnation).await;
         answer
     }
 
-    /// Returns only to the running incarnation, and never to a former one.
+    /// Carries a call out that has left, whatever becomes of the process.
+    fn arrives<T: Send + 'static>(
+        &self,
+        later: Duration,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        let call_log = self.clone();
+        tokio::spawn(async move {
+            sleep(later).await;
+            let answer = call.await;
+            call_log.record_change();
+            answer
+        })
+    }
+
+    /// Returns to a running incarnation, when it is not stopped, and never to a former one.
     pub(crate) async fn ensure_alive(&self, incarnation: u64) {
-        if *self.0.alive.borrow() != Some(incarnation) {
+        if let Some(until) = self.stopped_until(incarnation) {
+            sleep_until(until).await;
+        }
+        if !self.0.alive.borrow().contains(&incarnation) {
+            pending::<()>().await;
+        }
+    }
+
+    /// Until when an incarnation is, or was, stopped.
+    pub(crate) fn stopped_until(&self, incarnation: u64) -> Option<Instant> {
+        let stopped = self.lock().stopped;
+        let (_, until) = stopped.filter(|(stopped, _)| *stopped == incarnation)?;
+        Some(until)
+    }
+
+    /// Returns unless an incarnation is cut off from the API server.
+    pub(crate) async fn ensure_connected(&self, incarnation: u64) {
+        if self.lock().cut_off == Some(incarnation) {
             pending::<()>().await;
         }
     }
 
     /// Whether an incarnation runs.
     pub(crate) fn is_alive(&self) -> bool {
-        self.0.alive.borrow().is_some()
+        !self.0.alive.borrow().is_empty()
     }
 
     /// Counts a change at the API server or a provider.
@@ -186,10 +264,15 @@ impl CallLog {
         self.0.changed.subscribe()
     }
 
-    /// Resolves when the running incarnation ends.
+    /// The writes to providers: who sent them, and when.
+    pub(crate) fn sent(&self) -> Vec<(u64, Instant, String)> {
+        self.lock().sent.clone()
+    }
+
+    /// Resolves when no incarnation runs any more.
     pub(crate) async fn ended(&self) {
         let mut alive = self.0.alive.subscribe();
-        let _ = alive.wait_for(Option::is_none).await;
+        let _ = alive.wait_for(BTreeSet::is_empty).await;
     }
 
     /// The whole log, for the message of a failed assertion.
@@ -197,10 +280,17 @@ impl CallLog {
         self.lock().lines.clone()
     }
 
-    fn enter(&self, line: &str, effect: Effect) -> Option<Variant> {
+    fn enter(&self, incarnation: u64, line: &str, effect: Effect) -> Option<Variant> {
         let mut state = self.lock();
-        state.lines.push(line.to_owned());
-        let counted = state.counted.as_mut()?;
+        let is_counted = state.counts.is_none_or(|counts| counts == incarnation);
+        let whose = if is_counted { "" } else { "the other: " };
+        state.lines.push(format!("{whose}{line}"));
+        if effect == Effect::Send {
+            state
+                .sent
+                .push((incarnation, Instant::now(), line.to_owned()));
+        }
+        let counted = state.counted.as_mut().filter(|_| is_counted)?;
         counted.push(effect);
         let number = counted.len();
         let crash = *state.crashes.front().filter(|crash| crash.call == number)?;
@@ -208,14 +298,26 @@ impl CallLog {
         Some(crash.variant)
     }
 
-    async fn crash<T>(&self, line: &str) -> T {
-        {
-            let mut state = self.lock();
-            state.lines.push(format!("-- crash at {line}"));
-            state.counted = Some(Vec::new());
-        }
-        self.end_incarnation();
+    async fn crash<T>(&self, incarnation: u64, line: &str) -> T {
+        self.note(format!("-- crash at {line}"));
+        self.lock().counted = Some(Vec::new());
+        self.end_incarnation(incarnation);
         pending().await
+    }
+
+    fn stop(&self, incarnation: u64, line: &str) {
+        self.note(format!("-- stopped at {line}"));
+        self.lock().stopped = Some((incarnation, Instant::now() + STOPPED));
+    }
+
+    fn cut_off(&self, incarnation: u64, line: &str) {
+        self.note(format!("-- cut off at {line}"));
+        self.lock().cut_off = Some(incarnation);
+    }
+
+    /// Notes something that happens beside the calls.
+    pub(crate) fn note(&self, line: String) {
+        self.lock().lines.push(line);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -42,6 +42,7 @@ mod set_back_statuses;
 mod stale_cache;
 mod status_write_failures;
 mod store;
+mod takeovers;
 mod tenant_isolation;
 mod undecodable;
 mod unfinished_sets;

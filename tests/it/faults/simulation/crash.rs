@@ -87,6 +87,7 @@ impl Matrix {
             policy,
             workload: workload.clone(),
             crashes: crashes.to_vec(),
+            has_standby: false,
         };
         let (before, undisturbed) = (self.plans, plan(&[]));
         if self

@@ -112,7 +112,7 @@ impl Neighbours {
     }
 
     async fn end(self) {
-        self.call_log.end_incarnation();
+        self.call_log.end_incarnations();
         self.process.abort();
         let _ = self.process.await;
     }

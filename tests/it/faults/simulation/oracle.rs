@@ -63,8 +63,8 @@ fn plain(value: &Value) -> Value {
     match value {
         Value::Object(fields) => fields
             .iter()
-            // Another history has other repairs.
-            .filter(|(name, _)| *name != "drift")
+            // Another history has other repairs, and other writers.
+            .filter(|(name, _)| !["drift", "writer"].contains(&name.as_str()))
             .map(|(name, value)| {
                 let is_moving = MOVING.contains(&name.as_str());
                 let value = if is_moving { true.into() } else { plain(value) };
@@ -237,7 +237,7 @@ fn too_many(counts: &Counts, reference: &Counts, plan: &Plan) -> Vec<String> {
     let late = plan
         .crashes
         .iter()
-        .filter(|crash| crash.variant == Variant::Late);
+        .filter(|crash| matches!(crash.variant, Variant::Late | Variant::Stopped));
     let is_unrecorded =
         plan.policy == Policy::Retain && plan.workload.conflict == Conflict::Overwrite;
     let is_confirmed = !plan.crashes.is_empty() && is_unrecorded && plan.target.is_blind();

@@ -18,6 +18,8 @@ pub(super) struct Plan {
     pub(super) policy: Policy,
     pub(super) workload: Workload,
     pub(super) crashes: Vec<Crash>,
+    /// Whether a second process stands by, and takes over when the first one is gone.
+    pub(super) has_standby: bool,
 }
 
 /// What came of it.
@@ -61,6 +63,7 @@ impl Plan {
 
     async fn play(&self) -> Run {
         let (mut world, mut faults) = (World::new(self.target), Vec::new());
+        world.has_standby = self.has_standby;
         self.perform(&mut world, self.workload.setup(), &mut faults)
             .await;
         self.perform(&mut world, &[Step::Settle], &mut faults).await;
@@ -71,6 +74,7 @@ impl Plan {
         let calls = world.call_log.calls();
         let end = oracle::state(&world);
         faults.extend(world.rest(self.policy, REST).await);
+        faults.extend(world.calls_without_lease());
         let (pending_crashes, lines) = (world.call_log.pending_crashes(), world.call_log.lines());
         let counts = world.remote.counts();
         world.down().await;

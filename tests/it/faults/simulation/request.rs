@@ -109,7 +109,8 @@ enum Rest<'a> {
 fn route<'a>(path: &'a [&'a str]) -> Option<(Resource, Rest<'a>)> {
     let (["api", "v1", rest @ ..]
     | ["apis", "providersecrets.dev", "v1alpha1", rest @ ..]
-    | ["apis", "events.k8s.io", "v1", rest @ ..]) = path
+    | ["apis", "events.k8s.io", "v1", rest @ ..]
+    | ["apis", "coordination.k8s.io", "v1", rest @ ..]) = path
     else {
         return None;
     };
@@ -117,6 +118,7 @@ fn route<'a>(path: &'a [&'a str]) -> Option<(Resource, Rest<'a>)> {
         ("api", "v1", "secrets") => Some(Resource::Secrets),
         ("apis", "providersecrets.dev", "providersecrets") => Some(Resource::ProviderSecrets),
         ("apis", "events.k8s.io", "events") => Some(Resource::Events),
+        ("apis", "coordination.k8s.io", "leases") => Some(Resource::Leases),
         _ => None,
     };
     match rest {

@@ -26,6 +26,7 @@ pub(crate) enum Resource {
     Secrets,
     Namespaces,
     Events,
+    Leases,
 }
 
 /// The name of an object of a resource in a namespace; that of a namespace is without one.
@@ -38,6 +39,7 @@ pub(super) struct Change {
     pub(super) resource: Resource,
     pub(super) kind: &'static str,
     pub(super) object: Value,
+    at: Instant,
 }
 
 /// The part of an object that a write is about.
@@ -210,7 +212,23 @@ impl Store {
         let is_next = |change: &&Change| {
             change.resource == resource && change.version > version && change.version <= last
         };
-        Ok(state.history.iter().find(is_next).cloned())
+        // In the order of their versions.
+        let first = state
+            .history
+            .partition_point(|change| change.version <= version);
+        Ok(state.history[first..].iter().find(is_next).cloned())
+    }
+
+    /// What became of the objects of a resource, and when.
+    pub(super) fn history(&self, resource: Resource) -> Vec<(Instant, Value)> {
+        let state = self.lock();
+        let changes = state
+            .history
+            .iter()
+            .filter(|change| change.resource == resource);
+        changes
+            .map(|change| (change.at, change.object.clone()))
+            .collect()
     }
 
     /// A signal for each change, and for each release of what was held.
@@ -265,6 +283,7 @@ impl Store {
             resource,
             kind,
             object: object.clone(),
+            at: Instant::now(),
         });
         self.changed.send_modify(|count| *count += 1);
         object

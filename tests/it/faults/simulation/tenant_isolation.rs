@@ -135,7 +135,7 @@ fn each_of_thousands_of_calls_has_the_key_of_its_tenant_and_never_an_old_one() {
             unknown.filter(|request| request.account.is_none()).count(),
             0
         );
-        call_log.end_incarnation();
+        call_log.end_incarnations();
         process.abort();
     });
 }

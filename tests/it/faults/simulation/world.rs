@@ -1,6 +1,7 @@
 //! The world of one run: an API server, a provider account, and at most one running incarnation of the operator.
 
 mod observed;
+mod replicas;
 mod user;
 
 use std::{
@@ -56,7 +57,9 @@ pub(super) struct World {
     /// How often the operator compares its watches with their collections: seldom, because each run
     /// would pay for it.
     pub(super) watch_check: Duration,
-    process: Option<JoinHandle<()>>,
+    processes: Vec<JoinHandle<()>>,
+    /// Whether there are two processes, of which one leads by the lease.
+    pub(super) has_standby: bool,
     /// Whether an operator has run here.
     has_run: bool,
 }
@@ -85,6 +88,16 @@ pub(super) fn operate(
     watch_check: Duration,
     leadership: Leadership,
 ) -> JoinHandle<()> {
+    tokio::spawn(operator(client, transport, watch_check, leadership))
+}
+
+/// What an operator does until it is dropped.
+fn operator(
+    client: Client,
+    transport: Transport,
+    watch_check: Duration,
+    leadership: Leadership,
+) -> impl Future<Output = ()> {
     let metrics = Metrics::default();
     let http = Http::new(transport, metrics.clone(), leadership.clone());
     let settings = Settings {
@@ -100,11 +113,11 @@ pub(super) fn operate(
         reporter: "simulation".to_owned(),
         leadership,
     };
-    tokio::spawn(async move {
+    async move {
         let (health, stop) = (Health::default(), pending());
         let ended = controller::run(client, http, settings, metrics, health, stop).await;
         assert_eq!(ended, Ok(()), "the controller ended by itself");
-    })
+    }
 }
 
 impl World {
@@ -130,7 +143,8 @@ impl World {
             account,
             foreign: RefCell::default(),
             watch_check: NEVER,
-            process: None,
+            processes: Vec::new(),
+            has_standby: false,
             has_run: false,
         };
         world.store.create_namespace(NAMESPACE);
@@ -141,7 +155,11 @@ impl World {
 
     /// Starts an incarnation of the operator, with empty memory.
     pub(super) fn up(&mut self) {
-        if self.process.is_some() {
+        if !self.processes.is_empty() {
+            return;
+        }
+        if self.has_standby {
+            self.start_replicas();
             return;
         }
         let incarnation = self.call_log.start_incarnation();
@@ -153,7 +171,8 @@ impl World {
         } else {
             Leadership::unopposed()
         };
-        self.process = Some(operate(client, transport, self.watch_check, leadership));
+        let process = operate(client, transport, self.watch_check, leadership);
+        self.processes.push(process);
     }
 
     /// A client in place of the operator.
@@ -167,8 +186,8 @@ impl World {
 
     /// Ends the running incarnation, whatever it does.
     pub(super) async fn down(&mut self) {
-        self.call_log.end_incarnation();
-        if let Some(process) = self.process.take() {
+        self.call_log.end_incarnations();
+        for process in self.processes.drain(..) {
             process.abort();
             let _ = process.await;
             // Its reconciles are tasks, which end after it.
@@ -190,7 +209,7 @@ impl World {
             }
             Ended::Quiet
         };
-        if self.process.is_none() {
+        if self.processes.is_empty() {
             return quiet.await;
         }
         let ended = tokio::select! {
