@@ -4,7 +4,7 @@
 //! polls for an expected call instead of looking once.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +21,9 @@ omitStages: [RequestReceived]
 rules:
 - level: Metadata
 ";
+
+/// Longer than any line, in bytes.
+const LONGEST: u64 = 64 * 1024;
 
 /// How far a call had come when its event was written.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq)]
@@ -136,19 +139,41 @@ impl Log {
     /// Every event so far. The last line may be half written, and then counts later.
     pub(crate) fn events(&self) -> Result<Vec<Arc<AuditEvent>>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { length, events } = &mut *known;
+        *length = self.read(*length, |event| events.push(Arc::new(event)))?;
+        Ok(known.events.clone())
+    }
+
+    /// The position after the last whole line.
+    pub(crate) fn end(&self) -> Result<u64> {
         let failed = || Error::io(format!("read the audit log {}", self.path.display()));
         let mut file = File::open(&self.path).map_err(failed())?;
-        file.seek(SeekFrom::Start(known.length)).map_err(failed())?;
+        let length = file.seek(SeekFrom::End(0)).map_err(failed())?;
+        let start = length.saturating_sub(LONGEST);
+        file.seek(SeekFrom::Start(start)).map_err(failed())?;
+        let mut tail = Vec::new();
+        file.take(length - start)
+            .read_to_end(&mut tail)
+            .map_err(failed())?;
+        let end = tail.iter().rposition(|byte| *byte == b'\n');
+        Ok(start + end.map_or(0, |end| end as u64 + 1))
+    }
+
+    /// Hands out the events after a position of the file, in bytes, and returns the position after the last of them.
+    pub(crate) fn read(&self, position: u64, mut each: impl FnMut(AuditEvent)) -> Result<u64> {
+        let failed = || Error::io(format!("read the audit log {}", self.path.display()));
+        let mut file = File::open(&self.path).map_err(failed())?;
+        file.seek(SeekFrom::Start(position)).map_err(failed())?;
         let mut news = BufReader::new(file);
-        let mut line = Vec::new();
+        let (mut line, mut position) = (Vec::new(), position);
         loop {
             line.clear();
             let length = news.read_until(b'\n', &mut line).map_err(failed())?;
             if !line.ends_with(b"\n") {
-                return Ok(known.events.clone());
+                return Ok(position);
             }
-            known.events.push(Arc::new(parse(&line)?));
-            known.length += u64::try_from(length).unwrap_or(u64::MAX);
+            each(parse(&line)?);
+            position += u64::try_from(length).unwrap_or(u64::MAX);
         }
     }
 }
@@ -205,8 +230,14 @@ mod tests {
         assert_eq!(events[0].stage, AuditStage::ResponseStarted);
         assert_eq!(events[0].code, 200);
         assert_eq!(events[0].request_received.subsec_microsecond(), 678_901);
+        let end = log.end().unwrap();
+        assert_eq!(end, WATCH.len() as u64 + 1);
         std::fs::write(&path, format!("{WATCH}\n{WATCH}\n")).unwrap();
         assert_eq!(log.events().unwrap(), [&*events, &*events].concat());
+        let mut later = Vec::new();
+        let position = log.read(end, |event| later.push(event)).unwrap();
+        assert_eq!(later, [(*events[0]).clone()]);
+        assert_eq!(position, log.end().unwrap());
     }
 
     #[test]

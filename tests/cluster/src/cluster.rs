@@ -200,6 +200,17 @@ impl Cluster {
         self.audit_log.events()
     }
 
+    /// The position in the record after the calls so far, for [`Self::read_audit`].
+    pub fn audit_end(&self) -> Result<u64> {
+        self.audit_log.end()
+    }
+
+    /// Hands out the calls that were recorded after a position and returns the next one. Keeps none of them, so that a
+    /// benchmark can count millions.
+    pub fn read_audit(&self, position: u64, each: impl FnMut(AuditEvent)) -> Result<u64> {
+        self.audit_log.read(position, each)
+    }
+
     /// Waits until the recorded calls satisfy `enough`, and returns them.
     ///
     /// The API server records a call after its client has the answer.

@@ -170,6 +170,21 @@ impl Log {
             .collect()
     }
 
+    /// The sequence of the newest exchange; 0 before the first.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.lock().sequence
+    }
+
+    /// The kept exchanges after this sequence, oldest first; older ones are not even looked at.
+    pub(crate) fn since(&self, sequence: u64) -> Vec<Exchange> {
+        let ring = self.lock();
+        let newer = usize::try_from(ring.sequence.saturating_sub(sequence)).unwrap_or(usize::MAX);
+        let skipped = ring.entries.len().saturating_sub(newer);
+        let entries: Vec<_> = ring.entries.range(skipped..).map(Arc::clone).collect();
+        drop(ring);
+        entries.iter().map(|entry| entry.snapshot()).collect()
+    }
+
     /// As `select`, for one account; others are not even copied.
     pub(crate) fn of_account(&self, provider: Provider, account: &str) -> Vec<Exchange> {
         let belongs = |exchange: &Exchange| {

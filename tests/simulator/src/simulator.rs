@@ -114,6 +114,16 @@ impl Simulator {
         self.0.log.select(Exchange::is_write)
     }
 
+    /// The sequence of the newest request; 0 before the first.
+    pub fn last_sequence(&self) -> u64 {
+        self.0.log.last_sequence()
+    }
+
+    /// The requests after this sequence that the log still keeps, oldest first. Costs nothing for the older ones.
+    pub fn requests_since(&self, sequence: u64) -> Vec<Exchange> {
+        self.0.log.since(sequence)
+    }
+
     /// How many requests the log no longer keeps.
     pub fn dropped_requests(&self) -> u64 {
         self.0.log.dropped()

@@ -55,6 +55,12 @@ async fn the_log_is_bounded_and_counts_what_it_drops() {
     for _ in 0..5 {
         client.send("GET /v1/secrets", NONE).await;
     }
+    assert_eq!(simulator.last_sequence(), 5);
+    for (sequence, expected) in [(0, vec![3, 4, 5]), (3, vec![4, 5]), (5, vec![])] {
+        let later = simulator.requests_since(sequence);
+        let sequences: Vec<_> = later.iter().map(|exchange| exchange.sequence).collect();
+        assert_eq!(sequences, expected);
+    }
     let sequences: Vec<_> = simulator
         .requests()
         .iter()
