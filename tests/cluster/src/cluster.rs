@@ -2,6 +2,7 @@
 
 mod access;
 mod builder;
+mod data_store;
 mod lifecycle;
 
 use std::fs::DirBuilder;
@@ -53,9 +54,16 @@ pub struct Cluster {
 /// An etcd of our own, and the ports that it must not lose.
 #[derive(Debug)]
 struct Etcd {
-    process: Guarded,
+    process: Mutex<Arc<Guarded>>,
     client: Port,
-    _peer: Port,
+    peer: Port,
+    flags: Vec<String>,
+}
+
+impl Etcd {
+    fn process(&self) -> Arc<Guarded> {
+        Arc::clone(&self.process.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The kube-controller-manager, and what it was started with.
@@ -82,6 +90,7 @@ impl Cluster {
             controllers,
             etcd,
             api_server_flags,
+            etcd_flags,
         } = builder;
         // Before anything runs, because this may compile for minutes.
         let etcd_program = match etcd {
@@ -107,12 +116,13 @@ impl Cluster {
         let own_etcd = match etcd_program {
             Some(program) => {
                 let (client, peer) = (Port::reserve()?, Port::reserve()?);
-                let program = servers::etcd(&program, &files, &client, &peer);
+                let program = servers::etcd(&program, &files, &client, &peer, etcd_flags);
                 let process = Guarded::spawn_under(&watchdog, program, &files.path("etcd.log"))?;
                 Some(Etcd {
-                    process,
+                    process: Mutex::new(Arc::new(process)),
                     client,
-                    _peer: peer,
+                    peer,
+                    flags: etcd_flags.clone(),
                 })
             }
             None => None,
@@ -184,15 +194,12 @@ impl Cluster {
     /// The processes of this cluster by name, such as `("etcd", 4711)`.
     pub fn processes(&self) -> Vec<(String, u32)> {
         let controllers = self.lock_controllers().process.clone();
-        let servers = [self.lock_api_server().clone(), controllers]
-            .into_iter()
-            .flatten();
-        let servers = servers.map(|process| (process.name().to_owned(), process.id()));
-        let etcd = self
-            .etcd
-            .iter()
-            .map(|Etcd { process, .. }| (process.name().to_owned(), process.id()));
-        etcd.chain(servers).collect()
+        let etcd = self.etcd.as_ref().map(Etcd::process);
+        let servers = [etcd, self.lock_api_server().clone(), controllers];
+        let servers = servers.into_iter().flatten();
+        servers
+            .map(|process| (process.name().to_owned(), process.id()))
+            .collect()
     }
 
     /// Every call that the API server has recorded so far, in the order of their completion.

@@ -40,14 +40,16 @@ struct Name(Tool);
 
 impl ValueEnum for Name {
     fn value_variants<'a>() -> &'a [Self] {
-        const NAMES: [Name; 5] = {
-            let [first, second, third, fourth, fifth] = Tool::ALL;
+        const NAMES: [Name; 7] = {
+            let [first, second, third, fourth, fifth, sixth, seventh] = Tool::ALL;
             [
                 Name(first),
                 Name(second),
                 Name(third),
                 Name(fourth),
                 Name(fifth),
+                Name(sixth),
+                Name(seventh),
             ]
         };
         &NAMES

@@ -64,17 +64,28 @@ impl Files {
     }
 }
 
+/// Where etcd keeps its data.
+pub(crate) fn etcd_data(files: &Files) -> PathBuf {
+    files.path("etcd")
+}
+
 /// Where etcd serves.
 pub(crate) fn etcd_url(port: &Port) -> String {
     format!("http://127.0.0.1:{}", port.number())
 }
 
 /// etcd, without waiting for the disk: its data need not survive the machine.
-pub(crate) fn etcd(path: &Path, files: &Files, client: &Port, peer: &Port) -> Program {
+pub(crate) fn etcd(
+    path: &Path,
+    files: &Files,
+    client: &Port,
+    peer: &Port,
+    flags: &[String],
+) -> Program {
     let (client, peer) = (etcd_url(client), etcd_url(peer));
     Program::new(path)
         .arg("--data-dir")
-        .arg(files.path("etcd"))
+        .arg(etcd_data(files))
         .arg(format!("--listen-client-urls={client}"))
         .arg(format!("--advertise-client-urls={client}"))
         .arg(format!("--listen-peer-urls={peer}"))
@@ -84,6 +95,7 @@ pub(crate) fn etcd(path: &Path, files: &Files, client: &Port, peer: &Port) -> Pr
         // The only member elects itself; waiting for others would cost a second. With each
         // heartbeat it wakes up, and many clusters do nothing side by side.
         .args(["--heartbeat-interval=50", "--election-timeout=250"])
+        .args(flags)
         .env_clear()
 }
 

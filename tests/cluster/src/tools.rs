@@ -26,16 +26,22 @@ pub enum Tool {
     Kubectl,
     /// The chart installer.
     Helm,
+    /// The command line of the database.
+    Etcdctl,
+    /// What works on the files of the database.
+    Etcdutl,
 }
 
 impl Tool {
     /// Every tool, those that each cluster needs first.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
         Self::KubeControllerManager,
         Self::Helm,
+        Self::Etcdctl,
+        Self::Etcdutl,
     ];
 
     /// The file name of the program.
@@ -46,6 +52,8 @@ impl Tool {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
+            Self::Etcdctl => "etcdctl",
+            Self::Etcdutl => "etcdutl",
         }
     }
 
@@ -61,6 +69,7 @@ impl Tool {
                 &module::KUBERNETES
             }
             Self::Helm => &module::HELM,
+            Self::Etcdctl | Self::Etcdutl => &module::ETCD_TOOLS,
         }
     }
 
@@ -71,6 +80,8 @@ impl Tool {
             Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
             Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
+            Self::Etcdctl => "go.etcd.io/etcd/etcdctl/v3",
+            Self::Etcdutl => "go.etcd.io/etcd/etcdutl/v3",
         }
     }
 }

@@ -18,6 +18,7 @@ pub struct Builder {
     pub(super) controllers: Vec<String>,
     pub(super) etcd: Option<String>,
     pub(super) api_server_flags: Vec<String>,
+    pub(super) etcd_flags: Vec<String>,
 }
 
 impl Builder {
@@ -27,6 +28,7 @@ impl Builder {
             controllers: Vec::new(),
             etcd: None,
             api_server_flags: Vec::new(),
+            etcd_flags: Vec::new(),
         }
     }
 
@@ -54,6 +56,12 @@ impl Builder {
     /// Adds a flag to the command line of kube-apiserver.
     pub fn api_server_flag(mut self, flag: impl Into<String>) -> Self {
         self.api_server_flags.push(flag.into());
+        self
+    }
+
+    /// Adds a flag to the command line of the own etcd.
+    pub fn etcd_flag(mut self, flag: impl Into<String>) -> Self {
+        self.etcd_flags.push(flag.into());
         self
     }
 

@@ -8,7 +8,7 @@ use http::Request;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::{Api, Client};
 
-use super::{Cluster, Controllers, client, config};
+use super::{Cluster, Controllers, Etcd, client, config};
 use crate::credentials::{Kubeconfig, random_word};
 use crate::error::{Error, Result};
 use crate::process::{Guarded, POLL, Program};
@@ -139,7 +139,8 @@ impl Cluster {
         let end = Instant::now() + READY_DEADLINE;
         let mut probe = None;
         loop {
-            for server in self.etcd.iter().map(|etcd| &etcd.process).chain([process]) {
+            let etcd = self.etcd.as_ref().map(Etcd::process);
+            for server in etcd.as_deref().into_iter().chain([process]) {
                 if let Some(status) = server.try_wait()? {
                     return Err(server.ended(status));
                 }
@@ -149,11 +150,7 @@ impl Cluster {
                 Err(error) => error.to_string(),
             };
             if Instant::now() >= end {
-                let etcd = self
-                    .etcd
-                    .as_ref()
-                    .map(|etcd| etcd.process.log_tail())
-                    .unwrap_or_default();
+                let etcd = etcd.map(|etcd| etcd.log_tail()).unwrap_or_default();
                 return Err(Error::Deadline {
                     name: process.name().to_owned(),
                     state: "ready".to_owned(),
@@ -231,7 +228,7 @@ impl Cluster {
     }
 }
 
-async fn stop(process: &Guarded) -> Result<()> {
+pub(super) async fn stop(process: &Guarded) -> Result<()> {
     if process.try_wait()?.is_none() {
         // A stopped process does not see SIGTERM. It may have ended just now.
         let _ = process.resume();

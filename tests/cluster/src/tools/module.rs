@@ -42,6 +42,16 @@ pub(super) const ETCD: Module = Module {
     version_variables: &[],
 };
 
+/// A module of its own, so that etcd is not compiled anew for tools that few need.
+pub(super) const ETCD_TOOLS: Module = Module {
+    name: "etcd-tools",
+    path: "go.etcd.io/etcd/etcdctl/v3",
+    go_mod: include_str!("../../go/etcd-tools/go.mod"),
+    go_sum: include_str!("../../go/etcd-tools/go.sum"),
+    version_packages: &[],
+    version_variables: &[],
+};
+
 pub(super) const HELM: Module = Module {
     name: "helm",
     path: "helm.sh/helm/v4",
@@ -121,6 +131,7 @@ mod tests {
     fn versions_come_from_the_module_files() {
         assert_eq!(KUBERNETES.version(), "v1.36.3");
         assert_eq!(ETCD.version(), "v3.6.8");
+        assert_eq!(ETCD_TOOLS.version(), ETCD.version());
         assert_eq!(HELM.version(), "v4.3.1");
         assert_eq!(KUBERNETES.go_version(), "1.26.0");
     }

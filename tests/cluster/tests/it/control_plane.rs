@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cluster::{Cluster, Error};
 use k8s_openapi::api::core::v1::{Namespace, Service};
-use kube::api::{Api, DeleteParams};
+use kube::api::{Api, DeleteParams, ListParams};
 
 use crate::support::{DEADLINE, create_namespace, eventually, is_running, shared};
 
@@ -189,4 +189,23 @@ async fn a_flag_that_does_not_exist_is_named_in_the_error() {
         "{error}"
     );
     assert!(error.contains("unknown flag: --nonsense"), "{error}");
+}
+
+#[tokio::test]
+async fn a_restored_snapshot_has_what_was_there_when_it_was_saved() {
+    let cluster = Cluster::start().await.unwrap();
+    for bump in [None, Some(1_000_000)] {
+        let names = ["before", "after"].map(|name| format!("{name}-{}", bump.unwrap_or(0)));
+        create_namespace(&cluster, &names[0]).await;
+        let snapshot = cluster.directory().join(&names[0]);
+        cluster.save_snapshot(&snapshot).await.unwrap();
+        create_namespace(&cluster, &names[1]).await;
+        cluster.restore_snapshot(&snapshot, bump).await.unwrap();
+        let api = Api::<Namespace>::all(cluster.client());
+        api.get(&names[0]).await.unwrap();
+        assert!(api.get_opt(&names[1]).await.unwrap().is_none(), "{bump:?}");
+        let list = api.list(&ListParams::default()).await.unwrap();
+        let version: u64 = list.metadata.resource_version.unwrap().parse().unwrap();
+        assert_eq!(version > 1_000_000, bump.is_some(), "{version}");
+    }
 }
