@@ -85,10 +85,17 @@ programs:
 	$(need-rust)
 	$(need-go)
 
+# Objects; ONLY names scenarios, with commas between them.
+N ?= 1000
+ONLY ?=
+JSON ?= target/bench-$(N).json
+
 .PHONY: bench
-bench: programs ## Measure rotation, rest and restart with 1,000 objects, on the release build
+bench: programs ## Measure speed and cost of the release build: N=1000 objects, ONLY=rotation,rest
 	@$(CARGO) build --locked --release --bin provider-secrets
-	@$(CARGO) test --quiet --locked --bench scale -- --binary target/release/provider-secrets
+	@$(CARGO) test --quiet --locked --profile harness --bench scale -- --binary target/release/provider-secrets \
+	  --objects '$(N)' $(if $(ONLY),--only '$(ONLY)') --json '$(JSON)' \
+	  --commit "$$(git describe --always --dirty --abbrev=7 --exclude='*' 2>/dev/null || echo unknown)"
 
 # Without a key of a provider nothing is checked there, which is said and is no failure.
 PROVIDER ?= baseten primeintellect pipecat braintrust

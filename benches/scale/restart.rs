@@ -1,0 +1,40 @@
+//! The operator ends by SIGTERM and starts again, with everything synced.
+
+use std::time::Instant;
+
+use super::support::{Bench, FLAGS, Figure, Meter, PATIENCE, wait};
+
+/// Until it is ready, and until it has looked at every object.
+pub(crate) async fn measure(bench: &mut Bench) {
+    let stopping = Instant::now();
+    bench.env.operator.terminate().await;
+    let stopped = stopping.elapsed().as_secs_f64();
+    let count = bench.population.count;
+    let meter = Meter::start(&bench.env).await;
+    let started = Instant::now();
+    let ready = bench.start_operator(&FLAGS).await;
+    wait("every object was looked at", PATIENCE, async || {
+        let looked_at = bench.counter("reconcile_total{result=\"unchanged\"}").await;
+        (looked_at >= count)
+            .then_some(())
+            .ok_or_else(|| format!("{looked_at} of {count}"))
+    })
+    .await;
+    let looked_at = started.elapsed().as_secs_f64();
+    let cost = meter.end(&bench.env).await;
+    let figures = vec![
+        Figure::new("stopped", stopped, "s"),
+        Figure::new("ready", ready, "s"),
+        Figure::new("all looked at", looked_at, "s"),
+        Figure::count(
+            "provider calls",
+            cost.provider(true) + cost.provider(false),
+            "",
+        ),
+        Figure::count("Kubernetes writes", cost.kubernetes_writes(), ""),
+        Figure::count("Secret reads", cost.secret_reads(), ""),
+    ];
+    bench
+        .report
+        .add("restart", (count, "object"), figures, Some(cost));
+}
