@@ -16,6 +16,7 @@ mod it {
 
 mod scale {
     pub(crate) mod cold_start;
+    pub(crate) mod new_object;
     pub(crate) mod rest;
     pub(crate) mod restart;
     pub(crate) mod rotation;
@@ -28,7 +29,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 use it::harness::{operator, run};
 use scale::{
-    cold_start, rest, restart, rotation,
+    cold_start, new_object, rest, restart, rotation,
     support::{Bench, Report},
     throttled_account,
 };
@@ -67,6 +68,7 @@ enum Scenario {
     /// Runs before every other that has N objects, because it makes them.
     ColdStart,
     Restart,
+    NewObject,
     Rotation,
     ThrottledAccount,
     Rest,
@@ -78,6 +80,7 @@ impl Scenario {
         match self {
             Self::ColdStart => {}
             Self::Restart => restart::measure(bench).await,
+            Self::NewObject => new_object::measure(bench).await,
             Self::Rotation => rotation::measure(bench).await,
             Self::ThrottledAccount => throttled_account::measure(bench).await,
             Self::Rest => rest::measure(bench).await,

@@ -14,11 +14,11 @@ use cluster::Cluster;
 use tokio::time::Instant;
 
 pub(crate) use self::{
-    arrivals::Arrivals,
+    arrivals::{Arrivals, arrival},
     latency::Latencies,
     machine::Machine,
     meter::{Cost, Meter},
-    population::{INTERVAL, Population, in_parallel, milliseconds, value},
+    population::{INTERVAL, Population, Tenant, in_parallel, milliseconds, one_entry, value},
     process::memory,
     report::{Figure, Report, say},
 };
