@@ -15,6 +15,7 @@ mod it {
 }
 
 mod scale {
+    pub(crate) mod burst;
     pub(crate) mod cold_start;
     pub(crate) mod new_object;
     pub(crate) mod rest;
@@ -29,7 +30,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 use it::harness::{operator, run};
 use scale::{
-    cold_start, new_object, rest, restart, rotation,
+    burst, cold_start, new_object, rest, restart, rotation,
     support::{Bench, Report},
     throttled_account,
 };
@@ -71,6 +72,7 @@ enum Scenario {
     NewObject,
     Rotation,
     ThrottledAccount,
+    Burst,
     Rest,
 }
 
@@ -83,6 +85,7 @@ impl Scenario {
             Self::NewObject => new_object::measure(bench).await,
             Self::Rotation => rotation::measure(bench).await,
             Self::ThrottledAccount => throttled_account::measure(bench).await,
+            Self::Burst => burst::measure(bench).await,
             Self::Rest => rest::measure(bench).await,
         }
     }
