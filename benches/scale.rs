@@ -21,6 +21,7 @@ mod scale {
     pub(crate) mod rest;
     pub(crate) mod restart;
     pub(crate) mod rotation;
+    pub(crate) mod shared_secret;
     pub(crate) mod support;
     pub(crate) mod throttled_account;
 }
@@ -30,7 +31,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 use it::harness::{operator, run};
 use scale::{
-    burst, cold_start, new_object, rest, restart, rotation,
+    burst, cold_start, new_object, rest, restart, rotation, shared_secret,
     support::{Bench, Report},
     throttled_account,
 };
@@ -73,6 +74,7 @@ enum Scenario {
     Rotation,
     ThrottledAccount,
     Burst,
+    SharedSecret,
     Rest,
 }
 
@@ -86,6 +88,7 @@ impl Scenario {
             Self::Rotation => rotation::measure(bench).await,
             Self::ThrottledAccount => throttled_account::measure(bench).await,
             Self::Burst => burst::measure(bench).await,
+            Self::SharedSecret => shared_secret::measure(bench).await,
             Self::Rest => rest::measure(bench).await,
         }
     }
