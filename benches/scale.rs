@@ -17,6 +17,7 @@ mod it {
 mod scale {
     pub(crate) mod burst;
     pub(crate) mod cold_start;
+    pub(crate) mod many_entries;
     pub(crate) mod new_object;
     pub(crate) mod rest;
     pub(crate) mod restart;
@@ -31,7 +32,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 use it::harness::{operator, run};
 use scale::{
-    burst, cold_start, new_object, rest, restart, rotation, shared_secret,
+    burst, cold_start, many_entries, new_object, rest, restart, rotation, shared_secret,
     support::{Bench, Report},
     throttled_account,
 };
@@ -75,6 +76,7 @@ enum Scenario {
     ThrottledAccount,
     Burst,
     SharedSecret,
+    ManyEntries,
     Rest,
 }
 
@@ -89,6 +91,7 @@ impl Scenario {
             Self::ThrottledAccount => throttled_account::measure(bench).await,
             Self::Burst => burst::measure(bench).await,
             Self::SharedSecret => shared_secret::measure(bench).await,
+            Self::ManyEntries => many_entries::measure(bench).await,
             Self::Rest => rest::measure(bench).await,
         }
     }
