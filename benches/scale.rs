@@ -17,6 +17,7 @@ mod it {
 mod scale {
     pub(crate) mod burst;
     pub(crate) mod cold_start;
+    pub(crate) mod hot_source;
     pub(crate) mod many_entries;
     pub(crate) mod new_object;
     pub(crate) mod rest;
@@ -32,7 +33,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 use it::harness::{operator, run};
 use scale::{
-    burst, cold_start, many_entries, new_object, rest, restart, rotation, shared_secret,
+    burst, cold_start, hot_source, many_entries, new_object, rest, restart, rotation,
+    shared_secret,
     support::{Bench, Report},
     throttled_account,
 };
@@ -77,6 +79,7 @@ enum Scenario {
     Burst,
     SharedSecret,
     ManyEntries,
+    HotSource,
     Rest,
 }
 
@@ -92,6 +95,7 @@ impl Scenario {
             Self::Burst => burst::measure(bench).await,
             Self::SharedSecret => shared_secret::measure(bench).await,
             Self::ManyEntries => many_entries::measure(bench).await,
+            Self::HotSource => hot_source::measure(bench).await,
             Self::Rest => rest::measure(bench).await,
         }
     }
