@@ -17,6 +17,7 @@ mod it {
 mod scale {
     pub(crate) mod burst;
     pub(crate) mod cold_start;
+    pub(crate) mod heavy_neighbours;
     pub(crate) mod hot_source;
     pub(crate) mod many_entries;
     pub(crate) mod new_object;
@@ -33,8 +34,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 use it::harness::{operator, run};
 use scale::{
-    burst, cold_start, hot_source, many_entries, new_object, rest, restart, rotation,
-    shared_secret,
+    burst, cold_start, heavy_neighbours, hot_source, many_entries, new_object, rest, restart,
+    rotation, shared_secret,
     support::{Bench, Report},
     throttled_account,
 };
@@ -80,6 +81,7 @@ enum Scenario {
     SharedSecret,
     ManyEntries,
     HotSource,
+    HeavyNeighbours,
     Rest,
 }
 
@@ -96,6 +98,7 @@ impl Scenario {
             Self::SharedSecret => shared_secret::measure(bench).await,
             Self::ManyEntries => many_entries::measure(bench).await,
             Self::HotSource => hot_source::measure(bench).await,
+            Self::HeavyNeighbours => heavy_neighbours::measure(bench).await,
             Self::Rest => rest::measure(bench).await,
         }
     }

@@ -18,7 +18,9 @@ pub(crate) use self::{
     latency::Latencies,
     machine::Machine,
     meter::{Cost, Meter},
-    population::{INTERVAL, Population, Tenant, in_parallel, milliseconds, one_entry, value},
+    population::{
+        INTERVAL, Population, Tenant, create_namespace, in_parallel, milliseconds, one_entry, value,
+    },
     process::memory,
     report::{Figure, Report, say},
 };
