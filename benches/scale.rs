@@ -24,6 +24,7 @@ mod scale {
     pub(crate) mod rest;
     pub(crate) mod restart;
     pub(crate) mod rotation;
+    pub(crate) mod scrape;
     pub(crate) mod shared_secret;
     pub(crate) mod support;
     pub(crate) mod throttled_account;
@@ -35,7 +36,7 @@ use clap::{Parser, ValueEnum};
 use it::harness::{operator, run};
 use scale::{
     burst, cold_start, heavy_neighbours, hot_source, many_entries, new_object, rest, restart,
-    rotation, shared_secret,
+    rotation, scrape, shared_secret,
     support::{Bench, Report},
     throttled_account,
 };
@@ -82,6 +83,7 @@ enum Scenario {
     ManyEntries,
     HotSource,
     HeavyNeighbours,
+    Scrape,
     Rest,
 }
 
@@ -99,6 +101,7 @@ impl Scenario {
             Self::ManyEntries => many_entries::measure(bench).await,
             Self::HotSource => hot_source::measure(bench).await,
             Self::HeavyNeighbours => heavy_neighbours::measure(bench).await,
+            Self::Scrape => scrape::measure(bench).await,
             Self::Rest => rest::measure(bench).await,
         }
     }
