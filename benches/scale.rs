@@ -19,6 +19,7 @@ mod scale {
     pub(crate) mod cold_start;
     pub(crate) mod heavy_neighbours;
     pub(crate) mod hot_source;
+    pub(crate) mod large_sources;
     pub(crate) mod many_entries;
     pub(crate) mod new_object;
     pub(crate) mod rest;
@@ -35,8 +36,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 use it::harness::{operator, run};
 use scale::{
-    burst, cold_start, heavy_neighbours, hot_source, many_entries, new_object, rest, restart,
-    rotation, scrape, shared_secret,
+    burst, cold_start, heavy_neighbours, hot_source, large_sources, many_entries, new_object, rest,
+    restart, rotation, scrape, shared_secret,
     support::{Bench, Report},
     throttled_account,
 };
@@ -85,13 +86,20 @@ enum Scenario {
     HeavyNeighbours,
     Scrape,
     Rest,
+    /// Its size does not depend on N.
+    LargeSources,
 }
 
 impl Scenario {
+    /// Whether it has the N objects.
+    fn is_populated(self) -> bool {
+        !matches!(self, Self::LargeSources)
+    }
+
     /// Measures one that has the N objects, which the cold start has made.
     async fn measure_populated(self, bench: &mut Bench) {
         match self {
-            Self::ColdStart => {}
+            Self::ColdStart | Self::LargeSources => {}
             Self::Restart => restart::measure(bench).await,
             Self::NewObject => new_object::measure(bench).await,
             Self::Rotation => rotation::measure(bench).await,
@@ -103,6 +111,14 @@ impl Scenario {
             Self::HeavyNeighbours => heavy_neighbours::measure(bench).await,
             Self::Scrape => scrape::measure(bench).await,
             Self::Rest => rest::measure(bench).await,
+        }
+    }
+
+    /// Measures one that has an environment of its own.
+    async fn measure_alone(self, report: &mut Report) {
+        match self {
+            Self::LargeSources => large_sources::measure(report).await,
+            _ => {}
         }
     }
 }
@@ -123,15 +139,24 @@ async fn measure(settings: Settings) {
         json,
         ..
     } = settings;
-    let report = Report::new(commit, objects);
-    let mut bench = Bench::populate(report, objects, Duration::from_secs(rest)).await;
-    cold_start::measure(&mut bench).await;
-    for scenario in Scenario::value_variants() {
-        if only.is_empty() || only.contains(scenario) {
+    let mut report = Report::new(commit, objects);
+    let chosen: Vec<Scenario> = Scenario::value_variants()
+        .iter()
+        .filter(|scenario| only.is_empty() || only.contains(scenario))
+        .copied()
+        .collect();
+    if chosen.iter().any(|scenario| scenario.is_populated()) {
+        let mut bench = Bench::populate(report, objects, Duration::from_secs(rest)).await;
+        cold_start::measure(&mut bench).await;
+        for scenario in &chosen {
             scenario.measure_populated(&mut bench).await;
         }
+        report = bench.report;
+    }
+    for scenario in chosen {
+        scenario.measure_alone(&mut report).await;
     }
     if let Some(path) = json {
-        bench.report.write(&path);
+        report.write(&path);
     }
 }

@@ -3,6 +3,7 @@
 mod arrivals;
 mod latency;
 mod machine;
+mod memory_limit;
 mod meter;
 mod population;
 mod process;
@@ -14,9 +15,10 @@ use cluster::Cluster;
 use tokio::time::Instant;
 
 pub(crate) use self::{
-    arrivals::{Arrivals, arrival},
+    arrivals::{Arrivals, arrival, texts},
     latency::Latencies,
     machine::Machine,
+    memory_limit::MemoryLimit,
     meter::{Cost, Meter},
     population::{
         INTERVAL, Population, Tenant, create_namespace, in_parallel, milliseconds, one_entry, value,

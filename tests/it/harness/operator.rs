@@ -28,7 +28,8 @@ pub(crate) const SHORT_LEASE: [&str; 3] = [
     "--leader-election-retry-period=1s",
 ];
 
-fn binary() -> &'static Path {
+/// The operator that is run.
+pub(crate) fn binary() -> &'static Path {
     BINARY.get_or_init(|| env!("CARGO_BIN_EXE_provider-secrets").into())
 }
 
@@ -60,6 +61,17 @@ impl Operator {
         log: PathBuf,
         flags: &[&str],
     ) -> Self {
+        Self::launch_as(Program::new(binary()), kubeconfig, url, log, flags).await
+    }
+
+    /// As [`Self::launch`], where `program` runs the operator in its own way.
+    pub(crate) async fn launch_as(
+        program: Program,
+        kubeconfig: &Path,
+        url: impl Fn(Provider) -> String,
+        log: PathBuf,
+        flags: &[&str],
+    ) -> Self {
         let arguments = [
             "run",
             "--metrics-bind-address=127.0.0.1:0",
@@ -71,7 +83,7 @@ impl Operator {
             // What waits by design waits shortly; the simulation has the real time.
             "--removal-grace=1s",
         ];
-        let program = Program::new(binary())
+        let program = program
             .args(arguments)
             .args(simulated(url))
             .args(flags)
