@@ -24,6 +24,7 @@ mod scale {
     pub(crate) mod new_object;
     pub(crate) mod rest;
     pub(crate) mod restart;
+    pub(crate) mod restored_data_store;
     pub(crate) mod rotation;
     pub(crate) mod scrape;
     pub(crate) mod shared_secret;
@@ -37,7 +38,7 @@ use clap::{Parser, ValueEnum};
 use it::harness::{operator, run};
 use scale::{
     burst, cold_start, heavy_neighbours, hot_source, large_sources, many_entries, new_object, rest,
-    restart, rotation, scrape, shared_secret,
+    restart, restored_data_store, rotation, scrape, shared_secret,
     support::{Bench, Report},
     throttled_account,
 };
@@ -88,18 +89,20 @@ enum Scenario {
     Rest,
     /// Its size does not depend on N.
     LargeSources,
+    /// Its size does not depend on N.
+    RestoredDataStore,
 }
 
 impl Scenario {
     /// Whether it has the N objects.
     fn is_populated(self) -> bool {
-        !matches!(self, Self::LargeSources)
+        !matches!(self, Self::LargeSources | Self::RestoredDataStore)
     }
 
     /// Measures one that has the N objects, which the cold start has made.
     async fn measure_populated(self, bench: &mut Bench) {
         match self {
-            Self::ColdStart | Self::LargeSources => {}
+            Self::ColdStart | Self::LargeSources | Self::RestoredDataStore => {}
             Self::Restart => restart::measure(bench).await,
             Self::NewObject => new_object::measure(bench).await,
             Self::Rotation => rotation::measure(bench).await,
@@ -118,6 +121,7 @@ impl Scenario {
     async fn measure_alone(self, report: &mut Report) {
         match self {
             Self::LargeSources => large_sources::measure(report).await,
+            Self::RestoredDataStore => restored_data_store::measure(report).await,
             _ => {}
         }
     }
