@@ -135,8 +135,10 @@ pub(crate) fn kube_apiserver(
         .arg("--audit-log-maxsize=100000")
         .args(flags)
         .env_clear()
-        // Less time for more memory: a cluster of a test lives for a short time.
+        // Less time for more memory: a cluster of a test lives for a short time. With 100,000 objects that would be
+        // 17 GiB.
         .env("GOGC", "300")
+        .env("GOMEMLIMIT", "8GiB")
 }
 
 /// The controllers of Kubernetes, impatient and without a leader election.
