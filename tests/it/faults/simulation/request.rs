@@ -109,8 +109,12 @@ enum Rest<'a> {
 fn route<'a>(path: &'a [&'a str]) -> Option<(Resource, Rest<'a>)> {
     let (["api", "v1", rest @ ..]
     | ["apis", "providersecrets.dev", "v1alpha1", rest @ ..]
-    | ["apis", "events.k8s.io", "v1", rest @ ..]
-    | ["apis", "coordination.k8s.io", "v1", rest @ ..]) = path
+    | [
+        "apis",
+        "events.k8s.io" | "coordination.k8s.io",
+        "v1",
+        rest @ ..,
+    ]) = path
     else {
         return None;
     };

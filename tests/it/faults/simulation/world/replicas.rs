@@ -1,12 +1,8 @@
 //! Two processes of the operator: one leads by the lease, and the other stands by.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, task::Poll, time::Duration};
 
+use futures::{FutureExt, future::BoxFuture};
 use provider_secrets::{
     controller::lease::{Lease, LeaseSettings, Timing},
     telemetry::Metrics,
@@ -65,7 +61,7 @@ impl World {
             }
         };
         tokio::spawn(async move {
-            stoppable(&call_log, incarnation, process).await;
+            stoppable(&call_log, incarnation, process.boxed()).await;
             call_log.note(format!("-- incarnation {incarnation} ends"));
             call_log.end_incarnation(incarnation);
         })
@@ -96,8 +92,7 @@ impl World {
 
 /// Runs a process that does nothing while its incarnation is stopped. When it goes on, its reconciles are the first to
 /// run, and not what keeps the lease.
-async fn stoppable(call_log: &CallLog, incarnation: u64, process: impl Future<Output = ()>) {
-    let mut process = pin!(process);
+async fn stoppable(call_log: &CallLog, incarnation: u64, mut process: BoxFuture<'_, ()>) {
     poll_fn(|context| {
         let until = call_log.stopped_until(incarnation);
         let until = until.map(|until| until + RECONCILES_FIRST);
