@@ -54,9 +54,9 @@ help: ## List the targets
 demo: ## Watch secrets go into all four providers; KEEP=1 leaves everything running
 	$(need-rust)
 	$(need-go)
-	@$(call step,building the operator)
-	@$(CARGO) build --locked --bin provider-secrets
-	@KEEP='$(KEEP)' $(CARGO) run --quiet --locked --example demo
+	@$(call step,building the operator and the demo)
+	@$(CARGO) build --locked --package provider-secrets-demo --package provider-secrets --bins
+	@KEEP='$(KEEP)' $(CARGO) run --quiet --locked --package provider-secrets-demo
 
 .PHONY: cluster
 cluster: ## Run a Kubernetes control plane for work by hand, until Ctrl-C

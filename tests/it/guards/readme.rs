@@ -157,33 +157,6 @@ fn make_targets(script: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_demo_shows_what_it_says_and_ends() {
-    let example = std::env::current_exe().expect("a path");
-    let folder = example.ancestors().nth(2).expect("a build folder");
-    let demo = Command::new(folder.join("examples/demo"))
-        .current_dir(root())
-        .env_remove("KEEP")
-        .output();
-    let demo = demo.expect("the demo runs");
-    let said = String::from_utf8_lossy(&demo.stdout);
-    assert!(
-        demo.status.success(),
-        "{said}\n{}",
-        String::from_utf8_lossy(&demo.stderr)
-    );
-    for shown in ["PROVIDER", "received the new", "status says", "Done"] {
-        assert!(
-            said.contains(shown),
-            "the demo does not show {shown}:\n{said}"
-        );
-    }
-    assert!(
-        !said.contains('\u{1b}'),
-        "no colours where there is no terminal"
-    );
-}
-
-#[test]
 fn every_reason_is_explained() {
     let reference = std::fs::read_to_string(root().join("docs/reference.md")).expect("a reference");
     for reason in Reason::ALL {

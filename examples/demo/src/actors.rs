@@ -1,7 +1,5 @@
 //! Who takes part: the operator's process and the accounts at the simulated providers.
 
-use std::path::{Path, PathBuf};
-
 use cluster::{
     Cluster,
     process::{Guarded, Program},
@@ -12,14 +10,9 @@ use simulator::{Provider, Served, Simulator};
 
 use super::Result;
 
-/// The binary that was built for this demo stands beside the folder of the examples.
+/// The operator's binary stands beside the one of the demo.
 pub(super) fn start_operator(cluster: &Cluster, served: &Served) -> Result<Guarded> {
-    let examples = std::env::current_exe()?;
-    let folder = examples
-        .parent()
-        .and_then(Path::parent)
-        .ok_or("no build folder")?;
-    let binary: PathBuf = folder.join("provider-secrets");
+    let binary = std::env::current_exe()?.with_file_name("provider-secrets");
     if !binary.exists() {
         return Err("the operator is not built: run make demo".into());
     }

@@ -11,8 +11,8 @@ pub(super) enum Colour {
     Red,
 }
 
-#[derive(Clone, Copy)]
 /// The terminal, with colours or without.
+#[derive(Clone, Copy)]
 pub(super) struct Screen {
     pub(super) colour: bool,
 }
