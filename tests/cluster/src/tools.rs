@@ -1,14 +1,18 @@
 //! The programs of a cluster, and where they come from.
 //!
-//! First `$KUBEBUILDER_ASSETS`, as controller tests in Go do. Otherwise they
-//! are compiled once from the modules pinned below `go/`, into a cache outside
-//! `target/`. Each program is only compiled when it is needed.
+//! First `$KUBEBUILDER_ASSETS`, as controller tests in Go do; without that variable, what
+//! `setup-envtest` has installed. Otherwise they are compiled once from the modules pinned below
+//! `go/`, into a cache outside `target/`. Each program is only compiled when it is needed.
 
 mod build;
+mod envtest;
 mod module;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use self::module::Module;
 use crate::error::{Error, Result};
@@ -62,6 +66,15 @@ impl Tool {
         self.module().version()
     }
 
+    /// How long it takes to compile, on two cores.
+    const fn time_to_compile(self) -> &'static str {
+        match self {
+            Self::Etcd | Self::KubeControllerManager | Self::Kubectl => "about a minute",
+            Self::KubeApiserver => "about 5 minutes",
+            Self::Helm => "about 2 minutes",
+        }
+    }
+
     const fn module(self) -> &'static Module {
         match self {
             Self::Etcd => &module::ETCD,
@@ -91,6 +104,8 @@ impl Tool {
 pub struct Tools {
     /// A directory with ready programs, which come first.
     pub assets: Option<PathBuf>,
+    /// The directory that `setup-envtest` installs to, which is looked at when there are no assets.
+    pub envtest: Option<PathBuf>,
     /// The directory that compiled programs are kept in.
     pub cache: Option<PathBuf>,
     /// Where Go is looked for, in the form of the variable PATH.
@@ -98,18 +113,20 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// As the environment says: `KUBEBUILDER_ASSETS`, `XDG_CACHE_HOME`, `HOME` and `PATH`.
+    /// As the environment says: `KUBEBUILDER_ASSETS`, `XDG_DATA_HOME`, `XDG_CACHE_HOME`, `HOME` and
+    /// `PATH`.
     #[expect(
         clippy::disallowed_methods,
         reason = "tests have no command line of their own to take settings from"
     )]
     pub fn from_environment() -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let cache = variable("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".cache")));
+        let directory = |name| variable(name).map(PathBuf::from);
+        let home = directory("HOME");
+        let cache = directory("XDG_CACHE_HOME").or_else(|| Some(home.as_ref()?.join(".cache")));
         Self {
-            assets: variable("KUBEBUILDER_ASSETS").map(PathBuf::from),
+            assets: directory("KUBEBUILDER_ASSETS"),
+            envtest: envtest::store(directory("XDG_DATA_HOME"), home),
             cache: cache.map(|cache| cache.join("provider-secrets")),
             search_path: variable("PATH").unwrap_or_default(),
         }
@@ -152,6 +169,8 @@ impl Tools {
             if path.is_file() {
                 return Ok(path);
             }
+        } else if let Some(path) = self.installed(tool) {
+            return Ok(path);
         }
         let directory = self
             .cache
@@ -165,6 +184,21 @@ impl Tools {
         Ok(path)
     }
 
+    /// The path of a program that `setup-envtest` has installed.
+    fn installed(&self, tool: Tool) -> Option<PathBuf> {
+        static SAID: Once = Once::new();
+        let installation = envtest::newest(self.envtest.as_deref()?)?;
+        let path = installation.program(tool)?;
+        SAID.call_once(|| {
+            say(&format!(
+                "using etcd, kube-apiserver and kubectl {} of setup-envtest, in {}",
+                installation.version,
+                installation.directory.display()
+            ));
+        });
+        Some(path)
+    }
+
     /// Makes every program available, which takes minutes the first time.
     pub async fn prepare(&self) -> Result<Vec<(Tool, PathBuf)>> {
         let mut paths = Vec::new();
@@ -173,4 +207,16 @@ impl Tools {
         }
         Ok(paths)
     }
+}
+
+/// Whether this is a file that may be executed.
+fn is_program(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+/// Written directly, because the test harness would hold back `eprintln!` until
+/// the test ends, and that is minutes too late.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "cluster: {text}");
 }

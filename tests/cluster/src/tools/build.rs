@@ -6,13 +6,11 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::Tool;
 use super::module::BUILD_FLAGS;
+use super::{Tool, is_program, say};
 use crate::error::{Error, Result};
 use crate::process::{Guarded, POLL, Program};
 
@@ -53,7 +51,8 @@ pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> 
     )?;
     let task = format!("compiling {} {} with Go", tool.name(), tool.version());
     say(&format!(
-        "{task}, only once; it will be kept in {}",
+        "{task}: takes {} and happens once; it is kept in {}",
+        tool.time_to_compile(),
         directory.display()
     ));
     let mut progress = Progress::new(task);
@@ -89,10 +88,7 @@ fn find_go(tool: Tool, search_path: &OsStr) -> Result<PathBuf> {
         .map(|directory| directory.join("go"))
         // An empty entry means the working directory, which is no place for Go.
         .filter(|path| path.is_absolute())
-        .find(|path| {
-            path.metadata()
-                .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-        })
+        .find(|path| is_program(path))
         .ok_or_else(|| go_missing(tool, "none"))
 }
 
@@ -164,10 +160,4 @@ impl Progress {
             self.started.elapsed().as_secs()
         ));
     }
-}
-
-/// Written directly, because the test harness would hold back `eprintln!` until
-/// the test ends, and that is minutes too late.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "cluster: {text}");
 }

@@ -11,6 +11,7 @@ async fn without_go_there_is_one_clear_error() {
     let cache = tempfile::tempdir().unwrap();
     let tools = Tools {
         assets: None,
+        envtest: None,
         cache: Some(cache.path().to_owned()),
         search_path: std::ffi::OsString::new(),
     };
@@ -40,6 +41,7 @@ async fn programs_are_compiled_once_even_when_many_ask_at_once() {
     let cache = tempfile::tempdir().unwrap();
     let tools = Tools {
         assets: None,
+        envtest: None,
         cache: Some(cache.path().to_owned()),
         search_path: go.path().into(),
     };
@@ -69,6 +71,7 @@ async fn what_go_says_is_in_the_error() {
         let cache = tempfile::tempdir().unwrap();
         let tools = Tools {
             assets: None,
+            envtest: None,
             cache: Some(cache.path().to_owned()),
             search_path: go.path().into(),
         };
@@ -81,6 +84,7 @@ async fn assets_come_before_compiled_programs() {
     let assets = tempfile::tempdir().unwrap();
     let tools = |directory: &Path| Tools {
         assets: Some(directory.to_owned()),
+        envtest: None,
         cache: None,
         search_path: std::ffi::OsString::new(),
     };
@@ -96,4 +100,39 @@ async fn assets_come_before_compiled_programs() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Assets { .. }));
+}
+
+#[tokio::test]
+async fn what_setup_envtest_installed_comes_before_compiled_programs() {
+    let (store, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let os = if cfg!(target_os = "macos") {
+        "darwin"
+    } else {
+        "linux"
+    };
+    let architecture = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "amd64"
+    };
+    let installation = store.path().join(format!("k8s/1.36.1-{os}-{architecture}"));
+    std::fs::create_dir_all(&installation).unwrap();
+    for name in ["etcd", "kube-apiserver", "kubectl"] {
+        let path = installation.join(name);
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(0o555)).unwrap();
+    }
+    let tools = Tools {
+        assets: None,
+        envtest: Some(store.path().to_owned()),
+        cache: None,
+        search_path: std::ffi::OsString::new(),
+    };
+    let etcd = tools.etcd().await.unwrap();
+    assert_eq!(etcd, installation.join("etcd"));
+    assert!(matches!(tools.helm().await, Err(Error::NoCache)));
+    // A user who names a directory chooses no other installation.
+    let assets = Some(other.path().to_owned());
+    let named = Tools { assets, ..tools };
+    assert!(matches!(named.etcd().await, Err(Error::NoCache)));
 }
