@@ -69,7 +69,11 @@ impl Tool {
     /// How long it takes to compile, on two cores.
     const fn time_to_compile(self) -> &'static str {
         match self {
-            Self::Etcd | Self::KubeControllerManager | Self::Kubectl => "about a minute",
+            Self::Etcd
+            | Self::KubeControllerManager
+            | Self::Kubectl
+            | Self::Etcdctl
+            | Self::Etcdutl => "about a minute",
             Self::KubeApiserver => "about 5 minutes",
             Self::Helm => "about 2 minutes",
         }
