@@ -25,4 +25,4 @@ mod watch;
 
 pub use context::Settings;
 pub use namespaces::Namespaces;
-pub use run::{Error, run};
+pub use run::{Error, Stopped, run};

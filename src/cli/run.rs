@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{cluster, election::Election, fail, refuse, schemes::Schemes};
 use crate::{
     account::{EndpointFlag, Endpoints},
-    controller::{self, Namespaces, Settings, lease::Lease},
+    controller::{self, Namespaces, Settings, Stopped, lease::Lease},
     http::{self, Http},
     leadership::Leadership,
     telemetry::{self, Address, Format, Health, Metrics},
@@ -262,21 +262,24 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
     }
 }
 
-/// Runs the controller while the lease is kept, and gives the lease up when it has ended. Without the
-/// lease everything under way ends at once: another process may be at it.
+/// Runs the controller while the lease is kept. Without the lease everything under way ends at once: another
+/// process may be at it. The lease is given up if nothing of this process is on its way any more; else
+/// the next process waits until it has expired, and confirms what this one may have left.
 async fn under_lease(
     lease: Option<Lease>,
-    controller: BoxFuture<'_, Result<(), String>>,
+    controller: BoxFuture<'_, Result<Stopped, String>>,
 ) -> Result<(), String> {
     let Some(mut lease) = lease else {
-        return controller.await;
+        return controller.await.map(|_| ());
     };
     let ended = tokio::select! {
         lost = lease.keep() => return Err(lost.to_string()),
         ended = controller => ended,
     };
-    lease.release().await;
-    ended
+    if ended? == Stopped::Finished {
+        lease.release().await;
+    }
+    Ok(())
 }
 
 /// Resolves at SIGTERM or Ctrl-C; one for all tasks.

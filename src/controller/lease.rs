@@ -134,11 +134,7 @@ impl Lease {
                 self.election.read(record, Moment::now());
             }
             Ok(Err(error)) => {
-                tracing::warn!(
-                    lease = self.name,
-                    code = code(&error),
-                    "the lease could not be read; the role needs the verbs get, list, watch and patch for it"
-                );
+                self.failed(&error, "read", "get, list, watch and patch for it");
                 self.election.unread(Moment::now());
             }
             Err(_) => self.election.unread(Moment::now()),
@@ -162,14 +158,28 @@ impl Lease {
                 Written::Refused
             }
             Ok(Err(error)) => {
-                tracing::warn!(
-                    lease = self.name,
-                    code = code(&error),
-                    "the lease could not be written; the role needs the verbs create and patch for leases"
-                );
+                self.failed(&error, "written", "create for leases, and patch for it");
                 Written::Unknown
             }
             Err(_) => Written::Unknown,
+        }
+    }
+
+    /// Logs that the Lease could not be read or written, and which verbs that takes.
+    fn failed(&self, error: &kube::Error, what: &str, verbs: &str) {
+        let (lease, code) = (&self.name, code(error));
+        if code == 403 {
+            tracing::warn!(
+                lease,
+                code,
+                "the lease could not be {what}: grant the verbs {verbs}"
+            );
+        } else {
+            tracing::warn!(
+                lease,
+                code,
+                "the lease could not be {what}; it is tried again"
+            );
         }
     }
 

@@ -53,6 +53,15 @@ pub enum Error {
     Ended,
 }
 
+/// What became of the reconciles that were under way when the controller was told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// They finished.
+    Finished,
+    /// Some took too long, and what they sent may still be on its way.
+    Left,
+}
+
 /// Runs the controller until `stop`, then lets the reconciles under way finish.
 ///
 /// # Errors
@@ -64,7 +73,7 @@ pub async fn run(
     metrics: Metrics,
     health: Health,
     stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
-) -> Result<(), Error> {
+) -> Result<Stopped, Error> {
     let Settings {
         endpoints,
         namespaces,
@@ -146,19 +155,22 @@ pub async fn run(
     let mut send_events = std::pin::pin!(send_events.fuse());
     let ended = async {
         tokio::select! {
-            () = reconciles => {}
-            () = drained => tracing::warn!("passes under way took too long and were left"),
+            () = reconciles => Stopped::Finished,
+            () = drained => {
+                tracing::warn!("passes under way took too long and were left");
+                Stopped::Left
+            }
         }
     };
-    tokio::select! {
-        () = ended => {}
-        () = &mut send_events => {}
-    }
+    let stopped = tokio::select! {
+        stopped = ended => stopped,
+        () = &mut send_events => Stopped::Left,
+    };
     let was_told = stop.now_or_never().is_some();
     // Events that were recorded in the last reconciles.
     drop(context);
     let _ = timeout(Duration::from_secs(1), send_events).await;
-    if was_told { Ok(()) } else { Err(Error::Ended) }
+    was_told.then_some(stopped).ok_or(Error::Ended)
 }
 
 /// Completes when reconciles under way have had their time after `stop`.

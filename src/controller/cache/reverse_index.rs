@@ -8,8 +8,9 @@ use std::{
 use super::SecretName;
 use crate::account::ObjectName;
 
-/// The objects of every Secret: namespace → Secret → objects. Lists and not sets, because most
-/// Secrets have one reader and there may be many Secrets.
+/// The objects of every Secret: namespace → Secret → objects, sorted. Lists and not sets, because most
+/// Secrets have one reader and there may be many Secrets. But that of an API key has all objects of its
+/// account: to search the list from its begin was a quarter of a start with 100,000 objects.
 #[derive(Default)]
 pub(crate) struct ReverseIndex(Mutex<HashMap<String, ObjectsBySecret>>);
 
@@ -26,7 +27,9 @@ impl ReverseIndex {
         let secrets = index.entry(namespace.clone()).or_default();
         for secret in before {
             if let Some(objects) = secrets.get_mut(*secret) {
-                objects.retain(|reader| **reader != **name);
+                if let Ok(at) = position(objects, name) {
+                    objects.remove(at);
+                }
                 if objects.is_empty() {
                     secrets.remove(*secret);
                 }
@@ -34,8 +37,8 @@ impl ReverseIndex {
         }
         for secret in now {
             let objects = secrets.entry((*secret).into()).or_default();
-            if !objects.iter().any(|reader| **reader == **name) {
-                objects.push(name.as_str().into());
+            if let Err(at) = position(objects, name) {
+                objects.insert(at, name.as_str().into());
             }
         }
         if secrets.is_empty() {
@@ -57,12 +60,29 @@ impl ReverseIndex {
     }
 }
 
+/// Where an object is in a list, or would be.
+fn position(objects: &[Box<str>], name: &str) -> Result<usize, usize> {
+    objects.binary_search_by(|object| (**object).cmp(name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn name(namespace: &str, name: &str) -> (String, String) {
         (namespace.to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn an_object_is_in_a_list_once_whatever_order_they_come_in() {
+        let reverse_index = ReverseIndex::default();
+        for object in ["c", "a", "b", "a", "c"] {
+            reverse_index.change(&name("ml", object), &[], &["key"]);
+        }
+        let objects = || reverse_index.objects_of(&name("ml", "key"));
+        assert_eq!(objects(), ["a", "b", "c"].map(|object| name("ml", object)));
+        reverse_index.change(&name("ml", "b"), &["key"], &[]);
+        assert_eq!(objects(), ["a", "c"].map(|object| name("ml", object)));
     }
 
     #[test]

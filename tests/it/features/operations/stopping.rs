@@ -6,13 +6,15 @@ use futures::future::join_all;
 use simulator::{Action, Fault};
 use tokio::time::Instant;
 
-use crate::harness::{Target, TestCase, TestEnv, condition, run, wait_write};
+use crate::harness::{
+    LEASE, NAMESPACE, SHORT_LEASE, Target, TestCase, TestEnv, condition, run, wait_write,
+};
 
 /// Cases: L-05
 #[test]
 fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
     run(async {
-        let env = TestEnv::fresh(&[]).await;
+        let env = TestEnv::fresh(&SHORT_LEASE).await;
         // A write that takes two seconds ends, and status tells of it.
         let test_cases = join_all(Target::ALL.map(async |target| {
             let case = TestCase::new(&env, target).await;
@@ -42,7 +44,7 @@ fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
             assert!(condition(&object, "Stalled").is_none());
         }
         // A call that hangs is left.
-        let operator = env.further(&[]).await;
+        let operator = env.further(&SHORT_LEASE).await;
         let case = TestCase::new(&env, Target::Pipecat).await;
         case.account
             .add_fault(Fault::new(Action::Hang).method("PUT").forever());
@@ -57,6 +59,17 @@ fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
             "{:?}",
             since.elapsed()
         );
+        // What it sent may still arrive, so the lease was not released, and the next process waits for its end.
+        let shown = [
+            "get",
+            "lease",
+            LEASE,
+            "--namespace",
+            NAMESPACE,
+            "-o",
+            "jsonpath={.spec.holderIdentity}",
+        ];
+        assert_ne!(env.kubectl(&shown, None).await, "");
         // At rest it is quick.
         case.account.clear_faults();
         let operator = env.further(&[]).await;
