@@ -1,16 +1,18 @@
 //! Wiring: watches, queue, reconciles and the way to stop.
 
+mod wake_ups;
+
 use std::{
     convert::Infallible, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
 };
 
-use futures::{FutureExt, Stream, StreamExt, stream};
+use futures::{FutureExt, StreamExt};
 use kube::{
     Client, ResourceExt,
     runtime::{
         Controller,
         controller::{self, Action},
-        reflector::{self, ObjectRef, Store},
+        reflector,
     },
 };
 use tokio::{
@@ -18,32 +20,24 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+use self::wake_ups::wake_ups;
 use super::{
     cache::{Complete, LargeValues, ObjectStates, ReverseIndex, SecretReads, SecretVersions},
     context::{Context, Settings},
     events::Events,
-    gate::has_due,
-    object::{Guarded, object_name, object_ref},
+    object::{Guarded, object_name},
     ownership::Claims,
     reconcile,
     watch::{self, StoreSamples},
 };
 use crate::{
-    account::{Accounts, Credentials, Limiter, ObjectName},
-    clock::jittered,
+    account::{Accounts, Credentials, Limiter},
     http::Http,
     telemetry::{Health, Metrics, ReconcileResult},
 };
 
 /// How long reconciles under way may take after the signal to stop: with the events after them 10 s.
 const DRAIN: Duration = Duration::from_secs(9);
-
-/// How often every object is reconciled without news.
-const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
-
-/// How often, at most and at least, it is looked for objects whose time has come.
-const DUE_SCAN_INTERVAL: (Duration, Duration) =
-    (Duration::from_millis(100), Duration::from_secs(30));
 
 /// Why the controller ended by itself. It never should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -179,69 +173,6 @@ async fn drained(stop: impl Future<Output = ()>) {
     tokio::time::sleep(DRAIN).await;
 }
 
-/// Objects to look at although no watch shows them: they were granted a permit, another object affects them,
-/// their time has come, or this process begins to lead.
-fn wake_ups(
-    granted: mpsc::UnboundedReceiver<ObjectName>,
-    requeued: mpsc::UnboundedReceiver<ObjectName>,
-    store: &Store<Guarded>,
-    context: &Arc<Context>,
-) -> impl Stream<Item = ObjectRef<Guarded>> + use<> {
-    let grants = stream::unfold(granted, |mut granted| async {
-        let object = granted.recv().await?;
-        Some((object_ref(&object), granted))
-    });
-    stream::select_all([
-        grants.boxed(),
-        affected(requeued, store.clone(), Arc::clone(context)).boxed(),
-        sweep(store.clone()).boxed(),
-        due(store.clone(), Arc::clone(context)).boxed(),
-        when_leading(store.clone(), Arc::clone(context)).boxed(),
-    ])
-}
-
-/// Objects that a change of another object affects. They pass the gate.
-fn affected(
-    requeued: mpsc::UnboundedReceiver<ObjectName>,
-    store: Store<Guarded>,
-    context: Arc<Context>,
-) -> impl Stream<Item = ObjectRef<Guarded>> {
-    stream::unfold(requeued, move |mut requeued| {
-        let (store, context) = (store.clone(), Arc::clone(&context));
-        async move {
-            let object = object_ref(&requeued.recv().await?);
-            if let Some(uid) = store.get(&object).and_then(|object| object.uid()) {
-                context
-                    .states
-                    .with(&uid, |tracked| tracked.is_requeued = true);
-            }
-            Some((object, requeued))
-        }
-    })
-}
-
-/// Objects that are due for work that no watch event announces. One timer for all: a
-/// timer for each object would cost memory for each.
-fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = ObjectRef<Guarded>> {
-    let often = (context.verify_interval / 20).clamp(DUE_SCAN_INTERVAL.0, DUE_SCAN_INTERVAL.1);
-    stream::unfold((store, context), move |(store, context)| async move {
-        tokio::time::sleep(jittered(often)).await;
-        context.secret_reads.sweep();
-        let (now, clock) = (Instant::now(), crate::clock::now());
-        let is_due = |object: &Arc<Guarded>| {
-            let Ok(object) = &object.0 else { return false };
-            let uid = object.uid().unwrap_or_default();
-            context.states.is_due(&uid, now) || has_due(object, clock)
-        };
-        let objects = store.state().into_iter().filter(is_due);
-        let objects: Vec<_> = objects
-            .map(|object| object_ref(&object_name(&*object)))
-            .collect();
-        Some((stream::iter(objects), (store, context)))
-    })
-    .flatten()
-}
-
 /// How many reconciles may call providers at once: a few less than there are at all, so that a reconcile
 /// that calls no provider always finds a slot.
 fn max_provider_calls(concurrency: u16) -> usize {
@@ -249,37 +180,6 @@ fn max_provider_calls(concurrency: u16) -> usize {
     concurrency
         .saturating_sub((concurrency / 8).clamp(1, 4))
         .max(1)
-}
-
-/// Every object now and then. Watches promise nothing
-/// (docs/decisions/0002-metadata-watch.md#what-a-watch-does-not-promise), and to look costs no call.
-/// One timer for all: a timer for each object would cost memory for each.
-fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
-    stream::unfold(store, |store| async {
-        tokio::time::sleep(jittered(RESYNC_INTERVAL)).await;
-        Some((stream::iter(all(&store)), store))
-    })
-    .flatten()
-}
-
-/// Every object that is known when this process begins to lead: it was left alone until then.
-fn when_leading(
-    store: Store<Guarded>,
-    context: Arc<Context>,
-) -> impl Stream<Item = ObjectRef<Guarded>> {
-    stream::once(async move {
-        context.leadership.begins().await;
-        stream::iter(all(&store))
-    })
-    .flatten()
-}
-
-/// All objects that are known.
-fn all(store: &Store<Guarded>) -> Vec<ObjectRef<Guarded>> {
-    let objects = store.state().into_iter();
-    objects
-        .map(|object| object_ref(&object_name(&*object)))
-        .collect()
 }
 
 async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
