@@ -8,12 +8,14 @@ mod reverse_index;
 mod secret_reads;
 mod secret_versions;
 mod seen_status;
+mod stored;
 
 pub(crate) use self::{
     complete::Complete,
     large_values::LargeValues,
-    object_state::{Acted, ObjectState, ObjectStates, Tracked},
+    object_state::{Acted, Deletion, ObjectState, ObjectStates, Tracked},
     reverse_index::ReverseIndex,
     secret_reads::{NamedKeys, SecretReads, SharedSecret},
     secret_versions::{SecretName, SecretVersions, VersionChange},
+    stored::Stored,
 };

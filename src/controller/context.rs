@@ -6,10 +6,12 @@ use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
 
 use super::{
-    cache::{Complete, LargeValues, ObjectStates, ReverseIndex, SecretReads, SecretVersions},
+    cache::{
+        Complete, LargeValues, ObjectStates, ReverseIndex, SecretReads, SecretVersions, Stored,
+    },
     events::Events,
     namespaces::Namespaces,
-    object::{Guarded, object_name, secret_names},
+    object::{object_name, secret_names},
     ownership::Claims,
 };
 use crate::{
@@ -93,10 +95,12 @@ impl Context {
 
     /// An object is gone: its in-memory state is dropped and its permit released. Where
     /// another of its name is there already, the Secrets it names are that one's.
-    pub(crate) fn forget(&self, object: &Guarded, is_replaced: bool) {
+    pub(crate) fn forget(&self, object: &Stored, is_replaced: bool) {
         let name = object_name(object);
         if !is_replaced {
-            self.reverse_index.change(&name, &secret_names(object), &[]);
+            let object = object.object();
+            let names = secret_names(object.as_ref());
+            self.reverse_index.change(&name, &names, &[]);
         }
         if let Some(uid) = object.uid() {
             self.forget_uid(&uid, &name);

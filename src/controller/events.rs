@@ -24,10 +24,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{
-    kubernetes::{KubernetesError, bounded},
-    object::Guarded,
-};
+use super::kubernetes::{KubernetesError, bounded};
 use crate::{
     api::{ProviderSecret, Reason},
     clock::jittered,
@@ -116,7 +113,7 @@ impl Events {
     }
 
     /// Tells something about an object.
-    pub(crate) fn send(&self, object: &Guarded, note: &EventNote) {
+    pub(crate) fn send(&self, object: &impl ResourceExt, note: &EventNote) {
         let queued = self.queued(object, note, None);
         if self.queue.try_send(queued).is_err() {
             self.metrics.event_dropped();
@@ -125,7 +122,11 @@ impl Events {
 
     /// Tells something about an object that nothing else tells, and waits until it is known what became
     /// of it.
-    pub(crate) async fn deliver(&self, object: &Guarded, note: &EventNote) -> Delivery {
+    pub(crate) async fn deliver(
+        &self,
+        object: &(impl ResourceExt + Sync),
+        note: &EventNote,
+    ) -> Delivery {
         let (reply, delivery) = oneshot::channel();
         let queued = self.queued(object, note, Some(reply));
         let sent = async {
@@ -138,7 +139,7 @@ impl Events {
 
     fn queued(
         &self,
-        object: &Guarded,
+        object: &impl ResourceExt,
         note: &EventNote,
         reply: Option<oneshot::Sender<Delivery>>,
     ) -> Queued {
@@ -151,7 +152,7 @@ impl Events {
         }
     }
 
-    fn event(&self, object: &Guarded, namespace: &str, event_note: &EventNote) -> Event {
+    fn event(&self, object: &impl ResourceExt, namespace: &str, event_note: &EventNote) -> Event {
         let EventNote {
             importance,
             reason,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{
     cache::{Acted, ObjectState},
     object::{has_finalizer, is_newer, ready_condition, recorded_sources},
-    plan::{due, may_be_there},
+    plan::{may_be_there, next_due},
 };
 use crate::api::{
     DELETION_OVERRIDE, DeletionPolicy, EntryState, FLUX_REQUESTED_AT, ProviderSecret, Reason,
@@ -75,15 +75,16 @@ pub(crate) fn decide(
 ) -> Decision {
     let recorded = recorded(object);
     let waiting = match remembered.state {
-        ObjectState::Waiting { acted, .. } => Some(acted),
-        ObjectState::Resting | ObjectState::Unrecorded | ObjectState::Deleting { .. } => None,
+        ObjectState::Waiting { acted, .. } => Some(&**acted),
+        ObjectState::Resting | ObjectState::Unrecorded | ObjectState::Deleting(_) => None,
     };
     let Some(acted) = waiting.or(recorded.as_ref()) else {
         return Decision::Go;
     };
     let is_at_rest = is_at_rest(object);
-    let must_write = !object.spec.is_suspended()
-        && (remembered.must_rewrite || (is_at_rest && has_due(object, clock)));
+    let is_due = next_due(object).is_some_and(|due| due <= clock);
+    let must_write =
+        !object.spec.is_suspended() && (remembered.must_rewrite || (is_at_rest && is_due));
     let is_news = remembered.is_requeued || lacks_finalizer(object);
     if is_news || must_write || is_edited_or_asked(object, acted) {
         return Decision::Go;
@@ -119,11 +120,11 @@ pub(crate) fn decide_deletion(
     now: Instant,
     current: impl Fn(&str) -> Option<String>,
 ) -> Decision {
-    let ObjectState::Deleting {
-        blocked: Some((acted, _)),
-        ..
-    } = remembered.state
-    else {
+    let blocked = match remembered.state {
+        ObjectState::Deleting(deletion) => deletion.blocked.as_ref(),
+        ObjectState::Resting | ObjectState::Waiting { .. } | ObjectState::Unrecorded => None,
+    };
+    let Some((acted, _)) = blocked else {
         return Decision::Go;
     };
     let is_override = object.annotations().contains_key(DELETION_OVERRIDE);
@@ -205,15 +206,6 @@ pub(crate) fn requested(object: &ProviderSecret) -> Option<String> {
     let handled = object.status.as_ref();
     let handled = handled.and_then(|status| status.last_handled_sync_request.as_ref());
     (handled != Some(&asked)).then_some(asked)
-}
-
-/// Whether an entry is due to be written again.
-pub(crate) fn has_due(object: &ProviderSecret, clock: Timestamp) -> bool {
-    let interval = object.spec.rewrite_interval();
-    let entries = object.status.iter().flat_map(|status| &status.entries);
-    entries
-        .into_iter()
-        .any(|entry| due(entry, interval, clock).is_some())
 }
 
 fn has_condition(object: &ProviderSecret, kind: &str) -> bool {

@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::{ResourceExt, core::DeserializeGuard, runtime::reflector::ObjectRef};
+use kube::{
+    ResourceExt,
+    core::DeserializeGuard,
+    runtime::reflector::{Lookup, ObjectRef},
+};
 
 use crate::{
     account::ObjectName,
@@ -19,10 +23,8 @@ pub(crate) type Versions = Vec<(String, String)>;
 pub(crate) type Guarded = DeserializeGuard<ProviderSecret>;
 
 /// The Secrets that an object reads; none if it does not decode.
-pub(crate) fn secret_names(object: &Guarded) -> Vec<&str> {
+pub(crate) fn secret_names(object: Option<&ProviderSecret>) -> Vec<&str> {
     object
-        .0
-        .as_ref()
         .map(|object| object.spec.secret_names())
         .unwrap_or_default()
 }
@@ -33,7 +35,10 @@ pub(crate) fn object_name(object: &impl ResourceExt) -> ObjectName {
 }
 
 /// The reference under which the queue knows an object.
-pub(crate) fn object_ref((namespace, name): &ObjectName) -> ObjectRef<Guarded> {
+pub(crate) fn object_ref<K>((namespace, name): &ObjectName) -> ObjectRef<K>
+where
+    K: Lookup<DynamicType = ()>,
+{
     ObjectRef::new(name).within(namespace)
 }
 

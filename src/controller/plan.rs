@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use self::taken::{foreign, found, shown_set, unfit};
 pub(crate) use self::{
-    again::{confirm_in, due},
+    again::{confirm_in, due, next_due},
     brake::{Brake, BrakeInputs, brake},
     drift::{Cause, Drift, Evidence, counted, drifted, is_contended},
     entry::{Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},

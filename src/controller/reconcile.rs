@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use self::{begin::pass_gate, inputs::Inputs, verify::DriftCheck};
 use super::{
-    cache::Tracked,
+    cache::{Deletion, Tracked},
     context::Context,
     error::Failure,
     gate::{Decision, requested},
@@ -74,7 +74,7 @@ impl From<KubernetesError> for Stop {
 }
 
 /// Reconciles one object, if there is news of it.
-pub(crate) async fn reconcile(context: &Context, seen: &ProviderSecret) -> Ended {
+pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> Ended {
     let uid = seen.uid().unwrap_or_default();
     let namespace = seen.namespace().unwrap_or_default();
     // Nothing else is listed. This is the second lock, for whatever way there may be around it.
@@ -94,14 +94,14 @@ pub(crate) async fn reconcile(context: &Context, seen: &ProviderSecret) -> Ended
     };
     match passed.decision {
         Decision::Rest => {
-            context.release_permit(&uid, &object_name(seen));
+            context.release_permit(&uid, &object_name(&**seen));
             return (ReconcileResult::Unchanged, Action::await_change());
         }
         // Until then it may wait for its account.
         Decision::Later(wait) => return (ReconcileResult::Unchanged, Action::requeue(wait)),
         Decision::Settle | Decision::Verify | Decision::Retry | Decision::Go => {}
     }
-    let object = passed.newest.unwrap_or_else(|| Arc::new(seen.clone()));
+    let object = passed.newest.unwrap_or_else(|| Arc::clone(seen));
     let versions = object.spec.secret_names().into_iter();
     let versions = versions.filter_map(|name| Some((name.to_owned(), current(name)?)));
     let mut reconcile = Reconcile {
@@ -305,6 +305,11 @@ impl Reconcile<'_> {
     /// What is remembered of this object, unless it is gone.
     fn tracked<T>(&self, lend: impl FnOnce(&mut Tracked) -> T) -> Option<T> {
         self.context.states.with(&self.uid, lend)
+    }
+
+    /// What is remembered of the cleanup of this object, if it has begun.
+    fn deletion<T>(&self, lend: impl FnOnce(&mut Deletion) -> T) -> Option<T> {
+        self.context.states.deletion(&self.uid, lend)
     }
 
     /// How old a listing may be.

@@ -11,7 +11,7 @@ pub(crate) mod warnings;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kube::{ResourceExt, api::Patch, core::DeserializeGuard};
+use kube::{ResourceExt, api::Patch};
 use serde_json::Value;
 
 use self::{
@@ -23,7 +23,7 @@ use super::{
     context::Context,
     events::{Delivery, EventNote, Importance},
     kubernetes::{KubernetesError, bounded, patch_params, written},
-    object::{Guarded, object_name, recorded_sources, slim, time},
+    object::{object_name, recorded_sources, slim, time},
 };
 use crate::api::{ProviderSecret, ProviderSecretStatus, Reason, SourceStatus, WriterStatus};
 
@@ -196,15 +196,10 @@ pub(crate) fn remember(context: &Context, mut answer: ProviderSecret) -> Arc<Pro
     answer
 }
 
-/// An object that decodes, as events know it.
-pub(crate) fn guarded(object: &ProviderSecret) -> Guarded {
-    DeserializeGuard(Ok(object.clone()))
-}
-
 /// Logs a note, and waits until its event is accepted, or cannot be.
 pub(crate) async fn deliver_note(
     context: &Context,
-    object: &Guarded,
+    object: &(impl ResourceExt + Sync),
     event_note: &EventNote,
 ) -> Delivery {
     log_note(object, event_note);
@@ -214,13 +209,12 @@ pub(crate) async fn deliver_note(
 /// Logs notes, and sends them as events.
 pub(crate) fn send_notes(context: &Context, object: &ProviderSecret, event_notes: &[EventNote]) {
     for event_note in event_notes {
-        let object = guarded(object);
-        log_note(&object, event_note);
-        context.events.send(&object, event_note);
+        log_note(object, event_note);
+        context.events.send(object, event_note);
     }
 }
 
-fn log_note(object: &Guarded, event_note: &EventNote) {
+fn log_note(object: &impl ResourceExt, event_note: &EventNote) {
     let (namespace, name) = object_name(object);
     let (reason, note) = (event_note.reason.as_str(), &event_note.note);
     match event_note.importance {
@@ -278,5 +272,5 @@ fn announce(
         action,
         note: readiness.message.clone(),
     };
-    context.events.send(&guarded(object), &note);
+    context.events.send(&**object, &note);
 }

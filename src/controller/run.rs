@@ -22,10 +22,12 @@ use tokio::{
 
 use self::wake_ups::wake_ups;
 use super::{
-    cache::{Complete, LargeValues, ObjectStates, ReverseIndex, SecretReads, SecretVersions},
+    cache::{
+        Complete, LargeValues, ObjectStates, ReverseIndex, SecretReads, SecretVersions, Stored,
+    },
     context::{Context, Settings},
     events::Events,
-    object::{Guarded, object_name},
+    object::object_name,
     ownership::Claims,
     reconcile,
     watch::{self, StoreSamples},
@@ -118,7 +120,7 @@ pub async fn run(
         events,
         metrics: metrics.clone(),
     });
-    let (store, writer) = reflector::store::<Guarded>();
+    let (store, writer) = reflector::store::<Stored>();
     if metrics_per_resource {
         metrics.register_objects(StoreSamples(store.clone()));
     }
@@ -182,7 +184,7 @@ fn max_provider_calls(concurrency: u16) -> usize {
         .max(1)
 }
 
-async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
+async fn reconcile(object: Arc<Stored>, context: Arc<Context>) -> Result<Action, Infallible> {
     // It is looked at when this process leads.
     if !context.leadership.is_held() {
         return Ok(Action::await_change());
@@ -190,13 +192,13 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     let started = Instant::now();
     let release_permit =
         || context.release_permit(&object.uid().unwrap_or_default(), &object_name(&*object));
-    let Ok(seen) = &object.0 else {
+    let Some(seen) = object.object().map(Arc::new) else {
         release_permit();
         return Ok(reconcile::undecodable::let_go(&context, &object).await);
     };
     // A panic would end the controller for every object
     // (docs/architecture.md#a-panic-in-one-reconcile).
-    let outcome = AssertUnwindSafe(reconcile::reconcile(&context, seen))
+    let outcome = AssertUnwindSafe(reconcile::reconcile(&context, &seen))
         .catch_unwind()
         .await;
     let (result, action) = outcome.unwrap_or_else(|_| {

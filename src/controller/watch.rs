@@ -26,7 +26,7 @@ use tokio::time::sleep;
 pub(crate) use self::metrics::StoreSamples;
 use self::{lists::WatchEvent, source::Source};
 use super::{
-    cache::{Tracked, VersionChange},
+    cache::{Stored, Tracked, VersionChange},
     context::Context,
     events::{EventNote, Importance},
     object::{Guarded, object_name, object_ref, secret_names},
@@ -38,9 +38,9 @@ use crate::{account::ObjectName, api::Reason, telemetry::Health};
 pub(crate) fn objects(
     context: Arc<Context>,
     client: Client,
-    mut writer: Writer<Guarded>,
+    mut writer: Writer<Stored>,
     health: Health,
-) -> impl Stream<Item = Result<Guarded, watcher::Error>> {
+) -> impl Stream<Item = Result<Stored, watcher::Error>> {
     let store = writer.as_reader();
     // The store is ready though empty: a reconcile waits until the objects are complete.
     writer.apply_watcher_event(&watcher::Event::Init);
@@ -62,12 +62,12 @@ pub(crate) fn objects(
         ready(match event {
             WatchEvent::Applied(object) => {
                 let known = store.get(&object_ref(&object_name(&object)));
-                applied(&context, &mut writer, object, known.as_deref()).map(Ok)
+                applied(&context, &mut writer, &object, known.as_deref()).map(Ok)
             }
             WatchEvent::Deleted(name) => {
                 if let Some(known) = store.get(&object_ref(&name)) {
-                    let known = Guarded::clone(&known);
                     context.forget(&known, false);
+                    let known = Stored::clone(&known);
                     writer.apply_watcher_event(&watcher::Event::Delete(known));
                 }
                 None
@@ -85,42 +85,45 @@ pub(crate) fn objects(
 /// Notes an object that the watch shows, and gives it to the queue unless it is as it was known.
 fn applied(
     context: &Context,
-    writer: &mut Writer<Guarded>,
-    object: Guarded,
-    known: Option<&Guarded>,
-) -> Option<Guarded> {
-    let is_known = |known: &Guarded| {
+    writer: &mut Writer<Stored>,
+    object: &Guarded,
+    known: Option<&Stored>,
+) -> Option<Stored> {
+    let is_known = |known: &Stored| {
         known.uid() == object.uid() && known.resource_version() == object.resource_version()
     };
     if known.is_some_and(is_known) {
         return None;
     }
+    let before = known.and_then(Stored::object);
     if let Some(replaced) = known.filter(|known| known.uid() != object.uid()) {
         context.forget(replaced, true);
-    } else if let Some((Ok(known), Ok(shown))) = known.map(|known| (&known.0, &object.0)) {
+    } else if let (Some(known), Ok(shown)) = (&before, &object.0) {
         let uid = shown.uid().unwrap_or_default();
         context
             .states
             .with(&uid, |tracked| tracked.shown(known, shown));
     }
-    writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
-    let name = object_name(&object);
-    let before = known.map(secret_names).unwrap_or_default();
-    let now = secret_names(&object);
-    context.reverse_index.change(&name, &before, &now);
+    let stored = Stored::of(object);
+    writer.apply_watcher_event(&watcher::Event::Apply(stored.clone()));
+    let name = object_name(object);
+    let now = secret_names(object.0.as_ref().ok());
+    context
+        .reverse_index
+        .change(&name, &secret_names(before.as_ref()), &now);
     if let Some(uid) = object.uid() {
         context.states.create(&uid);
     }
     if let Ok(object) = &object.0 {
         context.requeue_all(context.claims.note(object));
     } else {
-        undecodable(context, &object, &name);
+        undecodable(context, object, &name);
     }
-    Some(object)
+    Some(stored)
 }
 
 /// What these objects read went back to an older version: for them any other version is news.
-fn doubt(context: &Context, store: &Store<Guarded>, objects: &[ObjectName]) {
+fn doubt(context: &Context, store: &Store<Stored>, objects: &[ObjectName]) {
     let objects = objects
         .iter()
         .filter_map(|name| store.get(&object_ref(name)));
@@ -143,7 +146,7 @@ fn undecodable(context: &Context, object: &Guarded, (namespace, name): &ObjectNa
 }
 
 /// The names that the store holds of a namespace, or of all.
-fn names_in(store: &Store<Guarded>, namespace: Option<&str>) -> Vec<ObjectName> {
+fn names_in(store: &Store<Stored>, namespace: Option<&str>) -> Vec<ObjectName> {
     let objects = store.state();
     let names = objects.iter().map(|object| object_name(&**object));
     names
@@ -155,9 +158,9 @@ fn names_in(store: &Store<Guarded>, namespace: Option<&str>) -> Vec<ObjectName> 
 pub(crate) fn secrets(
     context: Arc<Context>,
     client: Client,
-    store: Store<Guarded>,
+    store: Store<Stored>,
     health: Health,
-) -> impl Stream<Item = ObjectRef<Guarded>> {
+) -> impl Stream<Item = ObjectRef<Stored>> {
     let source = Source {
         client,
         health,
@@ -191,9 +194,9 @@ async fn end(context: Arc<Context>, name: ObjectName) {
 /// Notes what a watch of Secrets shows, and gives the objects that it affects.
 fn affected(
     context: &Arc<Context>,
-    store: &Store<Guarded>,
+    store: &Store<Stored>,
     event: WatchEvent<PartialObjectMeta<Secret>>,
-) -> Vec<ObjectRef<Guarded>> {
+) -> Vec<ObjectRef<Stored>> {
     let objects = match event {
         WatchEvent::Applied(secret) => {
             let name = object_name(&secret);

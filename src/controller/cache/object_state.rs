@@ -1,6 +1,8 @@
 //! What is remembered of an object between two reconciles, in memory only. After a restart status
 //! alone tells that nothing moved.
 
+mod deletion;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,10 +10,11 @@ use std::{
 
 use tokio::time::{Duration, Instant};
 
+pub(crate) use self::deletion::Deletion;
 use super::{backoff::Backoff, seen_status::SeenStatus};
 use crate::{
     account::{Account, DigestKey, ObjectName},
-    api::{ProviderSecret, Reason},
+    api::ProviderSecret,
     controller::object::{is_newer, version},
 };
 
@@ -34,26 +37,14 @@ pub(crate) enum ObjectState {
     Resting,
     /// Status does not record all of it, or a retry is due.
     Waiting {
-        acted: Acted,
+        acted: Box<Acted>,
         /// When it is tried again without news; none means never.
         next_try: Option<Instant>,
     },
     /// What the last reconcile did could not be recorded: nothing is sent before that can be.
     Unrecorded,
     /// The object is deleted, and its cleanup has begun.
-    Deleting {
-        /// Since when this process knows of the deletion.
-        since: Instant,
-        /// What the last try of the cleanup acted on, and when the next one is due.
-        blocked: Option<(Acted, Instant)>,
-        /// The key that was found to open the account that was written to. While a cleanup takes
-        /// away what proves that, it must not be asked again.
-        proved: Option<Box<[u8; 32]>>,
-        /// What was told of entries, as event reason and name: a retry does not repeat it.
-        told: BTreeSet<(Reason, String)>,
-        /// Since when an event about what is left behind is tried.
-        telling_since: Option<Instant>,
-    },
+    Deleting(Box<Deletion>),
 }
 
 /// What is remembered of one object.
@@ -93,20 +84,32 @@ pub(crate) struct Tracked {
 /// What is remembered of all objects, by uid. Only the watch creates an entry: what comes late from
 /// an object that is gone finds none.
 #[derive(Default)]
-pub(crate) struct ObjectStates(Mutex<HashMap<String, Tracked>>);
+pub(crate) struct ObjectStates(Mutex<HashMap<Box<str>, Box<Tracked>>>);
 
 impl ObjectStates {
     /// The watch shows an object.
     pub(crate) fn create(&self, uid: &str) {
         let mut states = self.lock();
         if !states.contains_key(uid) {
-            states.insert(uid.to_owned(), Tracked::default());
+            states.insert(uid.into(), Box::default());
         }
     }
 
     /// Lends what is remembered of an object, if the watch shows it.
     pub(crate) fn with<T>(&self, uid: &str, lend: impl FnOnce(&mut Tracked) -> T) -> Option<T> {
-        self.lock().get_mut(uid).map(lend)
+        self.lock().get_mut(uid).map(|tracked| lend(tracked))
+    }
+
+    /// Lends what is remembered of the cleanup of an object, if it has begun.
+    pub(crate) fn deletion<T>(
+        &self,
+        uid: &str,
+        lend: impl FnOnce(&mut Deletion) -> T,
+    ) -> Option<T> {
+        match &mut self.lock().get_mut(uid)?.state {
+            ObjectState::Deleting(deletion) => Some(lend(deletion)),
+            ObjectState::Resting | ObjectState::Waiting { .. } | ObjectState::Unrecorded => None,
+        }
     }
 
     /// Whether the time has come for something that no event brings.
@@ -126,7 +129,7 @@ impl ObjectStates {
         self.lock().remove(uid)?.account
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Tracked>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Box<Tracked>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -140,7 +143,10 @@ impl Tracked {
         }
         self.knows_status = true;
         self.state = match acted {
-            Some(acted) => ObjectState::Waiting { acted, next_try },
+            Some(acted) => ObjectState::Waiting {
+                acted: Box::new(acted),
+                next_try,
+            },
             None => ObjectState::Resting,
         };
     }
@@ -148,7 +154,7 @@ impl Tracked {
     /// What a reconcile did could not be recorded; the wait before it is tried again.
     pub(crate) fn could_not_record(&mut self) -> Duration {
         match &mut self.state {
-            ObjectState::Deleting { blocked, .. } => *blocked = None,
+            ObjectState::Deleting(deletion) => deletion.blocked = None,
             state => *state = ObjectState::Unrecorded,
         }
         // Else every scan for what is due would be a try.
@@ -160,72 +166,20 @@ impl Tracked {
     pub(crate) fn wait_until(&mut self, until: Instant) {
         match &mut self.state {
             ObjectState::Waiting { next_try, .. } => *next_try = Some(until),
-            ObjectState::Deleting {
-                blocked: Some((_, next_try)),
-                ..
-            } => *next_try = until,
-            ObjectState::Resting | ObjectState::Unrecorded | ObjectState::Deleting { .. } => {}
+            ObjectState::Deleting(deletion) => deletion.wait_until(until),
+            ObjectState::Resting | ObjectState::Unrecorded => {}
         }
     }
 
     /// The cleanup begins, unless it has; since when this process knows of the deletion.
     pub(crate) fn delete(&mut self) -> Instant {
-        if let ObjectState::Deleting { since, .. } = &self.state {
-            return *since;
+        if let ObjectState::Deleting(deletion) = &self.state {
+            return deletion.since;
         }
-        let since = Instant::now();
-        self.state = ObjectState::Deleting {
-            since,
-            blocked: None,
-            proved: None,
-            told: BTreeSet::new(),
-            telling_since: None,
-        };
+        let deletion = Deletion::new(Instant::now());
+        let since = deletion.since;
+        self.state = ObjectState::Deleting(Box::new(deletion));
         since
-    }
-
-    /// The cleanup could not go on.
-    pub(crate) fn block(&mut self, acted: Acted, next_try: Instant) {
-        if let ObjectState::Deleting { blocked, .. } = &mut self.state {
-            *blocked = Some((acted, next_try));
-        }
-    }
-
-    /// Whether this key was found to open the account that was written to.
-    pub(crate) fn is_proved(&self, key: [u8; 32]) -> bool {
-        matches!(&self.state, ObjectState::Deleting { proved, .. } if proved.as_deref() == Some(&key))
-    }
-
-    /// This key opens the account that was written to.
-    pub(crate) fn prove(&mut self, key: [u8; 32]) {
-        if let ObjectState::Deleting { proved, .. } = &mut self.state {
-            *proved = Some(Box::new(key));
-        }
-    }
-
-    /// The names of which this was not told yet.
-    pub(crate) fn untold(&self, reason: Reason, names: &[String]) -> Vec<String> {
-        let is_told = |name: &String| matches!(&self.state, ObjectState::Deleting { told, .. } if told.contains(&(reason, name.clone())));
-        names
-            .iter()
-            .filter(|name| !is_told(name))
-            .cloned()
-            .collect()
-    }
-
-    /// For how long an event about what is left behind is tried.
-    pub(crate) fn telling(&mut self) -> Duration {
-        let ObjectState::Deleting { telling_since, .. } = &mut self.state else {
-            return Duration::MAX;
-        };
-        telling_since.get_or_insert_with(Instant::now).elapsed()
-    }
-
-    /// This was told of these names.
-    pub(crate) fn tell(&mut self, reason: Reason, names: &[String]) {
-        if let ObjectState::Deleting { told, .. } = &mut self.state {
-            told.extend(names.iter().map(|name| (reason, name.clone())));
-        }
     }
 
     /// Whether the last reconcile could not be recorded.
@@ -238,7 +192,7 @@ impl Tracked {
     pub(crate) fn next_try(&self, name: &ObjectName, now: Instant) -> Option<Instant> {
         let next_try = match &self.state {
             ObjectState::Waiting { next_try, .. } => *next_try,
-            ObjectState::Deleting { blocked, .. } => blocked.as_ref().map(|(_, due)| *due),
+            ObjectState::Deleting(deletion) => deletion.blocked.as_ref().map(|(_, due)| *due),
             ObjectState::Resting | ObjectState::Unrecorded => None,
         };
         let is_granted = || {
@@ -254,7 +208,7 @@ impl Tracked {
         let is_free = match &self.state {
             ObjectState::Resting => true,
             ObjectState::Waiting { next_try, .. } => next_try.is_none(),
-            ObjectState::Unrecorded | ObjectState::Deleting { .. } => false,
+            ObjectState::Unrecorded | ObjectState::Deleting(_) => false,
         };
         is_free && !self.dirty.is_empty()
     }

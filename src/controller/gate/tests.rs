@@ -6,6 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::controller::cache::Deletion;
 
 fn object(generation: i64, status: &Value) -> ProviderSecret {
     serde_json::from_value(json!({
@@ -70,7 +71,7 @@ fn resting() -> Remembered<'static> {
 
 fn waiting(acted: Acted) -> ObjectState {
     ObjectState::Waiting {
-        acted,
+        acted: Box::new(acted),
         next_try: None,
     }
 }
@@ -325,12 +326,10 @@ fn a_cleanup_that_is_blocked_waits_unless_there_is_news() {
     let (now, _) = now();
     let minute = Duration::from_mins(1);
     let acted = recorded(&object);
-    let state = |blocked| ObjectState::Deleting {
-        since: now,
-        blocked,
-        proved: None,
-        told: std::collections::BTreeSet::new(),
-        telling_since: None,
+    let state = |blocked| {
+        let mut deletion = Deletion::new(now);
+        deletion.blocked = blocked;
+        ObjectState::Deleting(Box::new(deletion))
     };
     let blocked = state(acted.map(|acted| (acted, now + minute)));
     let decide = |state, is_requeued, source| {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Cause;
-use crate::api::{EntryState, EntryStatus};
+use crate::api::{EntryState, EntryStatus, ProviderSecret};
 
 /// How long a write without an answer may be on its way.
 const CONFIRM: Duration = Duration::from_mins(1);
@@ -66,6 +66,18 @@ pub(crate) fn due(
         .then_some(Cause::Due)
 }
 
+/// The earliest time at which an entry of the object is [due].
+pub(crate) fn next_due(object: &ProviderSecret) -> Option<Timestamp> {
+    let interval = object.spec.rewrite_interval();
+    let entries = object.status.iter().flat_map(|status| &status.entries);
+    let due = |entry: &EntryStatus| {
+        let confirm = entry.attempted.is_some().then_some(CONFIRM);
+        let wait = confirm.into_iter().chain(interval).min()?;
+        written(entry)?.checked_add(wait).ok()
+    };
+    entries.filter_map(due).min()
+}
+
 /// After which time an entry has to be confirmed; none also where that should have been already.
 pub(crate) fn confirm_in(entry: &EntryStatus, now: Timestamp) -> Option<Duration> {
     entry.attempted.as_ref()?;
@@ -76,9 +88,14 @@ pub(crate) fn confirm_in(entry: &EntryStatus, now: Timestamp) -> Option<Duration
 
 /// How long ago a synced entry was written.
 fn age(entry: &EntryStatus, now: Timestamp) -> Option<Duration> {
+    Duration::try_from(now.duration_since(written(entry)?)).ok()
+}
+
+/// When a synced entry was written.
+fn written(entry: &EntryStatus) -> Option<Timestamp> {
     let written = entry.last_write_time.as_ref();
     let written = written.filter(|_| entry.state == EntryState::Synced)?;
-    Duration::try_from(now.duration_since(written.0)).ok()
+    Some(written.0)
 }
 
 #[cfg(test)]

@@ -195,7 +195,7 @@ impl Reconcile<'_> {
     /// The records that no earlier try has deleted.
     fn not_deleted(&self, mut left: Vec<EntryStatus>) -> Vec<EntryStatus> {
         let names: Vec<String> = left.iter().map(|record| record.name.clone()).collect();
-        let untold = self.tracked(|tracked| tracked.untold(Reason::RemoteDeleted, &names));
+        let untold = self.deletion(|deletion| deletion.untold(Reason::RemoteDeleted, &names));
         let untold = untold.unwrap_or(names);
         left.retain(|record| untold.contains(&record.name));
         left
@@ -204,9 +204,9 @@ impl Reconcile<'_> {
     /// Notes what the provider has deleted: a retry asks for it no more.
     fn note_deleted(&self, kind: ProviderKind, names: &[String]) {
         let reason = Reason::RemoteDeleted;
-        let untold = self.tracked(|tracked| {
-            let untold = tracked.untold(reason, names);
-            tracked.tell(reason, &untold);
+        let untold = self.deletion(|deletion| {
+            let untold = deletion.untold(reason, names);
+            deletion.tell(reason, &untold);
             untold
         });
         let untold = untold.unwrap_or_default();
@@ -226,8 +226,8 @@ impl Reconcile<'_> {
         names: &[String],
         note: Note,
     ) -> Result<(), KubernetesError> {
-        let object = report::guarded(&self.object);
-        let told = tell_once(self.context, &object, names, |untold| note(kind, untold)).await?;
+        let note = |untold: &[String]| note(kind, untold);
+        let told = tell_once(self.context, &*self.object, names, note).await?;
         self.context.metrics.keys_left_behind(kind, told);
         Ok(())
     }
@@ -256,7 +256,7 @@ impl Reconcile<'_> {
             Err(error) => return Err(error),
         }
         let acted = self.acted(self.secret_versions.clone());
-        self.tracked(|tracked| tracked.block(acted, Instant::now() + wait));
+        self.deletion(|deletion| deletion.block(acted, Instant::now() + wait));
         Ok((ReconcileResult::Reconciling, Action::requeue(wait)))
     }
 }

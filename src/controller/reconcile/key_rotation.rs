@@ -115,13 +115,13 @@ impl Reconcile<'_> {
     /// Whether the present key is the one that the records were made with, or opens the same account.
     pub(super) async fn is_written_account(&self, session: &Session<'_>) -> Result<bool, Failure> {
         let present = session.account.fingerprint;
-        let is_proved = self.tracked(|tracked| tracked.is_proved(present));
+        let is_proved = self.deletion(|deletion| deletion.is_proved(present));
         if is_proved == Some(true) || !session.is_key_exchanged() {
             return Ok(true);
         }
         let is_same = self.is_same_account(session).await?;
         if is_same {
-            self.tracked(|tracked| tracked.prove(present));
+            self.deletion(|deletion| deletion.prove(present));
         }
         Ok(is_same)
     }

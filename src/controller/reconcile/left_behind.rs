@@ -7,11 +7,10 @@ use kube::ResourceExt;
 use crate::{
     api::Reason,
     controller::{
-        cache::Tracked,
+        cache::Deletion,
         context::Context,
         events::{Delivery, EventNote},
         kubernetes::KubernetesError,
-        object::Guarded,
         report,
     },
 };
@@ -25,26 +24,23 @@ const OVERDUE: Duration = Duration::from_mins(2);
 /// When the API server cannot be had: then the object is kept a little longer.
 pub(super) async fn tell_once(
     context: &Context,
-    object: &Guarded,
+    object: &(impl ResourceExt + Sync),
     names: &[String],
     note: impl FnOnce(&[String]) -> Option<EventNote>,
 ) -> Result<usize, KubernetesError> {
     let (uid, reason) = (object.uid().unwrap_or_default(), Reason::DeletionSkipped);
-    let untold = context
-        .states
-        .with(&uid, |tracked| tracked.untold(reason, names));
+    let states = &context.states;
+    let untold = states.deletion(&uid, |deletion| deletion.untold(reason, names));
     let untold = untold.unwrap_or_default();
     let Some(note) = note(&untold).filter(|_| !untold.is_empty()) else {
         return Ok(0);
     };
     let delivery = report::deliver_note(context, object, &note).await;
-    let tried = context.states.with(&uid, Tracked::telling);
+    let tried = states.deletion(&uid, Deletion::telling);
     let is_overdue = tried.is_none_or(|tried| tried >= OVERDUE);
     if delivery == Delivery::Unavailable && !is_overdue {
         return Err(KubernetesError::Unavailable);
     }
-    context
-        .states
-        .with(&uid, |tracked| tracked.tell(reason, &untold));
+    states.deletion(&uid, |deletion| deletion.tell(reason, &untold));
     Ok(untold.len())
 }

@@ -13,11 +13,11 @@ use crate::{
     api::Reason,
     clock::jittered,
     controller::{
-        cache::Tracked,
+        cache::{Stored, Tracked},
         context::Context,
         events::{EventNote, Importance},
         kubernetes::{KubernetesError, is_terminating, patch_params, written},
-        object::{Guarded, has_finalizer},
+        object::has_finalizer,
         report::finalizer,
     },
 };
@@ -26,7 +26,7 @@ use crate::{
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Lets a deleted object go that does not decode, once its time is over.
-pub(crate) async fn let_go(context: &Context, object: &Guarded) -> Action {
+pub(crate) async fn let_go(context: &Context, object: &Stored) -> Action {
     if object.meta().deletion_timestamp.is_none() || !has_finalizer(object) {
         return Action::await_change();
     }
@@ -49,7 +49,7 @@ pub(crate) async fn let_go(context: &Context, object: &Guarded) -> Action {
 
 async fn release(
     context: &Context,
-    object: &Guarded,
+    object: &Stored,
     namespace: &str,
 ) -> Result<(), KubernetesError> {
     let name = object.name_any();

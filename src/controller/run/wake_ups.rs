@@ -1,10 +1,14 @@
 //! What wakes an object although no watch shows it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt, stream};
 use kube::{
-    ResourceExt,
+    Resource, ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -13,14 +17,17 @@ use crate::{
     account::ObjectName,
     clock::jittered,
     controller::{
+        cache::Stored,
         context::Context,
-        gate::has_due,
-        object::{Guarded, object_name, object_ref},
+        object::{object_name, object_ref},
     },
 };
 
 /// How often every object is reconciled without news.
 const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
+
+/// In how many turns that is done.
+const TURNS: u32 = 120;
 
 /// How often, at most and at least, it is looked for objects whose time has come.
 const DUE_SCAN_INTERVAL: (Duration, Duration) =
@@ -31,9 +38,9 @@ const DUE_SCAN_INTERVAL: (Duration, Duration) =
 pub(super) fn wake_ups(
     granted: mpsc::UnboundedReceiver<ObjectName>,
     requeued: mpsc::UnboundedReceiver<ObjectName>,
-    store: &Store<Guarded>,
+    store: &Store<Stored>,
     context: &Arc<Context>,
-) -> impl Stream<Item = ObjectRef<Guarded>> + use<> {
+) -> impl Stream<Item = ObjectRef<Stored>> + use<> {
     let grants = stream::unfold(granted, |mut granted| async {
         let object = granted.recv().await?;
         Some((object_ref(&object), granted))
@@ -50,9 +57,9 @@ pub(super) fn wake_ups(
 /// Objects that a change of another object affects. They pass the gate.
 fn affected(
     requeued: mpsc::UnboundedReceiver<ObjectName>,
-    store: Store<Guarded>,
+    store: Store<Stored>,
     context: Arc<Context>,
-) -> impl Stream<Item = ObjectRef<Guarded>> {
+) -> impl Stream<Item = ObjectRef<Stored>> {
     stream::unfold(requeued, move |mut requeued| {
         let (store, context) = (store.clone(), Arc::clone(&context));
         async move {
@@ -69,53 +76,86 @@ fn affected(
 
 /// Objects that are due for work that no watch event announces. One timer for all: a
 /// timer for each object would cost memory for each.
-fn due(store: Store<Guarded>, context: Arc<Context>) -> impl Stream<Item = ObjectRef<Guarded>> {
+fn due(store: Store<Stored>, context: Arc<Context>) -> impl Stream<Item = ObjectRef<Stored>> {
     let often = (context.verify_interval / 20).clamp(DUE_SCAN_INTERVAL.0, DUE_SCAN_INTERVAL.1);
     stream::unfold((store, context), move |(store, context)| async move {
         tokio::time::sleep(jittered(often)).await;
         context.secret_reads.sweep();
         let (now, clock) = (Instant::now(), crate::clock::now());
-        let is_due = |object: &Arc<Guarded>| {
-            let Ok(object) = &object.0 else { return false };
+        let is_due = |object: &Stored| {
             let uid = object.uid().unwrap_or_default();
-            context.states.is_due(&uid, now) || has_due(object, clock)
+            object.is_due(clock) || context.states.is_due(&uid, now)
         };
-        let objects = store.state().into_iter().filter(is_due);
-        let objects: Vec<_> = objects
-            .map(|object| object_ref(&object_name(&*object)))
-            .collect();
-        Some((stream::iter(objects), (store, context)))
+        let names = names(&store, is_due);
+        Some((stream::iter(names), (store, context)))
     })
     .flatten()
 }
 
 /// Every object now and then. Watches promise nothing
 /// (docs/decisions/0002-metadata-watch.md#what-a-watch-does-not-promise), and to look costs no call.
-/// One timer for all: a timer for each object would cost memory for each.
-fn sweep(store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
-    stream::unfold(store, |store| async {
-        tokio::time::sleep(jittered(RESYNC_INTERVAL)).await;
-        Some((stream::iter(all(&store)), store))
+/// A few at a time: behind all of a hundred thousand, a rotation would wait for seconds.
+fn sweep(store: Store<Stored>) -> impl Stream<Item = ObjectRef<Stored>> {
+    let turns = (0..TURNS).cycle();
+    stream::unfold((store, turns), |(store, mut turns)| async move {
+        tokio::time::sleep(RESYNC_INTERVAL / TURNS).await;
+        let now = turns.next()?;
+        let names = names(&store, |object| turn(object) == now);
+        Some((stream::iter(names), (store, turns)))
     })
     .flatten()
+}
+
+/// In which of the turns of a sweep an object is looked at.
+fn turn(object: &Stored) -> u32 {
+    let hash =
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(object.meta().uid.as_deref());
+    u32::try_from(hash % u64::from(TURNS)).unwrap_or_default()
 }
 
 /// Every object that is known when this process begins to lead: it was left alone until then.
 fn when_leading(
-    store: Store<Guarded>,
+    store: Store<Stored>,
     context: Arc<Context>,
-) -> impl Stream<Item = ObjectRef<Guarded>> {
+) -> impl Stream<Item = ObjectRef<Stored>> {
     stream::once(async move {
         context.leadership.begins().await;
-        stream::iter(all(&store))
+        stream::iter(names(&store, |_| true))
     })
     .flatten()
 }
 
-/// All objects that are known.
-fn all(store: &Store<Guarded>) -> Vec<ObjectRef<Guarded>> {
+/// The objects that are known and chosen.
+fn names(store: &Store<Stored>, is_chosen: impl Fn(&Stored) -> bool) -> Vec<ObjectRef<Stored>> {
     let objects = store.state().into_iter();
     objects
+        .filter(|object| is_chosen(object))
         .map(|object| object_ref(&object_name(&*object)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_object_has_a_turn_and_none_is_crowded() {
+        let object = |number: u32| {
+            let metadata = json!({"name": "a", "namespace": "b", "uid": format!("uid-{number}")});
+            serde_json::from_value::<Stored>(
+                json!({"metadata": metadata, "spec": {"provider": {}}}),
+            )
+        };
+        let mut counts = vec![0; TURNS as usize];
+        for number in 0..12_000 {
+            counts[turn(&object(number).unwrap()) as usize] += 1;
+        }
+        let range = 50..200;
+        assert!(
+            counts.iter().all(|count| range.contains(count)),
+            "{counts:?}"
+        );
+    }
 }

@@ -119,12 +119,17 @@ async fn the_key_that_status_names_stays_until_the_records_have_followed() {
 
 #[test]
 fn a_cleanup_that_could_not_be_recorded_keeps_its_beginning() {
-    let mut tracked = Tracked::default();
-    let since = tracked.delete();
-    tracked.prove([1; 32]);
-    tracked.block(acted(), since);
-    tracked.could_not_record();
-    assert_eq!(tracked.delete(), since);
-    assert!(tracked.is_proved([1; 32]) && !tracked.is_proved([2; 32]));
-    assert_eq!(tracked.next_try(&Default::default(), since), None);
+    let states = ObjectStates::default();
+    states.create("a");
+    let since = states.with("a", Tracked::delete).unwrap();
+    states.deletion("a", |deletion| {
+        deletion.prove([1; 32]);
+        deletion.block(acted(), since);
+    });
+    states.with("a", Tracked::could_not_record);
+    assert_eq!(states.with("a", Tracked::delete), Some(since));
+    let is_proved = |key| states.deletion("a", |deletion| deletion.is_proved(key));
+    assert_eq!([[1; 32], [2; 32]].map(is_proved), [Some(true), Some(false)]);
+    let next_try = |tracked: &mut Tracked| tracked.next_try(&Default::default(), since);
+    assert_eq!(states.with("a", next_try), Some(None));
 }

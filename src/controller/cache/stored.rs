@@ -1,0 +1,172 @@
+//! An object as the store keeps it: packed, because there may be a hundred thousand of them. Decoded,
+//! each takes 3.5 KiB, and packed a seventh of that (docs/performance.md#what-costs-most).
+
+use std::{borrow::Cow, sync::Arc};
+
+use jiff::Timestamp;
+use kube::{Resource, ResourceExt, core::ObjectMeta};
+use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
+use serde::Deserialize;
+
+use crate::{
+    api::{ProviderKind, ProviderSecret, READY, Reason},
+    controller::{object::Guarded, plan::next_due},
+    telemetry::ObjectSample,
+};
+
+/// What objects have in common: a text that repeats a part of this one takes little room.
+const DICTIONARY: &[u8] = include_bytes!("stored/dictionary.json");
+
+/// An object as the store keeps it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Guarded")]
+pub(crate) struct Stored {
+    /// Name, namespace, uid and version. All of its metadata if the object does not decode: a deleted one
+    /// is let go by that.
+    meta: ObjectMeta,
+    /// None if the object does not decode.
+    content: Option<Content>,
+}
+
+/// The content of an object that decodes.
+#[derive(Clone, Debug)]
+struct Content {
+    packed: Arc<[u8]>,
+    /// The earliest time at which an entry has to be written again.
+    next_due: Option<Timestamp>,
+    sample: Sample,
+}
+
+/// What metrics tell of an object beside its name.
+#[derive(Clone, Debug)]
+struct Sample {
+    provider: Cow<'static, str>,
+    reason: Cow<'static, str>,
+    is_ready: bool,
+    last_sync: Option<i64>,
+}
+
+impl From<Guarded> for Stored {
+    fn from(object: Guarded) -> Self {
+        Self::of(&object)
+    }
+}
+
+impl Stored {
+    /// Packs an object.
+    pub(crate) fn of(object: &Guarded) -> Self {
+        match &object.0 {
+            Ok(object) => Self::pack(object),
+            Err(invalid) => Self {
+                meta: invalid.metadata.clone(),
+                content: None,
+            },
+        }
+    }
+
+    fn pack(object: &ProviderSecret) -> Self {
+        // Our own types are always JSON.
+        let text = serde_json::to_vec(object).unwrap_or_default();
+        let meta = &object.metadata;
+        Self {
+            meta: ObjectMeta {
+                name: meta.name.clone(),
+                namespace: meta.namespace.clone(),
+                uid: meta.uid.clone(),
+                resource_version: meta.resource_version.clone(),
+                ..ObjectMeta::default()
+            },
+            content: Some(Content {
+                packed: compress_prepend_size_with_dict(&text, DICTIONARY).into(),
+                next_due: next_due(object),
+                sample: Sample::of(object),
+            }),
+        }
+    }
+
+    /// The object, unless it does not decode.
+    pub(crate) fn object(&self) -> Option<ProviderSecret> {
+        let packed = &self.content.as_ref()?.packed;
+        let text = decompress_size_prepended_with_dict(packed, DICTIONARY).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Whether an entry has to be written again.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        let due = self.content.as_ref().and_then(|content| content.next_due);
+        due.is_some_and(|due| due <= now)
+    }
+
+    /// What metrics tell of the object, if it decodes.
+    pub(crate) fn sample(&self) -> Option<ObjectSample> {
+        let sample = &self.content.as_ref()?.sample;
+        Some(ObjectSample {
+            namespace: self.namespace().unwrap_or_default(),
+            name: self.name_any(),
+            provider: sample.provider.clone().into_owned(),
+            reason: sample.reason.clone().into_owned(),
+            is_ready: sample.is_ready,
+            last_sync: sample.last_sync,
+        })
+    }
+}
+
+impl Sample {
+    fn of(object: &ProviderSecret) -> Self {
+        let status = object.status.as_ref();
+        let conditions = status.map_or(&[][..], |status| &status.conditions);
+        let ready = conditions
+            .iter()
+            .find(|condition| condition.r#type == READY);
+        // Ready, or Suspended where there is no Ready.
+        let reason = conditions.first().map(|first| first.reason.as_str());
+        let provider = status.and_then(|status| status.provider.as_deref());
+        Self {
+            provider: word(provider, ProviderKind::ALL.iter().map(|kind| kind.as_str())),
+            reason: word(reason, Reason::ALL.iter().map(|reason| reason.as_str())),
+            is_ready: ready.is_some_and(|ready| ready.status == "True"),
+            last_sync: status
+                .and_then(|status| status.last_sync_time.as_ref())
+                .map(|time| time.0.as_second()),
+        }
+    }
+}
+
+/// A word without memory of its own, if it is one of the operator's.
+fn word(word: Option<&str>, mut known: impl Iterator<Item = &'static str>) -> Cow<'static, str> {
+    let word = word.unwrap_or_default();
+    let known = known.find(|known| *known == word);
+    known.map_or_else(|| word.to_owned().into(), Cow::from)
+}
+
+impl Resource for Stored {
+    type DynamicType = ();
+    type Scope = <ProviderSecret as Resource>::Scope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        ProviderSecret::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        ProviderSecret::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        ProviderSecret::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        ProviderSecret::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+}
+
+#[cfg(test)]
+mod tests;
