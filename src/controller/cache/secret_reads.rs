@@ -56,7 +56,16 @@ pub(crate) struct SecretReads {
 
 /// One Secret: the reader that holds the lock reads it, and the others wait for it.
 #[derive(Default)]
-struct Slot(AsyncMutex<Option<Read>>);
+struct Slot(AsyncMutex<Answers>);
+
+/// How reads of a Secret ended.
+#[derive(Default)]
+struct Answers {
+    /// The values that readers wait for.
+    read: Option<Read>,
+    /// Why the last read failed, and when: those who waited for it do not ask again.
+    failed: Option<(Instant, KubernetesError)>,
+}
 
 struct Read {
     secret: Arc<SharedSecret>,
@@ -91,9 +100,12 @@ impl SecretReads {
         seen: &str,
         readers: impl FnOnce() -> Vec<ObjectName>,
     ) -> Result<Arc<SharedSecret>, KubernetesError> {
-        let slot = self.slot(name);
-        let mut slot = slot.0.lock().await;
-        let known = slot.as_mut().filter(|read| {
+        let (slot, asked_at) = (self.slot(name), Instant::now());
+        let mut answers = slot.0.lock().await;
+        if let Some((_, error)) = answers.failed.filter(|(at, _)| asked_at < *at) {
+            return Err(error);
+        }
+        let known = answers.read.as_mut().filter(|read| {
             read.at.elapsed() < KEPT
                 && !is_newer(seen, &read.secret.version)
                 && read.secret.holds(keys)
@@ -102,22 +114,23 @@ impl SecretReads {
             let secret = Arc::clone(&known.secret);
             known.awaited_by.remove(reader);
             if known.awaited_by.is_empty() {
-                *slot = None;
+                answers.read = None;
             }
             return Ok(secret);
         }
         // Before the next Secret is read.
-        *slot = None;
+        answers.read = None;
         self.sweep();
         let _permit = self.in_flight.acquire().await;
-        let read = read_secret(client, &name.0, &name.1).await?;
+        let read = read_secret(client, &name.0, &name.1).await;
+        let read = read.inspect_err(|error| answers.failed = Some((Instant::now(), *error)))?;
         let secret = Arc::new(SharedSecret::of(read, keys));
         let mut awaited_by: HashSet<ObjectName> = readers().into_iter().collect();
         awaited_by.remove(reader);
         let kibibytes = u32::try_from(secret.size().div_ceil(1024)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kibibytes);
         if let (Ok(room), false) = (room, awaited_by.is_empty()) {
-            *slot = Some(Read {
+            answers.read = Some(Read {
                 secret: Arc::clone(&secret),
                 at: Instant::now(),
                 awaited_by,
@@ -132,9 +145,10 @@ impl SecretReads {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|_, slot| {
             // A slot that a reader holds is in use.
-            let Ok(mut read) = slot.0.try_lock() else {
+            let Ok(mut answers) = slot.0.try_lock() else {
                 return true;
             };
+            let read = &mut answers.read;
             if read.as_ref().is_some_and(|read| read.at.elapsed() >= KEPT) {
                 *read = None;
             }
@@ -187,6 +201,8 @@ impl SharedSecret {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use kube::client::Body;
     use tower::service_fn;
 
@@ -211,7 +227,7 @@ mod tests {
             let read = reads.read(&client, &secret, (&reader, &keys), "5", readers);
             assert_eq!(read.await.expect("a Secret").size(), 600 * 1024);
         }
-        let kept = |slot: &Arc<Slot>| slot.0.try_lock().is_ok_and(|read| read.is_some());
+        let kept = |slot: &Arc<Slot>| slot.0.try_lock().is_ok_and(|kept| kept.read.is_some());
         let kept = reads
             .slots
             .lock()
@@ -220,6 +236,33 @@ mod tests {
             .filter(|slot| kept(slot))
             .count();
         assert_eq!(kept, ROOM / 600);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_wait_for_a_read_that_fails_do_not_ask_again() {
+        let calls = AtomicUsize::new(0);
+        let calls: &'static AtomicUsize = Box::leak(Box::new(calls));
+        let answer = move |_: ::http::Request<Body>| async move {
+            calls.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let answer = ::http::Response::builder().status(403).body(Body::empty());
+            Ok::<_, std::io::Error>(answer.unwrap())
+        };
+        let client = Client::new(service_fn(answer), "default");
+        let reads = SecretReads::default();
+        let (secret, keys) = (name("shared"), None);
+        let read = async |reader: usize| {
+            let reader = name(&format!("reader-{reader}"));
+            let read = reads.read(&client, &secret, (&reader, &keys), "5", Vec::new);
+            read.await.err()
+        };
+        let refused = Some(KubernetesError::Forbidden);
+        let all = futures::future::join_all((0..100).map(read)).await;
+        assert!(all.iter().all(|error| *error == refused), "{all:?}");
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        // Who asks later has its own answer.
+        assert_eq!(read(100).await, refused);
+        assert_eq!(calls.load(Ordering::Relaxed), 2);
     }
 
     fn name(name: &str) -> ObjectName {
