@@ -4,6 +4,8 @@
 //! to the provider, `report` writes status and events. `gate` is in front of them: a wake-up that
 //! brings no news costs nothing.
 
+#[cfg(test)]
+mod allocations;
 mod apply;
 mod cache;
 mod context;

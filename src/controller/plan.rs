@@ -299,4 +299,4 @@ pub(crate) fn unwanted<'a>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

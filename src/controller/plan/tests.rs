@@ -51,7 +51,7 @@ fn record(name: &str, digest: Option<&str>, state: EntryState) -> EntryStatus {
 }
 
 /// No other object claims anything.
-struct Unclaimed;
+pub(crate) struct Unclaimed;
 
 impl Claimed for Unclaimed {
     fn lost(&self, _folded: &str) -> Option<Failure> {
