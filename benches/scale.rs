@@ -17,6 +17,7 @@ mod it {
 mod scale {
     pub(crate) mod burst;
     pub(crate) mod cold_start;
+    pub(crate) mod failover;
     pub(crate) mod heavy_neighbours;
     pub(crate) mod hot_source;
     pub(crate) mod large_sources;
@@ -37,8 +38,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 use it::harness::{operator, run};
 use scale::{
-    burst, cold_start, heavy_neighbours, hot_source, large_sources, many_entries, new_object, rest,
-    restart, restored_data_store, rotation, scrape, shared_secret,
+    burst, cold_start, failover, heavy_neighbours, hot_source, large_sources, many_entries,
+    new_object, rest, restart, restored_data_store, rotation, scrape, shared_secret,
     support::{Bench, Report},
     throttled_account,
 };
@@ -77,6 +78,7 @@ enum Scenario {
     /// Runs before every other that has N objects, because it makes them.
     ColdStart,
     Restart,
+    Failover,
     NewObject,
     Rotation,
     ThrottledAccount,
@@ -104,6 +106,7 @@ impl Scenario {
         match self {
             Self::ColdStart | Self::LargeSources | Self::RestoredDataStore => {}
             Self::Restart => restart::measure(bench).await,
+            Self::Failover => failover::measure(bench).await,
             Self::NewObject => new_object::measure(bench).await,
             Self::Rotation => rotation::measure(bench).await,
             Self::ThrottledAccount => throttled_account::measure(bench).await,

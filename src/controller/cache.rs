@@ -3,6 +3,7 @@
 mod backoff;
 mod complete;
 mod large_values;
+mod news;
 mod object_state;
 mod reverse_index;
 mod secret_reads;
@@ -13,6 +14,7 @@ mod stored;
 pub(crate) use self::{
     complete::Complete,
     large_values::LargeValues,
+    news::News,
     object_state::{Acted, Deletion, ObjectState, ObjectStates, Tracked},
     reverse_index::ReverseIndex,
     secret_reads::{NamedKeys, SecretReads, SharedSecret},

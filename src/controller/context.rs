@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::{
     cache::{
-        Complete, LargeValues, ObjectStates, ReverseIndex, SecretReads, SecretVersions, Stored,
+        Complete, LargeValues, News, ObjectStates, ReverseIndex, SecretReads, SecretVersions,
+        Stored,
     },
     events::Events,
     namespaces::Namespaces,
@@ -69,6 +70,8 @@ pub(crate) struct Context {
     pub(crate) reverse_index: ReverseIndex,
     pub(crate) claims: Claims,
     pub(crate) states: ObjectStates,
+    /// While this process stands by.
+    pub(crate) news: News,
     /// The queue of objects that a change of another object affects.
     pub(crate) requeue: Requeue,
     /// Whether this process may write.

@@ -125,6 +125,17 @@ pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> 
     }
 }
 
+/// Whether there is news of an object that this process leaves alone, because another one leads.
+pub(crate) async fn has_news(context: &Context, seen: &ProviderSecret) -> bool {
+    let namespace = seen.namespace().unwrap_or_default();
+    context.objects_listed.wait().await;
+    context.secrets.wait_until_complete().await;
+    let current = |name: &str| context.secrets.get(&namespace, name);
+    let uid = seen.uid().unwrap_or_default();
+    let look = |tracked: &mut Tracked| begin::has_news(tracked, seen, current);
+    context.states.with(&uid, look).unwrap_or_default()
+}
+
 /// Skips the object; logs at debug level.
 fn skip(context: &Context, seen: &ProviderSecret, why: &str) -> Ended {
     let (namespace, name) = &object_name(seen);

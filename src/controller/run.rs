@@ -23,7 +23,8 @@ use tokio::{
 use self::wake_ups::wake_ups;
 use super::{
     cache::{
-        Complete, LargeValues, ObjectStates, ReverseIndex, SecretReads, SecretVersions, Stored,
+        Complete, LargeValues, News, ObjectStates, ReverseIndex, SecretReads, SecretVersions,
+        Stored,
     },
     context::{Context, Settings},
     events::Events,
@@ -110,6 +111,7 @@ pub async fn run(
         reverse_index: ReverseIndex::default(),
         claims: Claims::default(),
         states: ObjectStates::default(),
+        news: News::default(),
         requeue,
         leadership,
         epoch: Instant::now(),
@@ -185,14 +187,22 @@ fn max_provider_calls(concurrency: u16) -> usize {
 }
 
 async fn reconcile(object: Arc<Stored>, context: Arc<Context>) -> Result<Action, Infallible> {
-    // It is looked at when this process leads.
-    if !context.leadership.is_held() {
-        return Ok(Action::await_change());
-    }
     let started = Instant::now();
-    let release_permit =
-        || context.release_permit(&object.uid().unwrap_or_default(), &object_name(&*object));
-    let Some(seen) = object.object().map(Arc::new) else {
+    let name = object_name(&*object);
+    let release_permit = || context.release_permit(&object.uid().unwrap_or_default(), &name);
+    let seen = object.object().map(Arc::new);
+    if !context.leadership.is_held() {
+        let has_news = match &seen {
+            Some(seen) => reconcile::has_news(&context, seen).await,
+            None => true,
+        };
+        context.news.note(name.clone(), has_news);
+        // Unless it has begun to lead in the meantime.
+        if !context.leadership.is_held() {
+            return Ok(Action::await_change());
+        }
+    }
+    let Some(seen) = seen else {
         release_permit();
         return Ok(reconcile::undecodable::let_go(&context, &object).await);
     };

@@ -190,6 +190,13 @@ impl Population {
 
     /// Milliseconds from the API server's answer to the update of an object's Secret until the provider had it.
     pub(crate) async fn rotate(&self, env: &TestEnv, index: usize) -> f64 {
+        let (answered, received) = self.rotated(env, index).await;
+        // Earlier than the answer: the provider had it before we knew that the API server has it.
+        milliseconds(received, answered)
+    }
+
+    /// Rotates an object's Secret: when the API server answered, and when the provider had it.
+    pub(crate) async fn rotated(&self, env: &TestEnv, index: usize) -> (Instant, Instant) {
         let last = self.rotations().get(&index).copied();
         if let Some(last) = last {
             sleep_until(last + INTERVAL).await;
@@ -206,8 +213,7 @@ impl Population {
         });
         let received = received.await.expect("the provider receives the value");
         self.rotations().insert(index, Instant::now());
-        // Earlier than the answer: the provider had it before we knew that the API server has it.
-        milliseconds(received, answered)
+        (answered, received)
     }
 
     /// Waits until every object may be written for its sources again.

@@ -42,30 +42,10 @@ pub(super) fn pass_gate(
 ) -> Passed {
     let newest = tracked.newest(seen);
     let object = newest.as_deref().unwrap_or(seen);
-    let now = Instant::now();
     let was_requeued = std::mem::take(&mut tracked.is_requeued);
     let is_edited = tracked.seen_status.is_edited(object);
     let before = tracked.seen_status.take_before();
-    let remembered = Remembered {
-        next_try: tracked.next_try(&object_name(object), now),
-        must_rewrite: tracked.must_rewrite(),
-        is_unverified: tracked.verify_at.is_some_and(|due| due <= now),
-        is_requeued: was_requeued || is_edited,
-        news: if tracked.knows_status {
-            VersionNews::Later
-        } else {
-            VersionNews::Other
-        },
-        quiet_until: tracked.written_at.map(|at| at + INTERVAL),
-        state: &tracked.state,
-    };
-    let decision = if object.metadata.deletion_timestamp.is_none() {
-        decide(object, remembered, (now, crate::clock::now()), current)
-    } else if has_finalizer(object) {
-        decide_deletion(object, remembered, now, current)
-    } else {
-        Decision::Rest
-    };
+    let decision = decided(tracked, object, was_requeued || is_edited, current);
     if decision == Decision::Rest && tracked.verify_at.is_none() {
         tracked.verify_at = verify::first(context, object);
     }
@@ -74,6 +54,47 @@ pub(super) fn pass_gate(
         decision,
         was_requeued,
         before: before.filter(|_| is_edited),
+    }
+}
+
+/// Whether the gate would let an object pass for news if this process led. It takes nothing from the
+/// object's state.
+pub(super) fn has_news(
+    tracked: &Tracked,
+    seen: &ProviderSecret,
+    current: impl Fn(&str) -> Option<String>,
+) -> bool {
+    let decision = decided(tracked, seen, tracked.is_requeued, current);
+    !matches!(decision, Decision::Rest | Decision::Verify)
+}
+
+/// What the gate decides of an object.
+fn decided(
+    tracked: &Tracked,
+    object: &ProviderSecret,
+    is_requeued: bool,
+    current: impl Fn(&str) -> Option<String>,
+) -> Decision {
+    let now = Instant::now();
+    let remembered = Remembered {
+        next_try: tracked.next_try(&object_name(object), now),
+        must_rewrite: tracked.must_rewrite(),
+        is_unverified: tracked.verify_at.is_some_and(|due| due <= now),
+        is_requeued,
+        news: if tracked.knows_status {
+            VersionNews::Later
+        } else {
+            VersionNews::Other
+        },
+        quiet_until: tracked.written_at.map(|at| at + INTERVAL),
+        state: &tracked.state,
+    };
+    if object.metadata.deletion_timestamp.is_none() {
+        decide(object, remembered, (now, crate::clock::now()), current)
+    } else if has_finalizer(object) {
+        decide_deletion(object, remembered, now, current)
+    } else {
+        Decision::Rest
     }
 }
 

@@ -26,7 +26,10 @@ use crate::{
 /// How often every object is reconciled without news.
 const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
 
-/// In how many turns that is done.
+/// How long the first look at every object takes, after this process has begun to lead.
+const FIRST_ROUND: Duration = Duration::from_mins(1);
+
+/// In how many turns all objects are looked at.
 const TURNS: u32 = 120;
 
 /// How often, at most and at least, it is looked for objects whose time has come.
@@ -96,14 +99,7 @@ fn due(store: Store<Stored>, context: Arc<Context>) -> impl Stream<Item = Object
 /// (docs/decisions/0002-metadata-watch.md#what-a-watch-does-not-promise), and to look costs no call.
 /// A few at a time: behind all of a hundred thousand, a rotation would wait for seconds.
 fn sweep(store: Store<Stored>) -> impl Stream<Item = ObjectRef<Stored>> {
-    let turns = (0..TURNS).cycle();
-    stream::unfold((store, turns), |(store, mut turns)| async move {
-        tokio::time::sleep(RESYNC_INTERVAL / TURNS).await;
-        let now = turns.next()?;
-        let names = names(&store, |object| turn(object) == now);
-        Some((stream::iter(names), (store, turns)))
-    })
-    .flatten()
+    in_turns(store, (0..TURNS).cycle(), RESYNC_INTERVAL)
 }
 
 /// In which of the turns of a sweep an object is looked at.
@@ -113,16 +109,35 @@ fn turn(object: &Stored) -> u32 {
     u32::try_from(hash % u64::from(TURNS)).unwrap_or_default()
 }
 
-/// Every object that is known when this process begins to lead: it was left alone until then.
+/// The objects with news when this process begins to lead: they were left alone until then. After them
+/// every other one, because nothing but a look tells when it is compared with its account.
 fn when_leading(
     store: Store<Stored>,
     context: Arc<Context>,
 ) -> impl Stream<Item = ObjectRef<Stored>> {
-    stream::once(async move {
+    let news = stream::once(async move {
         context.leadership.begins().await;
-        stream::iter(names(&store, |_| true))
-    })
-    .flatten()
+        let names = context.news.take();
+        stream::iter(names.into_iter().map(|name| object_ref(&name)))
+    });
+    news.flatten().chain(in_turns(store, 0..TURNS, FIRST_ROUND))
+}
+
+/// Every object, in turns that take `round` together.
+fn in_turns(
+    store: Store<Stored>,
+    turns: impl Iterator<Item = u32>,
+    round: Duration,
+) -> impl Stream<Item = ObjectRef<Stored>> {
+    stream::iter(turns)
+        .then(move |now| {
+            let store = store.clone();
+            async move {
+                tokio::time::sleep(round / TURNS).await;
+                stream::iter(names(&store, |object| turn(object) == now))
+            }
+        })
+        .flatten()
 }
 
 /// The objects that are known and chosen.
