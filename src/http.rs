@@ -247,14 +247,16 @@ impl ApiClient {
         self.http
             .metrics
             .provider_request(self.kind, operation, &code, elapsed);
+        let answer = outcome.and_then(|response| answer(response, recognises));
+        let class = answer.as_ref().err().map(|error| error.class.as_str());
         tracing::debug!(
             provider = self.kind.as_str(),
             operation,
             status = code,
+            error.kind = class,
             duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "provider answered"
         );
-        let answer = outcome.and_then(|response| answer(response, recognises));
         let failure = match &answer {
             // A page of a proxy in between is no sign that the provider works.
             Ok(answer) if answer.is_json() || answer.body.is_empty() => None,

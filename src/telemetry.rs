@@ -7,6 +7,7 @@ mod log;
 mod metrics;
 mod objects;
 mod panics;
+mod reconcile_span;
 mod server;
 
 pub use accounts::AccountStates;
@@ -14,4 +15,5 @@ pub use address::Address;
 pub use log::{Format, init};
 pub use metrics::{Metrics, ReconcileResult};
 pub use objects::{ObjectSample, ObjectSamples};
+pub use reconcile_span::reconcile_span;
 pub use server::{Health, serve};

@@ -6,7 +6,7 @@ use std::{
 
 use futures::{FutureExt, Stream, StreamExt, stream};
 use kube::{
-    Client, ResourceExt,
+    Client, Resource as _, ResourceExt,
     runtime::{
         Controller,
         controller::{self, Action},
@@ -17,6 +17,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
 };
+use tracing::Instrument as _;
 
 use super::{
     cache::{Complete, LargeValues, ObjectStates, ReverseIndex, SecretReads, SecretVersions},
@@ -32,7 +33,7 @@ use crate::{
     account::{Accounts, Credentials, Limiter, ObjectName},
     clock::jittered,
     http::Http,
-    telemetry::{Health, Metrics, ReconcileResult},
+    telemetry::{Health, Metrics, ReconcileResult, reconcile_span},
 };
 
 /// How long reconciles under way may take after the signal to stop: with the events after them 10 s.
@@ -287,24 +288,30 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
     if !context.leadership.is_held() {
         return Ok(Action::await_change());
     }
+    let meta = object.meta();
+    let span = reconcile_span(
+        meta.namespace.as_deref().unwrap_or_default(),
+        meta.name.as_deref().unwrap_or_default(),
+    );
+    Ok(guarded(&object, &context).instrument(span).await)
+}
+
+/// Reconciles an object if it decodes, and outlives a panic.
+async fn guarded(object: &Guarded, context: &Context) -> Action {
     let started = Instant::now();
     let release_permit =
-        || context.release_permit(&object.uid().unwrap_or_default(), &object_name(&*object));
+        || context.release_permit(&object.uid().unwrap_or_default(), &object_name(object));
     let Ok(seen) = &object.0 else {
         release_permit();
-        return Ok(reconcile::undecodable::let_go(&context, &object).await);
+        return reconcile::undecodable::let_go(context, object).await;
     };
     // A panic would end the controller for every object
     // (docs/architecture.md#a-panic-in-one-reconcile).
-    let outcome = AssertUnwindSafe(reconcile::reconcile(&context, seen))
+    let outcome = AssertUnwindSafe(reconcile::reconcile(context, seen))
         .catch_unwind()
         .await;
     let (result, action) = outcome.unwrap_or_else(|_| {
-        tracing::error!(
-            namespace = seen.namespace().unwrap_or_default(),
-            name = seen.name_any(),
-            "a pass panicked; this is a bug"
-        );
+        tracing::error!("a pass panicked; this is a bug");
         release_permit();
         (
             ReconcileResult::Panicked,
@@ -312,5 +319,5 @@ async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action
         )
     });
     context.metrics.reconciled(result, started.elapsed());
-    Ok(action)
+    action
 }

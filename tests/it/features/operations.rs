@@ -1,6 +1,7 @@
 //! The operator as a process: probes, metrics, logs, events, its permissions, and how it stops.
 
 mod kubernetes; // an API server that restarts or stands still
+mod logs; // whose a line is
 mod permissions; // what is missing at the start, or taken away
 mod stopping; // SIGTERM
 mod token; // a token that is replaced
