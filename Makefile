@@ -223,6 +223,7 @@ image-root:
 	@if command -v rustup >/dev/null; then rustup target add $(IMAGE_TARGET); fi
 	@$(call step,building the static release binary: takes minutes)
 	@RUSTFLAGS='-C target-feature=+crt-static' \
+	  PROVIDER_SECRETS_REVISION="$$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)" \
 	  $(CARGO) build --locked --release --target $(IMAGE_TARGET) --target-dir target --bin provider-secrets
 	@mkdir -p $(IMAGE_ROOT)
 	@install -m 0555 target/$(IMAGE_TARGET)/release/provider-secrets $(IMAGE_ROOT)/provider-secrets

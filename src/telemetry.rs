@@ -2,6 +2,7 @@
 
 mod accounts;
 mod address;
+mod exposition;
 mod filter;
 mod log;
 mod metrics;

@@ -10,12 +10,12 @@ use std::{
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     routing::get,
 };
 use tokio::{net::TcpListener, time::Instant};
 
-use super::{Address, Metrics};
+use super::{Address, Metrics, exposition::Exposition};
 
 /// How long a failure counts if it is not reported again. A watch reports each failed try, which are
 /// at most 20 s apart, and says nothing when it has recovered.
@@ -82,9 +82,11 @@ async fn readyz(State(health): State<Health>) -> (StatusCode, String) {
 
 async fn render(
     State(metrics): State<Metrics>,
+    headers: HeaderMap,
 ) -> ([(header::HeaderName, &'static str); 1], String) {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], metrics.render())
+    let exposition = Exposition::negotiate(&headers);
+    let kind = [(header::CONTENT_TYPE, exposition.content_type())];
+    (kind, metrics.chunks(exposition).collect())
 }
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until `stop`. With one address for both there is

@@ -34,11 +34,13 @@ pub enum Tool {
     Etcdctl,
     /// What works on the files of the database.
     Etcdutl,
+    /// The linter of metrics.
+    Promlint,
 }
 
 impl Tool {
     /// Every tool, those that each cluster needs first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
@@ -46,6 +48,7 @@ impl Tool {
         Self::Helm,
         Self::Etcdctl,
         Self::Etcdutl,
+        Self::Promlint,
     ];
 
     /// The file name of the program.
@@ -58,6 +61,7 @@ impl Tool {
             Self::Helm => "helm",
             Self::Etcdctl => "etcdctl",
             Self::Etcdutl => "etcdutl",
+            Self::Promlint => "promlint",
         }
     }
 
@@ -76,6 +80,7 @@ impl Tool {
             | Self::Etcdutl => "about a minute",
             Self::KubeApiserver => "about 5 minutes",
             Self::Helm => "about 2 minutes",
+            Self::Promlint => "a few seconds",
         }
     }
 
@@ -87,6 +92,7 @@ impl Tool {
             }
             Self::Helm => &module::HELM,
             Self::Etcdctl | Self::Etcdutl => &module::ETCD_TOOLS,
+            Self::Promlint => &module::PROMLINT,
         }
     }
 
@@ -99,6 +105,7 @@ impl Tool {
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
             Self::Etcdctl => "go.etcd.io/etcd/etcdctl/v3",
             Self::Etcdutl => "go.etcd.io/etcd/etcdutl/v3",
+            Self::Promlint => ".",
         }
     }
 }

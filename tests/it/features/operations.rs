@@ -2,6 +2,7 @@
 
 mod kubernetes; // an API server that restarts or stands still
 mod logs; // whose a line is
+mod metrics; // as monitoring reads them
 mod permissions; // what is missing at the start, or taken away
 mod stopping; // SIGTERM
 mod token; // a token that is replaced
@@ -158,7 +159,7 @@ fn the_series_of_an_object_live_as_long_as_it_does() {
             let lines = series().await;
             let is_there = ready(&lines, "provider=\"Braintrust\",reason=\"Synced\"} 1");
             // One series each, not one for every reason there ever was.
-            if is_there && lines.len() == 2 {
+            if is_there && lines.len() == 4 {
                 Ok(())
             } else {
                 Err(format!("{lines:#?}"))
@@ -206,7 +207,7 @@ fn probes_answer_and_metrics_have_their_names() {
             "provider_secrets_reconcile_duration_seconds_bucket{le=",
             "provider_secrets_provider_requests_total{provider=\"baseten\",operation=\"upsert\",code=\"200\"} ",
             "provider_secrets_provider_request_duration_seconds_count{provider=\"baseten\"} ",
-            "provider_secrets_keys_written_total{provider=\"baseten\"} ",
+            "provider_secrets_keys_written_total{provider=\"baseten\",operation=",
             "provider_secrets_resource_ready{namespace=",
             "provider_secrets_resource_last_sync_timestamp_seconds{namespace=",
         ] {
