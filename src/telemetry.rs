@@ -2,6 +2,7 @@
 
 mod accounts;
 mod address;
+mod connections;
 mod exposition;
 mod filter;
 mod log;
