@@ -36,11 +36,13 @@ pub enum Tool {
     Etcdutl,
     /// The linter of metrics.
     Promlint,
+    /// What scrapes metrics.
+    Prometheus,
 }
 
 impl Tool {
     /// Every tool, those that each cluster needs first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
@@ -49,6 +51,7 @@ impl Tool {
         Self::Etcdctl,
         Self::Etcdutl,
         Self::Promlint,
+        Self::Prometheus,
     ];
 
     /// The file name of the program.
@@ -62,6 +65,7 @@ impl Tool {
             Self::Etcdctl => "etcdctl",
             Self::Etcdutl => "etcdutl",
             Self::Promlint => "promlint",
+            Self::Prometheus => "prometheus",
         }
     }
 
@@ -79,7 +83,7 @@ impl Tool {
             | Self::Etcdctl
             | Self::Etcdutl => "about a minute",
             Self::KubeApiserver => "about 5 minutes",
-            Self::Helm => "about 2 minutes",
+            Self::Helm | Self::Prometheus => "about 2 minutes",
             Self::Promlint => "a few seconds",
         }
     }
@@ -93,6 +97,7 @@ impl Tool {
             Self::Helm => &module::HELM,
             Self::Etcdctl | Self::Etcdutl => &module::ETCD_TOOLS,
             Self::Promlint => &module::PROMLINT,
+            Self::Prometheus => &module::PROMETHEUS,
         }
     }
 
@@ -106,6 +111,7 @@ impl Tool {
             Self::Etcdctl => "go.etcd.io/etcd/etcdctl/v3",
             Self::Etcdutl => "go.etcd.io/etcd/etcdutl/v3",
             Self::Promlint => ".",
+            Self::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
         }
     }
 }

@@ -5,6 +5,7 @@ mod kubernetes; // an API server that restarts or stands still
 mod logs; // whose a line is
 mod metrics; // as monitoring reads them
 mod permissions; // what is missing at the start, or taken away
+mod prometheus; // a real one that scrapes the operator
 mod stopping; // SIGTERM
 mod token; // a token that is replaced
 

@@ -134,6 +134,11 @@ impl Operator {
         stream.expect("the operator listens")
     }
 
+    /// Where it serves probes and metrics.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Everything it printed.
     pub(crate) fn log(&self) -> String {
         self.process.log()

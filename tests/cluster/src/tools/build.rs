@@ -43,6 +43,7 @@ pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> 
         Program::new(&go)
             .arg("build")
             .args(BUILD_FLAGS)
+            .args(tool.module().tags)
             .args(["-ldflags", &tool.module().linker_flags(), "-o"])
             .arg(&unfinished)
             .arg(tool.package())

@@ -22,6 +22,8 @@ pub(super) struct Module {
     version_packages: &'static [&'static str],
     /// Variables that have just the version.
     version_variables: &'static [&'static str],
+    /// The flag with the build tags.
+    pub(super) tags: Option<&'static str>,
 }
 
 pub(super) const KUBERNETES: Module = Module {
@@ -36,6 +38,7 @@ pub(super) const KUBERNETES: Module = Module {
         "k8s.io/client-go/pkg/version",
     ],
     version_variables: &[],
+    tags: None,
 };
 
 pub(super) const ETCD: Module = Module {
@@ -46,6 +49,7 @@ pub(super) const ETCD: Module = Module {
     main_go: None,
     version_packages: &[],
     version_variables: &[],
+    tags: None,
 };
 
 /// A module of its own, so that etcd is not compiled anew for tools that few need.
@@ -57,6 +61,7 @@ pub(super) const ETCD_TOOLS: Module = Module {
     main_go: None,
     version_packages: &[],
     version_variables: &[],
+    tags: None,
 };
 
 pub(super) const HELM: Module = Module {
@@ -67,6 +72,7 @@ pub(super) const HELM: Module = Module {
     main_go: None,
     version_packages: &[],
     version_variables: &["helm.sh/helm/v4/internal/version.version"],
+    tags: None,
 };
 
 /// A program of a few lines, because the package has none of its own.
@@ -78,6 +84,19 @@ pub(super) const PROMLINT: Module = Module {
     main_go: Some(include_str!("../../go/promlint/main.go")),
     version_packages: &[],
     version_variables: &[],
+    tags: None,
+};
+
+pub(super) const PROMETHEUS: Module = Module {
+    name: "prometheus",
+    path: "github.com/prometheus/prometheus",
+    go_mod: include_str!("../../go/prometheus/go.mod"),
+    go_sum: include_str!("../../go/prometheus/go.sum"),
+    main_go: None,
+    version_packages: &[],
+    version_variables: &["github.com/prometheus/common/version.Version"],
+    // The clients of two dozen clouds are most of it, and a test names its one target.
+    tags: Some("-tags=remove_all_sd"),
 };
 
 impl Module {
@@ -126,7 +145,7 @@ impl Module {
     pub(super) fn cache_key(&self) -> String {
         let linker_flags = self.linker_flags();
         let inputs = [self.go_mod, self.go_sum, &linker_flags];
-        let inputs = inputs.into_iter().chain(self.main_go);
+        let inputs = inputs.into_iter().chain(self.main_go).chain(self.tags);
         let platform = [std::env::consts::OS, std::env::consts::ARCH];
         let hash = fnv1a(inputs.chain(BUILD_FLAGS).chain(platform));
         format!("{}-{}-{hash:016x}", self.name, self.version())
@@ -154,6 +173,7 @@ mod tests {
         assert_eq!(ETCD_TOOLS.version(), ETCD.version());
         assert_eq!(HELM.version(), "v4.3.1");
         assert_eq!(PROMLINT.version(), "v1.25.0");
+        assert_eq!(PROMETHEUS.version(), "v0.316.0");
         assert_eq!(KUBERNETES.go_version(), "1.26.0");
     }
 
