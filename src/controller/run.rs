@@ -33,7 +33,7 @@ use crate::{
     account::{Accounts, Credentials, Limiter, ObjectName},
     clock::jittered,
     http::Http,
-    telemetry::{Health, Metrics, ReconcileResult, reconcile_span},
+    telemetry::{Health, Metrics, ReconcileResult, note_result, reconcile_span},
 };
 
 /// How long reconciles under way may take after the signal to stop: with the events after them 10 s.
@@ -318,6 +318,7 @@ async fn guarded(object: &Guarded, context: &Context) -> Action {
             Action::requeue(Duration::from_mins(5)),
         )
     });
+    note_result(result);
     context.metrics.reconciled(result, started.elapsed());
     action
 }

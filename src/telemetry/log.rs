@@ -14,7 +14,7 @@ use std::{
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    EnvFilter, Layer, Registry,
     field::MakeExt as _,
     filter::{FilterExt, LevelFilter, filter_fn},
     fmt::{FormatFields, format::debug_fn},
@@ -35,14 +35,30 @@ pub enum Format {
     Text,
 }
 
+/// What makes something else of spans than lines.
+pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// As [`init_with`], without another layer.
+///
+/// # Errors
+/// As [`init_with`].
+pub fn init(directives: &str, format: Format, has_colours: bool) -> Result<(), String> {
+    init_with(directives, format, has_colours, None)
+}
+
 /// Starts logging to standard error, of panics too. A text has colours where `has_colours` says so and
 /// standard error is a terminal.
 ///
 /// # Errors
 /// When `directives` is not a filter, or logging has started before.
-pub fn init(directives: &str, format: Format, has_colours: bool) -> Result<(), String> {
+pub fn init_with(
+    directives: &str,
+    format: Format,
+    has_colours: bool,
+    spans: Option<SpanLayer>,
+) -> Result<(), String> {
     let filter = shown(super::filter::read(directives)?);
-    let registry = tracing_subscriber::registry();
+    let registry = tracing_subscriber::registry().with(spans);
     let started = match format {
         Format::Json => {
             let layer = tracing_subscriber::fmt::layer()
@@ -88,7 +104,7 @@ fn is_allowed(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= cap
 }
 
-fn is_ours(target: &str) -> bool {
+pub(super) fn is_ours(target: &str) -> bool {
     target
         .strip_prefix("provider_secrets")
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))

@@ -53,7 +53,7 @@ pub enum ReconcileResult {
 }
 
 impl ReconcileResult {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
             Self::Synced => "synced",

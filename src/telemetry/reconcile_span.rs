@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use tracing::{Metadata, Span};
+use tracing::{Metadata, Span, field::Empty};
+
+use super::ReconcileResult;
 
 /// The name of the controller, as controller-runtime derives it from the kind.
 const CONTROLLER: &str = "providersecret";
@@ -20,7 +22,13 @@ pub fn reconcile_span(namespace: &str, name: &str) -> Span {
         namespace,
         name,
         reconcileID = %ReconcileId::new(),
+        result = Empty,
     )
+}
+
+/// Notes in the span of the present reconcile what it ended in, which a trace shows.
+pub fn note_result(result: ReconcileResult) {
+    Span::current().record("result", result.as_str());
 }
 
 /// Whether this is the span of a reconcile, which no filter of the user leaves out: a filter by target

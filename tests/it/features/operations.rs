@@ -8,6 +8,8 @@ mod permissions; // what is missing at the start, or taken away
 mod prometheus; // a real one that scrapes the operator
 mod stopping; // SIGTERM
 mod token; // a token that is replaced
+#[cfg(feature = "otlp")]
+mod traces; // as a collector gets them
 
 use std::collections::BTreeSet;
 
