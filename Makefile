@@ -88,8 +88,9 @@ test: programs lint ## Everything that must pass: lint, documentation, unit and 
 	@$(call step,documentation)
 	@RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps --locked
 	@$(call step,tests)
-	@# Most tests wait for something: more of them at once than there are cores.
-	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --locked
+	@# Most tests wait for something: more of them at once than there are cores. With traces, which
+	@# nothing makes without their flag, so that all is compiled once.
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-features --locked
 
 # Before anything else, so that nobody waits for minutes to hear it.
 .PHONY: programs
@@ -166,6 +167,7 @@ clippy: fmt-check
 	$(call need-component,clippy,clippy)
 	@$(call step,clippy)
 	@$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	@$(CARGO) clippy --package provider-secrets --all-targets --all-features --locked -- -D warnings
 
 .PHONY: deny
 deny: clippy
@@ -174,7 +176,7 @@ deny: clippy
 	  CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install cargo-deny --debug --version $(CARGO_DENY_VERSION) --locked --root "$(CARGO_DENY_ROOT)"; \
 	fi
 	@$(call step,dependencies: versions and licences and sources)
-	@"$(CARGO_DENY_ROOT)/bin/cargo-deny" --workspace --locked check bans licenses sources
+	@"$(CARGO_DENY_ROOT)/bin/cargo-deny" --workspace --all-features --locked check bans licenses sources
 
 .PHONY: crds
 crds: ## Write the CustomResourceDefinition anew from the Rust types
@@ -223,6 +225,7 @@ image-root:
 	@if command -v rustup >/dev/null; then rustup target add $(IMAGE_TARGET); fi
 	@$(call step,building the static release binary: takes minutes)
 	@RUSTFLAGS='-C target-feature=+crt-static' \
+	  PROVIDER_SECRETS_REVISION="$$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)" \
 	  $(CARGO) build --locked --release --target $(IMAGE_TARGET) --target-dir target --bin provider-secrets
 	@mkdir -p $(IMAGE_ROOT)
 	@install -m 0555 target/$(IMAGE_TARGET)/release/provider-secrets $(IMAGE_ROOT)/provider-secrets

@@ -4,6 +4,7 @@ mod cluster;
 mod election;
 mod run;
 mod schemes;
+mod traces;
 
 use std::{io::Write, process::ExitCode};
 

@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout};
 use tower::{Service, ServiceExt};
+use tracing::Instrument as _;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -29,7 +30,7 @@ pub use transport::{CertificateFault, Transport, TransportError, transport};
 use crate::{
     api::{ProviderKind, Reason},
     leadership::Leadership,
-    telemetry::Metrics,
+    telemetry::{Metrics, call_span, note_answer},
 };
 
 /// Longest wait for a whole answer, its body included: a reconcile holds a slot meanwhile.
@@ -238,7 +239,8 @@ impl ApiClient {
             (call.operation, call.is_optional, call.recognises);
         let is_write = call.method != Method::GET;
         let sent = Instant::now();
-        let outcome = self.exchange(call).await;
+        let span = call_span(self.kind.as_str(), operation);
+        let outcome = self.exchange(call).instrument(span.clone()).await;
         let elapsed = sent.elapsed();
         let code = match &outcome {
             Ok(response) => response.status().as_str().to_owned(),
@@ -247,14 +249,17 @@ impl ApiClient {
         self.http
             .metrics
             .provider_request(self.kind, operation, &code, elapsed);
+        let answer = outcome.and_then(|response| answer(response, recognises));
+        let class = answer.as_ref().err().map(|error| error.class);
+        note_answer(&span, &code, class);
         tracing::debug!(
             provider = self.kind.as_str(),
             operation,
             status = code,
+            error.kind = class.map(ErrorClass::as_str),
             duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "provider answered"
         );
-        let answer = outcome.and_then(|response| answer(response, recognises));
         let failure = match &answer {
             // A page of a proxy in between is no sign that the provider works.
             Ok(answer) if answer.is_json() || answer.body.is_empty() => None,

@@ -2,16 +2,26 @@
 
 mod accounts;
 mod address;
+mod call_span;
+mod connections;
+mod exposition;
 mod filter;
 mod log;
 mod metrics;
 mod objects;
 mod panics;
+mod reconcile_span;
 mod server;
+#[cfg(feature = "otlp")]
+mod traces;
 
 pub use accounts::AccountStates;
 pub use address::Address;
-pub use log::{Format, init};
+pub(crate) use call_span::{call_span, note_answer};
+pub use log::{Format, SpanLayer, init, init_with};
 pub use metrics::{Metrics, ReconcileResult};
 pub use objects::{ObjectSample, ObjectSamples};
+pub use reconcile_span::{note_result, reconcile_span};
 pub use server::{Health, serve};
+#[cfg(feature = "otlp")]
+pub use traces::Traces;

@@ -7,7 +7,7 @@ use futures::{FutureExt, TryFutureExt, future::BoxFuture};
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{cluster, election::Election, fail, refuse, schemes::Schemes};
+use super::{cluster, election::Election, fail, refuse, schemes::Schemes, traces::TraceFlags};
 use crate::{
     account::{EndpointFlag, Endpoints},
     controller::{self, Namespaces, Settings, Stopped, lease::Lease},
@@ -136,6 +136,9 @@ pub(super) struct Flags {
     #[arg(long, env = "NO_COLOR", hide = true)]
     no_color: Option<String>,
 
+    #[command(flatten)]
+    traces: TraceFlags,
+
     /// The name of this pod, for events and the Lease
     #[arg(long, env = "POD_NAME", default_value = "provider-secrets")]
     pod_name: String,
@@ -159,9 +162,6 @@ pub(super) fn run(flags: Flags) -> ExitCode {
         given.map(|(name, text)| Some((name, text.as_deref().filter(|text| !text.is_empty())?)));
     let (name, directives) = given.into_iter().flatten().next().unwrap_or(("", "info"));
     let has_colours = flags.no_color.as_deref().unwrap_or_default().is_empty();
-    if let Err(what) = telemetry::init(directives, flags.log_format, has_colours) {
-        return refuse(&format!("{name}: {what}"));
-    }
     if rustls::crypto::ring::default_provider()
         .install_default()
         .is_err()
@@ -179,7 +179,15 @@ pub(super) fn run(flags: Flags) -> ExitCode {
     let Ok(runtime) = runtime else {
         return fail("the runtime could not be started");
     };
+    let (traces, spans) = match flags.traces.start(&transport, runtime.handle()) {
+        Ok(started) => started,
+        Err(what) => return refuse(&what),
+    };
+    if let Err(what) = telemetry::init_with(directives, flags.log_format, has_colours, spans) {
+        return refuse(&format!("{name}: {what}"));
+    }
     let ended = runtime.block_on(operate(flags, transport));
+    runtime.block_on(traces.end());
     // A lookup of a name that gets no answer would hold up the end.
     runtime.shutdown_background();
     ended
@@ -212,6 +220,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         rust_log: _,
         log_format: _,
         no_color: _,
+        traces: _,
     } = flags;
     let lease = match election.settings(&client, &pod_name) {
         Ok(settings) => settings.map(|of| Lease::new(client.clone(), of, metrics.clone())),

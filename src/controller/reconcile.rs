@@ -138,8 +138,7 @@ pub(crate) async fn has_news(context: &Context, seen: &ProviderSecret) -> bool {
 
 /// Skips the object; logs at debug level.
 fn skip(context: &Context, seen: &ProviderSecret, why: &str) -> Ended {
-    let (namespace, name) = &object_name(seen);
-    tracing::debug!(namespace, name, "the object is left alone: {why}");
+    tracing::debug!("the object is left alone: {why}");
     context.release_permit(&seen.uid().unwrap_or_default(), &object_name(seen));
     (ReconcileResult::Unchanged, Action::await_change())
 }
@@ -341,11 +340,7 @@ impl Reconcile<'_> {
         let Some(wait) = self.tracked(Tracked::could_not_record) else {
             return (ReconcileResult::Abandoned, Action::await_change());
         };
-        tracing::warn!(
-            namespace = self.namespace,
-            name = self.object.name_any(),
-            "the object could not be written; it is tried again"
-        );
+        tracing::warn!("the object could not be written; it is tried again");
         (ReconcileResult::Abandoned, Action::requeue(wait))
     }
 }

@@ -202,24 +202,23 @@ pub(crate) async fn deliver_note(
     object: &(impl ResourceExt + Sync),
     event_note: &EventNote,
 ) -> Delivery {
-    log_note(object, event_note);
+    log_note(event_note);
     context.events.deliver(object, event_note).await
 }
 
 /// Logs notes, and sends them as events.
 pub(crate) fn send_notes(context: &Context, object: &ProviderSecret, event_notes: &[EventNote]) {
     for event_note in event_notes {
-        log_note(object, event_note);
+        log_note(event_note);
         context.events.send(object, event_note);
     }
 }
 
-fn log_note(object: &impl ResourceExt, event_note: &EventNote) {
-    let (namespace, name) = object_name(object);
+fn log_note(event_note: &EventNote) {
     let (reason, note) = (event_note.reason.as_str(), &event_note.note);
     match event_note.importance {
-        Importance::Normal => tracing::info!(namespace, name, reason, "{note}"),
-        Importance::Warning => tracing::warn!(namespace, name, reason, "{note}"),
+        Importance::Normal => tracing::info!(reason, "{note}"),
+        Importance::Warning => tracing::warn!(reason, "{note}"),
     }
 }
 
@@ -258,8 +257,6 @@ fn announce(
         | ReadyState::Stalled => return,
     };
     tracing::info!(
-        namespace = object.namespace().unwrap_or_default(),
-        name = object.name_any(),
         generation = object.metadata.generation.unwrap_or_default(),
         reason = readiness.reason.as_str(),
         entries_written = written,

@@ -19,6 +19,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
 };
+use tracing::Instrument as _;
 
 use self::wake_ups::wake_ups;
 use super::{
@@ -35,8 +36,9 @@ use super::{
 };
 use crate::{
     account::{Accounts, Credentials, Limiter},
+    api::ProviderSecret,
     http::Http,
-    telemetry::{Health, Metrics, ReconcileResult},
+    telemetry::{Health, Metrics, ReconcileResult, note_result, reconcile_span},
 };
 
 /// How long reconciles under way may take after the signal to stop: with the events after them 10 s.
@@ -187,9 +189,7 @@ fn max_provider_calls(concurrency: u16) -> usize {
 }
 
 async fn reconcile(object: Arc<Stored>, context: Arc<Context>) -> Result<Action, Infallible> {
-    let started = Instant::now();
     let name = object_name(&*object);
-    let release_permit = || context.release_permit(&object.uid().unwrap_or_default(), &name);
     let seen = object.object().map(Arc::new);
     if !context.leadership.is_held() {
         let has_news = match &seen {
@@ -202,27 +202,34 @@ async fn reconcile(object: Arc<Stored>, context: Arc<Context>) -> Result<Action,
             return Ok(Action::await_change());
         }
     }
+    let span = reconcile_span(&name.0, &name.1);
+    let action = guarded(&object, seen.as_ref(), &context).instrument(span);
+    Ok(action.await)
+}
+
+/// Reconciles an object if it decodes, and outlives a panic.
+async fn guarded(object: &Stored, seen: Option<&Arc<ProviderSecret>>, context: &Context) -> Action {
+    let started = Instant::now();
+    let release_permit =
+        || context.release_permit(&object.uid().unwrap_or_default(), &object_name(object));
     let Some(seen) = seen else {
         release_permit();
-        return Ok(reconcile::undecodable::let_go(&context, &object).await);
+        return reconcile::undecodable::let_go(context, object).await;
     };
     // A panic would end the controller for every object
     // (docs/architecture.md#a-panic-in-one-reconcile).
-    let outcome = AssertUnwindSafe(reconcile::reconcile(&context, &seen))
+    let outcome = AssertUnwindSafe(reconcile::reconcile(context, seen))
         .catch_unwind()
         .await;
     let (result, action) = outcome.unwrap_or_else(|_| {
-        tracing::error!(
-            namespace = seen.namespace().unwrap_or_default(),
-            name = seen.name_any(),
-            "a pass panicked; this is a bug"
-        );
+        tracing::error!("a pass panicked; this is a bug");
         release_permit();
         (
             ReconcileResult::Panicked,
             Action::requeue(Duration::from_mins(5)),
         )
     });
+    note_result(result);
     context.metrics.reconciled(result, started.elapsed());
-    Ok(action)
+    action
 }

@@ -30,6 +30,21 @@ pub enum ErrorClass {
     Protocol,
 }
 
+impl ErrorClass {
+    /// The word for it in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Config => "config",
+            Self::Auth => "auth",
+            Self::Throttled => "throttled",
+            Self::Transient => "transient",
+            Self::UnknownOutcome => "unknown_outcome",
+            Self::Protocol => "protocol",
+        }
+    }
+}
+
 /// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]

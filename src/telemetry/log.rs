@@ -1,31 +1,30 @@
-//! Logs: one JSON object a line, with the field names of controller-runtime and Flux.
+//! Logs: one JSON object a line, with the field names of controller-runtime and Flux. A line that is
+//! logged inside of a reconcile has the fields of its span.
 //!
 //! kube writes whole response bodies at WARN when one does not decode, and a Secret is such a
 //! body. So kube's targets are held at ERROR and every other third-party target at INFO by a filter
 //! of their own, which no directive of the user can lift.
 
+mod json;
+
 use std::{
-    fmt::{self, Write as _},
+    fmt::Write as _,
     io::{self, IsTerminal as _},
 };
 
-use serde_json::{Map, Value};
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    field::{Field, Visit},
-};
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    Layer,
+    EnvFilter, Layer, Registry,
     field::MakeExt as _,
-    filter::{FilterExt, filter_fn},
-    fmt::{
-        FmtContext, FormatEvent, FormatFields,
-        format::{Writer, debug_fn},
-    },
-    layer::SubscriberExt,
+    filter::{FilterExt, LevelFilter, filter_fn},
+    fmt::{FormatFields, format::debug_fn},
+    layer::{Filter, SubscriberExt},
     registry::LookupSpan,
     util::SubscriberInitExt,
 };
+
+use self::json::{Json, SpanMembers};
+use super::reconcile_span::is_reconcile_span;
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -36,19 +35,35 @@ pub enum Format {
     Text,
 }
 
+/// What makes something else of spans than lines.
+pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// As [`init_with`], without another layer.
+///
+/// # Errors
+/// As [`init_with`].
+pub fn init(directives: &str, format: Format, has_colours: bool) -> Result<(), String> {
+    init_with(directives, format, has_colours, None)
+}
+
 /// Starts logging to standard error, of panics too. A text has colours where `has_colours` says so and
 /// standard error is a terminal.
 ///
 /// # Errors
 /// When `directives` is not a filter, or logging has started before.
-pub fn init(directives: &str, format: Format, has_colours: bool) -> Result<(), String> {
-    let filter = super::filter::read(directives)?;
-    let filter = filter.and(filter_fn(is_allowed));
-    let registry = tracing_subscriber::registry();
+pub fn init_with(
+    directives: &str,
+    format: Format,
+    has_colours: bool,
+    spans: Option<SpanLayer>,
+) -> Result<(), String> {
+    let filter = shown(super::filter::read(directives)?);
+    let registry = tracing_subscriber::registry().with(spans);
     let started = match format {
         Format::Json => {
             let layer = tracing_subscriber::fmt::layer()
                 .event_format(Json)
+                .fmt_fields(SpanMembers)
                 .with_writer(io::stderr);
             registry.with(layer.with_filter(filter)).try_init()
         }
@@ -67,6 +82,14 @@ pub fn init(directives: &str, format: Format, has_colours: bool) -> Result<(), S
     Ok(())
 }
 
+/// What is shown: what the user asked for under the cap, and always the span of a reconcile.
+fn shown<S: Subscriber + for<'a> LookupSpan<'a>>(asked: EnvFilter) -> impl Filter<S> {
+    // With a hint a line below the level of the user costs one comparison.
+    let cap = filter_fn(is_allowed).with_max_level_hint(LevelFilter::TRACE);
+    let span = filter_fn(is_reconcile_span).with_max_level_hint(LevelFilter::ERROR);
+    asked.and(cap).or(span)
+}
+
 /// The cap on third-party targets.
 fn is_allowed(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
@@ -81,39 +104,10 @@ fn is_allowed(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= cap
 }
 
-fn is_ours(target: &str) -> bool {
+pub(super) fn is_ours(target: &str) -> bool {
     target
         .strip_prefix("provider_secrets")
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-}
-
-/// `{"ts":…,"level":…,"msg":…,…}`
-struct Json;
-
-impl<S, N> FormatEvent<S, N> for Json
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut line = Line::default();
-        line.0
-            .insert("ts".to_owned(), jiff::Timestamp::now().to_string().into());
-        let level = event.metadata().level().as_str().to_ascii_lowercase();
-        line.0.insert("level".to_owned(), level.into());
-        if !is_ours(event.metadata().target()) {
-            line.0
-                .insert("logger".to_owned(), event.metadata().target().into());
-        }
-        event.record(&mut line);
-        let text = serde_json::to_string(&line.0).map_err(|_| fmt::Error)?;
-        writeln!(writer, "{}", visible(&text))
-    }
 }
 
 /// The message and the fields of a line for a person.
@@ -143,113 +137,5 @@ fn visible(text: &str) -> String {
     visible
 }
 
-#[derive(Default)]
-struct Line(Map<String, Value>);
-
-impl Line {
-    fn put(&mut self, field: &Field, value: Value) {
-        let name = if field.name() == "message" {
-            "msg"
-        } else {
-            field.name()
-        };
-        self.0.insert(name.to_owned(), value);
-    }
-}
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}").into());
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value.into());
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value.into());
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex, PoisonError};
-
-    use super::*;
-
-    /// What a layer writes about one event with these texts.
-    fn written(
-        layer: impl FnOnce(Sink) -> Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>,
-    ) -> String {
-        let sink = Sink::default();
-        let subscriber = tracing_subscriber::registry().with(layer(sink.clone()));
-        tracing::subscriber::with_default(subscriber, || {
-            let (text, shown) = (HOSTILE, HOSTILE);
-            tracing::info!(text, %shown, "told {HOSTILE}");
-        });
-        let bytes = sink.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
-    }
-
-    /// What a terminal acts on, and a line of its own.
-    const HOSTILE: &str = "\u{1b}[31mred\r\n{\"msg\":\"forged\"}\u{7}\u{9b}1m";
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            written.write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    /// Cases: S-09
-    #[test]
-    fn a_hostile_text_is_one_escaped_field_of_one_line() {
-        let line = written(|sink| {
-            let layer = tracing_subscriber::fmt::layer().event_format(Json);
-            Box::new(layer.with_writer(move || sink.clone()))
-        });
-        let whole = line.strip_suffix('\n').unwrap();
-        assert!(!whole.chars().any(char::is_control), "{line}");
-        let fields: Value = serde_json::from_str(whole).unwrap();
-        assert_eq!(fields["text"], HOSTILE);
-        assert_eq!(fields["shown"], HOSTILE);
-        assert_eq!(fields["msg"], format!("told {HOSTILE}"));
-    }
-
-    /// Cases: S-09
-    #[test]
-    fn a_terminal_that_shows_the_log_is_not_told_what_to_do() {
-        let text = written(|sink| {
-            let layer = tracing_subscriber::fmt::layer()
-                .with_ansi(false)
-                .fmt_fields(plain_fields());
-            Box::new(layer.with_writer(move || sink.clone()))
-        });
-        let whole = text.strip_suffix('\n').unwrap();
-        assert!(!whole.contains(char::is_control), "{text:?}");
-        assert!(whole.contains("shown=\\u001b[31mred"), "{text:?}");
-    }
-
-    #[test]
-    fn our_own_targets_are_not_guessed_by_prefix() {
-        assert!(is_ours("provider_secrets"));
-        assert!(is_ours("provider_secrets::controller"));
-        assert!(!is_ours("provider_secrets_other"));
-        assert!(!is_ours("kube_client::client"));
-    }
-}
+mod tests;

@@ -1,21 +1,29 @@
-//! Metrics in the Prometheus text format. Label values come from our own code only.
+//! Metrics in the forms of Prometheus. But for names of objects, label values are words of our own.
 
+mod labels;
 mod watches;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    iter,
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::text::encode_registry,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
-use self::watches::Watches;
-use super::{AccountStates, ObjectSamples};
+use self::{
+    labels::{DriftLabels, ProviderLabel, RequestLabels, ResultLabel, WriteLabels},
+    watches::Watches,
+};
+use super::{AccountStates, ObjectSamples, exposition::Exposition, objects::ObjectSeries};
 use crate::api::ProviderKind;
+
+/// What the names of all metrics begin with.
+pub(super) const PREFIX: &str = "provider_secrets";
 
 /// Upper bounds in seconds. A reconcile that only looks takes under a millisecond, a call to a provider
 /// tens to hundreds, and 30 s is the deadline of a call.
@@ -45,7 +53,7 @@ pub enum ReconcileResult {
 }
 
 impl ReconcileResult {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
             Self::Synced => "synced",
@@ -65,12 +73,13 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Mutex<Registry>,
+    objects: OnceLock<Box<dyn ObjectSeries>>,
     reconciles: Family<ResultLabel, Counter>,
     reconcile_seconds: Histogram,
     provider_requests: Family<RequestLabels, Counter>,
     provider_seconds: Family<ProviderLabel, Histogram>,
     throttled_seconds: Family<ProviderLabel, Counter<f64, AtomicU64>>,
-    keys_written: Family<ProviderLabel, Counter>,
+    keys_written: Family<WriteLabels, Counter>,
     keys_deleted: Family<ProviderLabel, Counter>,
     keys_left_behind: Family<ProviderLabel, Counter>,
     drift_detected: Family<DriftLabels, Counter>,
@@ -80,32 +89,9 @@ struct Inner {
     leader: Gauge,
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ResultLabel {
-    result: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ProviderLabel {
-    provider: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct DriftLabels {
-    provider: &'static str,
-    kind: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RequestLabels {
-    provider: &'static str,
-    operation: &'static str,
-    code: String,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("provider_secrets");
+        let mut registry = Registry::with_prefix(PREFIX);
         let inner = Inner {
             reconciles: Family::default(),
             reconcile_seconds: histogram(),
@@ -121,17 +107,24 @@ impl Default for Metrics {
             events_dropped: Counter::default(),
             leader: Gauge::default(),
             registry: Mutex::default(),
+            objects: OnceLock::new(),
         };
-        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The version of the operator", version);
+        let build = Info::new([
+            ("version", env!("CARGO_PKG_VERSION")),
+            (
+                "revision",
+                option_env!("PROVIDER_SECRETS_REVISION").unwrap_or("unknown"),
+            ),
+        ]);
+        registry.register("build", "The version of the operator", build);
         registry.register(
             "reconcile",
-            "Passes over objects, by what they ended in",
+            "Reconciles of objects, by what they ended in",
             inner.reconciles.clone(),
         );
         registry.register_with_unit(
             "reconcile_duration",
-            "How long passes took",
+            "How long reconciles took",
             Unit::Seconds,
             inner.reconcile_seconds.clone(),
         );
@@ -169,7 +162,7 @@ impl Default for Metrics {
         );
         registry.register(
             "drift_detected",
-            "Entries that somebody else changed or deleted at a provider",
+            "Entries that another writer changed or deleted at a provider",
             inner.drift_detected.clone(),
         );
         inner.watches.register(&mut registry);
@@ -201,14 +194,10 @@ fn histogram() -> Histogram {
 }
 
 impl Metrics {
-    /// Adds one series set for each object, read from `states` when metrics are asked for.
+    /// Adds series for each object, read from `samples` when metrics are asked for.
     pub fn register_objects(&self, samples: impl ObjectSamples) {
-        let mut registry = self
-            .0
-            .registry
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        registry.register_collector(Box::new(super::objects::Objects::new(samples)));
+        // A process has one controller.
+        let _ = self.0.objects.set(Box::new(samples));
     }
 
     /// A reconcile ended.
@@ -264,9 +253,17 @@ impl Metrics {
         }
     }
 
-    /// A provider acknowledged `count` entries.
-    pub fn keys_written(&self, kind: ProviderKind, count: usize) {
-        add(&self.0.keys_written, kind, count);
+    /// A provider acknowledged `count` entries; `operation` is what was done with them.
+    pub fn keys_written(&self, kind: ProviderKind, operation: &'static str, count: usize) {
+        if count > 0 {
+            let provider = kind.flag();
+            let labels = WriteLabels {
+                provider,
+                operation,
+            };
+            let counter = self.0.keys_written.get_or_create(&labels);
+            counter.inc_by(count as u64);
+        }
     }
 
     /// `count` entries were deleted at a provider.
@@ -306,8 +303,25 @@ impl Metrics {
         self.0.leader.set(i64::from(leads));
     }
 
-    /// Everything, in the text format.
+    /// Everything in OpenMetrics, in one text.
     pub fn render(&self) -> String {
+        self.chunks(Exposition::OpenMetrics).collect()
+    }
+
+    /// Everything, in texts that are short and quick to make. The objects are those of now.
+    pub(super) fn chunks(
+        &self,
+        exposition: Exposition,
+    ) -> impl Iterator<Item = String> + Send + use<> {
+        let objects = self.0.objects.get().map(|objects| objects.chunks());
+        iter::once(exposition.families(self.families()))
+            .chain(objects.into_iter().flatten())
+            .chain(iter::once(exposition.end().to_owned()))
+            .filter(|chunk| !chunk.is_empty())
+    }
+
+    /// All but the series of objects, in OpenMetrics.
+    fn families(&self) -> String {
         let mut text = String::new();
         let registry = self
             .0
@@ -315,7 +329,7 @@ impl Metrics {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // Writing to a String does not fail.
-        let _ = encode(&mut text, &registry);
+        let _ = encode_registry(&mut text, &registry);
         text
     }
 }
@@ -331,32 +345,4 @@ fn add(family: &Family<ProviderLabel, Counter>, kind: ProviderKind, count: usize
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metrics_have_the_documented_names() {
-        let metrics = Metrics::default();
-        metrics.reconciled(ReconcileResult::Synced, Duration::from_millis(3));
-        metrics.provider_request(
-            ProviderKind::Baseten,
-            "upsert",
-            "200",
-            Duration::from_millis(5),
-        );
-        metrics.keys_written(ProviderKind::Baseten, 2);
-        metrics.paused(ProviderKind::Baseten, Duration::from_millis(1500));
-        let text = metrics.render();
-        for series in [
-            "provider_secrets_build_info{version=",
-            "provider_secrets_reconcile_total{result=\"synced\"} 1",
-            "provider_secrets_reconcile_duration_seconds_count 1",
-            "provider_secrets_provider_requests_total{provider=\"baseten\",operation=\"upsert\",code=\"200\"} 1",
-            "provider_secrets_provider_request_duration_seconds_count{provider=\"baseten\"} 1",
-            "provider_secrets_keys_written_total{provider=\"baseten\"} 2",
-            "provider_secrets_provider_throttled_seconds_total{provider=\"baseten\"} 1.5",
-        ] {
-            assert!(text.contains(series), "{series} is not in\n{text}");
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -9,13 +10,20 @@ use std::{
 
 use axum::{
     Router,
+    body::Body,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::{net::TcpListener, time::Instant};
+use futures::stream;
+use tokio::{net::TcpListener, sync::Semaphore, task::yield_now, time::Instant};
 
-use super::{Address, Metrics};
+use super::{
+    Address, Metrics,
+    connections::{self, Bounds},
+    exposition::Exposition,
+};
 
 /// How long a failure counts if it is not reported again. A watch reports each failed try, which are
 /// at most 20 s apart, and says nothing when it has recovered.
@@ -80,11 +88,31 @@ async fn readyz(State(health): State<Health>) -> (StatusCode, String) {
     }
 }
 
-async fn render(
-    State(metrics): State<Metrics>,
-) -> ([(header::HeaderName, &'static str); 1], String) {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], metrics.render())
+/// How many clients are sent metrics at once; the others wait. Each takes a pointer for each object.
+const SCRAPES: usize = 4;
+
+/// The metrics, and the turns of those that ask for them.
+#[derive(Clone)]
+struct Scraped {
+    metrics: Metrics,
+    turns: Arc<Semaphore>,
+}
+
+/// Sends metrics in chunks. There is one thread, and those of many objects take a fifth of a second: between
+/// two chunks reconciles go on.
+async fn scrape(State(scraped): State<Scraped>, headers: HeaderMap) -> Response {
+    let exposition = Exposition::negotiate(&headers);
+    let Ok(turn) = scraped.turns.acquire_owned().await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let chunks = scraped.metrics.chunks(exposition);
+    let body = stream::unfold((chunks, turn), |(mut chunks, turn)| async {
+        let chunk = chunks.next()?;
+        yield_now().await;
+        Some((Ok::<_, Infallible>(chunk), (chunks, turn)))
+    });
+    let kind = [(header::CONTENT_TYPE, exposition.content_type())];
+    (kind, Body::from_stream(body)).into_response()
 }
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until `stop`. With one address for both there is
@@ -104,8 +132,11 @@ pub fn serve(
         .route("/readyz", get(readyz))
         .with_state(health);
     let metric_routes = Router::new()
-        .route("/metrics", get(render))
-        .with_state(metrics);
+        .route("/metrics", get(scrape))
+        .with_state(Scraped {
+            metrics,
+            turns: Arc::new(Semaphore::new(SCRAPES)),
+        });
     let mut servers = Vec::new();
     if probes == metrics_address {
         servers.push((bind(probes)?, probe_routes.merge(metric_routes)));
@@ -119,16 +150,7 @@ pub fn serve(
         }
     }
     let servers = servers.into_iter().map(move |(listener, routes)| {
-        let stop = stop.clone();
-        async move {
-            if axum::serve(listener, routes)
-                .with_graceful_shutdown(stop)
-                .await
-                .is_err()
-            {
-                tracing::error!("the probe server ended");
-            }
-        }
+        connections::serve(listener, routes, Bounds::DEFAULT, stop.clone())
     });
     Ok(async move {
         futures::future::join_all(servers).await;
@@ -141,7 +163,50 @@ fn bind(address: Address) -> Result<TcpListener, Address> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+    use crate::telemetry::{ObjectSample, ObjectSamples};
+
+    struct Many;
+
+    impl ObjectSamples for Many {
+        type Object = ();
+
+        fn objects(&self) -> Vec<()> {
+            vec![(); 10_000]
+        }
+
+        fn sample((): &()) -> Option<ObjectSample<'_>> {
+            Some(ObjectSample::default())
+        }
+    }
+
+    #[tokio::test]
+    async fn other_tasks_have_their_turn_between_the_chunks_of_a_scrape() {
+        let metrics = Metrics::default();
+        metrics.register_objects(Many);
+        let turns = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&turns);
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+            }
+        });
+        let scraped = Scraped {
+            metrics: metrics.clone(),
+            turns: Arc::new(Semaphore::new(1)),
+        };
+        let response = scrape(State(scraped), HeaderMap::new()).await;
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
+        other.abort();
+        let chunks = metrics.chunks(Exposition::Text).count();
+        assert!(chunks > 50, "{chunks}");
+        assert!(turns.load(Ordering::Relaxed) >= chunks);
+        let whole: String = metrics.chunks(Exposition::Text).collect();
+        assert_eq!(body.unwrap(), whole);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_missing_is_named_until_it_works_and_a_passing_failure_is_forgotten() {

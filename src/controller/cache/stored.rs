@@ -4,12 +4,12 @@
 use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt, core::ObjectMeta};
+use kube::{Resource, core::ObjectMeta};
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use serde::Deserialize;
 
 use crate::{
-    api::{ProviderKind, ProviderSecret, READY, Reason},
+    api::{EntryState, ProviderKind, ProviderSecret, READY, Reason},
     controller::{object::Guarded, plan::next_due},
     telemetry::ObjectSample,
 };
@@ -43,7 +43,10 @@ struct Sample {
     provider: Cow<'static, str>,
     reason: Cow<'static, str>,
     is_ready: bool,
+    is_suspended: bool,
     last_sync: Option<i64>,
+    /// How many entries are in each state.
+    entries: [(&'static str, usize); 3],
 }
 
 impl From<Guarded> for Stored {
@@ -98,15 +101,17 @@ impl Stored {
     }
 
     /// What metrics tell of the object, if it decodes.
-    pub(crate) fn sample(&self) -> Option<ObjectSample> {
+    pub(crate) fn sample(&self) -> Option<ObjectSample<'_>> {
         let sample = &self.content.as_ref()?.sample;
         Some(ObjectSample {
-            namespace: self.namespace().unwrap_or_default(),
-            name: self.name_any(),
-            provider: sample.provider.clone().into_owned(),
-            reason: sample.reason.clone().into_owned(),
+            namespace: self.meta.namespace.as_deref().unwrap_or_default(),
+            name: self.meta.name.as_deref().unwrap_or_default(),
+            provider: &sample.provider,
+            reason: &sample.reason,
             is_ready: sample.is_ready,
+            is_suspended: sample.is_suspended,
             last_sync: sample.last_sync,
+            entries: sample.entries,
         })
     }
 }
@@ -121,13 +126,23 @@ impl Sample {
         // Ready, or Suspended where there is no Ready.
         let reason = conditions.first().map(|first| first.reason.as_str());
         let provider = status.and_then(|status| status.provider.as_deref());
+        let count = |state: EntryState| {
+            let entries = status.iter().flat_map(|status| &status.entries);
+            entries.filter(|entry| entry.state == state).count()
+        };
         Self {
             provider: word(provider, ProviderKind::ALL.iter().map(|kind| kind.as_str())),
             reason: word(reason, Reason::ALL.iter().map(|reason| reason.as_str())),
             is_ready: ready.is_some_and(|ready| ready.status == "True"),
+            is_suspended: object.spec.is_suspended(),
             last_sync: status
                 .and_then(|status| status.last_sync_time.as_ref())
                 .map(|time| time.0.as_second()),
+            entries: [
+                ("Synced", count(EntryState::Synced)),
+                ("Failed", count(EntryState::Failed)),
+                ("Pending", count(EntryState::Pending)),
+            ],
         }
     }
 }

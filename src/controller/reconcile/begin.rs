@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::{Ended, Reconcile, verify};
@@ -122,11 +121,7 @@ impl Reconcile<'_> {
         let asked = requested(&self.object);
         before.last_handled_sync_request = asked.or(before.last_handled_sync_request);
         self.requested = None;
-        tracing::warn!(
-            namespace = self.namespace,
-            name = self.object.name_any(),
-            "status was set back by another writer, and is put back as it was known"
-        );
+        tracing::warn!("status was set back by another writer, and is put back as it was known");
         match report::write_over(self.context, &self.object, before.clone()).await {
             Ok(object) => {
                 self.object = object;

@@ -197,18 +197,20 @@ impl Reconcile<'_> {
     /// Notes which entries the provider acknowledged: they are not dirty any more.
     fn note_written(&self, session: &Session<'_>, entries: &[PlannedEntry<'_>]) {
         let written = || entries.iter().filter(|entry| entry.written().is_some());
+        let is_change = |entry: &&PlannedEntry<'_>| entry.record.is_some_and(plan::was_written);
         self.tracked(|tracked| {
             written().for_each(|entry| tracked.written(&entry.desired.folded));
             // The interval begins with a change, and not with the first write.
-            let is_change = |entry: &PlannedEntry<'_>| entry.record.is_some_and(plan::was_written);
-            if written().any(is_change) {
+            if written().any(|entry| is_change(&entry)) {
                 tracked.written_at = Some(Instant::now());
             }
         });
         let mut scopes = written().filter_map(|entry| entry.written()?.scope.as_deref());
         session.account.learn_scope(scopes.next_back());
-        let metrics = &self.context.metrics;
-        metrics.keys_written(session.choice.kind(), written().count());
+        let (metrics, kind) = (&self.context.metrics, session.choice.kind());
+        let updated = written().filter(is_change).count();
+        metrics.keys_written(kind, "create", written().count() - updated);
+        metrics.keys_written(kind, "update", updated);
     }
 
     pub(super) fn count_removal(&self, session: &Session<'_>, removal: &RemovalOutcome) {

@@ -56,8 +56,6 @@ impl Session<'_> {
         }
         if !records.unverified.is_empty() {
             tracing::warn!(
-                namespace = object.metadata.namespace,
-                name = object.metadata.name,
                 entries = records.unverified.join(", "),
                 "records in status were not written by the operator and are not believed"
             );

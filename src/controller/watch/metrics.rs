@@ -1,5 +1,7 @@
 //! The states of all objects, for the metrics.
 
+use std::sync::Arc;
+
 use kube::runtime::reflector::Store;
 
 use crate::{
@@ -12,11 +14,13 @@ use crate::{
 pub(crate) struct StoreSamples(pub(crate) Store<Stored>);
 
 impl ObjectSamples for StoreSamples {
-    fn samples(&self) -> Vec<ObjectSample> {
-        let objects = self.0.state();
-        objects
-            .iter()
-            .filter_map(|object| object.sample())
-            .collect()
+    type Object = Arc<Stored>;
+
+    fn objects(&self) -> Vec<Arc<Stored>> {
+        self.0.state()
+    }
+
+    fn sample(object: &Arc<Stored>) -> Option<ObjectSample<'_>> {
+        object.sample()
     }
 }

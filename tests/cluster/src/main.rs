@@ -40,17 +40,14 @@ struct Name(Tool);
 
 impl ValueEnum for Name {
     fn value_variants<'a>() -> &'a [Self] {
-        const NAMES: [Name; 7] = {
-            let [first, second, third, fourth, fifth, sixth, seventh] = Tool::ALL;
-            [
-                Name(first),
-                Name(second),
-                Name(third),
-                Name(fourth),
-                Name(fifth),
-                Name(sixth),
-                Name(seventh),
-            ]
+        const NAMES: [Name; Tool::ALL.len()] = {
+            let mut names = [Name(Tool::ALL[0]); Tool::ALL.len()];
+            let mut next = 0;
+            while next < names.len() {
+                names[next] = Name(Tool::ALL[next]);
+                next += 1;
+            }
+            names
         };
         &NAMES
     }

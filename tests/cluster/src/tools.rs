@@ -34,11 +34,15 @@ pub enum Tool {
     Etcdctl,
     /// What works on the files of the database.
     Etcdutl,
+    /// The linter of metrics.
+    Promlint,
+    /// What scrapes metrics.
+    Prometheus,
 }
 
 impl Tool {
     /// Every tool, those that each cluster needs first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
@@ -46,6 +50,8 @@ impl Tool {
         Self::Helm,
         Self::Etcdctl,
         Self::Etcdutl,
+        Self::Promlint,
+        Self::Prometheus,
     ];
 
     /// The file name of the program.
@@ -58,6 +64,8 @@ impl Tool {
             Self::Helm => "helm",
             Self::Etcdctl => "etcdctl",
             Self::Etcdutl => "etcdutl",
+            Self::Promlint => "promlint",
+            Self::Prometheus => "prometheus",
         }
     }
 
@@ -75,7 +83,8 @@ impl Tool {
             | Self::Etcdctl
             | Self::Etcdutl => "about a minute",
             Self::KubeApiserver => "about 5 minutes",
-            Self::Helm => "about 2 minutes",
+            Self::Helm | Self::Prometheus => "about 2 minutes",
+            Self::Promlint => "a few seconds",
         }
     }
 
@@ -87,6 +96,8 @@ impl Tool {
             }
             Self::Helm => &module::HELM,
             Self::Etcdctl | Self::Etcdutl => &module::ETCD_TOOLS,
+            Self::Promlint => &module::PROMLINT,
+            Self::Prometheus => &module::PROMETHEUS,
         }
     }
 
@@ -99,6 +110,8 @@ impl Tool {
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
             Self::Etcdctl => "go.etcd.io/etcd/etcdctl/v3",
             Self::Etcdutl => "go.etcd.io/etcd/etcdutl/v3",
+            Self::Promlint => ".",
+            Self::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
         }
     }
 }

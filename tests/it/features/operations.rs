@@ -1,9 +1,15 @@
 //! The operator as a process: probes, metrics, logs, events, its permissions, and how it stops.
 
+mod clients; // of probes and metrics that mean no good
 mod kubernetes; // an API server that restarts or stands still
+mod logs; // whose a line is
+mod metrics; // as monitoring reads them
 mod permissions; // what is missing at the start, or taken away
+mod prometheus; // a real one that scrapes the operator
 mod stopping; // SIGTERM
 mod token; // a token that is replaced
+#[cfg(feature = "otlp")]
+mod traces; // as a collector gets them
 
 use std::collections::BTreeSet;
 
@@ -157,7 +163,7 @@ fn the_series_of_an_object_live_as_long_as_it_does() {
             let lines = series().await;
             let is_there = ready(&lines, "provider=\"Braintrust\",reason=\"Synced\"} 1");
             // One series each, not one for every reason there ever was.
-            if is_there && lines.len() == 2 {
+            if is_there && lines.len() == 4 {
                 Ok(())
             } else {
                 Err(format!("{lines:#?}"))
@@ -205,7 +211,7 @@ fn probes_answer_and_metrics_have_their_names() {
             "provider_secrets_reconcile_duration_seconds_bucket{le=",
             "provider_secrets_provider_requests_total{provider=\"baseten\",operation=\"upsert\",code=\"200\"} ",
             "provider_secrets_provider_request_duration_seconds_count{provider=\"baseten\"} ",
-            "provider_secrets_keys_written_total{provider=\"baseten\"} ",
+            "provider_secrets_keys_written_total{provider=\"baseten\",operation=",
             "provider_secrets_resource_ready{namespace=",
             "provider_secrets_resource_last_sync_timestamp_seconds{namespace=",
         ] {

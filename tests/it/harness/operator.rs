@@ -128,6 +128,17 @@ impl Operator {
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
 
+    /// A connection to the probe and metrics server.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).await;
+        stream.expect("the operator listens")
+    }
+
+    /// Where it serves probes and metrics.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Everything it printed.
     pub(crate) fn log(&self) -> String {
         self.process.log()

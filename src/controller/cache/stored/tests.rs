@@ -1,3 +1,4 @@
+use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -90,16 +91,18 @@ fn an_object_that_does_not_decode_keeps_its_metadata() {
 
 #[test]
 fn metrics_tell_what_status_says() {
-    let sample = stored(&synced(7)).sample().unwrap();
+    let stored = stored(&synced(7));
     let expected = ObjectSample {
-        namespace: "team".to_owned(),
-        name: "reranker-7".to_owned(),
-        provider: ProviderKind::ALL[0].as_str().to_owned(),
-        reason: "Synced".to_owned(),
+        namespace: "team",
+        name: "reranker-7",
+        provider: ProviderKind::ALL[0].as_str(),
+        reason: "Synced",
         is_ready: true,
+        is_suspended: false,
         last_sync: Some(1_767_225_600),
+        entries: [("Synced", 1), ("Failed", 0), ("Pending", 0)],
     };
-    assert_eq!(sample, expected);
+    assert_eq!(stored.sample(), Some(expected));
 }
 
 #[test]

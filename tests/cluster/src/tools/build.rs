@@ -32,6 +32,9 @@ pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> 
     // so that a test program works without its sources, and Go cannot change them.
     write(&sources.join("go.mod"), tool.module().go_mod)?;
     write(&sources.join("go.sum"), tool.module().go_sum)?;
+    if let Some(main_go) = tool.module().main_go {
+        write(&sources.join("main.go"), main_go)?;
+    }
     let unfinished = directory.join(format!("{}.unfinished", tool.name()));
     let log = directory.join(format!("{}.log", tool.name()));
     // Left over from a build that was killed.
@@ -40,6 +43,7 @@ pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> 
         Program::new(&go)
             .arg("build")
             .args(BUILD_FLAGS)
+            .args(tool.module().tags)
             .args(["-ldflags", &tool.module().linker_flags(), "-o"])
             .arg(&unfinished)
             .arg(tool.package())

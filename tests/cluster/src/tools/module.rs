@@ -16,10 +16,14 @@ pub(super) struct Module {
     path: &'static str,
     pub(super) go_mod: &'static str,
     pub(super) go_sum: &'static str,
+    /// The program, where it is one of our own around a package.
+    pub(super) main_go: Option<&'static str>,
     /// Packages that have the variables `gitVersion`, `gitMajor` and `gitMinor`.
     version_packages: &'static [&'static str],
     /// Variables that have just the version.
     version_variables: &'static [&'static str],
+    /// The flag with the build tags.
+    pub(super) tags: Option<&'static str>,
 }
 
 pub(super) const KUBERNETES: Module = Module {
@@ -27,12 +31,14 @@ pub(super) const KUBERNETES: Module = Module {
     path: "k8s.io/kubernetes",
     go_mod: include_str!("../../go/kubernetes/go.mod"),
     go_sum: include_str!("../../go/kubernetes/go.sum"),
+    main_go: None,
     // Without these, `kubectl version` cannot parse the server's answer.
     version_packages: &[
         "k8s.io/component-base/version",
         "k8s.io/client-go/pkg/version",
     ],
     version_variables: &[],
+    tags: None,
 };
 
 pub(super) const ETCD: Module = Module {
@@ -40,8 +46,10 @@ pub(super) const ETCD: Module = Module {
     path: "go.etcd.io/etcd/server/v3",
     go_mod: include_str!("../../go/etcd/go.mod"),
     go_sum: include_str!("../../go/etcd/go.sum"),
+    main_go: None,
     version_packages: &[],
     version_variables: &[],
+    tags: None,
 };
 
 /// A module of its own, so that etcd is not compiled anew for tools that few need.
@@ -50,8 +58,10 @@ pub(super) const ETCD_TOOLS: Module = Module {
     path: "go.etcd.io/etcd/etcdctl/v3",
     go_mod: include_str!("../../go/etcd-tools/go.mod"),
     go_sum: include_str!("../../go/etcd-tools/go.sum"),
+    main_go: None,
     version_packages: &[],
     version_variables: &[],
+    tags: None,
 };
 
 pub(super) const HELM: Module = Module {
@@ -59,8 +69,34 @@ pub(super) const HELM: Module = Module {
     path: "helm.sh/helm/v4",
     go_mod: include_str!("../../go/helm/go.mod"),
     go_sum: include_str!("../../go/helm/go.sum"),
+    main_go: None,
     version_packages: &[],
     version_variables: &["helm.sh/helm/v4/internal/version.version"],
+    tags: None,
+};
+
+/// A program of a few lines, because the package has none of its own.
+pub(super) const PROMLINT: Module = Module {
+    name: "promlint",
+    path: "github.com/prometheus/client_golang",
+    go_mod: include_str!("../../go/promlint/go.mod"),
+    go_sum: include_str!("../../go/promlint/go.sum"),
+    main_go: Some(include_str!("../../go/promlint/main.go")),
+    version_packages: &[],
+    version_variables: &[],
+    tags: None,
+};
+
+pub(super) const PROMETHEUS: Module = Module {
+    name: "prometheus",
+    path: "github.com/prometheus/prometheus",
+    go_mod: include_str!("../../go/prometheus/go.mod"),
+    go_sum: include_str!("../../go/prometheus/go.sum"),
+    main_go: None,
+    version_packages: &[],
+    version_variables: &["github.com/prometheus/common/version.Version"],
+    // The clients of two dozen clouds are most of it, and a test names its one target.
+    tags: Some("-tags=remove_all_sd"),
 };
 
 impl Module {
@@ -109,8 +145,9 @@ impl Module {
     pub(super) fn cache_key(&self) -> String {
         let linker_flags = self.linker_flags();
         let inputs = [self.go_mod, self.go_sum, &linker_flags];
+        let inputs = inputs.into_iter().chain(self.main_go).chain(self.tags);
         let platform = [std::env::consts::OS, std::env::consts::ARCH];
-        let hash = fnv1a(inputs.into_iter().chain(BUILD_FLAGS).chain(platform));
+        let hash = fnv1a(inputs.chain(BUILD_FLAGS).chain(platform));
         format!("{}-{}-{hash:016x}", self.name, self.version())
     }
 }
@@ -135,6 +172,8 @@ mod tests {
         assert_eq!(ETCD.version(), "v3.6.8");
         assert_eq!(ETCD_TOOLS.version(), ETCD.version());
         assert_eq!(HELM.version(), "v4.3.1");
+        assert_eq!(PROMLINT.version(), "v1.25.0");
+        assert_eq!(PROMETHEUS.version(), "v0.316.0");
         assert_eq!(KUBERNETES.go_version(), "1.26.0");
     }
 

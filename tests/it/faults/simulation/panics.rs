@@ -94,5 +94,14 @@ fn a_panic_shows_where_it_was_and_nothing_of_what_it_had_at_hand() {
         );
         assert_eq!(panic["what"], "a message that is not shown");
     }
-    assert_eq!(of("a pass panicked; this is a bug").count(), panics.len());
+    // Both lines say which reconcile it was.
+    let reconciles = |lines: &mut dyn Iterator<Item = Value>| -> Vec<_> {
+        let whose =
+            |line: Value| ["namespace", "name", "reconcileID"].map(|name| line[name].clone());
+        lines.map(whose).collect()
+    };
+    let caught = reconciles(&mut of("a pass panicked; this is a bug"));
+    assert_eq!(caught, reconciles(&mut panics.into_iter()));
+    let has_names = |whose: &[Value; 3]| whose.iter().all(Value::is_string);
+    assert!(caught.iter().all(has_names), "{caught:#?}");
 }
