@@ -1,4 +1,4 @@
-//! `/metrics` with two series for each object, as is the default.
+//! `/metrics` with the series of each object, as is the default.
 
 use std::time::Instant;
 

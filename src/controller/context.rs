@@ -101,6 +101,7 @@ impl Context {
     pub(crate) fn forget(&self, object: &Stored, is_replaced: bool) {
         let name = object_name(object);
         if !is_replaced {
+            self.news.note(name.clone(), false);
             let object = object.object();
             let names = secret_names(object.as_ref());
             self.reverse_index.change(&name, &names, &[]);

@@ -9,6 +9,7 @@ mod key_rotation;
 mod left_behind;
 mod not_applied;
 mod report;
+mod stand_by;
 mod sync;
 pub(crate) mod undecodable;
 mod verify;
@@ -19,6 +20,7 @@ use std::{sync::Arc, time::Duration};
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
+pub(crate) use self::stand_by::stand_by;
 use self::{begin::pass_gate, inputs::Inputs, verify::DriftCheck};
 use super::{
     cache::{Deletion, Tracked},
@@ -123,17 +125,6 @@ pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> 
         Ok(ended) => ended,
         Err(error) => reconcile.not_written(error),
     }
-}
-
-/// Whether there is news of an object that this process leaves alone, because another one leads.
-pub(crate) async fn has_news(context: &Context, seen: &ProviderSecret) -> bool {
-    let namespace = seen.namespace().unwrap_or_default();
-    context.objects_listed.wait().await;
-    context.secrets.wait_until_complete().await;
-    let current = |name: &str| context.secrets.get(&namespace, name);
-    let uid = seen.uid().unwrap_or_default();
-    let look = |tracked: &mut Tracked| begin::has_news(tracked, seen, current);
-    context.states.with(&uid, look).unwrap_or_default()
 }
 
 /// Skips the object; logs at debug level.

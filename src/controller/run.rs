@@ -191,16 +191,8 @@ fn max_provider_calls(concurrency: u16) -> usize {
 async fn reconcile(object: Arc<Stored>, context: Arc<Context>) -> Result<Action, Infallible> {
     let name = object_name(&*object);
     let seen = object.object().map(Arc::new);
-    if !context.leadership.is_held() {
-        let has_news = match &seen {
-            Some(seen) => reconcile::has_news(&context, seen).await,
-            None => true,
-        };
-        context.news.note(name.clone(), has_news);
-        // Unless it has begun to lead in the meantime.
-        if !context.leadership.is_held() {
-            return Ok(Action::await_change());
-        }
+    if let Some(action) = reconcile::stand_by(&context, &name, seen.as_ref()).await {
+        return Ok(action);
     }
     let span = reconcile_span(&name.0, &name.1);
     let action = guarded(&object, seen.as_ref(), &context).instrument(span);

@@ -11,7 +11,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinSet, yield_now},
     time::{sleep, timeout},
 };
 
@@ -63,7 +63,11 @@ pub(super) async fn serve(
         tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connections.add(stream),
+                Ok((stream, _)) => {
+                    connections.add(stream);
+                    // One that came before is answered before this burst of clients pushes it out.
+                    yield_now().await;
+                }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(_) => sleep(BREATH).await,
             },

@@ -76,6 +76,15 @@ struct Read {
     _room: OwnedSemaphorePermit,
 }
 
+impl Answers {
+    /// A read failed. That a Secret is not there is no answer for others: it may have come back after the
+    /// read began.
+    fn failed(&mut self, error: KubernetesError) {
+        let is_shared = error != KubernetesError::NotFound;
+        self.failed = is_shared.then(|| (Instant::now(), error));
+    }
+}
+
 impl Default for SecretReads {
     fn default() -> Self {
         Self {
@@ -123,7 +132,7 @@ impl SecretReads {
         self.sweep();
         let _permit = self.in_flight.acquire().await;
         let read = read_secret(client, &name.0, &name.1).await;
-        let read = read.inspect_err(|error| answers.failed = Some((Instant::now(), *error)))?;
+        let read = read.inspect_err(|error| answers.failed(*error))?;
         let secret = Arc::new(SharedSecret::of(read, keys));
         let mut awaited_by: HashSet<ObjectName> = readers().into_iter().collect();
         awaited_by.remove(reader);

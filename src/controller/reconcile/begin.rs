@@ -57,13 +57,14 @@ pub(super) fn pass_gate(
 }
 
 /// Whether the gate would let an object pass for news if this process led. It takes nothing from the
-/// object's state.
+/// object's state. That it was requeued is no news: the leader has looked at it, and if it has not, the first
+/// look at every object does.
 pub(super) fn has_news(
     tracked: &Tracked,
     seen: &ProviderSecret,
     current: impl Fn(&str) -> Option<String>,
 ) -> bool {
-    let decision = decided(tracked, seen, tracked.is_requeued, current);
+    let decision = decided(tracked, seen, false, current);
     !matches!(decision, Decision::Rest | Decision::Verify)
 }
 

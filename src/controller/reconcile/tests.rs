@@ -11,6 +11,7 @@ use super::*;
 use crate::controller::cache::SecretReads;
 use crate::{
     account::{Accounts, Credential, Credentials, Endpoints, Limiter},
+    clock::Moment,
     controller::{
         cache::{Complete, ObjectStates, ReverseIndex, SecretVersions},
         events::Events,
@@ -194,4 +195,34 @@ async fn what_was_asked_for_is_not_forgotten_while_the_object_waits_for_its_turn
         Some(true),
         "status could not be written, so it is still asked for"
     );
+}
+
+/// A lease that ran out is renewed by an answer that comes late, and no process begins to lead then: an
+/// object that came in between is not forgotten. That of a standby is, until that one leads.
+/// Cases: L-06
+#[tokio::test(start_paused = true)]
+async fn an_object_that_comes_while_the_lease_has_run_out_comes_again() {
+    let (post, leadership) = Leadership::elected();
+    let context = Context {
+        leadership,
+        ..context("ml", &Arc::default())
+    };
+    context.secrets.set_whole("ml");
+    let name = ("ml".to_owned(), "object".to_owned());
+    let object = object("ml");
+    let stand_by = async || stand_by(&context, &name, Some(&object)).await;
+    assert_eq!(stand_by().await, Some(Action::await_change()));
+    assert_eq!(context.news.take(), [name.clone()].into());
+
+    let second = Duration::from_secs(1);
+    post.send_replace(Some(crate::leadership::Term {
+        epoch: Some(1),
+        began: Moment::now(),
+        until: Some(Moment::now() + second),
+        is_inherited: false,
+    }));
+    assert_eq!(stand_by().await, None);
+    tokio::time::advance(second).await;
+    assert_eq!(stand_by().await, Some(Action::requeue(second)));
+    assert!(context.news.take().is_empty());
 }

@@ -14,7 +14,6 @@ use futures::stream;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::Notify,
-    task::yield_now,
 };
 
 use super::*;
@@ -23,6 +22,12 @@ const QUICK: Bounds = Bounds {
     connections: 8,
     headers: Duration::from_millis(200),
     lifetime: Duration::from_secs(1),
+};
+
+/// Only the time for headers ends a connection of these.
+const PATIENT: Bounds = Bounds {
+    lifetime: Duration::from_hours(1),
+    ..QUICK
 };
 
 /// A server with these bounds, until the test ends.
@@ -68,7 +73,7 @@ async fn a_connection_is_for_one_request() {
 /// Cases: K-08
 #[tokio::test]
 async fn a_client_that_sends_its_headers_slowly_is_cut_off() {
-    let address = served(QUICK, probes());
+    let address = served(PATIENT, probes());
     let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
     writer
         .write_all(b"GET /healthz HTTP/1.1\r\nX: ")
@@ -89,7 +94,7 @@ async fn a_client_that_sends_its_headers_slowly_is_cut_off() {
 /// Cases: K-08
 #[tokio::test]
 async fn a_client_that_sends_nothing_is_cut_off() {
-    let address = served(QUICK, probes());
+    let address = served(PATIENT, probes());
     let mut client = TcpStream::connect(address).await.unwrap();
     assert_eq!(rest(&mut client).await, "");
 }
