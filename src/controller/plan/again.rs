@@ -57,25 +57,31 @@ pub(crate) fn due(
     rewrite_interval: Option<Duration>,
     now: Timestamp,
 ) -> Option<Cause> {
-    let age = age(entry, now)?;
-    if entry.attempted.is_some() && age >= CONFIRM {
-        return Some(Cause::Unsure);
-    }
-    rewrite_interval
-        .is_some_and(|interval| age >= interval)
-        .then_some(Cause::Due)
+    let mut again = again(entry, rewrite_interval);
+    again.find_map(|(at, cause)| (at <= now).then_some(cause))
 }
 
 /// The earliest time at which an entry of the object is [due].
 pub(crate) fn next_due(object: &ProviderSecret) -> Option<Timestamp> {
     let interval = object.spec.rewrite_interval();
     let entries = object.status.iter().flat_map(|status| &status.entries);
-    let due = |entry: &EntryStatus| {
-        let confirm = entry.attempted.is_some().then_some(CONFIRM);
-        let wait = confirm.into_iter().chain(interval).min()?;
-        written(entry)?.checked_add(wait).ok()
-    };
-    entries.filter_map(due).min()
+    let times = entries.flat_map(|entry| again(entry, interval));
+    times.map(|(at, _)| at).min()
+}
+
+/// When a synced entry is written again, and why: the more urgent cause first.
+fn again(
+    entry: &EntryStatus,
+    rewrite_interval: Option<Duration>,
+) -> impl Iterator<Item = (Timestamp, Cause)> {
+    let confirm = entry
+        .attempted
+        .is_some()
+        .then_some((CONFIRM, Cause::Unsure));
+    let rewrite = rewrite_interval.map(|interval| (interval, Cause::Due));
+    let written = written(entry);
+    let waits = confirm.into_iter().chain(rewrite);
+    waits.filter_map(move |(wait, cause)| Some((written?.checked_add(wait).ok()?, cause)))
 }
 
 /// After which time an entry has to be confirmed; none also where that should have been already.
