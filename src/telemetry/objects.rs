@@ -26,7 +26,7 @@ pub struct ObjectSample<'a> {
     /// Seconds since the epoch of the last write to the provider.
     pub last_sync: Option<i64>,
     /// How many entries are in each state.
-    pub entries: [(&'static str, usize); 3],
+    pub entries: [(&'static str, u32); 3],
 }
 
 /// Where the states of all objects come from.

@@ -9,13 +9,23 @@ use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended
 use serde::Deserialize;
 
 use crate::{
-    api::{EntryState, ProviderKind, ProviderSecret, READY, Reason},
-    controller::{object::Guarded, plan::next_due},
+    api::{EntryState, ProviderKind, ProviderSecret, Reason},
+    controller::{
+        object::{Guarded, ready_condition},
+        plan::next_due,
+    },
     telemetry::ObjectSample,
 };
 
 /// What objects have in common: a text that repeats a part of this one takes little room.
 const DICTIONARY: &[u8] = include_bytes!("stored/dictionary.json");
+
+/// The states of an entry, and their words in metrics.
+const STATES: [(&str, EntryState); 3] = [
+    ("Synced", EntryState::Synced),
+    ("Failed", EntryState::Failed),
+    ("Pending", EntryState::Pending),
+];
 
 /// An object as the store keeps it.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,8 +55,8 @@ struct Sample {
     is_ready: bool,
     is_suspended: bool,
     last_sync: Option<i64>,
-    /// How many entries are in each state.
-    entries: [(&'static str, usize); 3],
+    /// How many entries are in each of [`STATES`].
+    entries: [u32; STATES.len()],
 }
 
 impl From<Guarded> for Stored {
@@ -111,7 +121,7 @@ impl Stored {
             is_ready: sample.is_ready,
             is_suspended: sample.is_suspended,
             last_sync: sample.last_sync,
-            entries: sample.entries,
+            entries: std::array::from_fn(|at| (STATES[at].0, sample.entries[at])),
         })
     }
 }
@@ -120,29 +130,23 @@ impl Sample {
     fn of(object: &ProviderSecret) -> Self {
         let status = object.status.as_ref();
         let conditions = status.map_or(&[][..], |status| &status.conditions);
-        let ready = conditions
-            .iter()
-            .find(|condition| condition.r#type == READY);
         // Ready, or Suspended where there is no Ready.
         let reason = conditions.first().map(|first| first.reason.as_str());
         let provider = status.and_then(|status| status.provider.as_deref());
         let count = |state: EntryState| {
             let entries = status.iter().flat_map(|status| &status.entries);
-            entries.filter(|entry| entry.state == state).count()
+            let count = entries.filter(|entry| entry.state == state).count();
+            u32::try_from(count).unwrap_or(u32::MAX)
         };
         Self {
             provider: word(provider, ProviderKind::ALL.iter().map(|kind| kind.as_str())),
             reason: word(reason, Reason::ALL.iter().map(|reason| reason.as_str())),
-            is_ready: ready.is_some_and(|ready| ready.status == "True"),
+            is_ready: ready_condition(object).is_some_and(|ready| ready.status == "True"),
             is_suspended: object.spec.is_suspended(),
             last_sync: status
                 .and_then(|status| status.last_sync_time.as_ref())
                 .map(|time| time.0.as_second()),
-            entries: [
-                ("Synced", count(EntryState::Synced)),
-                ("Failed", count(EntryState::Failed)),
-                ("Pending", count(EntryState::Pending)),
-            ],
+            entries: STATES.map(|(_, state)| count(state)),
         }
     }
 }
