@@ -18,7 +18,7 @@ mod traces;
 pub use accounts::AccountStates;
 pub use address::Address;
 pub(crate) use call_span::{call_span, note_answer};
-pub use log::{Format, SpanLayer, init, init_with};
+pub use log::{Format, SpanLayer, init};
 pub use metrics::{Metrics, ReconcileResult};
 pub use objects::{ObjectSample, ObjectSamples};
 pub use reconcile_span::{note_result, reconcile_span};

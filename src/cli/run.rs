@@ -183,7 +183,7 @@ pub(super) fn run(flags: Flags) -> ExitCode {
         Ok(started) => started,
         Err(what) => return refuse(&what),
     };
-    if let Err(what) = telemetry::init_with(directives, flags.log_format, has_colours, spans) {
+    if let Err(what) = telemetry::init(directives, flags.log_format, has_colours, spans) {
         return refuse(&format!("{name}: {what}"));
     }
     let ended = runtime.block_on(operate(flags, transport));

@@ -38,20 +38,12 @@ pub enum Format {
 /// What makes something else of spans than lines.
 pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// As [`init_with`], without another layer.
-///
-/// # Errors
-/// As [`init_with`].
-pub fn init(directives: &str, format: Format, has_colours: bool) -> Result<(), String> {
-    init_with(directives, format, has_colours, None)
-}
-
 /// Starts logging to standard error, of panics too. A text has colours where `has_colours` says so and
-/// standard error is a terminal.
+/// standard error is a terminal. `spans` makes something else of the spans.
 ///
 /// # Errors
 /// When `directives` is not a filter, or logging has started before.
-pub fn init_with(
+pub fn init(
     directives: &str,
     format: Format,
     has_colours: bool,

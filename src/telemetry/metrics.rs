@@ -304,7 +304,8 @@ impl Metrics {
     }
 
     /// Everything in OpenMetrics, in one text.
-    pub fn render(&self) -> String {
+    #[cfg(test)]
+    pub(super) fn render(&self) -> String {
         self.chunks(Exposition::OpenMetrics).collect()
     }
 

@@ -57,7 +57,8 @@ fn a_panic_shows_where_it_was_and_nothing_of_what_it_had_at_hand() {
     let this =
         "faults::simulation::panics::a_panic_shows_where_it_was_and_nothing_of_what_it_had_at_hand";
     if setting(LOGGED).is_some() {
-        telemetry::init("trace", telemetry::Format::Json, false).expect("logging starts");
+        let started = telemetry::init("trace", telemetry::Format::Json, false, None);
+        started.expect("logging starts");
         return a_panic_in_one_reconcile_ends_that_reconcile_and_nothing_else();
     }
     let program = std::env::current_exe().expect("this is a program");
