@@ -1,15 +1,10 @@
 //! The operator ends by SIGTERM and starts again, with everything synced.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tokio::time::sleep;
+use super::support::{Bench, FLAGS, Figure, Meter, PATIENCE, wait};
 
-use super::support::{Bench, FLAGS, Figure, Meter};
-
-/// How long calls are counted after it is ready: the time of its first look at every object.
-const FIRST_LOOK: Duration = Duration::from_secs(65);
-
-/// Until it is ready, and what it calls until it has looked at every object.
+/// Until it is ready, and what it calls until it has looked at every object, which takes a minute.
 pub(crate) async fn measure(bench: &mut Bench) {
     let stopping = Instant::now();
     bench.env.operator.terminate().await;
@@ -17,9 +12,13 @@ pub(crate) async fn measure(bench: &mut Bench) {
     let count = bench.population.count;
     let meter = Meter::start(&bench.env).await;
     let ready = bench.start_operator(&FLAGS).await;
-    sleep(FIRST_LOOK).await;
-    let looked_at = bench.counter("reconcile_total{result=\"unchanged\"}").await;
-    assert!(looked_at >= count, "{looked_at} of {count} were looked at");
+    wait("every object was looked at", PATIENCE, async || {
+        let looked_at = bench.counter("reconcile_total{result=\"unchanged\"}").await;
+        (looked_at >= count)
+            .then_some(())
+            .ok_or_else(|| format!("{looked_at} of {count}"))
+    })
+    .await;
     let cost = meter.end(&bench.env).await;
     let figures = vec![
         Figure::new("stopped", stopped, "s"),
