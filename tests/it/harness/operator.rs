@@ -46,6 +46,17 @@ fn simulated(url: impl Fn(Provider) -> String) -> Vec<String> {
     PROVIDERS.iter().flat_map(flags).collect()
 }
 
+/// Status and body of a GET on a server of this machine; none where there is no answer.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
 /// A running operator, killed on drop.
 pub(crate) struct Operator {
     process: Guarded,
@@ -115,17 +126,7 @@ impl Operator {
 
     /// Status and body of a GET on the probe and metrics server; status 0 where there is no answer.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
-        self.exchange(path).await.unwrap_or_default()
-    }
-
-    async fn exchange(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(self.address).await.ok()?;
-        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+        get(self.address, path).await.unwrap_or_default()
     }
 
     /// A connection to the probe and metrics server.

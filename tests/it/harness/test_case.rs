@@ -145,6 +145,18 @@ impl<'a> TestCase<'a> {
         self.account.values(self.scope().as_deref())
     }
 
+    /// The whole lines of the operator's log about this test case.
+    pub(crate) fn log_lines(&self) -> Vec<Value> {
+        let log = self.env.operator.log();
+        let whole = log.rfind('\n').map_or("", |end| &log[..end]);
+        let lines = whole
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a line is JSON"));
+        lines
+            .filter(|line: &Value| line["namespace"] == *self.namespace)
+            .collect()
+    }
+
     /// The requests that wrote at the provider, by method and path.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.account

@@ -7,16 +7,6 @@ use simulator::Fault;
 
 use crate::harness::{Target, TestCase, TestEnv, at_each_api, run, until};
 
-/// The whole lines of the log.
-fn lines(case: &TestCase<'_>) -> Vec<Value> {
-    let log = case.env.operator.log();
-    let whole = log.rfind('\n').map_or("", |end| &log[..end]);
-    let lines = whole
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("a line is JSON"));
-    lines.collect()
-}
-
 #[test]
 fn each_line_of_a_reconcile_has_its_id_and_so_have_its_calls_to_the_provider() {
     run(at_each_api(async |case| {
@@ -26,8 +16,7 @@ fn each_line_of_a_reconcile_has_its_id_and_so_have_its_calls_to_the_provider() {
         let is_report = |line: &Value| line["entries_written"].is_u64();
         // Status is written before the line about it.
         let lines = until("both writes are logged", async || {
-            let mut lines = lines(&case);
-            lines.retain(|line| line["namespace"] == *case.namespace);
+            let lines = case.log_lines();
             match lines.iter().filter(|line| is_report(line)).count() {
                 2 => Ok(lines),
                 _ => Err(format!("{lines:#?}")),
@@ -64,11 +53,8 @@ fn a_failed_call_is_logged_with_its_class_and_the_reconcile_that_made_it() {
         let case = TestCase::new(env, Target::Braintrust).await;
         case.account.add_fault(Fault::status(503).times(1));
         case.synced("logged", &json!({})).await;
-        let failed = lines(&case);
-        let failed: Vec<_> = failed
-            .iter()
-            .filter(|line| line["namespace"] == *case.namespace && line["status"] == "503")
-            .collect();
+        let mut failed = case.log_lines();
+        failed.retain(|line| line["status"] == "503");
         assert_eq!(failed.len(), 1, "{failed:#?}");
         assert_eq!(failed[0]["error.kind"], "transient");
         assert_eq!(failed[0]["provider"], "Braintrust");

@@ -8,12 +8,8 @@ use cluster::{
 };
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
 
-use crate::harness::{Target, TestCase, TestEnv, run, until};
+use crate::harness::{Target, TestCase, TestEnv, operator::get, run, until};
 
 /// What Prometheus logs with the address that it listens on.
 const LISTENING: &str = "msg=\"Listening on\"";
@@ -68,14 +64,9 @@ impl Prometheus {
 
     /// What it has now for the name of a metric: one item for each series.
     async fn query(&self, metric: &str) -> Option<Vec<Value>> {
-        let mut stream = TcpStream::connect(self.address).await.ok()?;
-        let request =
-            format!("GET /api/v1/query?query={metric} HTTP/1.0\r\nHost: localhost\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.ok()?;
-        let (_, body) = answer.split_once("\r\n\r\n")?;
-        let body: Value = serde_json::from_str(body).ok()?;
+        let path = format!("/api/v1/query?query={metric}");
+        let (_, body) = get(self.address, &path).await?;
+        let body: Value = serde_json::from_str(&body).ok()?;
         body["data"]["result"].as_array().cloned()
     }
 

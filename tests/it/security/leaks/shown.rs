@@ -36,18 +36,6 @@ fn walk(value: &Value, see: &mut impl FnMut(&str)) {
     }
 }
 
-/// The lines of the log about this test case.
-fn lines(case: &TestCase<'_>) -> Vec<Value> {
-    let log = case.env.operator.log();
-    let whole = log.rfind('\n').map_or("", |end| &log[..end]);
-    let lines = whole
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("a line is JSON"));
-    lines
-        .filter(|line: &Value| line["namespace"] == *case.namespace)
-        .collect()
-}
-
 /// Waits for the end of the first reconcile: it would answer an earlier request.
 async fn wait_reported(case: &TestCase<'_>, object: &str) {
     let is_reported = |object: &ProviderSecret| {
@@ -77,7 +65,7 @@ fn no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
             case.kubectl(&["describe", "psec,events,secrets"]).await,
             case.env.operator.get("/metrics").await.1,
             case.env.operator.get("/readyz").await.1,
-            lines(&case).iter().map(Value::to_string).collect(),
+            case.log_lines().iter().map(Value::to_string).collect(),
         ];
         for text in &bundle {
             assert_eq!(traces(text), Vec::<String>::new(), "{text}");
@@ -96,7 +84,7 @@ fn no_length_digest_or_beginning_of_a_value_is_in_what_support_collects() {
         let mut seen = 0;
         for shown in [object["status"].clone(), events]
             .iter()
-            .chain(&lines(&case))
+            .chain(&case.log_lines())
         {
             walk(shown, &mut |text| {
                 seen += 1;
