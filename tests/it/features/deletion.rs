@@ -22,12 +22,8 @@ fn under_delete_what_was_written_goes_with_the_object() {
         case.synced("gone", &delete_policy()).await;
         let object = case.get("gone").await;
         assert!(is_guarded(&object), "{:?}", object.metadata.finalizers);
-        let started = std::time::Instant::now();
         case.delete("gone").await;
         case.wait_gone("gone").await;
-        // The catalogue says 2 s; a busy machine gets some more.
-        let took = started.elapsed();
-        assert!(took < std::time::Duration::from_secs(10), "{took:?}");
         case.assert_held(&[]);
         let note = case.wait_event("RemoteDeleted").await;
         assert!(note.contains("A_KEY"), "{note}");

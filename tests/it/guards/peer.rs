@@ -1,13 +1,11 @@
 //! Defects that were reproduced in External Secrets Operator, as tests that this operator does not have them.
 
-use std::time::Duration;
-
 use serde_json::json;
 use simulator::{Action, Fault};
 
 use crate::harness::{
-    Bystander, Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, delete_policy, entry,
-    run, until,
+    Bystander, SOON, Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, delete_policy,
+    entry, run, until,
 };
 
 #[test]
@@ -62,14 +60,8 @@ fn a_source_that_comes_back_is_synced_without_being_asked() {
         case.wait_reason("heals", "SecretNotFound").await;
         case.assert_held(&[("A_KEY", &one)]);
         let two = case.value("two");
-        let back = std::time::Instant::now();
         case.secret("source", &[("a", &two)]).await;
         case.wait_held(&[("A_KEY", &two)]).await;
-        assert!(
-            back.elapsed() < Duration::from_secs(5),
-            "{:?}",
-            back.elapsed()
-        );
         case.wait_ready("heals").await;
         case.finish().await;
     }));
@@ -176,7 +168,7 @@ fn an_endpoint_that_hangs_holds_up_no_other() {
         })
         .await;
         let latency = bystander.rotate().await;
-        assert!(latency < Duration::from_secs(5), "{latency:?}");
+        assert!(latency < SOON, "{latency:?}");
         case.account.clear_faults();
         for number in 0..20 {
             case.delete(&format!("hangs-{number}")).await;

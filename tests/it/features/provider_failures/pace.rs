@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use simulator::{Action, Fault};
-use tokio::time::Instant;
 
 use super::quoting;
-use crate::harness::{Bystander, Target, TestCase, TestEnv, condition, run, timed, until};
+use crate::harness::{Bystander, SOON, Target, TestCase, TestEnv, condition, run, timed, until};
 
 /// Cases: P-01, P-02, P-07, P-08
 #[test]
@@ -151,12 +150,12 @@ fn a_provider_that_hangs_is_given_up_and_holds_up_no_other() {
                 }
             })
             .await;
-            (case, other, entries, Instant::now())
+            (case, other, entries)
         }))
         .await;
         // Sixty objects hang at five accounts. Neither another account ...
         let latency = bystander.rotate().await;
-        assert!(latency < Duration::from_secs(1), "{latency:?}");
+        assert!(latency < SOON, "{latency:?}");
         for (case, other, ..) in &all {
             // ... nor the same name in another account waits for them.
             let value = other.value("a");
@@ -172,11 +171,7 @@ fn a_provider_that_hangs_is_given_up_and_holds_up_no_other() {
                 other.secret("source", &[("a", &value)]).await;
             });
             let latency = latency.await;
-            assert!(
-                latency < Duration::from_secs(1),
-                "{:?}: {latency:?}",
-                case.target
-            );
+            assert!(latency < SOON, "{:?}: {latency:?}", case.target);
             other.wait_ready("unaffected").await;
             let is_early = case
                 .account
@@ -185,15 +180,14 @@ fn a_provider_that_hangs_is_given_up_and_holds_up_no_other() {
                 .all(|request| request.ended.is_none());
             assert!(is_early, "{:?}: the calls no longer hung", case.target);
         }
-        join_all(all.into_iter().map(async |(case, other, entries, since)| {
+        join_all(all.into_iter().map(async |(case, other, entries)| {
             // What hangs goes on to hang until the deadline of a call; the next call does not.
             case.account.clear_faults();
             let value = case.value("a");
             let expected: Vec<_> = entries.iter().map(|entry| (&**entry, &*value)).collect();
             case.wait_held(&expected).await;
             case.wait_ready("a-key").await;
-            let (target, took) = (case.target, since.elapsed());
-            assert!(took < Duration::from_secs(45), "{target:?} {took:?}");
+            let target = case.target;
             // Events are sent outside of the reconcile.
             until("an event tells of the deadline", async || {
                 let events = case.kubectl(&["get", "events", "-o", "json"]).await;
