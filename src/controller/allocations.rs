@@ -6,7 +6,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use allocation_counter::measure;
 use jiff::Timestamp;
-use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -14,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{
     cache::{ObjectState, Stored},
     gate::{Decision, Remembered, VersionNews, decide},
+    object::Guarded,
     plan::{self, Members, tests::Unclaimed},
     resolve::desired::{Sources, desired_state},
 };
@@ -134,7 +134,7 @@ fn the_plan_of_what_is_there() {
 
 #[test]
 fn packing_and_unpacking() {
-    let guarded = |entries| DeserializeGuard(Ok(synced(entries)));
+    let guarded = |entries| Guarded(Ok(synced(entries)));
     assert_at_most([20, 6], |entries| {
         let object = guarded(entries);
         count(|| Stored::of(&object))

@@ -1,13 +1,15 @@
 //! One ProviderSecret: its name, its resource version, and how its records begin.
 
+mod guarded;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     ResourceExt,
-    core::DeserializeGuard,
     runtime::reflector::{Lookup, ObjectRef},
 };
 
+pub(crate) use self::guarded::{Guarded, resource};
 use crate::{
     account::ObjectName,
     api::{
@@ -18,9 +20,6 @@ use crate::{
 
 /// The versions of Secrets by their names, sorted.
 pub(crate) type Versions = Vec<(String, String)>;
-
-/// A ProviderSecret, or the metadata of one that does not decode.
-pub(crate) type Guarded = DeserializeGuard<ProviderSecret>;
 
 /// The Secrets that an object reads; none if it does not decode.
 pub(crate) fn secret_names(object: Option<&ProviderSecret>) -> Vec<&str> {

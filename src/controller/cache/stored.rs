@@ -4,14 +4,16 @@
 use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
-use kube::{Resource, core::ObjectMeta};
+use kube::core::ObjectMeta;
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{EntryState, ProviderKind, ProviderSecret, Reason},
+    api::{
+        EntryState, ProviderKind, ProviderSecret, ProviderSecretSpec, ProviderSecretStatus, Reason,
+    },
     controller::{
-        object::{Guarded, ready_condition},
+        object::{Guarded, ready_condition, resource},
         plan::next_due,
     },
     telemetry::ObjectSample,
@@ -47,11 +49,21 @@ struct Content {
     sample: Sample,
 }
 
+/// What is packed of an object: all but what [`Stored::meta`] has.
+#[derive(Serialize, Deserialize)]
+struct Packed<'a> {
+    metadata: ObjectMeta,
+    spec: Cow<'a, ProviderSecretSpec>,
+    status: Option<Cow<'a, ProviderSecretStatus>>,
+}
+
 /// What metrics tell of an object beside its name.
 #[derive(Clone, Debug)]
 struct Sample {
-    provider: Cow<'static, str>,
-    reason: Cow<'static, str>,
+    /// None before the first reconcile, as the reason.
+    provider: Option<ProviderKind>,
+    /// None also where another version of the operator wrote it and this one does not know it.
+    reason: Option<Reason>,
     is_ready: bool,
     is_suspended: bool,
     last_sync: Option<i64>,
@@ -70,25 +82,31 @@ impl Stored {
     pub(crate) fn of(object: &Guarded) -> Self {
         match &object.0 {
             Ok(object) => Self::pack(object),
-            Err(invalid) => Self {
-                meta: invalid.metadata.clone(),
+            Err(meta) => Self {
+                meta: ObjectMeta::clone(meta),
                 content: None,
             },
         }
     }
 
     fn pack(object: &ProviderSecret) -> Self {
+        let mut rest = object.metadata.clone();
+        let meta = ObjectMeta {
+            name: rest.name.take(),
+            namespace: rest.namespace.take(),
+            uid: rest.uid.take(),
+            resource_version: rest.resource_version.take(),
+            ..ObjectMeta::default()
+        };
+        let packed = Packed {
+            metadata: rest,
+            spec: Cow::Borrowed(&object.spec),
+            status: object.status.as_ref().map(Cow::Borrowed),
+        };
         // Our own types are always JSON.
-        let text = serde_json::to_vec(object).unwrap_or_default();
-        let meta = &object.metadata;
+        let text = serde_json::to_vec(&packed).unwrap_or_default();
         Self {
-            meta: ObjectMeta {
-                name: meta.name.clone(),
-                namespace: meta.namespace.clone(),
-                uid: meta.uid.clone(),
-                resource_version: meta.resource_version.clone(),
-                ..ObjectMeta::default()
-            },
+            meta,
             content: Some(Content {
                 packed: compress_prepend_size_with_dict(&text, DICTIONARY).into(),
                 next_due: next_due(object),
@@ -101,7 +119,19 @@ impl Stored {
     pub(crate) fn object(&self) -> Option<ProviderSecret> {
         let packed = &self.content.as_ref()?.packed;
         let text = decompress_size_prepended_with_dict(packed, DICTIONARY).ok()?;
-        serde_json::from_slice(&text).ok()
+        let unpacked: Packed<'_> = serde_json::from_slice(&text).ok()?;
+        let meta = self.meta.clone();
+        Some(ProviderSecret {
+            metadata: ObjectMeta {
+                name: meta.name,
+                namespace: meta.namespace,
+                uid: meta.uid,
+                resource_version: meta.resource_version,
+                ..unpacked.metadata
+            },
+            spec: unpacked.spec.into_owned(),
+            status: unpacked.status.map(Cow::into_owned),
+        })
     }
 
     /// Whether an entry has to be written again.
@@ -116,8 +146,8 @@ impl Stored {
         Some(ObjectSample {
             namespace: self.meta.namespace.as_deref().unwrap_or_default(),
             name: self.meta.name.as_deref().unwrap_or_default(),
-            provider: &sample.provider,
-            reason: &sample.reason,
+            provider: sample.provider.map_or("", ProviderKind::as_str),
+            reason: sample.reason.map_or("", Reason::as_str),
             is_ready: sample.is_ready,
             is_suspended: sample.is_suspended,
             last_sync: sample.last_sync,
@@ -139,8 +169,13 @@ impl Sample {
             u32::try_from(count).unwrap_or(u32::MAX)
         };
         Self {
-            provider: word(provider, ProviderKind::ALL.iter().map(|kind| kind.as_str())),
-            reason: word(reason, Reason::ALL.iter().map(|reason| reason.as_str())),
+            provider: ProviderKind::ALL
+                .into_iter()
+                .find(|kind| Some(kind.as_str()) == provider),
+            reason: Reason::ALL
+                .iter()
+                .copied()
+                .find(|known| Some(known.as_str()) == reason),
             is_ready: ready_condition(object).is_some_and(|ready| ready.status == "True"),
             is_suspended: object.spec.is_suspended(),
             last_sync: status
@@ -151,41 +186,7 @@ impl Sample {
     }
 }
 
-/// A word without memory of its own, if it is one of the operator's.
-fn word(word: Option<&str>, mut known: impl Iterator<Item = &'static str>) -> Cow<'static, str> {
-    let word = word.unwrap_or_default();
-    let known = known.find(|known| *known == word);
-    known.map_or_else(|| word.to_owned().into(), Cow::from)
-}
-
-impl Resource for Stored {
-    type DynamicType = ();
-    type Scope = <ProviderSecret as Resource>::Scope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        ProviderSecret::kind(&())
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        ProviderSecret::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        ProviderSecret::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        ProviderSecret::plural(&())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
-}
+resource!(Stored, this => &this.meta, &mut this.meta);
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,8 @@ use crate::account::ObjectName;
 #[derive(Default)]
 pub(super) struct Index {
     pub(super) scopes: Scopes,
-    claimants: HashMap<Arc<str>, Indexed>,
+    /// Boxed, because a map has room for more than it holds.
+    claimants: HashMap<Arc<str>, Box<Indexed>>,
     /// The claimants of a name in a scope, by a hash of both: scopes are many, most of their names
     /// with one claimant. What is found is compared in full.
     by_name: BTreeSet<(u64, Arc<str>)>,
@@ -119,7 +120,8 @@ impl Index {
     }
 
     fn take(&mut self, uid: &str) -> Option<(Arc<str>, Claimant)> {
-        let (uid, Indexed { claimant, scope }) = self.claimants.remove_entry(uid)?;
+        let (uid, indexed) = self.claimants.remove_entry(uid)?;
+        let Indexed { claimant, scope } = *indexed;
         for name in claimant.names.iter() {
             let key = self.hasher.hash_one((scope, name));
             self.by_name.remove(&(key, Arc::clone(&uid)));
@@ -134,7 +136,8 @@ impl Index {
             let key = self.hasher.hash_one((scope, name));
             self.by_name.insert((key, Arc::clone(&uid)));
         }
-        self.claimants.insert(uid, Indexed { claimant, scope });
+        let indexed = Box::new(Indexed { claimant, scope });
+        self.claimants.insert(uid, indexed);
     }
 
     /// The other objects that claim a name of the scope of `uid`, and their uids.

@@ -33,8 +33,9 @@ use crate::{
 /// How long a watch runs before it is opened anew, in seconds. Below the 240 s after which some
 /// load balancers cut a silent connection (docs/decisions/0002-metadata-watch.md#own-streams).
 const WATCH_SECONDS: u32 = 200;
-/// Objects in one page of a list. A page is in memory as text, as a tree and as objects at once.
-const PAGE: u32 = 100;
+/// Objects in one page of a list. A page is in memory as text and as objects at once, and the API server
+/// does as much for each as for some hundred objects (docs/performance.md#what-costs-most).
+const PAGE: u32 = 500;
 
 /// What every watch of one resource needs.
 #[derive(Clone)]

@@ -138,7 +138,7 @@ pub(crate) fn kube_apiserver(
         // Less time for more memory: a cluster of a test lives for a short time. With 100,000 objects that would be
         // 17 GiB.
         .env("GOGC", "300")
-        .env("GOMEMLIMIT", "8GiB")
+        .env("GOMEMLIMIT", "12GiB")
 }
 
 /// The controllers of Kubernetes, impatient and without a leader election.
