@@ -10,6 +10,7 @@ mod secret_reads;
 mod secret_versions;
 mod seen_status;
 mod stored;
+mod window;
 
 pub(crate) use self::{
     complete::Complete,
@@ -20,4 +21,5 @@ pub(crate) use self::{
     secret_reads::{NamedKeys, SecretReads, SharedSecret},
     secret_versions::{SecretName, SecretVersions, VersionChange},
     stored::Stored,
+    window::Window,
 };

@@ -1,6 +1,6 @@
 //! What every reconcile shares.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     cache::{
         Complete, LargeValues, News, ObjectStates, ReverseIndex, SecretReads, SecretVersions,
-        Stored,
+        Stored, Window,
     },
     events::Events,
     namespaces::Namespaces,
@@ -72,6 +72,8 @@ pub(crate) struct Context {
     pub(crate) states: ObjectStates,
     /// While this process stands by.
     pub(crate) news: News,
+    /// What rounds have given to the queue.
+    pub(crate) window: Arc<Window>,
     /// The queue of objects that a change of another object affects.
     pub(crate) requeue: Requeue,
     /// Whether this process may write.

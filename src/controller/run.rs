@@ -9,10 +9,11 @@ use std::{
 use futures::{FutureExt, StreamExt};
 use kube::{
     Client, ResourceExt,
+    core::DynamicObject,
     runtime::{
         Controller,
         controller::{self, Action},
-        reflector,
+        reflector::{self, ObjectRef},
     },
 };
 use tokio::{
@@ -25,7 +26,7 @@ use self::wake_ups::wake_ups;
 use super::{
     cache::{
         Complete, LargeValues, News, ObjectStates, ReverseIndex, SecretReads, SecretVersions,
-        Stored,
+        Stored, Window,
     },
     context::{Context, Settings},
     events::Events,
@@ -101,6 +102,7 @@ pub async fn run(
         metrics.clone(),
     );
     metrics.register_accounts(limiter.clone());
+    let window = Arc::new(Window::default());
     let context = Arc::new(Context {
         accounts: Accounts::new(http, endpoints, limiter.clone()),
         client: client.clone(),
@@ -114,6 +116,7 @@ pub async fn run(
         claims: Claims::default(),
         states: ObjectStates::default(),
         news: News::default(),
+        window: Arc::clone(&window),
         requeue,
         leadership,
         epoch: Instant::now(),
@@ -145,9 +148,8 @@ pub async fn run(
             Arc::clone(&context),
         )
         .for_each(move |passed| {
-            // The object was deleted while queued: no error, but it may hold a grant.
             if let Err(controller::Error::ObjectNotFound(gone)) = passed {
-                limiter.forget(&(gone.namespace.unwrap_or_default(), gone.name));
+                gone_while_queued(*gone, &window, &limiter);
             }
             std::future::ready(())
         });
@@ -173,6 +175,13 @@ pub async fn run(
     was_told.then_some(stopped).ok_or(Error::Ended)
 }
 
+/// An object was deleted while it was queued: no error, but it may hold a grant.
+fn gone_while_queued(gone: ObjectRef<DynamicObject>, window: &Window, limiter: &Limiter) {
+    let name = (gone.namespace.unwrap_or_default(), gone.name);
+    window.taken(&name);
+    limiter.forget(&name);
+}
+
 /// Completes when reconciles under way have had their time after `stop`.
 async fn drained(stop: impl Future<Output = ()>) {
     stop.await;
@@ -190,6 +199,7 @@ fn max_provider_calls(concurrency: u16) -> usize {
 
 async fn reconcile(object: Arc<Stored>, context: Arc<Context>) -> Result<Action, Infallible> {
     let name = object_name(&*object);
+    context.window.taken(&name);
     let seen = object.object().map(Arc::new);
     if let Some(action) = reconcile::stand_by(&context, &name, seen.as_ref()).await {
         return Ok(action);

@@ -82,7 +82,8 @@ pub(crate) fn objects(
     })
 }
 
-/// Notes an object that the watch shows, and gives it to the queue unless it is as it was known.
+/// Notes an object that the watch shows, and gives it if it is for the queue: it is not as it was known, and the
+/// first lists are complete.
 fn applied(
     context: &Context,
     writer: &mut Writer<Stored>,
@@ -119,7 +120,8 @@ fn applied(
     } else {
         undecodable(context, object, &name);
     }
-    Some(stored)
+    // What the first lists show comes in the first round.
+    context.objects_listed.is_set().then_some(stored)
 }
 
 /// What these objects read went back to an older version: for them any other version is news.
@@ -191,7 +193,8 @@ async fn end(context: Arc<Context>, name: ObjectName) {
     }
 }
 
-/// Notes what a watch of Secrets shows, and gives the objects that it affects.
+/// Notes what a watch of Secrets shows, and gives the objects that it affects. What the first lists show affects
+/// none: every object comes in the first round.
 fn affected(
     context: &Arc<Context>,
     store: &Store<Stored>,
@@ -228,5 +231,8 @@ fn affected(
             return Vec::new();
         }
     };
+    if !context.secrets.is_complete() {
+        return Vec::new();
+    }
     objects.iter().map(object_ref).collect()
 }

@@ -17,6 +17,11 @@ impl Complete {
         self.0.send_replace(true);
     }
 
+    /// Whether they have ended.
+    pub(crate) fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits until they have ended.
     pub(crate) async fn wait(&self) {
         // The sender is a field of self, so that it is there as long as we wait.

@@ -66,6 +66,11 @@ impl SecretVersions {
         self.complete.set();
     }
 
+    /// Whether the first lists are complete.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete.is_set()
+    }
+
     /// Waits until the first lists are complete: before, absence means nothing.
     pub(crate) async fn wait_until_complete(&self) {
         self.complete.wait().await;

@@ -84,6 +84,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         reverse_index: ReverseIndex::default(),
         claims: Claims::default(),
         states,
+        window: Arc::default(),
         news: crate::controller::cache::News::default(),
         objects_listed,
         requeue: mpsc::unbounded_channel().0,

@@ -26,8 +26,8 @@ use crate::{
 /// How often every object is reconciled without news.
 const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
 
-/// How long the first look at every object takes, after this process has begun to lead.
-const FIRST_ROUND: Duration = Duration::from_mins(1);
+/// How long the look at every object takes after this process has begun to lead.
+const FULL_ROUND: Duration = Duration::from_mins(1);
 
 /// In how many turns all objects are looked at.
 const TURNS: u32 = 120;
@@ -51,6 +51,7 @@ pub(super) fn wake_ups(
     stream::select_all([
         grants.boxed(),
         affected(requeued, store.clone(), Arc::clone(context)).boxed(),
+        first_round(store.clone(), Arc::clone(context)).boxed(),
         sweep(store.clone()).boxed(),
         due(store.clone(), Arc::clone(context)).boxed(),
         when_leading(store.clone(), Arc::clone(context)).boxed(),
@@ -109,18 +110,50 @@ fn turn(object: &Stored) -> u32 {
     u32::try_from(hash % u64::from(TURNS)).unwrap_or_default()
 }
 
+/// Every object, as soon as the first lists are complete.
+fn first_round(
+    store: Store<Stored>,
+    context: Arc<Context>,
+) -> impl Stream<Item = ObjectRef<Stored>> {
+    let all = stream::once({
+        let context = Arc::clone(&context);
+        async move {
+            context.objects_listed.wait().await;
+            context.secrets.wait_until_complete().await;
+            stream::iter(store.state()).map(|object| object_name(&*object))
+        }
+    });
+    in_room(all.flatten(), context)
+}
+
+/// Gives objects to the queue when the ones before were looked at.
+fn in_room(
+    names: impl Stream<Item = ObjectName>,
+    context: Arc<Context>,
+) -> impl Stream<Item = ObjectRef<Stored>> {
+    names.then(move |name| {
+        let window = Arc::clone(&context.window);
+        async move {
+            window.give(&name).await;
+            object_ref(&name)
+        }
+    })
+}
+
 /// The objects with news when this process begins to lead: they were left alone until then. After them
 /// every other one, because nothing but a look tells when it is compared with its account.
 fn when_leading(
     store: Store<Stored>,
     context: Arc<Context>,
 ) -> impl Stream<Item = ObjectRef<Stored>> {
-    let news = stream::once(async move {
-        context.leadership.begins().await;
-        let names = context.news.take();
-        stream::iter(names.into_iter().map(|name| object_ref(&name)))
+    let news = stream::once({
+        let context = Arc::clone(&context);
+        async move {
+            context.leadership.begins().await;
+            stream::iter(context.news.take())
+        }
     });
-    news.flatten().chain(in_turns(store, 0..TURNS, FIRST_ROUND))
+    in_room(news.flatten(), context).chain(in_turns(store, 0..TURNS, FULL_ROUND))
 }
 
 /// Every object, in turns that take `round` together.

@@ -1,0 +1,86 @@
+//! How many objects of a round are in the queue at once.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use crate::account::ObjectName;
+
+/// The most objects that a round gives to the queue before they are looked at. Some dozen are looked at at
+/// once. The queue takes all it is given, holds its room for ever, and gives in no order: behind a hundred
+/// thousand, a rotation would wait, and their names alone would take 40 MiB.
+const ROOM: usize = 512;
+
+/// The objects that a round has given to the queue and that were not looked at yet.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    given: Mutex<HashSet<ObjectName>>,
+    has_room: Notify,
+}
+
+impl Window {
+    /// Waits until there is room for an object, and takes it.
+    pub(crate) async fn give(&self, name: &ObjectName) {
+        loop {
+            // From here on it hears of room.
+            let has_room = self.has_room.notified();
+            if self.has_given(name) {
+                return;
+            }
+            has_room.await;
+        }
+    }
+
+    fn has_given(&self, name: &ObjectName) -> bool {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = given.len() < ROOM;
+        if has_room {
+            given.insert(name.clone());
+        }
+        has_room
+    }
+
+    /// The queue has let an object go: it is looked at, or it is not there any more.
+    pub(crate) fn taken(&self, name: &ObjectName) {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        // For half of the room at once: a round is not woken for each object.
+        let has_room = given.remove(name) && given.len() == ROOM / 2;
+        drop(given);
+        if has_room {
+            self.has_room.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    fn name(number: usize) -> ObjectName {
+        ("ml".to_owned(), number.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_round_waits_until_half_of_what_it_gave_was_looked_at() {
+        let window = Window::default();
+        for number in 0..ROOM {
+            window.give(&name(number)).await;
+        }
+        // Two rounds may wait.
+        let mut one = Box::pin(async { window.give(&name(ROOM)).await });
+        let mut other = Box::pin(async { window.give(&name(ROOM + 1)).await });
+        for number in 0..ROOM / 2 {
+            assert!((&mut one).now_or_never().is_none());
+            assert!((&mut other).now_or_never().is_none());
+            window.taken(&name(number));
+            // What was not given makes no room.
+            window.taken(&name(number));
+        }
+        assert!(one.now_or_never().is_some() && other.now_or_never().is_some());
+    }
+}
