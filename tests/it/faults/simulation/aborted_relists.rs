@@ -15,7 +15,7 @@ use super::{
 use crate::harness::{CANARY, Target};
 
 /// More objects than a page of a list holds.
-const MANY: usize = 150;
+const MANY: usize = 550;
 /// Longer than a watch that failed waits before it lists.
 const BACKOFF: Duration = Duration::from_secs(30);
 /// Longer than the operator's sweep takes, after which every object has been looked at.

@@ -17,7 +17,7 @@ use super::{
 use crate::harness::Target;
 
 /// More objects than a page of a list holds.
-const MANY: usize = 150;
+const MANY: usize = 550;
 
 /// Waits until the provider holds a text under A_KEY, and how long that took.
 async fn wait_held(world: &World, text: &str) -> Duration {

@@ -14,7 +14,7 @@ use super::{
 use crate::harness::Target;
 
 /// Objects in one page of a list.
-const PAGE: usize = 100;
+const PAGE: usize = 500;
 /// Longer than a watch that failed waits before it lists.
 const BACKOFF: Duration = Duration::from_secs(10);
 /// How long it takes from the list until the provider holds what it asks for.
@@ -137,7 +137,7 @@ fn done(world: &World) -> Vec<&'static str> {
 /// Cases
 #[rstest]
 fn what_only_a_list_shows_is_acted_on_within_a_second(
-    #[values(0, 50, 90, 150, 400)] others: usize,
+    #[values(0, 50, 490, 550, 1100)] others: usize,
 ) {
     at_each(async |world| {
         crowd(world, others).await;
