@@ -112,11 +112,9 @@ fn applied(
     context
         .reverse_index
         .change(&name, &secret_names(before.as_ref()), &now);
-    if let Some(uid) = object.uid() {
-        context.states.create(&uid);
-    }
+    let uid = context.states.create(&object.uid().unwrap_or_default());
     if let Ok(object) = &object.0 {
-        context.requeue_all(context.claims.note(object));
+        context.requeue_all(context.claims.note(&uid, object));
     } else {
         undecodable(context, object, &name);
     }

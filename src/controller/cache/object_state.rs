@@ -2,6 +2,7 @@
 //! alone tells that nothing moved.
 
 mod deletion;
+mod marks;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -11,6 +12,7 @@ use std::{
 use tokio::time::{Duration, Instant};
 
 pub(crate) use self::deletion::Deletion;
+use self::marks::Marks;
 use super::{backoff::Backoff, seen_status::SeenStatus};
 use crate::{
     account::{Account, DigestKey, ObjectName},
@@ -51,8 +53,8 @@ pub(crate) enum ObjectState {
 #[derive(Default)]
 pub(crate) struct Tracked {
     pub(crate) state: ObjectState,
-    /// The folded names of entries that another object overwrote; most objects have none.
-    dirty: BTreeSet<String>,
+    /// The entries that are not as they were left.
+    marks: Marks,
     /// Another object, or a user, asked for a reconcile, whatever the object waits for.
     pub(crate) is_requeued: bool,
     /// When what was written is compared with the account's listing again.
@@ -72,8 +74,6 @@ pub(crate) struct Tracked {
     desired_since: Option<(i64, Instant)>,
     /// When an entry was last written to the provider.
     pub(crate) written_at: Option<Instant>,
-    /// Since when entries are known to be taken away by a source, by folded name.
-    taken: BTreeMap<String, Instant>,
     /// Whether another writer set status back, or a version went back. The old state may lack entries that
     /// are still wanted.
     pub(crate) went_back: bool,
@@ -84,15 +84,18 @@ pub(crate) struct Tracked {
 /// What is remembered of all objects, by uid. Only the watch creates an entry: what comes late from
 /// an object that is gone finds none.
 #[derive(Default)]
-pub(crate) struct ObjectStates(Mutex<HashMap<Box<str>, Box<Tracked>>>);
+pub(crate) struct ObjectStates(Mutex<HashMap<Arc<str>, Box<Tracked>>>);
 
 impl ObjectStates {
-    /// The watch shows an object.
-    pub(crate) fn create(&self, uid: &str) {
+    /// The watch shows an object. Gives the one copy of its uid.
+    pub(crate) fn create(&self, uid: &str) -> Arc<str> {
         let mut states = self.lock();
-        if !states.contains_key(uid) {
-            states.insert(uid.into(), Box::default());
+        if let Some((known, _)) = states.get_key_value(uid) {
+            return Arc::clone(known);
         }
+        let uid: Arc<str> = uid.into();
+        states.insert(Arc::clone(&uid), Box::default());
+        uid
     }
 
     /// Lends what is remembered of an object, if the watch shows it.
@@ -129,7 +132,7 @@ impl ObjectStates {
         self.lock().remove(uid)?.account
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Box<Tracked>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Box<Tracked>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -210,7 +213,7 @@ impl Tracked {
             ObjectState::Waiting { next_try, .. } => next_try.is_none(),
             ObjectState::Unrecorded | ObjectState::Deleting(_) => false,
         };
-        is_free && !self.dirty.is_empty()
+        is_free && self.marks.dirty().next().is_some()
     }
 
     fn is_due(&self, now: Instant) -> bool {
@@ -222,29 +225,24 @@ impl Tracked {
 impl Tracked {
     /// The folded names of entries that another object overwrote.
     pub(crate) fn dirty(&self) -> impl Iterator<Item = &str> {
-        self.dirty.iter().map(String::as_str)
+        self.marks.dirty()
     }
 
     /// Notes which entries, by folded name, sources have taken away; since when each.
     pub(crate) fn taken_away(&mut self, names: BTreeSet<String>) -> BTreeMap<String, Instant> {
-        let now = Instant::now();
-        let since = |name: String| {
-            let since = self.taken.get(&name).copied().unwrap_or(now);
-            (name, since)
-        };
-        self.taken = names.into_iter().map(since).collect();
-        self.went_back &= !self.taken.is_empty();
-        self.taken.clone()
+        let taken = self.marks.taken_away(names, Instant::now());
+        self.went_back &= !taken.is_empty();
+        taken
     }
 
     /// Another object overwrote an entry.
     pub(crate) fn mark_overwritten(&mut self, folded: &str) {
-        self.dirty.insert(folded.to_owned());
+        self.marks.mark_overwritten(folded);
     }
 
     /// An entry was written.
     pub(crate) fn written(&mut self, folded: &str) {
-        self.dirty.remove(folded);
+        self.marks.written(folded);
     }
 
     /// The newest known form of an object that the watch shows as `seen`, if that is not the newest:

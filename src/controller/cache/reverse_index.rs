@@ -38,6 +38,10 @@ impl ReverseIndex {
         for secret in now {
             let objects = secrets.entry((*secret).into()).or_default();
             if let Err(at) = position(objects, name) {
+                if objects.is_empty() {
+                    // Else it has room for four.
+                    objects.reserve_exact(1);
+                }
                 objects.insert(at, name.as_str().into());
             }
         }

@@ -30,9 +30,8 @@ pub(crate) struct Rival {
 
 impl Claims {
     /// Notes what an object claims, as the watch shows it, and gives the objects that this affects.
-    pub(crate) fn note(&self, object: &ProviderSecret) -> Vec<ObjectName> {
-        let uid = object.uid().unwrap_or_default();
-        note(&mut self.index(), &Arc::from(uid), object)
+    pub(crate) fn note(&self, uid: &Arc<str>, object: &ProviderSecret) -> Vec<ObjectName> {
+        note(&mut self.index(), uid, object)
     }
 
     /// The same, as the answer to a write shows it. An object that the watch has not shown, or has

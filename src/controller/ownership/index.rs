@@ -47,14 +47,19 @@ impl Index {
         }
         let is_known = known.is_some();
         let mut affected = self.others(uid);
-        if let Some((_, known)) = self.take(uid)
-            && !Arc::ptr_eq(&known.credential, &claimant.credential)
-        {
-            self.scopes.leave(uid, &known.credential);
-        }
-        self.insert(Arc::clone(uid), claimant);
+        // The copy of the uid that is known is the one that others share.
+        let uid = match self.take(uid) {
+            Some((uid, known)) => {
+                if !Arc::ptr_eq(&known.credential, &claimant.credential) {
+                    self.scopes.leave(&uid, &known.credential);
+                }
+                uid
+            }
+            None => Arc::clone(uid),
+        };
+        self.insert(Arc::clone(&uid), claimant);
         if is_known {
-            affected.extend(self.others(uid));
+            affected.extend(self.others(&uid));
             affected.sort();
             affected.dedup();
         }

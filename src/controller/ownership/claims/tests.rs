@@ -59,6 +59,11 @@ fn object(draft: &Draft) -> ProviderSecret {
     .unwrap()
 }
 
+/// Notes an object as the watch does.
+fn note(claims: &Claims, object: &ProviderSecret) -> Vec<ObjectName> {
+    claims.note(&Arc::from(object.uid().unwrap()), object)
+}
+
 fn owner(claims: &Claims, uid: &str) -> Option<String> {
     claims.owner(uid, "HF_TOKEN").map(|rival| rival.name.1)
 }
@@ -67,14 +72,14 @@ fn owner(claims: &Claims, uid: &str) -> Option<String> {
 #[test]
 fn the_older_of_two_objects_owns_a_name() {
     let claims = Claims::default();
-    claims.note(&object(&DRAFT));
+    note(&claims, &object(&DRAFT));
     let younger = Draft {
         name: "b",
         age: 0,
         entries: &["HF-TOKEN"],
         ..DRAFT
     };
-    claims.note(&object(&younger));
+    note(&claims, &object(&younger));
     assert_eq!(owner(&claims, "a"), None);
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
     assert!(claims.has_successor("a", "HF_TOKEN"));
@@ -86,14 +91,14 @@ fn the_older_of_two_objects_owns_a_name() {
 #[test]
 fn one_key_in_two_secrets_is_one_account() {
     let claims = Claims::default();
-    claims.note(&object(&DRAFT));
+    note(&claims, &object(&DRAFT));
     let younger = Draft {
         name: "b",
         namespace: "other",
         age: 0,
         ..DRAFT
     };
-    claims.note(&object(&younger));
+    note(&claims, &object(&younger));
     // In another namespace it is another Secret until its key is known.
     assert_eq!(owner(&claims, "b"), None);
     assert_eq!(claims.identify("b", KEY, None), []);
@@ -119,12 +124,12 @@ fn a_claim_under_another_key_counts_once_it_was_acknowledged() {
         ..DRAFT
     };
     let claims = Claims::default();
-    claims.note(&object(&older(false)));
-    claims.note(&object(&younger));
+    note(&claims, &object(&older(false)));
+    note(&claims, &object(&younger));
     assert_eq!(owner(&claims, "b"), None);
     assert!(claims.has_successor("a", "HF_TOKEN"), "a doubt keeps it");
     assert_eq!(
-        claims.note(&object(&older(true))),
+        note(&claims, &object(&older(true))),
         [("ml".to_owned(), "b".to_owned())]
     );
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
@@ -147,7 +152,7 @@ fn of_two_objects_of_one_second_the_first_by_namespace_and_name_owns_a_name() {
                 ..DRAFT
             });
             object.metadata.uid = Some((*uid).to_owned());
-            claims.note(&object);
+            note(&claims, &object);
             claims.identify(uid, KEY, None);
         }
         assert_eq!(owner(&claims, uids[0]), None);
@@ -158,7 +163,7 @@ fn of_two_objects_of_one_second_the_first_by_namespace_and_name_owns_a_name() {
 #[test]
 fn an_answer_that_comes_after_the_deletion_claims_nothing() {
     let claims = Claims::default();
-    claims.note(&object(&DRAFT));
+    note(&claims, &object(&DRAFT));
     claims.forget("a");
     assert!(claims.update(&object(&DRAFT)).is_empty());
     let again = Draft {
@@ -166,7 +171,7 @@ fn an_answer_that_comes_after_the_deletion_claims_nothing() {
         age: 0,
         ..DRAFT
     };
-    claims.note(&object(&again));
+    note(&claims, &object(&again));
     assert_eq!(owner(&claims, "b"), None);
     assert!(!claims.has_successor("b", "HF_TOKEN"));
 }
@@ -192,7 +197,7 @@ fn all_objects_of_a_credential_move_with_it() {
         },
     ];
     for draft in &drafts {
-        claims.note(&object(draft));
+        note(&claims, &object(draft));
     }
     claims.identify("c", OTHER_KEY, Some("team"));
     assert_eq!(claims.owner("b", "OTHER"), None);
@@ -206,30 +211,33 @@ fn all_objects_of_a_credential_move_with_it() {
 #[test]
 fn a_claim_that_did_not_change_affects_no_object() {
     let claims = Claims::default();
-    claims.note(&object(&DRAFT));
+    note(&claims, &object(&DRAFT));
     let younger = Draft {
         name: "b",
         age: 0,
         ..DRAFT
     };
-    claims.note(&object(&younger));
-    assert!(claims.note(&object(&DRAFT)).is_empty());
-    assert!(claims.note(&object(&younger)).is_empty());
+    note(&claims, &object(&younger));
+    assert!(note(&claims, &object(&DRAFT)).is_empty());
+    assert!(note(&claims, &object(&younger)).is_empty());
 }
 
 #[test]
 fn names_that_a_spec_does_not_spell_out_are_claimed_too() {
     let claims = Claims::default();
-    claims.note(&object(&Draft {
-        entries: &[],
-        ..DRAFT
-    }));
+    note(
+        &claims,
+        &object(&Draft {
+            entries: &[],
+            ..DRAFT
+        }),
+    );
     let younger = Draft {
         name: "b",
         age: 0,
         ..DRAFT
     };
-    claims.note(&object(&younger));
+    note(&claims, &object(&younger));
     assert_eq!(owner(&claims, "b"), None);
     claims.want("a", ["HF_TOKEN"].into_iter());
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
@@ -238,7 +246,7 @@ fn names_that_a_spec_does_not_spell_out_are_claimed_too() {
 #[test]
 fn nothing_is_kept_of_objects_that_are_gone() {
     let claims = Claims::default();
-    claims.note(&object(&DRAFT));
+    note(&claims, &object(&DRAFT));
     claims.want("a", ["OTHER"].into_iter());
     claims.forget("a");
     assert!(claims.index().is_empty());
@@ -253,13 +261,16 @@ fn one_key_is_known_from_status_where_the_provider_reports_no_scope() {
     });
     let status = owner_object.status.as_mut().unwrap();
     status.key_fingerprint = Some(KEY.1.to_owned());
-    claims.note(&owner_object);
-    claims.note(&object(&Draft {
-        name: "b",
-        namespace: "other",
-        age: 0,
-        ..DRAFT
-    }));
+    note(&claims, &owner_object);
+    note(
+        &claims,
+        &object(&Draft {
+            name: "b",
+            namespace: "other",
+            age: 0,
+            ..DRAFT
+        }),
+    );
     // After a restart only the younger one is reconciled.
     claims.identify("b", KEY, None);
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));

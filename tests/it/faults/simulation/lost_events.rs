@@ -99,9 +99,7 @@ fn a_finalizer_that_is_patched_again_repeats_no_event() {
         world.store.faults.add(finalizers, Does::refuse(500), 5);
         world.release();
         let is_gone = |world: &World| world.object().is_none();
-        world
-            .wait("the object goes", WAITS, is_gone)
-            .await;
+        world.wait("the object goes", WAITS, is_gone).await;
         let notes = world.notes("DeletionSkipped");
         assert_eq!(notes.len(), 1, "{notes:?}");
         end(world).await;

@@ -171,6 +171,9 @@ async fn values_become_flags() {
             "--health-probe-bind-address=:8081",
             "--max-concurrent-reconciles=32",
             "--max-calls-per-account=8",
+            "--verify-interval=10m",
+            "--deletion-timeout=15m",
+            "--removal-grace=1m",
             "--baseten-authorization=api-key",
             "--leader-elect=true",
             "--leader-election-namespace=provider-secrets-system",
@@ -190,6 +193,7 @@ async fn values_become_flags() {
         "--set=metrics.enabled=false,metrics.perResource=false",
         "--set=probes.port=9081,log.format=text,basetenAuthorization=bearer",
         "--set=concurrency.maxConcurrentReconciles=1000",
+        "--set=verifyInterval=1h,deletionTimeout=5m,removalGrace=1h30m",
     ])
     .await;
     assert_eq!(
@@ -201,6 +205,9 @@ async fn values_become_flags() {
             "--health-probe-bind-address=:9081",
             "--max-concurrent-reconciles=1000",
             "--max-calls-per-account=8",
+            "--verify-interval=1h",
+            "--deletion-timeout=5m",
+            "--removal-grace=1h30m",
             "--baseten-authorization=bearer",
             "--leader-elect=true",
             "--leader-election-namespace=provider-secrets-system",
