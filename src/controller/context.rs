@@ -93,6 +93,12 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Waits until the first lists of objects and of Secrets are complete.
+    pub(crate) async fn listed(&self) {
+        self.objects_listed.wait().await;
+        self.secrets.wait_until_complete().await;
+    }
+
     /// The ProviderSecrets of a namespace.
     pub(crate) fn objects(&self, namespace: &str) -> Api<ProviderSecret> {
         Api::namespaced(self.client.clone(), namespace)

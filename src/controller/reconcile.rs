@@ -83,8 +83,7 @@ pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> 
     if !context.namespaces.contains(&namespace) {
         return skip(context, seen, "its namespace is not watched");
     }
-    context.objects_listed.wait().await;
-    context.secrets.wait_until_complete().await;
+    context.listed().await;
     // It is requeued when they are.
     if !context.secrets.is_whole(&namespace) {
         return skip(context, seen, "the Secrets of its namespace are not listed");

@@ -51,6 +51,7 @@ pub(crate) fn objects(
         metrics: context.metrics.clone(),
         check: context.watch_check,
         component: "providersecrets",
+        page: 500,
         kind: "ProviderSecret",
     };
     let known = {
@@ -167,6 +168,8 @@ pub(crate) fn secrets(
         metrics: context.metrics.clone(),
         check: context.watch_check,
         component: "secrets",
+        // Anybody's annotations, up to 256 KiB of each: they come with metadata, and a page is read whole.
+        page: 100,
         kind: "Secret",
     };
     let known = {
@@ -204,6 +207,7 @@ fn affected(
             let version = secret.resource_version().unwrap_or_default();
             match context.secrets.apply(&name, &version) {
                 VersionChange::Same => return Vec::new(),
+                VersionChange::Newer if !context.secrets.is_complete() => return Vec::new(),
                 VersionChange::Newer => {}
                 VersionChange::WentBack => {
                     context.credentials.forget(&name.0, &name.1);
@@ -221,6 +225,9 @@ fn affected(
         WatchEvent::Listed(None) => return Vec::new(),
         WatchEvent::Listed(Some(namespace)) => {
             context.secrets.set_whole(&namespace);
+            if !context.secrets.is_complete() {
+                return Vec::new();
+            }
             // Also objects that name Secrets that do not exist: until now they were skipped.
             names_in(store, Some(&namespace))
         }
@@ -229,8 +236,5 @@ fn affected(
             return Vec::new();
         }
     };
-    if !context.secrets.is_complete() {
-        return Vec::new();
-    }
     objects.iter().map(object_ref).collect()
 }

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use crate::account::ObjectName;
 
 /// The most objects that a round gives to the queue before they are looked at. Some dozen are looked at at
-/// once. The queue takes all it is given, holds its room for ever, and gives in no order: behind a hundred
-/// thousand, a rotation would wait, and their names alone would take 40 MiB.
+/// once. The queue takes all it is given, holds its room for ever, and gives in the order of its hashes: behind
+/// a hundred thousand, a rotation would wait.
 const ROOM: usize = 512;
 
 /// The objects that a round has given to the queue and that were not looked at yet.
@@ -46,8 +46,8 @@ impl Window {
     /// The queue has let an object go: it is looked at, or it is not there any more.
     pub(crate) fn taken(&self, name: &ObjectName) {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        // For half of the room at once: a round is not woken for each object.
-        let has_room = given.remove(name) && given.len() == ROOM / 2;
+        // When all are: what is always given last would wait for the end of the round if it were filled up before.
+        let has_room = given.remove(name) && given.is_empty();
         drop(given);
         if has_room {
             self.has_room.notify_waiters();
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_round_waits_until_half_of_what_it_gave_was_looked_at() {
+    async fn a_round_waits_until_all_that_it_gave_was_looked_at() {
         let window = Window::default();
         for number in 0..ROOM {
             window.give(&name(number)).await;
@@ -74,7 +74,7 @@ mod tests {
         // Two rounds may wait.
         let mut one = Box::pin(async { window.give(&name(ROOM)).await });
         let mut other = Box::pin(async { window.give(&name(ROOM + 1)).await });
-        for number in 0..ROOM / 2 {
+        for number in 0..ROOM {
             assert!((&mut one).now_or_never().is_none());
             assert!((&mut other).now_or_never().is_none());
             window.taken(&name(number));

@@ -8,8 +8,8 @@ use crate::api::{ProviderSecret, ProviderSecretSpec, ProviderSecretStatus};
 
 /// A ProviderSecret, or the metadata of one that does not decode.
 ///
-/// kube's `DeserializeGuard` does the same for every kind: by a tree of the whole object, which it clones. To
-/// decode was the larger part of a start with it (docs/performance.md#what-costs-most).
+/// kube's `DeserializeGuard` does the same for every kind: by a tree of the whole object, which it clones. With
+/// it, to decode took the most of a start (docs/performance.md#what-costs-most).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "Shown")]
 pub(crate) struct Guarded(pub(crate) Result<ProviderSecret, Box<ObjectMeta>>);

@@ -47,8 +47,7 @@ pub(crate) async fn stand_by(
 /// Whether there is news of an object.
 async fn has_news(context: &Context, seen: &ProviderSecret) -> bool {
     let namespace = seen.namespace().unwrap_or_default();
-    context.objects_listed.wait().await;
-    context.secrets.wait_until_complete().await;
+    context.listed().await;
     // It is requeued when they are.
     if !context.secrets.is_whole(&namespace) {
         return false;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt as _, Stream, StreamExt, future::ready, stream};
 use kube::{
     Resource, ResourceExt,
     runtime::reflector::{ObjectRef, Store},
@@ -17,7 +17,7 @@ use crate::{
     account::ObjectName,
     clock::jittered,
     controller::{
-        cache::Stored,
+        cache::{Stored, Window},
         context::Context,
         object::{object_name, object_ref},
     },
@@ -52,8 +52,9 @@ pub(super) fn wake_ups(
         grants.boxed(),
         affected(requeued, store.clone(), Arc::clone(context)).boxed(),
         first_round(store.clone(), Arc::clone(context)).boxed(),
-        sweep(store.clone()).boxed(),
+        sweep(store.clone(), Arc::clone(context)).boxed(),
         due(store.clone(), Arc::clone(context)).boxed(),
+        news(Arc::clone(context)).boxed(),
         when_leading(store.clone(), Arc::clone(context)).boxed(),
     ])
 }
@@ -84,6 +85,7 @@ fn due(store: Store<Stored>, context: Arc<Context>) -> impl Stream<Item = Object
     let often = (context.verify_interval / 20).clamp(DUE_SCAN_INTERVAL.0, DUE_SCAN_INTERVAL.1);
     stream::unfold((store, context), move |(store, context)| async move {
         tokio::time::sleep(jittered(often)).await;
+        context.listed().await;
         context.secret_reads.sweep();
         let (now, clock) = (Instant::now(), crate::clock::now());
         let is_due = |object: &Stored| {
@@ -99,8 +101,9 @@ fn due(store: Store<Stored>, context: Arc<Context>) -> impl Stream<Item = Object
 /// Every object now and then. Watches promise nothing
 /// (docs/decisions/0002-metadata-watch.md#what-a-watch-does-not-promise), and to look costs no call.
 /// A few at a time: behind all of a hundred thousand, a rotation would wait for seconds.
-fn sweep(store: Store<Stored>) -> impl Stream<Item = ObjectRef<Stored>> {
-    in_turns(store, (0..TURNS).cycle(), RESYNC_INTERVAL)
+fn sweep(store: Store<Stored>, context: Arc<Context>) -> impl Stream<Item = ObjectRef<Stored>> {
+    let turns = in_turns(store, (0..TURNS).cycle(), RESYNC_INTERVAL);
+    after(async move { context.listed().await }, turns)
 }
 
 /// In which of the turns of a sweep an object is looked at.
@@ -115,45 +118,58 @@ fn first_round(
     store: Store<Stored>,
     context: Arc<Context>,
 ) -> impl Stream<Item = ObjectRef<Stored>> {
-    let all = stream::once({
-        let context = Arc::clone(&context);
-        async move {
-            context.objects_listed.wait().await;
-            context.secrets.wait_until_complete().await;
-            stream::iter(store.state()).map(|object| object_name(&*object))
-        }
+    let window = Arc::clone(&context.window);
+    let all = stream::once(async move {
+        context.listed().await;
+        stream::iter(store.state()).map(|object| object_name(&*object))
     });
-    in_room(all.flatten(), context)
+    in_room(all.flatten(), window)
+}
+
+/// The objects with news when this process begins to lead: they were left alone until then.
+fn news(context: Arc<Context>) -> impl Stream<Item = ObjectRef<Stored>> {
+    let window = Arc::clone(&context.window);
+    let noted = stream::once(async move {
+        context.leadership.begins().await;
+        stream::iter(context.news.take())
+    });
+    in_room(noted.flatten(), window)
+}
+
+/// Every object when this process begins to lead, because nothing but a look tells when it is compared with
+/// its account.
+fn when_leading(
+    store: Store<Stored>,
+    context: Arc<Context>,
+) -> impl Stream<Item = ObjectRef<Stored>> {
+    let begins = async move {
+        context.leadership.begins().await;
+        context.listed().await;
+    };
+    after(begins, in_turns(store, 0..TURNS, FULL_ROUND))
+}
+
+/// A stream that begins when something has happened.
+fn after<S: Stream>(event: impl Future<Output = ()>, stream: S) -> impl Stream<Item = S::Item> {
+    event
+        .into_stream()
+        .map(|()| None)
+        .chain(stream.map(Some))
+        .filter_map(ready)
 }
 
 /// Gives objects to the queue when the ones before were looked at.
 fn in_room(
     names: impl Stream<Item = ObjectName>,
-    context: Arc<Context>,
+    window: Arc<Window>,
 ) -> impl Stream<Item = ObjectRef<Stored>> {
     names.then(move |name| {
-        let window = Arc::clone(&context.window);
+        let window = Arc::clone(&window);
         async move {
             window.give(&name).await;
             object_ref(&name)
         }
     })
-}
-
-/// The objects with news when this process begins to lead: they were left alone until then. After them
-/// every other one, because nothing but a look tells when it is compared with its account.
-fn when_leading(
-    store: Store<Stored>,
-    context: Arc<Context>,
-) -> impl Stream<Item = ObjectRef<Stored>> {
-    let news = stream::once({
-        let context = Arc::clone(&context);
-        async move {
-            context.leadership.begins().await;
-            stream::iter(context.news.take())
-        }
-    });
-    in_room(news.flatten(), context).chain(in_turns(store, 0..TURNS, FULL_ROUND))
 }
 
 /// Every object, in turns that take `round` together.
@@ -187,6 +203,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// A window that gives no room again would be noticed by nobody else: the other rounds look at every object,
+    /// only later.
+    #[tokio::test]
+    async fn a_round_gives_every_object_while_they_are_looked_at() {
+        let window = Arc::new(Window::default());
+        let name = |number: usize| ("ml".to_owned(), number.to_string());
+        let mut round = Box::pin(in_room(
+            stream::iter((0..2_000).map(name)),
+            Arc::clone(&window),
+        ));
+        let mut given = 0;
+        while let Some(object) = round.next().await {
+            window.taken(&(object.namespace.unwrap(), object.name));
+            given += 1;
+        }
+        assert_eq!(given, 2_000);
+    }
 
     #[test]
     fn every_object_has_a_turn_and_none_is_crowded() {

@@ -33,9 +33,6 @@ use crate::{
 /// How long a watch runs before it is opened anew, in seconds. Below the 240 s after which some
 /// load balancers cut a silent connection (docs/decisions/0002-metadata-watch.md#own-streams).
 const WATCH_SECONDS: u32 = 200;
-/// Objects in one page of a list. A page is in memory as text and as objects at once, and the API server
-/// does as much for each as for some hundred objects (docs/performance.md#what-costs-most).
-const PAGE: u32 = 500;
 
 /// What every watch of one resource needs.
 #[derive(Clone)]
@@ -45,6 +42,9 @@ pub(crate) struct Source {
     pub(crate) metrics: Metrics,
     /// The name in `/readyz`.
     pub(crate) component: &'static str,
+    /// Objects in one page of a list. A page is in memory as text and as objects at once, and the API server
+    /// does as much for each as for some hundred objects (docs/performance.md#what-costs-most).
+    pub(crate) page: u32,
     /// How often the watch is compared with its collection.
     pub(crate) check: Duration,
     /// The kind, as metrics name it.
@@ -109,7 +109,7 @@ impl Source {
         health.lacks(&component, "not listed yet");
         let config = watcher::Config::default()
             .timeout(WATCH_SECONDS)
-            .page_size(PAGE);
+            .page_size(self.page);
         let (kind, check, metrics) = (self.kind, self.check, self.metrics.clone());
         let heard = Arc::new(Heard::default());
         let watches = {

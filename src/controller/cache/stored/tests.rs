@@ -78,7 +78,7 @@ fn the_largest_object_comes_out_as_it_was() {
 /// A count and no time: a member that is added to status, or a dictionary that does not know of it, must
 /// not cost every user its memory unseen.
 #[test]
-fn a_synced_object_takes_less_than_half_a_kibibyte() {
+fn a_synced_object_takes_less_than_a_kibibyte() {
     let text = serde_json::to_vec(&synced(1)).unwrap().len();
     let packed = stored(&synced(1)).content.unwrap().packed.len();
     assert!(packed < 400, "{packed} of {text} bytes");
