@@ -75,6 +75,15 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T
     }
 }
 
+/// Waits for what news has caused.
+///
+/// # Panics
+/// When it has not come within [`SOON`].
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    let in_time = tokio::time::timeout(SOON, what).await;
+    in_time.expect("it comes soon, and not with a retry or a sweep")
+}
+
 /// The root of the checkout.
 pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -204,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    /// A window that gives no room again would be noticed by nobody else: the other rounds look at every object,
+    /// A window that gives no room again would be noticed by no other test: the other rounds look at every object,
     /// only later.
     #[tokio::test]
     async fn a_round_gives_every_object_while_they_are_looked_at() {

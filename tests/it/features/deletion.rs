@@ -12,7 +12,7 @@ mod sets; // Pipecat's sets, Baseten's teams
 use serde_json::json;
 
 use crate::harness::{
-    at_each_api, at_each_api_verifying, calls, delete_policy, is_guarded, run, wait_write,
+    at_each_api, at_each_api_verifying, calls, delete_policy, is_guarded, run, soon, wait_write,
 };
 
 /// Cases: D-01
@@ -23,7 +23,7 @@ fn under_delete_what_was_written_goes_with_the_object() {
         let object = case.get("gone").await;
         assert!(is_guarded(&object), "{:?}", object.metadata.finalizers);
         case.delete("gone").await;
-        case.wait_gone("gone").await;
+        soon(case.wait_gone("gone")).await;
         case.assert_held(&[]);
         let note = case.wait_event("RemoteDeleted").await;
         assert!(note.contains("A_KEY"), "{note}");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::harness::{Target, TestCase, TestEnv, at_each_api_verifying, entry, metric, run};
+use crate::harness::{Target, TestCase, TestEnv, at_each_api_verifying, entry, metric, run, soon};
 
 /// How long after a write its absence from a listing counts.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -83,7 +83,7 @@ fn what_was_changed_by_hand_is_written_again_within_the_interval() {
             let one = case.synced("kept", &json!({})).await;
             let before = drifts(&case, "changed").await;
             case.foreign_write("A_KEY", "foreign");
-            case.wait_held(&[("A_KEY", &one)]).await;
+            soon(case.wait_held(&[("A_KEY", &one)])).await;
             let note = case.wait_event("DriftDetected").await;
             assert!(note.contains("A_KEY") && note.contains("changed"), "{note}");
             case.wait_ready("kept").await;

@@ -5,7 +5,7 @@ use provider_secrets::api::{FLUX_REQUESTED_AT, SYNC_REQUESTED_AT};
 use serde_json::json;
 use simulator::Fault;
 
-use crate::harness::{Target, TestCase, TestEnv, at_each_api, condition, run, until};
+use crate::harness::{Target, TestCase, TestEnv, at_each_api, condition, run, soon, until};
 
 /// The request that was acted on last.
 async fn handled(case: &TestCase<'_>, name: &str) -> Option<String> {
@@ -92,7 +92,7 @@ fn a_request_requeues_an_object_that_waits_for_hours() {
         .await;
         case.account.clear_faults();
         case.request_sync("asked").await;
-        case.wait_ready("asked").await;
+        soon(case.wait_ready("asked")).await;
         case.assert_held(&[("A_KEY", &case.value("a"))]);
         case.finish().await;
     }));
@@ -114,7 +114,7 @@ fn a_spec_that_is_put_right_is_acted_on_at_once() {
         assert!(object.status.is_some());
         case.put("asked", &[("A_KEY", "source", "a")], &json!({}))
             .await;
-        case.wait_ready("asked").await;
+        soon(case.wait_ready("asked")).await;
         assert_eq!(case.writes().len(), before, "{:?}", case.target);
         case.finish().await;
     }));

@@ -5,7 +5,7 @@ use simulator::{Action, Fault};
 
 use crate::harness::{
     Bystander, SOON, Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, delete_policy,
-    entry, run, until,
+    entry, run, soon, until,
 };
 
 #[test]
@@ -61,7 +61,7 @@ fn a_source_that_comes_back_is_synced_without_being_asked() {
         case.assert_held(&[("A_KEY", &one)]);
         let two = case.value("two");
         case.secret("source", &[("a", &two)]).await;
-        case.wait_held(&[("A_KEY", &two)]).await;
+        soon(case.wait_held(&[("A_KEY", &two)])).await;
         case.wait_ready("heals").await;
         case.finish().await;
     }));

@@ -8,7 +8,7 @@ use simulator::Fault;
 
 use crate::harness::{
     DELETION_TIMEOUT, TestCase, TestEnv, at_each_api, at_each_api_verifying, calls, condition,
-    delete_policy, is_guarded, metric, run, until,
+    delete_policy, is_guarded, metric, run, soon, until,
 };
 
 /// Waits until the object reports that its deletion is blocked, and returns the message.
@@ -72,7 +72,7 @@ fn the_override_lets_an_object_go_at_once_while_the_provider_is_down() {
         .await;
         assert!(is_guarded(&case.get("gone").await));
         case.annotate("gone", DELETION_OVERRIDE, "orphan").await;
-        case.wait_gone("gone").await;
+        soon(case.wait_gone("gone")).await;
         let note = case.wait_event("DeletionSkipped").await;
         assert!(note.contains("A_KEY"), "{note}");
         case.assert_held(&[("A_KEY", &one)]);
@@ -89,7 +89,7 @@ fn a_patch_to_retain_lets_a_deleted_object_go_at_once() {
         blocked(&case, "gone").await;
         let patch = json!({"spec": {"deletionPolicy": "Retain"}});
         case.patch("gone", patch).await.expect("the policy changes");
-        case.wait_gone("gone").await;
+        soon(case.wait_gone("gone")).await;
         case.assert_held(&[("A_KEY", &one)]);
         case.finish_leaving(&["A_KEY"]).await;
     }));
