@@ -28,7 +28,7 @@ pub(crate) use settings::{SCALE, say, setting};
 pub(crate) use steps::{delete_policy, entry, is_guarded, metric};
 pub(crate) use target::Target;
 pub(crate) use test_case::{
-    TestCase, at_each_api, at_each_api_on, at_each_api_verifying, condition,
+    TestCase, at_each_api, at_each_api_alone, at_each_api_on, at_each_api_verifying, condition,
 };
 pub(crate) use test_env::{ACCOUNT, DELETION_TIMEOUT, LEASE, NAMESPACE, TestEnv};
 pub(crate) use transport::transport;

@@ -12,13 +12,14 @@ mod sets; // Pipecat's sets, Baseten's teams
 use serde_json::json;
 
 use crate::harness::{
-    at_each_api, at_each_api_verifying, calls, delete_policy, is_guarded, run, soon, wait_write,
+    at_each_api, at_each_api_alone, at_each_api_verifying, calls, delete_policy, is_guarded, run,
+    soon, wait_write,
 };
 
 /// Cases: D-01
 #[test]
 fn under_delete_what_was_written_goes_with_the_object() {
-    run(at_each_api_verifying(async |case| {
+    run(at_each_api_alone(async |case| {
         case.synced("gone", &delete_policy()).await;
         let object = case.get("gone").await;
         assert!(is_guarded(&object), "{:?}", object.metadata.finalizers);

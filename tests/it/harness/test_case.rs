@@ -307,6 +307,12 @@ pub(crate) async fn at_each_api_verifying(play: impl AsyncFn(TestCase<'static>))
     at_each_api_on(TestEnv::verifying().await, play).await;
 }
 
+/// As [`at_each_api_verifying`], with an operator of its own: it sends every event, where one that many tests
+/// share drops some that are no Warnings.
+pub(crate) async fn at_each_api_alone(play: impl AsyncFn(TestCase<'_>)) {
+    at_each_api_on(&TestEnv::fresh_verifying().await, play).await;
+}
+
 /// A condition of an object.
 pub(crate) fn condition<'a>(object: &'a ProviderSecret, kind: &str) -> Option<&'a Condition> {
     object

@@ -7,7 +7,7 @@ use serde_json::json;
 use simulator::Fault;
 
 use crate::harness::{
-    Bystander, Target, TestCase, TestEnv, at_each_api_verifying, calls, condition, delete_policy,
+    Bystander, Target, TestCase, TestEnv, at_each_api_alone, calls, condition, delete_policy,
     is_guarded, root, run, until,
 };
 
@@ -77,7 +77,7 @@ fn what_is_gone_by_force_is_left_at_the_provider() {
 /// Cases: D-07
 #[test]
 fn a_namespace_that_is_going_refuses_events_and_the_finalizer_goes_all_the_same() {
-    run(at_each_api_verifying(async |case| {
+    run(at_each_api_alone(async |case| {
         case.synced("gone", &delete_policy()).await;
         // It is sent outside of the reconcile.
         case.wait_event("Synced").await;
