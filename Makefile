@@ -90,7 +90,7 @@ test: programs lint ## Everything that must pass: lint, documentation, unit and 
 	@$(call step,tests)
 	@# Most tests wait for something: more of them at once than there are cores. With traces, which
 	@# nothing makes without their flag, so that all is compiled once.
-	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-features --locked
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} $(CARGO) test --workspace --all-features --locked
 
 # Before anything else, so that nobody waits for minutes to hear it.
 .PHONY: programs
