@@ -3,16 +3,36 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The name of most objects: the release's name, with the chart's unless it is in there already. */}}
+{{/*
+The name of most objects: the release's name, with the chart's unless it is in there already. Pods take it as
+their host name, where a dot would begin a domain.
+*/}}
 {{- define "provider-secrets.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $full := printf "%s-%s" .Release.Name $name -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- $full = .Values.fullnameOverride -}}
 {{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- $full = .Release.Name -}}
 {{- end -}}
+{{- $full | replace "." "-" | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/*
+The name of rights outside of the operator's namespace, so that releases of one name in two namespaces share none.
+A colon is in no name of a namespace, so no two pairs give the same.
+*/}}
+{{- define "provider-secrets.rightsName" -}}
+{{- printf "%s:%s" (include "provider-secrets.namespace" .) (include "provider-secrets.fullname" .) -}}
+{{- end -}}
+
+{{/* The Service of the metrics. Its name is one of DNS, so it begins with a letter. */}}
+{{- define "provider-secrets.metricsName" -}}
+{{- $name := include "provider-secrets.fullname" . -}}
+{{- if not (regexMatch "^[a-z]" $name) -}}
+{{- $name = printf "release-%s" $name -}}
+{{- end -}}
+{{- printf "%s-metrics" ($name | trunc 55 | trimSuffix "-") -}}
 {{- end -}}
 
 {{/* The Role for the Lease; in mode Namespaces another Role may be beside it. */}}
@@ -25,17 +45,17 @@
 {{- end -}}
 
 {{- define "provider-secrets.serviceAccountName" -}}
-{{- if .Values.serviceAccount.create -}}
-{{- default (include "provider-secrets.fullname" .) .Values.serviceAccount.name -}}
+{{- if ne (.Values.serviceAccount).create false -}}
+{{- default (include "provider-secrets.fullname" .) (.Values.serviceAccount).name -}}
 {{- else -}}
-{{- default "default" .Values.serviceAccount.name -}}
+{{- default "default" (.Values.serviceAccount).name -}}
 {{- end -}}
 {{- end -}}
 
 {{/* Labels that select the pod. They can never change: a Deployment's selector is immutable. */}}
 {{- define "provider-secrets.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "provider-secrets.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "provider-secrets.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: controller
 {{- end -}}
 
@@ -54,7 +74,7 @@ commonLabels never replace a label of the chart.
   "app.kubernetes.io/part-of" "provider-secrets"
   "app.kubernetes.io/managed-by" $root.Release.Service
 -}}
-{{- toYaml (merge dict $own $root.Values.commonLabels) -}}
+{{- toYaml (merge dict $own ($root.Values.commonLabels | default dict)) -}}
 {{- end -}}
 
 {{/*
@@ -65,24 +85,94 @@ the first map wins over the following and over commonAnnotations.
 {{- $root := first . -}}
 {{- $all := dict -}}
 {{- range rest . -}}
-{{- $all = merge $all . -}}
+{{- $all = merge $all (. | default dict) -}}
 {{- end -}}
-{{- with merge $all $root.Values.commonAnnotations -}}
+{{- with merge $all ($root.Values.commonAnnotations | default dict) -}}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end -}}
 
 {{- define "provider-secrets.image" -}}
-{{- with .Values.global.imageRegistry -}}
+{{- with (.Values.global).imageRegistry -}}
 {{- trimSuffix "/" . }}/
 {{- end -}}
-{{- .Values.image.repository -}}
-{{- if .Values.image.digest -}}
+{{- (.Values.image).repository | default "provider-secrets/provider-secrets" -}}
+{{- if (.Values.image).digest -}}
 @{{ .Values.image.digest }}
 {{- else -}}
-:{{ default .Chart.AppVersion .Values.image.tag }}
+:{{ default .Chart.AppVersion (.Values.image).tag }}
 {{- end -}}
+{{- end -}}
+
+{{/* Cluster or Namespaces. */}}
+{{- define "provider-secrets.mode" -}}
+{{- (.Values.scope).mode | default "Cluster" -}}
+{{- end -}}
+
+{{/* Not empty unless leaderElection.enabled is false. */}}
+{{- define "provider-secrets.elects" -}}
+{{- if ne (.Values.leaderElection).enabled false }}true{{ end -}}
+{{- end -}}
+
+{{/* The ports, which the container, its arguments and other objects name. */}}
+{{- define "provider-secrets.probesPort" -}}
+{{- (.Values.probes).port | default 8081 -}}
+{{- end -}}
+{{- define "provider-secrets.metricsPort" -}}
+{{- (.Values.metrics).port | default 8080 -}}
+{{- end -}}
+
+{{/* The container's arguments. Of a value that is null there is none, so the operator's default holds. */}}
+{{- define "provider-secrets.arguments" -}}
+{{- $metrics := include "provider-secrets.metricsPort" . -}}
+{{- if not (.Values.metrics).enabled -}}
+{{- $metrics = printf "127.0.0.1:%s" $metrics -}}
+{{- else -}}
+{{- $metrics = printf ":%s" $metrics -}}
+{{- end -}}
+{{- $flags := list
+  (list "metrics-bind-address" $metrics)
+  (list "metrics-per-resource" (.Values.metrics).perResource)
+  (list "health-probe-bind-address" (printf ":%s" (include "provider-secrets.probesPort" .)))
+-}}
+{{- if eq (include "provider-secrets.mode" .) "Namespaces" -}}
+{{- $flags = append $flags (list "watch-namespaces" (join "," .Values.scope.namespaces)) -}}
+{{- end -}}
+{{- $flags = concat $flags (list
+  (list "max-concurrent-reconciles" (.Values.concurrency).maxConcurrentReconciles)
+  (list "max-calls-per-account" (.Values.concurrency).maxCallsPerAccount)
+  (list "verify-interval" .Values.verifyInterval)
+  (list "deletion-timeout" .Values.deletionTimeout)
+  (list "removal-grace" .Values.removalGrace)
+  (list "baseten-authorization" .Values.basetenAuthorization)
+) -}}
+{{- if include "provider-secrets.elects" . -}}
+{{- $flags = concat $flags (list
+  (list "leader-elect" true)
+  (list "leader-election-namespace" (include "provider-secrets.namespace" .))
+  (list "leader-election-id" (include "provider-secrets.fullname" .))
+  (list "leader-election-lease-duration" (.Values.leaderElection).leaseDuration)
+  (list "leader-election-renew-deadline" (.Values.leaderElection).renewDeadline)
+  (list "leader-election-retry-period" (.Values.leaderElection).retryPeriod)
+) -}}
+{{- else -}}
+{{- $flags = append $flags (list "leader-elect" false) -}}
+{{- end -}}
+{{- $flags = concat $flags (list
+  (list "log-level" (.Values.log).level)
+  (list "log-format" (.Values.log).format)
+) -}}
+{{- range $name, $url := .Values.endpoints -}}
+{{- $flags = append $flags (list "endpoint" (printf "%s=%s" $name $url)) -}}
+{{- end -}}
+{{- $arguments := list "run" -}}
+{{- range $flags -}}
+{{- if ne (last .) nil -}}
+{{- $arguments = append $arguments (printf "--%s=%v" (first .) (last .)) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml (concat $arguments (.Values.extraArgs | default list)) -}}
 {{- end -}}
 
 {{/* What the operator may do, in the whole cluster or in each of its namespaces. */}}
@@ -113,6 +203,6 @@ annotations:
 {{/* The operator's ServiceAccount as the subject of a binding. */}}
 {{- define "provider-secrets.subject" -}}
 - kind: ServiceAccount
-  name: {{ include "provider-secrets.serviceAccountName" . }}
-  namespace: {{ include "provider-secrets.namespace" . }}
+  name: {{ include "provider-secrets.serviceAccountName" . | quote }}
+  namespace: {{ include "provider-secrets.namespace" . | quote }}
 {{- end -}}

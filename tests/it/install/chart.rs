@@ -1,5 +1,8 @@
 //! The Helm chart: what it renders, what its schema refuses, and its lifecycle on a real API server.
 
+mod extra_objects;
+mod names;
+mod null;
 mod release;
 mod render;
 mod scope;
@@ -63,6 +66,9 @@ pub(crate) async fn namespace(cluster: &Cluster, name: &str, labels: &Value) {
     kubectl(cluster, &apply, Some(&manifest.to_string())).await;
 }
 
+/// An apply that the API server checks and does not store.
+const DRY_RUN: [&str; 4] = ["apply", "--server-side", "--dry-run=server", "--filename=-"];
+
 fn chart() -> String {
     root().join("charts/provider-secrets").display().to_string()
 }
@@ -83,6 +89,19 @@ async fn template(arguments: &[&str]) -> Output {
         .helm_output(&all, None)
         .await
         .expect("helm runs")
+}
+
+/// What `helm install` would do for this release, and that its notes render too.
+async fn install(release: &str, arguments: &[&str]) -> Vec<Value> {
+    let chart = chart();
+    let mut all = vec!["install", release, &chart, "--dry-run=client"];
+    all.extend(arguments);
+    let helm = shared_cluster().await.helm_output(&all, None).await;
+    let shown = succeeded(helm.expect("helm runs"));
+    let (manifest, notes) = shown.split_once("\nNOTES:\n").expect("there are notes");
+    assert!(notes.contains("is installed"), "{notes}");
+    let (_, manifest) = manifest.split_once("MANIFEST:\n").expect("a manifest");
+    documents(manifest)
 }
 
 /// What the chart renders with these arguments.

@@ -9,18 +9,21 @@ use crate::harness::{
     DEADLINE, NAMESPACE, Target, TestCase, TestEnv, run, traces, until, wait_write,
 };
 
+/// The name of the chart's ClusterRole, and of its Role in a namespace.
+const RIGHTS: &str = "provider-secrets-system:provider-secrets";
+
 /// API group, resource with its subresource, and verb.
 type Right = (String, String, String);
 
 /// The rights that the chart's ClusterRole and the Role for the Lease grant, or its Role in a namespace.
 async fn granted(env: &TestEnv, namespace: Option<&str>) -> BTreeSet<Right> {
     let Some(namespace) = namespace else {
-        let mut rights = rights(env, &["clusterrole", "provider-secrets"]).await;
+        let mut rights = rights(env, &["clusterrole", RIGHTS]).await;
         let lease = ["role", "provider-secrets-lease", "-n", NAMESPACE];
         rights.extend(self::rights(env, &lease).await);
         return rights;
     };
-    rights(env, &["role", "provider-secrets", "-n", namespace]).await
+    rights(env, &["role", RIGHTS, "-n", namespace]).await
 }
 
 async fn rights(env: &TestEnv, role: &[&str]) -> BTreeSet<Right> {

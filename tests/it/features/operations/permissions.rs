@@ -6,7 +6,7 @@ use super::wait_events;
 use crate::harness::{Bystander, Operator, Target, TestCase, TestEnv, run, until};
 
 const DEFINITION: &str = "customresourcedefinition/providersecrets.providersecrets.dev";
-const ROLE: &str = "clusterrole/provider-secrets";
+const ROLE: &str = "clusterrole/provider-secrets-system:provider-secrets";
 
 async fn get(env: &TestEnv, what: &str) -> Value {
     let output = env.kubectl(&["get", what, "-o", "json"], None).await;

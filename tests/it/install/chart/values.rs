@@ -90,7 +90,7 @@ fn schema_names(schema: &Value, prefix: &str, names: &mut BTreeSet<String>) {
     }
 }
 
-fn names_of_schema() -> BTreeSet<String> {
+pub(super) fn names_of_schema() -> BTreeSet<String> {
     let schema: Value =
         serde_json::from_str(&read("charts/provider-secrets/values.schema.json")).expect("JSON");
     let mut names = BTreeSet::new();

@@ -1,0 +1,69 @@
+//! A value that is null: what is rendered then, and that the API server takes it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{
+    DRY_RUN, arguments_of, container, find, has, install, kubectl, namespace, pod, render,
+    shared_cluster, values::names_of_schema,
+};
+
+/// Every value of the schema, and every map of values.
+fn all_values() -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for name in names_of_schema() {
+        let parts: Vec<&str> = name.split('.').collect();
+        all.extend((1..=parts.len()).map(|count| parts[..count].join(".")));
+    }
+    all
+}
+
+#[tokio::test]
+async fn every_value_may_be_null() {
+    let cluster = shared_cluster().await;
+    let mut seen = BTreeSet::new();
+    for name in all_values() {
+        let set = format!("--set={name}=null");
+        let objects = install("provider-secrets", &[&set, "--namespace=chart-null"]).await;
+        assert!(has(&objects, "Deployment"), "{name}");
+        // Nobody loses every ProviderSecret for a null.
+        let definition = find(&objects, "CustomResourceDefinition", "");
+        let annotations = &definition["metadata"]["annotations"];
+        assert_eq!(annotations["helm.sh/resource-policy"], "keep", "{name}");
+        seen.extend(objects.iter().map(Value::to_string));
+    }
+    // Two replicas without a lease are refused by the schema, so null is no such thing.
+    let elects = render(&["--set=leaderElection=null"]).await;
+    assert!(arguments_of(&elects).contains(&"--leader-elect=true"));
+
+    namespace(cluster, "chart-null", &json!({})).await;
+    let items: Vec<Value> = seen
+        .iter()
+        .map(|object| serde_json::from_str(object).expect("JSON"))
+        .collect();
+    assert!(items.len() > 40, "{}", items.len());
+    let all = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+    kubectl(cluster, &DRY_RUN, Some(&all)).await;
+}
+
+#[tokio::test]
+async fn what_is_null_is_not_there() {
+    let set = "--set=securityContext=null,probes=null,log=null,metrics.service=null,\
+        podSecurityContext.runAsUser=null,replicaCount=null";
+    let objects = render(&[set]).await;
+    let container = container(&objects);
+    for member in ["securityContext", "livenessProbe", "readinessProbe"] {
+        assert_eq!(container[member], Value::Null, "{member}");
+    }
+    let context = &pod(&objects)["spec"]["securityContext"];
+    assert_eq!(context["runAsUser"], Value::Null);
+    assert_eq!(context["runAsNonRoot"], true);
+    assert!(!has(&objects, "Service"));
+    let deployment = find(&objects, "Deployment", "");
+    // A HorizontalPodAutoscaler, or a hand, has the say then.
+    assert_eq!(deployment["spec"]["replicas"], Value::Null);
+    let arguments = arguments_of(&objects);
+    assert!(!arguments.iter().any(|flag| flag.starts_with("--log-")));
+    assert!(arguments.contains(&"--health-probe-bind-address=:8081"));
+}
