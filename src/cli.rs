@@ -8,7 +8,10 @@ mod traces;
 
 use std::{io::Write, process::ExitCode};
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{
+    CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::Resettable,
+    error::ErrorKind,
+};
 
 use crate::api;
 
@@ -40,7 +43,8 @@ enum Command {
 /// Runs the command line of this process and gives its exit code: 0 done, 1 failed, 2 wrong usage
 /// or configuration.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let matches = without_empty_variables(Arguments::command()).try_get_matches();
+    let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error)
             if matches!(
@@ -59,6 +63,27 @@ pub fn main() -> ExitCode {
             Err(_) => fail("the definition cannot be written as YAML"),
         },
     }
+}
+
+/// Takes a variable that is empty for one that is not set: manifests hold such ones for what a user did not choose.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clap reads the same variables a moment later"
+)]
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |argument: &clap::Arg| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        value.is_some_and(|value| value.is_empty())
+    };
+    command.mut_subcommands(move |subcommand| {
+        subcommand.mut_args(move |argument| {
+            if is_empty(&argument) {
+                argument.env(Resettable::Reset)
+            } else {
+                argument
+            }
+        })
+    })
 }
 
 /// What is wrong and how to learn more, without the paragraphs clap puts around it.
@@ -95,8 +120,6 @@ fn fail(text: &str) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -232,6 +232,20 @@ fn a_wrong_variable_is_refused_like_a_wrong_flag() {
 }
 
 #[test]
+fn an_empty_variable_is_none() {
+    let help = provider_secrets(&["run", "--help"], &[]).stdout;
+    let variables = help.split("[env: ").skip(1);
+    let variables: Vec<&str> = variables
+        .filter_map(|rest| rest.split(['=', ']']).next())
+        .collect();
+    assert!(variables.len() > 20, "{variables:?}");
+    for variable in variables {
+        let ended = provider_secrets(&["run"], &[(variable, "")]);
+        assert_refused(&ended, &["no cluster"]);
+    }
+}
+
+#[test]
 fn namespaces_are_listed_repeated_or_left_out() {
     for flags in [
         &["--watch-namespaces=one,two", "--watch-namespaces=three"][..],
