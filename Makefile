@@ -191,6 +191,12 @@ crds: ## Write the CustomResourceDefinition anew from the Rust types
 	@cp '$(DIST)/crds.yaml' charts/provider-secrets/files/providersecrets.yaml
 	@echo 'wrote crds/providersecrets.yaml and its copy in the chart' >&2
 
+.PHONY: reasons
+reasons: ## Write the runbooks, the alert rules and the table of reasons anew from docs/reasons.yaml
+	$(need-rust)
+	@WRITE_REASONS=1 $(CARGO) test --quiet --locked --test it -- --exact guards::reasons::everything_is_made_of_the_one_table
+	@echo 'wrote docs/runbooks/, docs/reference.md and the alert rules of the chart' >&2
+
 .PHONY: reliability
 reliability: ## Write docs/reliability.md anew from the tests
 	$(need-rust)

@@ -60,8 +60,8 @@ app.kubernetes.io/component: controller
 {{- end -}}
 
 {{/*
-The labels of an object, as YAML. Call it with (list $ "component").
-commonLabels never replace a label of the chart.
+The labels of an object, as YAML. Call it with (list $ "component" more…).
+Neither commonLabels nor more labels replace one of the chart.
 */}}
 {{- define "provider-secrets.labels" -}}
 {{- $root := index . 0 -}}
@@ -74,7 +74,11 @@ commonLabels never replace a label of the chart.
   "app.kubernetes.io/part-of" "provider-secrets"
   "app.kubernetes.io/managed-by" $root.Release.Service
 -}}
-{{- toYaml (merge dict $own ($root.Values.commonLabels | default dict)) -}}
+{{- $more := dict -}}
+{{- range slice . 2 -}}
+{{- $more = merge $more (. | default dict) -}}
+{{- end -}}
+{{- toYaml (merge dict $own $more ($root.Values.commonLabels | default dict)) -}}
 {{- end -}}
 
 {{/*
@@ -173,6 +177,41 @@ annotations:
 {{- end -}}
 {{- end -}}
 {{- toYaml (concat $arguments (.Values.extraArgs | default list)) -}}
+{{- end -}}
+
+{{/*
+How Prometheus scrapes, by the values of a monitor. The label `namespace` of a series is the object's, and not that
+of the operator's pod.
+*/}}
+{{- define "provider-secrets.scrape" -}}
+path: /metrics
+honorLabels: true
+{{- with .interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- with .relabelings }}
+relabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The ports that the operator connects to, with commas: of the API server, and of each endpoint. */}}
+{{- define "provider-secrets.egressPorts" -}}
+{{- $ports := list "443" "6443" -}}
+{{- range $name, $url := .Values.endpoints -}}
+{{- $address := (urlParse $url).host -}}
+{{- if and (regexMatch ":[0-9]+$" $address) (hasPrefix "https" $url) -}}
+{{- $ports = append $ports (regexFind "[0-9]+$" $address) -}}
+{{- end -}}
+{{- end -}}
+{{- join "," ($ports | uniq) -}}
 {{- end -}}
 
 {{/* What the operator may do, in the whole cluster or in each of its namespaces. */}}

@@ -160,7 +160,7 @@ fn make_targets(script: &str) -> Vec<&str> {
 fn every_reason_is_explained() {
     let reference = std::fs::read_to_string(root().join("docs/reference.md")).expect("a reference");
     for reason in Reason::ALL {
-        let row = format!("\n| `{reason}` |");
+        let row = format!("\n| [`{reason}`](runbooks/{reason}.md) |");
         assert!(
             reference.contains(&row),
             "docs/reference.md does not explain {reason}"

@@ -1,6 +1,7 @@
 //! The Helm chart: what it renders, what its schema refuses, and its lifecycle on a real API server.
 
 mod extra_objects;
+mod monitoring;
 mod names;
 mod null;
 mod release;
