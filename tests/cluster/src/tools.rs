@@ -38,11 +38,13 @@ pub enum Tool {
     Promlint,
     /// What scrapes metrics.
     Prometheus,
+    /// What tries the rules of Prometheus.
+    Promtool,
 }
 
 impl Tool {
     /// Every tool, those that each cluster needs first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
@@ -52,6 +54,7 @@ impl Tool {
         Self::Etcdutl,
         Self::Promlint,
         Self::Prometheus,
+        Self::Promtool,
     ];
 
     /// The file name of the program.
@@ -66,6 +69,7 @@ impl Tool {
             Self::Etcdutl => "etcdutl",
             Self::Promlint => "promlint",
             Self::Prometheus => "prometheus",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -81,7 +85,8 @@ impl Tool {
             | Self::KubeControllerManager
             | Self::Kubectl
             | Self::Etcdctl
-            | Self::Etcdutl => "about a minute",
+            | Self::Etcdutl
+            | Self::Promtool => "about a minute",
             Self::KubeApiserver => "about 5 minutes",
             Self::Helm | Self::Prometheus => "about 2 minutes",
             Self::Promlint => "a few seconds",
@@ -97,7 +102,7 @@ impl Tool {
             Self::Helm => &module::HELM,
             Self::Etcdctl | Self::Etcdutl => &module::ETCD_TOOLS,
             Self::Promlint => &module::PROMLINT,
-            Self::Prometheus => &module::PROMETHEUS,
+            Self::Prometheus | Self::Promtool => &module::PROMETHEUS,
         }
     }
 
@@ -112,6 +117,7 @@ impl Tool {
             Self::Etcdutl => "go.etcd.io/etcd/etcdutl/v3",
             Self::Promlint => ".",
             Self::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
+            Self::Promtool => "github.com/prometheus/prometheus/cmd/promtool",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A real Prometheus that scrapes the operator.
 
-use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use cluster::{
     Tool,
@@ -8,14 +8,28 @@ use cluster::{
 };
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
+use simulator::Fault;
 
-use crate::harness::{Target, TestCase, TestEnv, operator::get, run, until};
+use crate::{
+    guards::ALERTS,
+    harness::{Target, TestCase, TestEnv, operator::get, root, run, until},
+};
 
 /// What Prometheus logs with the address that it listens on.
 const LISTENING: &str = "msg=\"Listening on\"";
 
 /// The value of what is so.
 const ONE: RangeInclusive<f64> = 1.0..=1.0;
+
+/// The alerts of the chart, which fire without a wait.
+fn hasty_alerts() -> String {
+    let alerts = std::fs::read_to_string(root().join(ALERTS)).expect("the alerts are there");
+    let mut alerts: Value = serde_saphyr::from_str(&alerts).expect("YAML");
+    for rule in alerts["groups"][0]["rules"].as_array_mut().expect("rules") {
+        rule["for"] = json!("0s");
+    }
+    alerts.to_string()
+}
 
 /// A Prometheus that scrapes an operator each second, until it is dropped.
 struct Prometheus {
@@ -29,13 +43,15 @@ impl Prometheus {
         let directory = tempfile::tempdir().expect("a directory");
         let (configuration, data) = (directory.path().join("configuration.yml"), "data");
         let text = json!({
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "rule_files": [directory.path().join("alerts.yaml").display().to_string()],
             "scrape_configs": [{
                 "job_name": "provider-secrets",
                 "static_configs": [{"targets": [env.operator.address().to_string()]}],
             }],
         });
         std::fs::write(&configuration, text.to_string()).expect("a file");
+        std::fs::write(directory.path().join("alerts.yaml"), hasty_alerts()).expect("a file");
         let program = env.cluster.tools().path(Tool::Prometheus).await;
         let program = Program::new(program.expect("prometheus"))
             .arg(format!("--config.file={}", configuration.display()))
@@ -68,6 +84,32 @@ impl Prometheus {
         let (_, body) = get(self.address, &path).await?;
         let body: Value = serde_json::from_str(&body).ok()?;
         body["data"]["result"].as_array().cloned()
+    }
+
+    /// The alerts that fire now for objects of this namespace.
+    async fn firing(&self, namespace: &str) -> Option<BTreeSet<String>> {
+        let (_, body) = get(self.address, "/api/v1/alerts").await?;
+        let body: Value = serde_json::from_str(&body).ok()?;
+        let alerts = body["data"]["alerts"].as_array()?.iter();
+        let firing = alerts.filter(|alert| {
+            alert["state"] == "firing" && alert["labels"]["namespace"] == namespace
+        });
+        firing
+            .map(|alert| Some(alert["labels"]["alertname"].as_str()?.to_owned()))
+            .collect()
+    }
+
+    /// Waits until exactly these alerts fire for objects of this namespace.
+    async fn wait_firing(&self, namespace: &str, expected: &[&str]) {
+        until(&format!("prometheus fires {expected:?}"), async || {
+            let firing = self.firing(namespace).await.ok_or("no answer")?;
+            if firing.iter().eq(expected) {
+                Ok(())
+            } else {
+                Err(format!("{firing:?}"))
+            }
+        })
+        .await;
     }
 
     /// Waits until a metric has a series with these labels and a value in `range`.
@@ -162,5 +204,35 @@ fn a_real_prometheus_has_the_series_of_an_object_while_it_lives() {
         // Its scrapes went on meanwhile.
         prometheus.wait("up", &[job], ONE).await;
         case.finish_leaving(&["A_KEY"]).await;
+    });
+}
+
+#[test]
+fn an_alert_fires_when_a_key_is_revoked_and_resolves_when_it_is_back() {
+    run(async {
+        let env = TestEnv::shared().await;
+        let case = TestCase::new(env, Target::Pipecat).await;
+        case.synced("watched", &json!({})).await;
+        let prometheus = Prometheus::scraping(env).await;
+        let job = ("job", "provider-secrets");
+        prometheus.wait("up", &[job], ONE).await;
+        prometheus.wait_firing(&case.namespace, &[]).await;
+
+        case.account.add_fault(Fault::status(401).forever());
+        case.source("two").await;
+        case.wait_reason("watched", "AuthenticationFailed").await;
+        prometheus
+            .wait_firing(
+                &case.namespace,
+                &["ProviderSecretCredentialRefused", "ProviderSecretNotReady"],
+            )
+            .await;
+
+        case.account.clear_faults();
+        case.replace_key().await;
+        case.wait_held(&[("A_KEY", &case.value("two"))]).await;
+        case.wait_ready("watched").await;
+        prometheus.wait_firing(&case.namespace, &[]).await;
+        case.finish().await;
     });
 }
