@@ -9,7 +9,9 @@ use kube::{ResourceExt, api::DeleteParams};
 use provider_secrets::api::ProviderSecret;
 use serde_json::json;
 
-use crate::harness::{Operator, Target, TestCase, TestEnv, calls, condition, run, traces, until};
+use crate::harness::{
+    Operator, RIGHTS, Target, TestCase, TestEnv, calls, condition, run, traces, until,
+};
 
 /// An object with one entry, and its Secret.
 async fn make(case: &TestCase<'_>, text: &str) {
@@ -175,7 +177,7 @@ fn that_a_secret_is_absent_is_concluded_only_where_secrets_were_listed() {
         assert!(env.operator.terminate().await.success());
 
         // Objects may be read, Secrets may not; one object is new and names a Secret that is not there.
-        let role = "role/provider-secrets";
+        let role = &format!("role/{RIGHTS}");
         let rules = "[{\"op\": \"remove\", \"path\": \"/rules/2\"}]";
         blind
             .kubectl(&["patch", role, "--type=json", "--patch", rules])
@@ -228,7 +230,7 @@ fn where_secrets_may_not_be_read_only_the_objects_there_say_so() {
         let rules =
             json!([{"op": "replace", "path": "/rules/2/verbs", "value": ["list", "watch"]}]);
         let patch = format!("--patch={rules}");
-        let role = ["patch", "role/provider-secrets", "--type=json", &patch];
+        let role = ["patch", "role", RIGHTS, "--type=json", &patch];
         shut.kubectl(&role).await;
         let user = format!("--as={}", TestEnv::user());
         let ask = ["-n", "shut", "auth", "can-i", "get", "secrets", &user];

@@ -22,6 +22,8 @@ use super::{
 /// The namespace and ServiceAccount of the operator.
 pub(crate) const NAMESPACE: &str = "provider-secrets-system";
 pub(crate) const ACCOUNT: &str = "provider-secrets";
+/// The name of the chart's ClusterRole, and of its Role in a namespace.
+pub(crate) const RIGHTS: &str = "provider-secrets-system:provider-secrets";
 
 /// The name of the operator's Lease.
 pub(crate) const LEASE: &str = "provider-secrets";

@@ -6,11 +6,8 @@ use serde_json::{Value, json};
 use simulator::{Action, Fault};
 
 use crate::harness::{
-    DEADLINE, NAMESPACE, Target, TestCase, TestEnv, run, traces, until, wait_write,
+    DEADLINE, NAMESPACE, RIGHTS, Target, TestCase, TestEnv, run, traces, until, wait_write,
 };
-
-/// The name of the chart's ClusterRole, and of its Role in a namespace.
-const RIGHTS: &str = "provider-secrets-system:provider-secrets";
 
 /// API group, resource with its subresource, and verb.
 type Right = (String, String, String);

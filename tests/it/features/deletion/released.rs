@@ -40,11 +40,19 @@ fn what_is_gone_by_force_is_left_at_the_provider() {
             .await;
             strip(&case, "gone").await;
             case.wait_gone("gone").await;
+            // Until the operator has seen it, it still deletes what is to go.
+            let whose = format!("namespace=\"{}\",name=\"gone\"", case.namespace);
+            until("the operator has seen it gone", async || {
+                let metrics = env.operator.get("/metrics").await.1;
+                let is_known = metrics.contains(&whose);
+                (!is_known).then_some(()).ok_or_else(|| whose.clone())
+            })
+            .await;
             case.account.clear_faults();
             (case, one)
         }))
         .await;
-        // Time for the operator to see it gone, and for verifications.
+        // Time for verifications.
         bystander.rotate().await;
         for (case, one) in &test_cases {
             // Another object of the account makes it look at the whole listing.

@@ -68,13 +68,15 @@ fn is_source_read(event: &AuditEvent) -> bool {
 fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
     run(async {
         let mut env = TestEnv::fresh(&[]).await;
-        let mut parked = Vec::new();
+        let mut test_cases = Vec::new();
         for target in Target::ALL {
             let case = TestCase::new(&env, target).await;
             one_entry(&case).await;
-            parked.push(Parked::new(&case));
+            test_cases.push(case);
         }
         assert!(env.operator.terminate().await.success());
+        let parked: Vec<Parked> = test_cases.iter().map(Parked::new).collect();
+        drop(test_cases);
         let restarted = Timestamp::now();
         env.restart(&[]).await;
         // Each object is looked at once after a start.
@@ -127,13 +129,15 @@ fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
 fn what_changed_while_the_operator_was_away_is_sent_when_it_is_back() {
     run(async {
         let mut env = TestEnv::fresh(&[]).await;
-        let mut parked = Vec::new();
+        let mut test_cases = Vec::new();
         for target in Target::ALL {
             let case = TestCase::new(&env, target).await;
             one_entry(&case).await;
-            parked.push(Parked::new(&case));
+            test_cases.push(case);
         }
         assert!(env.operator.terminate().await.success());
+        let parked: Vec<Parked> = test_cases.iter().map(Parked::new).collect();
+        drop(test_cases);
         for parked in &parked {
             let case = parked.resume(&env);
             case.source("away").await;
