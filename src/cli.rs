@@ -1,6 +1,7 @@
 //! The command line. Parse, validate into richer types, run.
 
 mod cluster;
+mod egress;
 mod election;
 mod run;
 mod schemes;

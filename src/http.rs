@@ -4,6 +4,7 @@
 //! credential is bound to its endpoint in a [`ApiClient`] and goes nowhere else. The transport is a
 //! boxed tower service, so that tests can put a provider's router in its place.
 
+mod egress;
 mod error;
 mod monitor;
 mod retry_after;
@@ -21,11 +22,12 @@ use tracing::Instrument as _;
 use url::Url;
 use zeroize::Zeroizing;
 
-pub use error::{Detail, ErrorClass, ProviderError, RefusedCertificate};
+pub use egress::{Egress, EgressError, Proxy};
+pub use error::{BrokenWay, Detail, ErrorClass, ProviderError, RefusedCertificate};
 pub use monitor::{Monitor, Refusing, Unmonitored};
 pub use retry_after::retry_after;
 use transport::AnswerBound;
-pub use transport::{CertificateFault, Transport, TransportError, transport};
+pub use transport::{CertificateFault, ProxyFault, Transport, TransportError, transport};
 
 use crate::{
     api::{ProviderKind, Reason},

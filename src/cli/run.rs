@@ -7,7 +7,10 @@ use futures::{FutureExt, TryFutureExt, future::BoxFuture};
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{cluster, election::Election, fail, refuse, schemes::Schemes, traces::TraceFlags};
+use super::{
+    cluster, egress::EgressFlags, election::Election, fail, refuse, schemes::Schemes,
+    traces::TraceFlags,
+};
 use crate::{
     account::{EndpointFlag, Endpoints},
     controller::{self, Namespaces, Settings, Stopped, lease::Lease},
@@ -103,6 +106,9 @@ pub(super) struct Flags {
     schemes: Schemes,
 
     #[command(flatten)]
+    egress: EgressFlags,
+
+    #[command(flatten)]
     election: Election,
 
     /// Whether /metrics has a series set for each object
@@ -144,6 +150,9 @@ pub(super) struct Flags {
     pod_name: String,
 }
 
+/// What the operator calls itself at providers.
+const USER_AGENT: &str = concat!("provider-secrets/", env!("CARGO_PKG_VERSION"));
+
 /// A duration such as 10m, at least a second.
 fn duration(text: &str) -> Result<Duration, String> {
     let read = text.parse::<SignedDuration>().ok();
@@ -168,9 +177,9 @@ pub(super) fn run(flags: Flags) -> ExitCode {
     {
         return fail("TLS was set up before");
     }
-    let Ok(transport) = http::transport(concat!("provider-secrets/", env!("CARGO_PKG_VERSION")))
-    else {
-        return refuse("no CA certificates were found; install them or set SSL_CERT_FILE");
+    let transport = match http::transport(USER_AGENT, flags.egress.clone().egress()) {
+        Ok(transport) => transport,
+        Err(what) => return refuse(&what.to_string()),
     };
     // One thread: the work is waiting, and each further thread costs memory.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -221,6 +230,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         log_format: _,
         no_color: _,
         traces: _,
+        egress: _,
     } = flags;
     let lease = match election.settings(&client, &pod_name) {
         Ok(settings) => settings.map(|of| Lease::new(client.clone(), of, metrics.clone())),

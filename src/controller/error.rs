@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     api::Reason,
-    http::{Detail, ErrorClass, ProviderError, RefusedCertificate},
+    http::{Detail, ErrorClass, ProviderError},
     provider::Choice,
 };
 
@@ -57,8 +57,9 @@ impl Failure {
     /// A failed call, in the words for the person who wrote `choice`.
     pub(crate) fn provider(error: &ProviderError, choice: Choice<'_>, entry: Option<&str>) -> Self {
         let provider = choice.kind();
-        let certificate = match error.detail() {
-            Some(Detail::Certificate(refused)) => Some(refused),
+        let of_detail = match error.detail() {
+            Some(Detail::Certificate(refused)) => Some(refused.advice()),
+            Some(Detail::Way(way)) => Some(way.advice()),
             _ => None,
         };
         let subject = match (error.class, entry) {
@@ -70,11 +71,10 @@ impl Failure {
                     reference.name, reference.key
                 )
             }
-            (_, Some(entry)) if certificate.is_none() => format!(" for entry {entry}"),
+            (_, Some(entry)) if of_detail.is_none() => format!(" for entry {entry}"),
             _ => String::new(),
         };
-        let of_certificate = certificate.map(RefusedCertificate::advice);
-        let advice = of_certificate.or_else(|| provider.descriptor().advice(error.reason));
+        let advice = of_detail.or_else(|| provider.descriptor().advice(error.reason));
         let advice = advice.unwrap_or_else(|| advice_for_all(error.reason));
         let message = format!("{provider} {}{subject}. {advice}", error.what());
         Self {
@@ -128,7 +128,7 @@ mod tests {
 
     /// Cases: R-26
     #[rstest]
-    #[case(NotTrusted, ["no CA that the operator knows has signed it", "SSL_CERT_FILE"])]
+    #[case(NotTrusted, ["no CA that the operator knows has signed it", "--ca-bundle"])]
     #[case(Expired, ["it has expired", "renewed"])]
     #[case(NotYetValid, ["it is not valid yet", "clock"])]
     #[case(OtherHost, ["it is for another host", "--endpoint"])]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
-use super::{CertificateFault, TransportError, retry_after};
+use super::{CertificateFault, ProxyFault, TransportError, retry_after};
 use crate::api::Reason;
 
 /// What kind of failure it is. The class decides condition, retry and event.
@@ -67,6 +67,8 @@ pub struct ProviderError {
 pub enum Detail {
     /// The certificate of the endpoint was refused ([`Reason::CertificateNotTrusted`]).
     Certificate(RefusedCertificate),
+    /// Something on the way to the endpoint is broken ([`Reason::NetworkError`]).
+    Way(BrokenWay),
     /// A listing tells of more than it shows ([`Reason::UnexpectedResponse`]).
     NotWhole,
     /// The answer, or all pages of a listing together, are larger than is read
@@ -83,6 +85,67 @@ pub struct RefusedCertificate {
     pub host: String,
     /// What is wrong.
     pub fault: CertificateFault,
+}
+
+/// Something on the way to an endpoint that is broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenWay {
+    /// The host of the endpoint, as the operator's own settings name it.
+    pub host: String,
+    /// What is broken.
+    pub fault: WayFault,
+}
+
+/// What is broken on the way to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayFault {
+    /// The host's name does not resolve.
+    Name,
+    /// The host's name or that of the proxy does not resolve.
+    NameOrProxy,
+    /// The proxy lets nothing through.
+    Proxy(ProxyFault),
+}
+
+impl BrokenWay {
+    fn what(&self) -> String {
+        let host = &self.host;
+        let why = match self.fault {
+            WayFault::Name => format!("the name {host} does not resolve"),
+            WayFault::NameOrProxy => format!("{host}, or the name of the proxy, does not resolve"),
+            WayFault::Proxy(ProxyFault::Unreachable) => {
+                format!("there is no connection to the proxy on the way to {host}")
+            }
+            WayFault::Proxy(ProxyFault::NotAuthorized) => {
+                format!("the proxy on the way to {host} wants other credentials")
+            }
+            WayFault::Proxy(ProxyFault::Refused) => {
+                format!("the proxy does not connect to {host}")
+            }
+        };
+        format!("could not be reached: {why}")
+    }
+
+    /// What a user can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self.fault {
+            WayFault::Name => {
+                "Check the URL of the operator's --endpoint flag, and the DNS of its pod."
+            }
+            WayFault::NameOrProxy => {
+                "Check the operator's --https-proxy and --endpoint flags, and the DNS of its pod."
+            }
+            WayFault::Proxy(ProxyFault::Unreachable) => {
+                "Check the operator's --https-proxy flag, and whether a NetworkPolicy lets it out."
+            }
+            WayFault::Proxy(ProxyFault::NotAuthorized) => {
+                "Check the file of the operator's --https-proxy-credentials flag."
+            }
+            WayFault::Proxy(ProxyFault::Refused) => {
+                "Let the proxy connect to it, or name the host in the operator's --no-proxy flag."
+            }
+        }
+    }
 }
 
 impl RefusedCertificate {
@@ -110,7 +173,7 @@ impl RefusedCertificate {
     pub fn advice(&self) -> &'static str {
         match self.fault {
             CertificateFault::NotTrusted => {
-                "To add a CA, name a file with its certificate and those of the public CAs in SSL_CERT_FILE of the operator."
+                "To add a CA, name a file with its certificate in the operator's --ca-bundle flag."
             }
             CertificateFault::Expired | CertificateFault::NotYetValid => {
                 "It has to be renewed there, or the clock of the operator's node is wrong."
@@ -202,6 +265,15 @@ impl ProviderError {
             TransportError::Connect | TransportError::Cut => {
                 Self::new(ErrorClass::Transient, Reason::NetworkError)
             }
+            TransportError::Name { has_proxy } => Self::way(
+                host,
+                if has_proxy {
+                    WayFault::NameOrProxy
+                } else {
+                    WayFault::Name
+                },
+            ),
+            TransportError::Proxy(fault) => Self::way(host, WayFault::Proxy(fault)),
             TransportError::Certificate(fault) => Self {
                 detail: Some(Box::new(Detail::Certificate(RefusedCertificate {
                     host: host.to_owned(),
@@ -210,6 +282,14 @@ impl ProviderError {
                 ..Self::new(ErrorClass::Transient, Reason::CertificateNotTrusted)
             },
             TransportError::TooLarge => Self::too_large(),
+        }
+    }
+
+    fn way(host: &str, fault: WayFault) -> Self {
+        let host = host.to_owned();
+        Self {
+            detail: Some(Box::new(Detail::Way(BrokenWay { host, fault }))),
+            ..Self::new(ErrorClass::Transient, Reason::NetworkError)
         }
     }
 
@@ -266,6 +346,7 @@ impl ProviderError {
     pub fn what(&self) -> String {
         match self.detail() {
             Some(Detail::Certificate(certificate)) => return certificate.what(),
+            Some(Detail::Way(way)) => return way.what(),
             Some(Detail::NotWhole) => {
                 return "gave a listing that is not whole: it tells of more than it shows"
                     .to_owned();

@@ -1,11 +1,16 @@
 //! What carries requests: bounded in time and size, without redirects and without proxies from the
 //! environment.
 
-use std::{error::Error as _, io, time::Duration};
+mod faults;
+
+use std::time::Duration;
 
 use bytes::Bytes;
-use rustls::CertificateError;
+use reqwest::{Client, ClientBuilder};
 use tower::{service_fn, util::BoxCloneSyncService};
+
+use self::faults::{certificate_fault, not_connected};
+use super::egress::{Clients, Egress, EgressError};
 
 /// Longest wait for a TCP and TLS connection. Vendors' own clients wait 10 s (docs/vendors.md#ba-12).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,9 +28,18 @@ pub(super) struct AnswerBound(pub(super) usize);
 /// Why a request got no answer. It carries no text of a library or a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// No connection: DNS, TCP or TLS. Nothing was sent.
+    /// No connection: TCP or TLS. Nothing was sent.
     #[error("no connection")]
     Connect,
+    /// No connection, because a name on the way does not resolve. Nothing was sent.
+    #[error("unknown name")]
+    Name {
+        /// Whether it may be the proxy's.
+        has_proxy: bool,
+    },
+    /// No connection, because of the proxy. Nothing was sent to the provider.
+    #[error("proxy refused")]
+    Proxy(ProxyFault),
     /// No connection, because of the certificate that the server shows. Nothing was sent.
     #[error("certificate refused")]
     Certificate(CertificateFault),
@@ -35,6 +49,17 @@ pub enum TransportError {
     /// The answer is larger than is read.
     #[error("answer too large")]
     TooLarge,
+}
+
+/// Why the proxy lets nothing through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyFault {
+    /// It cannot be reached itself.
+    Unreachable,
+    /// It wants other credentials, or any (407).
+    NotAuthorized,
+    /// It does not connect to this host, or could not.
+    Refused,
 }
 
 /// Why a certificate is refused.
@@ -57,15 +82,25 @@ pub type Transport =
 /// The real transport: one connection pool for the process.
 ///
 /// # Errors
-/// When no CA certificates are found, because then no provider could be reached.
-pub fn transport(user_agent: &str) -> Result<Transport, reqwest::Error> {
-    bounded(reqwest::Client::builder().user_agent(user_agent))
+/// When no CA certificates are found, or a setting of `egress` cannot be used.
+pub fn transport(user_agent: &'static str, egress: Egress) -> Result<Transport, EgressError> {
+    changing(move || Client::builder().user_agent(user_agent), egress)
 }
 
-/// What the real transport adds to a client, apart from it so that tests can give the client a CA
-/// and names of their own.
-fn bounded(client: reqwest::ClientBuilder) -> Result<Transport, reqwest::Error> {
-    let client = client
+/// The real transport over clients that `builder` begins, apart from it so that tests can give them a CA and names
+/// of their own.
+fn changing(
+    builder: impl Fn() -> ClientBuilder + Send + 'static,
+    egress: Egress,
+) -> Result<Transport, EgressError> {
+    let has_proxy = egress.proxy.is_some();
+    let clients = Clients::new(Box::new(move || bounded(builder())), egress)?;
+    Ok(over(move || clients.current(), has_proxy))
+}
+
+/// What the real transport adds to a client.
+fn bounded(client: ClientBuilder) -> ClientBuilder {
+    client
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .no_proxy()
@@ -74,17 +109,19 @@ fn bounded(client: reqwest::ClientBuilder) -> Result<Transport, reqwest::Error> 
         .tcp_keepalive(Duration::from_secs(30))
         .http2_keep_alive_interval(PING)
         .http2_keep_alive_timeout(PING)
-        .build()?;
-    Ok(BoxCloneSyncService::new(service_fn(
-        move |request: http::Request<Bytes>| {
-            let client = client.clone();
-            async move { exchange(&client, request).await }
-        },
-    )))
+}
+
+/// The transport over the client that there is at each request.
+fn over(client: impl Fn() -> Client + Clone + Send + Sync + 'static, has_proxy: bool) -> Transport {
+    BoxCloneSyncService::new(service_fn(move |request: http::Request<Bytes>| {
+        let client = client();
+        async move { exchange(&client, has_proxy, request).await }
+    }))
 }
 
 async fn exchange(
-    client: &reqwest::Client,
+    client: &Client,
+    has_proxy: bool,
     request: http::Request<Bytes>,
 ) -> Result<http::Response<Bytes>, TransportError> {
     let bound = request.extensions().get().copied();
@@ -94,7 +131,7 @@ async fn exchange(
         if let Some(fault) = certificate_fault(&error) {
             TransportError::Certificate(fault)
         } else if error.is_connect() {
-            TransportError::Connect
+            not_connected(&error, has_proxy)
         } else {
             TransportError::Cut
         }
@@ -110,40 +147,6 @@ async fn exchange(
     *answer.status_mut() = response.status();
     *answer.headers_mut() = std::mem::take(response.headers_mut());
     Ok(answer)
-}
-
-/// What is wrong with the certificate of the server, if that is why there is no connection.
-fn certificate_fault(error: &reqwest::Error) -> Option<CertificateFault> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
-            return Some(fault_of(wrong));
-        }
-        // The source of an I/O error is that of the error in it, and not the error itself.
-        let inner = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        cause = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
-}
-
-fn fault_of(wrong: &CertificateError) -> CertificateFault {
-    match wrong {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            CertificateFault::Expired
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            CertificateFault::NotYetValid
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            CertificateFault::OtherHost
-        }
-        _ => CertificateFault::NotTrusted,
-    }
 }
 
 #[cfg(test)]

@@ -127,6 +127,33 @@ annotations:
 {{- (.Values.metrics).port | default 8080 -}}
 {{- end -}}
 
+{{/* The volume of more CAs without its name; nothing if there are none. */}}
+{{- define "provider-secrets.caBundle" -}}
+{{- with (.Values.caBundle).configMapName -}}
+configMap:
+  name: {{ . | quote }}
+{{- else -}}
+{{- with (.Values.caBundle).secretName -}}
+secret:
+  secretName: {{ . | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The volumes of files that the operator reads, as a list. */}}
+{{- define "provider-secrets.volumes" -}}
+{{- $volumes := list -}}
+{{- with include "provider-secrets.caBundle" . -}}
+{{- $volumes = append $volumes (merge (dict "name" "provider-secrets-ca") (fromYaml .)) -}}
+{{- end -}}
+{{- if (.Values.proxy).https -}}
+{{- with (.Values.proxy.credentials).secretName -}}
+{{- $volumes = append $volumes (dict "name" "provider-secrets-proxy" "secret" (dict "secretName" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $volumes -}}
+{{- end -}}
+
 {{/* The container's arguments. Of a value that is null there is none, so the operator's default holds. */}}
 {{- define "provider-secrets.arguments" -}}
 {{- $metrics := include "provider-secrets.metricsPort" . -}}
@@ -167,6 +194,18 @@ annotations:
   (list "log-level" (.Values.log).level)
   (list "log-format" (.Values.log).format)
 ) -}}
+{{- if (.Values.proxy).https -}}
+{{- $flags = concat $flags (list
+  (list "https-proxy" .Values.proxy.https)
+  (list "no-proxy" (.Values.proxy).noProxy)
+) -}}
+{{- with ((.Values.proxy).credentials).secretName -}}
+{{- $flags = append $flags (list "https-proxy-credentials" (printf "/etc/provider-secrets/proxy/%s" ($.Values.proxy.credentials.key | default "credentials"))) -}}
+{{- end -}}
+{{- end -}}
+{{- if include "provider-secrets.caBundle" . -}}
+{{- $flags = append $flags (list "ca-bundle" (printf "/etc/provider-secrets/ca/%s" (.Values.caBundle.key | default "ca.crt"))) -}}
+{{- end -}}
 {{- range $name, $url := .Values.endpoints -}}
 {{- $flags = append $flags (list "endpoint" (printf "%s=%s" $name $url)) -}}
 {{- end -}}
@@ -202,7 +241,7 @@ metricRelabelings:
 {{- end }}
 {{- end -}}
 
-{{/* The ports that the operator connects to, with commas: of the API server, and of each endpoint. */}}
+{{/* The ports that the operator connects to, with commas: of the API server, of each endpoint and of the proxy. */}}
 {{- define "provider-secrets.egressPorts" -}}
 {{- $ports := list "443" "6443" -}}
 {{- range $name, $url := .Values.endpoints -}}
@@ -210,6 +249,10 @@ metricRelabelings:
 {{- if and (regexMatch ":[0-9]+$" $address) (hasPrefix "https" $url) -}}
 {{- $ports = append $ports (regexFind "[0-9]+$" $address) -}}
 {{- end -}}
+{{- end -}}
+{{- with (.Values.proxy).https -}}
+{{- $address := (urlParse .).host -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $address | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https" .))) -}}
 {{- end -}}
 {{- join "," ($ports | uniq) -}}
 {{- end -}}

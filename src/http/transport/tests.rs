@@ -2,6 +2,7 @@
 //! it. Each is asked through a [`ApiClient`], so that the deadline of a call and the class of what
 //! went wrong are the product's.
 
+mod egress; // proxies, and CAs that change
 mod http2; // connections that the server ends, streams that it resets
 mod kept; // connections that are used again
 mod lengths; // bodies that are shorter or longer than they say, or have no end
@@ -17,7 +18,7 @@ use http::Method;
 use reqwest::{Client, ClientBuilder};
 use secrecy::SecretString;
 
-use super::{Transport, bounded};
+use super::{Transport, bounded, changing};
 use crate::{
     api::{ProviderKind, Reason},
     http::{ApiClient, Body, Call, ErrorClass, Http, ProviderError, Scheme, Unmonitored},
@@ -40,7 +41,9 @@ fn client() -> ClientBuilder {
 
 /// The product's transport over a client.
 fn over(client: ClientBuilder) -> Transport {
-    bounded(client).expect("there are CA certificates")
+    let client = bounded(client);
+    let client = client.build().expect("there are CA certificates");
+    super::over(move || client.clone(), false)
 }
 
 /// A session of an account whose provider has this base URL.

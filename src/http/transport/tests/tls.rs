@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use reqwest::{Certificate, ClientBuilder};
 use rustls::{
@@ -44,6 +45,12 @@ impl Authority {
     pub(super) fn trusted(&self) -> ClientBuilder {
         let certificate = Certificate::from_der(self.0.der()).expect("a certificate");
         client().tls_certs_merge([certificate])
+    }
+
+    /// Its certificate, as a file has it.
+    pub(super) fn pem(&self) -> String {
+        let text = STANDARD.encode(self.0.der());
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
     }
 
     /// A certificate for these names.

@@ -1,0 +1,72 @@
+//! Why there is no connection, told from the errors below that of the client. Their texts go nowhere.
+
+use std::{error::Error, io};
+
+use rustls::CertificateError;
+
+use super::{CertificateFault, ProxyFault, TransportError};
+
+/// What is wrong with the certificate of the server, if that is why there is no connection.
+pub(super) fn certificate_fault(error: &reqwest::Error) -> Option<CertificateFault> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
+            return Some(fault_of(wrong));
+        }
+        // The source of an I/O error is that of the error in it, and not the error itself.
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn fault_of(wrong: &CertificateError) -> CertificateFault {
+    match wrong {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            CertificateFault::Expired
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            CertificateFault::NotYetValid
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            CertificateFault::OtherHost
+        }
+        _ => CertificateFault::NotTrusted,
+    }
+}
+
+/// Why there is no connection, certificates apart. The crates below name neither cause by a type that is public,
+/// so the tests of the transport hold their words.
+pub(super) fn not_connected(error: &reqwest::Error, has_proxy: bool) -> TransportError {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        match error.to_string().as_str() {
+            "dns error" => return TransportError::Name { has_proxy },
+            "tunnel error: proxy authorization required" => {
+                return TransportError::Proxy(ProxyFault::NotAuthorized);
+            }
+            "tunnel error: failed to create underlying connection" => {
+                let is_name = error.source().is_some_and(is_unknown_name);
+                return if is_name {
+                    TransportError::Name { has_proxy }
+                } else {
+                    TransportError::Proxy(ProxyFault::Unreachable)
+                };
+            }
+            words if words.starts_with("tunnel error: ") => {
+                return TransportError::Proxy(ProxyFault::Refused);
+            }
+            _ => cause = error.source(),
+        }
+    }
+    TransportError::Connect
+}
+
+fn is_unknown_name(error: &(dyn Error + 'static)) -> bool {
+    error.to_string() == "dns error" || error.source().is_some_and(is_unknown_name)
+}
