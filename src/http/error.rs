@@ -3,11 +3,15 @@
 //! A [`ProviderError`] holds our own words only. Whatever a server or a library said is dropped
 //! here, because error bodies have been seen to quote the request.
 
+mod detail;
+
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
-use super::{CertificateFault, ProxyFault, TransportError, retry_after};
+use self::detail::WayFault;
+pub use self::detail::{BrokenWay, Detail, RefusedCertificate};
+use super::{TransportError, retry_after};
 use crate::api::Reason;
 
 /// What kind of failure it is. The class decides condition, retry and event.
@@ -60,129 +64,6 @@ pub struct ProviderError {
     pub retry_after: Option<Duration>,
     /// What more is known of it.
     pub detail: Option<Box<Detail>>,
-}
-
-/// What more is known of a failed call than its reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// The certificate of the endpoint was refused ([`Reason::CertificateNotTrusted`]).
-    Certificate(RefusedCertificate),
-    /// Something on the way to the endpoint is broken ([`Reason::NetworkError`]).
-    Way(BrokenWay),
-    /// A listing tells of more than it shows ([`Reason::UnexpectedResponse`]).
-    NotWhole,
-    /// The answer, or all pages of a listing together, are larger than is read
-    /// ([`Reason::UnexpectedResponse`]).
-    TooLarge,
-    /// The body of the refusal is the one that [`Call::recognises`](super::Call::recognises) looks for.
-    Recognised,
-}
-
-/// A certificate that the operator does not accept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedCertificate {
-    /// The host of the endpoint, as the operator's own settings name it.
-    pub host: String,
-    /// What is wrong.
-    pub fault: CertificateFault,
-}
-
-/// Something on the way to an endpoint that is broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokenWay {
-    /// The host of the endpoint, as the operator's own settings name it.
-    pub host: String,
-    /// What is broken.
-    pub fault: WayFault,
-}
-
-/// What is broken on the way to an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WayFault {
-    /// The host's name does not resolve.
-    Name,
-    /// The host's name or that of the proxy does not resolve.
-    NameOrProxy,
-    /// The proxy lets nothing through.
-    Proxy(ProxyFault),
-}
-
-impl BrokenWay {
-    fn what(&self) -> String {
-        let host = &self.host;
-        let why = match self.fault {
-            WayFault::Name => format!("the name {host} does not resolve"),
-            WayFault::NameOrProxy => format!("{host}, or the name of the proxy, does not resolve"),
-            WayFault::Proxy(ProxyFault::Unreachable) => {
-                format!("there is no connection to the proxy on the way to {host}")
-            }
-            WayFault::Proxy(ProxyFault::NotAuthorized) => {
-                format!("the proxy on the way to {host} wants other credentials")
-            }
-            WayFault::Proxy(ProxyFault::Refused) => {
-                format!("the proxy does not connect to {host}")
-            }
-        };
-        format!("could not be reached: {why}")
-    }
-
-    /// What a user can do about it.
-    pub fn advice(&self) -> &'static str {
-        match self.fault {
-            WayFault::Name => {
-                "Check the URL of the operator's --endpoint flag, and the DNS of its pod."
-            }
-            WayFault::NameOrProxy => {
-                "Check the operator's --https-proxy and --endpoint flags, and the DNS of its pod."
-            }
-            WayFault::Proxy(ProxyFault::Unreachable) => {
-                "Check the operator's --https-proxy flag, and whether a NetworkPolicy lets it out."
-            }
-            WayFault::Proxy(ProxyFault::NotAuthorized) => {
-                "Check the file of the operator's --https-proxy-credentials flag."
-            }
-            WayFault::Proxy(ProxyFault::Refused) => {
-                "Let the proxy connect to it, or name the host in the operator's --no-proxy flag."
-            }
-        }
-    }
-}
-
-impl RefusedCertificate {
-    fn what(&self) -> String {
-        let host = &self.host;
-        match self.fault {
-            CertificateFault::NotTrusted => {
-                format!(
-                    "shows a certificate at {host} that is not trusted: no CA that the operator knows has signed it"
-                )
-            }
-            CertificateFault::Expired => {
-                format!("shows a certificate at {host} that is not trusted: it has expired")
-            }
-            CertificateFault::NotYetValid => {
-                format!("shows a certificate at {host} that is not trusted: it is not valid yet")
-            }
-            CertificateFault::OtherHost => {
-                format!("shows a certificate at {host} that is not trusted: it is for another host")
-            }
-        }
-    }
-
-    /// What a user can do about it.
-    pub fn advice(&self) -> &'static str {
-        match self.fault {
-            CertificateFault::NotTrusted => {
-                "To add a CA, name a file with its certificate in the operator's --ca-bundle flag."
-            }
-            CertificateFault::Expired | CertificateFault::NotYetValid => {
-                "It has to be renewed there, or the clock of the operator's node is wrong."
-            }
-            CertificateFault::OtherHost => {
-                "Check the URL of the operator's --endpoint flag, and what answers under that name."
-            }
-        }
-    }
 }
 
 impl ProviderError {
