@@ -10,8 +10,9 @@ mod traces;
 use std::{io::Write, process::ExitCode};
 
 use clap::{
-    CommandFactory as _, FromArgMatches as _, Parser, Subcommand, builder::Resettable,
-    error::ErrorKind,
+    CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    builder::Resettable,
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 
 use crate::api;
@@ -88,8 +89,15 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 }
 
 /// What is wrong and how to learn more, without the paragraphs clap puts around it.
+///
+/// A value that is refused is named by its flag alone: a URL may hold a password.
 fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
+    let mut text = error.to_string();
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+        && value.contains('@')
+    {
+        text = text.replace(value.as_str(), "…");
+    }
     let first: Vec<&str> = text
         .lines()
         .take_while(|line| !line.is_empty())

@@ -8,11 +8,11 @@ use std::{
 };
 
 use reqwest::{Certificate, Client, ClientBuilder, NoProxy};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use url::Url;
 
-/// How often the files are looked at, at most: by a call, so that an idle operator reads nothing.
+/// How often a call looks at the files, at most. An idle operator reads nothing.
 const REREAD: Duration = Duration::from_secs(10);
 
 /// How connections to providers leave the cluster. The default is: directly, with the CAs of the system.
@@ -75,11 +75,11 @@ impl Contents {
     }
 
     fn is(&self, other: &Self) -> bool {
-        let exposed = |contents: &Self| {
-            let credentials = contents.credentials.as_ref();
-            credentials.map(|text| text.expose_secret().to_owned())
-        };
-        self.bundle == other.bundle && exposed(self) == exposed(other)
+        self.bundle == other.bundle && self.credentials() == other.credentials()
+    }
+
+    fn credentials(&self) -> Option<&str> {
+        self.credentials.as_ref().map(ExposeSecret::expose_secret)
     }
 }
 
@@ -101,8 +101,8 @@ fn client(
         let mut way = reqwest::Proxy::https(proxy.url.clone())
             .map_err(|_| EgressError::Proxy)?
             .no_proxy(NoProxy::from_string(&proxy.no_proxy));
-        if let Some(credentials) = &contents.credentials {
-            let (user, password) = (credentials.expose_secret().trim_end())
+        if let Some(credentials) = contents.credentials() {
+            let (user, password) = (credentials.trim_end())
                 .split_once(':')
                 .filter(|(user, _)| !user.is_empty())
                 .ok_or(EgressError::Credentials)?;
@@ -111,7 +111,7 @@ fn client(
         builder = builder.proxy(way);
     }
     builder.build().map_err(|_| match contents.bundle {
-        // One that is not DER inside of its PEM.
+        // It held PEM, and no certificate in it.
         Some(_) => EgressError::Bundle,
         None => EgressError::NoAuthorities,
     })

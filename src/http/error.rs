@@ -146,14 +146,7 @@ impl ProviderError {
             TransportError::Connect | TransportError::Cut => {
                 Self::new(ErrorClass::Transient, Reason::NetworkError)
             }
-            TransportError::Name { has_proxy } => Self::way(
-                host,
-                if has_proxy {
-                    WayFault::NameOrProxy
-                } else {
-                    WayFault::Name
-                },
-            ),
+            TransportError::Name => Self::way(host, WayFault::Name),
             TransportError::Proxy(fault) => Self::way(host, WayFault::Proxy(fault)),
             TransportError::Certificate(fault) => Self {
                 detail: Some(Box::new(Detail::Certificate(RefusedCertificate {

@@ -31,14 +31,11 @@ pub enum TransportError {
     /// No connection: TCP or TLS. Nothing was sent.
     #[error("no connection")]
     Connect,
-    /// No connection, because a name on the way does not resolve. Nothing was sent.
+    /// No connection, because the name of the endpoint does not resolve. Nothing was sent.
     #[error("unknown name")]
-    Name {
-        /// Whether it may be the proxy's.
-        has_proxy: bool,
-    },
+    Name,
     /// No connection, because of the proxy. Nothing was sent to the provider.
-    #[error("proxy refused")]
+    #[error("no way through the proxy")]
     Proxy(ProxyFault),
     /// No connection, because of the certificate that the server shows. Nothing was sent.
     #[error("certificate refused")]
@@ -54,7 +51,9 @@ pub enum TransportError {
 /// Why the proxy lets nothing through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyFault {
-    /// It cannot be reached itself.
+    /// Its name does not resolve.
+    Name,
+    /// It cannot be reached itself, or shows a certificate that is not trusted.
     Unreachable,
     /// It wants other credentials, or any (407).
     NotAuthorized,
@@ -93,9 +92,8 @@ fn changing(
     builder: impl Fn() -> ClientBuilder + Send + 'static,
     egress: Egress,
 ) -> Result<Transport, EgressError> {
-    let has_proxy = egress.proxy.is_some();
     let clients = Clients::new(Box::new(move || bounded(builder())), egress)?;
-    Ok(over(move || clients.current(), has_proxy))
+    Ok(over(move || clients.current()))
 }
 
 /// What the real transport adds to a client.
@@ -112,16 +110,15 @@ fn bounded(client: ClientBuilder) -> ClientBuilder {
 }
 
 /// The transport over the client that there is at each request.
-fn over(client: impl Fn() -> Client + Clone + Send + Sync + 'static, has_proxy: bool) -> Transport {
+fn over(client: impl Fn() -> Client + Clone + Send + Sync + 'static) -> Transport {
     BoxCloneSyncService::new(service_fn(move |request: http::Request<Bytes>| {
         let client = client();
-        async move { exchange(&client, has_proxy, request).await }
+        async move { exchange(&client, request).await }
     }))
 }
 
 async fn exchange(
     client: &Client,
-    has_proxy: bool,
     request: http::Request<Bytes>,
 ) -> Result<http::Response<Bytes>, TransportError> {
     let bound = request.extensions().get().copied();
@@ -131,7 +128,7 @@ async fn exchange(
         if let Some(fault) = certificate_fault(&error) {
             TransportError::Certificate(fault)
         } else if error.is_connect() {
-            not_connected(&error, has_proxy)
+            not_connected(&error)
         } else {
             TransportError::Cut
         }

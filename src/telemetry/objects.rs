@@ -195,7 +195,7 @@ mod tests {
             Some(ObjectSample {
                 namespace: "team",
                 name,
-                provider: "Baseten",
+                provider: "baseten",
                 reason: "Synced",
                 is_ready: true,
                 last_sync: Some(1),

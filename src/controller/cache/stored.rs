@@ -146,7 +146,7 @@ impl Stored {
         Some(ObjectSample {
             namespace: self.meta.namespace.as_deref().unwrap_or_default(),
             name: self.meta.name.as_deref().unwrap_or_default(),
-            provider: sample.provider.map_or("", ProviderKind::as_str),
+            provider: sample.provider.map_or("", ProviderKind::flag),
             reason: sample.reason.map_or("", Reason::as_str),
             is_ready: sample.is_ready,
             is_suspended: sample.is_suspended,

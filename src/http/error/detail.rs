@@ -41,8 +41,6 @@ pub struct BrokenWay {
 pub enum WayFault {
     /// The host's name does not resolve.
     Name,
-    /// The host's name or that of the proxy does not resolve.
-    NameOrProxy,
     /// The proxy lets nothing through.
     Proxy(ProxyFault),
 }
@@ -52,7 +50,9 @@ impl BrokenWay {
         let host = &self.host;
         let why = match self.fault {
             WayFault::Name => format!("the name {host} does not resolve"),
-            WayFault::NameOrProxy => format!("{host}, or the name of the proxy, does not resolve"),
+            WayFault::Proxy(ProxyFault::Name) => {
+                format!("the name of the proxy on the way to {host} does not resolve")
+            }
             WayFault::Proxy(ProxyFault::Unreachable) => {
                 format!("there is no connection to the proxy on the way to {host}")
             }
@@ -72,11 +72,11 @@ impl BrokenWay {
             WayFault::Name => {
                 "Check the URL of the operator's --endpoint flag, and the DNS of its pod."
             }
-            WayFault::NameOrProxy => {
-                "Check the operator's --https-proxy and --endpoint flags, and the DNS of its pod."
+            WayFault::Proxy(ProxyFault::Name) => {
+                "Check the operator's --https-proxy flag, and the DNS of its pod."
             }
             WayFault::Proxy(ProxyFault::Unreachable) => {
-                "Check the operator's --https-proxy flag, and whether a NetworkPolicy lets it out."
+                "Check the operator's --https-proxy flag, whether a NetworkPolicy lets it out, and of a proxy with https whether its CA is trusted."
             }
             WayFault::Proxy(ProxyFault::NotAuthorized) => {
                 "Check the file of the operator's --https-proxy-credentials flag."

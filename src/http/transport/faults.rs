@@ -1,4 +1,5 @@
-//! Why there is no connection, told from the errors below that of the client. Their texts go nowhere.
+//! Why there is no connection, told from the errors below that of the client. The operator repeats none of their
+//! texts.
 
 use std::{error::Error, io};
 
@@ -6,10 +7,17 @@ use rustls::CertificateError;
 
 use super::{CertificateFault, ProxyFault, TransportError};
 
+/// What the client says when it has no connection to the proxy.
+const PROXY_UNREACHED: &str = "tunnel error: failed to create underlying connection";
+
 /// What is wrong with the certificate of the server, if that is why there is no connection.
 pub(super) fn certificate_fault(error: &reqwest::Error) -> Option<CertificateFault> {
     let mut cause = error.source();
     while let Some(error) = cause {
+        if error.to_string() == PROXY_UNREACHED {
+            // A certificate below is the proxy's.
+            return None;
+        }
         if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
             return Some(fault_of(wrong));
         }
@@ -42,21 +50,23 @@ fn fault_of(wrong: &CertificateError) -> CertificateFault {
 
 /// Why there is no connection, certificates apart. The crates below name neither cause by a type that is public,
 /// so the tests of the transport hold their words.
-pub(super) fn not_connected(error: &reqwest::Error, has_proxy: bool) -> TransportError {
+pub(super) fn not_connected(error: &reqwest::Error) -> TransportError {
     let mut cause = error.source();
     while let Some(error) = cause {
         match error.to_string().as_str() {
-            "dns error" => return TransportError::Name { has_proxy },
+            // The proxy resolves the name of the endpoint, so this one is not on the way through it.
+            "dns error" => return TransportError::Name,
             "tunnel error: proxy authorization required" => {
                 return TransportError::Proxy(ProxyFault::NotAuthorized);
             }
-            "tunnel error: failed to create underlying connection" => {
+            PROXY_UNREACHED => {
                 let is_name = error.source().is_some_and(is_unknown_name);
-                return if is_name {
-                    TransportError::Name { has_proxy }
+                let fault = if is_name {
+                    ProxyFault::Name
                 } else {
-                    TransportError::Proxy(ProxyFault::Unreachable)
+                    ProxyFault::Unreachable
                 };
+                return TransportError::Proxy(fault);
             }
             words if words.starts_with("tunnel error: ") => {
                 return TransportError::Proxy(ProxyFault::Refused);

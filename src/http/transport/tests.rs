@@ -43,7 +43,7 @@ fn client() -> ClientBuilder {
 fn over(client: ClientBuilder) -> Transport {
     let client = bounded(client);
     let client = client.build().expect("there are CA certificates");
-    super::over(move || client.clone(), false)
+    super::over(move || client.clone())
 }
 
 /// A session of an account whose provider has this base URL.

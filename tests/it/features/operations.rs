@@ -145,7 +145,7 @@ fn the_series_of_an_object_live_as_long_as_it_does() {
         let ready = |lines: &[String], rest: &str| lines.iter().any(|line| line.ends_with(rest));
         until("it is not ready", async || {
             let lines = series().await;
-            let is_there = ready(&lines, "provider=\"Braintrust\",reason=\"KeyNotFound\"} 0");
+            let is_there = ready(&lines, "provider=\"braintrust\",reason=\"KeyNotFound\"} 0");
             if is_there {
                 Ok(())
             } else {
@@ -161,7 +161,7 @@ fn the_series_of_an_object_live_as_long_as_it_does() {
         case.wait_ready("counted").await;
         until("it is ready", async || {
             let lines = series().await;
-            let is_there = ready(&lines, "provider=\"Braintrust\",reason=\"Synced\"} 1");
+            let is_there = ready(&lines, "provider=\"braintrust\",reason=\"Synced\"} 1");
             // One series each, not one for every reason there ever was.
             if is_there && lines.len() == 4 {
                 Ok(())

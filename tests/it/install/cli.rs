@@ -231,6 +231,28 @@ fn a_wrong_variable_is_refused_like_a_wrong_flag() {
     }
 }
 
+/// A URL that is refused may hold a password, and a log keeps what a process says.
+#[test]
+fn a_refused_value_is_not_repeated_where_it_may_hold_a_password() {
+    let password = "c0rr3ct-h0rse";
+    let proxy = format!("http://user:{password}@proxy.example:3128");
+    let port = format!("http://user:{password}@proxy.example:99999");
+    let endpoint = format!("baseten=http://user:{password}@example.com");
+    for (flag, value) in [
+        ("--https-proxy", &proxy),
+        ("--https-proxy", &port),
+        ("--endpoint", &endpoint),
+    ] {
+        let ended = provider_secrets(&["run", flag, value], &[]);
+        assert!(!ended.stderr.contains(password), "{}", ended.stderr);
+        assert_refused(&ended, &[flag]);
+    }
+    let variable = [("PROVIDER_SECRETS_HTTPS_PROXY", proxy.as_str())];
+    let ended = provider_secrets(&["run"], &variable);
+    assert!(!ended.stderr.contains(password), "{}", ended.stderr);
+    assert_refused(&ended, &["--https-proxy"]);
+}
+
 #[test]
 fn an_empty_variable_is_none() {
     let help = provider_secrets(&["run", "--help"], &[]).stdout;

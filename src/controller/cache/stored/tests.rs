@@ -104,7 +104,7 @@ fn metrics_tell_what_status_says() {
     let expected = ObjectSample {
         namespace: "team",
         name: "reranker-7",
-        provider: ProviderKind::ALL[0].as_str(),
+        provider: ProviderKind::ALL[0].flag(),
         reason: "Synced",
         is_ready: true,
         is_suspended: false,

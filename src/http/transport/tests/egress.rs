@@ -123,7 +123,7 @@ async fn each_way_that_is_broken_has_its_own_words() {
         ),
         (
             unknown,
-            "provider.invalid, or the name of the proxy, does not",
+            "the name of the proxy on the way to provider.invalid does not",
             "--https-proxy",
         ),
         (
@@ -150,7 +150,7 @@ async fn each_way_that_is_broken_has_its_own_words() {
         (
             through(refusing, "invalid", None),
             "does not resolve",
-            "--https-proxy",
+            "--endpoint",
         ),
     ] {
         let outcome = asked(&transport(egress), NAME, 443).await;

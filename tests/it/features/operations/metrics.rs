@@ -74,9 +74,9 @@ fn the_metrics_of_an_object_tell_its_state_and_that_of_its_entries() {
         let case = TestCase::new(TestEnv::shared().await, Target::Braintrust).await;
         let lines = three_objects(&case).await;
         let expected = [
-            r#"ready{"synced",provider="Braintrust",reason="Synced"} 1"#,
-            r#"ready{"failing",provider="Braintrust",reason="KeyNotFound"} 0"#,
-            r#"ready{"suspended",provider="Braintrust",reason="Suspended"} 0"#,
+            r#"ready{"synced",provider="braintrust",reason="Synced"} 1"#,
+            r#"ready{"failing",provider="braintrust",reason="KeyNotFound"} 0"#,
+            r#"ready{"suspended",provider="braintrust",reason="Suspended"} 0"#,
             r#"suspended{"synced"} 0"#,
             r#"suspended{"failing"} 0"#,
             r#"suspended{"suspended"} 1"#,

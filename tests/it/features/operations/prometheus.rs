@@ -99,6 +99,20 @@ impl Prometheus {
             .collect()
     }
 
+    /// The alerts of a provider as a whole that fire now.
+    async fn firing_of(&self, provider: &str) -> Option<BTreeSet<String>> {
+        let (_, body) = get(self.address, "/api/v1/alerts").await?;
+        let body: Value = serde_json::from_str(&body).ok()?;
+        let alerts = body["data"]["alerts"].as_array()?.iter();
+        let of_provider = alerts.filter(|alert| {
+            let labels = &alert["labels"];
+            labels["namespace"].is_null() && labels["provider"] == provider
+        });
+        of_provider
+            .map(|alert| Some(alert["labels"]["alertname"].as_str()?.to_owned()))
+            .collect()
+    }
+
     /// Waits until exactly these alerts fire for objects of this namespace.
     async fn wait_firing(&self, namespace: &str, expected: &[&str]) {
         until(&format!("prometheus fires {expected:?}"), async || {
@@ -217,6 +231,18 @@ fn an_alert_fires_when_a_key_is_revoked_and_resolves_when_it_is_back() {
         let job = ("job", "provider-secrets");
         prometheus.wait("up", &[job], ONE).await;
         prometheus.wait_firing(&case.namespace, &[]).await;
+
+        // A listing that is counted a second time is an increase: metrics of objects and of calls name a
+        // provider by the same word.
+        case.request_sync("watched").await;
+        until("the account counts as looked at", async || match prometheus
+            .firing_of("pipecat")
+            .await
+        {
+            Some(alerts) if alerts.is_empty() => Ok(()),
+            alerts => Err(format!("{alerts:?}")),
+        })
+        .await;
 
         case.account.add_fault(Fault::status(401).forever());
         case.source("two").await;
