@@ -94,7 +94,7 @@ test: programs lint ## Everything that must pass: lint, documentation, unit and 
 	@$(call step,tests)
 	@# Most tests wait for something: more of them at once than there are cores. With traces, which
 	@# nothing makes without their flag, so that all is compiled once.
-	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} $(CARGO) test --workspace --all-features --locked $(OPTIMIZED)
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-features --locked $(OPTIMIZED)
 
 # Before anything else, so that nobody waits for minutes to hear it.
 .PHONY: programs
