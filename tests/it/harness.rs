@@ -60,16 +60,25 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
 ///
 /// # Panics
 /// When it gives none before [`DEADLINE`], with the last error of `look`.
+pub(crate) async fn until<T>(what: &str, look: impl AsyncFnMut() -> Result<T, String>) -> T {
+    until_within(DEADLINE, what, look).await
+}
+
+/// As [`until`], for what may take longer.
 #[expect(
     clippy::panic,
     reason = "a test ends at the first thing that is not as it should be"
 )]
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
+pub(crate) async fn until_within<T>(
+    limit: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Result<T, String>,
+) -> T {
     let started = tokio::time::Instant::now();
     loop {
         match look().await {
             Ok(found) => return found,
-            Err(state) if started.elapsed() > DEADLINE => panic!("{what}: not in time. {state}"),
+            Err(state) if started.elapsed() > limit => panic!("{what}: not in time. {state}"),
             Err(_) => tokio::time::sleep((started.elapsed() / 10).clamp(POLL[0], POLL[1])).await,
         }
     }
