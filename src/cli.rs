@@ -15,6 +15,8 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
+use url::Url;
+
 use crate::api;
 
 /// Wrong usage or configuration: before anything was done.
@@ -105,6 +107,13 @@ fn one_line(error: &clap::Error) -> String {
         .collect();
     let what = first.join(" ");
     format!("{} (see --help)", what.trim_start_matches("error: "))
+}
+
+/// The URL of something that is not a provider: a proxy, a collector.
+fn http_url(text: &str) -> Result<Url, &'static str> {
+    let url = text.parse::<Url>().ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or("want a URL that begins with http:// or https://")
 }
 
 fn print(text: &str) -> ExitCode {

@@ -27,7 +27,7 @@ pub use error::{BrokenWay, Detail, ErrorClass, ProviderError, RefusedCertificate
 pub use monitor::{Monitor, Refusing, Unmonitored};
 pub use retry_after::retry_after;
 use transport::AnswerBound;
-pub use transport::{CertificateFault, ProxyFault, Transport, TransportError, transport};
+pub use transport::{CertificateFault, Transport, TransportError, WayFault, transport};
 
 use crate::{
     api::{ProviderKind, Reason},

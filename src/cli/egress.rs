@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use url::Url;
 
+use super::http_url;
 use crate::http::{Egress, Proxy};
 
 /// Hosts that are never reached through a proxy.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 /// How connections to providers leave the cluster.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Debug)]
 pub(super) struct EgressFlags {
     /// URL of a proxy for the requests to providers, by CONNECT; never taken from the environment
     #[arg(
@@ -47,10 +48,10 @@ pub(super) struct EgressFlags {
 }
 
 impl EgressFlags {
-    pub(super) fn egress(self) -> Egress {
-        let proxy = self.https_proxy.map(|url| Proxy {
+    pub(super) fn egress(&self) -> Egress {
+        let proxy = self.https_proxy.clone().map(|url| Proxy {
             url,
-            credentials: self.https_proxy_credentials,
+            credentials: self.https_proxy_credentials.clone(),
             no_proxy: match self.no_proxy.as_str() {
                 "" => LOOPBACK.to_owned(),
                 hosts => format!("{LOOPBACK},{hosts}"),
@@ -58,16 +59,13 @@ impl EgressFlags {
         });
         Egress {
             proxy,
-            ca_bundle: self.ca_bundle,
+            ca_bundle: self.ca_bundle.clone(),
         }
     }
 }
 
 fn proxy(text: &str) -> Result<Url, &'static str> {
-    let url = text.parse::<Url>().ok();
-    let url = url
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or("want a URL that begins with http:// or https://")?;
+    let url = http_url(text)?;
     if url.username().is_empty() && url.password().is_none() {
         Ok(url)
     } else {

@@ -177,7 +177,7 @@ pub(super) fn run(flags: Flags) -> ExitCode {
     {
         return fail("TLS was set up before");
     }
-    let transport = match http::transport(USER_AGENT, flags.egress.clone().egress()) {
+    let transport = match http::transport(USER_AGENT, flags.egress.egress()) {
         Ok(transport) => transport,
         Err(what) => return refuse(&what.to_string()),
     };

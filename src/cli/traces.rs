@@ -4,6 +4,7 @@ use clap::Args;
 use tokio::runtime::Handle;
 use url::Url;
 
+use super::http_url;
 use crate::{http::Transport, telemetry::SpanLayer};
 
 /// What a user is told who asks for traces that this operator cannot send.
@@ -20,7 +21,7 @@ pub(super) struct TraceFlags {
         long,
         value_name = "URL",
         env = "PROVIDER_SECRETS_OTLP_ENDPOINT",
-        value_parser = endpoint
+        value_parser = http_url
     )]
     otlp_endpoint: Option<Url>,
 
@@ -28,12 +29,6 @@ pub(super) struct TraceFlags {
     #[cfg(feature = "otlp")]
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide = true)]
     otel_exporter_otlp_endpoint: Option<String>,
-}
-
-fn endpoint(text: &str) -> Result<Url, &'static str> {
-    let url = text.parse::<Url>().ok();
-    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or("want a URL that begins with http:// or https://")
 }
 
 /// Traces on their way, until the end.
@@ -58,7 +53,7 @@ impl TraceFlags {
         let other = other.filter(|text| !text.is_empty());
         let (name, url) = match (&self.otlp_endpoint, other) {
             (Some(url), _) => ("--otlp-endpoint", Ok(url.clone())),
-            (None, Some(text)) => ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint(text)),
+            (None, Some(text)) => ("OTEL_EXPORTER_OTLP_ENDPOINT", http_url(text)),
             (None, None) => return Ok((Sending::default(), None)),
         };
         let started =
@@ -114,7 +109,7 @@ mod tests {
     #[case("grpc://collector:4317", false)]
     #[case("http:", false)]
     fn a_collector_is_a_url_of_http(#[case] text: &str, #[case] is_one: bool) {
-        assert_eq!(endpoint(text).is_ok(), is_one, "{text}");
+        assert_eq!(http_url(text).is_ok(), is_one, "{text}");
     }
 
     /// A way to a collector that no test goes.
@@ -150,7 +145,7 @@ mod tests {
     #[tokio::test]
     async fn an_operator_without_traces_refuses_the_flag_and_says_why() {
         let flags = TraceFlags {
-            otlp_endpoint: endpoint("http://collector:4318").ok(),
+            otlp_endpoint: http_url("http://collector:4318").ok(),
         };
         let refused = flags.start(&nowhere(), &Handle::current()).err();
         assert_eq!(refused.as_deref(), Some(WITHOUT));

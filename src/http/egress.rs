@@ -54,7 +54,6 @@ pub enum EgressError {
 }
 
 /// The files' contents that a client was made of.
-#[derive(Default)]
 struct Contents {
     bundle: Option<Vec<u8>>,
     credentials: Option<SecretString>,

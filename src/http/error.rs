@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
-use self::detail::WayFault;
 pub use self::detail::{BrokenWay, Detail, RefusedCertificate};
 use super::{TransportError, retry_after};
 use crate::api::Reason;
@@ -146,8 +145,13 @@ impl ProviderError {
             TransportError::Connect | TransportError::Cut => {
                 Self::new(ErrorClass::Transient, Reason::NetworkError)
             }
-            TransportError::Name => Self::way(host, WayFault::Name),
-            TransportError::Proxy(fault) => Self::way(host, WayFault::Proxy(fault)),
+            TransportError::Way(fault) => Self {
+                detail: Some(Box::new(Detail::Way(BrokenWay {
+                    host: host.to_owned(),
+                    fault,
+                }))),
+                ..Self::new(ErrorClass::Transient, Reason::NetworkError)
+            },
             TransportError::Certificate(fault) => Self {
                 detail: Some(Box::new(Detail::Certificate(RefusedCertificate {
                     host: host.to_owned(),
@@ -156,14 +160,6 @@ impl ProviderError {
                 ..Self::new(ErrorClass::Transient, Reason::CertificateNotTrusted)
             },
             TransportError::TooLarge => Self::too_large(),
-        }
-    }
-
-    fn way(host: &str, fault: WayFault) -> Self {
-        let host = host.to_owned();
-        Self {
-            detail: Some(Box::new(Detail::Way(BrokenWay { host, fault }))),
-            ..Self::new(ErrorClass::Transient, Reason::NetworkError)
         }
     }
 

@@ -31,12 +31,9 @@ pub enum TransportError {
     /// No connection: TCP or TLS. Nothing was sent.
     #[error("no connection")]
     Connect,
-    /// No connection, because the name of the endpoint does not resolve. Nothing was sent.
-    #[error("unknown name")]
-    Name,
-    /// No connection, because of the proxy. Nothing was sent to the provider.
-    #[error("no way through the proxy")]
-    Proxy(ProxyFault),
+    /// No connection, because of something on the way. Nothing was sent to the provider.
+    #[error("no way to the provider")]
+    Way(WayFault),
     /// No connection, because of the certificate that the server shows. Nothing was sent.
     #[error("certificate refused")]
     Certificate(CertificateFault),
@@ -48,17 +45,19 @@ pub enum TransportError {
     TooLarge,
 }
 
-/// Why the proxy lets nothing through.
+/// What is broken on the way to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyFault {
-    /// Its name does not resolve.
+pub enum WayFault {
+    /// The endpoint's name does not resolve.
     Name,
-    /// It cannot be reached itself, or shows a certificate that is not trusted.
-    Unreachable,
-    /// It wants other credentials, or any (407).
-    NotAuthorized,
-    /// It does not connect to this host, or could not.
-    Refused,
+    /// The proxy's name does not resolve.
+    ProxyName,
+    /// The proxy cannot be reached, or shows a certificate that is not trusted.
+    ProxyUnreachable,
+    /// The proxy wants other credentials, or any (407).
+    ProxyNotAuthorized,
+    /// The proxy does not connect to this host, or could not.
+    ProxyRefused,
 }
 
 /// Why a certificate is refused.

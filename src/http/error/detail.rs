@@ -1,6 +1,6 @@
 //! What more is known of a failed call than its reason, in words that name hosts of the operator's own settings only.
 
-use crate::http::{CertificateFault, ProxyFault};
+use crate::http::{CertificateFault, WayFault};
 
 /// What more is known of a failed call than its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,30 +36,21 @@ pub struct BrokenWay {
     pub fault: WayFault,
 }
 
-/// What is broken on the way to an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WayFault {
-    /// The host's name does not resolve.
-    Name,
-    /// The proxy lets nothing through.
-    Proxy(ProxyFault),
-}
-
 impl BrokenWay {
     pub(super) fn what(&self) -> String {
         let host = &self.host;
         let why = match self.fault {
             WayFault::Name => format!("the name {host} does not resolve"),
-            WayFault::Proxy(ProxyFault::Name) => {
+            WayFault::ProxyName => {
                 format!("the name of the proxy on the way to {host} does not resolve")
             }
-            WayFault::Proxy(ProxyFault::Unreachable) => {
+            WayFault::ProxyUnreachable => {
                 format!("there is no connection to the proxy on the way to {host}")
             }
-            WayFault::Proxy(ProxyFault::NotAuthorized) => {
+            WayFault::ProxyNotAuthorized => {
                 format!("the proxy on the way to {host} wants other credentials")
             }
-            WayFault::Proxy(ProxyFault::Refused) => {
+            WayFault::ProxyRefused => {
                 format!("the proxy does not connect to {host}")
             }
         };
@@ -72,16 +63,16 @@ impl BrokenWay {
             WayFault::Name => {
                 "Check the URL of the operator's --endpoint flag, and the DNS of its pod."
             }
-            WayFault::Proxy(ProxyFault::Name) => {
+            WayFault::ProxyName => {
                 "Check the operator's --https-proxy flag, and the DNS of its pod."
             }
-            WayFault::Proxy(ProxyFault::Unreachable) => {
+            WayFault::ProxyUnreachable => {
                 "Check the operator's --https-proxy flag, whether a NetworkPolicy lets it out, and of a proxy with https whether its CA is trusted."
             }
-            WayFault::Proxy(ProxyFault::NotAuthorized) => {
+            WayFault::ProxyNotAuthorized => {
                 "Check the file of the operator's --https-proxy-credentials flag."
             }
-            WayFault::Proxy(ProxyFault::Refused) => {
+            WayFault::ProxyRefused => {
                 "Let the proxy connect to it, or name the host in the operator's --no-proxy flag."
             }
         }

@@ -5,7 +5,7 @@ use std::{error::Error, io};
 
 use rustls::CertificateError;
 
-use super::{CertificateFault, ProxyFault, TransportError};
+use super::{CertificateFault, TransportError, WayFault};
 
 /// What the client says when it has no connection to the proxy.
 const PROXY_UNREACHED: &str = "tunnel error: failed to create underlying connection";
@@ -55,21 +55,21 @@ pub(super) fn not_connected(error: &reqwest::Error) -> TransportError {
     while let Some(error) = cause {
         match error.to_string().as_str() {
             // The proxy resolves the name of the endpoint, so this one is not on the way through it.
-            "dns error" => return TransportError::Name,
+            "dns error" => return TransportError::Way(WayFault::Name),
             "tunnel error: proxy authorization required" => {
-                return TransportError::Proxy(ProxyFault::NotAuthorized);
+                return TransportError::Way(WayFault::ProxyNotAuthorized);
             }
             PROXY_UNREACHED => {
                 let is_name = error.source().is_some_and(is_unknown_name);
                 let fault = if is_name {
-                    ProxyFault::Name
+                    WayFault::ProxyName
                 } else {
-                    ProxyFault::Unreachable
+                    WayFault::ProxyUnreachable
                 };
-                return TransportError::Proxy(fault);
+                return TransportError::Way(fault);
             }
             words if words.starts_with("tunnel error: ") => {
-                return TransportError::Proxy(ProxyFault::Refused);
+                return TransportError::Way(WayFault::ProxyRefused);
             }
             _ => cause = error.source(),
         }
