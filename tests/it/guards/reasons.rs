@@ -6,6 +6,7 @@ use provider_secrets::api::Reason;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::assert_generated;
 use crate::harness::root;
 
 /// Where a page is read from outside of a clone.
@@ -178,23 +179,9 @@ fn files(table: &Table) -> BTreeMap<PathBuf, String> {
 pub(crate) const ALERTS: &str = "charts/provider-secrets/files/prometheus/alerts.yaml";
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one setting of a test, given by make"
-)]
 fn everything_is_made_of_the_one_table() {
     let files = files(&table());
-    if std::env::var_os("WRITE_REASONS").is_some() {
-        for (path, text) in &files {
-            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-            fs::write(path, text).expect("it is written");
-        }
-    }
-    for (path, text) in &files {
-        let committed = fs::read_to_string(path).unwrap_or_default();
-        let path = path.display();
-        assert!(&committed == text, "{path} is old: run `make reasons`");
-    }
+    assert_generated(&files, "reasons");
     let pages = fs::read_dir(root().join("docs/runbooks")).expect("a folder");
     for page in pages {
         let page = page.expect("a page").path();

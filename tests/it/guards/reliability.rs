@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs};
 use serde::Deserialize;
 
 use self::scan::Shown;
+use super::assert_generated;
 use crate::harness::root;
 
 /// The numbers of the cases of a group.
@@ -184,10 +185,6 @@ fn standing(state: State, sentence: &str, tests: Option<&Vec<String>>) -> String
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one setting of a test, given by make"
-)]
 fn the_document_is_that_of_the_tests() {
     let document = document(&cases(), &scan::shown()).unwrap_or_else(|wrong| {
         panic!(
@@ -196,14 +193,7 @@ fn the_document_is_that_of_the_tests() {
         )
     });
     let path = root().join("docs/reliability.md");
-    if std::env::var_os("WRITE_RELIABILITY").is_some() {
-        fs::write(&path, &document).unwrap();
-    }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == document,
-        "docs/reliability.md is old: run `make reliability`"
-    );
+    assert_generated(&BTreeMap::from([(path, document)]), "reliability");
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod server;
 mod values;
 
 use cluster::{Cluster, Output};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::harness::{NAMESPACE, root};
@@ -59,7 +59,7 @@ pub(crate) async fn kubectl(cluster: &Cluster, arguments: &[&str], stdin: Option
 
 /// Makes a namespace that has these labels.
 pub(crate) async fn namespace(cluster: &Cluster, name: &str, labels: &Value) {
-    let manifest = serde_json::json!({
+    let manifest = json!({
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {"name": name, "labels": labels},
@@ -104,6 +104,11 @@ async fn install(release: &str, arguments: &[&str]) -> Vec<Value> {
     assert!(notes.contains("is installed"), "{notes}");
     let (_, manifest) = manifest.split_once("MANIFEST:\n").expect("a manifest");
     documents(manifest)
+}
+
+/// The objects as one that kubectl takes.
+fn list(objects: &[Value]) -> String {
+    json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
 }
 
 /// What the chart renders with these arguments.

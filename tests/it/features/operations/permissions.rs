@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 
 use super::wait_events;
-use crate::harness::{Bystander, Operator, Target, TestCase, TestEnv, run, until};
+use crate::harness::{Bystander, Operator, RIGHTS, Target, TestCase, TestEnv, run, until};
 
 const DEFINITION: &str = "customresourcedefinition/providersecrets.providersecrets.dev";
-const ROLE: &str = "clusterrole/provider-secrets-system:provider-secrets";
 
 async fn get(env: &TestEnv, what: &str) -> Value {
     let output = env.kubectl(&["get", what, "-o", "json"], None).await;
@@ -59,7 +58,7 @@ async fn wait_not_ready(operator: &Operator, words: &[&str]) {
 fn readiness_names_what_is_missing_and_comes_back_without_a_restart() {
     run(async {
         let env = TestEnv::dedicated(&[]).await;
-        let role = get(&env, ROLE).await;
+        let role = get(&env, &format!("clusterrole/{RIGHTS}")).await;
         let definition = get(&env, DEFINITION).await;
 
         // Events may not be written: no object is affected.

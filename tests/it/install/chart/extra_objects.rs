@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::template;
+use super::{list, template};
 
 #[tokio::test]
 async fn an_object_that_the_operator_must_delete_for_is_not_of_its_release() {
@@ -15,7 +15,7 @@ async fn an_object_that_the_operator_must_delete_for_is_not_of_its_release() {
             "metadata": {"name": "first"},
             "spec": {"deletionPolicy": policy},
         });
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": [object]});
+        let list = list(std::slice::from_ref(&object));
         let all = [
             json!({"extraObjects": [object]}),
             json!({"extraObjects": [object.to_string()]}),

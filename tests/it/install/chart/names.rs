@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{DRY_RUN, install, namespace, render, shared_cluster};
+use super::{DRY_RUN, install, list, namespace, render, shared_cluster};
 
 #[tokio::test]
 async fn every_release_name_works() {
@@ -21,7 +21,7 @@ async fn every_release_name_works() {
         "provider-secrets-eu",
     ] {
         let objects = install(release, &["--namespace=chart-names"]).await;
-        let all = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
+        let all = list(&objects);
         let output = cluster.kubectl_output(&DRY_RUN, Some(&all)).await;
         let output = output.expect("kubectl runs");
         assert!(output.success, "{release}: {}", output.stderr);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{
-    DRY_RUN, arguments_of, container, find, has, install, kubectl, namespace, pod, render,
+    DRY_RUN, arguments_of, container, find, has, install, kubectl, list, namespace, pod, render,
     shared_cluster, values::names_of_schema,
 };
 
@@ -43,7 +43,7 @@ async fn every_value_may_be_null() {
         .map(|object| serde_json::from_str(object).expect("JSON"))
         .collect();
     assert!(items.len() > 40, "{}", items.len());
-    let all = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+    let all = list(&items);
     kubectl(cluster, &DRY_RUN, Some(&all)).await;
 }
 

@@ -2,25 +2,20 @@
 
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::api::{Api, PostParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{kubectl, namespace, pod, render, shared_cluster, succeeded, template};
+use super::{DRY_RUN, kubectl, list, namespace, pod, render, shared_cluster, succeeded, template};
 use crate::harness::NAMESPACE;
 
 const APPLY: [&str; 3] = ["apply", "--server-side", "--filename=-"];
-
-fn text(objects: &[Value]) -> String {
-    json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
-}
 
 #[tokio::test]
 async fn the_api_server_takes_every_object() {
     let cluster = shared_cluster().await;
     namespace(cluster, NAMESPACE, &json!({})).await;
     let rendered = succeeded(template(&[]).await);
-    let apply = ["apply", "--server-side", "--dry-run=server", "--filename=-"];
     let output = cluster
-        .kubectl_output(&apply, Some(&rendered))
+        .kubectl_output(&DRY_RUN, Some(&rendered))
         .await
         .unwrap();
     assert!(output.success, "{}", output.stderr);
@@ -44,7 +39,7 @@ async fn the_pod_satisfies_the_strictest_pod_security() {
     namespace(cluster, name, &levels).await;
     let objects = render(&["--set", &format!("namespaceOverride={name}")]).await;
     let account = super::find(&objects, "ServiceAccount", "").clone();
-    kubectl(cluster, &APPLY, Some(&text(&[account]))).await;
+    kubectl(cluster, &APPLY, Some(&list(&[account]))).await;
 
     let mut pod = pod(&objects).clone();
     pod["apiVersion"] = json!("v1");
@@ -80,7 +75,7 @@ async fn the_service_account_cannot_write_a_secret() {
     namespace(cluster, name, &json!({})).await;
     let set = format!("namespaceOverride={name},fullnameOverride={name},crds.enabled=false");
     let objects = render(&["--set", &set]).await;
-    kubectl(cluster, &APPLY, Some(&text(&objects))).await;
+    kubectl(cluster, &APPLY, Some(&list(&objects))).await;
 
     let reviews: Api<SubjectAccessReview> = Api::all(cluster.client());
     let may = async |verb: &str, group: &str, resource: &str| {
