@@ -15,6 +15,14 @@ DIST ?= dist
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT = $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)
 
+MDBOOK_VERSION := 0.5.4
+MDBOOK_ROOT = $(CACHE)/tools/mdbook-$(MDBOOK_VERSION)
+HYPERLINK_VERSION := 0.3.2
+HYPERLINK_ROOT = $(CACHE)/tools/hyperlink-$(HYPERLINK_VERSION)
+# The site, and the copy of docs/ that it is made of.
+SITE := dist/site
+SITE_SOURCE := dist/site-source
+
 PYTHON ?= python3
 CONTRACT := tests/contract
 
@@ -44,6 +52,14 @@ define need-control-plane
   || compgen -G "$${XDG_DATA_HOME:-$$HOME/.local/share}/kubebuilder-envtest/k8s/*/kube-apiserver" >/dev/null \
   || compgen -G "$$HOME/Library/Application Support/io.kubebuilder.envtest/k8s/*/kube-apiserver" >/dev/null \
   || { echo 'Go is missing: install Go 1.26 or newer, https://go.dev/dl' >&2; exit 1; }
+endef
+
+# A program of a crate, its version and its folder in the cache, and flags of its own.
+define install
+if [ ! -x "$(3)/bin/$(1)" ]; then \
+  $(call step,installing $(1) $(2): takes a minute or more and happens once); \
+  CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install $(1) --debug --version $(2) --locked --root "$(3)" $(4); \
+fi
 endef
 
 # Of a toolchain without rustup, the components are the user's business.
@@ -88,7 +104,7 @@ build: ## Build the operator
 OPTIMIZED := --config profile.test.package.provider-secrets.opt-level=1
 
 .PHONY: test
-test: programs lint ## Everything that must pass: lint, documentation, unit and integration tests
+test: programs lint docs ## Everything that must pass: lint, documentation, unit and integration tests
 	@$(call step,documentation)
 	@RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps --locked
 	@$(call step,tests)
@@ -175,10 +191,7 @@ clippy: fmt-check
 
 .PHONY: deny
 deny: clippy
-	@if [ ! -x "$(CARGO_DENY_ROOT)/bin/cargo-deny" ]; then \
-	  $(call step,installing cargo-deny $(CARGO_DENY_VERSION): takes minutes and happens once); \
-	  CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install cargo-deny --debug --version $(CARGO_DENY_VERSION) --locked --root "$(CARGO_DENY_ROOT)"; \
-	fi
+	@$(call install,cargo-deny,$(CARGO_DENY_VERSION),$(CARGO_DENY_ROOT))
 	@$(call step,dependencies: versions and licences and sources)
 	@"$(CARGO_DENY_ROOT)/bin/cargo-deny" --workspace --all-features --locked check bans licenses sources
 
@@ -202,6 +215,16 @@ reliability: ## Write docs/reliability.md anew from the tests
 	$(need-rust)
 	@WRITE_RELIABILITY=1 $(CARGO) test --quiet --locked --test it -- --exact guards::reliability::the_document_is_that_of_the_tests
 	@echo 'wrote docs/reliability.md' >&2
+
+.PHONY: docs
+docs: ## Build the documentation as a site in dist/site, and check its links
+	$(need-rust)
+	@$(call install,mdbook,$(MDBOOK_VERSION),$(MDBOOK_ROOT),--no-default-features --features search)
+	@$(call install,hyperlink,$(HYPERLINK_VERSION),$(HYPERLINK_ROOT))
+	@docs/site.sh '$(CURDIR)/$(SITE_SOURCE)'
+	@"$(MDBOOK_ROOT)/bin/mdbook" build '$(SITE_SOURCE)' --dest-dir '$(CURDIR)/$(SITE)' 2>&1 | tee '$(SITE_SOURCE)/said' >&2
+	@! grep -E 'WARN|ERROR' '$(SITE_SOURCE)/said' || { echo 'mdBook warned' >&2; exit 1; }
+	@"$(HYPERLINK_ROOT)/bin/hyperlink" --check-anchors '$(SITE)'
 
 .PHONY: clean
 clean: ## Remove what was built here; compiled tools stay in the cache

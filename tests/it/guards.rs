@@ -1,6 +1,7 @@
 //! What holds the repository itself to its word.
 
 mod citations; // documents and anchors that the code and the documents cite
+mod commands; // the command blocks of the documents
 mod documents; // that the check of the operator's requests finds what no vendor's document has
 mod peer; // the defects of a peer, not so here
 mod readme; // the documentation

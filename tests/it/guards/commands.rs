@@ -1,0 +1,246 @@
+//! The command blocks of the documents: a test runs each as a person would, in the order of the page.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use cluster::Cluster;
+use simulator::{Provider, Simulator, baseten, braintrust, pipecat, prime_intellect};
+
+use crate::harness::{TestEnv, root, run};
+
+/// The documents with command blocks. The test of each is below.
+const PAGES: [&str; 4] = [
+    "README.md",
+    "docs/getting-started.md",
+    "docs/operations.md",
+    "docs/performance.md",
+];
+
+/// What a user has in the environment, and what the simulated accounts take.
+const KEYS: [(&str, &str); 4] = [
+    ("BASETEN_API_KEY", "readme-baseten"),
+    ("PRIME_API_KEY", "readme-prime"),
+    ("PIPECAT_API_KEY", "readme-pipecat"),
+    ("BRAINTRUST_API_KEY", "readme-braintrust"),
+];
+
+/// A command block and the heading that it stands under.
+struct Block {
+    heading: String,
+    script: String,
+}
+
+fn blocks(page: &str) -> Vec<Block> {
+    let text = fs::read_to_string(root().join(page)).expect("a document");
+    let (mut blocks, mut heading, mut script) = (Vec::new(), String::new(), None::<String>);
+    for line in text.lines() {
+        match (&mut script, line) {
+            (Some(_), "```") => {
+                let script = script.take().unwrap_or_default();
+                blocks.push(Block {
+                    heading: heading.clone(),
+                    script,
+                });
+            }
+            (Some(script), line) => script.extend([line, "\n"]),
+            (None, "```sh") => script = Some(String::new()),
+            (None, line) if line.starts_with("## ") => line[3..].clone_into(&mut heading),
+            (None, _) => {}
+        }
+    }
+    blocks
+}
+
+/// A person at a terminal: in a folder with what a clone has, the cluster's own kubectl and Helm first in the path.
+struct Person<'a> {
+    cluster: &'a Cluster,
+    clone: PathBuf,
+}
+
+impl<'a> Person<'a> {
+    async fn at(cluster: &'a Cluster) -> Self {
+        let clone = cluster.directory().join("clone");
+        let tools = clone.join("bin");
+        fs::create_dir_all(&tools).expect("a folder");
+        for part in ["charts", "crds", "examples"] {
+            symlink(root().join(part), clone.join(part)).expect("a link");
+        }
+        let kubectl = cluster.tools().kubectl().await.expect("kubectl");
+        let helm = cluster.tools().helm().await.expect("helm");
+        for (name, program) in [("kubectl", &kubectl), ("helm", &helm)] {
+            symlink(program, tools.join(name)).expect("a link");
+        }
+        Self { cluster, clone }
+    }
+
+    async fn runs(&self, block: &Block) {
+        self.runs_in(&self.clone, block).await;
+    }
+
+    /// Runs a block that needs more of the repository than manifests.
+    async fn runs_in(&self, folder: &Path, block: &Block) {
+        let tools = self.clone.join("bin");
+        let path = format!("{}:{}", tools.display(), env!("PATH"));
+        let output = tokio::process::Command::new("bash")
+            .args(["-euo", "pipefail", "-c", &block.script])
+            .current_dir(folder)
+            .env("PATH", path)
+            .env("KUBECONFIG", self.cluster.kubeconfig())
+            .env("HELM", tools.join("helm"))
+            .env("HELM_CACHE_HOME", tools.join("cache"))
+            .envs(KEYS)
+            .kill_on_drop(true)
+            .output()
+            .await
+            .expect("bash runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "under {:?}:\n{}\n{said}",
+            block.heading,
+            block.script
+        );
+    }
+}
+
+fn add_accounts(simulator: &Simulator) {
+    let [baseten_key, prime_key, pipecat_key, braintrust_key] = KEYS.map(|(_, key)| key);
+    let added = [
+        simulator
+            .baseten()
+            .add_account(baseten::NewAccount::new("readme", baseten_key)),
+        simulator
+            .prime_intellect()
+            .add_account(prime_intellect::NewAccount::new("readme", prime_key)),
+        simulator
+            .pipecat()
+            .add_account(pipecat::NewAccount::new("readme", pipecat_key)),
+        simulator
+            .braintrust()
+            .add_account(braintrust::NewAccount::new("readme", braintrust_key)),
+    ];
+    for account in added {
+        account.expect("an account is added");
+    }
+}
+
+/// What the account at Braintrust holds.
+fn held(simulator: &Simulator) -> BTreeMap<String, String> {
+    let account = simulator.account(Provider::Braintrust, "readme");
+    account.expect("an account").values(None)
+}
+
+#[test]
+fn each_document_with_command_blocks_has_a_test_of_them() {
+    let mut pages = vec![root().join("README.md")];
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("the folder is readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let mut found: Vec<String> = Vec::new();
+    for page in pages {
+        let page = page.strip_prefix(root()).expect("a path of the checkout");
+        let page = page.to_string_lossy().into_owned();
+        if !blocks(&page).is_empty() {
+            found.push(page);
+        }
+    }
+    found.sort();
+    assert_eq!(found, PAGES);
+}
+
+#[test]
+fn every_command_block_of_the_readme_works() {
+    run(async {
+        let env = TestEnv::dedicated(&[]).await;
+        add_accounts(env.simulator());
+        let person = Person::at(&env.cluster).await;
+        let mut played = BTreeMap::new();
+        for block in blocks("README.md") {
+            *played.entry(block.heading.clone()).or_insert(0) += 1;
+            match block.heading.as_str() {
+                // The demo has a test of its own, and this is part of the other.
+                "See it work" => {
+                    assert_eq!(make_targets(&block.script), ["demo", "test"]);
+                }
+                // Each way to install begins with an empty cluster.
+                "Install" => {
+                    let cluster = Cluster::start().await.expect("the cluster starts");
+                    let person = Person::at(&cluster).await;
+                    person.runs_in(&root(), &block).await;
+                }
+                _ => person.runs(&block).await,
+            }
+        }
+        assert_eq!(played["Install"], 2);
+        assert_eq!(played["60 seconds with each provider"], 5);
+        assert_eq!(held(env.simulator())["OPENAI_API_KEY"], "sk-another-one");
+    });
+}
+
+/// Both pages in one test: what operations change is what getting started made.
+#[test]
+fn every_command_block_of_the_first_steps_and_of_operations_works() {
+    run(async {
+        let env = TestEnv::dedicated(&[]).await;
+        add_accounts(env.simulator());
+        let person = Person::at(&env.cluster).await;
+        // Here a release is installed, upgraded and removed; there the operator runs.
+        let other = Cluster::start().await.expect("the cluster starts");
+        let installer = Person::at(&other).await;
+        let mut played = 0;
+        for page in ["docs/getting-started.md", "docs/operations.md"] {
+            for block in blocks(page) {
+                match block.heading.as_str() {
+                    "Install the operator" | "Upgrade" | "Roll back" | "Uninstall" => {
+                        installer.runs(&block).await;
+                    }
+                    _ => person.runs(&block).await,
+                }
+                played += 1;
+            }
+        }
+        assert_eq!(played, 16);
+        // The object was handed over before it was deleted.
+        assert_eq!(held(env.simulator())["OPENAI_API_KEY"], "sk-another-one");
+    });
+}
+
+#[test]
+fn every_command_of_the_page_on_performance_is_one() {
+    let targets: Vec<String> = blocks("docs/performance.md")
+        .iter()
+        .flat_map(|block| make_targets(&block.script))
+        .collect();
+    assert_eq!(targets, ["bench"; 4]);
+}
+
+/// The targets of a block of make commands, each of which make knows.
+fn make_targets(script: &str) -> Vec<String> {
+    let target = |line: &str| {
+        let target = line.strip_prefix("make ").expect("a make command");
+        target.split(' ').next().unwrap_or_default().to_owned()
+    };
+    let targets: Vec<String> = script.lines().map(target).collect();
+    for target in &targets {
+        let known = Command::new("make")
+            .args(["--dry-run", target])
+            .current_dir(root())
+            .output();
+        let is_known = known.expect("make runs").status.success();
+        assert!(is_known, "make knows no target {target}");
+    }
+    targets
+}
