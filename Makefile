@@ -23,6 +23,8 @@ HYPERLINK_ROOT = $(CACHE)/tools/hyperlink-$(HYPERLINK_VERSION)
 SITE := dist/site
 SITE_SOURCE := dist/site-source
 
+TINYPROXY = $(CACHE)/tools/tinyproxy
+
 PYTHON ?= python3
 CONTRACT := tests/contract
 
@@ -104,7 +106,7 @@ build: ## Build the operator
 OPTIMIZED := --config profile.test.package.provider-secrets.opt-level=1
 
 .PHONY: test
-test: programs lint docs ## Everything that must pass: lint, documentation, unit and integration tests
+test: programs tinyproxy lint docs ## Everything that must pass: lint, documentation, unit and integration tests
 	@$(call step,documentation)
 	@RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --workspace --no-deps --locked
 	@$(call step,tests)
@@ -117,6 +119,17 @@ test: programs lint docs ## Everything that must pass: lint, documentation, unit
 programs:
 	$(need-rust)
 	$(need-go)
+
+# The tests send requests through a real proxy. Where none is installed, its package is unpacked into the cache.
+.PHONY: tinyproxy
+tinyproxy:
+	@command -v tinyproxy >/dev/null || [ -x "$(TINYPROXY)/usr/bin/tinyproxy" ] || { \
+	  $(call step,fetching tinyproxy); \
+	  command -v apt-get >/dev/null && command -v dpkg >/dev/null || { echo 'tinyproxy is missing: install it, https://tinyproxy.github.io' >&2; exit 1; }; \
+	  mkdir -p "$(TINYPROXY)" && cd "$(TINYPROXY)"; \
+	  apt-get download -qq tinyproxy-bin || { apt-get update -qq && apt-get download -qq tinyproxy-bin; }; \
+	  dpkg -x tinyproxy-bin_*.deb .; \
+	}
 
 # Objects; ONLY names scenarios, with commas between them.
 N ?= 1000

@@ -73,7 +73,7 @@ impl BrokenWay {
                 "Check the file of the operator's --https-proxy-credentials flag."
             }
             WayFault::ProxyRefused => {
-                "Let the proxy connect to it, or name the host in the operator's --no-proxy flag."
+                "Check what the proxy allows and, because some refuse wrong ones so, its credentials; or name the host in the operator's --no-proxy flag."
             }
         }
     }

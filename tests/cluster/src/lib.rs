@@ -14,6 +14,7 @@
 //! - [`Tools`]: the programs, from `$KUBEBUILDER_ASSETS` or compiled once from pinned Go modules
 //! - [`process`]: children that end with this process, however it ends
 //! - [`Cluster`]: one control plane, and how to use it
+//! - [`Port`]: a port that no other process gets
 //! - [`AuditEvent`]: what the API server was asked
 
 mod audit;
@@ -28,4 +29,5 @@ mod tools;
 pub use self::audit::{AuditEvent, AuditStage};
 pub use self::cluster::{Builder, Cluster, Output, client};
 pub use self::error::{Error, Result};
+pub use self::port::Port;
 pub use self::tools::{Tool, Tools};

@@ -10,9 +10,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::error::{Error, Result};
 
-/// A reserved port of 127.0.0.1.
+/// A reserved port of 127.0.0.1, for as long as the value lives.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     #[cfg(target_os = "linux")]
     _reservation: std::os::fd::OwnedFd,
@@ -22,8 +22,12 @@ const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
 
 impl Port {
     /// Reserves a port that the kernel chooses.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has none.
     #[cfg(target_os = "linux")]
-    pub(crate) fn reserve() -> Result<Self> {
+    pub fn reserve() -> Result<Self> {
         use rustix::net::{
             AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with, sockopt,
         };
@@ -47,8 +51,12 @@ impl Port {
     }
 
     /// Finds a port that is free now. Other systems do not let a server listen beside us.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has none.
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn reserve() -> Result<Self> {
+    pub fn reserve() -> Result<Self> {
         let address = std::net::TcpListener::bind(ANY_PORT).and_then(|socket| socket.local_addr());
         let number = address
             .map_err(Error::io("find a free loopback port"))?
@@ -56,7 +64,8 @@ impl Port {
         Ok(Self { number })
     }
 
-    pub(crate) fn number(&self) -> u16 {
+    /// Its number.
+    pub fn number(&self) -> u16 {
         self.number
     }
 }

@@ -1,6 +1,7 @@
 //! The operator as a process: probes, metrics, logs, events, its permissions, and how it stops.
 
 mod clients; // of probes and metrics that mean no good
+mod egress; // a proxy on the way to a provider, and a CA of one's own
 mod kubernetes; // an API server that restarts or stands still
 mod logs; // whose a line is
 mod metrics; // as monitoring reads them
