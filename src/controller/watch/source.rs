@@ -3,6 +3,7 @@
 
 use std::{
     fmt::Debug,
+    future::ready,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -42,7 +43,7 @@ pub(crate) struct Source {
     pub(crate) metrics: Metrics,
     /// The name in `/readyz`.
     pub(crate) component: &'static str,
-    /// Objects in one page of a list. A page is in memory as text and as objects at once, and the API server
+    /// Objects in one page of a list, where the API server does not stream it. A page is in memory as text and as objects at once, and the API server
     /// does as much for each as for some hundred objects (docs/performance.md#what-costs-most).
     pub(crate) page: u32,
     /// How often the watch is compared with its collection.
@@ -115,14 +116,18 @@ impl Source {
         let watches = {
             let (heard, component) = (Arc::clone(&heard), component.clone());
             let (health, metrics) = (health.clone(), metrics.clone());
+            let streams_lists = Arc::new(AtomicBool::new(true));
             // A watch that is found to be deaf ends, and the next one begins with a list.
             stream::repeat_with(move || {
                 let (api, heard) = (api.clone(), Arc::clone(&heard));
                 let (health, metrics) = (health.clone(), metrics.clone());
                 let component = component.clone();
-                let watch = watcher(api.clone(), config.clone());
+                let watch = begun(api.clone(), config.clone(), Arc::clone(&streams_lists));
+                let streams_lists = Arc::clone(&streams_lists);
                 watch.take_until(async move {
                     let deafness = heard.until_deaf(&api, check).await;
+                    // What the API server has at hand may be what made the watch deaf; pages come from the data store.
+                    streams_lists.store(false, Ordering::Relaxed);
                     found_deaf(&component, deafness, &health);
                     metrics.watch_was_deaf(kind);
                 })
@@ -163,6 +168,37 @@ impl Source {
                 },
             })
     }
+}
+
+/// A watch that begins with a stream of everything that is there: the API server has it at hand, and neither side
+/// has a page of it in memory. It ends if the API server refuses to stream, as Kubernetes 1.33 does by default; the next
+/// one lists pages.
+fn begun<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    streams_lists: Arc<AtomicBool>,
+) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let config = if streams_lists.load(Ordering::Relaxed) {
+        config.streaming_lists()
+    } else {
+        config
+    };
+    watcher(api, config).take_while(move |event| {
+        let is_refused = matches!(event, Err(error) if refuses_stream(error));
+        let is_answer = is_refused && streams_lists.swap(false, Ordering::Relaxed);
+        ready(!is_answer)
+    })
+}
+
+/// Whether the API server does not take the parameters of a watch.
+fn refuses_stream(error: &watcher::Error) -> bool {
+    matches!(
+        error,
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 422
+    )
 }
 
 /// Reports to `/readyz` and the log how a watch does.

@@ -221,6 +221,24 @@ async fn deletion(script: &mut Script) {
         .await;
 }
 
+/// Metadata alone, as the begin of a watch.
+async fn streamed(secrets: &Api<PartialObjectMeta<Secret>>, said: &mut Vec<String>) {
+    let parameters = WatchParams::default().initial_events();
+    let watch = secrets.watch(&parameters, "0").await.expect("a watch");
+    let is_end = |event: &WatchEvent<_>| matches!(event, WatchEvent::Bookmark(end) if end.metadata.annotations.contains_key("k8s.io/initial-events-end"));
+    let begin = watch.try_take_while(|event| ready(Ok(!is_end(event))));
+    let begin: Vec<WatchEvent<PartialObjectMeta<Secret>>> =
+        begin.try_collect().await.expect("events");
+    for event in begin {
+        if let WatchEvent::Added(secret) = event {
+            let text = serde_json::to_string(&secret).expect("JSON");
+            let has_data = text.contains("data\":{\"k");
+            let name = secret.metadata.name;
+            said.push(format!("streamed {name:?}, with data: {has_data}"));
+        }
+    }
+}
+
 /// Metadata alone, page by page.
 async fn secrets(client: &Client, said: &mut Vec<String>) {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), NAMESPACE);
@@ -249,4 +267,5 @@ async fn secrets(client: &Client, said: &mut Vec<String>) {
             None => break,
         }
     }
+    streamed(&partial, said).await;
 }

@@ -88,11 +88,17 @@ impl Asked {
         self.is_collection() && watch.is_some_and(|watch| watch != "false")
     }
 
+    /// Whether what it reads for a while begins with everything that is there.
+    pub(super) fn is_stream(&self) -> bool {
+        self.is_watch() && self.parameter("sendInitialEvents") == Some("true")
+    }
+
     /// Its line in the call log.
     pub(super) fn line(&self) -> String {
         let name = self.name.as_deref().unwrap_or_default();
         let part = if self.is_status { "/status" } else { "" };
         let verb = match (self.is_collection(), self.is_watch()) {
+            _ if self.is_stream() => "STREAM",
             (_, true) => "WATCH",
             (true, _) => "LIST",
             _ => &self.method,

@@ -6,7 +6,7 @@
 
 pub(super) mod faults;
 
-use std::{future::pending, io, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::pending, io, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -83,7 +83,7 @@ async fn answer(
         call_log.ensure_alive(incarnation).await;
         refusal(false)?;
         return if asked.is_watch() {
-            Ok(watch(store, &asked))
+            watch(store, &asked)
         } else {
             list(&store, &asked)
         };
@@ -204,9 +204,27 @@ fn list(store: &Store, asked: &Asked) -> Result<Response<Body>, Refusal> {
     Ok(respond(StatusCode::OK, Body::from(list.to_string())))
 }
 
-/// A stream of lines, one for each change, until its time is over or its version is too old.
-fn watch(store: Arc<Store>, asked: &Asked) -> Response<Body> {
+/// A stream of lines, one for each change, until its time is over or its version is too old. Before them, if it is asked
+/// for, what is there.
+fn watch(store: Arc<Store>, asked: &Asked) -> Result<Response<Body>, Refusal> {
     let (resource, is_partial) = (asked.resource, asked.is_partial);
+    let mut version = asked.number("resourceVersion").unwrap_or_default();
+    let mut initial = VecDeque::new();
+    if asked.is_stream() {
+        if !store.faults.streams_lists() {
+            let what = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+            return Err(Refusal::invalid(what));
+        }
+        let (of, items) = store.streamed(resource, asked.namespace.as_deref());
+        version = of;
+        initial.extend(items.into_iter().map(|item| ("ADDED", item)));
+        let end = json!({"metadata": {
+            "resourceVersion": version.to_string(),
+            "creationTimestamp": null,
+            "annotations": {"k8s.io/initial-events-end": "true"},
+        }});
+        initial.push_back(("BOOKMARK", end));
+    }
     let seconds = asked.number("timeoutSeconds").unwrap_or(WATCH);
     let drops = store.faults.drops();
     let lasts = drops.map_or_else(|| Duration::from_secs(seconds), |(after, _)| after);
@@ -215,7 +233,8 @@ fn watch(store: Arc<Store>, asked: &Asked) -> Response<Body> {
         silences: store.faults.silences(),
         store,
         resource,
-        version: asked.number("resourceVersion").unwrap_or_default(),
+        version,
+        initial,
         until: Instant::now() + lasts,
         is_cut: matches!(drops, Some((_, Drops::Cut))),
         is_over: false,
@@ -226,15 +245,15 @@ fn watch(store: Arc<Store>, asked: &Asked) -> Response<Body> {
             let cut = || Err(io::Error::from(io::ErrorKind::ConnectionReset));
             return is_cut.then(|| (cut(), watching));
         };
-        let object = if kind == "ERROR" {
-            object
-        } else {
-            view(object, is_partial)
+        let object = match kind {
+            "ERROR" => object,
+            "BOOKMARK" => bookmark(object, resource, is_partial),
+            _ => view(object, is_partial),
         };
         let line = format!("{}\n", json!({"type": kind, "object": object}));
         Some((Ok(Bytes::from(line)), watching))
     });
-    respond(StatusCode::OK, Body::from_stream(lines))
+    Ok(respond(StatusCode::OK, Body::from_stream(lines)))
 }
 
 struct Watching {
@@ -242,6 +261,8 @@ struct Watching {
     changes: tokio::sync::watch::Receiver<u64>,
     resource: Resource,
     version: u64,
+    /// What is told before any change.
+    initial: VecDeque<(&'static str, Value)>,
     until: Instant,
     /// How often watches had fallen silent when this one began.
     silences: u64,
@@ -252,6 +273,9 @@ struct Watching {
 
 impl Watching {
     async fn next(&mut self) -> Option<(&'static str, Value)> {
+        if let Some(initial) = self.initial.pop_front() {
+            return Some(initial);
+        }
         while !self.is_over {
             self.changes.mark_unchanged();
             match self.store.after(self.resource, self.version) {
@@ -275,6 +299,16 @@ impl Watching {
         }
         None
     }
+}
+
+/// A bookmark is an object of its kind with little in it.
+fn bookmark(mut object: Value, resource: Resource, is_partial: bool) -> Value {
+    if is_partial {
+        return view(object, true);
+    }
+    object["kind"] = format!("{resource:?}").trim_end_matches('s').into();
+    object["apiVersion"] = "v1".into();
+    object
 }
 
 /// An object, or only its metadata.

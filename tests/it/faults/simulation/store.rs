@@ -13,6 +13,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::{sync::watch, time::Instant};
 
+use self::restore::Snapshot;
 use self::rules::{changed_main, finalizers, set};
 use super::{refusal::Refusal, server::faults::Faults};
 
@@ -69,6 +70,8 @@ struct State {
     /// Resources that lists and watches show as they were at a version.
     stale_at: BTreeMap<Resource, u64>,
     pages: BTreeMap<String, (u64, Vec<Value>)>,
+    /// What streams show after a restore, until the versions have caught up: the API server keeps what it had.
+    kept: Option<Snapshot>,
 }
 
 impl Store {
@@ -115,6 +118,20 @@ impl Store {
         let next = format!("page-{}-{}", version, rest.len());
         state.pages.insert(next.clone(), (version, rest));
         Ok((items, version, Some(next)))
+    }
+
+    /// What a stream begins with, and the version that it is of.
+    pub(super) fn streamed(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+    ) -> (u64, Vec<Value>) {
+        let kept = {
+            let state = self.lock();
+            let kept = state.kept.as_ref();
+            kept.and_then(|kept| kept.shown(state.version, resource, namespace))
+        };
+        kept.unwrap_or_else(|| self.shown(resource, namespace))
     }
 
     pub(super) fn create(&self, id: &Id, mut object: Value) -> Result<Value, Refusal> {

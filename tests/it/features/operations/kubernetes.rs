@@ -2,9 +2,61 @@
 
 use std::time::Duration;
 
+use cluster::{AuditEvent, Cluster};
 use simulator::{Action, Fault};
 
 use crate::harness::{Target, TestCase, TestEnv, run, wait_write};
+
+/// Whether the operator asked for pages of a resource, and for a stream of it.
+fn begins(env: &TestEnv, resource: &str) -> (bool, bool) {
+    let calls = env.cluster.calls();
+    let is_begin = |call: &&AuditEvent, verb: &str, parameter: &str| {
+        call.user == TestEnv::user()
+            && (call.resource.as_str(), call.verb.as_str()) == (resource, verb)
+            && call.request_uri.contains(parameter)
+    };
+    let asked = |verb, parameter| {
+        let mut calls = calls.iter().map(AsRef::as_ref);
+        calls.any(|call| is_begin(&call, verb, parameter))
+    };
+    let page = if resource == "secrets" {
+        "limit=100"
+    } else {
+        "limit=500"
+    };
+    (
+        asked("list", page),
+        asked("watch", "sendInitialEvents=true"),
+    )
+}
+
+/// Kubernetes 1.33 does not stream lists by default, later versions do.
+#[test]
+fn an_api_server_that_does_not_stream_lists_is_asked_for_pages() {
+    run(async {
+        for (gate, pages, streams) in [(true, false, true), (false, true, true)] {
+            let cluster = Cluster::builder()
+                .api_server_flag(format!("--feature-gates=WatchList={gate}"))
+                .start()
+                .await
+                .expect("the cluster starts");
+            let env = TestEnv::on(cluster, &[]).await;
+            for resource in ["providersecrets", "secrets"] {
+                assert_eq!(
+                    begins(&env, resource),
+                    (pages, streams),
+                    "{resource} {gate}"
+                );
+            }
+            let case = TestCase::new(&env, Target::Braintrust).await;
+            case.source("a").await;
+            case.object("synced", &[("A_KEY", "source", "a")]).await;
+            case.wait_ready("synced").await;
+            case.rotate("synced", "b").await;
+            case.finish().await;
+        }
+    });
+}
 
 /// Cases
 #[test]

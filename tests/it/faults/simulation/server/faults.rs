@@ -72,6 +72,8 @@ struct State {
     drops: Option<(Duration, Drops)>,
     /// How often watches fell silent.
     silences: u64,
+    /// Whether lists come in pages alone, as from an older API server.
+    lists_in_pages: bool,
 }
 
 impl Faults {
@@ -102,6 +104,11 @@ impl Faults {
         self.lock().silences += 1;
     }
 
+    /// From now on lists come in pages alone.
+    pub(in crate::faults::simulation) fn list_in_pages(&self) {
+        self.lock().lists_in_pages = true;
+    }
+
     /// Calls whose line begins so, and when they came.
     pub(in crate::faults::simulation) fn asked(&self, what: &str) -> Vec<Instant> {
         let asked = &self.lock().asked;
@@ -117,6 +124,10 @@ impl Faults {
         let (_, does, times) = faults.find(|(of, _, times)| *times > 0 && of(asked))?;
         *times -= 1;
         Some(*does)
+    }
+
+    pub(super) fn streams_lists(&self) -> bool {
+        !self.lock().lists_in_pages
     }
 
     pub(super) fn drops(&self) -> Option<(Duration, Drops)> {

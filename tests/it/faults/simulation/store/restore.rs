@@ -15,6 +15,21 @@ pub(in crate::faults::simulation) struct Snapshot {
     objects: BTreeMap<Id, Value>,
 }
 
+impl Snapshot {
+    /// What there was of a resource, if that is newer than the data store.
+    pub(super) fn shown(
+        &self,
+        version: u64,
+        resource: Resource,
+        namespace: Option<&str>,
+    ) -> Option<(u64, Vec<Value>)> {
+        let is_asked = |id: &Id| id.0 == resource && namespace.is_none_or(|name| name == id.1);
+        let objects = self.objects.iter().filter(|(id, _)| is_asked(id));
+        let objects = objects.map(|(_, object)| object.clone()).collect();
+        (version < self.version).then_some((self.version, objects))
+    }
+}
+
 impl Store {
     /// Keeps everything as it is now.
     pub(in crate::faults::simulation) fn snapshot(&self) -> Snapshot {
@@ -28,8 +43,10 @@ impl Store {
     /// Puts a snapshot back. Open watches stay open, and silent until the versions have caught up. With
     /// `goes_on` the versions go on from far above, and those of before are forgotten.
     pub(in crate::faults::simulation) fn restore(&self, snapshot: &Snapshot, goes_on: bool) {
+        let kept = self.snapshot();
         let mut state = self.lock();
         let newest = state.version;
+        state.kept = Some(kept);
         state.version = snapshot.version;
         state.objects.clone_from(&snapshot.objects);
         state
