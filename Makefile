@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
+OWN_VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
 CARGO ?= cargo
 CACHE ?= $${XDG_CACHE_HOME:-$$HOME/.cache}/provider-secrets
@@ -18,7 +18,7 @@ CARGO_DENY_ROOT = $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)
 PYTHON ?= python3
 CONTRACT := tests/contract
 
-IMAGE ?= provider-secrets/provider-secrets:$(VERSION)
+IMAGE ?= provider-secrets/provider-secrets:$(OWN_VERSION)
 IMAGE_TARGET ?= x86_64-unknown-linux-gnu
 # The files of the image; the Dockerfile knows this folder.
 IMAGE_ROOT := dist/image
@@ -57,7 +57,7 @@ endef
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The operator without its allocator, which a C compiler would need minutes for.
 DEMO := --locked --no-default-features --package provider-secrets-demo
@@ -95,6 +95,16 @@ test: programs lint ## Everything that must pass: lint, documentation, unit and 
 	@# Most tests wait for something: more of them at once than there are cores. With traces, which
 	@# nothing makes without their flag, so that all is compiled once.
 	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-features --locked $(OPTIMIZED)
+
+# A minor version of Kubernetes; ONLY is a part of the names of the tests, such as api::.
+KUBERNETES := 1.33 1.34 1.35 1.36
+VERSION ?=
+
+.PHONY: test-kubernetes
+test-kubernetes: programs ## Integration tests on one Kubernetes: VERSION=1.33, 1.34, 1.35 or 1.36
+	@[ -n '$(filter $(KUBERNETES),$(VERSION))' ] || { echo 'VERSION is one of: $(KUBERNETES)' >&2; exit 1; }
+	@PROVIDER_SECRETS_TEST_KUBERNETES='$(VERSION)' RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} \
+	  $(CARGO) test --test it --all-features --locked $(OPTIMIZED) -- $(ONLY)
 
 # Before anything else, so that nobody waits for minutes to hear it.
 .PHONY: programs
