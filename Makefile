@@ -201,6 +201,14 @@ crds: ## Write the CustomResourceDefinition anew from the Rust types
 	@cp '$(DIST)/crds.yaml' charts/provider-secrets/files/providersecrets.yaml
 	@echo 'wrote crds/providersecrets.yaml and its copy in the chart' >&2
 
+.PHONY: chart
+chart: ## Write the README of the chart and deploy/kustomize anew from the chart
+	$(need-rust)
+	@WRITE_CHART=1 $(CARGO) test --quiet --locked --test it -- --exact \
+	  install::kustomize::the_files_are_those_of_the_chart \
+	  install::chart::suites::the_readme_is_what_helm_docs_writes
+	@echo 'wrote charts/provider-secrets/README.md and deploy/kustomize/' >&2
+
 .PHONY: reasons
 reasons: ## Write the runbooks, the alert rules and the table of reasons anew from docs/reasons.yaml
 	$(need-rust)
