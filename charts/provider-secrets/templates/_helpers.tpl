@@ -186,7 +186,6 @@ secret:
 {{- if include "provider-secrets.elects" . -}}
 {{- $flags = concat $flags (list
   (list "leader-elect" true)
-  (list "leader-election-namespace" (include "provider-secrets.namespace" .))
   (list "leader-election-id" (include "provider-secrets.fullname" .))
   (list "leader-election-lease-duration" (.Values.leaderElection).leaseDuration)
   (list "leader-election-renew-deadline" (.Values.leaderElection).renewDeadline)

@@ -122,7 +122,7 @@ fn every_command_block_of_the_readme_works() {
                 _ => play(&env.cluster, &block).await,
             }
         }
-        assert_eq!(played["Install"], 2);
+        assert_eq!(played["Install"], 3);
         assert_eq!(played["60 seconds with each provider"], 5);
         let held = env
             .simulator()
