@@ -209,6 +209,15 @@ chart: ## Write the README of the chart and deploy/kustomize anew from the chart
 	  install::chart::suites::the_readme_is_what_helm_docs_writes
 	@echo 'wrote charts/provider-secrets/README.md and deploy/kustomize/' >&2
 
+.PHONY: schemas
+schemas: ## Write tests/schemas/kubernetes/ anew from an API server of each version
+	$(need-rust)
+	@for version in $(KUBERNETES); do \
+	  PROVIDER_SECRETS_TEST_KUBERNETES="$$version" WRITE_SCHEMAS=1 $(CARGO) test --quiet --locked --test it -- --exact \
+	    install::chart::schemas::the_schemas_are_those_of_the_api_server; \
+	done
+	@echo 'wrote tests/schemas/kubernetes/' >&2
+
 .PHONY: reasons
 reasons: ## Write the runbooks, the alert rules and the table of reasons anew from docs/reasons.yaml
 	$(need-rust)

@@ -7,6 +7,7 @@ mod names;
 mod null;
 mod release;
 mod render;
+mod schemas;
 mod scope;
 mod server;
 mod suites;
