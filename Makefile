@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
+OWN_VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
 CARGO ?= cargo
 CACHE ?= $${XDG_CACHE_HOME:-$$HOME/.cache}/provider-secrets
@@ -28,7 +28,7 @@ TINYPROXY = $(CACHE)/tools/tinyproxy
 PYTHON ?= python3
 CONTRACT := tests/contract
 
-IMAGE ?= provider-secrets/provider-secrets:$(VERSION)
+IMAGE ?= provider-secrets/provider-secrets:$(OWN_VERSION)
 IMAGE_TARGET ?= x86_64-unknown-linux-gnu
 # The files of the image; the Dockerfile knows this folder.
 IMAGE_ROOT := dist/image
@@ -75,7 +75,7 @@ endef
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The operator without its allocator, which a C compiler would need minutes for.
 DEMO := --locked --no-default-features --package provider-secrets-demo
@@ -113,6 +113,16 @@ test: programs tinyproxy lint docs ## Everything that must pass: lint, documenta
 	@# Most tests wait for something: more of them at once than there are cores. With traces, which
 	@# nothing makes without their flag, so that all is compiled once.
 	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(CARGO) test --workspace --all-features --locked $(OPTIMIZED)
+
+# A minor version of Kubernetes; ONLY is a part of the names of the tests, such as api::.
+KUBERNETES := 1.33 1.34 1.35 1.36
+VERSION ?=
+
+.PHONY: test-kubernetes
+test-kubernetes: programs ## Integration tests on one Kubernetes: VERSION=1.33, 1.34, 1.35 or 1.36
+	@[ -n '$(filter $(KUBERNETES),$(VERSION))' ] || { echo 'VERSION is one of: $(KUBERNETES)' >&2; exit 1; }
+	@PROVIDER_SECRETS_TEST_KUBERNETES='$(VERSION)' RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} \
+	  $(CARGO) test --test it --all-features --locked $(OPTIMIZED) -- $(ONLY)
 
 # Before anything else, so that nobody waits for minutes to hear it.
 .PHONY: programs
@@ -216,6 +226,23 @@ crds: ## Write the CustomResourceDefinition anew from the Rust types
 	@cp '$(DIST)/crds.yaml' crds/providersecrets.yaml
 	@cp '$(DIST)/crds.yaml' charts/provider-secrets/files/providersecrets.yaml
 	@echo 'wrote crds/providersecrets.yaml and its copy in the chart' >&2
+
+.PHONY: chart
+chart: ## Write the README of the chart and deploy/kustomize anew from the chart
+	$(need-rust)
+	@WRITE_CHART=1 $(CARGO) test --quiet --locked --test it -- --exact \
+	  install::kustomize::the_files_are_those_of_the_chart \
+	  install::chart::suites::the_readme_is_what_helm_docs_writes
+	@echo 'wrote charts/provider-secrets/README.md and deploy/kustomize/' >&2
+
+.PHONY: schemas
+schemas: ## Write tests/schemas/kubernetes/ anew from an API server of each version
+	$(need-rust)
+	@for version in $(KUBERNETES); do \
+	  PROVIDER_SECRETS_TEST_KUBERNETES="$$version" WRITE_SCHEMAS=1 $(CARGO) test --quiet --locked --test it -- --exact \
+	    install::chart::schemas::the_schemas_are_those_of_the_api_server; \
+	done
+	@echo 'wrote tests/schemas/kubernetes/' >&2
 
 .PHONY: reasons
 reasons: ## Write the runbooks, the alert rules and the table of reasons anew from docs/reasons.yaml

@@ -10,6 +10,7 @@ mod log;
 mod metrics;
 mod objects;
 mod panics;
+mod process;
 mod reconcile_span;
 mod server;
 #[cfg(feature = "otlp")]

@@ -76,6 +76,11 @@ impl FairQueue {
         self.namespaces.is_empty()
     }
 
+    /// How many objects are parked.
+    pub(super) fn len(&self) -> usize {
+        self.names.values().map(RoundRobin::len).sum()
+    }
+
     /// Every parked object, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = ObjectName> {
         self.names.iter().flat_map(|(namespace, names)| {

@@ -206,6 +206,10 @@ impl AccountStates for Limiter {
     fn held_back(&self) -> Vec<(ProviderKind, Reason)> {
         self.0.pool().held_back(Instant::now()).collect()
     }
+
+    fn parked(&self) -> Vec<(ProviderKind, usize)> {
+        self.0.pool().parked().collect()
+    }
 }
 
 impl fmt::Debug for Limiter {

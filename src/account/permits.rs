@@ -275,6 +275,12 @@ impl PermitPool {
             .filter_map(move |account| Some((account.kind, account.health.held_back(now)?)))
     }
 
+    /// How many objects of each account are parked.
+    pub(super) fn parked(&self) -> impl Iterator<Item = (ProviderKind, usize)> {
+        let accounts = self.accounts.values();
+        accounts.map(|account| (account.kind, account.parked.len()))
+    }
+
     /// Why the account's objects are held back, if they are.
     pub(super) fn why_held_back(&self, id: AccountId, now: Instant) -> Option<Reason> {
         self.account(id)?.health.held_back(now)

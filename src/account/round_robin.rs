@@ -58,6 +58,11 @@ impl<K: Clone + Eq + Hash> RoundRobin<K> {
         self.by_turn.is_empty()
     }
 
+    /// How many keys have a turn.
+    pub(super) fn len(&self) -> usize {
+        self.by_turn.len()
+    }
+
     /// The keys in the order of their turns.
     pub(super) fn iter(&self) -> impl Iterator<Item = &K> {
         self.by_turn.values()

@@ -6,6 +6,7 @@ mod large_values;
 mod news;
 mod object_state;
 mod reverse_index;
+mod rotations;
 mod secret_reads;
 mod secret_versions;
 mod seen_status;
@@ -18,6 +19,7 @@ pub(crate) use self::{
     news::News,
     object_state::{Acted, Deletion, ObjectState, ObjectStates, Tracked},
     reverse_index::ReverseIndex,
+    rotations::{Progress, Rotations},
     secret_reads::{NamedKeys, SecretReads, SharedSecret},
     secret_versions::{SecretName, SecretVersions, VersionChange},
     stored::Stored,

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::{
     cache::{
-        Complete, LargeValues, News, ObjectStates, ReverseIndex, SecretReads, SecretVersions,
-        Stored, Window,
+        Complete, LargeValues, News, ObjectStates, ReverseIndex, Rotations, SecretReads,
+        SecretVersions, Stored, Window,
     },
     events::Events,
     namespaces::Namespaces,
@@ -68,6 +68,8 @@ pub(crate) struct Context {
     pub(crate) secret_reads: SecretReads,
     pub(crate) large_values: LargeValues,
     pub(crate) reverse_index: ReverseIndex,
+    /// While this process leads.
+    pub(crate) rotations: Rotations,
     pub(crate) claims: Claims,
     pub(crate) states: ObjectStates,
     /// While this process stands by.
@@ -108,6 +110,7 @@ impl Context {
     /// another of its name is there already, the Secrets it names are that one's.
     pub(crate) fn forget(&self, object: &Stored, is_replaced: bool) {
         let name = object_name(object);
+        self.rotations.forget(&name);
         if !is_replaced {
             self.news.note(name.clone(), false);
             let object = object.object();

@@ -95,7 +95,9 @@ pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> 
     };
     match passed.decision {
         Decision::Rest => {
-            context.release_permit(&uid, &object_name(&**seen));
+            let name = object_name(&**seen);
+            context.release_permit(&uid, &name);
+            context.rotations.forget(&name);
             return (ReconcileResult::Unchanged, Action::await_change());
         }
         // Until then it may wait for its account.

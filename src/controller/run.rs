@@ -25,8 +25,8 @@ use tracing::Instrument as _;
 use self::wake_ups::wake_ups;
 use super::{
     cache::{
-        Complete, LargeValues, News, ObjectStates, ReverseIndex, SecretReads, SecretVersions,
-        Stored, Window,
+        Complete, LargeValues, News, ObjectStates, ReverseIndex, Rotations, SecretReads,
+        SecretVersions, Stored, Window,
     },
     context::{Context, Settings},
     events::Events,
@@ -113,6 +113,7 @@ pub async fn run(
         large_values: LargeValues::default(),
         namespaces,
         reverse_index: ReverseIndex::default(),
+        rotations: Rotations::default(),
         claims: Claims::default(),
         states: ObjectStates::default(),
         news: News::default(),
@@ -134,11 +135,8 @@ pub async fn run(
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
     let secrets = watch::secrets(Arc::clone(&context), client, store.clone(), health);
     let wake_ups = wake_ups(granted, requeued, &store, &context);
-    let config = controller::Config::default()
-        .concurrency(concurrency)
-        .debounce(Duration::ZERO);
     let reconciles = Controller::for_stream(objects, store)
-        .with_config(config)
+        .with_config(queue(concurrency))
         .reconcile_on(secrets)
         .reconcile_on(wake_ups)
         .graceful_shutdown_on(stop.clone())
@@ -186,6 +184,13 @@ fn gone_while_queued(gone: ObjectRef<DynamicObject>, window: &Window, limiter: &
 async fn drained(stop: impl Future<Output = ()>) {
     stop.await;
     tokio::time::sleep(DRAIN).await;
+}
+
+/// The queue: an object that waits in it is looked at as soon as there is a slot.
+fn queue(concurrency: u16) -> controller::Config {
+    controller::Config::default()
+        .concurrency(concurrency)
+        .debounce(Duration::ZERO)
 }
 
 /// How many reconciles may call providers at once: a few less than there are at all, so that a reconcile

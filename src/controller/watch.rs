@@ -215,7 +215,12 @@ fn affected(
                     doubt(context, store, &context.reverse_index.objects_of(&name));
                 }
             }
-            context.reverse_index.objects_of(&name)
+            let objects = context.reverse_index.objects_of(&name);
+            // What a standby hears, the leader acts on.
+            if context.leadership.is_held() {
+                context.rotations.begin(&objects);
+            }
+            objects
         }
         WatchEvent::Deleted(name) => {
             context.secrets.leave(&name);

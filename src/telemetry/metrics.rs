@@ -1,6 +1,7 @@
 //! Metrics in the forms of Prometheus. But for names of objects, label values are words of our own.
 
 mod labels;
+mod rotations;
 mod watches;
 
 use std::{
@@ -17,9 +18,13 @@ use prometheus_client::{
 
 use self::{
     labels::{DriftLabels, ProviderLabel, RequestLabels, ResultLabel, WriteLabels},
+    rotations::Rotations,
     watches::Watches,
 };
-use super::{AccountStates, ObjectSamples, exposition::Exposition, objects::ObjectSeries};
+use super::{
+    AccountStates, ObjectSamples, exposition::Exposition, objects::ObjectSeries,
+    process::ProcessMemory,
+};
 use crate::api::ProviderKind;
 
 /// What the names of all metrics begin with.
@@ -73,6 +78,8 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Mutex<Registry>,
+    /// What has a name that is not of our own.
+    process: Registry,
     objects: OnceLock<Box<dyn ObjectSeries>>,
     reconciles: Family<ResultLabel, Counter>,
     reconcile_seconds: Histogram,
@@ -83,6 +90,7 @@ struct Inner {
     keys_deleted: Family<ProviderLabel, Counter>,
     keys_left_behind: Family<ProviderLabel, Counter>,
     drift_detected: Family<DriftLabels, Counter>,
+    rotations: Rotations,
     watches: Watches,
     undecodable: Counter,
     events_dropped: Counter,
@@ -92,6 +100,8 @@ struct Inner {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
+        let mut process = Registry::default();
+        process.register_collector(Box::new(ProcessMemory));
         let inner = Inner {
             reconciles: Family::default(),
             reconcile_seconds: histogram(),
@@ -102,11 +112,13 @@ impl Default for Metrics {
             keys_deleted: Family::default(),
             keys_left_behind: Family::default(),
             drift_detected: Family::default(),
+            rotations: Rotations::default(),
             watches: Watches::default(),
             undecodable: Counter::default(),
             events_dropped: Counter::default(),
             leader: Gauge::default(),
             registry: Mutex::default(),
+            process,
             objects: OnceLock::new(),
         };
         let build = Info::new([
@@ -165,6 +177,7 @@ impl Default for Metrics {
             "Entries that another writer changed or deleted at a provider",
             inner.drift_detected.clone(),
         );
+        inner.rotations.register(&mut registry);
         inner.watches.register(&mut registry);
         registry.register(
             "undecodable_objects",
@@ -232,14 +245,14 @@ impl Metrics {
             .observe(elapsed.as_secs_f64());
     }
 
-    /// Tells how many accounts are held back, read from `states` when metrics are asked for.
+    /// Tells how many accounts are held back and how many objects are parked, read from `states` when metrics are asked for.
     pub fn register_accounts(&self, states: impl AccountStates) {
         let mut registry = self
             .0
             .registry
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        registry.register_collector(Box::new(super::accounts::AccountsHeldBack(states)));
+        registry.register_collector(Box::new(super::accounts::AccountGauges(states)));
     }
 
     /// A provider asked an account to pause for so much longer.
@@ -331,6 +344,7 @@ impl Metrics {
             .unwrap_or_else(PoisonError::into_inner);
         // Writing to a String does not fail.
         let _ = encode_registry(&mut text, &registry);
+        let _ = encode_registry(&mut text, &self.0.process);
         text
     }
 }

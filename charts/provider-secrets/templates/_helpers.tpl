@@ -40,6 +40,11 @@ A colon is in no name of a namespace, so no two pairs give the same.
 {{- printf "%s-lease" (include "provider-secrets.fullname" . | trunc 57 | trimSuffix "-") -}}
 {{- end -}}
 
+{{/* The ConfigMap of the dashboard. */}}
+{{- define "provider-secrets.dashboardName" -}}
+{{- printf "%s-dashboard" (include "provider-secrets.fullname" . | trunc 53 | trimSuffix "-") -}}
+{{- end -}}
+
 {{- define "provider-secrets.namespace" -}}
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}
@@ -160,12 +165,12 @@ secret:
 {{- if not (.Values.metrics).enabled -}}
 {{- $metrics = printf "127.0.0.1:%s" $metrics -}}
 {{- else -}}
-{{- $metrics = printf ":%s" $metrics -}}
+{{- $metrics = printf "%s:%s" ((.Values.metrics).address | default "") $metrics -}}
 {{- end -}}
 {{- $flags := list
   (list "metrics-bind-address" $metrics)
   (list "metrics-per-resource" (.Values.metrics).perResource)
-  (list "health-probe-bind-address" (printf ":%s" (include "provider-secrets.probesPort" .)))
+  (list "health-probe-bind-address" (printf "%s:%s" ((.Values.probes).address | default "") (include "provider-secrets.probesPort" .)))
 -}}
 {{- if eq (include "provider-secrets.mode" .) "Namespaces" -}}
 {{- $flags = append $flags (list "watch-namespaces" (join "," .Values.scope.namespaces)) -}}
@@ -181,7 +186,6 @@ secret:
 {{- if include "provider-secrets.elects" . -}}
 {{- $flags = concat $flags (list
   (list "leader-elect" true)
-  (list "leader-election-namespace" (include "provider-secrets.namespace" .))
   (list "leader-election-id" (include "provider-secrets.fullname" .))
   (list "leader-election-lease-duration" (.Values.leaderElection).leaseDuration)
   (list "leader-election-renew-deadline" (.Values.leaderElection).renewDeadline)

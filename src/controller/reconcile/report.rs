@@ -10,7 +10,7 @@ use crate::{
     api::{EntryStatus, ProviderSecret},
     clock::jittered,
     controller::{
-        cache::Acted,
+        cache::{Acted, Progress},
         error::Failure,
         gate::is_recorded_in_status,
         kubernetes::KubernetesError,
@@ -76,6 +76,7 @@ impl Reconcile<'_> {
         }
         let newest = self.newest();
         let reported = report::report(self.context, &newest, &readiness, &outcome, handled).await?;
+        self.note_rotation(outcome.written > 0, readiness.state == ReadyState::Ready);
         let mut acted = self.acted(outcome.read);
         acted.request = unanswered;
         // At rest nothing is kept in memory that status tells as well.
@@ -99,6 +100,28 @@ impl Reconcile<'_> {
         };
         let action = wait.map_or_else(Action::await_change, Action::requeue);
         Ok((result, action))
+    }
+
+    /// Measures a rotation that this reconcile completes.
+    fn note_rotation(&self, has_written: bool, is_ready: bool) {
+        let context = self.context;
+        let mut versions = self.secret_versions.iter();
+        let progress = if self.object.spec.is_suspended() {
+            Progress::GivenUp
+        } else if is_ready
+            && versions.all(|(name, version)| {
+                context.secrets.get(&self.namespace, name).as_ref() == Some(version)
+            })
+        {
+            Progress::Acknowledged
+        } else {
+            Progress::Behind
+        };
+        let name = object_name(&*self.object);
+        let took = context.rotations.reported(&name, has_written, progress);
+        if let (Some(took), Some(choice)) = (took, self.object.spec.provider.choice()) {
+            context.metrics.rotated(choice.kind(), took);
+        }
     }
 
     /// How a reconcile ends that stops before its last step.

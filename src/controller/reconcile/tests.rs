@@ -13,7 +13,7 @@ use crate::{
     account::{Accounts, Credential, Credentials, Endpoints, Limiter},
     clock::Moment,
     controller::{
-        cache::{Complete, ObjectStates, ReverseIndex, SecretVersions},
+        cache::{Complete, ObjectStates, ReverseIndex, Rotations, SecretVersions},
         events::Events,
         namespaces::Namespaces,
         ownership::Claims,
@@ -82,6 +82,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         accounts: Accounts::new(http, Endpoints::new([]), limiter),
         credentials: Credentials::default(),
         reverse_index: ReverseIndex::default(),
+        rotations: Rotations::default(),
         claims: Claims::default(),
         states,
         window: Arc::default(),

@@ -12,6 +12,10 @@ impl AccountStates for Nothing {
     fn held_back(&self) -> Vec<(ProviderKind, Reason)> {
         vec![]
     }
+
+    fn parked(&self) -> Vec<(ProviderKind, usize)> {
+        [1, 0, 2].map(|count| (ProviderKind::Baseten, count)).into()
+    }
 }
 
 impl ObjectSamples for Nothing {
@@ -38,6 +42,7 @@ fn whole() -> Metrics {
     metrics.paused(kind, Duration::from_millis(1500));
     metrics.watch_heard("Secret");
     metrics.watch_was_deaf("Secret");
+    metrics.rotated(kind, Duration::from_millis(7));
     metrics.register_accounts(Nothing);
     metrics.register_objects(Nothing);
     metrics
@@ -54,6 +59,8 @@ fn metrics_have_their_series() {
         "provider_secrets_provider_request_duration_seconds_count{provider=\"baseten\"} 1",
         "provider_secrets_keys_written_total{provider=\"baseten\",operation=\"create\"} 2",
         "provider_secrets_provider_throttled_seconds_total{provider=\"baseten\"} 1.5",
+        "provider_secrets_objects_parked{provider=\"baseten\"} 3",
+        "provider_secrets_rotation_duration_seconds_bucket{le=\"0.01\",provider=\"baseten\"} 1",
     ] {
         assert!(text.contains(series), "{series} is not in\n{text}");
     }

@@ -59,6 +59,8 @@ pub struct AuditEvent {
     pub name: String,
     /// The HTTP status code.
     pub code: u16,
+    /// Whether the user lacks the right to it. An answer of 403 may have another reason, such as a namespace that goes.
+    pub is_forbidden: bool,
     /// How far the call had come.
     pub stage: AuditStage,
     /// When the call arrived.
@@ -81,6 +83,8 @@ struct Line {
     object_ref: Object,
     #[serde(default)]
     response_status: Status,
+    #[serde(default)]
+    annotations: Annotations,
     request_received_timestamp: Timestamp,
     stage_timestamp: Timestamp,
 }
@@ -105,6 +109,12 @@ struct Object {
 struct Status {
     #[serde(default)]
     code: u16,
+}
+
+#[derive(Default, Deserialize)]
+struct Annotations {
+    #[serde(default, rename = "authorization.k8s.io/decision")]
+    decision: String,
 }
 
 /// The log, which only grows: each line is read once, however often a test looks.
@@ -204,6 +214,7 @@ fn event(line: Line) -> AuditEvent {
         namespace,
         name,
         code: line.response_status.code,
+        is_forbidden: line.annotations.decision == "forbid",
         stage: line.stage,
         request_received: line.request_received_timestamp,
         stage_timestamp: line.stage_timestamp,
@@ -238,6 +249,23 @@ mod tests {
         let position = log.read(end, |event| later.push(event)).unwrap();
         assert_eq!(later, [(*events[0]).clone()]);
         assert_eq!(position, log.end().unwrap());
+    }
+
+    #[test]
+    fn a_missing_right_is_told_from_another_refusal() {
+        let with = |annotations: &str| {
+            let line = WATCH.replace(
+                "\"responseStatus\"",
+                &format!("{annotations},\"responseStatus\""),
+            );
+            parse(line.as_bytes()).unwrap().is_forbidden
+        };
+        for (decision, expected) in [("forbid", true), ("allow", false)] {
+            let annotations =
+                format!("\"annotations\":{{\"authorization.k8s.io/decision\":\"{decision}\"}}");
+            assert_eq!(with(&annotations), expected);
+        }
+        assert!(!parse(WATCH.as_bytes()).unwrap().is_forbidden);
     }
 
     #[test]

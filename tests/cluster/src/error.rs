@@ -33,6 +33,15 @@ pub enum Error {
         directory: PathBuf,
     },
 
+    /// A Kubernetes was asked for that no module is pinned for.
+    #[error("there is no Kubernetes {found} here: the versions are {known}")]
+    KubernetesVersion {
+        /// The version that was asked for.
+        found: String,
+        /// The minor versions, with commas between them.
+        known: String,
+    },
+
     /// There is no place to keep the programs in.
     #[error("no cache directory for compiled programs: set HOME or XDG_CACHE_HOME")]
     NoCache,

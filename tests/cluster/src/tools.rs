@@ -7,6 +7,7 @@
 mod build;
 mod envtest;
 mod module;
+mod tool;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -15,116 +16,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use self::module::Module;
+pub use self::tool::Tool;
 use crate::error::{Error, Result};
 
-/// A program that this crate can provide.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Tool {
-    /// The database of the API server.
-    Etcd,
-    /// The API server.
-    KubeApiserver,
-    /// The controllers of Kubernetes itself.
-    KubeControllerManager,
-    /// The command line of Kubernetes.
-    Kubectl,
-    /// The chart installer.
-    Helm,
-    /// The command line of the database.
-    Etcdctl,
-    /// What works on the files of the database.
-    Etcdutl,
-    /// The linter of metrics.
-    Promlint,
-    /// What scrapes metrics.
-    Prometheus,
-    /// What tries the rules of Prometheus.
-    Promtool,
-}
-
-impl Tool {
-    /// Every tool, those that each cluster needs first.
-    pub const ALL: [Self; 10] = [
-        Self::Etcd,
-        Self::KubeApiserver,
-        Self::Kubectl,
-        Self::KubeControllerManager,
-        Self::Helm,
-        Self::Etcdctl,
-        Self::Etcdutl,
-        Self::Promlint,
-        Self::Prometheus,
-        Self::Promtool,
-    ];
-
-    /// The file name of the program.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Etcd => "etcd",
-            Self::KubeApiserver => "kube-apiserver",
-            Self::KubeControllerManager => "kube-controller-manager",
-            Self::Kubectl => "kubectl",
-            Self::Helm => "helm",
-            Self::Etcdctl => "etcdctl",
-            Self::Etcdutl => "etcdutl",
-            Self::Promlint => "promlint",
-            Self::Prometheus => "prometheus",
-            Self::Promtool => "promtool",
-        }
-    }
-
-    /// The pinned version, such as `v1.36.3`.
-    pub fn version(self) -> &'static str {
-        self.module().version()
-    }
-
-    /// How long it takes to compile, on two cores.
-    const fn time_to_compile(self) -> &'static str {
-        match self {
-            Self::Etcd
-            | Self::KubeControllerManager
-            | Self::Kubectl
-            | Self::Etcdctl
-            | Self::Etcdutl
-            | Self::Promtool => "about a minute",
-            Self::KubeApiserver => "about 5 minutes",
-            Self::Helm | Self::Prometheus => "about 2 minutes",
-            Self::Promlint => "a few seconds",
-        }
-    }
-
-    const fn module(self) -> &'static Module {
-        match self {
-            Self::Etcd => &module::ETCD,
-            Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl => {
-                &module::KUBERNETES
-            }
-            Self::Helm => &module::HELM,
-            Self::Etcdctl | Self::Etcdutl => &module::ETCD_TOOLS,
-            Self::Promlint => &module::PROMLINT,
-            Self::Prometheus | Self::Promtool => &module::PROMETHEUS,
-        }
-    }
-
-    const fn package(self) -> &'static str {
-        match self {
-            Self::Etcd => "go.etcd.io/etcd/server/v3",
-            Self::KubeApiserver => "k8s.io/kubernetes/cmd/kube-apiserver",
-            Self::KubeControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
-            Self::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
-            Self::Helm => "helm.sh/helm/v4/cmd/helm",
-            Self::Etcdctl => "go.etcd.io/etcd/etcdctl/v3",
-            Self::Etcdutl => "go.etcd.io/etcd/etcdutl/v3",
-            Self::Promlint => ".",
-            Self::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
-            Self::Promtool => "github.com/prometheus/prometheus/cmd/promtool",
-        }
-    }
-}
+/// The variable that chooses a Kubernetes.
+const KUBERNETES: &str = "PROVIDER_SECRETS_TEST_KUBERNETES";
 
 /// Where programs are looked for and kept.
 #[derive(Clone, Debug)]
 pub struct Tools {
+    /// The minor version of Kubernetes' own programs, such as `1.33`, which are compiled then. Otherwise they are the ones
+    /// that are found first, or of the newest version.
+    pub kubernetes: Option<String>,
     /// A directory with ready programs, which come first.
     pub assets: Option<PathBuf>,
     /// The directory that `setup-envtest` installs to, which is looked at when there are no assets.
@@ -136,8 +39,8 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// As the environment says: `KUBEBUILDER_ASSETS`, `XDG_DATA_HOME`, `XDG_CACHE_HOME`, `HOME` and
-    /// `PATH`.
+    /// As the environment says: `PROVIDER_SECRETS_TEST_KUBERNETES`, `KUBEBUILDER_ASSETS`, `XDG_DATA_HOME`,
+    /// `XDG_CACHE_HOME`, `HOME` and `PATH`.
     #[expect(
         clippy::disallowed_methods,
         reason = "tests have no command line of their own to take settings from"
@@ -148,6 +51,7 @@ impl Tools {
         let home = directory("HOME");
         let cache = directory("XDG_CACHE_HOME").or_else(|| Some(home.as_ref()?.join(".cache")));
         Self {
+            kubernetes: variable(KUBERNETES).map(|value| value.to_string_lossy().into_owned()),
             assets: directory("KUBEBUILDER_ASSETS"),
             envtest: envtest::store(directory("XDG_DATA_HOME"), home),
             cache: cache.map(|cache| cache.join("provider-secrets")),
@@ -182,29 +86,50 @@ impl Tools {
 
     /// The path of one program, compiling it first if it is nowhere.
     pub async fn path(&self, tool: Tool) -> Result<PathBuf> {
-        if let Some(directory) = &self.assets {
-            if !directory.is_dir() {
-                return Err(Error::Assets {
-                    directory: directory.clone(),
-                });
-            }
-            let path = directory.join(tool.name());
-            if path.is_file() {
-                return Ok(path);
-            }
-        } else if let Some(path) = self.installed(tool) {
+        let chosen = self.chosen(tool)?;
+        // A ready program may be of another version than the one that is asked for.
+        if chosen.is_none()
+            && let Some(path) = self.ready(tool)?
+        {
             return Ok(path);
         }
+        let module = chosen.unwrap_or_else(|| tool.module());
         let directory = self
             .cache
             .as_ref()
             .ok_or(Error::NoCache)?
-            .join(tool.module().cache_key());
+            .join(module.cache_key());
         let path = directory.join(tool.name());
         if !path.is_file() {
-            build::build(tool, &directory, &self.search_path).await?;
+            build::build(tool, module, &directory, &self.search_path).await?;
         }
         Ok(path)
+    }
+
+    /// The module of the Kubernetes that is asked for, if the program is of it.
+    fn chosen(&self, tool: Tool) -> Result<Option<&'static Module>> {
+        let Some(minor) = self.kubernetes.as_ref() else {
+            return Ok(None);
+        };
+        let module = module::kubernetes(minor).ok_or_else(|| Error::KubernetesVersion {
+            found: minor.clone(),
+            known: module::minors().join(", "),
+        })?;
+        Ok(tool.is_of_kubernetes().then_some(module))
+    }
+
+    /// The path of a program that need not be compiled.
+    fn ready(&self, tool: Tool) -> Result<Option<PathBuf>> {
+        let Some(directory) = &self.assets else {
+            return Ok(self.installed(tool));
+        };
+        if !directory.is_dir() {
+            return Err(Error::Assets {
+                directory: directory.clone(),
+            });
+        }
+        let path = directory.join(tool.name());
+        Ok(path.is_file().then_some(path))
     }
 
     /// The path of a program that `setup-envtest` has installed.

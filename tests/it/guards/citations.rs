@@ -11,7 +11,7 @@ use std::{
 use crate::harness::root;
 
 /// Where citations are looked for.
-const PLACES: [&str; 11] = [
+const PLACES: [&str; 12] = [
     "src",
     "tests",
     "benches",
@@ -19,6 +19,7 @@ const PLACES: [&str; 11] = [
     "examples",
     "docs",
     "charts",
+    "deploy",
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",

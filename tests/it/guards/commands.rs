@@ -184,7 +184,7 @@ fn every_command_block_of_the_readme_works() {
                 _ => person.runs(&block).await,
             }
         }
-        assert_eq!(played["Install"], 2);
+        assert_eq!(played["Install"], 3);
         assert_eq!(played["60 seconds with each provider"], 5);
         assert_eq!(held(env.simulator())["OPENAI_API_KEY"], "sk-another-one");
     });

@@ -71,6 +71,11 @@ impl PooledCluster {
         self.prepared.as_ref().expect("it is there until the end")
     }
 
+    /// Whether other environments use the cluster too, so that no test changes what belongs to all of it.
+    pub(super) const fn is_pooled(&self) -> bool {
+        self.is_pooled
+    }
+
     /// The kubeconfig of the operator's ServiceAccount.
     pub(super) fn operator_kubeconfig(&self) -> &Path {
         &self.prepared().kubeconfig

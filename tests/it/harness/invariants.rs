@@ -10,7 +10,7 @@ use kube::api::{DeleteParams, ListParams};
 use provider_secrets::api::ProviderSecret;
 use simulator::Exchange;
 
-use super::{TestCase, calls, condition, output, test_case::check_conditions};
+use super::{TestCase, TestEnv, calls, condition, output, test_case::check_conditions};
 
 /// For how many verify intervals nothing may change.
 const INTERVALS: u32 = 3;
@@ -23,6 +23,7 @@ pub(super) async fn check(case: &TestCase<'_>, left: &[&str]) {
     }
     output::check(case, &objects).await;
     only_the_provider_was_asked(case);
+    no_right_was_missing(case);
     foreign_secrets_are_untouched(case);
     remote_is_what_is_expected(case, &objects, left);
     nothing_moves(case, &objects).await;
@@ -34,6 +35,16 @@ pub(super) async fn check(case: &TestCase<'_>, left: &[&str]) {
 async fn objects(case: &TestCase<'_>) -> Vec<ProviderSecret> {
     let listed = case.objects().list(&ListParams::default()).await;
     listed.expect("objects are listed").items
+}
+
+/// The operator asked the API server for nothing that the chart does not grant: with the tests of `install/rbac`, which
+/// hold that everything granted is used, granted is used. Only a test with a cluster of its own takes a right away.
+fn no_right_was_missing(case: &TestCase<'_>) {
+    if case.env.cluster.is_pooled() {
+        let mut calls = case.env.cluster.calls();
+        calls.retain(|call| call.user == TestEnv::user() && call.is_forbidden);
+        assert!(calls.is_empty(), "{calls:#?}");
+    }
 }
 
 /// The account's key went to this provider only, and to paths of its API only.

@@ -1,24 +1,16 @@
 //! The alerts of the chart, by Prometheus' own tool.
 
-use cluster::{Tool, Tools};
-use tokio::process::Command;
+use cluster::Tool;
 
-use crate::{guards::ALERTS, harness::root};
+use super::chart::{program, read};
+use crate::guards::ALERTS;
 
 const TESTS: &str = "tests/it/install/alerts/rules_test.yaml";
 
 async fn promtool(arguments: &[&str]) {
-    let promtool = Tools::from_environment().path(Tool::Promtool).await;
-    let output = Command::new(promtool.expect("promtool"))
-        .args(arguments)
-        .current_dir(root())
-        .output()
-        .await
-        .expect("promtool runs");
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("SUCCESS"), "{said}");
+    let output = program(Tool::Promtool, arguments).await;
+    let said = format!("{}{}", output.stdout, output.stderr);
+    assert!(output.success && said.contains("SUCCESS"), "{said}");
 }
 
 #[tokio::test]
@@ -29,8 +21,7 @@ async fn prometheus_takes_the_rules() {
 #[tokio::test]
 async fn each_alert_fires_when_it_should_and_only_then() {
     promtool(&["test", "rules", TESTS]).await;
-    let tests = std::fs::read_to_string(root().join(TESTS)).expect("the tests are there");
-    let rules = std::fs::read_to_string(root().join(ALERTS)).expect("the rules are there");
+    let (tests, rules) = (read(TESTS), read(ALERTS));
     for alert in rules
         .lines()
         .filter_map(|line| line.split("alert: ").nth(1))

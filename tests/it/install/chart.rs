@@ -1,5 +1,6 @@
 //! The Helm chart: what it renders, what its schema refuses, and its lifecycle on a real API server.
 
+mod artifact_hub;
 mod egress;
 mod extra_objects;
 mod monitoring;
@@ -7,13 +8,17 @@ mod names;
 mod null;
 mod release;
 mod render;
+mod schemas;
 mod scope;
 mod server;
+mod suites;
 mod values;
 
-use cluster::{Cluster, Output};
+use std::process::Stdio;
+
+use cluster::{Cluster, Output, Tool, Tools};
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use tokio::{process::Command, sync::OnceCell};
 
 use crate::harness::{NAMESPACE, root};
 
@@ -47,6 +52,23 @@ pub(crate) fn succeeded(output: Output) -> String {
     output.stdout
 }
 
+/// Runs one of the pinned programs at the root of the repository, whatever comes of it.
+pub(crate) async fn program(tool: Tool, arguments: &[&str]) -> Output {
+    let path = Tools::from_environment().path(tool).await;
+    let output = Command::new(path.expect("the program is built"))
+        .args(arguments)
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .expect("the program runs");
+    Output {
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        success: output.status.success(),
+    }
+}
+
 /// Runs kubectl, which must succeed.
 pub(crate) async fn kubectl(cluster: &Cluster, arguments: &[&str], stdin: Option<&str>) -> String {
     succeeded(
@@ -76,7 +98,7 @@ fn chart() -> String {
 }
 
 /// `helm template` with more arguments, whatever comes of it.
-async fn template(arguments: &[&str]) -> Output {
+pub(super) async fn template(arguments: &[&str]) -> Output {
     let chart = chart();
     let mut all = vec![
         "template",

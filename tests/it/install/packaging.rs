@@ -97,6 +97,12 @@ async fn manifests(directory: &str) -> (Vec<Value>, Vec<Value>) {
     (read("install.yaml"), read("crds.yaml"))
 }
 
+/// The objects of `install.yaml`.
+pub(super) async fn install_yaml() -> Vec<Value> {
+    let directory = tempfile::tempdir().expect("a folder");
+    manifests(&directory.path().display().to_string()).await.0
+}
+
 #[tokio::test]
 async fn install_yaml_installs_everything() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! RBAC of the chart: what the operator uses is what it is granted, no verb more and none less.
+//! RBAC of the chart: what the operator uses is what it is granted, no verb more and none less. That it never uses more is
+//! held at the end of every test, by `harness/invariants`.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,6 +10,9 @@ use crate::harness::{
     DEADLINE, NAMESPACE, RIGHTS, Target, TestCase, TestEnv, run, traces, until, wait_write,
 };
 
+/// The Role for the Lease, as kubectl is asked for it.
+const LEASE_ROLE: [&str; 4] = ["role", "provider-secrets-lease", "-n", NAMESPACE];
+
 /// API group, resource with its subresource, and verb.
 type Right = (String, String, String);
 
@@ -16,8 +20,7 @@ type Right = (String, String, String);
 async fn granted(env: &TestEnv, namespace: Option<&str>) -> BTreeSet<Right> {
     let Some(namespace) = namespace else {
         let mut rights = rights(env, &["clusterrole", RIGHTS]).await;
-        let lease = ["role", "provider-secrets-lease", "-n", NAMESPACE];
-        rights.extend(self::rights(env, &lease).await);
+        rights.extend(self::rights(env, &LEASE_ROLE).await);
         return rights;
     };
     rights(env, &["role", RIGHTS, "-n", namespace]).await
@@ -98,15 +101,17 @@ async fn leave(case: &TestCase<'_>) {
     case.kubectl(&kubectl).await;
 }
 
-/// Another operator after the one of the environment, which ends.
 /// Waits until the rights that are granted and those that are used are the same.
 async fn wait_used(env: &TestEnv, namespace: Option<&str>) {
-    let granted = granted(env, namespace).await;
+    wait_all_used(env, &granted(env, namespace).await, namespace).await;
+}
+
+async fn wait_all_used(env: &TestEnv, granted: &BTreeSet<Right>, namespace: Option<&str>) {
     until(
         &format!("all of {granted:?} is used, within {DEADLINE:?}"),
         async || {
             let used = used(env, namespace);
-            if used == granted {
+            if used == *granted {
                 Ok(())
             } else {
                 Err(format!("used: {used:?}"))
@@ -153,6 +158,8 @@ fn every_right_of_a_role_is_used_and_none_in_another_namespace() {
             wait_used(&env, Some(&case.namespace)).await;
             case.finish().await;
         }
+        let lease = rights(&env, &LEASE_ROLE).await;
+        wait_all_used(&env, &lease, Some(NAMESPACE)).await;
         assert_eq!(traces(&again.log()), Vec::<String>::new());
         let calls = env.cluster.calls().into_iter();
         let elsewhere: Vec<_> = calls

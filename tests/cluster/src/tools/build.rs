@@ -9,7 +9,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::module::BUILD_FLAGS;
+use super::module::{BUILD_FLAGS, Module};
 use super::{Tool, is_program, say};
 use crate::error::{Error, Result};
 use crate::process::{Guarded, POLL, Program};
@@ -17,9 +17,14 @@ use crate::process::{Guarded, POLL, Program};
 /// How often progress is reported.
 const PROGRESS: Duration = Duration::from_secs(15);
 
-/// Compiles `tool` to a file of its name in `directory`, unless another process just did.
-pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> Result<()> {
-    let go = find_go(tool, search_path)?;
+/// Compiles `tool` of `module` to a file of its name in `directory`, unless another process just did.
+pub(super) async fn build(
+    tool: Tool,
+    module: &'static Module,
+    directory: &Path,
+    search_path: &OsStr,
+) -> Result<()> {
+    let go = find_go(tool, module, search_path)?;
     let sources = directory.join("module");
     std::fs::create_dir_all(&sources)
         .map_err(Error::io(format!("create {}", sources.display())))?;
@@ -30,9 +35,9 @@ pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> 
     }
     // The module is written out rather than used where this crate was compiled,
     // so that a test program works without its sources, and Go cannot change them.
-    write(&sources.join("go.mod"), tool.module().go_mod)?;
-    write(&sources.join("go.sum"), tool.module().go_sum)?;
-    if let Some(main_go) = tool.module().main_go {
+    write(&sources.join("go.mod"), module.go_mod)?;
+    write(&sources.join("go.sum"), module.go_sum)?;
+    if let Some(main_go) = module.main_go {
         write(&sources.join("main.go"), main_go)?;
     }
     let unfinished = directory.join(format!("{}.unfinished", tool.name()));
@@ -43,8 +48,8 @@ pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> 
         Program::new(&go)
             .arg("build")
             .args(BUILD_FLAGS)
-            .args(tool.module().tags)
-            .args(["-ldflags", &tool.module().linker_flags(), "-o"])
+            .args(module.tags)
+            .args(["-ldflags", &module.linker_flags(), "-o"])
             .arg(&unfinished)
             .arg(tool.package())
             .current_dir(&sources)
@@ -53,7 +58,7 @@ pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> 
             .env("GOWORK", "off"),
         &log,
     )?;
-    let task = format!("compiling {} {} with Go", tool.name(), tool.version());
+    let task = format!("compiling {} {} with Go", tool.name(), module.version());
     say(&format!(
         "{task}: takes {} and happens once; it is kept in {}",
         tool.time_to_compile(),
@@ -71,7 +76,7 @@ pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> 
         let output = compiler.log_tail();
         // Only Go knows whether it is new enough, because it may fetch a newer one itself.
         return Err(if output.contains("requires go >=") {
-            go_missing(tool, &output)
+            go_missing(tool, module, &output)
         } else {
             Error::Build {
                 tool: tool.name(),
@@ -87,19 +92,19 @@ pub(super) async fn build(tool: Tool, directory: &Path, search_path: &OsStr) -> 
 }
 
 /// Looks for an executable file `go` in the directories of `search_path`.
-fn find_go(tool: Tool, search_path: &OsStr) -> Result<PathBuf> {
+fn find_go(tool: Tool, module: &Module, search_path: &OsStr) -> Result<PathBuf> {
     std::env::split_paths(search_path)
         .map(|directory| directory.join("go"))
         // An empty entry means the working directory, which is no place for Go.
         .filter(|path| path.is_absolute())
         .find(|path| is_program(path))
-        .ok_or_else(|| go_missing(tool, "none"))
+        .ok_or_else(|| go_missing(tool, module, "none"))
 }
 
-fn go_missing(tool: Tool, found: &str) -> Error {
+fn go_missing(tool: Tool, module: &Module, found: &str) -> Error {
     Error::GoMissing {
         tool: tool.name(),
-        needed: tool.module().go_version(),
+        needed: module.go_version(),
         found: found.to_owned(),
     }
 }

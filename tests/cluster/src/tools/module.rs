@@ -26,80 +26,153 @@ pub(super) struct Module {
     pub(super) tags: Option<&'static str>,
 }
 
-pub(super) const KUBERNETES: Module = Module {
-    name: "kubernetes",
-    path: "k8s.io/kubernetes",
-    go_mod: include_str!("../../go/kubernetes/go.mod"),
-    go_sum: include_str!("../../go/kubernetes/go.sum"),
-    main_go: None,
-    // Without these, `kubectl version` cannot parse the server's answer.
-    version_packages: &[
-        "k8s.io/component-base/version",
-        "k8s.io/client-go/pkg/version",
-    ],
-    version_variables: &[],
-    tags: None,
-};
+/// A module with programs that need to be told nothing.
+const fn plain(
+    name: &'static str,
+    path: &'static str,
+    go_mod: &'static str,
+    go_sum: &'static str,
+) -> Module {
+    Module {
+        name,
+        path,
+        go_mod,
+        go_sum,
+        main_go: None,
+        version_packages: &[],
+        version_variables: &[],
+        tags: None,
+    }
+}
 
-pub(super) const ETCD: Module = Module {
-    name: "etcd",
-    path: "go.etcd.io/etcd/server/v3",
-    go_mod: include_str!("../../go/etcd/go.mod"),
-    go_sum: include_str!("../../go/etcd/go.sum"),
-    main_go: None,
-    version_packages: &[],
-    version_variables: &[],
-    tags: None,
-};
+const fn of_kubernetes(go_mod: &'static str, go_sum: &'static str) -> Module {
+    Module {
+        // Without these, `kubectl version` cannot parse the server's answer.
+        version_packages: &[
+            "k8s.io/component-base/version",
+            "k8s.io/client-go/pkg/version",
+        ],
+        ..plain("kubernetes", "k8s.io/kubernetes", go_mod, go_sum)
+    }
+}
+
+/// The newest Kubernetes, which is what is run unless another one is asked for.
+pub(super) const KUBERNETES: Module = of_kubernetes(
+    include_str!("../../go/kubernetes/go.mod"),
+    include_str!("../../go/kubernetes/go.sum"),
+);
+
+/// Every Kubernetes that the operator supports, the oldest first.
+static ALL_KUBERNETES: [Module; 4] = [
+    of_kubernetes(
+        include_str!("../../go/kubernetes-1.33/go.mod"),
+        include_str!("../../go/kubernetes-1.33/go.sum"),
+    ),
+    of_kubernetes(
+        include_str!("../../go/kubernetes-1.34/go.mod"),
+        include_str!("../../go/kubernetes-1.34/go.sum"),
+    ),
+    of_kubernetes(
+        include_str!("../../go/kubernetes-1.35/go.mod"),
+        include_str!("../../go/kubernetes-1.35/go.sum"),
+    ),
+    KUBERNETES,
+];
+
+/// The Kubernetes of a minor version, such as `1.33`.
+pub(super) fn kubernetes(minor: &str) -> Option<&'static Module> {
+    let mut all = ALL_KUBERNETES.iter();
+    all.find(|module| module.minor() == minor)
+}
+
+/// The minor versions of Kubernetes that there are, the oldest first.
+pub(super) fn minors() -> [&'static str; 4] {
+    ALL_KUBERNETES.each_ref().map(Module::minor)
+}
+
+pub(super) const ETCD: Module = plain(
+    "etcd",
+    "go.etcd.io/etcd/server/v3",
+    include_str!("../../go/etcd/go.mod"),
+    include_str!("../../go/etcd/go.sum"),
+);
 
 /// A module of its own, so that etcd is not compiled anew for tools that few need.
-pub(super) const ETCD_TOOLS: Module = Module {
-    name: "etcd-tools",
-    path: "go.etcd.io/etcd/etcdctl/v3",
-    go_mod: include_str!("../../go/etcd-tools/go.mod"),
-    go_sum: include_str!("../../go/etcd-tools/go.sum"),
-    main_go: None,
-    version_packages: &[],
-    version_variables: &[],
-    tags: None,
-};
+pub(super) const ETCD_TOOLS: Module = plain(
+    "etcd-tools",
+    "go.etcd.io/etcd/etcdctl/v3",
+    include_str!("../../go/etcd-tools/go.mod"),
+    include_str!("../../go/etcd-tools/go.sum"),
+);
 
 pub(super) const HELM: Module = Module {
-    name: "helm",
-    path: "helm.sh/helm/v4",
-    go_mod: include_str!("../../go/helm/go.mod"),
-    go_sum: include_str!("../../go/helm/go.sum"),
-    main_go: None,
-    version_packages: &[],
     version_variables: &["helm.sh/helm/v4/internal/version.version"],
-    tags: None,
+    ..plain(
+        "helm",
+        "helm.sh/helm/v4",
+        include_str!("../../go/helm/go.mod"),
+        include_str!("../../go/helm/go.sum"),
+    )
 };
 
 /// A program of a few lines, because the package has none of its own.
 pub(super) const PROMLINT: Module = Module {
-    name: "promlint",
-    path: "github.com/prometheus/client_golang",
-    go_mod: include_str!("../../go/promlint/go.mod"),
-    go_sum: include_str!("../../go/promlint/go.sum"),
     main_go: Some(include_str!("../../go/promlint/main.go")),
-    version_packages: &[],
-    version_variables: &[],
-    tags: None,
+    ..plain(
+        "promlint",
+        "github.com/prometheus/client_golang",
+        include_str!("../../go/promlint/go.mod"),
+        include_str!("../../go/promlint/go.sum"),
+    )
 };
 
 pub(super) const PROMETHEUS: Module = Module {
-    name: "prometheus",
-    path: "github.com/prometheus/prometheus",
-    go_mod: include_str!("../../go/prometheus/go.mod"),
-    go_sum: include_str!("../../go/prometheus/go.sum"),
-    main_go: None,
-    version_packages: &[],
     version_variables: &["github.com/prometheus/common/version.Version"],
     // The clients of two dozen clouds are most of it, and a test names its one target.
     tags: Some("-tags=remove_all_sd"),
+    ..plain(
+        "prometheus",
+        "github.com/prometheus/prometheus",
+        include_str!("../../go/prometheus/go.mod"),
+        include_str!("../../go/prometheus/go.sum"),
+    )
 };
 
+pub(super) const KUSTOMIZE: Module = plain(
+    "kustomize",
+    "sigs.k8s.io/kustomize/kustomize/v5",
+    include_str!("../../go/kustomize/go.mod"),
+    include_str!("../../go/kustomize/go.sum"),
+);
+
+pub(super) const KUBECONFORM: Module = plain(
+    "kubeconform",
+    "github.com/yannh/kubeconform",
+    include_str!("../../go/kubeconform/go.mod"),
+    include_str!("../../go/kubeconform/go.sum"),
+);
+
+pub(super) const HELM_UNITTEST: Module = plain(
+    "helm-unittest",
+    "github.com/helm-unittest/helm-unittest",
+    include_str!("../../go/helm-unittest/go.mod"),
+    include_str!("../../go/helm-unittest/go.sum"),
+);
+
+pub(super) const HELM_DOCS: Module = plain(
+    "helm-docs",
+    "github.com/norwoodj/helm-docs",
+    include_str!("../../go/helm-docs/go.mod"),
+    include_str!("../../go/helm-docs/go.sum"),
+);
+
 impl Module {
+    /// The minor version, such as `1.33`.
+    fn minor(&self) -> &'static str {
+        let version = self.version().trim_start_matches('v');
+        version.rsplit_once('.').map_or(version, |(minor, _)| minor)
+    }
+
     /// The version that `go.mod` requires.
     pub(super) fn version(&self) -> &'static str {
         self.directive(&format!("{} ", self.path))
@@ -174,21 +247,37 @@ mod tests {
         assert_eq!(HELM.version(), "v4.3.1");
         assert_eq!(PROMLINT.version(), "v1.25.0");
         assert_eq!(PROMETHEUS.version(), "v0.316.0");
+        assert_eq!(KUSTOMIZE.version(), "v5.8.1");
+        assert_eq!(KUBECONFORM.version(), "v0.8.0");
+        assert_eq!(HELM_UNITTEST.version(), "v1.0.0");
+        assert_eq!(HELM_DOCS.version(), "v1.14.2");
         assert_eq!(KUBERNETES.go_version(), "1.26.0");
     }
 
     #[test]
     fn every_staging_module_has_the_version_of_kubernetes() {
-        let expected = KUBERNETES.version().replace("v1.", "v0.");
-        let replacements: Vec<&str> = KUBERNETES
-            .go_mod
-            .lines()
-            .filter(|line| line.contains("=>"))
-            .collect();
-        assert!(replacements.len() > 30, "found {}", replacements.len());
-        for line in replacements {
-            assert!(line.ends_with(&format!(" {expected}")), "{line}");
+        for kubernetes in &ALL_KUBERNETES {
+            let expected = kubernetes.version().replace("v1.", "v0.");
+            let replacements: Vec<&str> = kubernetes
+                .go_mod
+                .lines()
+                .filter(|line| line.contains("=>"))
+                .collect();
+            assert!(replacements.len() > 30, "found {}", replacements.len());
+            for line in replacements {
+                assert!(line.ends_with(&format!(" {expected}")), "{line}");
+            }
         }
+    }
+
+    #[test]
+    fn a_kubernetes_is_chosen_by_its_minor_version() {
+        assert_eq!(minors(), ["1.33", "1.34", "1.35", "1.36"]);
+        let version = |minor| kubernetes(minor).map(Module::version);
+        assert_eq!(version("1.33"), Some("v1.33.13"));
+        assert_eq!(version("1.36"), Some(KUBERNETES.version()));
+        assert_eq!(version("1.32"), None);
+        assert_eq!(version("1.33.13"), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use cluster::{Cluster, Error, Tools};
 async fn without_go_there_is_one_clear_error() {
     let cache = tempfile::tempdir().unwrap();
     let tools = Tools {
+        kubernetes: None,
         assets: None,
         envtest: None,
         cache: Some(cache.path().to_owned()),
@@ -22,6 +23,29 @@ async fn without_go_there_is_one_clear_error() {
          or set KUBEBUILDER_ASSETS to a directory that has kube-apiserver, etcd and kubectl"
     );
     assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_kubernetes_that_is_asked_for_is_no_other() {
+    let assets = tempfile::tempdir().unwrap();
+    for name in ["etcd", "kubectl"] {
+        std::fs::write(assets.path().join(name), "").unwrap();
+    }
+    let tools = |kubernetes: &str| Tools {
+        kubernetes: Some(kubernetes.to_owned()),
+        assets: Some(assets.path().to_owned()),
+        envtest: None,
+        cache: None,
+        search_path: std::ffi::OsString::new(),
+    };
+    let of_it = tools("1.33");
+    assert!(matches!(of_it.kubectl().await, Err(Error::NoCache)));
+    assert_eq!(of_it.etcd().await.unwrap(), assets.path().join("etcd"));
+    let error = tools("1.32").kubectl().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no Kubernetes 1.32 here: the versions are 1.33, 1.34, 1.35, 1.36"
+    );
 }
 
 /// A directory with a `go` that appends a line to a file for each of its calls.
@@ -40,6 +64,7 @@ async fn programs_are_compiled_once_even_when_many_ask_at_once() {
     let go = fake_go(r#"while [ "$1" != -o ]; do shift; done; sleep 0.3; echo program >"$2""#);
     let cache = tempfile::tempdir().unwrap();
     let tools = Tools {
+        kubernetes: None,
         assets: None,
         envtest: None,
         cache: Some(cache.path().to_owned()),
@@ -70,6 +95,7 @@ async fn what_go_says_is_in_the_error() {
         let go = fake_go(&format!("echo '{says}' >&2; exit 1"));
         let cache = tempfile::tempdir().unwrap();
         let tools = Tools {
+            kubernetes: None,
             assets: None,
             envtest: None,
             cache: Some(cache.path().to_owned()),
@@ -83,6 +109,7 @@ async fn what_go_says_is_in_the_error() {
 async fn assets_come_before_compiled_programs() {
     let assets = tempfile::tempdir().unwrap();
     let tools = |directory: &Path| Tools {
+        kubernetes: None,
         assets: Some(directory.to_owned()),
         envtest: None,
         cache: None,
@@ -123,6 +150,7 @@ async fn what_setup_envtest_installed_comes_before_compiled_programs() {
         std::fs::set_permissions(path, Permissions::from_mode(0o555)).unwrap();
     }
     let tools = Tools {
+        kubernetes: None,
         assets: None,
         envtest: Some(store.path().to_owned()),
         cache: None,

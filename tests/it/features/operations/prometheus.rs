@@ -1,6 +1,10 @@
 //! A real Prometheus that scrapes the operator.
 
-use std::{collections::BTreeSet, net::SocketAddr, ops::RangeInclusive, time::Duration};
+mod dashboard; // the queries of the dashboard
+
+use std::{
+    collections::BTreeSet, fmt::Write as _, net::SocketAddr, ops::RangeInclusive, time::Duration,
+};
 
 use cluster::{
     Tool,
@@ -78,9 +82,12 @@ impl Prometheus {
         }
     }
 
-    /// What it has now for the name of a metric: one item for each series.
-    async fn query(&self, metric: &str) -> Option<Vec<Value>> {
-        let path = format!("/api/v1/query?query={metric}");
+    /// What it has now for an expression: one item for each series.
+    async fn query(&self, expression: &str) -> Option<Vec<Value>> {
+        let mut path = "/api/v1/query?query=".to_owned();
+        for byte in expression.bytes() {
+            let _ = write!(path, "%{byte:02x}");
+        }
         let (_, body) = get(self.address, &path).await?;
         let body: Value = serde_json::from_str(&body).ok()?;
         body["data"]["result"].as_array().cloned()

@@ -1,5 +1,9 @@
 //! The lifecycle of a release: installed, upgraded, uninstalled, taken over from kubectl.
 
+mod takeover;
+mod umbrella;
+mod upgrade;
+
 use cluster::{Cluster, Output};
 
 use super::{chart, kubectl, succeeded};
@@ -7,18 +11,31 @@ use crate::harness::{NAMESPACE, root};
 
 const DEFINITION: &str = "crd/providersecrets.providersecrets.dev";
 
-struct Release(Cluster);
+/// A cluster with the release `provider-secrets` of a chart in a namespace, or room for it.
+struct Release {
+    cluster: Cluster,
+    chart: String,
+    namespace: String,
+}
 
 impl Release {
-    async fn try_helm(&self, verb: &str, arguments: &[&str]) -> Output {
-        let chart = chart();
-        let mut all = vec![verb, "provider-secrets"];
-        if verb != "uninstall" {
-            all.push(&chart);
+    async fn new() -> Self {
+        Self {
+            cluster: Cluster::start().await.expect("a cluster starts"),
+            chart: chart(),
+            namespace: NAMESPACE.to_owned(),
         }
-        all.extend(["--namespace", NAMESPACE]);
+    }
+
+    async fn try_helm(&self, verb: &str, arguments: &[&str]) -> Output {
+        let mut all = vec![verb, "provider-secrets"];
+        if ["install", "upgrade"].contains(&verb) {
+            all.push(&self.chart);
+        }
+        all.extend(["--namespace", &self.namespace]);
         all.extend(arguments);
-        self.0.helm_output(&all, None).await.expect("helm runs")
+        let output = self.cluster.helm_output(&all, None).await;
+        output.expect("helm runs")
     }
 
     async fn helm(&self, verb: &str, arguments: &[&str]) -> String {
@@ -26,9 +43,9 @@ impl Release {
     }
 
     async fn kubectl(&self, arguments: &[&str]) -> String {
-        let mut all = vec!["--namespace", NAMESPACE];
+        let mut all = vec!["--namespace", &self.namespace];
         all.extend(arguments);
-        kubectl(&self.0, &all, None).await
+        kubectl(&self.cluster, &all, None).await
     }
 
     async fn arguments(&self) -> String {
@@ -40,7 +57,7 @@ impl Release {
 
 #[tokio::test]
 async fn a_release_comes_changes_and_goes() {
-    let release = Release(Cluster::start().await.unwrap());
+    let release = Release::new().await;
 
     let notes = release.helm("install", &["--create-namespace"]).await;
     assert!(notes.contains("kubectl get psec -A"), "{notes}");

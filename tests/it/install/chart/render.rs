@@ -31,7 +31,6 @@ async fn a_pod_stands_by() {
     let arguments = arguments_of(&objects);
     for argument in [
         "--leader-elect=true",
-        "--leader-election-namespace=provider-secrets-system",
         "--leader-election-id=provider-secrets",
         "--leader-election-lease-duration=15s",
     ] {
@@ -176,7 +175,6 @@ async fn values_become_flags() {
             "--removal-grace=1m",
             "--baseten-authorization=api-key",
             "--leader-elect=true",
-            "--leader-election-namespace=provider-secrets-system",
             "--leader-election-id=provider-secrets",
             "--leader-election-lease-duration=15s",
             "--leader-election-renew-deadline=10s",
@@ -210,7 +208,6 @@ async fn values_become_flags() {
             "--removal-grace=1h30m",
             "--baseten-authorization=bearer",
             "--leader-elect=true",
-            "--leader-election-namespace=provider-secrets-system",
             "--leader-election-id=provider-secrets",
             "--leader-election-lease-duration=30s",
             "--leader-election-renew-deadline=20s",
