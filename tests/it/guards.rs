@@ -10,11 +10,12 @@ mod vendors; // that each fact about a vendor says where it is from
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+pub(crate) use self::readme::{blocks, play};
 use crate::harness::setting;
 pub(crate) use reasons::ALERTS;
 
 /// Asserts that the files are those that `make TARGET` writes, which sets `WRITE_TARGET` for it.
-fn assert_generated(files: &BTreeMap<PathBuf, String>, target: &str) {
+pub(crate) fn assert_generated(files: &BTreeMap<PathBuf, String>, target: &str) {
     if setting(&format!("WRITE_{}", target.to_uppercase())).is_some() {
         for (path, text) in files {
             fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

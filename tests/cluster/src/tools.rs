@@ -40,11 +40,13 @@ pub enum Tool {
     Prometheus,
     /// What tries the rules of Prometheus.
     Promtool,
+    /// What Argo CD, Flux and Helm make of an object.
+    Gitops,
 }
 
 impl Tool {
     /// Every tool, those that each cluster needs first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
@@ -55,6 +57,7 @@ impl Tool {
         Self::Promlint,
         Self::Prometheus,
         Self::Promtool,
+        Self::Gitops,
     ];
 
     /// The file name of the program.
@@ -70,6 +73,7 @@ impl Tool {
             Self::Promlint => "promlint",
             Self::Prometheus => "prometheus",
             Self::Promtool => "promtool",
+            Self::Gitops => "gitops",
         }
     }
 
@@ -86,7 +90,8 @@ impl Tool {
             | Self::Kubectl
             | Self::Etcdctl
             | Self::Etcdutl
-            | Self::Promtool => "about a minute",
+            | Self::Promtool
+            | Self::Gitops => "about a minute",
             Self::KubeApiserver => "about 5 minutes",
             Self::Helm | Self::Prometheus => "about 2 minutes",
             Self::Promlint => "a few seconds",
@@ -103,6 +108,7 @@ impl Tool {
             Self::Etcdctl | Self::Etcdutl => &module::ETCD_TOOLS,
             Self::Promlint => &module::PROMLINT,
             Self::Prometheus | Self::Promtool => &module::PROMETHEUS,
+            Self::Gitops => &module::GITOPS,
         }
     }
 
@@ -115,7 +121,7 @@ impl Tool {
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
             Self::Etcdctl => "go.etcd.io/etcd/etcdctl/v3",
             Self::Etcdutl => "go.etcd.io/etcd/etcdutl/v3",
-            Self::Promlint => ".",
+            Self::Promlint | Self::Gitops => ".",
             Self::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
             Self::Promtool => "github.com/prometheus/prometheus/cmd/promtool",
         }

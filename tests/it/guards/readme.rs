@@ -17,7 +17,7 @@ const KEYS: [(&str, &str); 4] = [
 ];
 
 /// A command block and the heading that it stands under.
-struct Block {
+pub(crate) struct Block {
     heading: String,
     script: String,
 }
@@ -26,7 +26,8 @@ fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).expect("a README")
 }
 
-fn blocks(text: &str) -> Vec<Block> {
+/// The command blocks of a document.
+pub(crate) fn blocks(text: &str) -> Vec<Block> {
     let (mut blocks, mut heading, mut script) = (Vec::new(), String::new(), None::<String>);
     for line in text.lines() {
         match (&mut script, line) {
@@ -47,7 +48,7 @@ fn blocks(text: &str) -> Vec<Block> {
 }
 
 /// Runs a block as a person would, with the cluster's own kubectl and Helm first in the path.
-async fn play(cluster: &Cluster, block: &Block) {
+pub(crate) async fn play(cluster: &Cluster, block: &Block) {
     let tools = cluster.directory().join("bin");
     std::fs::create_dir_all(&tools).expect("a folder");
     let kubectl = cluster.tools().kubectl().await.expect("kubectl");

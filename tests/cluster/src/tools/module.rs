@@ -87,6 +87,18 @@ pub(super) const PROMLINT: Module = Module {
     tags: None,
 };
 
+/// A program of ours over the libraries that Argo CD, Flux and Helm use; the version is that of kstatus.
+pub(super) const GITOPS: Module = Module {
+    name: "gitops",
+    path: "github.com/fluxcd/cli-utils",
+    go_mod: include_str!("../../go/gitops/go.mod"),
+    go_sum: include_str!("../../go/gitops/go.sum"),
+    main_go: Some(include_str!("../../go/gitops/main.go")),
+    version_packages: &[],
+    version_variables: &[],
+    tags: None,
+};
+
 pub(super) const PROMETHEUS: Module = Module {
     name: "prometheus",
     path: "github.com/prometheus/prometheus",
@@ -174,6 +186,7 @@ mod tests {
         assert_eq!(HELM.version(), "v4.3.1");
         assert_eq!(PROMLINT.version(), "v1.25.0");
         assert_eq!(PROMETHEUS.version(), "v0.316.0");
+        assert_eq!(GITOPS.version(), "v1.2.2");
         assert_eq!(KUBERNETES.go_version(), "1.26.0");
     }
 
@@ -189,6 +202,13 @@ mod tests {
         for line in replacements {
             assert!(line.ends_with(&format!(" {expected}")), "{line}");
         }
+    }
+
+    /// What the tests say of Helm is what Helm does.
+    #[test]
+    fn kstatus_is_the_one_that_helm_has() {
+        let helm = HELM.directive(&format!("{} ", GITOPS.path));
+        assert_eq!(helm, Some(GITOPS.version()));
     }
 
     #[test]
