@@ -250,6 +250,21 @@ reasons: ## Write the runbooks, the alert rules and the table of reasons anew fr
 	@WRITE_REASONS=1 $(CARGO) test --quiet --locked --test it -- --exact guards::reasons::everything_is_made_of_the_one_table
 	@echo 'wrote docs/runbooks/, docs/reference.md and the alert rules of the chart' >&2
 
+.PHONY: statuses
+statuses: ## Write every status that the operator can write, and what Argo CD, Flux, Helm and kubectl make of it, anew
+	$(need-rust)
+	$(need-go)
+	@WRITE_STATUSES=1 $(CARGO) test --quiet --locked --lib -- --exact controller::report::shapes::the_file_of_statuses_is_what_the_operator_can_write
+	@WRITE_STATUSES=1 $(CARGO) test --quiet --locked --test it -- --exact gitops::health::four_tools_agree_on_every_status_that_the_operator_can_write
+	@echo 'wrote tests/statuses.jsonl and docs/gitops/health.md' >&2
+
+.PHONY: argocd
+argocd: ## Record the test data of the Argo CD health check anew
+	$(need-rust)
+	$(need-go)
+	@WRITE_ARGOCD=1 $(CARGO) test --quiet --locked --test it -- --exact gitops::argocd::recorded::the_operator_writes_what_the_test_data_has
+	@echo 'wrote testdata below docs/gitops/argocd/' >&2
+
 .PHONY: reliability
 reliability: ## Write docs/reliability.md anew from the tests
 	$(need-rust)

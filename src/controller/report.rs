@@ -5,6 +5,8 @@ mod fence;
 pub(crate) mod finalizer;
 pub(crate) mod messages;
 pub(crate) mod outcome;
+#[cfg(test)]
+mod shapes;
 pub(crate) mod status;
 pub(crate) mod warnings;
 

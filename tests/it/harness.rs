@@ -10,6 +10,7 @@ pub(crate) mod output;
 mod quiescence;
 mod resources;
 mod settings;
+mod statuses;
 mod steps;
 mod target;
 mod test_case;
@@ -25,6 +26,7 @@ pub(crate) use documents::violations;
 pub(crate) use operator::{Operator, SHORT_LEASE};
 pub(crate) use quiescence::{Bystander, calls, timed, wait_write};
 pub(crate) use settings::{SCALE, say, setting};
+pub(crate) use statuses::{statuses, unknown_shape};
 pub(crate) use steps::{delete_policy, entry, is_guarded, metric};
 pub(crate) use target::Target;
 pub(crate) use test_case::{

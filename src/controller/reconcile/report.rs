@@ -18,7 +18,7 @@ use crate::{
         plan::{self, confirm_in},
         report::{
             self,
-            conditions::{Readiness, ReadyState, readiness},
+            conditions::{Readiness, ReadyState, readiness, stalled_by_protocol},
             messages,
             outcome::Outcome,
             status,
@@ -196,11 +196,7 @@ impl Reconcile<'_> {
 
     /// When the next try is due if there is no news; the readiness grows worse when the provider's
     /// answers stay strange.
-    fn schedule(
-        &self,
-        mut readiness: Readiness,
-        outcome: &Outcome,
-    ) -> (Readiness, Option<Duration>) {
+    fn schedule(&self, readiness: Readiness, outcome: &Outcome) -> (Readiness, Option<Duration>) {
         const RETRIED: [ErrorClass; 4] = [
             ErrorClass::Transient,
             ErrorClass::Throttled,
@@ -272,9 +268,11 @@ impl Reconcile<'_> {
                 None
             }
         });
-        if is_strange {
-            readiness.state = ReadyState::Stalled;
-        }
+        let readiness = if is_strange {
+            stalled_by_protocol(failures, readiness)
+        } else {
+            readiness
+        };
         (readiness, scheduled.flatten())
     }
 }

@@ -69,6 +69,20 @@ pub(crate) fn readiness(failures: &[Failure], all_done: Readiness) -> Readiness 
     }
 }
 
+/// The readiness when the provider's answers stay strange: a person must act, and hears of a strange answer, whatever
+/// else failed.
+pub(crate) fn stalled_by_protocol(failures: &[Failure], found: Readiness) -> Readiness {
+    if found.state == ReadyState::Stalled {
+        return found;
+    }
+    let mut failures = failures.to_vec();
+    failures.sort_by_key(|failure| failure.class != ErrorClass::Protocol);
+    Readiness {
+        state: ReadyState::Stalled,
+        ..readiness(&failures, found)
+    }
+}
+
 /// The conditions for a readiness. A transition time moves only when its status does.
 pub(crate) fn conditions(
     previous: &[Condition],

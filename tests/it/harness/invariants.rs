@@ -21,6 +21,7 @@ pub(super) async fn check(case: &TestCase<'_>, left: &[&str]) {
     for object in &objects {
         check_conditions(object);
     }
+    case.env.statuses().check();
     output::check(case, &objects).await;
     only_the_provider_was_asked(case);
     no_right_was_missing(case);

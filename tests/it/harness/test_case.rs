@@ -94,6 +94,7 @@ impl<'a> TestCase<'a> {
     /// Creates the namespace and the Secret of the API key.
     async fn open(self) -> Self {
         let case = self;
+        case.env.statuses();
         let namespace: Namespace =
             serde_json::from_value(json!({"metadata": {"name": case.namespace}}))
                 .expect("a namespace");

@@ -3,7 +3,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,7 +19,9 @@ use tokio::sync::OnceCell;
 use super::{
     Operator,
     cluster_pool::{PooledCluster, Prepared},
-    root, until,
+    root,
+    statuses::StatusWatch,
+    until,
 };
 
 /// The namespace and ServiceAccount of the operator.
@@ -40,6 +45,8 @@ pub(crate) struct TestEnv {
     pub(crate) served: Served,
     /// The operator's `--verify-interval`, where it is short enough for a test to wait for it.
     pub(crate) verify_interval: Option<Duration>,
+    /// Begins with the first test case: a measurement has none, and would pay for it.
+    statuses: OnceLock<StatusWatch>,
 }
 
 impl TestEnv {
@@ -150,11 +157,18 @@ impl TestEnv {
         let operator = Operator::launch(kubeconfig, |of| served.url(of), log(&cluster), flags);
         Self {
             operator: operator.await,
+            statuses: OnceLock::new(),
             cluster,
             client,
             served,
             verify_interval: None,
         }
+    }
+
+    /// What sees every status that is written in this environment from now on.
+    pub(super) fn statuses(&self) -> &StatusWatch {
+        self.statuses
+            .get_or_init(|| StatusWatch::start(self.client.clone()))
     }
 
     /// The simulated providers.

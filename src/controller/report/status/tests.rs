@@ -8,7 +8,7 @@ use crate::{
     api::{Condition, Found},
     controller::{
         plan::{DesiredEntry, Marks},
-        report::conditions::{Readiness, ReadyState, conditions, readiness},
+        report::conditions::{Readiness, ReadyState, conditions, readiness, stalled_by_protocol},
     },
     http::ErrorClass,
     provider::{Options, Written},
@@ -100,6 +100,31 @@ fn the_worst_trouble_decides(
         .collect();
     let readiness = readiness(&failures, done());
     assert_eq!((readiness.state, readiness.reason), (state, reason));
+}
+
+#[rstest]
+#[case::alone(&[(ErrorClass::Protocol, Reason::UnexpectedResponse)], Reason::UnexpectedResponse)]
+#[case::after_another(
+    &[(ErrorClass::Throttled, Reason::RateLimited), (ErrorClass::Protocol, Reason::Rejected)],
+    Reason::Rejected
+)]
+#[case::a_person_must_act_on_another(
+    &[(ErrorClass::Protocol, Reason::UnexpectedResponse), (ErrorClass::Config, Reason::Conflict)],
+    Reason::Conflict
+)]
+fn answers_that_stay_strange_are_what_stalls(
+    #[case] failures: &[(ErrorClass, Reason)],
+    #[case] reason: Reason,
+) {
+    let failures: Vec<Failure> = failures
+        .iter()
+        .map(|(kind, reason)| failure(*kind, *reason))
+        .collect();
+    let stalled = stalled_by_protocol(&failures, readiness(&failures, done()));
+    assert_eq!(
+        (stalled.state, stalled.reason),
+        (ReadyState::Stalled, reason)
+    );
 }
 
 #[test]

@@ -126,6 +126,17 @@ pub(super) const PROMLINT: Module = Module {
     )
 };
 
+/// A program of ours over the libraries that Argo CD, Flux and Helm use; the version is that of kstatus.
+pub(super) const GITOPS: Module = Module {
+    main_go: Some(include_str!("../../go/gitops/main.go")),
+    ..plain(
+        "gitops",
+        "github.com/fluxcd/cli-utils",
+        include_str!("../../go/gitops/go.mod"),
+        include_str!("../../go/gitops/go.sum"),
+    )
+};
+
 pub(super) const PROMETHEUS: Module = Module {
     version_variables: &["github.com/prometheus/common/version.Version"],
     // The clients of two dozen clouds are most of it, and a test names its one target.
@@ -251,6 +262,7 @@ mod tests {
         assert_eq!(KUBECONFORM.version(), "v0.8.0");
         assert_eq!(HELM_UNITTEST.version(), "v1.0.0");
         assert_eq!(HELM_DOCS.version(), "v1.14.2");
+        assert_eq!(GITOPS.version(), "v1.2.2");
         assert_eq!(KUBERNETES.go_version(), "1.26.0");
     }
 
@@ -268,6 +280,13 @@ mod tests {
                 assert!(line.ends_with(&format!(" {expected}")), "{line}");
             }
         }
+    }
+
+    /// What the tests say of Helm is what Helm does.
+    #[test]
+    fn kstatus_is_the_one_that_helm_has() {
+        let helm = HELM.directive(&format!("{} ", GITOPS.path));
+        assert_eq!(helm, Some(GITOPS.version()));
     }
 
     #[test]

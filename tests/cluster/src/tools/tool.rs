@@ -33,11 +33,13 @@ pub enum Tool {
     HelmUnittest,
     /// What writes the README of a chart.
     HelmDocs,
+    /// What Argo CD and kstatus make of an object.
+    Gitops,
 }
 
 impl Tool {
     /// Every tool, those that each cluster needs first.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
@@ -52,6 +54,7 @@ impl Tool {
         Self::Kubeconform,
         Self::HelmUnittest,
         Self::HelmDocs,
+        Self::Gitops,
     ];
 
     /// The file name of the program.
@@ -71,6 +74,7 @@ impl Tool {
             Self::Kubeconform => "kubeconform",
             Self::HelmUnittest => "helm-unittest",
             Self::HelmDocs => "helm-docs",
+            Self::Gitops => "gitops",
         }
     }
 
@@ -83,7 +87,8 @@ impl Tool {
             | Self::Etcdctl
             | Self::Etcdutl
             | Self::Promtool
-            | Self::HelmUnittest => "about a minute",
+            | Self::HelmUnittest
+            | Self::Gitops => "about a minute",
             Self::KubeApiserver => "about 5 minutes",
             Self::Helm | Self::Prometheus => "about 2 minutes",
             Self::Kustomize | Self::HelmDocs => "half a minute",
@@ -114,6 +119,7 @@ impl Tool {
             Self::Kubeconform => &module::KUBECONFORM,
             Self::HelmUnittest => &module::HELM_UNITTEST,
             Self::HelmDocs => &module::HELM_DOCS,
+            Self::Gitops => &module::GITOPS,
         }
     }
 
@@ -126,7 +132,7 @@ impl Tool {
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
             Self::Etcdctl => "go.etcd.io/etcd/etcdctl/v3",
             Self::Etcdutl => "go.etcd.io/etcd/etcdutl/v3",
-            Self::Promlint => ".",
+            Self::Promlint | Self::Gitops => ".",
             Self::Prometheus => "github.com/prometheus/prometheus/cmd/prometheus",
             Self::Promtool => "github.com/prometheus/prometheus/cmd/promtool",
             Self::Kustomize => "sigs.k8s.io/kustomize/kustomize/v5",

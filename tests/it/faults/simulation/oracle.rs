@@ -13,7 +13,7 @@ use super::{
     world::{SOURCE, World},
 };
 use crate::faults::call_log::Variant;
-use crate::harness::{CANARY, traces, violations};
+use crate::harness::{CANARY, traces, unknown_shape, violations};
 
 /// What counts of a state: no times, no versions, no ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,6 +84,11 @@ pub(super) fn faults(world: &World, policy: Policy) -> Vec<String> {
         let text = Value::from(world.store.list(resource, None)).to_string();
         if !traces(&text).is_empty() {
             faults.push(format!("the canary is in the {resource:?}"));
+        }
+    }
+    for (_, object) in world.store.history(Resource::ProviderSecrets) {
+        if let Some(shape) = unknown_shape(&object) {
+            faults.push(format!("tests/statuses.jsonl has no {shape}"));
         }
     }
     let held = held(world);
