@@ -16,7 +16,7 @@ use std::{
 use futures::future::join_all;
 use zeroize::Zeroizing;
 
-use self::failures::{credential_failure, too_much, unreadable, vanishing};
+use self::failures::{credential_failure, not_allowed, too_much, unreadable, vanishing};
 use super::desired::{SecretData, Sources, missing};
 use crate::{
     account::{Credential, ObjectName, Versioned},
@@ -54,6 +54,10 @@ pub(crate) async fn credential(
             None,
         );
     };
+    if !may_leave(context, &reader.0, &reference.name) {
+        let failure = credential_failure(Reason::SourceNotAllowed, reference);
+        return (Err(failure), None);
+    }
     let slot = context.credentials.slot(&reader.0, reference);
     let mut slot = slot.lock().await;
     if slot
@@ -65,6 +69,7 @@ pub(crate) async fn credential(
             Ok(secret) => {
                 let credential = match secret.data.get(&reference.key) {
                     _ if is_power(&secret.kind) => Err(Reason::SourceRefused),
+                    _ if was_closed(context, &secret) => Err(Reason::SourceNotAllowed),
                     Some(bytes) => Credential::new(bytes).map(Arc::new),
                     None => Err(Reason::CredentialKeyMissing),
                 };
@@ -156,7 +161,11 @@ async fn source(
         );
         return (Err(Failure::config(Reason::SourceRefused, message)), None);
     }
+    if !may_leave(context, &reader.0, name) {
+        return (Err(not_allowed(name)), None);
+    }
     match read(context, reader, name, keys, &seen).await {
+        Ok(secret) if was_closed(context, &secret) => (Err(not_allowed(name)), None),
         Ok(secret) if is_power(&secret.kind) => {
             let message = format!(
                 "Secret {name} has the type {}, and such Secrets are not sent anywhere. Copy what is needed into another Secret.",
@@ -187,6 +196,17 @@ async fn read(
     reads
         .read(client, &secret, (reader, keys), seen, readers)
         .await
+}
+
+/// Whether the watch shows that a Secret may leave the cluster. The API key is a value like any other: it is
+/// sent to whom the object names.
+fn may_leave(context: &Context, namespace: &str, name: &str) -> bool {
+    !context.opt_in.sources || context.secrets.is_labelled(namespace, name)
+}
+
+/// Whether a Secret was read that has lost its label since the watch showed it.
+fn was_closed(context: &Context, secret: &SharedSecret) -> bool {
+    context.opt_in.sources && !secret.is_labelled
 }
 
 /// Whether Secrets of a type are powers over this cluster.

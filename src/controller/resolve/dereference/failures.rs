@@ -1,7 +1,7 @@
 //! Why a Secret cannot be used, in words for the user who named it.
 
 use crate::{
-    api::{Reason, SecretKeyRef},
+    api::{ALLOW, Reason, SecretKeyRef},
     controller::{error::Failure, kubernetes::KubernetesError, resolve::desired::missing},
 };
 
@@ -17,6 +17,14 @@ pub(super) fn vanishing(secret: &str) -> Failure {
         is_passing: true,
         ..missing(secret)
     }
+}
+
+/// A Secret that lacks the label. What was made from it stays at the provider, and its records stay.
+pub(super) fn not_allowed(secret: &str) -> Failure {
+    let message = format!(
+        "Secret {secret} has no label {ALLOW}=true, without which this operator reads and sends no Secret. Set it if the values may leave the cluster; what was sent before stays at the provider."
+    );
+    Failure::config(Reason::SourceNotAllowed, message)
 }
 
 /// A Secret that could not be read.
@@ -53,6 +61,12 @@ pub(super) fn credential_failure(reason: Reason, reference: &SecretKeyRef) -> Fa
             reason,
             format!(
                 "Secret {name} holds a power over this cluster and no API key, so it is sent nowhere. Keep the API key in a Secret of its own."
+            ),
+        ),
+        Reason::SourceNotAllowed => Failure::config(
+            reason,
+            format!(
+                "Secret {name} with the API key has no label {ALLOW}=true, without which this operator reads and sends no Secret. Set it if the key may be sent to the provider."
             ),
         ),
         Reason::EmptyValue => Failure::waiting(
