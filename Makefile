@@ -197,6 +197,11 @@ reasons: ## Write the runbooks, the alert rules and the table of reasons anew fr
 	@WRITE_REASONS=1 $(CARGO) test --quiet --locked --test it -- --exact guards::reasons::everything_is_made_of_the_one_table
 	@echo 'wrote docs/runbooks/, docs/reference.md and the alert rules of the chart' >&2
 
+.PHONY: policies
+policies: programs ## Write deploy/admission-policies.yaml anew from the chart
+	@WRITE_POLICIES=1 $(CARGO) test --quiet --locked --test it -- --exact install::admission::plain_file::the_plain_file_holds_the_policies_of_the_chart
+	@echo 'wrote deploy/admission-policies.yaml' >&2
+
 .PHONY: reliability
 reliability: ## Write docs/reliability.md anew from the tests
 	$(need-rust)

@@ -14,7 +14,7 @@ use crate::harness::setting;
 pub(crate) use reasons::ALERTS;
 
 /// Asserts that the files are those that `make TARGET` writes, which sets `WRITE_TARGET` for it.
-fn assert_generated(files: &BTreeMap<PathBuf, String>, target: &str) {
+pub(crate) fn assert_generated(files: &BTreeMap<PathBuf, String>, target: &str) {
     if setting(&format!("WRITE_{}", target.to_uppercase())).is_some() {
         for (path, text) in files {
             fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
