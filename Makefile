@@ -264,6 +264,10 @@ argocd: ## Record the test data of the Argo CD health check anew
 	$(need-go)
 	@WRITE_ARGOCD=1 $(CARGO) test --quiet --locked --test it -- --exact gitops::argocd::recorded::the_operator_writes_what_the_test_data_has
 	@echo 'wrote testdata below docs/gitops/argocd/' >&2
+.PHONY: policies
+policies: programs ## Write deploy/admission-policies.yaml anew from the chart
+	@WRITE_POLICIES=1 $(CARGO) test --quiet --locked --test it -- --exact install::admission::plain_file::the_plain_file_holds_the_policies_of_the_chart
+	@echo 'wrote deploy/admission-policies.yaml' >&2
 
 .PHONY: reliability
 reliability: ## Write docs/reliability.md anew from the tests

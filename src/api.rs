@@ -27,6 +27,12 @@ pub use status::{ProviderSecretStatus, SourceStatus, WriterStatus};
 pub const GROUP: &str = "providersecrets.dev";
 /// Keeps a deleted object until what it wrote is deleted, where its policy says so.
 pub const FINALIZER: &str = "providersecrets.dev/cleanup";
+/// A label of a Secret whose values may leave the cluster, with the value `true`, where the operator asks
+/// for one.
+pub const ALLOW: &str = "providersecrets.dev/allow";
+/// An annotation of a namespace: the providers and endpoints that its objects may use, with commas between
+/// them.
+pub const ALLOWED_PROVIDERS: &str = "providersecrets.dev/allowed-providers";
 /// An annotation that asks for a sync now; any new value does.
 pub const SYNC_REQUESTED_AT: &str = "providersecrets.dev/sync-requested-at";
 /// The same in the words of Flux, whose tools set it.

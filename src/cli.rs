@@ -3,6 +3,7 @@
 mod cluster;
 mod egress;
 mod election;
+mod opt_in;
 mod run;
 mod schemes;
 mod traces;

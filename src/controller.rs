@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod allocations;
+mod allowed_providers;
 mod apply;
 mod cache;
 mod context;
@@ -25,6 +26,6 @@ mod run;
 mod session;
 mod watch;
 
-pub use context::Settings;
+pub use context::{OptIn, Settings};
 pub use namespaces::Namespaces;
 pub use run::{Error, Stopped, run};

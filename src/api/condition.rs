@@ -118,6 +118,10 @@ reasons! {
     TooManyEntries,
     /// A Secret of this type is not sent anywhere.
     SourceRefused,
+    /// A Secret lacks the label that the operator asks for.
+    SourceNotAllowed,
+    /// The namespace does not allow its objects to use this provider, or this endpoint of it.
+    ProviderNotAllowed,
     /// The provider refused the request (400, 413, 422).
     Rejected,
     /// The provider does not change what is there, and it may not be deleted and created.

@@ -8,8 +8,8 @@ use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    cluster, egress::EgressFlags, election::Election, fail, refuse, schemes::Schemes,
-    traces::TraceFlags,
+    cluster, egress::EgressFlags, election::Election, fail, opt_in::OptInFlags, refuse,
+    schemes::Schemes, traces::TraceFlags,
 };
 use crate::{
     account::{EndpointFlag, Endpoints},
@@ -104,6 +104,9 @@ pub(super) struct Flags {
 
     #[command(flatten)]
     schemes: Schemes,
+
+    #[command(flatten)]
+    opt_in: OptInFlags,
 
     #[command(flatten)]
     egress: EgressFlags,
@@ -222,6 +225,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         removal_grace,
         endpoints,
         schemes,
+        opt_in,
         election,
         metrics_per_resource,
         pod_name,
@@ -249,6 +253,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         verify_interval,
         deletion_timeout,
         removal_grace,
+        opt_in: opt_in.into(),
         watch_check: Settings::WATCH_CHECK,
         metrics_per_resource,
         reporter: pod_name,

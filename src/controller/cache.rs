@@ -3,6 +3,7 @@
 mod backoff;
 mod complete;
 mod large_values;
+mod namespace_bounds;
 mod news;
 mod object_state;
 mod reverse_index;
@@ -16,6 +17,7 @@ mod window;
 pub(crate) use self::{
     complete::Complete,
     large_values::LargeValues,
+    namespace_bounds::NamespaceBounds,
     news::News,
     object_state::{Acted, Deletion, ObjectState, ObjectStates, Tracked},
     reverse_index::ReverseIndex,

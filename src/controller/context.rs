@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::{
     cache::{
-        Complete, LargeValues, News, ObjectStates, ReverseIndex, Rotations, SecretReads,
-        SecretVersions, Stored, Window,
+        Complete, LargeValues, NamespaceBounds, News, ObjectStates, ReverseIndex, Rotations,
+        SecretReads, SecretVersions, Stored, Window,
     },
     events::Events,
     namespaces::Namespaces,
@@ -39,6 +39,8 @@ pub struct Settings {
     pub deletion_timeout: Duration,
     /// How long what a source takes away waits for its deletion.
     pub removal_grace: Duration,
+    /// What must opt in before values leave the cluster.
+    pub opt_in: OptIn,
     /// How often each watch is compared with its collection.
     pub watch_check: Duration,
     /// Whether metrics have a series set for each object.
@@ -47,6 +49,16 @@ pub struct Settings {
     pub reporter: String,
     /// Whether this process may write.
     pub leadership: Leadership,
+}
+
+/// What must opt in before values leave the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OptIn {
+    /// Whether a Secret is read and sent only with the label [`ALLOW`](crate::api::ALLOW).
+    pub sources: bool,
+    /// Whether a namespace without the annotation [`ALLOWED_PROVIDERS`](crate::api::ALLOWED_PROVIDERS) allows
+    /// nothing. Where it has one, that is a bound in any case.
+    pub namespaces: bool,
 }
 
 impl Settings {
@@ -67,6 +79,10 @@ pub(crate) struct Context {
     /// The Secrets that several readers read at once.
     pub(crate) secret_reads: SecretReads,
     pub(crate) large_values: LargeValues,
+    /// What namespaces allow their objects.
+    pub(crate) bounds: NamespaceBounds,
+    /// What must opt in before values leave the cluster.
+    pub(crate) opt_in: OptIn,
     pub(crate) reverse_index: ReverseIndex,
     /// While this process leads.
     pub(crate) rotations: Rotations,

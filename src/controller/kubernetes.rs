@@ -9,7 +9,11 @@ use kube::{Api, Client, api::PatchParams};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::{api::GROUP, leadership::Leadership};
+use super::object::is_labelled;
+use crate::{
+    api::{ALLOWED_PROVIDERS, GROUP},
+    leadership::Leadership,
+};
 
 /// Longest wait for an answer. A stalled API server does not answer at all
 /// (docs/architecture.md#calls-to-the-api-server).
@@ -36,6 +40,8 @@ pub(crate) struct ReadSecret {
     pub(crate) version: String,
     /// The type, such as `Opaque`.
     pub(crate) kind: String,
+    /// Whether its labels say that it may leave the cluster.
+    pub(crate) is_labelled: bool,
     pub(crate) data: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
@@ -84,13 +90,26 @@ pub(crate) async fn read_secret(
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let secret = bounded(api.get(name)).await?;
     let data = secret.data.unwrap_or_default().into_iter();
+    let labels = secret.metadata.labels.unwrap_or_default();
     Ok(ReadSecret {
+        is_labelled: is_labelled(&labels),
         version: secret.metadata.resource_version.unwrap_or_default(),
         kind: secret.type_.unwrap_or_default(),
         data: data
             .map(|(key, value)| (key, Zeroizing::new(value.0)))
             .collect(),
     })
+}
+
+/// The annotation of a namespace that bounds which providers its objects may use; none where it has none.
+pub(crate) async fn allowed_providers(
+    client: &Client,
+    namespace: &str,
+) -> Result<Option<String>, KubernetesError> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    let namespace = bounded(api.get_metadata(namespace)).await?;
+    let annotations = namespace.metadata.annotations;
+    Ok(annotations.and_then(|mut annotations| annotations.remove(ALLOWED_PROVIDERS)))
 }
 
 /// Whether a namespace is being deleted. One that cannot be read is not.

@@ -2,6 +2,8 @@
 
 mod guarded;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
@@ -13,7 +15,7 @@ pub(crate) use self::guarded::{Guarded, resource};
 use crate::{
     account::ObjectName,
     api::{
-        Condition, DELETION_OVERRIDE, EntryState, EntryStatus, FINALIZER, FLUX_REQUESTED_AT,
+        ALLOW, Condition, DELETION_OVERRIDE, EntryState, EntryStatus, FINALIZER, FLUX_REQUESTED_AT,
         ProviderSecret, READY, Reason, SYNC_REQUESTED_AT,
     },
 };
@@ -73,7 +75,12 @@ pub(crate) fn slim(object: &mut impl ResourceExt) {
     object.annotations_mut().retain(|key, _| {
         [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT, DELETION_OVERRIDE].contains(&key.as_str())
     });
-    object.labels_mut().clear();
+    object.labels_mut().retain(|key, _| key == ALLOW);
+}
+
+/// Whether the labels of a Secret say that its values may leave the cluster.
+pub(crate) fn is_labelled(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(ALLOW).is_some_and(|value| value == "true")
 }
 
 /// The record of a name that was never written.
@@ -117,7 +124,27 @@ pub(crate) fn is_newer(seen: &str, known: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::controller::object::is_newer;
+    use rstest::rstest;
+
+    use super::*;
+
+    /// A label that says something else must not open the door.
+    #[rstest]
+    #[case("providersecrets.dev/allow", "true", true)]
+    #[case("providersecrets.dev/allow", "false", false)]
+    #[case("providersecrets.dev/allow", "True", false)]
+    #[case("providersecrets.dev/allow", "", false)]
+    #[case("providersecrets.dev/allowed", "true", false)]
+    #[case("allow", "true", false)]
+    fn a_secret_is_allowed_by_one_word(
+        #[case] key: &str,
+        #[case] value: &str,
+        #[case] is_it: bool,
+    ) {
+        let labels = [("app", "web"), (key, value)];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(is_labelled(&labels.into()), is_it, "{key}={value}");
+    }
 
     #[test]
     fn versions_compare_as_numbers() {

@@ -1,6 +1,7 @@
 //! One reconcile of one object: gate → dereference → plan → apply → report.
 
 mod begin;
+mod bounds;
 mod brake;
 mod claims;
 mod cleanup;
@@ -57,6 +58,8 @@ enum Stop {
     Unchanged,
     /// Without a report: other large objects take the room in memory for values.
     Crowded,
+    /// Without a report: the API server did not say what the namespace allows, and is asked again after this.
+    Unread(Duration),
     /// Without a report: a Secret has just gone, and may be back in a moment.
     Passing,
     /// The object could not be read or written.
@@ -179,6 +182,7 @@ impl Reconcile<'_> {
         let Some(choice) = self.object.spec.provider.choice() else {
             return Err(nothing_done(messages::no_provider(), Versions::new()));
         };
+        self.ensure_allowed(choice, decision).await?;
         let account = self.account(choice).await.map_err(|(failure, sources)| {
             let name = object_name(&*self.object);
             self.context.release_permit(&self.uid, &name);

@@ -25,8 +25,8 @@ use tracing::Instrument as _;
 use self::wake_ups::wake_ups;
 use super::{
     cache::{
-        Complete, LargeValues, News, ObjectStates, ReverseIndex, Rotations, SecretReads,
-        SecretVersions, Stored, Window,
+        Complete, LargeValues, NamespaceBounds, News, ObjectStates, ReverseIndex, Rotations,
+        SecretReads, SecretVersions, Stored, Window,
     },
     context::{Context, Settings},
     events::Events,
@@ -82,6 +82,7 @@ pub async fn run(
         verify_interval,
         deletion_timeout,
         removal_grace,
+        opt_in,
         watch_check,
         metrics_per_resource,
         reporter,
@@ -111,6 +112,8 @@ pub async fn run(
         secrets: SecretVersions::new(&namespaces),
         secret_reads: SecretReads::default(),
         large_values: LargeValues::default(),
+        bounds: NamespaceBounds::new(opt_in),
+        opt_in,
         namespaces,
         reverse_index: ReverseIndex::default(),
         rotations: Rotations::default(),
@@ -171,6 +174,13 @@ pub async fn run(
     drop(context);
     let _ = timeout(Duration::from_secs(1), send_events).await;
     was_told.then_some(stopped).ok_or(Error::Ended)
+}
+
+/// The queue: what changed is worked on at once.
+fn queue(concurrency: u16) -> controller::Config {
+    controller::Config::default()
+        .concurrency(concurrency)
+        .debounce(Duration::ZERO)
 }
 
 /// An object was deleted while it was queued: no error, but it may hold a grant.

@@ -29,7 +29,7 @@ use super::{
     cache::{Stored, Tracked, VersionChange},
     context::Context,
     events::{EventNote, Importance},
-    object::{Guarded, object_name, object_ref, secret_names},
+    object::{Guarded, is_labelled, object_name, object_ref, secret_names},
 };
 use crate::{account::ObjectName, api::Reason, telemetry::Health};
 
@@ -205,7 +205,10 @@ fn affected(
         WatchEvent::Applied(secret) => {
             let name = object_name(&secret);
             let version = secret.resource_version().unwrap_or_default();
-            match context.secrets.apply(&name, &version) {
+            match context
+                .secrets
+                .apply(&name, &version, is_labelled(secret.labels()))
+            {
                 VersionChange::Same => return Vec::new(),
                 VersionChange::Newer if !context.secrets.is_complete() => return Vec::new(),
                 VersionChange::Newer => {}

@@ -7,6 +7,7 @@ mod key_rotation; // API keys that are rotated, and keys of other accounts
 mod lifecycle; // create, rotate, add, remove, suspend, restart, for each of the five APIs
 mod namespaces; // the operator of some namespaces: nothing elsewhere, Roles only
 mod operations; // probes, metrics, logs, events, stopping
+mod opt_in; // what must opt in before it leaves the cluster
 mod ownership; // whose names they are
 mod provider_failures; // what a provider can do to us
 mod rate_limits; // what all objects of an account share

@@ -181,6 +181,8 @@ secret:
   (list "verify-interval" .Values.verifyInterval)
   (list "deletion-timeout" .Values.deletionTimeout)
   (list "removal-grace" .Values.removalGrace)
+  (list "require-source-opt-in" .Values.requireSourceOptIn)
+  (list "require-namespace-opt-in" .Values.requireNamespaceOptIn)
   (list "baseten-authorization" .Values.basetenAuthorization)
 ) -}}
 {{- if include "provider-secrets.elects" . -}}
@@ -276,7 +278,7 @@ metricRelabelings:
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]
-# Whether a namespace is being deleted, when a deleted object's API key is gone. In a Role, this is
+# Which providers the objects of a namespace may use; whether it is being deleted. In a Role, this is
 # the Role's own namespace.
 - apiGroups: [""]
   resources: [namespaces]

@@ -41,6 +41,8 @@ pub(crate) struct SharedSecret {
     pub(crate) version: String,
     /// The type, such as `Opaque`.
     pub(crate) kind: String,
+    /// Whether its labels say that it may leave the cluster.
+    pub(crate) is_labelled: bool,
     /// The values, as far as they were named.
     pub(crate) data: Arc<BTreeMap<String, Zeroizing<Vec<u8>>>>,
     /// The keys that were kept; none stands for all.
@@ -188,6 +190,7 @@ impl SharedSecret {
         Self {
             version: read.version,
             kind: read.kind,
+            is_labelled: read.is_labelled,
             data: Arc::new(data),
             keys,
         }

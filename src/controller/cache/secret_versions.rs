@@ -14,7 +14,14 @@ use crate::{
 /// Namespace and name of a Secret.
 pub(crate) type SecretName = ObjectName;
 
-type Versions = HashMap<String, HashMap<String, Box<str>>>;
+type Versions = HashMap<String, HashMap<String, Seen>>;
+
+/// What the watch has shown of a Secret.
+struct Seen {
+    version: Box<str>,
+    /// Whether its labels say that it may leave the cluster.
+    is_labelled: bool,
+}
 
 /// How a version that a watch shows differs from the known one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,19 +96,35 @@ impl SecretVersions {
 
     /// The version of a Secret; none if it does not exist.
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<String> {
-        Some(self.read().get(namespace)?.get(name)?.to_string())
+        Some(self.read().get(namespace)?.get(name)?.version.to_string())
+    }
+
+    /// Whether the labels of a Secret say that it may leave the cluster.
+    pub(crate) fn is_labelled(&self, namespace: &str, name: &str) -> bool {
+        let versions = self.read();
+        let seen = versions.get(namespace).and_then(|names| names.get(name));
+        seen.is_some_and(|seen| seen.is_labelled)
     }
 
     /// Notes the version of a Secret, and says how it differs from the known one.
-    pub(crate) fn apply(&self, secret: &SecretName, version: &str) -> VersionChange {
+    pub(crate) fn apply(
+        &self,
+        secret: &SecretName,
+        version: &str,
+        is_labelled: bool,
+    ) -> VersionChange {
         let (namespace, name) = secret;
+        let seen = Seen {
+            version: version.into(),
+            is_labelled,
+        };
         let mut versions = self.write();
         let known = versions.get_mut(namespace);
         let change = match known.and_then(|names| names.get_mut(name)) {
-            Some(known) if **known == *version => VersionChange::Same,
+            Some(known) if *known.version == *version => VersionChange::Same,
             Some(known) => {
-                let went_back = is_newer(known, version);
-                *known = version.into();
+                let went_back = is_newer(&known.version, version);
+                *known = seen;
                 if went_back {
                     VersionChange::WentBack
                 } else {
@@ -110,7 +133,7 @@ impl SecretVersions {
             }
             None => {
                 let names = versions.entry(namespace.clone()).or_default();
-                names.insert(name.clone(), version.into());
+                names.insert(name.clone(), seen);
                 VersionChange::Newer
             }
         };
@@ -185,7 +208,7 @@ mod tests {
     fn the_names_of_a_namespace_are_those_that_exist() {
         let secrets = SecretVersions::default();
         for one in ["a", "b", "c"] {
-            assert_eq!(secrets.apply(&name(one), "1"), Newer);
+            assert_eq!(secrets.apply(&name(one), "1", false), Newer);
         }
         secrets.remove(&name("c"));
         let mut names = secrets.names(Some("ml"));
@@ -200,12 +223,26 @@ mod tests {
     #[test]
     fn the_same_version_again_is_no_change() {
         let secrets = SecretVersions::default();
-        let apply = |version: &str| secrets.apply(&name("a"), version);
+        let apply = |version: &str| secrets.apply(&name("a"), version, false);
         assert_eq!(apply("1"), Newer);
         assert_eq!(apply("1"), Same);
         assert_eq!(apply("10"), Newer);
         assert_eq!(apply("9"), WentBack);
         secrets.remove(&name("a"));
         assert_eq!(apply("2"), Newer);
+    }
+
+    #[test]
+    fn a_label_counts_from_the_version_that_shows_it() {
+        let secrets = SecretVersions::default();
+        let is_labelled = || secrets.is_labelled("ml", "a");
+        assert!(!is_labelled());
+        for (version, shown) in [("1", false), ("2", true), ("3", true), ("4", false)] {
+            secrets.apply(&name("a"), version, shown);
+            assert_eq!(is_labelled(), shown, "{version}");
+        }
+        secrets.apply(&name("a"), "5", true);
+        secrets.remove(&name("a"));
+        assert!(!is_labelled());
     }
 }

@@ -135,6 +135,7 @@ impl Reconcile<'_> {
                 let wait = jittered(CROWDED);
                 Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
             }
+            Stop::Unread(wait) => Ok((ReconcileResult::Abandoned, Action::requeue(wait))),
             Stop::Passing => Ok((ReconcileResult::Abandoned, Action::requeue(PASSING))),
             Stop::Kubernetes(error) => Err(error),
         }

@@ -28,7 +28,7 @@ const SECRET: &str = r#"{"apiVersion": "v1", "kind": "Secret", "metadata": {"nam
     "data": {"key": "a2V5", "a": "YQ=="}}"#;
 
 /// A context whose calls, to providers and to the Kubernetes API, are counted. They fail, but for
-/// those that read a Secret. There is one place for calls to providers.
+/// those that read a Secret or a namespace. There is one place for calls to providers.
 fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
     let namespaces: Namespaces = namespaces.parse().unwrap();
     let count = {
@@ -39,8 +39,8 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         let count = count.clone();
         service_fn(move |request: ::http::Request<Body>| {
             count();
-            let is_secret = request.uri().path().contains("/secrets/");
-            std::future::ready(if is_secret {
+            let is_of_core = request.uri().path().starts_with("/api/v1/namespaces/");
+            std::future::ready(if is_of_core {
                 Ok(::http::Response::new(Body::from(
                     SECRET.as_bytes().to_vec(),
                 )))
@@ -78,6 +78,8 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         secrets,
         secret_reads: SecretReads::default(),
         large_values: crate::controller::cache::LargeValues::default(),
+        bounds: crate::controller::cache::NamespaceBounds::default(),
+        opt_in: crate::controller::OptIn::default(),
         namespaces,
         accounts: Accounts::new(http, Endpoints::new([]), limiter),
         credentials: Credentials::default(),
@@ -141,7 +143,7 @@ async fn what_is_not_the_operators_business_costs_no_call(
 fn synced(context: &Context) -> Arc<ProviderSecret> {
     for name in ["key", "source"] {
         let name = ("ml".to_owned(), name.to_owned());
-        context.secrets.apply(&name, "5");
+        context.secrets.apply(&name, "5", false);
     }
     let mut object = ProviderSecret::clone(&object("ml"));
     let status = serde_json::json!({

@@ -153,7 +153,7 @@ impl Reconcile<'_> {
         Err(Stop::Unchanged)
     }
 
-    fn verify_again(&self, wait: Duration) {
+    pub(super) fn verify_again(&self, wait: Duration) {
         self.tracked(|tracked| tracked.verify_at = Some(Instant::now() + wait));
     }
 

@@ -179,6 +179,14 @@ pub(crate) fn no_account(reason: Reason, choice: Choice<'_>) -> Failure {
     Failure::config(reason, message)
 }
 
+/// The operator may not ask what a namespace allows. In doubt nothing leaves the cluster.
+pub(crate) fn unreadable_namespace(namespace: &str) -> Failure {
+    let message = format!(
+        "The operator may not read namespace {namespace}, so it does not know which providers its objects may use. Grant its ServiceAccount the verb get on namespaces."
+    );
+    Failure::transient(Reason::Forbidden, message)
+}
+
 /// The API key opens another account than the one that was written to.
 pub(crate) fn account_changed(choice: Choice<'_>) -> Failure {
     let reference = choice.api_key_secret_ref();

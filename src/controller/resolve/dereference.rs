@@ -3,6 +3,8 @@
 //! A Secret that the metadata watch does not show costs no call. A credential is read once for each
 //! version of its Secret, however many objects name it.
 
+mod failures;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
@@ -14,6 +16,7 @@ use std::{
 use futures::future::join_all;
 use zeroize::Zeroizing;
 
+use self::failures::{credential_failure, not_allowed, too_much, unreadable, vanishing};
 use super::desired::{SecretData, Sources, missing};
 use crate::{
     account::{Credential, ObjectName, Versioned},
@@ -37,6 +40,7 @@ const REFUSED: [&str; 3] = [
 
 /// How many bytes of values an object may name; they are in memory together.
 const MOST_VALUES: usize = 32 * 1024 * 1024;
+
 /// The credential of an object and the version of its Secret; the version also where the key in it
 /// is missing or unusable.
 pub(crate) async fn credential(
@@ -50,6 +54,10 @@ pub(crate) async fn credential(
             None,
         );
     };
+    if !may_leave(context, &reader.0, &reference.name) {
+        let failure = credential_failure(Reason::SourceNotAllowed, reference);
+        return (Err(failure), None);
+    }
     let slot = context.credentials.slot(&reader.0, reference);
     let mut slot = slot.lock().await;
     if slot
@@ -61,6 +69,7 @@ pub(crate) async fn credential(
             Ok(secret) => {
                 let credential = match secret.data.get(&reference.key) {
                     _ if is_power(&secret.kind) => Err(Reason::SourceRefused),
+                    _ if was_closed(context, &secret) => Err(Reason::SourceNotAllowed),
                     Some(bytes) => Credential::new(bytes).map(Arc::new),
                     None => Err(Reason::CredentialKeyMissing),
                 };
@@ -136,11 +145,6 @@ fn size(data: &BTreeMap<String, Zeroizing<Vec<u8>>>) -> usize {
     data.values().map(|value| value.len()).sum()
 }
 
-fn too_much() -> Failure {
-    let message = "The values that this object names have more than 32 MiB together. Split the object into several.";
-    Failure::config(Reason::ValueTooLarge, message)
-}
-
 async fn source(
     context: &Context,
     reader: &ObjectName,
@@ -157,7 +161,11 @@ async fn source(
         );
         return (Err(Failure::config(Reason::SourceRefused, message)), None);
     }
+    if !may_leave(context, &reader.0, name) {
+        return (Err(not_allowed(name)), None);
+    }
     match read(context, reader, name, keys, &seen).await {
+        Ok(secret) if was_closed(context, &secret) => (Err(not_allowed(name)), None),
         Ok(secret) if is_power(&secret.kind) => {
             let message = format!(
                 "Secret {name} has the type {}, and such Secrets are not sent anywhere. Copy what is needed into another Secret.",
@@ -171,14 +179,6 @@ async fn source(
         Ok(secret) => (Ok(Arc::clone(&secret.data)), Some(secret.version.clone())),
         Err(KubernetesError::NotFound) => (Err(vanishing(name)), None),
         Err(error) => (Err(unreadable(name, error)), None),
-    }
-}
-
-/// A Secret that the watch shows and that is gone. It may be back in a moment; else the watch says so.
-fn vanishing(secret: &str) -> Failure {
-    Failure {
-        is_passing: true,
-        ..missing(secret)
     }
 }
 
@@ -196,6 +196,17 @@ async fn read(
     reads
         .read(client, &secret, (reader, keys), seen, readers)
         .await
+}
+
+/// Whether the watch shows that a Secret may leave the cluster. The API key is a value like any other: it is
+/// sent to whom the object names.
+fn may_leave(context: &Context, namespace: &str, name: &str) -> bool {
+    !context.opt_in.sources || context.secrets.is_labelled(namespace, name)
+}
+
+/// Whether a Secret was read that has lost its label since the watch showed it.
+fn was_closed(context: &Context, secret: &SharedSecret) -> bool {
+    context.opt_in.sources && !secret.is_labelled
 }
 
 /// Whether Secrets of a type are powers over this cluster.
@@ -225,53 +236,4 @@ fn named_keys(spec: &ProviderSecretSpec) -> HashMap<&str, NamedKeys> {
         named.insert(&source.secret_ref.name, None);
     }
     named
-}
-
-fn unreadable(secret: &str, error: KubernetesError) -> Failure {
-    if error == KubernetesError::Forbidden {
-        let message = format!(
-            "The operator may not read Secret {secret}. Grant its ServiceAccount the verb get on Secrets in this namespace."
-        );
-        Failure::transient(Reason::Forbidden, message)
-    } else {
-        let message =
-            format!("The Kubernetes API did not give Secret {secret}. It is tried again.");
-        Failure::transient(Reason::SecretUnavailable, message)
-    }
-}
-
-fn credential_failure(reason: Reason, reference: &SecretKeyRef) -> Failure {
-    let SecretKeyRef { name, key } = reference;
-    match reason {
-        Reason::CredentialNotFound => Failure::waiting(
-            reason,
-            format!(
-                "Secret {name} with the API key does not exist. It is used as soon as it does."
-            ),
-        ),
-        Reason::CredentialKeyMissing => Failure::waiting(
-            reason,
-            format!(
-                "Secret {name} has no key {key} with the API key. It is used as soon as it has."
-            ),
-        ),
-        Reason::SourceRefused => Failure::config(
-            reason,
-            format!(
-                "Secret {name} holds a power over this cluster and no API key, so it is sent nowhere. Keep the API key in a Secret of its own."
-            ),
-        ),
-        Reason::EmptyValue => Failure::waiting(
-            reason,
-            format!(
-                "The API key in Secret {name} key {key} is empty. It is used as soon as it is filled."
-            ),
-        ),
-        _ => Failure::config(
-            reason,
-            format!(
-                "The API key in Secret {name} key {key} is too long or holds a character that no header may hold. Store the key alone."
-            ),
-        ),
-    }
 }

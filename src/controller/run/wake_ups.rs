@@ -87,6 +87,7 @@ fn due(store: Store<Stored>, context: Arc<Context>) -> impl Stream<Item = Object
         tokio::time::sleep(jittered(often)).await;
         context.listed().await;
         context.secret_reads.sweep();
+        context.bounds.sweep();
         let (now, clock) = (Instant::now(), crate::clock::now());
         let is_due = |object: &Stored| {
             let uid = object.uid().unwrap_or_default();

@@ -20,6 +20,7 @@ mod lost_events;
 mod missed_events;
 mod noisy_neighbours;
 mod older_statuses;
+mod opt_in;
 mod oracle;
 mod outages;
 mod pace;

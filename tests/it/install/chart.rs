@@ -129,12 +129,12 @@ async fn install(release: &str, arguments: &[&str]) -> Vec<Value> {
 }
 
 /// The objects as one that kubectl takes.
-fn list(objects: &[Value]) -> String {
+pub(super) fn list(objects: &[Value]) -> String {
     json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
 }
 
 /// What the chart renders with these arguments.
-async fn render(arguments: &[&str]) -> Vec<Value> {
+pub(super) async fn render(arguments: &[&str]) -> Vec<Value> {
     documents(&succeeded(template(arguments).await))
 }
 

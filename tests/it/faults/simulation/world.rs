@@ -15,7 +15,7 @@ use std::{
 use kube::Client;
 use provider_secrets::{
     account::Endpoints,
-    controller::{self, Namespaces, Settings},
+    controller::{self, Namespaces, OptIn, Settings},
     http::{Http, Transport},
     leadership::Leadership,
     telemetry::{Health, Metrics},
@@ -57,6 +57,8 @@ pub(super) struct World {
     /// How often the operator compares its watches with their collections: seldom, because each run
     /// would pay for it.
     pub(super) watch_check: Duration,
+    /// What must opt in before it leaves the cluster.
+    pub(super) opt_in: OptIn,
     processes: Vec<JoinHandle<()>>,
     /// Whether there are two processes, of which one leads by the lease.
     pub(super) has_standby: bool,
@@ -88,7 +90,8 @@ pub(super) fn operate(
     watch_check: Duration,
     leadership: Leadership,
 ) -> JoinHandle<()> {
-    tokio::spawn(operator(client, transport, watch_check, leadership))
+    let opt_in = OptIn::default();
+    tokio::spawn(operator(client, transport, watch_check, opt_in, leadership))
 }
 
 /// What an operator does until it is dropped.
@@ -96,6 +99,7 @@ fn operator(
     client: Client,
     transport: Transport,
     watch_check: Duration,
+    opt_in: OptIn,
     leadership: Leadership,
 ) -> impl Future<Output = ()> {
     let metrics = Metrics::default();
@@ -108,6 +112,7 @@ fn operator(
         verify_interval: Duration::from_mins(10),
         deletion_timeout: Duration::from_mins(15),
         removal_grace: Duration::from_mins(1),
+        opt_in,
         watch_check,
         metrics_per_resource: false,
         reporter: "simulation".to_owned(),
@@ -143,6 +148,7 @@ impl World {
             account,
             foreign: RefCell::default(),
             watch_check: NEVER,
+            opt_in: OptIn::default(),
             processes: Vec::new(),
             has_standby: false,
             has_run: false,
@@ -171,8 +177,9 @@ impl World {
         } else {
             Leadership::unopposed()
         };
-        let process = operate(client, transport, self.watch_check, leadership);
-        self.processes.push(process);
+        let (check, opt_in) = (self.watch_check, self.opt_in);
+        let process = operator(client, transport, check, opt_in, leadership);
+        self.processes.push(tokio::spawn(process));
     }
 
     /// A client in place of the operator.

@@ -173,6 +173,8 @@ async fn values_become_flags() {
             "--verify-interval=10m",
             "--deletion-timeout=15m",
             "--removal-grace=1m",
+            "--require-source-opt-in=false",
+            "--require-namespace-opt-in=false",
             "--baseten-authorization=api-key",
             "--leader-elect=true",
             "--leader-election-id=provider-secrets",
@@ -192,6 +194,7 @@ async fn values_become_flags() {
         "--set=probes.port=9081,log.format=text,basetenAuthorization=bearer",
         "--set=concurrency.maxConcurrentReconciles=1000",
         "--set=verifyInterval=1h,deletionTimeout=5m,removalGrace=1h30m",
+        "--set=requireSourceOptIn=true,requireNamespaceOptIn=true",
     ])
     .await;
     assert_eq!(
@@ -206,6 +209,8 @@ async fn values_become_flags() {
             "--verify-interval=1h",
             "--deletion-timeout=5m",
             "--removal-grace=1h30m",
+            "--require-source-opt-in=true",
+            "--require-namespace-opt-in=true",
             "--baseten-authorization=bearer",
             "--leader-elect=true",
             "--leader-election-id=provider-secrets",

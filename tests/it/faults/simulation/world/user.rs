@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use provider_secrets::api::{DELETION_OVERRIDE, SYNC_REQUESTED_AT};
+use provider_secrets::api::{ALLOW, ALLOWED_PROVIDERS, DELETION_OVERRIDE, SYNC_REQUESTED_AT};
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, NAMESPACE, World};
@@ -118,6 +118,30 @@ impl World {
         self.change(Resource::Secrets, name, Part::Main, |secret| {
             secret["metadata"]["labels"]["team"] = "a".into();
         });
+    }
+
+    /// Says that a Secret may leave the cluster, or says so no more.
+    pub(in crate::faults::simulation) fn allow(&self, secret: &str, is_allowed: bool) {
+        self.change(Resource::Secrets, secret, Part::Main, |secret| {
+            secret["metadata"]["labels"] = if is_allowed {
+                json!({ALLOW: "true"})
+            } else {
+                Value::Null
+            };
+        });
+    }
+
+    /// Says which providers the namespace may use; none says nothing.
+    pub(in crate::faults::simulation) fn allow_providers(&self, annotation: Option<&str>) {
+        let id = (Resource::Namespaces, String::new(), NAMESPACE.to_owned());
+        let changed = self.store.update(&id, Part::Main, |namespace| {
+            namespace["metadata"]["annotations"] = match annotation {
+                Some(annotation) => json!({ALLOWED_PROVIDERS: annotation}),
+                None => Value::Null,
+            };
+            Ok(())
+        });
+        changed.expect("the namespace is there");
     }
 
     /// Replaces the object's finalizers.

@@ -1,0 +1,148 @@
+//! Only a user who may get the Secrets that a ProviderSecret names may write it.
+
+use serde_json::{Value, json};
+
+use super::{Guarded, assert_refused, fields, spec};
+
+const POLICY: &str = "sourceAccess";
+
+/// A namespace with the policy, and users who may get the Secret `open`, that one and `closed`, and all Secrets.
+async fn guarded(namespace: &str) -> Guarded {
+    let guarded = Guarded::new(namespace, POLICY, &spec("open", "closed")).await;
+    guarded.user("one", &["open"]).await;
+    guarded.user("both", &["open", "closed"]).await;
+    guarded.user("all", &["*"]).await;
+    guarded
+}
+
+#[tokio::test]
+async fn a_user_names_only_secrets_that_the_user_may_get() {
+    let guarded = guarded("access-fields").await;
+    let words = "you may not get Secret closed";
+    for (field, spec) in fields() {
+        assert_refused(guarded.create("one", &spec).await, words);
+        assert_refused(
+            guarded.create("nobody", &spec).await,
+            "you may not get Secret",
+        );
+        for user in ["both", "all"] {
+            assert_eq!(guarded.create(user, &spec).await, Ok(()), "{field} {user}");
+        }
+    }
+    assert_eq!(guarded.create("one", &spec("open", "open")).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_leaves_the_spec_as_it_is_passes_and_so_does_deletion() {
+    let guarded = guarded("access-updates").await;
+    let object = guarded.made("object", &spec("open", "closed")).await;
+    let merge = |patch: Value| {
+        ["patch", "psec", "object", "--type=merge", "--patch"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([patch.to_string()])
+            .collect::<Vec<String>>()
+    };
+    let patch = async |patch: Value| {
+        let patch = merge(patch);
+        let patch: Vec<&str> = patch.iter().map(String::as_str).collect();
+        guarded.kubectl("nobody", &patch, None).await
+    };
+    // Metadata, as a user, a tool or the operator writes it.
+    for metadata in [
+        json!({"annotations": {"note": "changed"}, "labels": {"team": "a"}}),
+        json!({"finalizers": ["example.com/hold"]}),
+        json!({"finalizers": null}),
+    ] {
+        assert_eq!(
+            patch(json!({"metadata": metadata})).await,
+            Ok(()),
+            "{metadata}"
+        );
+    }
+    let status = [
+        "patch",
+        "psec",
+        "object",
+        "--subresource=status",
+        "--type=merge",
+    ];
+    let status = [
+        &status[..],
+        &["--patch={\"status\": {\"summary\": \"0/1\"}}"],
+    ]
+    .concat();
+    assert_eq!(guarded.kubectl("nobody", &status, None).await, Ok(()));
+    // The manifest again, in the ways of kubectl.
+    for command in [
+        &["replace", "--filename=-"][..],
+        &["apply", "--filename=-"],
+        &[
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--filename=-",
+        ],
+    ] {
+        assert_eq!(
+            guarded.write("nobody", command, &object).await,
+            Ok(()),
+            "{command:?}"
+        );
+    }
+    // Any change of the spec has every Secret checked, also those that stay.
+    for change in [
+        json!({"spec": {"suspend": true}}),
+        json!({"spec": {"data": [{"name": "B", "secretKeyRef": {"name": "closed", "key": "b"}}]}}),
+    ] {
+        assert_refused(patch(change.clone()).await, "you may not get Secret");
+        let change = merge(change);
+        let change: Vec<&str> = change.iter().map(String::as_str).collect();
+        assert_refused(guarded.kubectl("one", &change, None).await, "Secret closed");
+        assert_eq!(guarded.kubectl("both", &change, None).await, Ok(()));
+    }
+    let delete = ["delete", "psec", "object"];
+    assert_eq!(guarded.kubectl("nobody", &delete, None).await, Ok(()));
+}
+
+/// A spec with the API key in `credential` and an entry for each of these Secrets.
+fn naming(secrets: impl Iterator<Item = String>) -> Value {
+    let mut spec = spec("credential", "credential");
+    let entry = |(number, secret): (usize, String)| json!({"name": format!("KEY_{number}"), "secretKeyRef": {"name": secret, "key": "a"}});
+    spec["data"] = secrets.enumerate().map(entry).collect();
+    spec
+}
+
+/// The API server bounds what a policy may cost, and a check of rights is most of that.
+#[tokio::test]
+async fn five_hundred_entries_and_twenty_named_secrets_can_be_checked() {
+    let guarded = guarded("access-limits").await;
+    let names: Vec<String> = (0..500)
+        .map(|number| format!("secret-{number:03}"))
+        .collect();
+    let some = |count: usize| {
+        [
+            &["credential"],
+            &names.iter().map(String::as_str).collect::<Vec<_>>()[..count],
+        ]
+        .concat()
+    };
+    guarded.user("named", &some(500)).await;
+    // 500 Secrets, of which the user may get each because all may be got.
+    let many = naming(names.iter().cloned());
+    assert_eq!(guarded.create("all", &many).await, Ok(()));
+    // 500 entries from 20 Secrets, with the one of the API key.
+    let few = |of: usize| naming((0..500).map(|number| names[number % of].clone()));
+    assert_eq!(guarded.create("named", &few(19)).await, Ok(()));
+    assert_refused(
+        guarded.create("named", &few(20)).await,
+        "more than 20 Secrets",
+    );
+    assert_refused(guarded.create("named", &many).await, "more than 20 Secrets");
+    // One among many that the user may not get.
+    guarded.user("lacking", &some(18)).await;
+    assert_refused(
+        guarded.create("lacking", &few(19)).await,
+        "you may not get Secret secret-018",
+    );
+}
