@@ -4,4 +4,5 @@ mod alerts; // the alerts, by promtool
 pub(crate) mod chart; // the chart, with Helm and the API server
 mod cli; // the command line: exit codes, one line for what is wrong
 mod packaging; // versions, manifests, lint rules
+pub(crate) mod plugin; // the plugin of kubectl
 mod rbac; // the rights that the chart grants
