@@ -1,12 +1,39 @@
 //! The command line. Parse, validate into richer types, run.
+//!
+//! One program: the operator (`run`), and by the name `kubectl-provider_secrets` the plugin of kubectl. A command of the
+//! plugin is a file: it reads through [`read`], and what it shows is made by pure functions.
 
+mod answer;
 mod cluster;
+mod completion;
+mod definition;
+mod doctor;
 mod egress;
 mod election;
+mod explain;
+mod flags;
+mod installation;
+mod inventory;
+mod invocation;
 mod opt_in;
+mod origin;
+mod output;
+mod placement;
+mod read;
+mod reasons;
+mod release;
+mod report;
+mod request;
+mod rights;
+mod rotated;
 mod run;
 mod schemes;
+mod status;
 mod traces;
+mod version;
+mod view;
+mod whereabouts;
+mod why;
 
 use std::{io::Write, process::ExitCode};
 
@@ -18,6 +45,11 @@ use clap::{
 
 use url::Url;
 
+use self::{
+    answer::{Answer, Answered, Refusal},
+    invocation::Invocation,
+    request::Verb,
+};
 use crate::api;
 
 /// Wrong usage or configuration: before anything was done.
@@ -41,14 +73,50 @@ struct Arguments {
 enum Command {
     /// Run the operator, with the cluster of the kubeconfig or the one it runs in.
     Run(Box<run::Flags>),
+    /// Show how objects stand: all in a table, or one in full.
+    Status(Box<status::Flags>),
+    /// Say in three sentences why an object is not Ready, and which command is next.
+    Why(Box<why::Flags>),
+    /// Say whether everything that a Secret feeds is acknowledged in the version that it has now.
+    Rotated(Box<rotated::Flags>),
+    /// Show which accounts hold what of a Secret, or which Secret a name at a provider comes from.
+    Where(Box<whereabouts::Flags>),
+    /// Show all accounts with their names and owners.
+    Inventory(Box<inventory::Flags>),
+    /// Check the operator and what it stands on; for a cross the exit code is 1.
+    Doctor(Box<doctor::Flags>),
+    /// Have objects looked at and tried now.
+    Sync(Box<request::Flags>),
+    /// Have nothing written for objects, whatever changes.
+    Suspend(Box<request::Flags>),
+    /// Let suspended objects go on.
+    Resume(Box<request::Flags>),
+    /// Let a deleted object go although what it wrote is still at the provider.
+    Release(Box<release::Flags>),
+    /// Print a support bundle: objects, events, versions, logs and metrics, without values.
+    Report(report::Flags),
+    /// Explain a reason or an alert, without a cluster.
+    Explain(explain::Flags),
     /// Print the CustomResourceDefinition as YAML.
     Crds,
+    /// Print the versions of this program and of the operator.
+    Version(version::Flags),
+    /// Print the completion script of a shell.
+    Completion(completion::Flags),
 }
 
-/// Runs the command line of this process and gives its exit code: 0 done, 1 failed, 2 wrong usage
-/// or configuration.
+/// Runs the command line of this process and gives its exit code: 0 done, 1 failed or not as it should be, 2 wrong
+/// usage or configuration, 124 not in time.
 pub fn main() -> ExitCode {
-    let matches = without_empty_variables(Arguments::command()).try_get_matches();
+    let mut words = std::env::args_os();
+    let invocation = Invocation::of(words.next().as_deref());
+    if invocation == Invocation::Completion {
+        let words: Vec<String> = words
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        return print(&completion::candidates(&command(invocation), &words));
+    }
+    let matches = without_empty_variables(command(invocation)).try_get_matches();
     let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error)
@@ -63,10 +131,49 @@ pub fn main() -> ExitCode {
     };
     match arguments.command {
         Command::Run(flags) => run::run(*flags),
-        Command::Crds => match serde_saphyr::to_string(&api::definition()) {
-            Ok(text) => print(&text),
-            Err(_) => fail("the definition cannot be written as YAML"),
-        },
+        Command::Status(flags) => status::run(&flags),
+        Command::Why(flags) => why::run(&flags),
+        Command::Rotated(flags) => rotated::run(&flags),
+        Command::Where(flags) => whereabouts::run(&flags),
+        Command::Inventory(flags) => inventory::run(&flags),
+        Command::Doctor(flags) => doctor::run(&flags),
+        Command::Sync(flags) => request::run(&flags, Verb::Sync),
+        Command::Suspend(flags) => request::run(&flags, Verb::Suspend),
+        Command::Resume(flags) => request::run(&flags, Verb::Resume),
+        Command::Release(flags) => release::run(&flags),
+        Command::Report(flags) => report::run(&flags),
+        Command::Explain(flags) => finish(explain::run(&flags)),
+        Command::Crds => finish(output::yaml(&api::definition()).map(Answer::done)),
+        Command::Version(flags) => version::run(&flags),
+        Command::Completion(flags) => finish(Ok(completion::run(
+            &flags,
+            &mut command(Invocation::Program),
+        ))),
+    }
+}
+
+/// The command line as it is under this name. The plugin does not show what is not for users.
+fn command(invocation: Invocation) -> clap::Command {
+    let command = Arguments::command();
+    match invocation {
+        Invocation::Program => command,
+        Invocation::Plugin | Invocation::Completion => command
+            .bin_name(invocation.name())
+            .mut_subcommand("run", |run| run.hide(true)),
+    }
+}
+
+/// Prints what a command came to.
+fn finish(answered: Answered) -> ExitCode {
+    match answered {
+        Ok(Answer { text, code }) => {
+            print(&text);
+            ExitCode::from(code)
+        }
+        Err(Refusal { text, code }) => {
+            say(&text);
+            ExitCode::from(code)
+        }
     }
 }
 
@@ -138,24 +245,4 @@ fn fail(text: &str) -> ExitCode {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn a_wrong_flag_is_one_line() {
-        for wrong in [
-            &["x", "run", "--nonsense"][..],
-            &["x"],
-            &["x", "run", "--endpoint", "a"],
-        ] {
-            let error = Arguments::try_parse_from(wrong).unwrap_err();
-            let line = one_line(&error);
-            assert!(!line.contains('\n') && line.len() > 20, "{line}");
-        }
-    }
-}
+mod tests;

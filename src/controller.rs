@@ -28,4 +28,6 @@ mod watch;
 
 pub use context::{OptIn, Settings};
 pub use namespaces::Namespaces;
+pub(crate) use object::Guarded;
+pub(crate) use resolve::desired::{KeyFilter, bulk_name, may_give};
 pub use run::{Error, Stopped, run};

@@ -72,6 +72,11 @@ impl<'a> Template<'a> {
         let used = check::check(source)?;
         Ok(Self { source, used })
     }
+
+    /// The keys that it names.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.used.keys.iter().map(String::as_str)
+    }
 }
 
 /// Renders the templates of one object, which share a budget.

@@ -59,6 +59,16 @@ impl Endpoints {
         chosen.map_or_else(|| provider::rules(kind).scheme, |(_, scheme)| *scheme)
     }
 
+    /// Provider, name and URL of every endpoint, in the order of providers and names.
+    pub fn all(&self) -> Vec<(ProviderKind, &str, &Url)> {
+        let all = self.urls.iter();
+        let mut all: Vec<_> = all
+            .map(|((kind, name), url)| (*kind, &**name, url))
+            .collect();
+        all.sort_by_key(|(kind, name, _)| (*kind, *name));
+        all
+    }
+
     /// The URL of an endpoint, without the path of the provider's API.
     pub fn get(&self, kind: ProviderKind, name: &str) -> Option<&Url> {
         self.urls.get(&(kind, name.to_owned()))

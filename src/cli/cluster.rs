@@ -4,7 +4,7 @@
 //! a proxy on the way to the API server would see its answers, or break them off. A proxy is used if
 //! the cluster of the kubeconfig names one (`proxy-url`), as in kubectl.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use base64::Engine as _;
 use http::{HeaderValue, Uri};
@@ -32,14 +32,49 @@ const SILENCE: Duration = Duration::from_secs(295);
 /// made to it.
 const NO_PROXY: &str = "http://none.invalid";
 
-/// The client of the API server, or why there is none.
-pub(super) async fn client() -> Result<Client, String> {
-    let (config, proxy) = match Kubeconfig::read() {
-        Ok(kubeconfig) => of_kubeconfig(kubeconfig).await,
-        Err(_) => None,
+/// Which kubeconfig is used, where the usual one is not meant.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Named<'a> {
+    /// The file.
+    pub(super) file: Option<&'a Path>,
+    /// The context.
+    pub(super) context: Option<&'a str>,
+}
+
+impl Named<'_> {
+    /// The kubeconfig, with the context that is meant as its current one.
+    fn read(self) -> Option<Kubeconfig> {
+        let read = match self.file {
+            Some(file) => Kubeconfig::read_from(file),
+            None => Kubeconfig::read(),
+        };
+        let mut kubeconfig = read.ok()?;
+        if let Some(context) = self.context {
+            kubeconfig.current_context = Some(context.to_owned());
+        }
+        Some(kubeconfig)
     }
-    .or_else(in_cluster)
-    .ok_or("there is neither a usable kubeconfig nor a ServiceAccount")?;
+
+    /// Why there is no client.
+    fn missing(self) -> String {
+        match (self.file, self.context) {
+            (None, None) => "there is neither a usable kubeconfig nor a ServiceAccount".to_owned(),
+            (_, Some(context)) => format!("the kubeconfig has no usable context {context}"),
+            (Some(file), None) => format!("{} is not a usable kubeconfig", file.display()),
+        }
+    }
+}
+
+/// The client of the API server, or why there is none. The ServiceAccount of the pod is used where no
+/// kubeconfig and no context is named.
+pub(super) async fn client(named: Named<'_>) -> Result<Client, String> {
+    let found = match named.read() {
+        Some(kubeconfig) => of_kubeconfig(kubeconfig).await,
+        None => None,
+    };
+    let is_named = named.file.is_some() || named.context.is_some();
+    let found = found.or_else(|| if is_named { None } else { in_cluster() });
+    let (config, proxy) = found.ok_or_else(|| named.missing())?;
     let config = bounded(config);
     let unusable = "the kubeconfig or its certificates cannot be used";
     let Some(proxy) = proxy else {

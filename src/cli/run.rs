@@ -206,7 +206,7 @@ pub(super) fn run(flags: Flags) -> ExitCode {
 }
 
 async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
-    let client = match cluster::client().await {
+    let client = match cluster::client(cluster::Named::default()).await {
         Ok(client) => client,
         Err(what) => return refuse(&format!("no cluster: {what}")),
     };

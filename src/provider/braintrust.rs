@@ -37,6 +37,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         Reason::Rejected,
         "Check orgName, the name and the options of the entry.",
     )],
+    after_rotation: None,
     managed: &[
         ManagedOption {
             name: "type",

@@ -32,6 +32,9 @@ pub struct Descriptor {
     /// What a user can do about a failure, where more can be said than for every provider: one or
     /// two sentences for each reason.
     pub advice: &'static [(Reason, &'static str)],
+    /// What has to happen at the provider before every consumer has a value that was rotated: a sentence; none where a
+    /// change takes effect by itself, as far as the vendor's documents say.
+    pub after_rotation: Option<&'static str>,
     /// The options of an entry that the operator manages at this provider.
     pub managed: &'static [ManagedOption],
     /// The account in `spec.provider`, if the spec names one at this provider.

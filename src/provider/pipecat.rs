@@ -51,6 +51,10 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
             "It does not change an image pull secret that exists: set replaceImagePullSecret to Recreate, or use another setName.",
         ),
     ],
+    // docs/vendors.md#pc-3
+    after_rotation: Some(
+        "an agent at Pipecat Cloud takes a new value with its next forced deployment.",
+    ),
     managed: &[ManagedOption {
         name: "host",
         value: |options| options.host.clone().map(Value::from),

@@ -36,6 +36,7 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
         Reason::TargetNotFound,
         "Check that teamId is right and that the key belongs to that team.",
     )],
+    after_rotation: None,
     managed: &[
         ManagedOption {
             name: "description",

@@ -245,7 +245,10 @@ fn no_file_but_those_of_a_provider_knows_it_by_name() {
         is_own || shared.iter().any(|shared| path == Path::new(shared))
     };
     let is_tests = |path: &Path| {
-        path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs")
+        let is_of_tests = |part: std::path::Component<'_>| {
+            part.as_os_str() == "tests" || part.as_os_str() == "snapshots"
+        };
+        path.components().any(is_of_tests) || path.ends_with("tests.rs")
     };
     let mut found = Vec::new();
     for path in files("src") {

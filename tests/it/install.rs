@@ -6,4 +6,5 @@ pub(crate) mod chart; // the chart, with Helm and the API server
 mod cli; // the command line: exit codes, one line for what is wrong
 mod kustomize; // the base and its components, by kustomize
 mod packaging; // versions, manifests, lint rules
+pub(crate) mod plugin; // the plugin of kubectl
 mod rbac; // the rights that the chart grants

@@ -12,9 +12,9 @@ use std::{
 
 use zeroize::Zeroizing;
 
+pub(crate) use self::keys::{KeyFilter, bulk_name, may_give};
 use self::{
     image_pull::image_pull,
-    keys::{KeyFilter, bulk_name, may_give},
     value::{Bytes, value_of, wire_value},
 };
 use crate::{

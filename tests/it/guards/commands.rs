@@ -11,7 +11,7 @@ use std::{
 use cluster::Cluster;
 use simulator::{Provider, Simulator, baseten, braintrust, pipecat, prime_intellect};
 
-use crate::harness::{TestEnv, root, run};
+use crate::harness::{TestEnv, operator, root, run};
 
 /// The documents with command blocks. The test of each is below.
 const PAGES: [&str; 4] = [
@@ -72,7 +72,12 @@ impl<'a> Person<'a> {
         }
         let kubectl = cluster.tools().kubectl().await.expect("kubectl");
         let helm = cluster.tools().helm().await.expect("helm");
-        for (name, program) in [("kubectl", &kubectl), ("helm", &helm)] {
+        let plugin = operator::binary().to_owned();
+        for (name, program) in [
+            ("kubectl", &kubectl),
+            ("helm", &helm),
+            ("kubectl-provider_secrets", &plugin),
+        ] {
             symlink(program, tools.join(name)).expect("a link");
         }
         Self { cluster, clone }
@@ -185,7 +190,7 @@ fn every_command_block_of_the_readme_works() {
             }
         }
         assert_eq!(played["Install"], 3);
-        assert_eq!(played["60 seconds with each provider"], 5);
+        assert_eq!(played["60 seconds with each provider"], 6);
         assert_eq!(held(env.simulator())["OPENAI_API_KEY"], "sk-another-one");
     });
 }

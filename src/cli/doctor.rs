@@ -1,0 +1,207 @@
+//! `doctor`: whether the operator and what it stands on are well. A tick, a cross or an exclamation mark a line.
+
+mod checks;
+mod endpoints;
+mod objects;
+
+use std::{fmt::Write as _, process::ExitCode};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use self::{
+    checks::{Check, Mark, checks},
+    objects::Health,
+};
+use super::{
+    answer::{Answer, Answered},
+    definition::DefinitionFact,
+    flags::{ClusterFlags, OutputFlags, Scope},
+    installation::{Installation, LeaseFact},
+    output::{Paint, Tone, structured},
+    read::{Known, Reader, bounded, known, on_cluster},
+    rights::{Right, Subject},
+};
+use crate::{account::EndpointFlag, controller::Namespaces};
+
+/// The flags of `doctor`.
+#[derive(Args, Debug)]
+pub(super) struct Flags {
+    #[command(flatten)]
+    cluster: ClusterFlags,
+
+    #[command(flatten)]
+    output: OutputFlags,
+
+    /// Whether the rights are looked for in these namespaces, for the ServiceAccount of this pod; all where none is named
+    #[arg(
+        long,
+        value_name = "NAMESPACE[,NAMESPACE]",
+        env = "PROVIDER_SECRETS_WATCH_NAMESPACES"
+    )]
+    watch_namespaces: Vec<Namespaces>,
+
+    /// Whether the endpoints of the providers are reached from here, and their certificates trusted
+    #[arg(long)]
+    endpoints: bool,
+
+    /// Base URL of an endpoint, as for `run`
+    #[arg(
+        long = "endpoint",
+        value_name = "PROVIDER[/NAME]=URL",
+        env = "PROVIDER_SECRETS_ENDPOINT",
+        value_delimiter = ','
+    )]
+    endpoint: Vec<EndpointFlag>,
+
+    #[command(flatten)]
+    egress: super::egress::EgressFlags,
+}
+
+/// What is known of the cluster.
+struct Facts {
+    now: Timestamp,
+    /// The version of the API server.
+    version: Known<String>,
+    definition: Known<DefinitionFact>,
+    installations: Known<Vec<Installation>>,
+    /// The Leases of each operator, by its place.
+    leases: Vec<(String, Known<Vec<LeaseFact>>)>,
+    /// The rights that are lacking, by whose they are.
+    lacking: Vec<(String, Known<Vec<Right>>)>,
+    objects: Known<Vec<Health>>,
+    /// What each endpoint answered.
+    endpoints: Vec<(String, Result<(), String>)>,
+}
+
+pub(super) fn run(flags: &Flags) -> ExitCode {
+    on_cluster(&flags.cluster, async |reader| {
+        let facts = facts(&reader, flags).await?;
+        shown(&checks(&facts), &flags.output)
+    })
+}
+
+async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, super::answer::Refusal> {
+    let version = bounded("get the version", None, reader.client.apiserver_version()).await;
+    let installations = reader.installations().await;
+    let (mut leases, mut lacking) = (Vec::new(), Vec::new());
+    for operator in installations.read().into_iter().flatten() {
+        if operator.lease.is_some() {
+            let found = reader.leases(operator.lease.as_ref()).await;
+            leases.push((operator.place(), found));
+        }
+        let (of, account) = (&operator.namespace, &operator.service_account);
+        let subject = Subject::ServiceAccount(of, account);
+        let whose = format!("ServiceAccount {of}/{account}");
+        lacking.extend(rights(reader, subject, &whose, &operator.watched).await);
+    }
+    // In the operator's own pod nothing else may be read than what the operator needs.
+    if lacking.is_empty() {
+        let watched = flags
+            .watch_namespaces
+            .iter()
+            .cloned()
+            .collect::<Namespaces>();
+        let watched: Vec<String> = watched.names().map(str::to_owned).collect();
+        lacking.extend(rights(reader, Subject::Myself, "this user", &watched).await);
+    }
+    let everywhere = Scope {
+        all_namespaces: true,
+        selector: None,
+    };
+    let now = Timestamp::now();
+    let mut objects = known(
+        reader
+            .each(&everywhere, |object| Health::of(&object, now))
+            .await,
+    );
+    if matches!(objects, Known::Unread(_)) {
+        objects = known(
+            reader
+                .each(&Scope::default(), |object| Health::of(&object, now))
+                .await,
+        );
+    }
+    let endpoints = if flags.endpoints {
+        endpoints::reached(&flags.endpoint, flags.egress.egress()).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Facts {
+        now,
+        version: known(version).map(|version| version.git_version),
+        definition: reader.definition().await,
+        installations,
+        leases,
+        lacking,
+        objects,
+        endpoints,
+    })
+}
+
+async fn rights(
+    reader: &Reader,
+    subject: Subject<'_>,
+    whose: &str,
+    watched: &[String],
+) -> Vec<(String, Known<Vec<Right>>)> {
+    let mut all = Vec::new();
+    if watched.is_empty() {
+        let lacking = reader.lacking(subject, None).await;
+        all.push((format!("{whose} in all namespaces"), lacking));
+    }
+    for namespace in watched {
+        let lacking = reader.lacking(subject, Some(namespace)).await;
+        all.push((format!("{whose} in namespace {namespace}"), lacking));
+    }
+    all
+}
+
+/// What is shown as JSON and YAML.
+#[derive(Serialize)]
+struct Examination<'a> {
+    healthy: bool,
+    checks: &'a [Check],
+}
+
+fn shown(checks: &[Check], output: &OutputFlags) -> Answered {
+    let healthy = checks.iter().all(|check| check.mark != Mark::Cross);
+    let examination = Examination { healthy, checks };
+    let text = match structured(&examination, output.output)? {
+        Some(text) => text,
+        None => lines(checks, output.colour.paint()),
+    };
+    Ok(Answer::new(text, healthy))
+}
+
+fn lines(checks: &[Check], paint: Paint) -> String {
+    let mut text = String::new();
+    for check in checks {
+        let (mark, tone) = match check.mark {
+            Mark::Tick => ("✔", Tone::Good),
+            Mark::Exclamation => ("!", Tone::Doubtful),
+            Mark::Cross => ("✗", Tone::Bad),
+        };
+        let mark = paint.tone(mark, tone);
+        let more = check
+            .command
+            .iter()
+            .map(|command| format!("   ({command})"));
+        let more: String = more.collect();
+        let _ = writeln!(text, "{mark} {}{more}", check.text);
+    }
+    let open = checks
+        .iter()
+        .filter(|check| check.mark != Mark::Tick)
+        .count();
+    let _ = match open {
+        0 => writeln!(text, "Everything is well."),
+        1 => writeln!(text, "1 check needs attention."),
+        open => writeln!(text, "{open} checks need attention."),
+    };
+    text
+}
+
+#[cfg(test)]
+mod tests;

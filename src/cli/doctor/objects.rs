@@ -1,0 +1,78 @@
+//! What an object tells of the operator, the account and itself.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use crate::{
+    api::{ProviderSecret, Reason},
+    cli::{
+        reasons,
+        view::{Standing, is_observed, place},
+    },
+};
+
+/// What an object tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Health {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) provider: &'static str,
+    pub(super) credential: String,
+    pub(super) is_ready: bool,
+    pub(super) is_stalled: bool,
+    pub(super) reason: Option<Reason>,
+    /// For how many seconds it has been so.
+    pub(super) for_seconds: i64,
+    /// For how many seconds it has been deleted, if it is.
+    pub(super) deleted_for: Option<i64>,
+    /// For how many seconds the operator has not acted on the newest spec, if it has not.
+    pub(super) unobserved_for: Option<i64>,
+}
+
+impl Health {
+    pub(super) fn of(object: &ProviderSecret, now: Timestamp) -> Self {
+        let (namespace, name) = place(object);
+        let standing = Standing::of(object);
+        let since = |time: Timestamp| now.duration_since(time).as_secs().max(0);
+        let deleted = object.metadata.deletion_timestamp.as_ref();
+        let choice = object.spec.provider.choice();
+        // Status has writers of its own.
+        let edits = object
+            .managed_fields()
+            .iter()
+            .filter(|of| of.subresource.is_none());
+        let edited = edits
+            .filter_map(|of| of.time.as_ref())
+            .map(|time| time.0)
+            .max();
+        let edited = edited.or_else(|| object.creation_timestamp().map(|time| time.0));
+        let is_unobserved = !is_observed(object) && deleted.is_none();
+        Self {
+            provider: choice.map_or("", |choice| choice.kind().as_str()),
+            credential: choice
+                .map_or("", |choice| &choice.api_key_secret_ref().name)
+                .to_owned(),
+            is_ready: standing.is_ready(),
+            is_stalled: standing.is_stalled,
+            reason: reasons::reason(&standing.reason),
+            for_seconds: standing.since.map_or(0, since),
+            deleted_for: deleted.map(|time| since(time.0)),
+            unobserved_for: edited.filter(|_| is_unobserved).map(since),
+            namespace,
+            name,
+        }
+    }
+
+    /// `namespace/name`.
+    pub(super) fn place(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// A command about it.
+    pub(super) fn command(&self, command: &str) -> String {
+        format!(
+            "kubectl provider-secrets {command} {} -n {}",
+            self.name, self.namespace
+        )
+    }
+}

@@ -1,0 +1,151 @@
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use rstest::rstest;
+
+use super::*;
+use crate::cli::tests::samples::{agent_keys, ago, documented, fleet, now};
+
+fn operator() -> Installation {
+    Installation {
+        namespace: "provider-secrets-system".into(),
+        name: "provider-secrets".into(),
+        version: Some(crate::cli::version::CLIENT.into()),
+        image: None,
+        service_account: "provider-secrets".into(),
+        replicas: 2,
+        available: 2,
+        watched: Vec::new(),
+        lease: Some(("provider-secrets-system".into(), "provider-secrets".into())),
+    }
+}
+
+fn lease(holder: Option<&str>, seconds: i64) -> LeaseFact {
+    LeaseFact {
+        namespace: "provider-secrets-system".into(),
+        name: "provider-secrets".into(),
+        holder: holder.map(str::to_owned),
+        renewed: Some(now() - SignedDuration::from_secs(seconds)),
+        lasts: Duration::from_secs(15),
+    }
+}
+
+/// A cluster in which all is well.
+fn well() -> Facts {
+    let ready = fleet().remove(1);
+    Facts {
+        now: now(),
+        version: Known::Read("v1.36.3".into()),
+        definition: Known::Read(DefinitionFact {
+            is_there: true,
+            is_established: true,
+            ..DefinitionFact::default()
+        }),
+        installations: Known::Read(vec![operator()]),
+        leases: vec![(
+            operator().place(),
+            Known::Read(vec![lease(Some("provider-secrets-7d9f-abc_1f"), 2)]),
+        )],
+        lacking: vec![(
+            "ServiceAccount provider-secrets-system/provider-secrets in all namespaces".into(),
+            Known::Read(Vec::new()),
+        )],
+        objects: Known::Read(vec![Health::of(&ready, now())]),
+        endpoints: vec![("baseten/default (api.baseten.co)".into(), Ok(()))],
+    }
+}
+
+fn worst(facts: &Facts) -> Mark {
+    let marks = checks(facts).into_iter().map(|check| check.mark);
+    let weight = |mark: &Mark| match mark {
+        Mark::Tick => 0,
+        Mark::Exclamation => 1,
+        Mark::Cross => 2,
+    };
+    marks.max_by_key(weight).unwrap()
+}
+
+#[test]
+fn what_is_well_has_a_tick_on_each_line() {
+    let checks = checks(&well());
+    assert!(
+        checks.iter().all(|check| check.mark == Mark::Tick),
+        "{checks:#?}"
+    );
+    assert!(lines(&checks, Paint::default()).ends_with("Everything is well.\n"));
+}
+
+#[test]
+fn a_fleet_with_faults_is_shown_as_the_documents_show_it() {
+    let mut facts = well();
+    facts.endpoints.clear();
+    let objects = fleet();
+    facts.objects = Known::Read(
+        objects
+            .iter()
+            .map(|object| Health::of(object, now()))
+            .collect(),
+    );
+    let shown = lines(&checks(&facts), Paint::default());
+    insta::assert_snapshot!("doctor", shown);
+    documented("doctor", &shown);
+}
+
+#[rstest]
+#[case::an_old_api_server(Mark::Cross, |facts: &mut Facts| facts.version = Known::Read("v1.29.1".into()))]
+#[case::a_vendor_s_version(Mark::Tick, |facts: &mut Facts| facts.version = Known::Read("v1.33.1-eks-1".into()))]
+#[case::a_version_that_may_not_be_read(Mark::Exclamation, |facts: &mut Facts| facts.version = Known::Unread("no".into()))]
+#[case::no_definition(Mark::Cross, |facts: &mut Facts| facts.definition = Known::Read(DefinitionFact::default()))]
+#[case::a_definition_that_is_not_served(Mark::Cross, |facts: &mut Facts| {
+    facts.definition = Known::Read(DefinitionFact { is_there: true, ..DefinitionFact::default() });
+})]
+#[case::an_older_definition(Mark::Cross, |facts: &mut Facts| {
+    facts.definition = Known::Read(DefinitionFact { is_there: true, is_established: true, lacks: vec!["spec.x".into()], ..DefinitionFact::default() });
+})]
+#[case::a_newer_definition(Mark::Exclamation, |facts: &mut Facts| {
+    facts.definition = Known::Read(DefinitionFact { is_there: true, is_established: true, unknown: vec!["spec.x".into()], ..DefinitionFact::default() });
+})]
+#[case::no_operator(Mark::Cross, |facts: &mut Facts| facts.installations = Known::Read(Vec::new()))]
+#[case::one_pod_of_two(Mark::Exclamation, |facts: &mut Facts| {
+    facts.installations = Known::Read(vec![Installation { available: 1, ..operator() }]);
+})]
+#[case::no_pod(Mark::Cross, |facts: &mut Facts| {
+    facts.installations = Known::Read(vec![Installation { available: 0, ..operator() }]);
+})]
+#[case::another_version(Mark::Exclamation, |facts: &mut Facts| {
+    facts.installations = Known::Read(vec![Installation { version: Some("9.9.9".into()), ..operator() }]);
+})]
+#[case::an_expired_lease(Mark::Cross, |facts: &mut Facts| facts.leases[0].1 = Known::Read(vec![lease(Some("pod"), 600)]))]
+#[case::a_free_lease(Mark::Cross, |facts: &mut Facts| facts.leases[0].1 = Known::Read(vec![lease(None, 600)]))]
+#[case::no_lease(Mark::Cross, |facts: &mut Facts| facts.leases[0].1 = Known::Read(Vec::new()))]
+#[case::a_missing_right(Mark::Cross, |facts: &mut Facts| {
+    facts.lacking[0].1 = Known::Read(vec![Right { verb: "get".into(), resource: "secrets".into(), namespace: None }]);
+})]
+#[case::rights_that_may_not_be_asked_for(Mark::Exclamation, |facts: &mut Facts| facts.lacking[0].1 = Known::Unread("no".into()))]
+#[case::an_endpoint_that_is_not_reached(Mark::Cross, |facts: &mut Facts| facts.endpoints[0].1 = Err("no connection".into()))]
+#[case::a_refused_key(Mark::Cross, |facts: &mut Facts| facts.objects = Known::Read(vec![Health::of(&agent_keys(), now())]))]
+#[case::a_paused_account(Mark::Exclamation, |facts: &mut Facts| facts.objects = Known::Read(vec![Health::of(&fleet()[2], now())]))]
+#[case::a_slow_deletion(Mark::Exclamation, |facts: &mut Facts| deleted(facts, 90))]
+#[case::a_stuck_deletion(Mark::Cross, |facts: &mut Facts| deleted(facts, 1800))]
+#[case::a_new_deletion(Mark::Tick, |facts: &mut Facts| deleted(facts, 5))]
+#[case::a_deaf_watch(Mark::Cross, |facts: &mut Facts| {
+    let mut object = fleet().remove(1);
+    object.metadata.generation = Some(4);
+    facts.objects = Known::Read(vec![Health::of(&object, now())]);
+})]
+fn a_fault_has_its_mark(#[case] mark: Mark, #[case] plant: fn(&mut Facts)) {
+    let mut facts = well();
+    plant(&mut facts);
+    assert_eq!(
+        worst(&facts),
+        mark,
+        "{}",
+        lines(&checks(&facts), Paint::default())
+    );
+}
+
+fn deleted(facts: &mut Facts, seconds: i64) {
+    let mut object = fleet().remove(1);
+    object.metadata.deletion_timestamp = serde_json::from_value(ago(seconds).into()).unwrap();
+    facts.objects = Known::Read(vec![Health::of(&object, now())]);
+}

@@ -1,0 +1,130 @@
+//! The flags that commands share, spelled as kubectl spells them.
+
+use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
+
+use super::output::Paint;
+
+/// Which API server, and with which rights.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct ClusterFlags {
+    /// The context of the kubeconfig; the current one if it is not given
+    #[arg(long, value_name = "NAME")]
+    pub(super) context: Option<String>,
+
+    /// The kubeconfig; $KUBECONFIG, else ~/.kube/config, else the ServiceAccount of the pod
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(super) kubeconfig: Option<PathBuf>,
+
+    /// The namespace; that of the context if it is not given
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) namespace: Option<String>,
+}
+
+/// Which objects.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Scope {
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub(super) all_namespaces: bool,
+
+    /// Objects with these labels, as for kubectl
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    pub(super) selector: Option<String>,
+}
+
+/// How what is found is shown.
+#[derive(Args, Clone, Debug)]
+pub(super) struct OutputFlags {
+    /// How it is shown
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
+    pub(super) output: Format,
+
+    /// No line with the names of the columns
+    #[arg(long)]
+    pub(super) no_headers: bool,
+
+    #[command(flatten)]
+    pub(super) colour: ColourFlags,
+}
+
+/// Whether there are colours.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ColourFlags {
+    /// Colours: auto is for terminals, unless NO_COLOR is set
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: When,
+
+    /// Not empty: no colours, as everywhere (<https://no-color.org>)
+    #[arg(long, env = "NO_COLOR", hide = true)]
+    no_color: Option<String>,
+}
+
+impl ColourFlags {
+    /// Whether to write colours to standard output.
+    pub(super) fn paint(&self) -> Paint {
+        let is_on = match self.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => {
+                let is_refused = self
+                    .no_color
+                    .as_deref()
+                    .is_some_and(|text| !text.is_empty());
+                !is_refused && std::io::stdout().is_terminal()
+            }
+        };
+        Paint { is_on }
+    }
+}
+
+/// The formats of an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Columns for people
+    #[default]
+    Table,
+    /// More columns
+    Wide,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+    /// Names alone, as kubectl takes them
+    Name,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How long a command waits.
+#[derive(Args, Clone, Debug)]
+pub(super) struct WaitFlags {
+    /// Wait until it is done
+    #[arg(long)]
+    pub(super) wait: bool,
+
+    /// How long to wait, such as 90s or 10m; then the exit code is 124
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub(super) timeout: Duration,
+}
+
+/// A duration such as 10m or 90s.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let read = text.parse::<SignedDuration>().ok();
+    read.and_then(|read| Duration::try_from(read).ok())
+        .filter(|read| *read > Duration::ZERO)
+        .ok_or_else(|| "give a duration such as 90s or 10m".to_owned())
+}

@@ -1,0 +1,122 @@
+//! What stands where: each record of an object, with the account that holds it and the Secret that it comes from. Pure.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    origin::{Keys, Origin, origins},
+    view::place,
+};
+use crate::{
+    api::{EntryState, ProviderSecret},
+    provider,
+};
+
+/// A value at a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Placement {
+    pub(super) provider: &'static str,
+    pub(super) endpoint: String,
+    /// Whose secrets these are, as far as the operator has told.
+    pub(super) scope: Option<String>,
+    /// The set that it is a key of.
+    pub(super) set: Option<String>,
+    /// The name at the provider.
+    pub(super) name: String,
+    pub(super) state: EntryState,
+    pub(super) reason: Option<String>,
+    /// Since when the provider holds the value.
+    pub(super) since: Option<Timestamp>,
+    pub(super) namespace: String,
+    pub(super) object: String,
+    /// The Secrets and keys that it comes from, or may.
+    pub(super) from: Vec<Origin>,
+    #[serde(skip)]
+    flag: &'static str,
+    #[serde(skip)]
+    folded: String,
+}
+
+impl Placement {
+    /// The name with that of its set.
+    pub(super) fn full_name(&self) -> String {
+        match &self.set {
+            Some(set) => format!("{set}/{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// The scope as one word.
+    pub(super) fn scope_word(&self) -> String {
+        let scope = self.scope.as_deref().unwrap_or_default();
+        scope.replace(char::is_whitespace, "_")
+    }
+
+    /// Whether it is at the provider with this name, and has this name there; `provider` stands for any.
+    pub(super) fn is_at(&self, provider: &str, name: &str) -> bool {
+        let is_provider = provider.eq_ignore_ascii_case("provider")
+            || provider.eq_ignore_ascii_case(self.provider)
+            || provider.eq_ignore_ascii_case(self.flag);
+        let (set, key) = match name.split_once('/') {
+            Some((set, key)) => (Some(set), key),
+            None => (None, name),
+        };
+        let fold = provider::PROVIDERS.iter().find(|of| of.flag == self.flag);
+        let folded = fold.map_or_else(|| key.to_owned(), |of| (of.rules.fold)(key));
+        is_provider
+            && folded == self.folded
+            && set.is_none_or(|set| self.set.as_deref() == Some(set))
+    }
+
+    /// Whether it comes, or may come, from this Secret, and from this key of it.
+    pub(super) fn is_from(&self, secret: &str, key: Option<&str>) -> bool {
+        self.from.iter().any(|origin| {
+            let is_key =
+                |key: &str| origin.keys.is_empty() || origin.keys.iter().any(|of| of == key);
+            origin.secret == secret && key.is_none_or(is_key)
+        })
+    }
+
+    /// The origins as one word.
+    pub(super) fn origin_word(&self) -> String {
+        let texts: Vec<String> = self.from.iter().map(Origin::text).collect();
+        texts.join(",")
+    }
+}
+
+/// The records of an object.
+pub(super) fn placements(object: &ProviderSecret, keys: &Keys) -> Vec<Placement> {
+    let (namespace, name) = place(object);
+    let Some(choice) = object.spec.provider.choice() else {
+        return Vec::new();
+    };
+    let status = object.status.as_ref();
+    let scope = status.and_then(|status| status.scope.clone());
+    let is_set = choice.image_pull_secret().is_none();
+    let set = choice.set_name(&name).filter(|_| is_set).map(str::to_owned);
+    let entries = status.into_iter().flat_map(|status| &status.entries);
+    let placed = entries.map(|entry| {
+        let mut from = origins(object, &entry.name, keys);
+        if from.is_empty() {
+            // The recorded writers of a Secret need not be all.
+            from = origins(object, &entry.name, &Keys::new());
+        }
+        Placement {
+            provider: choice.kind().as_str(),
+            flag: choice.kind().flag(),
+            endpoint: choice.endpoint().to_owned(),
+            scope: scope.clone(),
+            set: set.clone(),
+            folded: (provider::rules(choice.kind()).fold)(&entry.name),
+            name: entry.name.clone(),
+            state: entry.state,
+            reason: entry.reason.clone(),
+            since: entry.last_write_time.as_ref().map(|time| time.0),
+            namespace: namespace.clone(),
+            object: name.clone(),
+            from,
+        }
+    });
+    placed.collect()
+}

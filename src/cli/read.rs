@@ -1,0 +1,234 @@
+//! Reading from the API server: thin, with words of our own for what fails.
+
+mod error;
+mod facts;
+
+use std::{future::Future, process::ExitCode};
+
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+};
+use serde_json::Value;
+
+pub(super) use self::{
+    error::{is_of_kind, refused},
+    facts::{EventFact, SecretFact, known},
+};
+use super::{
+    answer::{Answered, Refusal},
+    cluster::{self, Named},
+    finish,
+    flags::{ClusterFlags, Scope},
+};
+use crate::{
+    api::{GROUP, ProviderSecret},
+    controller::Guarded,
+};
+
+/// Objects of one page of a list, as for kubectl.
+const PAGE: u32 = 500;
+
+/// What could be read, or why not, in words that go behind "because".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Known<T> {
+    /// It was read.
+    Read(T),
+    /// It could not be read.
+    Unread(String),
+}
+
+impl<T> Known<T> {
+    /// What was read.
+    pub(super) fn read(&self) -> Option<&T> {
+        match self {
+            Self::Read(read) => Some(read),
+            Self::Unread(_) => None,
+        }
+    }
+}
+
+/// The API server, with the rights of the user.
+pub(super) struct Reader {
+    pub(super) client: Client,
+    /// The namespace of the flags, else of the context.
+    pub(super) namespace: String,
+}
+
+/// Runs a command that reads from an API server.
+pub(super) fn on_cluster(
+    flags: &ClusterFlags,
+    command: impl AsyncFnOnce(Reader) -> Answered,
+) -> ExitCode {
+    let provider = rustls::crypto::ring::default_provider();
+    // An error means that there is one, which can be only this one.
+    let _ = provider.install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let Ok(runtime) = runtime else {
+        return finish(Err(Refusal::failed("the runtime could not be started")));
+    };
+    let answered = runtime.block_on(async {
+        let reader = Reader::connect(flags).await?;
+        command(reader).await
+    });
+    // A lookup of a name that gets no answer would hold up the end.
+    runtime.shutdown_background();
+    finish(answered)
+}
+
+impl Reader {
+    async fn connect(flags: &ClusterFlags) -> Result<Self, Refusal> {
+        let named = Named {
+            file: flags.kubeconfig.as_deref(),
+            context: flags.context.as_deref(),
+        };
+        let client = cluster::client(named).await;
+        let client = client.map_err(|what| Refusal::failed(format!("no cluster: {what}")))?;
+        let namespace = flags.namespace.clone();
+        Ok(Self {
+            namespace: namespace.unwrap_or_else(|| client.default_namespace().to_owned()),
+            client,
+        })
+    }
+
+    /// The API of the objects in the namespace, or in all.
+    pub(super) fn api<K>(&self, scope: &Scope) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        if scope.all_namespaces {
+            Api::all(self.client.clone())
+        } else {
+            Api::namespaced(self.client.clone(), &self.namespace)
+        }
+    }
+
+    /// One object of the namespace.
+    pub(super) async fn object(&self, name: &str) -> Result<ProviderSecret, Refusal> {
+        self.object_in(&self.namespace, name).await
+    }
+
+    /// One object.
+    pub(super) async fn object_in(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<ProviderSecret, Refusal> {
+        let found = self.find(namespace, name).await?;
+        found.ok_or_else(|| {
+            Refusal::failed(format!(
+                "there is no ProviderSecret {name} in namespace {namespace}"
+            ))
+        })
+    }
+
+    /// One object; none if there is none.
+    pub(super) async fn find(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<ProviderSecret>, Refusal> {
+        let api: Api<Guarded> = Api::namespaced(self.client.clone(), namespace);
+        let what = format!("get providersecret {name}");
+        let call = async {
+            match api.get(name).await {
+                // Without its definition no object is there, and the reason is another.
+                Err(kube::Error::Api(status))
+                    if status.code == 404 && !is_of_kind(&status.message) =>
+                {
+                    Ok(None)
+                }
+                read => read.map(Some),
+            }
+        };
+        let read = bounded(&what, Some(namespace), call).await?;
+        let decoded = read.map(|read| read.0).transpose();
+        decoded.map_err(|_| undecodable(namespace, name))
+    }
+
+    /// What `map` makes of each object of the scope, in the order of the API server; page by page, so that many
+    /// objects take no more memory than what is made of them. An object that does not decode ends the list.
+    pub(super) async fn each<T>(
+        &self,
+        scope: &Scope,
+        mut map: impl FnMut(ProviderSecret) -> T,
+    ) -> Result<Vec<T>, Refusal> {
+        let api: Api<Guarded> = self.api(scope);
+        let mut parameters = ListParams::default().limit(PAGE);
+        parameters.label_selector = scope.selector.clone();
+        let namespace = (!scope.all_namespaces).then_some(self.namespace.as_str());
+        let mut all = Vec::new();
+        loop {
+            let page = bounded("list providersecrets", namespace, api.list(&parameters)).await?;
+            for object in page.items {
+                let (of, name) = (object.namespace().unwrap_or_default(), object.name_any());
+                let object = object.0.map_err(|_| undecodable(&of, &name))?;
+                all.push(map(object));
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => parameters.continue_token = Some(token),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// The objects that are named, else those of the scope.
+    pub(super) async fn objects(
+        &self,
+        names: &[String],
+        scope: &Scope,
+    ) -> Result<Vec<ProviderSecret>, Refusal> {
+        if names.is_empty() {
+            return self.each(scope, |object| object).await;
+        }
+        if scope.all_namespaces || scope.selector.is_some() {
+            let text = "give names, or one of --all-namespaces and --selector, not both";
+            return Err(Refusal::usage(text));
+        }
+        let mut objects = Vec::new();
+        for name in names {
+            objects.push(self.object(name).await?);
+        }
+        Ok(objects)
+    }
+
+    /// Merges a patch into an object.
+    pub(super) async fn patch(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<ProviderSecret, Refusal> {
+        let api: Api<ProviderSecret> = Api::namespaced(self.client.clone(), namespace);
+        let parameters = PatchParams {
+            field_manager: Some(format!("{GROUP}-cli")),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(patch);
+        let what = format!("patch providersecret {name}");
+        bounded(&what, Some(namespace), api.patch(name, &parameters, &patch)).await
+    }
+}
+
+/// Bounds a call, and gives its failure words.
+pub(super) async fn bounded<T>(
+    what: &str,
+    namespace: Option<&str>,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Refusal> {
+    match tokio::time::timeout(error::PATIENCE, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(Refusal::failed(refused(what, namespace, &error))),
+        Err(_) => Err(Refusal::failed(format!(
+            "the API server did not answer in time to: {what}"
+        ))),
+    }
+}
+
+fn undecodable(namespace: &str, name: &str) -> Refusal {
+    Refusal::failed(format!(
+        "providersecret {namespace}/{name} does not fit the resource that this program knows: see kubectl get psec {name} -n {namespace} -o yaml"
+    ))
+}

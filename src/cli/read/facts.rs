@@ -1,0 +1,134 @@
+//! Facts beside the objects: metadata of Secrets, and events. No value is asked for.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event, Secret};
+use kube::{
+    Api,
+    api::{ListParams, PartialObjectMeta},
+    core::ObjectMeta,
+};
+use serde::Serialize;
+
+use super::{Known, Reader, bounded};
+
+/// What the API server says of a Secret without its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct SecretFact {
+    /// The resource version.
+    pub(in crate::cli) version: String,
+    /// When it was last written.
+    pub(in crate::cli) changed: Option<Timestamp>,
+    /// The names of its keys, as far as their writers are recorded; sorted.
+    pub(in crate::cli) keys: Vec<String>,
+}
+
+impl SecretFact {
+    fn new(metadata: ObjectMeta) -> Self {
+        let managed = metadata.managed_fields.unwrap_or_default();
+        let times = managed
+            .iter()
+            .filter_map(|of| of.time.as_ref())
+            .map(|time| time.0);
+        let written = managed.iter().filter_map(|of| of.fields_v1.as_ref());
+        let data = written.filter_map(|fields| fields.0["f:data"].as_object());
+        let keys = data
+            .flat_map(serde_json::Map::keys)
+            .filter_map(|key| key.strip_prefix("f:"));
+        let mut keys: Vec<String> = keys.map(str::to_owned).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let created = metadata.creation_timestamp.map(|time| time.0);
+        Self {
+            version: metadata.resource_version.unwrap_or_default(),
+            changed: times.chain(created).max(),
+            keys,
+        }
+    }
+}
+
+/// One event of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct EventFact {
+    /// When it was last seen.
+    pub(in crate::cli) time: Option<Timestamp>,
+    /// Normal or Warning.
+    pub(in crate::cli) r#type: String,
+    /// The reason.
+    pub(in crate::cli) reason: String,
+    /// How often it was seen.
+    pub(in crate::cli) count: i32,
+    /// What it says.
+    pub(in crate::cli) note: String,
+}
+
+impl From<Event> for EventFact {
+    fn from(event: Event) -> Self {
+        let series = event.series;
+        let in_series = series.as_ref().and_then(|series| series.count);
+        let last = series.and_then(|series| series.last_observed_time);
+        let last = last.or(event.event_time).map(|time| time.0);
+        let last = last.or_else(|| event.last_timestamp.map(|time| time.0));
+        Self {
+            time: last.or_else(|| event.metadata.creation_timestamp.map(|time| time.0)),
+            r#type: event.type_.unwrap_or_default(),
+            reason: event.reason.unwrap_or_default(),
+            count: in_series.or(event.count).unwrap_or(1),
+            note: event.message.unwrap_or_default(),
+        }
+    }
+}
+
+impl Reader {
+    /// A Secret without its values; none if there is none.
+    pub(in crate::cli) async fn secret(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Known<Option<SecretFact>> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let call = async {
+            match api.get_metadata(name).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+                read => read.map(|secret: PartialObjectMeta<Secret>| Some(secret.metadata)),
+            }
+        };
+        known(bounded(&format!("get secret {name}"), Some(namespace), call).await)
+            .map(|metadata| metadata.map(SecretFact::new))
+    }
+
+    /// The events of an object, the newest first.
+    pub(in crate::cli) async fn events(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Known<Vec<EventFact>> {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let of = format!("involvedObject.kind=ProviderSecret,involvedObject.name={name}");
+        let parameters = ListParams::default().fields(&of);
+        let listed = bounded("list events", Some(namespace), api.list(&parameters)).await;
+        known(listed).map(|events| {
+            let mut events: Vec<EventFact> = events.items.into_iter().map(Into::into).collect();
+            events.sort_by_key(|event| std::cmp::Reverse(event.time));
+            events
+        })
+    }
+}
+
+/// What was read, or why not.
+pub(in crate::cli) fn known<T>(read: Result<T, super::Refusal>) -> Known<T> {
+    match read {
+        Ok(read) => Known::Read(read),
+        Err(refusal) => Known::Unread(refusal.text),
+    }
+}
+
+impl<T> Known<T> {
+    /// The same with what `change` makes of it.
+    pub(in crate::cli) fn map<U>(self, change: impl FnOnce(T) -> U) -> Known<U> {
+        match self {
+            Self::Read(read) => Known::Read(change(read)),
+            Self::Unread(why) => Known::Unread(why),
+        }
+    }
+}

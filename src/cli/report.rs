@@ -1,0 +1,136 @@
+//! `report`: a support bundle, one YAML document for each part. It holds names and never a value or a credential.
+
+mod redact;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, ResourceExt,
+    api::{ListParams, LogParams},
+};
+use serde_json::{Value, json};
+
+use self::redact::redacted;
+use super::{
+    answer::{Answer, Refusal},
+    flags::{ClusterFlags, Scope},
+    installation::LABELS,
+    output::yaml,
+    print,
+    read::{Known, Reader, bounded, known, on_cluster},
+    version::CLIENT,
+    view::place,
+};
+
+/// How many bytes of a log are taken.
+const LOG_BYTES: i64 = 1024 * 1024;
+
+/// The flags of `report`.
+#[derive(Args, Debug)]
+pub(super) struct Flags {
+    #[command(flatten)]
+    cluster: ClusterFlags,
+
+    #[command(flatten)]
+    scope: Scope,
+
+    /// How many lines of each log
+    #[arg(long, value_name = "LINES", default_value_t = 1000)]
+    tail: i64,
+}
+
+pub(super) fn run(flags: &Flags) -> ExitCode {
+    on_cluster(&flags.cluster, async |reader| {
+        let versions = bounded("get the version", None, reader.client.apiserver_version()).await;
+        let versions = known(versions).map(|version| json!(version.git_version));
+        write(
+            "report",
+            &json!({
+                "time": Timestamp::now(), "clientVersion": CLIENT, "kubernetes": shown(versions),
+            }),
+        )?;
+        let installations = reader.installations().await;
+        for operator in installations.read().into_iter().flatten() {
+            let leases = reader.leases(operator.lease.as_ref()).await;
+            write("lease", &shown(leases.map(|leases| json!(leases))))?;
+        }
+        write("operators", &shown(installations.map(|found| json!(found))))?;
+        write(
+            "definition",
+            &shown(reader.definition().await.map(|fact| json!(fact))),
+        )?;
+        let objects = reader.each(&flags.scope, |object| object).await?;
+        for object in &objects {
+            let (namespace, name) = place(object);
+            let events = reader.events(&namespace, &name).await;
+            write(
+                "object",
+                &json!({
+                    "object": redacted(object), "events": shown(events.map(|events| json!(events))),
+                }),
+            )?;
+        }
+        pods(&reader, flags.tail).await?;
+        Ok(Answer::done(String::new()))
+    })
+}
+
+/// The log and the metrics of each pod of the operator.
+async fn pods(reader: &Reader, tail: i64) -> Result<(), Refusal> {
+    let api: Api<Pod> = Api::all(reader.client.clone());
+    let parameters = ListParams::default().labels(LABELS);
+    let pods = match bounded("list pods", None, api.list(&parameters)).await {
+        Ok(pods) => pods.items,
+        Err(refusal) => return write("pods", &json!({"unknownBecause": refusal.text})),
+    };
+    for pod in pods {
+        let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+        let api: Api<Pod> = Api::namespaced(reader.client.clone(), &namespace);
+        let parameters = LogParams {
+            tail_lines: Some(tail),
+            limit_bytes: Some(LOG_BYTES),
+            ..LogParams::default()
+        };
+        let log = bounded(
+            "get the log of a pod",
+            Some(&namespace),
+            api.logs(&name, &parameters),
+        )
+        .await;
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{name}:metrics/proxy/metrics");
+        let request = http::Request::get(path).body(Vec::new());
+        let metrics = match request {
+            Ok(request) => {
+                let call = reader.client.request_text(request);
+                known(bounded("get the metrics of a pod", Some(&namespace), call).await)
+            }
+            Err(_) => Known::Unread("the name of the pod is none of a URL".to_owned()),
+        };
+        write(
+            "pod",
+            &json!({
+                "namespace": namespace, "name": name, "phase": pod.status.and_then(|status| status.phase),
+                "log": shown(known(log).map(|log| json!(log))), "metrics": shown(metrics.map(|text| json!(text))),
+            }),
+        )?;
+    }
+    Ok(())
+}
+
+/// What was read, or why not.
+fn shown(known: Known<Value>) -> Value {
+    match known {
+        Known::Read(value) => value,
+        Known::Unread(why) => json!({"unknownBecause": why}),
+    }
+}
+
+/// Prints a document.
+fn write(part: &str, value: &Value) -> Result<(), Refusal> {
+    let text = yaml(&json!({part: value}))?;
+    print(&format!("---\n{text}"));
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! `sync`, `suspend` and `resume`: requests to the operator, and the wait until it has acted on them.
+
+mod progress;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use self::progress::{Progress, progress};
+use super::{
+    answer::{Answer, Answered, DONE, FAILED, Refusal},
+    flags::{ClusterFlags, Scope, WaitFlags},
+    print,
+    read::{Reader, on_cluster},
+    say,
+    view::{place, resource_name},
+};
+use crate::api::{ProviderSecret, SYNC_REQUESTED_AT};
+
+/// Between two looks at the objects that are waited for.
+pub(super) const POLL: Duration = Duration::from_millis(250);
+/// How many objects a line about a wait that was in vain names.
+const NAMED: usize = 3;
+
+/// What is asked of the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// To look at everything and try it now.
+    Sync,
+    /// To leave the object alone.
+    Suspend,
+    /// To go on.
+    Resume,
+}
+
+impl Verb {
+    /// What a line says that tells of the request.
+    fn asked(self) -> &'static str {
+        match self {
+            Self::Sync => "sync requested",
+            Self::Suspend => "suspended",
+            Self::Resume => "resumed",
+        }
+    }
+
+    /// The change of the object.
+    fn patch(self, token: &str) -> Value {
+        match self {
+            Self::Sync => json!({"metadata": {"annotations": {SYNC_REQUESTED_AT: token}}}),
+            Self::Suspend => json!({"spec": {"suspend": true}}),
+            Self::Resume => json!({"spec": {"suspend": false}}),
+        }
+    }
+}
+
+/// The flags of `sync`, `suspend` and `resume`.
+#[derive(Args, Debug)]
+pub(super) struct Flags {
+    /// The objects
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Every object of the namespace
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    cluster: ClusterFlags,
+
+    #[command(flatten)]
+    scope: Scope,
+
+    #[command(flatten)]
+    wait: WaitFlags,
+}
+
+pub(super) fn run(flags: &Flags, verb: Verb) -> ExitCode {
+    on_cluster(&flags.cluster, async |reader| {
+        let is_bounded = flags.all || flags.scope.all_namespaces || flags.scope.selector.is_some();
+        if flags.names.is_empty() && !is_bounded {
+            let text = "name objects, or give --selector, --all or --all-namespaces";
+            return Err(Refusal::usage(text));
+        }
+        if flags.all && !flags.names.is_empty() {
+            return Err(Refusal::usage("give names or --all, not both"));
+        }
+        let objects = reader.objects(&flags.names, &flags.scope).await?;
+        request(&reader, verb, objects, &flags.wait).await
+    })
+}
+
+/// An object that is waited for.
+struct Waited {
+    namespace: String,
+    name: String,
+    /// The generation that the operator must have acted on.
+    generation: Option<i64>,
+}
+
+async fn request(
+    reader: &Reader,
+    verb: Verb,
+    objects: Vec<ProviderSecret>,
+    wait: &WaitFlags,
+) -> Answered {
+    // Unlike a time of whole seconds it differs from that of a request a moment ago.
+    let token = format!("{:.9}", Timestamp::now());
+    let mut code = DONE;
+    let mut waited = Vec::new();
+    for object in objects {
+        let (namespace, name) = place(&object);
+        let is_held = verb == Verb::Sync && object.spec.is_suspended();
+        if is_held {
+            say(&format!("{namespace}/{name} is suspended: resume it first"));
+            code = FAILED;
+            continue;
+        }
+        let changed = reader.patch(&namespace, &name, &verb.patch(&token)).await?;
+        print(&format!("{} {}\n", resource_name(&name), verb.asked()));
+        waited.push(Waited {
+            namespace,
+            name,
+            generation: changed.metadata.generation,
+        });
+    }
+    if wait.wait {
+        code = code.max(self::wait(reader, verb, &token, waited, wait.timeout).await?);
+    }
+    Ok(Answer {
+        text: String::new(),
+        code,
+    })
+}
+
+/// Waits until the operator has acted on all of them, and tells of each what came of it. Gives the exit code.
+async fn wait(
+    reader: &Reader,
+    verb: Verb,
+    token: &str,
+    mut waited: Vec<Waited>,
+    timeout: Duration,
+) -> Result<u8, Refusal> {
+    let started = Instant::now();
+    let mut code = DONE;
+    while !waited.is_empty() {
+        let mut open = Vec::new();
+        for one in waited {
+            let object = reader.object_in(&one.namespace, &one.name).await?;
+            match progress(verb, &object, token, one.generation, started.elapsed()) {
+                Progress::Waiting => open.push(one),
+                Progress::Done { is_ready, text } => {
+                    let seconds = started.elapsed().as_secs_f64();
+                    print(&format!(
+                        "{} {text} in {seconds:.1}s\n",
+                        resource_name(&one.name)
+                    ));
+                    if !is_ready {
+                        code = FAILED;
+                    }
+                }
+            }
+        }
+        waited = open;
+        if !waited.is_empty() && started.elapsed() >= timeout {
+            let names = waited
+                .iter()
+                .take(NAMED)
+                .map(|one| format!("{}/{}", one.namespace, one.name));
+            let names = names.collect::<Vec<String>>().join(", ");
+            let first = &waited[0];
+            return Err(Refusal::timeout(format!(
+                "timed out waiting for {} of them, such as {names}: see kubectl provider-secrets why {} -n {}",
+                waited.len(),
+                first.name,
+                first.namespace
+            )));
+        }
+        if !waited.is_empty() {
+            sleep(POLL).await;
+        }
+    }
+    Ok(code)
+}

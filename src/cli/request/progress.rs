@@ -1,0 +1,128 @@
+//! Whether the operator has acted on a request. Pure.
+
+use std::time::Duration;
+
+use super::Verb;
+use crate::{
+    api::ProviderSecret,
+    cli::view::{Standing, is_paused},
+};
+
+/// After which time an object that a person must act on is not waited for any more: its account makes no call,
+/// so that the request may be open for an hour.
+const HOPELESS: Duration = Duration::from_secs(10);
+
+/// How far a request is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// The operator has not acted on it.
+    Waiting,
+    /// It has.
+    Done {
+        /// Whether everything is as it was asked for.
+        is_ready: bool,
+        /// What a line says of it.
+        text: String,
+    },
+}
+
+/// How far the request `token` is at an object, `waited` after it was made. `generation` is that of the object after
+/// the request.
+pub(super) fn progress(
+    verb: Verb,
+    object: &ProviderSecret,
+    token: &str,
+    generation: Option<i64>,
+    waited: Duration,
+) -> Progress {
+    let standing = Standing::of(object);
+    let status = object.status.as_ref();
+    let observed = status.and_then(|status| status.observed_generation);
+    let is_acted_on = observed >= generation && observed.is_some();
+    let handled = status.and_then(|status| status.last_handled_sync_request.as_deref());
+    let is_done = match verb {
+        Verb::Sync => handled == Some(token),
+        Verb::Suspend => is_acted_on && is_paused(object),
+        Verb::Resume => is_acted_on && !is_paused(object) && standing.reason != "Progressing",
+    };
+    let is_hopeless = is_acted_on && standing.is_stalled && waited >= HOPELESS;
+    if !is_done && !is_hopeless {
+        return Progress::Waiting;
+    }
+    let synced = status
+        .and_then(|status| status.summary.as_deref())
+        .unwrap_or("0/0");
+    if verb == Verb::Suspend {
+        let text = format!("is suspended with {synced} synced");
+        return Progress::Done {
+            is_ready: true,
+            text,
+        };
+    }
+    let is_ready = standing.is_ready();
+    let text = if is_ready {
+        format!("synced {synced}")
+    } else {
+        format!("is not Ready ({}), {synced} synced,", standing.reason)
+    };
+    Progress::Done { is_ready, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn object(ready: &str, reason: &str, more: &Value) -> ProviderSecret {
+        let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": reason, "message": "m", "lastTransitionTime": "2026-11-29T12:00:00Z"});
+        let mut conditions = vec![condition("Ready", ready)];
+        if let Some(other) = more["also"].as_str() {
+            conditions.push(condition(other, "True"));
+        }
+        let object = json!({
+            "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecret",
+            "metadata": {"name": "object", "namespace": "ml", "generation": 2},
+            "spec": {"provider": {"baseten": {"apiKeySecretRef": {"name": "api", "key": "key"}}}},
+            "status": {
+                "observedGeneration": more["observed"].as_i64().unwrap_or(2),
+                "lastHandledSyncRequest": more["handled"], "summary": "1/1", "conditions": conditions,
+            },
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[rstest]
+    #[case(Verb::Sync, "True", "Synced", json!({}), 1, None)]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": "other"}), 1, None)]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": "token"}), 1, Some((true, "synced 1/1")))]
+    #[case(Verb::Sync, "False", "Conflict", json!({"handled": "token", "also": "Stalled"}), 1, Some((false, "is not Ready (Conflict), 1/1 synced,")))]
+    #[case(Verb::Sync, "False", "AuthenticationFailed", json!({"also": "Stalled"}), 1, None)]
+    #[case(Verb::Sync, "False", "AuthenticationFailed", json!({"also": "Stalled"}), 11, Some((false, "is not Ready (AuthenticationFailed), 1/1 synced,")))]
+    #[case(Verb::Sync, "False", "RateLimited", json!({"also": "Reconciling"}), 99, None)]
+    #[case(Verb::Suspend, "True", "Synced", json!({}), 1, None)]
+    #[case(Verb::Suspend, "True", "Suspended", json!({"also": "Suspended", "observed": 1}), 1, None)]
+    #[case(Verb::Suspend, "True", "Suspended", json!({"also": "Suspended"}), 1, Some((true, "is suspended with 1/1 synced")))]
+    #[case(Verb::Resume, "True", "Suspended", json!({"also": "Suspended"}), 1, None)]
+    #[case(Verb::Resume, "False", "Progressing", json!({"also": "Reconciling"}), 1, None)]
+    #[case(Verb::Resume, "True", "Synced", json!({}), 1, Some((true, "synced 1/1")))]
+    #[case(Verb::Resume, "False", "SecretNotFound", json!({"also": "Reconciling"}), 1, Some((false, "is not Ready (SecretNotFound), 1/1 synced,")))]
+    fn a_request_is_done_when_the_operator_has_acted_on_it(
+        #[case] verb: Verb,
+        #[case] ready: &str,
+        #[case] reason: &str,
+        #[case] more: Value,
+        #[case] seconds: u64,
+        #[case] expected: Option<(bool, &str)>,
+    ) {
+        let object = object(ready, reason, &more);
+        let waited = Duration::from_secs(seconds);
+        let found = progress(verb, &object, "token", Some(2), waited);
+        let expected = expected.map_or(Progress::Waiting, |(is_ready, text)| Progress::Done {
+            is_ready,
+            text: text.to_owned(),
+        });
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,258 @@
+//! `rotated secret/NAME`: whether every entry that this Secret feeds is acknowledged in the version that it has now.
+
+mod feed;
+
+use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode, time::Duration};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use self::feed::{Acknowledged, Feed};
+use super::{
+    answer::{Answer, Answered, Refusal, TIMEOUT},
+    flags::{ClusterFlags, Format, OutputFlags, Scope, WaitFlags},
+    output::{Cell, Table, Tone, structured},
+    print,
+    read::{Known, Reader, on_cluster},
+    request::POLL,
+    say,
+    view::resource_name,
+};
+use crate::api::SYNC_REQUESTED_AT;
+
+/// How long an object may be at rest with an older version before a sync is requested of it, and between two
+/// such requests: a change that leaves every value as it was is not written into status by itself.
+const AT_REST: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// The flags of `rotated`.
+#[derive(Args, Debug)]
+pub(super) struct Flags {
+    /// The Secret, as secret/NAME or NAME
+    #[arg(value_name = "secret/NAME")]
+    secret: String,
+
+    #[command(flatten)]
+    cluster: ClusterFlags,
+
+    #[command(flatten)]
+    output: OutputFlags,
+
+    #[command(flatten)]
+    wait: WaitFlags,
+}
+
+/// What is shown.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rotation {
+    namespace: String,
+    secret: String,
+    /// The version that the Secret has now.
+    resource_version: String,
+    acknowledged: bool,
+    objects: Vec<Feed>,
+    besides: Vec<&'static str>,
+}
+
+pub(super) fn run(flags: &Flags) -> ExitCode {
+    on_cluster(&flags.cluster, async |reader| {
+        let secret = secret_name(&flags.secret)?;
+        let mut watch = Watch::new(&reader, secret);
+        let started = Instant::now();
+        loop {
+            let rotation = watch.look().await?;
+            let is_over = !flags.wait.wait || started.elapsed() >= flags.wait.timeout;
+            if rotation.acknowledged || is_over {
+                let mut answer = shown(&rotation, &flags.output)?;
+                if flags.wait.wait && !rotation.acknowledged {
+                    answer.code = TIMEOUT;
+                    print(&answer.text);
+                    say("timed out waiting for what is not acknowledged");
+                    answer.text = String::new();
+                }
+                return Ok(answer);
+            }
+            watch.nudge(&rotation).await?;
+            sleep(POLL).await;
+        }
+    })
+}
+
+/// The name in `secret/NAME`.
+pub(super) fn secret_name(text: &str) -> Result<&str, Refusal> {
+    match text.split_once('/') {
+        None => Ok(text),
+        Some(("secret" | "secrets", name)) if !name.is_empty() => Ok(name),
+        Some(_) => Err(Refusal::usage("want secret/NAME")),
+    }
+}
+
+/// A Secret that is looked at again and again.
+struct Watch<'a> {
+    reader: &'a Reader,
+    secret: &'a str,
+    /// The versions that the Secret was seen with since the command began: to have any of them acknowledged is enough,
+    /// so that one that is written all the time does not go on for ever.
+    versions: Vec<String>,
+    /// Since when an object has been at rest with an older version.
+    resting: BTreeMap<String, Instant>,
+    /// What could not be requested, which is said once.
+    is_refused: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(reader: &'a Reader, secret: &'a str) -> Self {
+        Self {
+            reader,
+            secret,
+            versions: Vec::new(),
+            resting: BTreeMap::new(),
+            is_refused: false,
+        }
+    }
+
+    async fn look(&mut self) -> Result<Rotation, Refusal> {
+        let namespace = &self.reader.namespace;
+        let version = match self.reader.secret(namespace, self.secret).await {
+            Known::Read(Some(secret)) => secret.version,
+            Known::Read(None) => {
+                let text = format!(
+                    "there is no Secret {} in namespace {namespace}",
+                    self.secret
+                );
+                return Err(Refusal::failed(text));
+            }
+            Known::Unread(why) => return Err(Refusal::failed(why)),
+        };
+        if self.versions.last() != Some(&version) {
+            self.versions.push(version.clone());
+        }
+        let (secret, versions) = (self.secret, &self.versions);
+        let scope = Scope::default();
+        let found = self
+            .reader
+            .each(&scope, |object| feed::of(&object, secret, versions));
+        let objects: Vec<Feed> = found.await?.into_iter().flatten().collect();
+        if objects.is_empty() {
+            let text = format!(
+                "no ProviderSecret in namespace {namespace} takes anything from Secret {secret}"
+            );
+            return Err(Refusal::failed(text));
+        }
+        Ok(Rotation {
+            namespace: namespace.clone(),
+            secret: secret.to_owned(),
+            resource_version: version,
+            acknowledged: objects.iter().all(Feed::is_acknowledged),
+            besides: feed::besides(&objects),
+            objects,
+        })
+    }
+
+    /// Requests a sync of objects that are at rest with an older version: its answer names the version that was
+    /// compared, also where no value has changed.
+    async fn nudge(&mut self, rotation: &Rotation) -> Result<(), Refusal> {
+        let now = Instant::now();
+        let is_resting = |feed: &&Feed| feed.acknowledged == Acknowledged::AtRest;
+        let resting: Vec<&str> = rotation
+            .objects
+            .iter()
+            .filter(is_resting)
+            .map(|feed| feed.object.as_str())
+            .collect();
+        self.resting
+            .retain(|object, _| resting.contains(&object.as_str()));
+        for object in resting {
+            let due = self
+                .resting
+                .entry(object.to_owned())
+                .or_insert(now + AT_REST);
+            if *due > now || self.is_refused {
+                continue;
+            }
+            *due = now + AGAIN;
+            let token = format!("{:.9}", Timestamp::now());
+            let patch = json!({"metadata": {"annotations": {SYNC_REQUESTED_AT: token}}});
+            if let Err(refusal) = self
+                .reader
+                .patch(&self.reader.namespace, object, &patch)
+                .await
+            {
+                self.is_refused = true;
+                say(&format!(
+                    "whether {object} has compared this version is told with its next change: {}",
+                    refusal.text
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(rotation: &Rotation, output: &OutputFlags) -> Answered {
+    let is_done = rotation.acknowledged;
+    if let Some(text) = structured(rotation, output.output)? {
+        return Ok(Answer::new(text, is_done));
+    }
+    if output.output == Format::Name {
+        let names = rotation
+            .objects
+            .iter()
+            .map(|feed| resource_name(&feed.object) + "\n");
+        return Ok(Answer::new(names.collect(), is_done));
+    }
+    let mut table = Table::new([
+        "OBJECT",
+        "PROVIDER",
+        "USE",
+        "ACKNOWLEDGED",
+        "ENTRIES",
+        "NOT-YET",
+    ]);
+    for feed in &rotation.objects {
+        let is_acknowledged = feed.is_acknowledged();
+        let (word, tone) = if is_acknowledged {
+            ("True", Tone::Good)
+        } else {
+            ("False", Tone::Bad)
+        };
+        table.row([
+            feed.object.clone().into(),
+            feed.provider.into(),
+            feed.r#use.into(),
+            Cell::toned(word, tone),
+            feed.entries.join(",").into(),
+            feed.pending.join(",").into(),
+        ]);
+    }
+    let mut text = table.render(!output.no_headers, "", output.colour.paint());
+    for feed in rotation
+        .objects
+        .iter()
+        .filter(|feed| !feed.is_acknowledged())
+    {
+        let _ = writeln!(text, "{}: {}", feed.object, feed.because);
+    }
+    let (secret, version) = (&rotation.secret, &rotation.resource_version);
+    let sum = if is_done {
+        format!(
+            "Every entry that Secret {secret} feeds is acknowledged in version {version}: as far as storage goes the old value may be revoked.\n"
+        )
+    } else {
+        format!(
+            "Keep the old value: not every entry that Secret {secret} feeds is acknowledged in version {version}.\n"
+        )
+    };
+    text.push_str(&sum);
+    for besides in &rotation.besides {
+        let _ = writeln!(text, "Besides: {besides}");
+    }
+    Ok(Answer::new(text, is_done))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! Whether an object has acknowledged what a Secret feeds into it. Pure.
+//!
+//! What it rests on, in status: `sources[].resourceVersion` is the version that the entries were made from, and stays
+//! the older one while a newer cannot be acted on; an entry is Synced when the provider has acknowledged the value of that
+//! version; a provider that applies what it accepted keeps Ready False until it has.
+
+use serde::Serialize;
+
+use crate::{
+    api::{EntryState, EntryStatus, ProviderSecret},
+    cli::view::{Standing, conditions, is_observed, place},
+    provider,
+};
+
+/// What an object takes from the Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Feed {
+    pub(super) object: String,
+    pub(super) provider: &'static str,
+    /// `values`, `api-key`, or both.
+    pub(super) r#use: &'static str,
+    /// The names at the provider that it feeds.
+    pub(super) entries: Vec<String>,
+    /// Those of them that are not acknowledged.
+    pub(super) pending: Vec<String>,
+    #[serde(rename = "acknowledged", serialize_with = "as_bool")]
+    pub(super) acknowledged: Acknowledged,
+    /// Why it is not acknowledged.
+    pub(super) because: String,
+    #[serde(skip)]
+    after_rotation: Option<&'static str>,
+}
+
+/// Whether everything is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Acknowledged {
+    /// In a version that the Secret has, or had since the command began.
+    Yes,
+    /// Not yet.
+    No,
+    /// The object is Ready, and its status names an older version: either the change is on its way, or it left every
+    /// value as it was.
+    AtRest,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn as_bool<S: serde::Serializer>(of: &Acknowledged, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bool(*of == Acknowledged::Yes)
+}
+
+impl Feed {
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.acknowledged == Acknowledged::Yes
+    }
+}
+
+/// What the providers of these objects need besides, before every consumer has the new value.
+pub(super) fn besides(feeds: &[Feed]) -> Vec<&'static str> {
+    let mut besides: Vec<&str> = feeds
+        .iter()
+        .filter_map(|feed| feed.after_rotation)
+        .collect();
+    besides.sort_unstable();
+    besides.dedup();
+    besides
+}
+
+/// What an object takes from a Secret, of which `versions` were seen; none if it takes nothing.
+pub(super) fn of(object: &ProviderSecret, secret: &str, versions: &[String]) -> Option<Feed> {
+    let choice = object.spec.provider.choice();
+    let is_key = choice.is_some_and(|choice| choice.api_key_secret_ref().name == secret);
+    let is_source = object.spec.source_names().contains(&secret);
+    let r#use = match (is_source, is_key) {
+        (true, true) => "values+api-key",
+        (true, false) => "values",
+        (false, true) => "api-key",
+        (false, false) => return None,
+    };
+    let fed = if is_source {
+        fed(object, secret)
+    } else {
+        Vec::new()
+    };
+    let (_, name) = place(object);
+    let entries: Vec<String> = fed.iter().map(|fed| fed.name.clone()).collect();
+    let open = fed.iter().filter(|fed| !fed.is_acknowledged());
+    let pending: Vec<String> = open.map(|fed| fed.name.clone()).collect();
+    let (acknowledged, because) = match unacknowledged(object, secret, versions, &fed, is_key) {
+        None => (Acknowledged::Yes, String::new()),
+        Some((acknowledged, because)) => (acknowledged, because),
+    };
+    Some(Feed {
+        object: name,
+        provider: choice.map_or("", |choice| choice.kind().as_str()),
+        r#use,
+        pending: match acknowledged {
+            Acknowledged::Yes => Vec::new(),
+            // None of them is known to hold this version.
+            _ if pending.is_empty() => entries.clone(),
+            _ => pending,
+        },
+        entries,
+        acknowledged,
+        because,
+        after_rotation: choice
+            .filter(|_| is_source)
+            .and_then(|choice| choice.kind().descriptor().after_rotation),
+    })
+}
+
+/// An entry that the Secret feeds, or may.
+struct Fed<'a> {
+    name: String,
+    record: Option<&'a EntryStatus>,
+}
+
+impl Fed<'_> {
+    fn is_acknowledged(&self) -> bool {
+        let is_held = |record: &EntryStatus| {
+            record.state == EntryState::Synced && !record.leaving && record.attempted.is_none()
+        };
+        self.record.is_some_and(is_held)
+    }
+}
+
+/// The entries that a Secret feeds: those of `data` that name it, and, if `dataFrom` names it, every record of no entry
+/// of `data`. It may be one too many, which is waited for in vain at most.
+fn fed<'a>(object: &'a ProviderSecret, secret: &str) -> Vec<Fed<'a>> {
+    let records = object
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.entries);
+    let (_, of) = place(object);
+    let choice = object.spec.provider.choice();
+    let fold = |name: &str| match choice {
+        Some(choice) => (provider::rules(choice.kind()).fold)(name),
+        None => name.to_owned(),
+    };
+    let record = |name: &str| {
+        records
+            .iter()
+            .find(|record| fold(&record.name) == fold(name))
+    };
+    if let Some((set, _)) = object.spec.image_pull_secret(&of) {
+        let name = set.to_owned();
+        return vec![Fed {
+            record: record(&name),
+            name,
+        }];
+    }
+    let is_of_it = |entry: &&crate::api::Entry| {
+        entry
+            .source()
+            .is_some_and(|source| source.secret_name() == secret)
+    };
+    let explicit = object.spec.entries().iter();
+    let mut all: Vec<Fed<'_>> = explicit
+        .filter(is_of_it)
+        .map(|entry| Fed {
+            record: record(&entry.name),
+            name: entry.name.clone(),
+        })
+        .collect();
+    if takes_all(object, secret) {
+        let named: Vec<String> = object
+            .spec
+            .entries()
+            .iter()
+            .map(|entry| fold(&entry.name))
+            .collect();
+        let bulk = records
+            .iter()
+            .filter(|record| !named.contains(&fold(&record.name)));
+        all.extend(bulk.map(|record| Fed {
+            name: record.name.clone(),
+            record: Some(record),
+        }));
+    }
+    all
+}
+
+/// Whether `dataFrom` names the Secret.
+fn takes_all(object: &ProviderSecret, secret: &str) -> bool {
+    let mut bulk = object.spec.bulk_sources().iter();
+    bulk.any(|source| source.secret_ref.name == secret)
+}
+
+/// Why not everything is acknowledged; none if it is.
+fn unacknowledged(
+    object: &ProviderSecret,
+    secret: &str,
+    versions: &[String],
+    fed: &[Fed<'_>],
+    is_key: bool,
+) -> Option<(Acknowledged, String)> {
+    let no = |because: String| Some((Acknowledged::No, because));
+    if object.metadata.deletion_timestamp.is_some() {
+        return no("the object is being deleted".to_owned());
+    }
+    if !is_observed(object) {
+        return no("the operator has not acted on the newest spec yet".to_owned());
+    }
+    let standing = Standing::of(object);
+    let message = conditions(object)
+        .first()
+        .map(|first| first.message.clone());
+    let said = format!("{}: {}", standing.reason, message.unwrap_or_default());
+    let mut sources = object.status.iter().flat_map(|status| &status.sources);
+    let acted = sources.find(|source| source.name == secret);
+    let Some(acted) = acted.map(|source| &source.resource_version) else {
+        return no(said);
+    };
+    if !versions.contains(acted) {
+        if standing.is_ready() && !object.spec.is_suspended() {
+            let because = format!(
+                "the operator has acted on version {acted}, and not yet on this one or it changed no value"
+            );
+            return Some((Acknowledged::AtRest, because));
+        }
+        return no(format!("the operator has acted on version {acted}; {said}"));
+    }
+    if let Some(open) = fed.iter().find(|fed| !fed.is_acknowledged()) {
+        return no(match open.record {
+            Some(record) if record.state == EntryState::Synced => format!(
+                "an older value of {} may still be on its way to the provider; the new one is written once more within a minute",
+                open.name
+            ),
+            Some(record) => {
+                let reason = record.reason.as_deref().unwrap_or("Progressing");
+                format!("{} is not written ({reason}); {said}", open.name)
+            }
+            None => format!("{} was never written; {said}", open.name),
+        });
+    }
+    if standing.is_ready() || (!is_key && is_of_others(object, secret)) {
+        return None;
+    }
+    no(said)
+}
+
+/// Whether it is for entries of other Secrets alone that an object is not Ready: then those of this one are
+/// acknowledged each by itself. Of a set nothing is before the whole is; and of `dataFrom` a record may be of a key that has
+/// gone.
+fn is_of_others(object: &ProviderSecret, secret: &str) -> bool {
+    let (_, name) = place(object);
+    let choice = object.spec.provider.choice();
+    let is_set = choice.is_some_and(|choice| choice.set_name(&name).is_some());
+    let mut entries = object.status.iter().flat_map(|status| &status.entries);
+    !is_set && !takes_all(object, secret) && entries.any(|entry| entry.state != EntryState::Synced)
+}

@@ -1,0 +1,181 @@
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    api::ProviderSecret,
+    cli::tests::samples::{self, condition, documented, object, provider},
+};
+
+/// An object with entries of the Secrets `a` and `b`, which has acted on version 7 of both.
+fn sample(ready: &str, reason: &str, entries: &Value, more: &Value) -> ProviderSecret {
+    let spec = json!({
+        "provider": provider(more["provider"].as_str().unwrap_or("baseten"), "api"),
+        "data": [
+            {"name": "A", "secretKeyRef": {"name": "a", "key": "k"}},
+            {"name": "B", "secretKeyRef": {"name": "b", "key": "k"}},
+        ],
+        "dataFrom": more["dataFrom"],
+        "suspend": more["suspend"],
+    });
+    let version = more["version"].as_str().unwrap_or("7");
+    let status = json!({
+        "conditions": [condition("Ready", ready, reason, "It is so.", 60)],
+        "observedGeneration": more["observed"].as_i64().unwrap_or(3),
+        "sources": [{"name": "a", "resourceVersion": version}, {"name": "api", "resourceVersion": "7"}, {"name": "b", "resourceVersion": "7"}],
+        "entries": entries,
+    });
+    object("ml/object", spec, status)
+}
+
+fn synced() -> Value {
+    json!([{"name": "A", "state": "Synced"}, {"name": "B", "state": "Synced"}])
+}
+
+fn with_other_failed() -> Value {
+    json!([{"name": "A", "state": "Synced"}, {"name": "B", "state": "Failed", "reason": "Rejected"}])
+}
+
+#[rstest]
+#[case("True", "Synced", synced(), json!({}), "yes")]
+#[case("True", "Suspended", synced(), json!({"suspend": true}), "yes")]
+#[case("True", "Suspended", synced(), json!({"suspend": true, "version": "6"}), "acted on version 6; Suspended")]
+#[case("True", "Synced", synced(), json!({"version": "6"}), "rest")]
+#[case("True", "Synced", synced(), json!({"version": "8"}), "rest")]
+#[case("True", "Synced", synced(), json!({"observed": 2}), "not acted on the newest spec")]
+#[case("False", "AuthenticationFailed", synced(), json!({"version": "6"}), "acted on version 6; AuthenticationFailed")]
+#[case("False", "Rejected", with_other_failed(), json!({}), "yes")]
+#[case("False", "Rejected", with_other_failed(), json!({"provider": "pipecat"}), "Rejected: It is so.")]
+#[case("False", "Progressing", synced(), json!({"provider": "pipecat"}), "Progressing: It is so.")]
+#[case("False", "Progressing", synced(), json!({}), "Progressing: It is so.")]
+#[case("False", "RemovalHeld", with_other_failed(), json!({"dataFrom": [{"secretRef": {"name": "a"}}]}), "RemovalHeld: It is so.")]
+#[case("False", "Rejected", json!([{"name": "A", "state": "Failed", "reason": "Rejected"}]), json!({}), "A is not written (Rejected)")]
+#[case("False", "Progressing", json!([{"name": "A", "state": "Pending"}]), json!({}), "A is not written (Progressing)")]
+#[case("False", "Progressing", json!([]), json!({}), "A was never written")]
+#[case("True", "Synced", json!([{"name": "A", "state": "Synced", "record": {"attempted": "several"}}]), json!({}), "may still be on its way")]
+#[case("True", "Synced", json!([{"name": "A", "state": "Synced"}, {"name": "C", "state": "Failed"}]), json!({"dataFrom": [{"secretRef": {"name": "a"}}]}), "C is not written")]
+#[case("True", "Synced", json!([{"name": "a", "state": "Synced"}]), json!({}), "A was never written")]
+fn an_object_has_acknowledged_a_secret_or_says_why_not(
+    #[case] ready: &str,
+    #[case] reason: &str,
+    #[case] entries: Value,
+    #[case] more: Value,
+    #[case] expected: &str,
+) {
+    let object = sample(ready, reason, &entries, &more);
+    let feed = feed::of(&object, "a", &["7".to_owned()]).unwrap();
+    match (feed.acknowledged, expected) {
+        (Acknowledged::Yes, "yes") => assert!(feed.pending.is_empty()),
+        (Acknowledged::AtRest, "rest") => assert!(!feed.pending.is_empty()),
+        (Acknowledged::No, part) => {
+            assert!(feed.because.contains(part), "{}", feed.because);
+            assert!(!feed.pending.is_empty());
+        }
+        other => panic!("{other:?}: {}", feed.because),
+    }
+}
+
+#[test]
+fn any_version_since_the_command_began_is_enough() {
+    let object = sample("True", "Synced", &synced(), &json!({}));
+    let of = |versions: &[&str]| {
+        let versions: Vec<String> = versions
+            .iter()
+            .map(|version| (*version).to_owned())
+            .collect();
+        feed::of(&object, "a", &versions).unwrap().acknowledged
+    };
+    assert_eq!(of(&["7", "8"]), Acknowledged::Yes);
+    assert_eq!(of(&["8"]), Acknowledged::AtRest);
+}
+
+#[test]
+fn an_api_key_is_acknowledged_when_the_object_is_ready_with_it() {
+    let object = |ready: &str| sample(ready, "Rejected", &with_other_failed(), &json!({}));
+    let of = |object: &ProviderSecret| feed::of(object, "api", &["7".to_owned()]).unwrap();
+    assert_eq!(of(&object("True")).acknowledged, Acknowledged::Yes);
+    let feed = of(&object("False"));
+    assert_eq!(
+        (feed.acknowledged, feed.r#use),
+        (Acknowledged::No, "api-key")
+    );
+    assert!(feed::of(&object("True"), "other", &[]).is_none());
+}
+
+#[test]
+fn a_deleted_object_has_acknowledged_nothing() {
+    let mut object = sample("True", "Synced", &synced(), &json!({}));
+    object.metadata.deletion_timestamp = serde_json::from_value(samples::ago(5).into()).unwrap();
+    let feed = feed::of(&object, "a", &["7".to_owned()]).unwrap();
+    assert!(feed.because.contains("being deleted"), "{}", feed.because);
+}
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+fn rotation(objects: &[ProviderSecret], secret: &str, version: &str) -> Rotation {
+    let versions = [version.to_owned()];
+    let objects = objects
+        .iter()
+        .filter_map(|object| feed::of(object, secret, &versions));
+    let objects: Vec<Feed> = objects.collect();
+    Rotation {
+        namespace: "ml".to_owned(),
+        secret: secret.to_owned(),
+        resource_version: version.to_owned(),
+        acknowledged: objects.iter().all(Feed::is_acknowledged),
+        besides: feed::besides(&objects),
+        objects,
+    }
+}
+
+fn output(arguments: &[&str]) -> Flags {
+    let line = [&["rotated", "x", "--color=never"], arguments].concat();
+    <Line as clap::Parser>::try_parse_from(line).unwrap().flags
+}
+
+#[test]
+fn what_is_acknowledged_is_shown_as_the_documents_show_it() {
+    let objects = &samples::fleet()[1..3];
+    let of = |objects: &[ProviderSecret], secret: &str, version: &str| {
+        shown(&rotation(objects, secret, version), &output(&[]).output).unwrap()
+    };
+    let done = of(&objects[..1], "openai", "81123");
+    let open = of(objects, "huggingface", "81140");
+    assert_eq!((done.code, open.code), (0, 1));
+    insta::assert_snapshot!("acknowledged", done.text);
+    insta::assert_snapshot!("open", open.text);
+    insta::assert_snapshot!(
+        "besides",
+        of(&[samples::agent_keys()], "agent-env", "81123").text
+    );
+    documented("rotated secret/openai -n ml --wait", &done.text);
+    documented("rotated secret/huggingface -n ml", &open.text);
+}
+
+#[test]
+fn scripts_read_the_same_as_json() {
+    let rotation = rotation(&samples::fleet()[1..2], "openai", "81123");
+    let text = shown(&rotation, &output(&["-o", "json"]).output)
+        .unwrap()
+        .text;
+    let read: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&read["acknowledged"], &read["objects"][0]["acknowledged"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(read["resourceVersion"], "81123");
+}
+
+#[rstest]
+#[case("secret/one", Some("one"))]
+#[case("secrets/one", Some("one"))]
+#[case("one", Some("one"))]
+#[case("secret/", None)]
+#[case("configmap/one", None)]
+fn a_secret_is_named_as_for_kubectl(#[case] text: &str, #[case] name: Option<&str>) {
+    assert_eq!(secret_name(text).ok(), name);
+}

@@ -1,0 +1,160 @@
+//! `status`: the fleet in one table, or one object in full.
+
+mod detail;
+mod fleet;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use futures::StreamExt;
+use jiff::Timestamp;
+use kube::{
+    Api,
+    runtime::{WatchStreamExt, watcher},
+};
+
+pub(super) use self::detail::{state, tone_of};
+use self::{
+    detail::{Detail, Facts},
+    fleet::Row,
+};
+use super::{
+    answer::{Answer, Answered, Refusal},
+    flags::{ClusterFlags, Format, OutputFlags, Scope},
+    output::{List, structured},
+    print,
+    read::{Known, Reader, on_cluster},
+    view::place,
+};
+use crate::api::ProviderSecret;
+
+/// The flags of `status`.
+#[derive(Args, Debug)]
+pub(super) struct Flags {
+    /// Objects; one is shown in full, several or none as a table
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    #[command(flatten)]
+    cluster: ClusterFlags,
+
+    #[command(flatten)]
+    scope: Scope,
+
+    #[command(flatten)]
+    output: OutputFlags,
+
+    /// Go on, and show what changes
+    #[arg(short, long)]
+    watch: bool,
+}
+
+pub(super) fn run(flags: &Flags) -> ExitCode {
+    on_cluster(&flags.cluster, async |reader| {
+        let is_one = flags.names.len() == 1 && !flags.watch;
+        if is_one
+            && matches!(
+                flags.output.output,
+                Format::Table | Format::Json | Format::Yaml
+            )
+        {
+            let object = reader.object(&flags.names[0]).await?;
+            let facts = facts(&reader, &object).await;
+            return one(&object, &facts, flags, Timestamp::now());
+        }
+        if flags.watch {
+            return follow(&reader, flags).await;
+        }
+        let rows = if flags.names.is_empty() {
+            reader.each(&flags.scope, |object| Row::of(&object)).await?
+        } else {
+            let objects = reader.objects(&flags.names, &flags.scope).await?;
+            objects.iter().map(Row::of).collect()
+        };
+        many(&rows, flags, &reader.namespace)
+    })
+}
+
+/// One object in full.
+fn one(object: &ProviderSecret, facts: &Facts, flags: &Flags, now: Timestamp) -> Answered {
+    let detail = Detail::of(object, facts, now);
+    let text = match structured(&detail, flags.output.output)? {
+        Some(text) => text,
+        None => detail.text(now, flags.output.colour.paint()),
+    };
+    Ok(Answer::new(text, detail.is_ready()))
+}
+
+/// The fleet.
+fn many(rows: &[Row], flags: &Flags, namespace: &str) -> Answered {
+    let is_ready = rows.iter().all(Row::is_ready);
+    if rows.is_empty() && matches!(flags.output.output, Format::Table | Format::Wide) {
+        let place = if flags.scope.all_namespaces {
+            "No resources found".to_owned()
+        } else {
+            format!("No resources found in {namespace} namespace.")
+        };
+        super::say(&place);
+        return Ok(Answer::done(String::new()));
+    }
+    let output = &flags.output;
+    if let Some(text) = structured(&List { items: rows }, output.output)? {
+        return Ok(Answer::new(text, is_ready));
+    }
+    let text = fleet::text(rows, flags.scope.all_namespaces, output, Timestamp::now());
+    Ok(Answer::new(text, is_ready))
+}
+
+/// Shows the objects, and a line for each change of one, until the reader goes away.
+async fn follow(reader: &Reader, flags: &Flags) -> Answered {
+    if !matches!(flags.output.output, Format::Table | Format::Wide) {
+        return Err(Refusal::usage("--watch is for tables"));
+    }
+    let api: Api<ProviderSecret> = reader.api(&flags.scope);
+    let mut config = watcher::Config::default();
+    if let Some(labels) = &flags.scope.selector {
+        config = config.labels(labels);
+    }
+    let changes = watcher(api, config).default_backoff().applied_objects();
+    let mut changes = std::pin::pin!(changes);
+    let mut output = flags.output.clone();
+    while let Some(change) = changes.next().await {
+        let Ok(object) = change else {
+            super::say("the watch broke off and is begun anew");
+            continue;
+        };
+        let (_, name) = place(&object);
+        if !flags.names.is_empty() && !flags.names.contains(&name) {
+            continue;
+        }
+        let rows = [Row::of(&object)];
+        print(&fleet::text(
+            &rows,
+            flags.scope.all_namespaces,
+            &output,
+            Timestamp::now(),
+        ));
+        output.no_headers = true;
+    }
+    Ok(Answer::done(String::new()))
+}
+
+/// What the API server says beside the object.
+async fn facts(reader: &Reader, object: &ProviderSecret) -> Facts {
+    let (namespace, name) = place(object);
+    let mut secrets = Vec::new();
+    for secret in object.spec.secret_names() {
+        let known = reader.secret(&namespace, secret).await;
+        let is_refused = matches!(known, Known::Unread(_));
+        secrets.push((secret.to_owned(), known));
+        // Who may not read one Secret of a namespace may mostly read none.
+        if is_refused {
+            break;
+        }
+    }
+    let events = reader.events(&namespace, &name).await;
+    Facts { secrets, events }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+use clap::Parser as _;
+
+use super::{
+    detail::{Detail, Facts},
+    fleet::Row,
+    *,
+};
+use crate::cli::{
+    output::Paint,
+    read::{EventFact, SecretFact},
+    tests::samples::{self, agent_keys, ago, documented, now},
+};
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+fn flags(arguments: &[&str]) -> Flags {
+    let line = [&["status", "--color=never"], arguments].concat();
+    Line::try_parse_from(line).unwrap().flags
+}
+
+fn rows() -> Vec<Row> {
+    samples::fleet().iter().map(Row::of).collect()
+}
+
+fn table(arguments: &[&str], has_namespaces: bool) -> String {
+    let flags = flags(arguments);
+    fleet::text(&rows(), has_namespaces, &flags.output, now())
+}
+
+fn secret(version: &str, seconds: i64) -> Known<Option<SecretFact>> {
+    Known::Read(Some(SecretFact {
+        version: version.to_owned(),
+        changed: Some(ago(seconds).parse().unwrap()),
+        keys: Vec::new(),
+    }))
+}
+
+fn facts_of_agent_keys() -> Facts {
+    let note = "Pipecat answered 401 for the API key in Secret pipecat-api key token. Check that it is an active private key; a public key only starts sessions.";
+    Facts {
+        secrets: vec![
+            ("agent-env".to_owned(), secret("81123", 540)),
+            ("pipecat-api".to_owned(), secret("81120", 600)),
+        ],
+        events: Known::Read(vec![EventFact {
+            time: Some(ago(540).parse().unwrap()),
+            r#type: "Warning".to_owned(),
+            reason: "AuthenticationFailed".to_owned(),
+            count: 1,
+            note: note.to_owned(),
+        }]),
+    }
+}
+
+#[test]
+fn the_fleet_is_one_table_as_the_documents_show_it() {
+    let shown = table(&["-A"], true);
+    let wide = table(&["-A", "-o", "wide"], true);
+    insta::assert_snapshot!("fleet", shown);
+    insta::assert_snapshot!("fleet_wide", wide);
+    documented("status -A", &shown);
+    documented("status -A -o wide", &wide);
+}
+
+#[test]
+fn each_line_has_a_word_for_each_column() {
+    for arguments in [&["-A"][..], &["-A", "-o", "wide"]] {
+        let shown = table(arguments, true);
+        let count = |line: &str| line.split_whitespace().count();
+        let heads = count(shown.lines().next().unwrap());
+        assert!(shown.lines().all(|line| count(line) == heads), "{shown}");
+    }
+}
+
+#[test]
+fn names_and_headers_are_left_out_on_request() {
+    assert!(
+        table(&["-o", "name"], true).starts_with("providersecret.providersecrets.dev/judge-keys\n")
+    );
+    assert!(!table(&["--no-headers"], false).contains("PROVIDER"));
+    assert!(table(&[], false).starts_with("NAME "));
+}
+
+#[test]
+fn one_object_is_shown_in_full_as_the_documents_show_it() {
+    let object = agent_keys();
+    let detail = Detail::of(&object, &facts_of_agent_keys(), now());
+    let shown = detail.text(now(), Paint::default());
+    insta::assert_snapshot!("agent_keys", shown);
+    documented("status agent-keys -n voice", &shown);
+}
+
+#[test]
+fn an_object_is_shown_as_far_as_it_may_be_read() {
+    let unread = || Known::Unread("you may not list events in namespace ml".to_owned());
+    let facts = Facts {
+        secrets: vec![
+            ("huggingface".to_owned(), Known::Read(None)),
+            ("openai".to_owned(), Known::Unread("no".to_owned())),
+        ],
+        events: unread(),
+    };
+    let objects = samples::fleet();
+    let detail = Detail::of(&objects[1], &facts, now());
+    insta::assert_snapshot!("llm_serving", detail.text(now(), Paint::default()));
+    assert!(detail.is_ready());
+}
+
+#[test]
+fn the_exit_code_says_whether_all_are_ready() {
+    let flags = flags(&["-o", "json"]);
+    let code = |rows: Vec<Row>| many(&rows, &flags, "ml").unwrap().code;
+    assert_eq!(code(rows()), 1);
+    // What was synced before it was suspended is Ready.
+    assert_eq!(code(rows().into_iter().filter(Row::is_ready).collect()), 0);
+    assert_eq!(code(Vec::new()), 0);
+    let ready: Vec<bool> = rows().iter().map(Row::is_ready).collect();
+    assert_eq!(ready, [true, true, false, false]);
+}
+
+#[test]
+fn json_and_yaml_say_the_same_as_the_table() {
+    for format in ["json", "yaml"] {
+        let flags = flags(&["-o", format]);
+        let shown = many(&rows(), &flags, "ml").unwrap().text;
+        let read: serde_json::Value = serde_saphyr::from_str(&shown).unwrap();
+        assert_eq!(read["items"][2]["reason"], "RateLimited");
+        assert_eq!(read["items"][2]["synced"], "1/2");
+        assert_eq!(read["items"][1]["lastSyncTime"], ago(250));
+    }
+}
+
+#[test]
+fn a_status_of_an_older_spec_is_not_ready() {
+    let mut object = samples::fleet().remove(1);
+    object.metadata.generation = Some(4);
+    let row = Row::of(&object);
+    assert!(!row.is_ready());
+}

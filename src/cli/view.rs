@@ -1,0 +1,100 @@
+//! What an object's status says, read with the care that tools need: a status of an older generation says nothing
+//! of the newest.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::output::{Cell, Tone};
+use crate::api::{Condition, ProviderSecret, READY, STALLED, SUSPENDED};
+
+/// How an object stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// The status of Ready: True, False, Unknown where the operator has not looked at the newest spec, and empty
+    /// where there is none.
+    pub(super) ready: &'static str,
+    /// The reason of the first condition.
+    pub(super) reason: String,
+    /// Since when.
+    pub(super) since: Option<Timestamp>,
+    /// Whether a person must act.
+    pub(super) is_stalled: bool,
+}
+
+impl Standing {
+    pub(super) fn of(object: &ProviderSecret) -> Self {
+        let first = conditions(object).first();
+        let reason = first.map(|first| first.reason.clone());
+        let ready = match condition(object, READY) {
+            _ if !is_observed(object) => "Unknown",
+            Some(ready) if ready.status == "True" => "True",
+            Some(ready) if ready.status == "False" => "False",
+            Some(_) => "Unknown",
+            None if first.is_none() => "Unknown",
+            None => "",
+        };
+        Self {
+            ready,
+            reason: reason.unwrap_or_default(),
+            since: first.map(|first| first.last_transition_time.0),
+            is_stalled: condition(object, STALLED).is_some_and(|stalled| stalled.status == "True"),
+        }
+    }
+
+    /// Whether every entry is acknowledged for the newest spec.
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready == "True"
+    }
+
+    /// The colour of it.
+    pub(super) fn tone(&self) -> Tone {
+        match self.ready {
+            "True" => Tone::Good,
+            _ if self.is_stalled => Tone::Bad,
+            _ => Tone::Doubtful,
+        }
+    }
+
+    /// The word of Ready in its colour.
+    pub(super) fn cell(&self) -> Cell {
+        Cell::toned(self.ready, self.tone())
+    }
+}
+
+/// The conditions of an object.
+pub(super) fn conditions(object: &ProviderSecret) -> &[Condition] {
+    let status = object.status.as_ref();
+    status.map_or(&[], |status| &status.conditions)
+}
+
+/// The condition of a type.
+pub(super) fn condition<'a>(object: &'a ProviderSecret, kind: &str) -> Option<&'a Condition> {
+    let mut conditions = conditions(object).iter();
+    conditions.find(|condition| condition.r#type == kind)
+}
+
+/// Whether the condition Suspended is there.
+pub(super) fn is_paused(object: &ProviderSecret) -> bool {
+    condition(object, SUSPENDED).is_some()
+}
+
+/// Whether the operator has acted on the newest spec.
+pub(super) fn is_observed(object: &ProviderSecret) -> bool {
+    let status = object.status.as_ref();
+    status.and_then(|status| status.observed_generation) == object.metadata.generation
+}
+
+/// Namespace and name.
+pub(super) fn place(object: &ProviderSecret) -> (String, String) {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// When an object was created.
+pub(super) fn created(object: &ProviderSecret) -> Option<Timestamp> {
+    object.creation_timestamp().map(|time| time.0)
+}
+
+/// The name of a resource as kubectl prints and takes it.
+pub(super) fn resource_name(name: &str) -> String {
+    format!("providersecret.providersecrets.dev/{name}")
+}

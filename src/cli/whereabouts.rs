@@ -1,0 +1,242 @@
+//! `where secret/NAME [KEY]` and `where PROVIDER/NAME`: which accounts hold what of a Secret, and the way back.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{
+    answer::{Answer, Answered, Refusal},
+    flags::{ClusterFlags, Format, OutputFlags, Scope},
+    origin::Keys,
+    output::{Cell, List, Table, age::age_or_none, structured},
+    placement::{Placement, placements},
+    read::{Known, on_cluster},
+    status::{state, tone_of},
+    view::resource_name,
+};
+use crate::provider::PROVIDERS;
+
+/// The flags of `where`.
+#[derive(Args, Debug)]
+pub(super) struct Flags {
+    /// A Secret, as secret/NAME; or a name at a provider, as PROVIDER/NAME or PROVIDER/SET/KEY, where PROVIDER is the word
+    /// of --endpoint, or provider for any of them
+    #[arg(value_name = "secret/NAME|PROVIDER/NAME")]
+    what: String,
+
+    /// A key of the Secret
+    #[arg(value_name = "KEY")]
+    key: Option<String>,
+
+    #[command(flatten)]
+    cluster: ClusterFlags,
+
+    #[command(flatten)]
+    scope: Scope,
+
+    #[command(flatten)]
+    output: OutputFlags,
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sought<'a> {
+    Secret(&'a str, Option<&'a str>),
+    Remote(&'a str, &'a str),
+}
+
+impl<'a> Sought<'a> {
+    fn of(what: &'a str, key: Option<&'a str>) -> Result<Self, Refusal> {
+        let flags = PROVIDERS.map(|of| of.flag).join(", ");
+        let wanted = || {
+            Refusal::usage(format!(
+                "want secret/NAME or PROVIDER/NAME, where PROVIDER is provider or one of {flags}"
+            ))
+        };
+        let (kind, name) = what.split_once('/').ok_or_else(wanted)?;
+        if name.is_empty() {
+            return Err(wanted());
+        }
+        let is_provider = |of: &str| kind.eq_ignore_ascii_case(of);
+        match kind {
+            "secret" | "secrets" => Ok(Self::Secret(name, key)),
+            _ if key.is_some() => Err(Refusal::usage("a key belongs to a Secret")),
+            _ if is_provider("provider")
+                || PROVIDERS
+                    .iter()
+                    .any(|of| is_provider(of.flag) || is_provider(of.name)) =>
+            {
+                Ok(Self::Remote(kind, name))
+            }
+            _ => Err(wanted()),
+        }
+    }
+
+    fn takes(self, placement: &Placement) -> bool {
+        match self {
+            Self::Secret(secret, key) => placement.is_from(secret, key),
+            Self::Remote(provider, name) => placement.is_at(provider, name),
+        }
+    }
+}
+
+pub(super) fn run(flags: &Flags) -> ExitCode {
+    on_cluster(&flags.cluster, async |reader| {
+        let sought = Sought::of(&flags.what, flags.key.as_deref())?;
+        if matches!(sought, Sought::Secret(..)) && flags.scope.all_namespaces {
+            return Err(Refusal::usage(
+                "a Secret is in one namespace: give --namespace",
+            ));
+        }
+        let mut keys = Keys::new();
+        if let Sought::Secret(name, _) = sought
+            && let Known::Read(Some(secret)) = reader.secret(&reader.namespace, name).await
+            && !secret.keys.is_empty()
+        {
+            keys.insert(name.to_owned(), secret.keys);
+        }
+        let found = reader.each(&flags.scope, |object| {
+            let mut placed = placements(&object, &keys);
+            placed.retain(|placement| sought.takes(placement));
+            placed
+        });
+        let found: Vec<Placement> = found.await?.into_iter().flatten().collect();
+        if found.is_empty() {
+            let place = if flags.scope.all_namespaces {
+                "in any namespace".to_owned()
+            } else {
+                format!("in namespace {}", reader.namespace)
+            };
+            return Err(Refusal::failed(format!(
+                "no ProviderSecret {place} holds anything of {}",
+                flags.what
+            )));
+        }
+        shown(&found, sought, &flags.output, Timestamp::now())
+    })
+}
+
+fn shown(
+    found: &[Placement],
+    sought: Sought<'_>,
+    output: &OutputFlags,
+    now: Timestamp,
+) -> Answered {
+    if let Some(text) = structured(&List { items: found }, output.output)? {
+        return Ok(Answer::done(text));
+    }
+    if output.output == Format::Name {
+        let mut names: Vec<String> = found
+            .iter()
+            .map(|of| resource_name(&of.object) + "\n")
+            .collect();
+        names.dedup();
+        return Ok(Answer::done(names.concat()));
+    }
+    let mut table = match sought {
+        Sought::Secret(..) => Table::new([
+            "FROM", "PROVIDER", "SCOPE", "NAME", "STATE", "OBJECT", "SINCE",
+        ]),
+        Sought::Remote(..) => Table::new([
+            "PROVIDER",
+            "SCOPE",
+            "NAME",
+            "STATE",
+            "NAMESPACE",
+            "OBJECT",
+            "FROM",
+            "SINCE",
+        ]),
+    };
+    for of in found {
+        let (from, since) = (
+            Cell::from(of.origin_word()),
+            Cell::from(age_or_none(of.since, now)),
+        );
+        let state = Cell::toned(state(of.state), tone_of(of.state));
+        let account = [of.provider.to_owned(), of.scope_word(), of.full_name()].map(Cell::from);
+        let object = Cell::from(of.object.clone());
+        let mut row = Vec::new();
+        match sought {
+            Sought::Secret(..) => {
+                row.push(from);
+                row.extend(account);
+                row.extend([state, object, since]);
+            }
+            Sought::Remote(..) => {
+                row.extend(account);
+                row.extend([state, of.namespace.clone().into(), object, from, since]);
+            }
+        }
+        table.row(row);
+    }
+    Ok(Answer::done(table.render(
+        !output.no_headers,
+        "",
+        output.colour.paint(),
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::cli::tests::samples::{documented, fleet, now};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    fn found(arguments: &[&str], keys: &Keys) -> (usize, String) {
+        let line = [&["where", "--color=never"], arguments].concat();
+        let flags = Line::try_parse_from(line).unwrap().flags;
+        let sought = Sought::of(&flags.what, flags.key.as_deref()).unwrap();
+        let placed = fleet();
+        let placed = placed.iter().flat_map(|object| placements(object, keys));
+        let placed: Vec<Placement> = placed.filter(|of| sought.takes(of)).collect();
+        (
+            placed.len(),
+            shown(&placed, sought, &flags.output, now()).unwrap().text,
+        )
+    }
+
+    #[test]
+    fn a_secret_is_found_where_it_went_as_the_documents_show_it() {
+        let (count, shown) = found(&["secret/huggingface"], &Keys::new());
+        let (_, back) = found(&["pipecat/agent-keys/OPENAI_API_KEY"], &Keys::new());
+        assert_eq!(count, 2);
+        insta::assert_snapshot!("of_secret", shown);
+        insta::assert_snapshot!("of_name", back);
+        documented("where secret/huggingface -n ml", &shown);
+        documented("where pipecat/agent-keys/OPENAI_API_KEY -n voice", &back);
+    }
+
+    #[rstest]
+    #[case(&["secret/huggingface", "token"], 2)]
+    #[case(&["secret/huggingface", "other"], 0)]
+    #[case(&["secret/db", "user"], 1)]
+    #[case(&["secret/db", "host"], 0)]
+    #[case(&["secret/agent-env"], 2)]
+    #[case(&["secret/agent-env", "OPENAI_API_KEY"], 1)]
+    #[case(&["provider/HF_TOKEN"], 2)]
+    #[case(&["Baseten/HF-TOKEN"], 1)]
+    #[case(&["primeintellect/hf-token"], 0)]
+    #[case(&["pipecat/other/OPENAI_API_KEY"], 0)]
+    fn what_is_looked_for_is_found(#[case] arguments: &[&str], #[case] count: usize) {
+        assert_eq!(found(arguments, &Keys::new()).0, count);
+    }
+
+    #[rstest]
+    #[case("huggingface", None)]
+    #[case("acme/x", None)]
+    #[case("secret/", None)]
+    #[case("baseten/x", Some("key"))]
+    fn what_cannot_be_looked_for_is_refused(#[case] what: &str, #[case] key: Option<&str>) {
+        assert_eq!(Sought::of(what, key).err().unwrap().code, 2);
+    }
+}

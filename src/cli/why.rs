@@ -1,0 +1,114 @@
+//! `why NAME`: three sentences and the next command.
+
+mod cause;
+mod sentences;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use self::{
+    cause::{Facts, Peer, cause},
+    sentences::Explanation,
+};
+use super::{
+    answer::{Answer, Answered},
+    flags::{ClusterFlags, Format, OutputFlags, Scope},
+    output::structured,
+    read::{Known, Reader, known, on_cluster},
+    rights::Subject,
+    view::{Standing, place, resource_name},
+};
+use crate::api::ProviderSecret;
+
+/// The flags of `why`.
+#[derive(Args, Debug)]
+pub(super) struct Flags {
+    /// The object
+    #[arg(value_name = "NAME")]
+    name: String,
+
+    #[command(flatten)]
+    cluster: ClusterFlags,
+
+    #[command(flatten)]
+    output: OutputFlags,
+}
+
+pub(super) fn run(flags: &Flags) -> ExitCode {
+    on_cluster(&flags.cluster, async |reader| {
+        let object = reader.object(&flags.name).await?;
+        let facts = facts(&reader, object).await;
+        answer(&facts, &flags.output)
+    })
+}
+
+fn answer(facts: &Facts, output: &OutputFlags) -> Answered {
+    let explanation = Explanation::of(facts, &cause(facts));
+    let text = match (structured(&explanation, output.output)?, output.output) {
+        (Some(text), _) => text,
+        (None, Format::Name) => resource_name(&explanation.name) + "\n",
+        (None, _) => explanation.text(),
+    };
+    Ok(Answer::new(text, explanation.ready))
+}
+
+/// Everything that may tell the cause, as far as the user may read it.
+async fn facts(reader: &Reader, object: ProviderSecret) -> Facts {
+    let (namespace, name) = place(&object);
+    let installations = reader.installations().await;
+    let operator = installations
+        .read()
+        .and_then(|found| match found.as_slice() {
+            [one] => Some(one.clone()),
+            several => several.iter().find(|one| one.watches(&namespace)).cloned(),
+        });
+    let lease = operator
+        .as_ref()
+        .and_then(|operator| operator.lease.clone());
+    let leases = reader.leases(lease.as_ref()).await;
+    let definition = reader.definition().await;
+    let is_ready = Standing::of(&object).is_ready();
+    // Nine questions to the API server are not asked where nothing is wrong.
+    let lacking = match &operator {
+        Some(operator) if !is_ready => {
+            let (of, account) = (&operator.namespace, &operator.service_account);
+            let subject = Subject::ServiceAccount(of, account);
+            reader.lacking(subject, Some(&namespace)).await
+        }
+        _ => Known::Read(Vec::new()),
+    };
+    let mut peers = peers(
+        reader,
+        &Scope {
+            all_namespaces: true,
+            selector: None,
+        },
+    )
+    .await;
+    if matches!(peers, Known::Unread(_)) {
+        peers = self::peers(reader, &Scope::default()).await;
+    }
+    let peers = peers.map(|mut peers| {
+        peers.retain(|peer| (&peer.namespace, &peer.name) != (&namespace, &name));
+        peers
+    });
+    Facts {
+        now: Timestamp::now(),
+        object,
+        operator,
+        installations,
+        leases,
+        definition,
+        lacking,
+        peers,
+    }
+}
+
+async fn peers(reader: &Reader, scope: &Scope) -> Known<Vec<Peer>> {
+    known(reader.each(scope, |object| Peer::of(&object)).await)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! The cause why an object is not Ready: the one beneath all others. Pure.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::{
+    api::{ProviderSecret, Reason},
+    cli::{
+        definition::DefinitionFact,
+        installation::{Installation, LeaseFact},
+        read::Known,
+        reasons,
+        rights::Right,
+        view::{Standing, created, is_observed, is_paused, place},
+    },
+    provider::{self, Choice},
+};
+
+/// Everything that may tell the cause, as far as the user may read it.
+pub(super) struct Facts {
+    pub(super) now: Timestamp,
+    pub(super) object: ProviderSecret,
+    /// Every operator of the cluster.
+    pub(super) installations: Known<Vec<Installation>>,
+    /// The one that this object is for.
+    pub(super) operator: Option<Installation>,
+    pub(super) leases: Known<Vec<LeaseFact>>,
+    pub(super) definition: Known<DefinitionFact>,
+    /// The rights that this operator lacks in the namespace.
+    pub(super) lacking: Known<Vec<Right>>,
+    /// The other objects.
+    pub(super) peers: Known<Vec<Peer>>,
+}
+
+/// Another object, as far as it may be the cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    created: Option<Timestamp>,
+    account: Account,
+    scope: Option<String>,
+    /// The folded names that it claims, or its set.
+    names: BTreeSet<String>,
+    reason: String,
+}
+
+/// What the objects of one account have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Account {
+    provider: Option<&'static str>,
+    endpoint: String,
+    field: Option<String>,
+    /// The fingerprint of its API key; none where the operator has not told it.
+    key: Option<String>,
+}
+
+impl Peer {
+    pub(super) fn of(object: &ProviderSecret) -> Self {
+        let (namespace, name) = place(object);
+        let status = object.status.as_ref();
+        let choice = object.spec.provider.choice();
+        let names = choice.map(|choice| {
+            if let Some(set) = choice.set_name(&name) {
+                return BTreeSet::from([set.to_owned()]);
+            }
+            let fold = provider::rules(choice.kind()).fold;
+            let desired = object.spec.entries().iter().map(|entry| fold(&entry.name));
+            let records = status.into_iter().flat_map(|status| &status.entries);
+            desired
+                .chain(records.map(|entry| fold(&entry.name)))
+                .collect()
+        });
+        let names = names.unwrap_or_default();
+        Self {
+            created: created(object),
+            account: Account {
+                provider: choice.map(|choice| choice.kind().as_str()),
+                endpoint: choice.map_or("", Choice::endpoint).to_owned(),
+                field: choice.and_then(Choice::scope_field).map(str::to_owned),
+                key: status.and_then(|status| status.key_fingerprint.clone()),
+            },
+            scope: status.and_then(|status| status.scope.clone()),
+            reason: Standing::of(object).reason,
+            names,
+            namespace,
+            name,
+        }
+    }
+
+    /// `namespace/name`.
+    pub(super) fn place(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether it is the older one, as the operator decides it.
+    fn is_older_than(&self, other: &Self) -> bool {
+        let age = |of: &Self| (of.created, of.namespace.clone(), of.name.clone());
+        age(self) < age(other)
+    }
+}
+
+/// Why an object is not Ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It is Ready; nothing is wrong.
+    Nothing,
+    /// It is Ready, and nothing would be done about a change: the cause of that.
+    Idle(Box<Self>),
+    /// The definition is there and not served.
+    NotEstablished,
+    /// Neither a Deployment nor a held Lease of an operator was found.
+    NoOperator,
+    /// The Deployment shall have no pods.
+    ScaledDown(String),
+    /// No pod of the Deployment is available: it, and how many there shall be.
+    Down(String, i32),
+    /// The Lease is not renewed: its holder, and since when.
+    LeaseExpired(LeaseFact),
+    /// The Lease is held by no process.
+    LeaseFree(String),
+    /// The operator watches other namespaces.
+    NotWatched(Installation),
+    /// The operator lacks rights.
+    Denied(Installation, Vec<Right>),
+    /// The definition in the cluster lacks fields.
+    OldDefinition(Vec<String>),
+    /// The operator runs and has not looked at the newest spec yet.
+    Unobserved,
+    /// A user suspended it.
+    Suspended,
+    /// It is being deleted.
+    Deleting,
+    /// An older object owns a name: it, where the user may see it, and the name.
+    Owned(Option<(Peer, String)>),
+    /// Other objects of the account have the same trouble: how many, and one of them.
+    Account(Reason, usize, String),
+    /// What the conditions say.
+    Reason(Reason),
+    /// A reason that this program does not know: the operator is newer.
+    UnknownReason(String),
+}
+
+/// The cause.
+pub(super) fn cause(facts: &Facts) -> Cause {
+    let standing = Standing::of(&facts.object);
+    let operator = of_operator(facts);
+    if standing.is_ready() && !is_paused(&facts.object) {
+        return match operator {
+            Some(cause) => Cause::Idle(Box::new(cause)),
+            None => Cause::Nothing,
+        };
+    }
+    if let Some(cause) = operator {
+        return cause;
+    }
+    let known = reasons::reason(&standing.reason);
+    if facts.object.metadata.deletion_timestamp.is_some() && known != Some(Reason::DeletionBlocked)
+    {
+        return Cause::Deleting;
+    }
+    if !is_observed(&facts.object) {
+        return of_definition(facts).unwrap_or(Cause::Unobserved);
+    }
+    match known {
+        None => Cause::UnknownReason(standing.reason),
+        Some(Reason::Suspended) => Cause::Suspended,
+        Some(Reason::Progressing | Reason::InvalidSpec) if of_definition(facts).is_some() => {
+            of_definition(facts).unwrap_or(Cause::Unobserved)
+        }
+        Some(Reason::Conflict) => of_conflict(facts),
+        Some(reason) => of_account(facts, reason),
+    }
+}
+
+/// What keeps any object of the namespace from being worked on.
+fn of_operator(facts: &Facts) -> Option<Cause> {
+    let (namespace, _) = place(&facts.object);
+    if let Some(definition) = facts.definition.read()
+        && definition.is_there
+        && !definition.is_established
+    {
+        return Some(Cause::NotEstablished);
+    }
+    let leases = facts.leases.read();
+    let Some(operator) = &facts.operator else {
+        let watching = facts.installations.read()?;
+        if let Some(other) = watching.first() {
+            return Some(Cause::NotWatched(other.clone()));
+        }
+        // An operator that runs without the chart has a Lease and no Deployment.
+        return match leases?.iter().find(|lease| lease.holder.is_some()) {
+            Some(lease) => expired(lease, facts.now),
+            None => Some(Cause::NoOperator),
+        };
+    };
+    if operator.replicas == 0 {
+        return Some(Cause::ScaledDown(operator.place()));
+    }
+    let is_led = leases.and_then(|leases| {
+        let lease = leases.first()?;
+        Some(lease.holder.is_some() && expired(lease, facts.now).is_none())
+    });
+    if operator.available == 0 && is_led != Some(true) {
+        return Some(Cause::Down(operator.place(), operator.replicas));
+    }
+    if let Some(leases) = leases.filter(|_| operator.lease.is_some()) {
+        match leases.first() {
+            Some(lease) if lease.holder.is_some() => {
+                if let Some(cause) = expired(lease, facts.now) {
+                    return Some(cause);
+                }
+            }
+            _ => return Some(Cause::LeaseFree(operator.place())),
+        }
+    }
+    if !operator.watches(&namespace) {
+        return Some(Cause::NotWatched(operator.clone()));
+    }
+    let lacking = facts.lacking.read().filter(|lacking| !lacking.is_empty());
+    lacking.map(|lacking| Cause::Denied(operator.clone(), lacking.clone()))
+}
+
+fn expired(lease: &LeaseFact, now: Timestamp) -> Option<Cause> {
+    lease
+        .looks_expired(now)
+        .then(|| Cause::LeaseExpired(lease.clone()))
+}
+
+fn of_definition(facts: &Facts) -> Option<Cause> {
+    let definition = facts.definition.read()?;
+    let lacks = &definition.lacks;
+    (definition.is_there && !lacks.is_empty()).then(|| Cause::OldDefinition(lacks.clone()))
+}
+
+/// The older object that owns a name of this one.
+fn of_conflict(facts: &Facts) -> Cause {
+    let this = Peer::of(&facts.object);
+    let Some(peers) = facts.peers.read() else {
+        return Cause::Owned(None);
+    };
+    let is_rival = |peer: &&Peer| {
+        let (a, b) = (&peer.account, &this.account);
+        let is_one_scope = peer.scope.is_some() && peer.scope == this.scope;
+        let is_one_key = a.key.is_some() && a.key == b.key && a.field == b.field;
+        (a.provider, &a.endpoint) == (b.provider, &b.endpoint)
+            && (is_one_scope || is_one_key || this.scope.is_none())
+            && peer.is_older_than(&this)
+    };
+    let claims = |peer: &Peer| peer.names.intersection(&this.names).next().cloned();
+    let mut rivals: Vec<&Peer> = peers.iter().filter(is_rival).collect();
+    rivals.sort_by_key(|peer| (peer.created, peer.namespace.clone(), peer.name.clone()));
+    let owner = rivals
+        .into_iter()
+        .find_map(|peer| Some((peer.clone(), claims(peer)?)));
+    match owner {
+        Some(owner) => Cause::Owned(Some(owner)),
+        // Another client wrote it: the conflict is not between objects.
+        None => Cause::Reason(Reason::Conflict),
+    }
+}
+
+/// What holds for the account, where others share it.
+fn of_account(facts: &Facts, reason: Reason) -> Cause {
+    const OF_ACCOUNT: [Reason; 6] = [
+        Reason::RateLimited,
+        Reason::AuthenticationFailed,
+        Reason::PermissionDenied,
+        Reason::ProviderUnavailable,
+        Reason::NetworkError,
+        Reason::Timeout,
+    ];
+    let this = Peer::of(&facts.object);
+    let shares = |peer: &&Peer| {
+        let is_one_key = match (&peer.account.key, &this.account.key) {
+            (Some(a), Some(b)) => a == b,
+            // Before the first write no fingerprint is told: the Secret of the key says the same, within a namespace.
+            _ => peer.namespace == this.namespace,
+        };
+        peer.reason == this.reason && is_one_key && {
+            let without_key = |of: &Account| Account {
+                key: None,
+                ..of.clone()
+            };
+            without_key(&peer.account) == without_key(&this.account)
+        }
+    };
+    let peers = facts.peers.read().into_iter().flatten().filter(shares);
+    let peers: Vec<&Peer> = peers.collect();
+    match peers.first() {
+        Some(first) if OF_ACCOUNT.contains(&reason) => {
+            Cause::Account(reason, peers.len(), first.place())
+        }
+        _ => Cause::Reason(reason),
+    }
+}
