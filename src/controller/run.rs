@@ -154,17 +154,8 @@ pub async fn run(
             }
             std::future::ready(())
         });
-    let drained = drained(stop.clone());
     let mut send_events = std::pin::pin!(send_events.fuse());
-    let ended = async {
-        tokio::select! {
-            () = reconciles => Stopped::Finished,
-            () = drained => {
-                tracing::warn!("passes under way took too long and were left");
-                Stopped::Left
-            }
-        }
-    };
+    let ended = ended(reconciles, stop.clone());
     let stopped = tokio::select! {
         stopped = ended => stopped,
         () = &mut send_events => Stopped::Left,
@@ -174,6 +165,17 @@ pub async fn run(
     drop(context);
     let _ = timeout(Duration::from_secs(1), send_events).await;
     was_told.then_some(stopped).ok_or(Error::Ended)
+}
+
+/// Completes when the reconciles have ended, or have had their time after `stop`.
+async fn ended(reconciles: impl Future<Output = ()>, stop: impl Future<Output = ()>) -> Stopped {
+    tokio::select! {
+        () = reconciles => Stopped::Finished,
+        () = drained(stop) => {
+            tracing::warn!("reconciles under way took too long and were left");
+            Stopped::Left
+        }
+    }
 }
 
 /// The queue: what changed is worked on at once.
@@ -194,13 +196,6 @@ fn gone_while_queued(gone: ObjectRef<DynamicObject>, window: &Window, limiter: &
 async fn drained(stop: impl Future<Output = ()>) {
     stop.await;
     tokio::time::sleep(DRAIN).await;
-}
-
-/// The queue: an object that waits in it is looked at as soon as there is a slot.
-fn queue(concurrency: u16) -> controller::Config {
-    controller::Config::default()
-        .concurrency(concurrency)
-        .debounce(Duration::ZERO)
 }
 
 /// How many reconciles may call providers at once: a few less than there are at all, so that a reconcile

@@ -11,7 +11,7 @@ mod vendors; // that each fact about a vendor says where it is from
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-pub(crate) use self::readme::{blocks, play};
+pub(crate) use self::commands::{Person, blocks};
 use crate::harness::setting;
 pub(crate) use reasons::ALERTS;
 

@@ -75,6 +75,8 @@ fn classes(reason: Reason) -> &'static [ErrorClass] {
         | Reason::InvalidSpec
         | Reason::TooManyEntries
         | Reason::SourceRefused
+        | Reason::SourceNotAllowed
+        | Reason::ProviderNotAllowed
         | Reason::Immutable
         | Reason::Contended
         | Reason::AccountChanged

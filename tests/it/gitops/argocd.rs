@@ -9,7 +9,7 @@ use cluster::Cluster;
 use serde_json::{Value, json};
 
 use super::{SCRIPTS, gitops};
-use crate::guards::{blocks, play};
+use crate::guards::{Person, blocks};
 use crate::harness::{Target, TestCase, TestEnv, root, run};
 use crate::install::chart::{documents, kubectl, namespace, read, shared_cluster, succeeded};
 
@@ -213,10 +213,11 @@ fn the_commands_of_the_page_put_the_scripts_into_argo_cd() {
             Some(&theirs.to_string()),
         )
         .await;
-        let blocks = blocks(&read("docs/gitops/argocd.md"));
+        let blocks = blocks("docs/gitops/argocd.md");
         assert!(!blocks.is_empty());
+        let person = Person::at(&cluster).await;
         for block in blocks {
-            play(&cluster, &block).await;
+            person.runs(&block).await;
         }
         let get = [
             "get",

@@ -170,17 +170,16 @@ fn the_operator_owns_status_and_its_finalizer_and_nothing_else() {
                 .as_ref()
                 .map_or(&Value::Null, |fields| &fields.0);
             let owned: Vec<&String> = owned.as_object().expect("fields").keys().collect();
-            match entry.subresource.as_deref() {
-                Some("status") => assert_eq!(owned, ["f:status"]),
-                _ => {
-                    assert_eq!(owned, ["f:metadata"]);
-                    let metadata = entry
-                        .fields_v1
-                        .as_ref()
-                        .map(|fields| &fields.0["f:metadata"]);
-                    let metadata = metadata.and_then(Value::as_object).expect("fields");
-                    assert_eq!(metadata.keys().collect::<Vec<_>>(), ["f:finalizers"]);
-                }
+            if entry.subresource.as_deref() == Some("status") {
+                assert_eq!(owned, ["f:status"]);
+            } else {
+                assert_eq!(owned, ["f:metadata"]);
+                let metadata = entry
+                    .fields_v1
+                    .as_ref()
+                    .map(|fields| &fields.0["f:metadata"]);
+                let metadata = metadata.and_then(Value::as_object).expect("fields");
+                assert_eq!(metadata.keys().collect::<Vec<_>>(), ["f:finalizers"]);
             }
             seen.push(entry.subresource.clone());
         }

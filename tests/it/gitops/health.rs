@@ -156,8 +156,8 @@ async fn verdicts(cluster: &Cluster, namespace: &str) -> BTreeMap<String, Verdic
 
 /// A status without the default of the definition, as before it had one.
 async fn make_without_status(cluster: &Cluster, fixture: &Value) {
-    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/status/default";
-    let patch = json!([{"op": "remove", "path": path}]).to_string();
+    let default = "/spec/versions/0/schema/openAPIV3Schema/properties/status/default";
+    let patch = json!([{"op": "remove", "path": default}]).to_string();
     let crd = "crd/providersecrets.providersecrets.dev";
     kubectl(
         cluster,

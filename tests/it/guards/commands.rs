@@ -13,10 +13,11 @@ use simulator::{Provider, Simulator, baseten, braintrust, pipecat, prime_intelle
 
 use crate::harness::{TestEnv, operator, root, run};
 
-/// The documents with command blocks. The test of each is below.
-const PAGES: [&str; 4] = [
+/// The documents with command blocks. The test of each is below, or stands with what it is about.
+const PAGES: [&str; 5] = [
     "README.md",
     "docs/getting-started.md",
+    "docs/gitops/argocd.md",
     "docs/operations.md",
     "docs/performance.md",
 ];
@@ -30,12 +31,13 @@ const KEYS: [(&str, &str); 4] = [
 ];
 
 /// A command block and the heading that it stands under.
-struct Block {
+pub(crate) struct Block {
     heading: String,
     script: String,
 }
 
-fn blocks(page: &str) -> Vec<Block> {
+/// The command blocks of a document.
+pub(crate) fn blocks(page: &str) -> Vec<Block> {
     let text = fs::read_to_string(root().join(page)).expect("a document");
     let (mut blocks, mut heading, mut script) = (Vec::new(), String::new(), None::<String>);
     for line in text.lines() {
@@ -57,17 +59,17 @@ fn blocks(page: &str) -> Vec<Block> {
 }
 
 /// A person at a terminal: in a folder with what a clone has, the cluster's own kubectl and Helm first in the path.
-struct Person<'a> {
+pub(crate) struct Person<'a> {
     cluster: &'a Cluster,
     clone: PathBuf,
 }
 
 impl<'a> Person<'a> {
-    async fn at(cluster: &'a Cluster) -> Self {
+    pub(crate) async fn at(cluster: &'a Cluster) -> Self {
         let clone = cluster.directory().join("clone");
         let tools = clone.join("bin");
         fs::create_dir_all(&tools).expect("a folder");
-        for part in ["charts", "crds", "examples"] {
+        for part in ["charts", "crds", "deploy", "docs", "examples"] {
             symlink(root().join(part), clone.join(part)).expect("a link");
         }
         let kubectl = cluster.tools().kubectl().await.expect("kubectl");
@@ -83,7 +85,7 @@ impl<'a> Person<'a> {
         Self { cluster, clone }
     }
 
-    async fn runs(&self, block: &Block) {
+    pub(crate) async fn runs(&self, block: &Block) {
         self.runs_in(&self.clone, block).await;
     }
 
