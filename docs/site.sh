@@ -14,7 +14,7 @@ mkdir -p "$target"
 cp -R . "$target/pages"
 mv "$target/pages/book.toml" "$target"
 cd "$target/pages"
-find . -type f ! -name '*.md' -delete
+rm site.sh ./*.yaml
 
 find . -name '*.md' | while read -r page; do
   # As many `../` as lead from the page out of docs/.
