@@ -118,7 +118,15 @@ async fn request(
             code = FAILED;
             continue;
         }
-        let changed = reader.patch(&namespace, &name, &verb.patch(&token)).await?;
+        let changed = match reader.patch(&namespace, &name, &verb.patch(&token)).await {
+            Ok(changed) => changed,
+            // The others must not wait for it.
+            Err(refusal) => {
+                say(&refusal.text);
+                code = code.max(refusal.code);
+                continue;
+            }
+        };
         print(&format!("{} {}\n", resource_name(&name), verb.asked()));
         waited.push(Waited {
             namespace,

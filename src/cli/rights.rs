@@ -14,7 +14,7 @@ use super::{
 use crate::api::GROUP;
 
 /// Group, resource, subresource and verb, as the chart's ClusterRole and Roles grant them.
-const NEEDED: [(&str, &str, &str, &str); 9] = [
+const NEEDED: [(&str, &str, &str, &str); 10] = [
     (GROUP, "providersecrets", "", "get"),
     (GROUP, "providersecrets", "", "list"),
     (GROUP, "providersecrets", "", "watch"),
@@ -23,6 +23,7 @@ const NEEDED: [(&str, &str, &str, &str); 9] = [
     ("", "secrets", "", "get"),
     ("", "secrets", "", "list"),
     ("", "secrets", "", "watch"),
+    ("", "namespaces", "", "get"),
     ("events.k8s.io", "events", "", "create"),
 ];
 

@@ -95,9 +95,6 @@ pub(super) fn secret_name(text: &str) -> Result<&str, Refusal> {
 struct Watch<'a> {
     reader: &'a Reader,
     secret: &'a str,
-    /// The versions that the Secret was seen with since the command began: to have any of them acknowledged is enough,
-    /// so that one that is written all the time does not go on for ever.
-    versions: Vec<String>,
     /// Since when an object has been at rest with an older version.
     resting: BTreeMap<String, Instant>,
     /// What could not be requested, which is said once.
@@ -109,7 +106,6 @@ impl<'a> Watch<'a> {
         Self {
             reader,
             secret,
-            versions: Vec::new(),
             resting: BTreeMap::new(),
             is_refused: false,
         }
@@ -128,14 +124,11 @@ impl<'a> Watch<'a> {
             }
             Known::Unread(why) => return Err(Refusal::failed(why)),
         };
-        if self.versions.last() != Some(&version) {
-            self.versions.push(version.clone());
-        }
-        let (secret, versions) = (self.secret, &self.versions);
+        let secret = self.secret;
         let scope = Scope::default();
         let found = self
             .reader
-            .each(&scope, |object| feed::of(&object, secret, versions));
+            .each(&scope, |object| feed::of(&object, secret, &version));
         let objects: Vec<Feed> = found.await?.into_iter().flatten().collect();
         if objects.is_empty() {
             let text = format!(

@@ -70,7 +70,7 @@ async fn facts(reader: &Reader, object: ProviderSecret) -> Facts {
     let leases = reader.leases(lease.as_ref()).await;
     let definition = reader.definition().await;
     let is_ready = Standing::of(&object).is_ready();
-    // Nine questions to the API server are not asked where nothing is wrong.
+    // Ten questions to the API server are not asked where nothing is wrong.
     let lacking = match &operator {
         Some(operator) if !is_ready => {
             let (of, account) = (&operator.namespace, &operator.service_account);

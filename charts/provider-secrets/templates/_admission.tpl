@@ -6,7 +6,8 @@
 
 {{/*
 What stands around the rules of a policy. Call it with (list $ "source-access"). A spec that stays as it is passes
-unseen: the finalizers of the operator, annotations, a manifest that is applied again. Deletion is never hindered.
+unseen: the finalizers of the operator, annotations, a manifest that is applied again. So do the brakes, to suspend and to
+retain, which whoever sees something go wrong must be able to pull. Deletion is never hindered.
 */}}
 {{- define "provider-secrets.policyHead" -}}
 {{- $root := first . -}}
@@ -28,8 +29,16 @@ spec:
         operations: [CREATE, UPDATE]
         resources: [providersecrets]
   matchConditions:
-    - name: the-spec-is-new
-      expression: request.operation != 'UPDATE' || object.spec != oldObject.spec
+    - name: more-than-a-brake-is-new
+      expression: >-
+        request.operation != 'UPDATE' || object.spec.provider != oldObject.spec.provider
+        || object.spec.?data != oldObject.spec.?data || object.spec.?dataFrom != oldObject.spec.?dataFrom
+        || object.spec.?conflictPolicy != oldObject.spec.?conflictPolicy
+        || object.spec.?verifyInterval != oldObject.spec.?verifyInterval
+        || object.spec.?rewriteInterval != oldObject.spec.?rewriteInterval
+        || (object.spec.?suspend != oldObject.spec.?suspend && !object.spec.?suspend.orValue(false))
+        || (object.spec.?deletionPolicy != oldObject.spec.?deletionPolicy
+        && object.spec.?deletionPolicy.orValue('Retain') == 'Delete')
 {{- end -}}
 
 {{/* The binding of a policy, for the namespaces in which the operator of this release works. */}}

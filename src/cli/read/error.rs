@@ -14,7 +14,7 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
     match error {
         kube::Error::Api(status) => match status.code {
             401 => "the API server does not accept this credential: log in again".to_owned(),
-            403 => format!("you may not {what}{place}"),
+            403 => format!("you may not {what}{place}: a right is missing, or an admission policy forbids it"),
             404 if is_of_kind(&status.message) => "the resource ProviderSecret is not installed: kubectl provider-secrets crds | kubectl apply -f -".to_owned(),
             404 => format!("not found: {what}{place}"),
             409 => format!("another writer was faster: {what}{place}; try again"),

@@ -66,8 +66,8 @@ pub(super) fn besides(feeds: &[Feed]) -> Vec<&'static str> {
     besides
 }
 
-/// What an object takes from a Secret, of which `versions` were seen; none if it takes nothing.
-pub(super) fn of(object: &ProviderSecret, secret: &str, versions: &[String]) -> Option<Feed> {
+/// What an object takes from a Secret that has this version; none if it takes nothing.
+pub(super) fn of(object: &ProviderSecret, secret: &str, version: &str) -> Option<Feed> {
     let choice = object.spec.provider.choice();
     let is_key = choice.is_some_and(|choice| choice.api_key_secret_ref().name == secret);
     let is_source = object.spec.source_names().contains(&secret);
@@ -86,7 +86,7 @@ pub(super) fn of(object: &ProviderSecret, secret: &str, versions: &[String]) -> 
     let entries: Vec<String> = fed.iter().map(|fed| fed.name.clone()).collect();
     let open = fed.iter().filter(|fed| !fed.is_acknowledged());
     let pending: Vec<String> = open.map(|fed| fed.name.clone()).collect();
-    let (acknowledged, because) = match unacknowledged(object, secret, versions, &fed, is_key) {
+    let (acknowledged, because) = match unacknowledged(object, secret, version, &fed, is_key) {
         None => (Acknowledged::Yes, String::new()),
         Some((acknowledged, because)) => (acknowledged, because),
     };
@@ -190,7 +190,7 @@ fn takes_all(object: &ProviderSecret, secret: &str) -> bool {
 fn unacknowledged(
     object: &ProviderSecret,
     secret: &str,
-    versions: &[String],
+    version: &str,
     fed: &[Fed<'_>],
     is_key: bool,
 ) -> Option<(Acknowledged, String)> {
@@ -211,7 +211,7 @@ fn unacknowledged(
     let Some(acted) = acted.map(|source| &source.resource_version) else {
         return no(said);
     };
-    if !versions.contains(acted) {
+    if acted != version {
         if standing.is_ready() && !object.spec.is_suspended() {
             let because = format!(
                 "the operator has acted on version {acted}, and not yet on this one or it changed no value"

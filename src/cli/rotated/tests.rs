@@ -63,7 +63,7 @@ fn an_object_has_acknowledged_a_secret_or_says_why_not(
     #[case] expected: &str,
 ) {
     let object = sample(ready, reason, &entries, &more);
-    let feed = feed::of(&object, "a", &["7".to_owned()]).unwrap();
+    let feed = feed::of(&object, "a", "7").unwrap();
     match (feed.acknowledged, expected) {
         (Acknowledged::Yes, "yes") => assert!(feed.pending.is_empty()),
         (Acknowledged::AtRest, "rest") => assert!(!feed.pending.is_empty()),
@@ -75,38 +75,33 @@ fn an_object_has_acknowledged_a_secret_or_says_why_not(
     }
 }
 
+/// A value that was replaced meanwhile says nothing of the one that the Secret has now.
 #[test]
-fn any_version_since_the_command_began_is_enough() {
+fn no_version_but_the_one_that_the_secret_has_now_counts() {
     let object = sample("True", "Synced", &synced(), &json!({}));
-    let of = |versions: &[&str]| {
-        let versions: Vec<String> = versions
-            .iter()
-            .map(|version| (*version).to_owned())
-            .collect();
-        feed::of(&object, "a", &versions).unwrap().acknowledged
-    };
-    assert_eq!(of(&["7", "8"]), Acknowledged::Yes);
-    assert_eq!(of(&["8"]), Acknowledged::AtRest);
+    let of = |version| feed::of(&object, "a", version).unwrap().acknowledged;
+    assert_eq!(of("7"), Acknowledged::Yes);
+    assert_eq!(of("8"), Acknowledged::AtRest);
 }
 
 #[test]
 fn an_api_key_is_acknowledged_when_the_object_is_ready_with_it() {
     let object = |ready: &str| sample(ready, "Rejected", &with_other_failed(), &json!({}));
-    let of = |object: &ProviderSecret| feed::of(object, "api", &["7".to_owned()]).unwrap();
+    let of = |object: &ProviderSecret| feed::of(object, "api", "7").unwrap();
     assert_eq!(of(&object("True")).acknowledged, Acknowledged::Yes);
     let feed = of(&object("False"));
     assert_eq!(
         (feed.acknowledged, feed.r#use),
         (Acknowledged::No, "api-key")
     );
-    assert!(feed::of(&object("True"), "other", &[]).is_none());
+    assert!(feed::of(&object("True"), "other", "7").is_none());
 }
 
 #[test]
 fn a_deleted_object_has_acknowledged_nothing() {
     let mut object = sample("True", "Synced", &synced(), &json!({}));
     object.metadata.deletion_timestamp = serde_json::from_value(samples::ago(5).into()).unwrap();
-    let feed = feed::of(&object, "a", &["7".to_owned()]).unwrap();
+    let feed = feed::of(&object, "a", "7").unwrap();
     assert!(feed.because.contains("being deleted"), "{}", feed.because);
 }
 
@@ -117,10 +112,9 @@ struct Line {
 }
 
 fn rotation(objects: &[ProviderSecret], secret: &str, version: &str) -> Rotation {
-    let versions = [version.to_owned()];
     let objects = objects
         .iter()
-        .filter_map(|object| feed::of(object, secret, &versions));
+        .filter_map(|object| feed::of(object, secret, version));
     let objects: Vec<Feed> = objects.collect();
     Rotation {
         namespace: "ml".to_owned(),

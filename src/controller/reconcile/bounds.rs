@@ -18,14 +18,14 @@ use crate::{
 impl Reconcile<'_> {
     /// Ends the reconcile where the namespace does not allow the object to use its provider. Nothing is written or
     /// deleted then, and every record stays. What is asked here is at most [`NamespaceBounds::AGE`] old; a sync
-    /// request has it asked anew. An object that only waits until its provider is ready sends no value, and the
-    /// cleanup of a deleted object takes values away: neither is bounded.
+    /// request has it asked anew. The cleanup of a deleted object takes
+    /// values away, and is not bounded.
     pub(super) async fn ensure_allowed(
         &self,
         choice: Choice<'_>,
         decision: &Decision,
     ) -> Result<(), Stop> {
-        if self.object.spec.is_suspended() || *decision == Decision::Settle {
+        if self.object.spec.is_suspended() {
             return Ok(());
         }
         let (context, namespace) = (self.context, &self.namespace);

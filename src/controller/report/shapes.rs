@@ -22,7 +22,7 @@ use crate::{
         object::{time, unwritten},
     },
     http::ErrorClass,
-    provider::Settled,
+    provider::{PROVIDERS, Settled},
 };
 
 const FILE: &str = "tests/statuses.jsonl";
@@ -144,7 +144,7 @@ fn object(name: &str, suspend: bool) -> ProviderSecret {
         "kind": "ProviderSecret",
         "metadata": {"name": name, "namespace": "ml", "generation": GENERATION},
         "spec": {
-            "provider": {"baseten": {"apiKeySecretRef": {"name": "baseten", "key": "api-key"}}},
+            "provider": {PROVIDERS[0].flag: {"apiKeySecretRef": {"name": PROVIDERS[0].flag, "key": "api-key"}}},
             "data": [{"name": "HF_TOKEN", "secretKeyRef": {"name": "huggingface", "key": "token"}}],
         },
         "status": {"observedGeneration": -1},

@@ -116,18 +116,19 @@ impl Source {
         let watches = {
             let (heard, component) = (Arc::clone(&heard), component.clone());
             let (health, metrics) = (health.clone(), metrics.clone());
-            let streams_lists = Arc::new(AtomicBool::new(true));
+            let mut is_first = true;
             // A watch that is found to be deaf ends, and the next one begins with a list.
             stream::repeat_with(move || {
                 let (api, heard) = (api.clone(), Arc::clone(&heard));
                 let (health, metrics) = (health.clone(), metrics.clone());
                 let component = component.clone();
-                let watch = begun(api.clone(), config.clone(), Arc::clone(&streams_lists));
-                let streams_lists = Arc::clone(&streams_lists);
+                let watch = if std::mem::take(&mut is_first) {
+                    streamed(api.clone(), config.clone()).boxed()
+                } else {
+                    watcher(api.clone(), config.clone()).boxed()
+                };
                 watch.take_until(async move {
                     let deafness = heard.until_deaf(&api, check).await;
-                    // What the API server has at hand may be what made the watch deaf; pages come from the data store.
-                    streams_lists.store(false, Ordering::Relaxed);
                     found_deaf(&component, deafness, &health);
                     metrics.watch_was_deaf(kind);
                 })
@@ -171,25 +172,24 @@ impl Source {
 }
 
 /// A watch that begins with a stream of everything that is there: the API server has it at hand, and neither side
-/// has a page of it in memory. It ends if the API server refuses to stream, as Kubernetes 1.33 does by default; the next
-/// one lists pages.
-fn begun<K>(
+/// has a page of it in memory. It ends where a list would begin anew, and where the API server refuses to stream, as
+/// Kubernetes 1.33 does by default. Then pages are listed: unlike a stream they come from the data store, so that what
+/// they lack is gone.
+fn streamed<K>(
     api: Api<K>,
     config: watcher::Config,
-    streams_lists: Arc<AtomicBool>,
 ) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let config = if streams_lists.load(Ordering::Relaxed) {
-        config.streaming_lists()
-    } else {
-        config
-    };
-    watcher(api, config).take_while(move |event| {
-        let is_refused = matches!(event, Err(error) if refuses_stream(error));
-        let is_answer = is_refused && streams_lists.swap(false, Ordering::Relaxed);
-        ready(!is_answer)
+    let mut has_begun = false;
+    watcher(api, config.streaming_lists()).take_while(move |event| {
+        let ends = match event {
+            Ok(watcher::Event::Init) => std::mem::replace(&mut has_begun, true),
+            Ok(_) => false,
+            Err(error) => refuses_stream(error),
+        };
+        ready(!ends)
     })
 }
 

@@ -1,5 +1,7 @@
 //! What a test does with a cluster: act as a user, and count calls.
 
+use std::time::Instant;
+
 use cluster::AuditStage;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, ListParams};
@@ -27,10 +29,12 @@ subjects: [{kind: ServiceAccount, name: reader, namespace: team}]
         .unwrap();
     let client = cluster::client(&kubeconfig).await.unwrap();
     let everything = ListParams::default();
-    Api::<ConfigMap>::namespaced(client.clone(), "team")
-        .list(&everything)
-        .await
-        .unwrap();
+    // The API server learns of a role a moment after it was made.
+    let config_maps = Api::<ConfigMap>::namespaced(client.clone(), "team");
+    let began = Instant::now();
+    while let Err(refused) = config_maps.list(&everything).await {
+        assert!(began.elapsed() < DEADLINE, "{refused}");
+    }
     for refused in [
         Api::<Secret>::namespaced(client.clone(), "team")
             .list(&everything)

@@ -103,7 +103,6 @@ fn a_rotation_lands_at_once_after_lists_that_broke_off(
 /// Plays it at one API. What the Secrets hold is not what a test of [`at_each`](super::races::at_each) ends with.
 async fn play(target: Target, reference: Reference, aborted: usize) {
     let world = &mut World::new(target);
-    world.store.faults.list_in_pages();
     world.rotate("a1");
     world.up();
     // The same value, so that nothing need be written until one of them changes.

@@ -137,7 +137,7 @@ async fn an_object_whose_provider_is_allowed_no_more_can_be_kept_and_deleted() {
         "psec",
         "object",
         "--type=merge",
-        "--patch={\"spec\": {\"suspend\": true}}",
+        "--patch={\"spec\": {\"conflictPolicy\": \"Fail\"}}",
     ];
     assert_refused(
         guarded.kubectl("user", &patch, None).await,

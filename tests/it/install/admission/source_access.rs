@@ -33,7 +33,7 @@ async fn a_user_names_only_secrets_that_the_user_may_get() {
 }
 
 #[tokio::test]
-async fn what_leaves_the_spec_as_it_is_passes_and_so_does_deletion() {
+async fn what_leaves_the_spec_as_it_is_passes_and_so_do_brakes_and_deletion() {
     let guarded = guarded("access-updates").await;
     let object = guarded.made("object", &spec("open", "closed")).await;
     let merge = |patch: Value| {
@@ -90,9 +90,18 @@ async fn what_leaves_the_spec_as_it_is_passes_and_so_does_deletion() {
             "{command:?}"
         );
     }
-    // Any change of the spec has every Secret checked, also those that stay.
+    // Brakes: they send nothing.
+    for spec in [
+        json!({"suspend": true}),
+        json!({"deletionPolicy": "Retain"}),
+    ] {
+        assert_eq!(patch(json!({"spec": spec})).await, Ok(()), "{spec}");
+    }
+    // Any other change of the spec has every Secret checked, also those that stay.
     for change in [
-        json!({"spec": {"suspend": true}}),
+        json!({"spec": {"suspend": false}}),
+        json!({"spec": {"deletionPolicy": "Delete"}}),
+        json!({"spec": {"conflictPolicy": "Fail"}}),
         json!({"spec": {"data": [{"name": "B", "secretKeyRef": {"name": "closed", "key": "b"}}]}}),
     ] {
         assert_refused(patch(change.clone()).await, "you may not get Secret");

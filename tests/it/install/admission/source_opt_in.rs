@@ -86,7 +86,7 @@ async fn a_secret_that_is_labelled_may_be_named_and_what_was_named_stays() {
         "psec",
         "object",
         "--type=merge",
-        "--patch={\"spec\": {\"suspend\": true}}",
+        "--patch={\"spec\": {\"conflictPolicy\": \"Fail\"}}",
     ];
     assert_refused(guarded.kubectl("user", &patch, None).await, "Secret closed");
     assert_eq!(
