@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
-use super::output::Paint;
+use super::output::{Paint, Table};
 
 /// Which API server, and with which rights.
 #[derive(Args, Clone, Debug, Default)]
@@ -54,6 +54,13 @@ pub(super) struct OutputFlags {
 
     #[command(flatten)]
     pub(super) colour: ColourFlags,
+}
+
+impl OutputFlags {
+    /// The text of a table.
+    pub(super) fn render(&self, table: &Table) -> String {
+        table.render(!self.no_headers, "", self.colour.paint())
+    }
 }
 
 /// Whether there are colours.

@@ -148,7 +148,7 @@ impl LeaseFact {
         }
     }
 
-    /// Whether nobody has renewed it in time, as far as this machine's clock tells.
+    /// Whether its holder has not renewed it in time, as far as this machine's clock tells.
     pub(super) fn looks_expired(&self, now: Timestamp) -> bool {
         let lasts = SignedDuration::try_from(self.lasts).unwrap_or(SignedDuration::MAX);
         let since = self.renewed.map(|renewed| now.duration_since(renewed));

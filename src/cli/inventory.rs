@@ -82,11 +82,7 @@ fn shown(mut found: Vec<Placement>, output: &OutputFlags, now: Timestamp) -> Ans
             age_or_none(of.since, now).into(),
         ]);
     }
-    Ok(Answer::done(table.render(
-        !output.no_headers,
-        "",
-        output.colour.paint(),
-    )))
+    Ok(Answer::done(output.render(&table)))
 }
 
 #[cfg(test)]

@@ -222,7 +222,7 @@ fn shown(rotation: &Rotation, output: &OutputFlags) -> Answered {
             feed.pending.join(",").into(),
         ]);
     }
-    let mut text = table.render(!output.no_headers, "", output.colour.paint());
+    let mut text = output.render(&table);
     for feed in rotation
         .objects
         .iter()

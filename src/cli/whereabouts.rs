@@ -171,11 +171,7 @@ fn shown(
         }
         table.row(row);
     }
-    Ok(Answer::done(table.render(
-        !output.no_headers,
-        "",
-        output.colour.paint(),
-    )))
+    Ok(Answer::done(output.render(&table)))
 }
 
 #[cfg(test)]

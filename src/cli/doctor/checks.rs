@@ -15,7 +15,7 @@ const MINOR: u32 = 33;
 /// After how many seconds a deletion is slow, and after how many it is stuck: the operator's own timeout and some more.
 const SLOW: i64 = 60;
 const STUCK: i64 = 20 * 60;
-/// After how many seconds a spec that nobody has acted on tells of a watch that shows nothing.
+/// After how many seconds a spec that the operator has not acted on tells of a watch that shows nothing.
 const DEAF: i64 = 60;
 
 /// How a check came out.

@@ -111,5 +111,5 @@ pub(super) fn text(
         );
         table.row(cells);
     }
-    table.render(!output.no_headers, "", output.colour.paint())
+    output.render(&table)
 }

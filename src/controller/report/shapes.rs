@@ -137,7 +137,7 @@ fn name(readiness: &Readiness) -> String {
     name
 }
 
-/// An object that nobody has acted on.
+/// An object that the operator has not acted on.
 fn object(name: &str, suspend: bool) -> ProviderSecret {
     let mut object = json!({
         "apiVersion": "providersecrets.dev/v1alpha1",

@@ -43,8 +43,8 @@ pub(crate) struct Source {
     pub(crate) metrics: Metrics,
     /// The name in `/readyz`.
     pub(crate) component: &'static str,
-    /// Objects in one page of a list, where the API server does not stream it. A page is in memory as text and as objects at once, and the API server
-    /// does as much for each as for some hundred objects (docs/performance.md#what-costs-most).
+    /// Objects in one page of a list that is not streamed. A page is in memory as text and as objects at once, and
+    /// the API server does as much for each as for some hundred objects (docs/performance.md#what-costs-most).
     pub(crate) page: u32,
     /// How often the watch is compared with its collection.
     pub(crate) check: Duration,

@@ -136,6 +136,13 @@ impl Guarded {
         output.success.then_some(()).ok_or(output.stderr)
     }
 
+    /// Has a user patch the object of the name `object`.
+    async fn patch(&self, user: &str, patch: &Value) -> Result<(), String> {
+        let patch = patch.to_string();
+        let command = ["patch", "psec", "object", "--type=merge", "--patch", &patch];
+        self.kubectl(user, &command, None).await
+    }
+
     /// Makes an object as the administrator, whom the policy of rights lets pass.
     async fn made(&self, name: &str, spec: &Value) -> Value {
         let object = self.object(name, spec);

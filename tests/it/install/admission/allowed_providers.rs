@@ -132,15 +132,9 @@ async fn an_object_whose_provider_is_allowed_no_more_can_be_kept_and_deleted() {
     at_work(&guarded, "baseten/default").await;
     let replace = ["replace", "--filename=-"];
     assert_eq!(guarded.write("user", &replace, &object).await, Ok(()));
-    let patch = [
-        "patch",
-        "psec",
-        "object",
-        "--type=merge",
-        "--patch={\"spec\": {\"conflictPolicy\": \"Fail\"}}",
-    ];
+    let patch = json!({"spec": {"conflictPolicy": "Fail"}});
     assert_refused(
-        guarded.kubectl("user", &patch, None).await,
+        guarded.patch("user", &patch).await,
         "does not name baseten/default",
     );
     assert_eq!(

@@ -36,18 +36,7 @@ async fn a_user_names_only_secrets_that_the_user_may_get() {
 async fn what_leaves_the_spec_as_it_is_passes_and_so_do_brakes_and_deletion() {
     let guarded = guarded("access-updates").await;
     let object = guarded.made("object", &spec("open", "closed")).await;
-    let merge = |patch: Value| {
-        ["patch", "psec", "object", "--type=merge", "--patch"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain([patch.to_string()])
-            .collect::<Vec<String>>()
-    };
-    let patch = async |patch: Value| {
-        let patch = merge(patch);
-        let patch: Vec<&str> = patch.iter().map(String::as_str).collect();
-        guarded.kubectl("nobody", &patch, None).await
-    };
+    let patch = async |patch: Value| guarded.patch("nobody", &patch).await;
     // Metadata, as a user, a tool or the operator writes it.
     for metadata in [
         json!({"annotations": {"note": "changed"}, "labels": {"team": "a"}}),
@@ -105,10 +94,8 @@ async fn what_leaves_the_spec_as_it_is_passes_and_so_do_brakes_and_deletion() {
         json!({"spec": {"data": [{"name": "B", "secretKeyRef": {"name": "closed", "key": "b"}}]}}),
     ] {
         assert_refused(patch(change.clone()).await, "you may not get Secret");
-        let change = merge(change);
-        let change: Vec<&str> = change.iter().map(String::as_str).collect();
-        assert_refused(guarded.kubectl("one", &change, None).await, "Secret closed");
-        assert_eq!(guarded.kubectl("both", &change, None).await, Ok(()));
+        assert_refused(guarded.patch("one", &change).await, "Secret closed");
+        assert_eq!(guarded.patch("both", &change).await, Ok(()));
     }
     let delete = ["delete", "psec", "object"];
     assert_eq!(guarded.kubectl("nobody", &delete, None).await, Ok(()));

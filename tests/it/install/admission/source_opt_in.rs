@@ -81,14 +81,8 @@ async fn a_secret_that_is_labelled_may_be_named_and_what_was_named_stays() {
     assert_eq!(guarded.write("user", &replace, &object).await, Ok(()));
     let annotate = ["annotate", "psec", "object", "note=changed"];
     assert_eq!(guarded.kubectl("user", &annotate, None).await, Ok(()));
-    let patch = [
-        "patch",
-        "psec",
-        "object",
-        "--type=merge",
-        "--patch={\"spec\": {\"conflictPolicy\": \"Fail\"}}",
-    ];
-    assert_refused(guarded.kubectl("user", &patch, None).await, "Secret closed");
+    let patch = json!({"spec": {"conflictPolicy": "Fail"}});
+    assert_refused(guarded.patch("user", &patch).await, "Secret closed");
     assert_eq!(
         guarded
             .kubectl("user", &["delete", "psec", "object"], None)

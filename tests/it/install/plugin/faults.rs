@@ -55,6 +55,19 @@ async fn assert_cause(plugin: &Plugin, case: &TestCase<'_>, name: &str, expected
     said
 }
 
+/// Waits until `why` names a cause.
+async fn wait_cause(plugin: &Plugin, case: &TestCase<'_>, name: &str, expected: &str) {
+    until(&format!("{name} is {expected}"), async || {
+        let (_, said) = plugin.json(&case.namespace, &["why", name]).await;
+        if said["cause"] == expected {
+            Ok(())
+        } else {
+            Err(said.to_string())
+        }
+    })
+    .await;
+}
+
 #[test]
 fn why_names_what_is_wrong_with_secrets_keys_and_specs() {
     run(async {
@@ -169,15 +182,7 @@ async fn without_rights(plugin: &Plugin, case: &TestCase<'_>) {
     binding["metadata"] = json!({"name": RIGHTS});
     env.kubectl(&["delete", "clusterrolebinding", RIGHTS], None)
         .await;
-    until("the rights are gone", async || {
-        let (_, said) = plugin.json(&case.namespace, &["why", "waiting"]).await;
-        if said["cause"] == "OperatorForbidden" {
-            Ok(())
-        } else {
-            Err(said.to_string())
-        }
-    })
-    .await;
+    wait_cause(plugin, case, "waiting", "OperatorForbidden").await;
     let doctor = plugin.run(&case.namespace, &["doctor"]).await;
     assert_eq!(doctor.code, 1);
     assert!(
@@ -187,15 +192,7 @@ async fn without_rights(plugin: &Plugin, case: &TestCase<'_>) {
     );
     env.kubectl(&["create", "-f", "-"], Some(&binding.to_string()))
         .await;
-    until("the rights are back", async || {
-        let (_, said) = plugin.json(&case.namespace, &["why", "waiting"]).await;
-        if said["cause"] == "SecretNotFound" {
-            Ok(())
-        } else {
-            Err(said.to_string())
-        }
-    })
-    .await;
+    wait_cause(plugin, case, "waiting", "SecretNotFound").await;
 }
 
 #[test]
