@@ -5,7 +5,7 @@
 use std::{
     fmt::Debug,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -40,11 +40,20 @@ pub(super) enum Deafness {
     Silent,
 }
 
+/// The versions that a watch has shown.
+#[derive(Debug, Default)]
+struct Versions {
+    /// The newest one of the list under way. A stream may show what the API server had before its data store was
+    /// restored: versions from the future.
+    listed: String,
+    /// The newest one, once everything was listed.
+    newest: Option<String>,
+}
+
 /// What a watch has shown.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    /// The newest version, once everything was listed.
-    newest: Mutex<Option<String>>,
+    versions: Mutex<Versions>,
     /// How many lists have begun.
     lists: AtomicU64,
 }
@@ -52,21 +61,18 @@ pub(super) struct Heard {
 impl Heard {
     /// Notes an event of the watch.
     pub(super) fn note<K: ResourceExt>(&self, event: &Event<K>) {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut versions = self.lock();
+        let version = |object: &K| object.resource_version().unwrap_or_default();
         match event {
             Event::Init => {
                 self.lists.fetch_add(1, Ordering::Relaxed);
-                *newest = None;
+                *versions = Versions::default();
             }
-            Event::InitApply(_) => {}
-            Event::InitDone => *newest = Some(String::new()),
+            Event::InitApply(object) => note_later(&mut versions.listed, version(object)),
+            Event::InitDone => versions.newest = Some(std::mem::take(&mut versions.listed)),
             Event::Apply(object) | Event::Delete(object) => {
-                let version = object.resource_version().unwrap_or_default();
-                if newest
-                    .as_ref()
-                    .is_some_and(|newest| is_later(&version, newest))
-                {
-                    *newest = Some(version);
+                if let Some(newest) = &mut versions.newest {
+                    note_later(newest, version(object));
                 }
             }
         }
@@ -75,9 +81,12 @@ impl Heard {
     /// The list that the watch goes on from, and the newest version that it has shown since; none
     /// while a list is read.
     fn newest(&self) -> Option<(u64, String)> {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = newest.clone()?;
+        let newest = self.lock().newest.clone()?;
         Some((self.lists.load(Ordering::Relaxed), newest))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Versions> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Completes when the watch is found to be deaf. It is compared with its collection every `check`.
@@ -123,6 +132,13 @@ impl Heard {
         sleep_until(patience).await;
         let now = self.newest();
         now.is_some_and(|(of, shown)| of == list && is_later(&change, &shown))
+    }
+}
+
+/// Keeps the later one of two versions.
+fn note_later(newest: &mut String, version: String) {
+    if is_later(&version, newest) {
+        *newest = version;
     }
 }
 

@@ -120,6 +120,31 @@ fn a_restored_data_store_is_noticed_within_a_minute(
     });
 }
 
+/// The API server still has what was there before the restore, and begins a stream with it.
+///
+/// Cases: R-05
+#[test]
+fn a_process_that_starts_after_a_restore_sees_what_changed_within_minutes() {
+    at_each(async |world| {
+        attentive(world).await;
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        let snapshot = world.store.snapshot();
+        for count in 0..5 {
+            world.secret("other", &[("k", count.to_string())].into());
+        }
+        world.quiet().await;
+        world.down().await;
+        world.store.restore(&snapshot, false);
+        world.up();
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        world.rotate("a2");
+        let is_done = |world: &World| world.held()["A_KEY"] == value("a2");
+        world.wait("the rotation", 3 * NOTICED, is_done).await;
+        world.quiet().await;
+    });
+}
+
 /// Cases
 #[rstest]
 fn a_watch_that_falls_silent_is_noticed_within_a_minute(
