@@ -1,7 +1,7 @@
 //! The command line. Parse, validate into richer types, run.
 //!
 //! One program: the operator (`run`), and by the name `kubectl-provider_secrets` the plugin of kubectl. A command of the
-//! plugin is a file: it reads through [`read`], and what it shows is made by pure functions.
+//! plugin is a file: it reads through `read`, and what it shows is made by pure functions.
 
 mod answer;
 mod cluster;
