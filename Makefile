@@ -296,12 +296,13 @@ NAMESPACE := provider-secrets-system
 
 # Helm's own labels are left out, because these objects belong to no release.
 .PHONY: manifests
-manifests: ## Render dist/install.yaml and dist/crds.yaml for kubectl; HELM=… uses another helm
+manifests: ## Render dist/install.yaml and dist/crds.yaml for kubectl; REGISTRY=… has the image, HELM=… is another helm
 	@if [ -z '$(HELM)' ] && ! command -v $(CARGO) >/dev/null; then echo 'Rust is missing: install it with rustup, https://rustup.rs, or give HELM=…' >&2; exit 1; fi
 	@mkdir -p '$(DIST)'
 	@helm='$(HELM)'; \
 	  [ -n "$$helm" ] || helm="$$($(CARGO) run --quiet --locked --package provider-secrets-cluster -- tools helm | cut -d ' ' -f 2-)"; \
-	  "$$helm" template provider-secrets charts/provider-secrets --namespace $(NAMESPACE) > '$(DIST)/rendered.yaml'; \
+	  "$$helm" template provider-secrets charts/provider-secrets --namespace $(NAMESPACE) \
+	    $(if $(REGISTRY),--set-string 'global.imageRegistry=$(REGISTRY)') > '$(DIST)/rendered.yaml'; \
 	  { printf '%s\n' '---' 'apiVersion: v1' 'kind: Namespace' 'metadata:' '  name: $(NAMESPACE)' \
 	      '  labels:' '    app.kubernetes.io/part-of: provider-secrets' \
 	      '    pod-security.kubernetes.io/enforce: restricted'; \

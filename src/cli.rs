@@ -28,6 +28,7 @@ mod rights;
 mod rotated;
 mod run;
 mod schemes;
+mod secret_access;
 mod status;
 mod traces;
 mod version;

@@ -26,7 +26,7 @@ mod run;
 mod session;
 mod watch;
 
-pub use context::{OptIn, Settings};
+pub use context::{OptIn, SecretAccess, Settings};
 pub use namespaces::Namespaces;
 pub(crate) use object::Guarded;
 pub(crate) use resolve::desired::{KeyFilter, bulk_name, may_give};

@@ -19,6 +19,7 @@ mod traces;
 pub use accounts::AccountStates;
 pub use address::Address;
 pub(crate) use call_span::{call_span, note_answer};
+pub(crate) use log::visible;
 pub use log::{Format, SpanLayer, init};
 pub use metrics::{Metrics, ReconcileResult};
 pub use objects::{ObjectSample, ObjectSamples};

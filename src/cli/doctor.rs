@@ -21,7 +21,8 @@ use super::{
     installation::{Installation, LeaseFact},
     output::{Paint, Tone, structured},
     read::{Known, Reader, bounded, known, on_cluster},
-    rights::{Right, Subject},
+    rights::{Needs, Right, Subject},
+    secret_access::Access,
 };
 use crate::{account::EndpointFlag, controller::Namespaces};
 
@@ -41,6 +42,15 @@ pub(super) struct Flags {
         env = "PROVIDER_SECRETS_WATCH_NAMESPACES"
     )]
     watch_namespaces: Vec<Namespaces>,
+
+    /// Which rights to Secrets are looked for, for the ServiceAccount of this pod
+    #[arg(
+        long,
+        env = "PROVIDER_SECRETS_SECRET_ACCESS",
+        value_enum,
+        default_value = "watch"
+    )]
+    secret_access: Access,
 
     /// Whether the endpoints of the providers are reached from here, and their certificates trusted
     #[arg(long)]
@@ -94,7 +104,12 @@ async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, super::answer::R
         let (of, account) = (&operator.namespace, &operator.service_account);
         let subject = Subject::ServiceAccount(of, account);
         let whose = format!("ServiceAccount {of}/{account}");
-        lacking.extend(rights(reader, subject, &whose, &operator.watched).await);
+        let mode = (operator.watched.as_slice(), operator.secret_access);
+        lacking.extend(rights(reader, subject, &whose, mode).await);
+        if let Some((namespace, name)) = &operator.lease {
+            let lease = reader.lacking(subject, Needs::Lease(namespace, name)).await;
+            lacking.push((format!("{whose} for Lease {namespace}/{name}"), lease));
+        }
     }
     // In the operator's own pod nothing else may be read than what the operator needs.
     if lacking.is_empty() {
@@ -104,7 +119,8 @@ async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, super::answer::R
             .cloned()
             .collect::<Namespaces>();
         let watched: Vec<String> = watched.names().map(str::to_owned).collect();
-        lacking.extend(rights(reader, Subject::Myself, "this user", &watched).await);
+        let mode = (watched.as_slice(), flags.secret_access);
+        lacking.extend(rights(reader, Subject::Myself, "this user", mode).await);
     }
     let everywhere = Scope {
         all_namespaces: true,
@@ -144,15 +160,16 @@ async fn rights(
     reader: &Reader,
     subject: Subject<'_>,
     whose: &str,
-    watched: &[String],
+    (watched, access): (&[String], Access),
 ) -> Vec<(String, Known<Vec<Right>>)> {
     let mut all = Vec::new();
     if watched.is_empty() {
-        let lacking = reader.lacking(subject, None).await;
+        let lacking = reader.lacking(subject, Needs::Work(None, access)).await;
         all.push((format!("{whose} in all namespaces"), lacking));
     }
     for namespace in watched {
-        let lacking = reader.lacking(subject, Some(namespace)).await;
+        let needs = Needs::Work(Some(namespace), access);
+        let lacking = reader.lacking(subject, needs).await;
         all.push((format!("{whose} in namespace {namespace}"), lacking));
     }
     all

@@ -10,7 +10,10 @@ use k8s_openapi::api::{
 use kube::{Api, ResourceExt, api::ListParams};
 use serde::Serialize;
 
-use super::read::{Known, Reader, bounded, known};
+use super::{
+    read::{Known, Reader, bounded, known},
+    secret_access::Access,
+};
 
 /// The labels of the chart that its Deployment has and nothing else.
 pub(super) const LABELS: &str =
@@ -40,6 +43,8 @@ pub(super) struct Installation {
     pub(super) available: i32,
     /// The namespaces that it watches; all where there is none.
     pub(super) watched: Vec<String>,
+    /// How it learns of changes of Secrets.
+    pub(super) secret_access: Access,
     /// Namespace and name of its Lease; none where it runs without.
     pub(super) lease: Option<(String, String)>,
 }
@@ -75,6 +80,10 @@ impl Installation {
             replicas: spec.replicas.unwrap_or(1),
             available: available.unwrap_or_default(),
             watched: watched.collect(),
+            secret_access: match flag("secret-access").as_deref() {
+                Some("get-only") => Access::GetOnly,
+                _ => Access::Watch,
+            },
             lease: elects.then(of),
             image: container.image,
             namespace,
@@ -237,6 +246,7 @@ mod tests {
     #[case(&["run", "--watch-namespaces=a,b", "--watch-namespaces", "c"], json!([]), &["a", "b", "c"], Some(("system", "provider-secrets")))]
     #[case(&["run", "--leader-election-id=x", "--leader-election-namespace=y", "--leader-election-id=z"], json!([]), &[], Some(("y", "z")))]
     #[case(&["run", "--leader-elect=true", "--leader-elect=false"], json!([]), &[], None)]
+    #[case(&["run", "--secret-access=get-only"], json!([]), &[], Some(("system", "provider-secrets")))]
     #[case(&["run"], json!([{"name": "PROVIDER_SECRETS_WATCH_NAMESPACES", "value": "a"}, {"name": "PROVIDER_SECRETS_LEADER_ELECT", "value": ""}]), &["a"], Some(("system", "provider-secrets")))]
     fn the_flags_of_a_deployment_say_what_it_watches_and_its_lease(
         #[case] arguments: &[&str],
@@ -248,6 +258,8 @@ mod tests {
         assert_eq!(found.watched, watched);
         let lease = lease.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
         assert_eq!(found.lease, lease);
+        let is_get_only = arguments.contains(&"--secret-access=get-only");
+        assert_eq!(found.secret_access == Access::GetOnly, is_get_only);
         assert!(found.watches("a") && found.watches("q") == watched.is_empty());
         let shown = (
             found.version.as_deref(),

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     api::{GROUP, ProviderSecret},
     controller::Guarded,
+    telemetry::visible,
 };
 
 /// Objects of one page of a list, as for kubectl.
@@ -144,7 +145,7 @@ impl Reader {
             }
         };
         let read = bounded(&what, Some(namespace), call).await?;
-        let decoded = read.map(|read| read.0).transpose();
+        let decoded = read.map(|read| read.0.map(printable)).transpose();
         decoded.map_err(|_| undecodable(namespace, name))
     }
 
@@ -165,7 +166,7 @@ impl Reader {
             for object in page.items {
                 let (of, name) = (object.namespace().unwrap_or_default(), object.name_any());
                 let object = object.0.map_err(|_| undecodable(&of, &name))?;
-                all.push(map(object));
+                all.push(map(printable(object)));
             }
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => parameters.continue_token = Some(token),
@@ -225,6 +226,19 @@ pub(super) async fn bounded<T>(
             "the API server did not answer in time to: {what}"
         ))),
     }
+}
+
+/// An object whose messages a terminal does not act on: whoever may write its status writes them.
+fn printable(mut object: ProviderSecret) -> ProviderSecret {
+    let conditions = object
+        .status
+        .iter_mut()
+        .flat_map(|status| &mut status.conditions);
+    for condition in conditions {
+        condition.message = visible(&condition.message);
+        condition.reason = visible(&condition.reason);
+    }
+    object
 }
 
 fn undecodable(namespace: &str, name: &str) -> Refusal {

@@ -6,6 +6,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
 use jiff::Timestamp;
+use kube::ResourceExt;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -18,7 +19,7 @@ use super::{
     say,
     view::{place, resource_name},
 };
-use crate::api::{ProviderSecret, SYNC_REQUESTED_AT};
+use crate::api::{FLUX_REQUESTED_AT, ProviderSecret, SYNC_REQUESTED_AT};
 
 /// Between two looks at the objects that are waited for.
 pub(super) const POLL: Duration = Duration::from_millis(250);
@@ -96,6 +97,8 @@ pub(super) fn run(flags: &Flags, verb: Verb) -> ExitCode {
 struct Waited {
     namespace: String,
     name: String,
+    /// The request, as status will echo it.
+    token: String,
     /// The generation that the operator must have acted on.
     generation: Option<i64>,
 }
@@ -106,8 +109,7 @@ async fn request(
     objects: Vec<ProviderSecret>,
     wait: &WaitFlags,
 ) -> Answered {
-    // Unlike a time of whole seconds it differs from that of a request a moment ago.
-    let token = format!("{:.9}", Timestamp::now());
+    let now = Timestamp::now();
     let mut code = DONE;
     let mut waited = Vec::new();
     for object in objects {
@@ -118,6 +120,7 @@ async fn request(
             code = FAILED;
             continue;
         }
+        let token = token(&object, now);
         let changed = match reader.patch(&namespace, &name, &verb.patch(&token)).await {
             Ok(changed) => changed,
             // The others must not wait for it.
@@ -131,11 +134,12 @@ async fn request(
         waited.push(Waited {
             namespace,
             name,
+            token,
             generation: changed.metadata.generation,
         });
     }
     if wait.wait {
-        code = code.max(self::wait(reader, verb, &token, waited, wait.timeout).await?);
+        code = code.max(self::wait(reader, verb, waited, wait.timeout).await?);
     }
     Ok(Answer {
         text: String::new(),
@@ -143,11 +147,20 @@ async fn request(
     })
 }
 
+/// The text of a request. Unlike a time of whole seconds it differs from that of a request a moment ago.
+fn token(object: &ProviderSecret, now: Timestamp) -> String {
+    let now = format!("{now:.9}");
+    // Of the two annotations the operator takes the later text (docs/reference.md#requests).
+    match object.annotations().get(FLUX_REQUESTED_AT) {
+        Some(other) if *other >= now => format!("{other} {now}"),
+        _ => now,
+    }
+}
+
 /// Waits until the operator has acted on all of them, and tells of each what came of it. Gives the exit code.
 async fn wait(
     reader: &Reader,
     verb: Verb,
-    token: &str,
     mut waited: Vec<Waited>,
     timeout: Duration,
 ) -> Result<u8, Refusal> {
@@ -157,7 +170,7 @@ async fn wait(
         let mut open = Vec::new();
         for one in waited {
             let object = reader.object_in(&one.namespace, &one.name).await?;
-            match progress(verb, &object, token, one.generation, started.elapsed()) {
+            match progress(verb, &object, &one.token, one.generation, started.elapsed()) {
                 Progress::Waiting => open.push(one),
                 Progress::Done { is_ready, text } => {
                     let seconds = started.elapsed().as_secs_f64();
@@ -191,4 +204,30 @@ async fn wait(
         }
     }
     Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Flux writes its own annotation, with a clock of its own.
+    #[rstest]
+    #[case::alone(json!({}), "2026-11-29T12:00:00.000000000Z")]
+    #[case::before(json!({FLUX_REQUESTED_AT: "2026-11-29T11:59:59Z"}), "2026-11-29T12:00:00.000000000Z")]
+    #[case::after(json!({FLUX_REQUESTED_AT: "2026-11-29T12:00:01Z"}), "2026-11-29T12:00:01Z 2026-11-29T12:00:00.000000000Z")]
+    #[case::no_time(json!({FLUX_REQUESTED_AT: "now"}), "now 2026-11-29T12:00:00.000000000Z")]
+    fn a_request_is_later_than_that_of_flux(#[case] annotations: Value, #[case] expected: &str) {
+        let object = json!({
+            "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecret",
+            "metadata": {"name": "object", "namespace": "ml", "annotations": annotations},
+            "spec": {"provider": {"baseten": {"apiKeySecretRef": {"name": "api", "key": "key"}}}},
+        });
+        let object: ProviderSecret = serde_json::from_value(object).unwrap();
+        let now = "2026-11-29T12:00:00Z".parse().unwrap();
+        let token = token(&object, now);
+        assert_eq!(token, expected);
+        assert!(object.annotations().values().all(|other| token > *other));
+    }
 }

@@ -10,22 +10,80 @@ use serde::Serialize;
 use super::{
     answer::Refusal,
     read::{Known, Reader, bounded, known},
+    secret_access::Access,
 };
 use crate::api::GROUP;
 
-/// Group, resource, subresource and verb, as the chart's ClusterRole and Roles grant them.
-const NEEDED: [(&str, &str, &str, &str); 10] = [
-    (GROUP, "providersecrets", "", "get"),
-    (GROUP, "providersecrets", "", "list"),
-    (GROUP, "providersecrets", "", "watch"),
-    (GROUP, "providersecrets", "", "patch"),
-    (GROUP, "providersecrets", "status", "patch"),
-    ("", "secrets", "", "get"),
-    ("", "secrets", "", "list"),
-    ("", "secrets", "", "watch"),
-    ("", "namespaces", "", "get"),
-    ("events.k8s.io", "events", "", "create"),
+/// Group, resource, subresource and verbs, as the chart grants them to the operator where it works.
+const NEEDED: [Need<'static>; 5] = [
+    (
+        GROUP,
+        "providersecrets",
+        "",
+        &["get", "list", "watch", "patch"],
+    ),
+    (GROUP, "providersecrets", "status", &["patch"]),
+    ("", "secrets", "", &["get", "list", "watch"]),
+    ("", "namespaces", "", &["get"]),
+    ("events.k8s.io", "events", "", &["create"]),
 ];
+
+/// The same where the operator only gets Secrets.
+const GET_ONLY: Need<'static> = ("", "secrets", "", &["get"]);
+
+/// Group, resource, subresource and verbs.
+type Need<'a> = (&'a str, &'a str, &'a str, &'a [&'a str]);
+
+/// What is asked for: the rights of the operator.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Needs<'a> {
+    /// Those in a namespace where it works, or in all.
+    Work(Option<&'a str>, Access),
+    /// Those to its Lease, by namespace and name.
+    Lease(&'a str, &'a str),
+}
+
+/// A right that is asked for.
+struct Question<'a> {
+    group: &'a str,
+    resource: &'a str,
+    subresource: &'a str,
+    verb: &'a str,
+    namespace: Option<&'a str>,
+    /// The object; none for any.
+    name: Option<&'a str>,
+}
+
+impl<'a> Needs<'a> {
+    fn questions(self) -> Vec<Question<'a>> {
+        let of = |(group, resource, subresource, verbs): Need<'a>, namespace, name| {
+            verbs.iter().map(move |verb| Question {
+                group,
+                resource,
+                subresource,
+                verb,
+                namespace,
+                name,
+            })
+        };
+        match self {
+            Self::Work(namespace, access) => {
+                let needed = NEEDED.into_iter().map(|need| match (need.1, access) {
+                    ("secrets", Access::GetOnly) => GET_ONLY,
+                    _ => need,
+                });
+                needed.flat_map(|need| of(need, namespace, None)).collect()
+            }
+            Self::Lease(namespace, name) => {
+                let group = "coordination.k8s.io";
+                let kept = (group, "leases", "", &["get", "list", "watch", "patch"][..]);
+                let made = (group, "leases", "", &["create"][..]);
+                let questions = of(kept, Some(namespace), Some(name));
+                questions.chain(of(made, Some(namespace), None)).collect()
+            }
+        }
+    }
+}
 
 /// A right: a verb and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,20 +106,29 @@ pub(super) enum Subject<'a> {
 }
 
 impl Reader {
-    /// The rights of the operator that a subject lacks in a namespace, or in all.
+    /// The rights of the operator that a subject lacks.
     pub(super) async fn lacking(
         &self,
         subject: Subject<'_>,
-        namespace: Option<&str>,
+        needs: Needs<'_>,
     ) -> Known<Vec<Right>> {
         let mut lacking = Vec::new();
-        for (group, resource, subresource, verb) in NEEDED {
+        for Question {
+            group,
+            resource,
+            subresource,
+            verb,
+            namespace,
+            name,
+        } in needs.questions()
+        {
             let attributes = ResourceAttributes {
                 group: Some(group.to_owned()),
                 resource: Some(resource.to_owned()),
                 subresource: Some(subresource.to_owned()).filter(|text| !text.is_empty()),
                 verb: Some(verb.to_owned()),
                 namespace: namespace.map(str::to_owned),
+                name: name.map(str::to_owned),
                 ..ResourceAttributes::default()
             };
             match self.is_allowed(subject, attributes).await {

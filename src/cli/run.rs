@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     cluster, egress::EgressFlags, election::Election, fail, opt_in::OptInFlags, refuse,
-    schemes::Schemes, traces::TraceFlags,
+    schemes::Schemes, secret_access::SecretAccessFlags, traces::TraceFlags,
 };
 use crate::{
     account::{EndpointFlag, Endpoints},
@@ -109,6 +109,9 @@ pub(super) struct Flags {
     opt_in: OptInFlags,
 
     #[command(flatten)]
+    secret_access: SecretAccessFlags,
+
+    #[command(flatten)]
     egress: EgressFlags,
 
     #[command(flatten)]
@@ -157,7 +160,7 @@ pub(super) struct Flags {
 const USER_AGENT: &str = concat!("provider-secrets/", env!("CARGO_PKG_VERSION"));
 
 /// A duration such as 10m, at least a second.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let read = text.parse::<SignedDuration>().ok();
     read.and_then(|read| Duration::try_from(read).ok())
         .filter(|read| *read >= Duration::from_secs(1))
@@ -226,6 +229,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         endpoints,
         schemes,
         opt_in,
+        secret_access,
         election,
         metrics_per_resource,
         pod_name,
@@ -254,6 +258,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         deletion_timeout,
         removal_grace,
         opt_in: opt_in.into(),
+        secret_access: secret_access.into(),
         watch_check: Settings::WATCH_CHECK,
         metrics_per_resource,
         reporter: pod_name,

@@ -17,7 +17,7 @@ use super::{
     flags::{ClusterFlags, Format, OutputFlags, Scope},
     output::structured,
     read::{Known, Reader, known, on_cluster},
-    rights::Subject,
+    rights::{Needs, Subject},
     view::{Standing, place, resource_name},
 };
 use crate::api::ProviderSecret;
@@ -75,7 +75,8 @@ async fn facts(reader: &Reader, object: ProviderSecret) -> Facts {
         Some(operator) if !is_ready => {
             let (of, account) = (&operator.namespace, &operator.service_account);
             let subject = Subject::ServiceAccount(of, account);
-            reader.lacking(subject, Some(&namespace)).await
+            let needs = Needs::Work(Some(&namespace), operator.secret_access);
+            reader.lacking(subject, needs).await
         }
         _ => Known::Read(Vec::new()),
     };

@@ -41,6 +41,8 @@ pub struct Settings {
     pub removal_grace: Duration,
     /// What must opt in before values leave the cluster.
     pub opt_in: OptIn,
+    /// How the operator learns of changes of Secrets.
+    pub secret_access: SecretAccess,
     /// How often each watch is compared with its collection.
     pub watch_check: Duration,
     /// Whether metrics have a series set for each object.
@@ -59,6 +61,17 @@ pub struct OptIn {
     /// Whether a namespace without the annotation [`ALLOWED_PROVIDERS`](crate::api::ALLOWED_PROVIDERS) allows
     /// nothing. Where it has one, that is a bound in any case.
     pub namespaces: bool,
+}
+
+/// How the operator learns of changes of Secrets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecretAccess {
+    /// It lists and watches the metadata of all of them in its namespaces.
+    #[default]
+    Watch,
+    /// It asks for the metadata of each that an object names, at once and then once in this time. It needs no
+    /// right but `get`, which may be bound to names.
+    GetOnly(Duration),
 }
 
 impl Settings {

@@ -88,8 +88,11 @@ pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> 
     }
     context.listed().await;
     // It is requeued when they are.
-    if !context.secrets.is_whole(&namespace) {
-        return skip(context, seen, "the Secrets of its namespace are not listed");
+    if !context
+        .secrets
+        .covers(&namespace, &seen.spec.secret_names())
+    {
+        return skip(context, seen, "its Secrets are not listed");
     }
     let current = |name: &str| context.secrets.get(&namespace, name);
     let gate = |tracked: &mut Tracked| pass_gate(context, tracked, seen, current);

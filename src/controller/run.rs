@@ -6,14 +6,14 @@ use std::{
     convert::Infallible, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
 };
 
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use kube::{
     Client, ResourceExt,
     core::DynamicObject,
     runtime::{
         Controller,
         controller::{self, Action},
-        reflector::{self, ObjectRef},
+        reflector::{self, ObjectRef, Store},
     },
 };
 use tokio::{
@@ -26,10 +26,11 @@ use self::wake_ups::wake_ups;
 use super::{
     cache::{
         Complete, LargeValues, NamespaceBounds, News, ObjectStates, ReverseIndex, Rotations,
-        SecretReads, SecretVersions, Stored, Window,
+        SecretName, SecretReads, SecretVersions, Stored, Window,
     },
-    context::{Context, Settings},
+    context::{Context, SecretAccess, Settings},
     events::Events,
+    namespaces::Namespaces,
     object::object_name,
     ownership::Claims,
     reconcile,
@@ -83,6 +84,7 @@ pub async fn run(
         deletion_timeout,
         removal_grace,
         opt_in,
+        secret_access,
         watch_check,
         metrics_per_resource,
         reporter,
@@ -104,12 +106,13 @@ pub async fn run(
     );
     metrics.register_accounts(limiter.clone());
     let window = Arc::new(Window::default());
+    let (ask, named) = mpsc::unbounded_channel();
     let context = Arc::new(Context {
         accounts: Accounts::new(http, endpoints, limiter.clone()),
         client: client.clone(),
         credentials: Credentials::default(),
         objects_listed: Complete::default(),
-        secrets: SecretVersions::new(&namespaces),
+        secrets: secret_versions(secret_access, &namespaces, ask),
         secret_reads: SecretReads::default(),
         large_values: LargeValues::default(),
         bounds: NamespaceBounds::new(opt_in),
@@ -136,7 +139,8 @@ pub async fn run(
         metrics.register_objects(StoreSamples(store.clone()));
     }
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
-    let secrets = watch::secrets(Arc::clone(&context), client, store.clone(), health);
+    let watched = (Arc::clone(&context), client, store.clone(), health);
+    let secrets = secret_changes(secret_access, watched, named);
     let wake_ups = wake_ups(granted, requeued, &store, &context);
     let reconciles = Controller::for_stream(objects, store)
         .with_config(queue(concurrency))
@@ -165,6 +169,31 @@ pub async fn run(
     drop(context);
     let _ = timeout(Duration::from_secs(1), send_events).await;
     was_told.then_some(stopped).ok_or(Error::Ended)
+}
+
+fn secret_versions(
+    access: SecretAccess,
+    namespaces: &Namespaces,
+    ask: mpsc::UnboundedSender<SecretName>,
+) -> SecretVersions {
+    match access {
+        SecretAccess::Watch => SecretVersions::listed(namespaces),
+        SecretAccess::GetOnly(_) => SecretVersions::named(ask),
+    }
+}
+
+/// The objects that name a Secret that changed. `named` gives the Secrets that objects begin to name.
+fn secret_changes(
+    access: SecretAccess,
+    (context, client, store, health): (Arc<Context>, Client, Store<Stored>, Health),
+    named: mpsc::UnboundedReceiver<SecretName>,
+) -> impl Stream<Item = ObjectRef<Stored>> {
+    match access {
+        SecretAccess::Watch => watch::secrets(context, client, store, health).left_stream(),
+        SecretAccess::GetOnly(interval) => {
+            watch::polls(context, client, store, health, named, interval).right_stream()
+        }
+    }
 }
 
 /// Completes when the reconciles have ended, or have had their time after `stop`.

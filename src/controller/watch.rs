@@ -6,30 +6,28 @@ mod differences;
 mod hearing;
 mod lists;
 mod metrics;
+mod polls;
+mod secrets;
 mod source;
 
-use std::{future::ready, sync::Arc, time::Duration};
+use std::{future::ready, sync::Arc};
 
-use futures::{Stream, StreamExt, stream};
-use k8s_openapi::api::core::v1::Secret;
+use futures::{Stream, StreamExt};
 use kube::{
     Client, ResourceExt,
-    core::PartialObjectMeta,
     runtime::{
-        reflector::{ObjectRef, Store, store::Writer},
+        reflector::{Store, store::Writer},
         watcher,
     },
 };
 
-use tokio::time::sleep;
-
-pub(crate) use self::metrics::StoreSamples;
 use self::{lists::WatchEvent, source::Source};
+pub(crate) use self::{metrics::StoreSamples, polls::polls, secrets::secrets};
 use super::{
-    cache::{Stored, Tracked, VersionChange},
+    cache::Stored,
     context::Context,
     events::{EventNote, Importance},
-    object::{Guarded, is_labelled, object_name, object_ref, secret_names},
+    object::{Guarded, object_name, object_ref, secret_names},
 };
 use crate::{account::ObjectName, api::Reason, telemetry::Health};
 
@@ -113,6 +111,7 @@ fn applied(
     context
         .reverse_index
         .change(&name, &secret_names(before.as_ref()), &now);
+    context.secrets.ask_for(&name.0, &now);
     let uid = context.states.create(&object.uid().unwrap_or_default());
     if let Ok(object) = &object.0 {
         context.requeue_all(context.claims.note(&uid, object));
@@ -121,16 +120,6 @@ fn applied(
     }
     // What the first lists show comes in the first round.
     context.objects_listed.is_set().then_some(stored)
-}
-
-/// What these objects read went back to an older version: for them any other version is news.
-fn doubt(context: &Context, store: &Store<Stored>, objects: &[ObjectName]) {
-    let objects = objects
-        .iter()
-        .filter_map(|name| store.get(&object_ref(name)));
-    for uid in objects.filter_map(|object| object.uid()) {
-        context.states.with(&uid, Tracked::doubt);
-    }
 }
 
 fn undecodable(context: &Context, object: &Guarded, (namespace, name): &ObjectName) {
@@ -153,96 +142,4 @@ fn names_in(store: &Store<Stored>, namespace: Option<&str>) -> Vec<ObjectName> {
     names
         .filter(|(of, _)| namespace.is_none_or(|namespace| of == namespace))
         .collect()
-}
-
-/// The objects that name a Secret that changed. Secrets are watched as metadata only.
-pub(crate) fn secrets(
-    context: Arc<Context>,
-    client: Client,
-    store: Store<Stored>,
-    health: Health,
-) -> impl Stream<Item = ObjectRef<Stored>> {
-    let source = Source {
-        client,
-        health,
-        metrics: context.metrics.clone(),
-        check: context.watch_check,
-        component: "secrets",
-        // Anybody's annotations, up to 256 KiB of each: they come with metadata, and a page is read whole.
-        page: 100,
-        kind: "Secret",
-    };
-    let known = {
-        let context = Arc::clone(&context);
-        move |namespace: Option<&str>| context.secrets.names(namespace)
-    };
-    let events = source.events::<PartialObjectMeta<Secret>, _>(&context.namespaces, known);
-    let affected = events.map(move |event| affected(&context, &store, event));
-    affected.flat_map(stream::iter)
-}
-
-/// How long a Secret may be gone while another controller creates it anew.
-const GONE: Duration = Duration::from_secs(2);
-
-/// Ends a Secret that was deleted and has not come back: its readers are requeued.
-async fn end(context: Arc<Context>, name: ObjectName) {
-    sleep(GONE).await;
-    if context.secrets.end(&name) {
-        context.credentials.forget(&name.0, &name.1);
-        context.secret_reads.forget(&name);
-        context.requeue_all(context.reverse_index.objects_of(&name));
-    }
-}
-
-/// Notes what a watch of Secrets shows, and gives the objects that it affects. What the first lists show affects
-/// none: every object comes in the first round.
-fn affected(
-    context: &Arc<Context>,
-    store: &Store<Stored>,
-    event: WatchEvent<PartialObjectMeta<Secret>>,
-) -> Vec<ObjectRef<Stored>> {
-    let objects = match event {
-        WatchEvent::Applied(secret) => {
-            let name = object_name(&secret);
-            let version = secret.resource_version().unwrap_or_default();
-            match context
-                .secrets
-                .apply(&name, &version, is_labelled(secret.labels()))
-            {
-                VersionChange::Same => return Vec::new(),
-                VersionChange::Newer if !context.secrets.is_complete() => return Vec::new(),
-                VersionChange::Newer => {}
-                VersionChange::WentBack => {
-                    context.credentials.forget(&name.0, &name.1);
-                    context.secret_reads.forget(&name);
-                    doubt(context, store, &context.reverse_index.objects_of(&name));
-                }
-            }
-            let objects = context.reverse_index.objects_of(&name);
-            // What a standby hears, the leader acts on.
-            if context.leadership.is_held() {
-                context.rotations.begin(&objects);
-            }
-            objects
-        }
-        WatchEvent::Deleted(name) => {
-            context.secrets.leave(&name);
-            tokio::spawn(end(Arc::clone(context), name));
-            return Vec::new();
-        }
-        WatchEvent::Listed(None) => return Vec::new(),
-        WatchEvent::Listed(Some(namespace)) => {
-            context.secrets.set_whole(&namespace);
-            if !context.secrets.is_complete() {
-                return Vec::new();
-            }
-            // Also objects that name Secrets that do not exist: until now they were skipped.
-            names_in(store, Some(&namespace))
-        }
-        WatchEvent::Complete => {
-            context.secrets.set_complete();
-            return Vec::new();
-        }
-    };
-    objects.iter().map(object_ref).collect()
 }

@@ -116,7 +116,7 @@ fn plain_fields() -> impl for<'writer> FormatFields<'writer> {
 
 /// A text in which every control character is escaped as in JSON: a terminal acts on them, and a line
 /// break begins a line that the operator did not write. In JSON they are those that it allows.
-fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {

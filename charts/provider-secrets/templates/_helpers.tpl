@@ -119,6 +119,11 @@ annotations:
 {{- (.Values.scope).mode | default "Cluster" -}}
 {{- end -}}
 
+{{/* Watch or GetOnly. */}}
+{{- define "provider-secrets.secretAccess" -}}
+{{- (.Values.scope).secretAccess | default "Watch" -}}
+{{- end -}}
+
 {{/* Not empty unless leaderElection.enabled is false. */}}
 {{- define "provider-secrets.elects" -}}
 {{- if ne (.Values.leaderElection).enabled false }}true{{ end -}}
@@ -174,6 +179,12 @@ secret:
 -}}
 {{- if eq (include "provider-secrets.mode" .) "Namespaces" -}}
 {{- $flags = append $flags (list "watch-namespaces" (join "," .Values.scope.namespaces)) -}}
+{{- end -}}
+{{- if eq (include "provider-secrets.secretAccess" .) "GetOnly" -}}
+{{- $flags = concat $flags (list
+  (list "secret-access" "get-only")
+  (list "secret-poll-interval" (.Values.scope).secretPollInterval)
+) -}}
 {{- end -}}
 {{- $flags = concat $flags (list
   (list "max-concurrent-reconciles" (.Values.concurrency).maxConcurrentReconciles)
@@ -263,6 +274,16 @@ metricRelabelings:
 {{- join "," ($ports | uniq) -}}
 {{- end -}}
 
+{{/* How many seconds a duration such as 1h30m has. */}}
+{{- define "provider-secrets.seconds" -}}
+{{- $seconds := 0 -}}
+{{- range $unit, $worth := dict "h" 3600 "m" 60 "s" 1 -}}
+{{- $count := regexFind (printf "[0-9]+%s" $unit) $ | trimSuffix $unit | default "0" -}}
+{{- $seconds = add $seconds (mul (atoi $count) $worth) -}}
+{{- end -}}
+{{- $seconds -}}
+{{- end -}}
+
 {{/* What the operator may do, in the whole cluster or in each of its namespaces. */}}
 {{- define "provider-secrets.rules" -}}
 - apiGroups: [providersecrets.dev]
@@ -272,12 +293,19 @@ metricRelabelings:
 - apiGroups: [providersecrets.dev]
   resources: [providersecrets/status]
   verbs: [patch]
+{{- if eq (include "provider-secrets.secretAccess" .) "GetOnly" }}
+# The operator gets the Secrets that ProviderSecrets name. Nothing here allows listing or writing a Secret.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+{{- else }}
 # The operator lists and watches the metadata of Secrets only and gets a Secret when it has to send
 # a value of it. RBAC cannot tell metadata from data: these verbs allow reading every value.
 # Nothing here allows writing a Secret.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]
+{{- end }}
 # Which providers the objects of a namespace may use; whether it is being deleted. In a Role, this is
 # the Role's own namespace.
 - apiGroups: [""]

@@ -10,6 +10,7 @@ use kube::{
 use serde::Serialize;
 
 use super::{Known, Reader, bounded};
+use crate::telemetry::visible;
 
 /// What the API server says of a Secret without its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +72,11 @@ impl From<Event> for EventFact {
         let last = last.or_else(|| event.last_timestamp.map(|time| time.0));
         Self {
             time: last.or_else(|| event.metadata.creation_timestamp.map(|time| time.0)),
-            r#type: event.type_.unwrap_or_default(),
-            reason: event.reason.unwrap_or_default(),
+            // Whoever may create events writes them, and a terminal acts on control characters.
+            r#type: visible(&event.type_.unwrap_or_default()),
+            reason: visible(&event.reason.unwrap_or_default()),
             count: in_series.or(event.count).unwrap_or(1),
-            note: event.message.unwrap_or_default(),
+            note: visible(&event.message.unwrap_or_default()),
         }
     }
 }

@@ -27,6 +27,7 @@ fn operator() -> Installation {
         replicas: 2,
         available: 2,
         watched: Vec::new(),
+        secret_access: crate::cli::secret_access::Access::default(),
         lease: Some(("system".into(), "provider-secrets".into())),
     }
 }

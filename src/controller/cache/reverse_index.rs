@@ -1,7 +1,7 @@
 //! Which objects name which Secret, so that a change of one requeues its objects and no others.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
 };
 
@@ -48,6 +48,17 @@ impl ReverseIndex {
         if secrets.is_empty() {
             index.remove(namespace);
         }
+    }
+
+    /// The Secrets that objects read.
+    pub(crate) fn secrets(&self) -> HashSet<SecretName> {
+        let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = index.iter().flat_map(|(namespace, secrets)| {
+            secrets
+                .keys()
+                .map(|name| (namespace.clone(), name.to_string()))
+        });
+        names.collect()
     }
 
     /// The objects that read a Secret.

@@ -1,9 +1,11 @@
-//! The versions of all Secrets, from a watch of metadata. No value passes through here.
+//! The versions of Secrets, from a watch of metadata or by their names. No value passes through here.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
+
+use tokio::sync::mpsc;
 
 use super::Complete;
 use crate::{
@@ -32,40 +34,111 @@ pub(crate) enum VersionChange {
     WentBack,
 }
 
-/// The version of every Secret.
+/// The version of a Secret that may be there and cannot be read: any other is newer.
+const UNREAD: &str = "0";
+
+/// Whether the API server has answered the question for a Secret.
+type Answered = bool;
+
+/// Of which Secrets absence means something, once the first lists are complete.
+#[derive(Default)]
+enum Covered {
+    /// Of all: they have one list.
+    #[default]
+    All,
+    /// Of those in the namespaces whose own list was whole once.
+    Namespaces(HashSet<String>),
+    /// Of those that were asked for by name, once the API server has answered.
+    Named(HashMap<SecretName, Answered>),
+}
+
+/// The version of every Secret, or of those that objects name.
 #[derive(Default)]
 pub(crate) struct SecretVersions {
     versions: RwLock<Versions>,
     /// Secrets that were deleted a moment ago.
     leaving: Mutex<HashSet<SecretName>>,
     complete: Complete,
-    /// Where each namespace has a list of its own: those whose list was whole once.
-    whole: Option<RwLock<HashSet<String>>>,
+    covered: RwLock<Covered>,
+    /// Where Secrets are asked for by name: whom to tell the names.
+    ask: Option<mpsc::UnboundedSender<SecretName>>,
 }
 
 impl SecretVersions {
     /// No version yet. Each namespace has a list of its own unless all have one together.
-    pub(crate) fn new(namespaces: &Namespaces) -> Self {
+    pub(crate) fn listed(namespaces: &Namespaces) -> Self {
+        let covered = if namespaces.is_all() {
+            Covered::All
+        } else {
+            Covered::Namespaces(HashSet::new())
+        };
         Self {
-            whole: (!namespaces.is_all()).then(RwLock::default),
+            covered: RwLock::new(covered),
+            ..Self::default()
+        }
+    }
+
+    /// No version yet. `ask` takes the names of Secrets that are to be asked for.
+    pub(crate) fn named(ask: mpsc::UnboundedSender<SecretName>) -> Self {
+        Self {
+            covered: RwLock::new(Covered::Named(HashMap::new())),
+            ask: Some(ask),
             ..Self::default()
         }
     }
 
     /// The Secrets of a namespace were listed: from now on absence there means something.
     pub(crate) fn set_whole(&self, namespace: &str) {
-        if let Some(whole) = &self.whole {
-            let mut whole = whole.write().unwrap_or_else(PoisonError::into_inner);
+        if let Covered::Namespaces(whole) = &mut *self.covered() {
             whole.insert(namespace.to_owned());
         }
     }
 
-    /// Whether the absence of a Secret in a namespace means something, once the lists are complete.
-    pub(crate) fn is_whole(&self, namespace: &str) -> bool {
-        self.whole.as_ref().is_none_or(|whole| {
-            let whole = whole.read().unwrap_or_else(PoisonError::into_inner);
-            whole.contains(namespace)
-        })
+    /// An object names Secrets: where they are not listed, those are asked for that nobody has asked for yet.
+    pub(crate) fn ask_for(&self, namespace: &str, names: &[&str]) {
+        let (Some(ask), Covered::Named(asked)) = (&self.ask, &mut *self.covered()) else {
+            return;
+        };
+        for name in names {
+            let name = (namespace.to_owned(), (*name).to_owned());
+            if let Entry::Vacant(entry) = asked.entry(name.clone()) {
+                entry.insert(false);
+                // The receiver lives as long as the controller.
+                let _ = ask.send(name);
+            }
+        }
+    }
+
+    /// The API server has answered the question for a Secret. Whether it had not before.
+    pub(crate) fn set_answered(&self, secret: &SecretName) -> bool {
+        match &mut *self.covered() {
+            Covered::Named(asked) => asked.insert(secret.clone(), true) != Some(true),
+            Covered::All | Covered::Namespaces(_) => false,
+        }
+    }
+
+    /// Drops what is known of Secrets that no object names.
+    pub(crate) fn keep(&self, named: &HashSet<SecretName>) {
+        let mut dropped = Vec::new();
+        if let Covered::Named(asked) = &mut *self.covered() {
+            let gone = asked.extract_if(|name, _| !named.contains(name));
+            dropped.extend(gone.map(|(name, _)| name));
+        }
+        for name in &dropped {
+            self.remove(name);
+        }
+    }
+
+    /// Whether the absence of Secrets in a namespace means something, once the lists are complete.
+    pub(crate) fn covers(&self, namespace: &str, names: &[&str]) -> bool {
+        match &*self.covered.read().unwrap_or_else(PoisonError::into_inner) {
+            Covered::All => true,
+            Covered::Namespaces(whole) => whole.contains(namespace),
+            Covered::Named(asked) => names.iter().all(|name| {
+                let name = (namespace.to_owned(), (*name).to_owned());
+                asked.get(&name) == Some(&true)
+            }),
+        }
     }
 
     /// The first lists are complete.
@@ -144,6 +217,20 @@ impl SecretVersions {
         change
     }
 
+    /// A Secret may be there and cannot be read. Whether this is new.
+    pub(crate) fn hide(&self, secret: &SecretName) -> bool {
+        // Whether it may leave the cluster, its readers see who read it.
+        let hidden = Seen {
+            version: UNREAD.into(),
+            is_labelled: true,
+        };
+        let (namespace, name) = secret;
+        let mut versions = self.write();
+        let names = versions.entry(namespace.clone()).or_default();
+        let known = names.insert(name.clone(), hidden);
+        known.is_none_or(|known| *known.version != *UNREAD)
+    }
+
     /// The watch shows that a Secret was deleted. It counts as there until [`Self::end`]: another
     /// controller may be about to create it anew.
     pub(crate) fn leave(&self, name: &SecretName) {
@@ -172,6 +259,10 @@ impl SecretVersions {
         }
     }
 
+    fn covered(&self) -> RwLockWriteGuard<'_, Covered> {
+        self.covered.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Versions> {
         self.versions.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -196,12 +287,40 @@ mod tests {
 
     #[test]
     fn absence_means_something_where_the_namespace_was_listed() {
-        let all = SecretVersions::new(&Namespaces::default());
-        assert!(all.is_whole("ml"));
-        let some = SecretVersions::new(&"ml,web".parse().unwrap());
-        assert!(!some.is_whole("ml"));
+        let all = SecretVersions::listed(&Namespaces::default());
+        assert!(all.covers("ml", &["a"]));
+        let some = SecretVersions::listed(&"ml,web".parse().unwrap());
+        assert!(!some.covers("ml", &["a"]));
         some.set_whole("ml");
-        assert!(some.is_whole("ml") && !some.is_whole("web"));
+        assert!(some.covers("ml", &["a"]) && !some.covers("web", &["a"]));
+    }
+
+    #[test]
+    fn absence_means_something_where_each_secret_was_asked_for() {
+        let (ask, mut asked) = mpsc::unbounded_channel();
+        let secrets = SecretVersions::named(ask);
+        for _ in 0..2 {
+            secrets.ask_for("ml", &["a", "b"]);
+        }
+        let questions = std::iter::from_fn(|| asked.try_recv().ok());
+        assert_eq!(questions.collect::<Vec<_>>(), ["a", "b"].map(name));
+        assert!(secrets.set_answered(&name("a")) && !secrets.set_answered(&name("a")));
+        assert!(secrets.covers("ml", &["a"]) && !secrets.covers("ml", &["a", "b"]));
+        secrets.apply(&name("a"), "5", false);
+        secrets.keep(&[name("b")].into());
+        assert!(!secrets.covers("ml", &["a"]));
+        assert_eq!(secrets.get("ml", "a"), None);
+    }
+
+    /// The version of what cannot be read is no news beside one that was, and any that is read is newer.
+    #[test]
+    fn what_cannot_be_read_is_there() {
+        let secrets = SecretVersions::default();
+        assert!(secrets.hide(&name("a")) && !secrets.hide(&name("a")));
+        assert!(!is_newer(&secrets.get("ml", "a").unwrap(), "5"));
+        assert_eq!(secrets.apply(&name("a"), "5", false), Newer);
+        assert!(secrets.hide(&name("a")));
+        assert_eq!(secrets.apply(&name("a"), "5", false), Newer);
     }
 
     #[test]

@@ -49,7 +49,10 @@ async fn has_news(context: &Context, seen: &ProviderSecret) -> bool {
     let namespace = seen.namespace().unwrap_or_default();
     context.listed().await;
     // It is requeued when they are.
-    if !context.secrets.is_whole(&namespace) {
+    if !context
+        .secrets
+        .covers(&namespace, &seen.spec.secret_names())
+    {
         return false;
     }
     let current = |name: &str| context.secrets.get(&namespace, name);

@@ -12,6 +12,7 @@ mod brakes;
 mod conformance;
 mod crash;
 mod finalizers;
+mod get_only;
 mod idle_events;
 mod keys_of_one_scope;
 mod late_answers;

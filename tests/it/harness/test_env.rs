@@ -111,6 +111,16 @@ impl TestEnv {
         Self::launch(PooledCluster::dedicated(prepared), &[&flag]).await
     }
 
+    /// An environment whose operator may get Secrets and neither list nor watch them. It asks for each every second.
+    pub(crate) async fn get_only() -> Self {
+        let cluster = Cluster::start().await.expect("the cluster starts");
+        let templates = CLUSTER.map(str::to_owned).into_iter();
+        let get_only = "--set=scope.secretAccess=GetOnly".to_owned();
+        let rules = rules(&cluster, &templates.chain([get_only]).collect::<Vec<_>>()).await;
+        let prepared = PooledCluster::dedicated(prepare(cluster, &rules).await);
+        Self::ready(prepared, &GET_ONLY).await
+    }
+
     /// Grants the operator the chart's Roles in further, existing namespaces.
     pub(crate) async fn grant(&self, namespaces: &[&str]) {
         let rules = rules(&self.cluster, &roles(namespaces)).await;
@@ -216,6 +226,9 @@ const CLUSTER: [&str; 3] = [
     "--show-only=templates/clusterrole.yaml",
     "--show-only=templates/clusterrolebinding.yaml",
 ];
+
+/// The flags of an operator without a watch of Secrets.
+pub(crate) const GET_ONLY: [&str; 2] = ["--secret-access=get-only", "--secret-poll-interval=1s"];
 
 /// The chart's templates for an operator of these namespaces.
 fn roles(namespaces: &[&str]) -> [String; 3] {

@@ -244,10 +244,12 @@ async fn further_namespaces_get_the_rights_that_the_chart_gives() {
         "platform/team-a",
         &yaml("platform/team-a/kustomization.yaml"),
     );
-    let namespaces =
-        "--set=scope.mode=Namespaces,scope.namespaces={provider-secrets-system,team-a}";
+    let values = [
+        "--set=scope.mode=Namespaces,scope.namespaces={provider-secrets-system,team-a}",
+        "--set=global.imageRegistry=registry.example",
+    ];
     let built = as_run(overlays.build("platform").await);
-    assert_eq!(built, as_run(of_chart(&[namespaces]).await));
+    assert_eq!(built, as_run(of_chart(&values).await));
 }
 
 #[tokio::test]

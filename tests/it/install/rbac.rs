@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use simulator::{Action, Fault};
 
 use crate::harness::{
-    DEADLINE, NAMESPACE, RIGHTS, Target, TestCase, TestEnv, run, traces, until, wait_write,
+    DEADLINE, GET_ONLY, NAMESPACE, RIGHTS, Target, TestCase, TestEnv, run, traces, until,
+    wait_write,
 };
 
 /// The Role for the Lease, as kubectl is asked for it.
@@ -132,6 +133,35 @@ fn every_right_of_the_chart_is_used_and_no_other() {
         leave(&case).await;
         let again = env.further(&[]).await;
         wait_used(&env, None).await;
+        assert_eq!(traces(&again.log()), Vec::<String>::new());
+        case.finish().await;
+    });
+}
+
+/// Secrets come, change and go, and nothing but `get` is asked for.
+#[test]
+fn with_get_only_every_right_is_used_and_no_other() {
+    run(async {
+        let env = TestEnv::get_only().await;
+        let case = TestCase::new(&env, Target::BasetenTeam).await;
+        play(&case).await;
+        let late = [("A_KEY", "source", "a"), ("L_KEY", "late", "l")];
+        case.object("object", &late).await;
+        case.wait_reason("object", "SecretNotFound").await;
+        let value = case.value("late");
+        case.secret("late", &[("l", &value)]).await;
+        case.wait_ready("object").await;
+        case.wait_held(&[("A_KEY", &case.value("two")), ("L_KEY", &value)])
+            .await;
+        assert!(env.operator.terminate().await.success());
+        leave(&case).await;
+        let again = env.further(&GET_ONLY).await;
+        wait_used(&env, None).await;
+        let secrets = (String::new(), "secrets".to_owned());
+        let verbs = granted(&env, None).await.into_iter();
+        let verbs =
+            verbs.filter(|(group, resource, _)| (group, resource) == (&secrets.0, &secrets.1));
+        assert_eq!(verbs.map(|right| right.2).collect::<Vec<_>>(), ["get"]);
         assert_eq!(traces(&again.log()), Vec::<String>::new());
         case.finish().await;
     });

@@ -112,7 +112,7 @@ fn a_label_that_is_gone_counts_before_the_watch_shows_it() {
     for target in Target::ALL {
         simulate(async {
             let mut world = World::new(target);
-            world.opt_in.sources = true;
+            world.choices.opt_in.sources = true;
             world.source(&[("a", "a1"), ("b", "b1")]);
             for secret in ["source", "credential"] {
                 world.allow(secret, true);

@@ -19,7 +19,7 @@ const NOTICED: Duration = Duration::from_mins(1);
 /// An operator that compares its watches with their collections as often as the real one.
 async fn attentive(world: &mut World) {
     world.down().await;
-    world.watch_check = Settings::WATCH_CHECK;
+    world.choices.watch_check = Settings::WATCH_CHECK;
     world.up();
 }
 

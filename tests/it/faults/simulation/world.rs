@@ -15,7 +15,7 @@ use std::{
 use kube::Client;
 use provider_secrets::{
     account::Endpoints,
-    controller::{self, Namespaces, OptIn, Settings},
+    controller::{self, Namespaces, OptIn, SecretAccess, Settings},
     http::{Http, Transport},
     leadership::Leadership,
     telemetry::{Health, Metrics},
@@ -54,16 +54,34 @@ pub(super) struct World {
     pub(super) remote: RemoteAccount,
     /// Names that another client has ever written.
     foreign: RefCell<BTreeSet<String>>,
-    /// How often the operator compares its watches with their collections: seldom, because each run
-    /// would pay for it.
-    pub(super) watch_check: Duration,
-    /// What must opt in before it leaves the cluster.
-    pub(super) opt_in: OptIn,
+    pub(super) choices: Choices,
     processes: Vec<JoinHandle<()>>,
     /// Whether there are two processes, of which one leads by the lease.
     pub(super) has_standby: bool,
     /// Whether an operator has run here.
     has_run: bool,
+}
+
+/// What a run chooses of the operator's settings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choices {
+    /// How often the operator compares its watches with their collections: seldom, because each run
+    /// would pay for it.
+    pub(super) watch_check: Duration,
+    /// What must opt in before it leaves the cluster.
+    pub(super) opt_in: OptIn,
+    /// How it learns of changes of Secrets.
+    pub(super) secret_access: SecretAccess,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            watch_check: NEVER,
+            opt_in: OptIn::default(),
+            secret_access: SecretAccess::default(),
+        }
+    }
 }
 
 /// How waiting for quiet ended.
@@ -90,16 +108,18 @@ pub(super) fn operate(
     watch_check: Duration,
     leadership: Leadership,
 ) -> JoinHandle<()> {
-    let opt_in = OptIn::default();
-    tokio::spawn(operator(client, transport, watch_check, opt_in, leadership))
+    let choices = Choices {
+        watch_check,
+        ..Choices::default()
+    };
+    tokio::spawn(operator(client, transport, choices, leadership))
 }
 
 /// What an operator does until it is dropped.
 fn operator(
     client: Client,
     transport: Transport,
-    watch_check: Duration,
-    opt_in: OptIn,
+    choices: Choices,
     leadership: Leadership,
 ) -> impl Future<Output = ()> {
     let metrics = Metrics::default();
@@ -112,8 +132,9 @@ fn operator(
         verify_interval: Duration::from_mins(10),
         deletion_timeout: Duration::from_mins(15),
         removal_grace: Duration::from_mins(1),
-        opt_in,
-        watch_check,
+        opt_in: choices.opt_in,
+        secret_access: choices.secret_access,
+        watch_check: choices.watch_check,
         metrics_per_resource: false,
         reporter: "simulation".to_owned(),
         leadership,
@@ -147,8 +168,7 @@ impl World {
             remote: RemoteAccount::new(simulator, account.clone()),
             account,
             foreign: RefCell::default(),
-            watch_check: NEVER,
-            opt_in: OptIn::default(),
+            choices: Choices::default(),
             processes: Vec::new(),
             has_standby: false,
             has_run: false,
@@ -177,8 +197,7 @@ impl World {
         } else {
             Leadership::unopposed()
         };
-        let (check, opt_in) = (self.watch_check, self.opt_in);
-        let process = operator(client, transport, check, opt_in, leadership);
+        let process = operator(client, transport, self.choices, leadership);
         self.processes.push(tokio::spawn(process));
     }
 

@@ -56,6 +56,34 @@ async fn a_role_in_each_namespace_has_the_rules_of_the_cluster_role() {
 }
 
 #[tokio::test]
+async fn get_only_takes_list_and_watch_of_secrets_away_and_tells_the_operator() {
+    let verbs = |objects: &[Value], kind: &str| {
+        let granted = of_kind(objects, kind).into_iter();
+        let rules = granted.flat_map(|role| role["rules"].as_array().into_iter().flatten());
+        let mut of_secrets = rules.filter(|rule| rule["resources"][0] == "secrets");
+        of_secrets.next().expect("a rule of Secrets")["verbs"].clone()
+    };
+    let get_only = "--set=scope.secretAccess=GetOnly,scope.secretPollInterval=30s";
+    for (more, kind) in [(None, "ClusterRole"), (Some(TWO), "Role")] {
+        let values: Vec<&str> = more.into_iter().collect();
+        let watching = render(&values).await;
+        assert_eq!(
+            verbs(&watching, kind),
+            serde_json::json!(["get", "list", "watch"])
+        );
+        let is_flag = |argument: &&str| argument.starts_with("--secret-");
+        assert_eq!(arguments_of(&watching).into_iter().find(is_flag), None);
+        let objects = render(&[&values[..], &[get_only]].concat()).await;
+        assert_eq!(verbs(&objects, kind), serde_json::json!(["get"]));
+        let flags: Vec<&str> = arguments_of(&objects).into_iter().filter(is_flag).collect();
+        assert_eq!(
+            flags,
+            ["--secret-access=get-only", "--secret-poll-interval=30s"]
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_operator_gets_its_namespaces_as_a_flag() {
     let flag = "--watch-namespaces=";
     let objects = render(&[]).await;

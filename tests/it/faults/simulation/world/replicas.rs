@@ -52,7 +52,7 @@ impl World {
             timing: TIMING,
         };
         let (mut lease, leadership) = Lease::new(client.clone(), settings, Metrics::default());
-        let operator = operator(client, transport, self.watch_check, self.opt_in, leadership);
+        let operator = operator(client, transport, self.choices, leadership);
         let call_log = self.call_log.clone();
         let process = async move {
             tokio::select! {
