@@ -102,6 +102,12 @@ impl Credentials {
         )
     }
 
+    /// Forgets every credential.
+    pub fn clear(&self) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.clear();
+    }
+
     /// Forgets every credential of a Secret that was deleted.
     pub fn forget(&self, namespace: &str, secret: &str) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);

@@ -151,6 +151,12 @@ impl Context {
         }
     }
 
+    /// Drops what was read of Secrets: their versions may come again as others.
+    pub(crate) fn forget_secrets(&self) {
+        self.credentials.clear();
+        self.secret_reads.clear();
+    }
+
     /// Drops the object's in-memory state and requeues objects that claim its names.
     pub(crate) fn forget_uid(&self, uid: &str, name: &ObjectName) {
         if let Some(account) = self.states.forget(uid) {

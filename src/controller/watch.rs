@@ -10,7 +10,7 @@ mod polls;
 mod secrets;
 mod source;
 
-use std::{future::ready, sync::Arc};
+use std::{collections::HashSet, future::ready, sync::Arc};
 
 use futures::{Stream, StreamExt};
 use kube::{
@@ -24,7 +24,7 @@ use kube::{
 use self::{lists::WatchEvent, source::Source};
 pub(crate) use self::{metrics::StoreSamples, polls::polls, secrets::secrets};
 use super::{
-    cache::Stored,
+    cache::{Stored, Tracked},
     context::Context,
     events::{EventNote, Importance},
     object::{Guarded, object_name, object_ref, secret_names},
@@ -57,11 +57,20 @@ pub(crate) fn objects(
         move |namespace: Option<&str>| names_in(&store, namespace)
     };
     let events = source.events(&context.namespaces, known);
+    // The objects whose versions may come again as others.
+    let mut doubted = HashSet::new();
     events.filter_map(move |event| {
         ready(match event {
             WatchEvent::Applied(object) => {
-                let known = store.get(&object_ref(&object_name(&object)));
-                applied(&context, &mut writer, &object, known.as_deref()).map(Ok)
+                let name = object_name(&object);
+                let known = store.get(&object_ref(&name));
+                let known = (known.as_deref(), doubted.remove(&name));
+                applied(&context, &mut writer, &object, known).map(Ok)
+            }
+            WatchEvent::WentBack(namespace) => {
+                context.forget_secrets();
+                doubted.extend(names_in(&store, namespace.as_deref()));
+                None
             }
             WatchEvent::Deleted(name) => {
                 if let Some(known) = store.get(&object_ref(&name)) {
@@ -81,18 +90,18 @@ pub(crate) fn objects(
     })
 }
 
-/// Notes an object that the watch shows, and gives it if it is for the queue: it is not as it was known, and the
-/// first lists are complete.
+/// Notes an object that the watch shows, and gives it if it is for the queue: it is not as it was known, or it is
+/// doubted that it is, and the first lists are complete.
 fn applied(
     context: &Context,
     writer: &mut Writer<Stored>,
     object: &Guarded,
-    known: Option<&Stored>,
+    (known, is_doubted): (Option<&Stored>, bool),
 ) -> Option<Stored> {
     let is_known = |known: &Stored| {
         known.uid() == object.uid() && known.resource_version() == object.resource_version()
     };
-    if known.is_some_and(is_known) {
+    if known.is_some_and(is_known) && !is_doubted {
         return None;
     }
     let before = known.and_then(Stored::object);
@@ -113,6 +122,9 @@ fn applied(
         .change(&name, &secret_names(before.as_ref()), &now);
     context.secrets.ask_for(&name.0, &now);
     let uid = context.states.create(&object.uid().unwrap_or_default());
+    if is_doubted {
+        context.states.with(&uid, Tracked::distrust);
+    }
     if let Ok(object) = &object.0 {
         context.requeue_all(context.claims.note(&uid, object));
     } else {

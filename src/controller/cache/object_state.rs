@@ -291,6 +291,13 @@ impl Tracked {
         self.went_back = true;
     }
 
+    /// The data store was restored: a version that is seen again may be another one, so that everything is read
+    /// again.
+    pub(crate) fn distrust(&mut self) {
+        self.doubt();
+        self.is_requeued = true;
+    }
+
     /// Keeps the account alive; gives the one before, if it was another. `made_with` is the key that
     /// status says the records were made with.
     pub(crate) fn use_account(

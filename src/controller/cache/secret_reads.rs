@@ -173,6 +173,12 @@ impl SecretReads {
         slots.remove(name);
     }
 
+    /// Drops what is kept of all Secrets.
+    pub(crate) fn clear(&self) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.clear();
+    }
+
     fn slot(&self, name: &SecretName) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(name.clone()).or_default())

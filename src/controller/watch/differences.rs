@@ -15,6 +15,8 @@ pub(super) enum Difference<K> {
     Applied(K),
     /// An object of this name is not there any more.
     Deleted(ObjectName),
+    /// The data store was restored, and a list follows. A version that comes again may be another one.
+    WentBack,
 }
 
 /// The names that the list under way has shown.

@@ -38,6 +38,9 @@ pub(super) enum Step<K> {
 pub(super) enum WatchEvent<K> {
     Applied(K),
     Deleted(ObjectName),
+    /// The data store was restored, and a list follows of what a watch covers. A version that comes again may be
+    /// another one.
+    WentBack(Coverage),
     /// Everything that a watch covers has been listed, for the first time.
     Listed(Coverage),
     /// Each watch has given its first list, or was given up.
@@ -76,6 +79,7 @@ impl FirstLists {
                 events.extend(differences.into_iter().map(|difference| match difference {
                     Difference::Applied(object) => WatchEvent::Applied(object),
                     Difference::Deleted(name) => WatchEvent::Deleted(name),
+                    Difference::WentBack => WatchEvent::WentBack(watch.clone()),
                 }));
                 if is_listed && self.missing.remove(watch).is_some() {
                     events.push(WatchEvent::Listed(watch.clone()));

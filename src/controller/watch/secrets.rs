@@ -74,6 +74,12 @@ fn affected(
             gone(context, name);
             return Vec::new();
         }
+        WatchEvent::WentBack(namespace) => {
+            context.forget_secrets();
+            let objects = names_in(store, namespace.as_deref());
+            each(context, store, &objects, Tracked::distrust);
+            objects
+        }
         WatchEvent::Listed(None) => return Vec::new(),
         WatchEvent::Listed(Some(namespace)) => {
             context.secrets.set_whole(&namespace);
@@ -109,7 +115,8 @@ pub(super) fn shown(
         VersionChange::WentBack => {
             context.credentials.forget(&name.0, &name.1);
             context.secret_reads.forget(&name);
-            doubt(context, store, &context.reverse_index.objects_of(&name));
+            let objects = context.reverse_index.objects_of(&name);
+            each(context, store, &objects, Tracked::doubt);
         }
     }
     let objects = context.reverse_index.objects_of(&name);
@@ -126,12 +133,17 @@ pub(super) fn gone(context: &Arc<Context>, name: ObjectName) {
     tokio::spawn(end(Arc::clone(context), name));
 }
 
-/// What these objects read went back to an older version: for them any other version is news.
-fn doubt(context: &Context, store: &Store<Stored>, objects: &[ObjectName]) {
+/// Changes what is remembered of objects.
+fn each(
+    context: &Context,
+    store: &Store<Stored>,
+    objects: &[ObjectName],
+    change: fn(&mut Tracked),
+) {
     let objects = objects
         .iter()
         .filter_map(|name| store.get(&object_ref(name)));
     for uid in objects.filter_map(|object| object.uid()) {
-        context.states.with(&uid, Tracked::doubt);
+        context.states.with(&uid, change);
     }
 }

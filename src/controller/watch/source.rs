@@ -21,7 +21,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    differences::Differences,
+    differences::{Difference, Differences},
     hearing::{Deafness, Heard},
     lists::{Coverage, FirstLists, Step, WatchEvent},
 };
@@ -113,15 +113,17 @@ impl Source {
             .page_size(self.page);
         let (kind, check, metrics) = (self.kind, self.check, self.metrics.clone());
         let heard = Arc::new(Heard::default());
+        let went_back = Arc::new(AtomicBool::new(false));
         let watches = {
             let (heard, component) = (Arc::clone(&heard), component.clone());
+            let went_back = Arc::clone(&went_back);
             let (health, metrics) = (health.clone(), metrics.clone());
             let mut is_first = true;
             // A watch that is found to be deaf ends, and the next one begins with a list.
             stream::repeat_with(move || {
                 let (api, heard) = (api.clone(), Arc::clone(&heard));
                 let (health, metrics) = (health.clone(), metrics.clone());
-                let component = component.clone();
+                let (component, went_back) = (component.clone(), Arc::clone(&went_back));
                 let watch = if std::mem::take(&mut is_first) {
                     streamed(api.clone(), config.clone()).boxed()
                 } else {
@@ -130,6 +132,7 @@ impl Source {
                 watch.take_until(async move {
                     let deafness = heard.until_deaf(&api, check).await;
                     found_deaf(&component, deafness, &health);
+                    went_back.fetch_or(deafness == Deafness::WentBack, Ordering::Relaxed);
                     metrics.watch_was_deaf(kind);
                 })
             })
@@ -155,7 +158,12 @@ impl Source {
                     if !is_list {
                         has_worked.store(true, Ordering::Relaxed);
                     }
-                    differences.take(event, || known(coverage.as_deref()))
+                    let (mut shown, is_listed) =
+                        differences.take(event, || known(coverage.as_deref()));
+                    if went_back.swap(false, Ordering::Relaxed) {
+                        shown.insert(0, Difference::WentBack);
+                    }
+                    (shown, is_listed)
                 })
             })
             .backoff(backoff)

@@ -1,7 +1,8 @@
 //! Nothing differs between what a user applied and what the cluster has, also when the operator has written status and
 //! finalizer: otherwise a tool that deploys from Git would apply it again and again.
 
-use provider_secrets::api::{FINALIZER, GROUP};
+use kube::{Api, api::ListParams};
+use provider_secrets::api::{FINALIZER, GROUP, ProviderSecret};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -34,12 +35,13 @@ async fn apply(env: &TestEnv, way: Way, namespace: &str, file: &str) {
         let arguments = [*command, &["--namespace", namespace, "--filename", file]].concat();
         env.kubectl(&arguments, None).await;
         until("the operator acts on the object", async || {
-            let get = ["get", "psec", "--namespace", namespace, "--output=json"];
-            let list: Value = serde_json::from_str(&env.kubectl(&get, None).await).expect("JSON");
-            let object = &list["items"][0];
-            let (status, generation) = (&object["status"], &object["metadata"]["generation"]);
-            let is_seen = status["observedGeneration"] == *generation;
-            is_seen.then_some(()).ok_or_else(|| object.to_string())
+            let objects: Api<ProviderSecret> = Api::namespaced(env.cluster.client(), namespace);
+            let listed = objects.list(&ListParams::default()).await.expect("a list");
+            let object = listed.items.first().expect("an object");
+            let status = object.status.as_ref();
+            let observed = status.and_then(|status| status.observed_generation);
+            let is_seen = observed == object.metadata.generation;
+            is_seen.then_some(()).ok_or_else(|| format!("{object:?}"))
         })
         .await;
     }

@@ -14,13 +14,17 @@ use simulator::{Provider, Simulator, baseten, braintrust, pipecat, prime_intelle
 use crate::harness::{TestEnv, operator, root, run};
 
 /// The documents with command blocks. The test of each is below, or stands with what it is about.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
+    CHART,
     "docs/getting-started.md",
     "docs/gitops/argocd.md",
     "docs/operations.md",
     "docs/performance.md",
 ];
+
+/// The README of the chart.
+const CHART: &str = "charts/provider-secrets/README.md";
 
 /// What a user has in the environment, and what the simulated accounts take.
 const KEYS: [(&str, &str); 4] = [
@@ -144,7 +148,7 @@ fn held(simulator: &Simulator) -> BTreeMap<String, String> {
 
 #[test]
 fn each_document_with_command_blocks_has_a_test_of_them() {
-    let mut pages = vec![root().join("README.md")];
+    let mut pages = ["README.md", CHART].map(|page| root().join(page)).to_vec();
     let mut folders = vec![root().join("docs")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder") {
@@ -222,6 +226,34 @@ fn every_command_block_of_the_first_steps_and_of_operations_works() {
         assert_eq!(played, 16);
         // The object was handed over before it was deleted.
         assert_eq!(held(env.simulator())["OPENAI_API_KEY"], "sk-another-one");
+    });
+}
+
+#[test]
+fn every_command_block_of_the_chart_works() {
+    run(async {
+        let cluster = Cluster::start().await.expect("the cluster starts");
+        let person = Person::at(&cluster).await;
+        let blocks = blocks(CHART);
+        assert_eq!(blocks.len(), 2, "install and uninstall");
+        for block in blocks {
+            person.runs(&block).await;
+        }
+        let left = [
+            "get",
+            "deployments,clusterroles",
+            "--all-namespaces",
+            "--selector=app.kubernetes.io/part-of=provider-secrets",
+            "--output=name",
+        ];
+        let output = cluster.kubectl_output(&left, None);
+        let output = output.await.expect("kubectl runs");
+        assert_eq!(
+            (output.success, output.stdout.as_str()),
+            (true, ""),
+            "{}",
+            output.stderr
+        );
     });
 }
 

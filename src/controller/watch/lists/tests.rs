@@ -72,6 +72,7 @@ impl Watches {
                 self.stored.0.remove(&name);
                 format!("-{}", word(&name))
             }
+            WatchEvent::WentBack(watch) => format!("went back {}", watch.unwrap_or_default()),
             WatchEvent::Listed(watch) => format!("listed {}", watch.unwrap_or_default()),
             WatchEvent::Complete => {
                 assert!(!self.is_complete, "once");

@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use provider_secrets::controller::Settings;
+use provider_secrets::controller::{SecretAccess, Settings};
 use rstest::rstest;
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::{
     races::at_each,
     store::Resource,
-    world::{World, data, value},
+    world::{SOURCE, World, data, value},
 };
 
 /// Within which it is noticed.
@@ -41,6 +42,23 @@ enum Meanwhile {
 enum Versions {
     GoBack,
     GoOn,
+}
+
+/// How often a Secret is asked for where none is watched.
+const OFTEN: Duration = Duration::from_secs(1);
+/// Longer than it takes to act on a change.
+const SOON: Duration = Duration::from_secs(10);
+
+/// The resource version of something.
+fn version(world: &World, resource: Resource, name: &str) -> u64 {
+    let found = world
+        .store
+        .get(&(resource, "team".to_owned(), name.to_owned()));
+    let found = found.expect("it is there");
+    let version = found["metadata"]["resourceVersion"]
+        .as_str()
+        .map(str::parse);
+    version.expect("a version").expect("a number")
 }
 
 /// Gives the spec the same entries one by one, which is what the oracle reads.
@@ -103,7 +121,7 @@ fn a_restored_data_store_is_noticed_within_a_minute(
             let is_back = |world: &World| world.held()["X_A"] == value("a1");
             world.wait("the restored value", NOTICED, is_back).await;
         }
-        tokio::time::sleep(NOTICED).await;
+        sleep(NOTICED).await;
         // Only what the Secret holds again is other than it was.
         let names = |held: &std::collections::BTreeMap<String, String>| {
             held.keys().cloned().collect::<Vec<_>>()
@@ -117,6 +135,60 @@ fn a_restored_data_store_is_noticed_within_a_minute(
         spell_out(world, &["a", "b", "c"]);
         world.quiet().await;
         assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}
+
+/// The number of a version is given again after a restore, to another state: what was seen under it before is no answer.
+///
+/// Cases: R-05
+#[rstest]
+fn a_version_that_comes_again_after_a_restore_is_another(
+    #[values(Resource::Secrets, Resource::ProviderSecrets)] changed: Resource,
+    #[values(SecretAccess::Watch, SecretAccess::GetOnly(OFTEN))] access: SecretAccess,
+) {
+    at_each(async |world| {
+        world.choices.secret_access = access;
+        attentive(world).await;
+        world.entries(&[("A_KEY", "a")]);
+        world.secret("other", &[("k", "before".to_owned())].into());
+        world.quiet().await;
+        let snapshot = world.store.snapshot();
+        let name = if changed == Resource::Secrets {
+            SOURCE
+        } else {
+            "object"
+        };
+        world.secret("other", &[("k", "lost".to_owned())].into());
+        if changed == Resource::Secrets {
+            world.rotate("a2");
+        } else {
+            world.spec(&json!({"verifyInterval": "11m"}));
+        }
+        sleep(SOON).await;
+        for count in 0..20 {
+            world.secret("another", &[("k", count.to_string())].into());
+        }
+        // The collections are looked at.
+        sleep(NOTICED).await;
+        let seen = version(world, changed, name);
+        world.store.restore(&snapshot, false);
+        let mut others = 0;
+        while version(world, Resource::Secrets, "other") + 1 < seen {
+            others += 1;
+            world.secret("other", &[("k", others.to_string())].into());
+        }
+        if changed == Resource::Secrets {
+            world.rotate("a3");
+        } else {
+            world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
+        }
+        assert_eq!(version(world, changed, name), seen);
+        let is_done = |world: &World| {
+            let held = world.held();
+            held["A_KEY"] == value("a3") || held.contains_key("B_KEY")
+        };
+        world.wait("what there is now", 2 * NOTICED, is_done).await;
+        world.quiet().await;
     });
 }
 
@@ -137,7 +209,7 @@ fn a_process_that_starts_after_a_restore_sees_what_changed_within_minutes() {
         world.down().await;
         world.store.restore(&snapshot, false);
         world.up();
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(1)).await;
         world.rotate("a2");
         let is_done = |world: &World| world.held()["A_KEY"] == value("a2");
         world.wait("the rotation", 3 * NOTICED, is_done).await;
