@@ -28,9 +28,6 @@ const NEEDED: [Need<'static>; 5] = [
     ("events.k8s.io", "events", "", &["create"]),
 ];
 
-/// The same where the operator only gets Secrets.
-const GET_ONLY: Need<'static> = ("", "secrets", "", &["get"]);
-
 /// Group, resource, subresource and verbs.
 type Need<'a> = (&'a str, &'a str, &'a str, &'a [&'a str]);
 
@@ -68,10 +65,9 @@ impl<'a> Needs<'a> {
         };
         match self {
             Self::Work(namespace, access) => {
-                let needed = NEEDED.into_iter().map(|need| match (need.1, access) {
-                    ("secrets", Access::GetOnly) => GET_ONLY,
-                    _ => need,
-                });
+                // A right to get may be bound to names: an object says which one it lacks.
+                let is_asked = |need: &Need<'_>| access == Access::Watch || need.1 != "secrets";
+                let needed = NEEDED.into_iter().filter(is_asked);
                 needed.flat_map(|need| of(need, namespace, None)).collect()
             }
             Self::Lease(namespace, name) => {

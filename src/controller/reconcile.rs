@@ -111,7 +111,19 @@ pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> 
         Decision::Settle | Decision::Verify | Decision::Retry | Decision::Go => {}
     }
     let object = passed.newest.unwrap_or_else(|| Arc::clone(seen));
-    let versions = object.spec.secret_names().into_iter();
+    let names = object.spec.secret_names();
+    context.secrets.ask_for(&namespace, &names);
+    // Our own write was answered with a spec that the watch has not shown.
+    if !context.secrets.covers(&namespace, &names) {
+        context
+            .states
+            .with(&uid, |tracked| tracked.is_requeued = true);
+        return skip(context, seen, "its new Secrets are not listed");
+    }
+    if requested(&object).is_some() {
+        context.secrets.ask_again(&namespace, &names);
+    }
+    let versions = names.into_iter();
     let versions = versions.filter_map(|name| Some((name.to_owned(), current(name)?)));
     let mut reconcile = Reconcile {
         context,

@@ -73,6 +73,7 @@ pub(crate) fn objects(
                 None
             }
             WatchEvent::Deleted(name) => {
+                doubted.remove(&name);
                 if let Some(known) = store.get(&object_ref(&name)) {
                     context.forget(&known, false);
                     let known = Stored::clone(&known);
@@ -105,6 +106,10 @@ fn applied(
         return None;
     }
     let before = known.and_then(Stored::object);
+    if is_doubted {
+        let uid = object.uid().unwrap_or_default();
+        context.states.with(&uid, Tracked::distrust);
+    }
     if let Some(replaced) = known.filter(|known| known.uid() != object.uid()) {
         context.forget(replaced, true);
     } else if let (Some(known), Ok(shown)) = (&before, &object.0) {
@@ -122,9 +127,6 @@ fn applied(
         .change(&name, &secret_names(before.as_ref()), &now);
     context.secrets.ask_for(&name.0, &now);
     let uid = context.states.create(&object.uid().unwrap_or_default());
-    if is_doubted {
-        context.states.with(&uid, Tracked::distrust);
-    }
     if let Ok(object) = &object.0 {
         context.requeue_all(context.claims.note(&uid, object));
     } else {

@@ -294,6 +294,7 @@ impl Tracked {
     /// The data store was restored: a version that is seen again may be another one, so that everything is read
     /// again.
     pub(crate) fn distrust(&mut self) {
+        self.newest = None;
         self.doubt();
         self.is_requeued = true;
     }

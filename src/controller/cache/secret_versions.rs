@@ -3,9 +3,10 @@
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
     sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::Complete;
 use crate::{
@@ -37,8 +38,13 @@ pub(crate) enum VersionChange {
 /// The version of a Secret that may be there and cannot be read: any other is newer.
 const UNREAD: &str = "0";
 
-/// Whether the API server has answered the question for a Secret.
-type Answered = bool;
+/// The question for a Secret.
+struct Question {
+    /// Whether the API server has ever answered it.
+    is_answered: bool,
+    /// When it is asked again; none while it is asked.
+    due: Option<Instant>,
+}
 
 /// Of which Secrets absence means something, once the first lists are complete.
 #[derive(Default)]
@@ -49,7 +55,7 @@ enum Covered {
     /// Of those in the namespaces whose own list was whole once.
     Namespaces(HashSet<String>),
     /// Of those that were asked for by name, once the API server has answered.
-    Named(HashMap<SecretName, Answered>),
+    Named(HashMap<SecretName, Question>),
 }
 
 /// The version of every Secret, or of those that objects name.
@@ -102,23 +108,84 @@ impl SecretVersions {
         for name in names {
             let name = (namespace.to_owned(), (*name).to_owned());
             if let Entry::Vacant(entry) = asked.entry(name.clone()) {
-                entry.insert(false);
+                entry.insert(Question {
+                    is_answered: false,
+                    due: None,
+                });
                 // The receiver lives as long as the controller.
                 let _ = ask.send(name);
             }
         }
     }
 
-    /// The API server has answered the question for a Secret. Whether it had not before.
-    pub(crate) fn set_answered(&self, secret: &SecretName) -> bool {
-        match &mut *self.covered() {
-            Covered::Named(asked) => asked.insert(secret.clone(), true) != Some(true),
-            Covered::All | Covered::Namespaces(_) => false,
+    /// A user wants to know: Secrets that are asked for by name are asked for now.
+    pub(crate) fn ask_again(&self, namespace: &str, names: &[&str]) {
+        let Covered::Named(asked) = &mut *self.covered() else {
+            return;
+        };
+        for name in names {
+            let question = asked.get_mut(&(namespace.to_owned(), (*name).to_owned()));
+            if let Some(due) = question.and_then(|question| question.due.as_mut()) {
+                *due = Instant::now();
+            }
         }
     }
 
-    /// Drops what is known of Secrets that no object names.
-    pub(crate) fn keep(&self, named: &HashSet<SecretName>) {
+    /// The Secrets that are to be asked for until then. Each is taken once, until it is answered.
+    pub(crate) fn take_due(&self, until: Instant) -> Vec<SecretName> {
+        let Covered::Named(asked) = &mut *self.covered() else {
+            return Vec::new();
+        };
+        let is_due = |question: &Question| question.due.is_some_and(|due| due <= until);
+        let due = asked.iter_mut().filter(|(_, question)| is_due(question));
+        due.map(|(name, question)| {
+            question.due = None;
+            name.clone()
+        })
+        .collect()
+    }
+
+    /// The API server has answered the question for a Secret, or gives none; it is asked again within `interval`.
+    /// Whether it was asked for the first time.
+    pub(crate) fn set_answered(
+        &self,
+        secret: &SecretName,
+        now: Instant,
+        interval: Duration,
+    ) -> bool {
+        let Covered::Named(asked) = &mut *self.covered() else {
+            return false;
+        };
+        // An object has let go of it meanwhile.
+        let Some(question) = asked.get_mut(secret) else {
+            return false;
+        };
+        let is_first = !std::mem::replace(&mut question.is_answered, true);
+        // Those of a start are spread over the interval, and stay so.
+        let share = if is_first {
+            fastrand::f64()
+        } else {
+            0.9 + fastrand::f64() / 10.0
+        };
+        question.due = Some(now + interval.mul_f64(share));
+        is_first
+    }
+
+    /// Whether each Secret that is asked for by name was answered for.
+    pub(crate) fn are_answered(&self) -> bool {
+        match &*self.covered() {
+            Covered::Named(asked) => asked.values().all(|question| question.is_answered),
+            Covered::All | Covered::Namespaces(_) => true,
+        }
+    }
+
+    /// Whether no Secret is asked for by name.
+    pub(crate) fn are_none(&self) -> bool {
+        matches!(&*self.covered(), Covered::Named(asked) if asked.is_empty())
+    }
+
+    /// Drops what is known of Secrets that no object names, and gives their names.
+    pub(crate) fn keep(&self, named: &HashSet<SecretName>) -> Vec<SecretName> {
         let mut dropped = Vec::new();
         if let Covered::Named(asked) = &mut *self.covered() {
             let gone = asked.extract_if(|name, _| !named.contains(name));
@@ -127,6 +194,7 @@ impl SecretVersions {
         for name in &dropped {
             self.remove(name);
         }
+        dropped
     }
 
     /// Whether the absence of Secrets in a namespace means something, once the lists are complete.
@@ -136,7 +204,9 @@ impl SecretVersions {
             Covered::Namespaces(whole) => whole.contains(namespace),
             Covered::Named(asked) => names.iter().all(|name| {
                 let name = (namespace.to_owned(), (*name).to_owned());
-                asked.get(&name) == Some(&true)
+                asked
+                    .get(&name)
+                    .is_some_and(|question| question.is_answered)
             }),
         }
     }
@@ -219,7 +289,7 @@ impl SecretVersions {
 
     /// A Secret may be there and cannot be read. Whether this is new.
     pub(crate) fn hide(&self, secret: &SecretName) -> bool {
-        // Whether it may leave the cluster, its readers see who read it.
+        // A reader checks the label itself when it reads the Secret.
         let hidden = Seen {
             version: UNREAD.into(),
             is_labelled: true,
@@ -228,6 +298,10 @@ impl SecretVersions {
         let mut versions = self.write();
         let names = versions.entry(namespace.clone()).or_default();
         let known = names.insert(name.clone(), hidden);
+        drop(versions);
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.remove(secret);
+        drop(leaving);
         known.is_none_or(|known| *known.version != *UNREAD)
     }
 
@@ -304,10 +378,22 @@ mod tests {
         }
         let questions = std::iter::from_fn(|| asked.try_recv().ok());
         assert_eq!(questions.collect::<Vec<_>>(), ["a", "b"].map(name));
-        assert!(secrets.set_answered(&name("a")) && !secrets.set_answered(&name("a")));
+        let (now, interval) = (Instant::now(), Duration::from_mins(1));
+        assert!(
+            secrets.take_due(now + interval).is_empty(),
+            "both are asked for"
+        );
+        assert!(secrets.set_answered(&name("a"), now, interval));
+        assert!(!secrets.are_answered());
+        assert_eq!(secrets.take_due(now + interval), [name("a")]);
+        assert!(!secrets.set_answered(&name("a"), now, interval));
+        assert!(secrets.take_due(now + interval.mul_f64(0.8)).is_empty());
+        secrets.ask_again("ml", &["a"]);
+        assert_eq!(secrets.take_due(Instant::now()), [name("a")]);
+        secrets.set_answered(&name("a"), now, interval);
         assert!(secrets.covers("ml", &["a"]) && !secrets.covers("ml", &["a", "b"]));
         secrets.apply(&name("a"), "5", false);
-        secrets.keep(&[name("b")].into());
+        assert_eq!(secrets.keep(&[name("b")].into()), [name("a")]);
         assert!(!secrets.covers("ml", &["a"]));
         assert_eq!(secrets.get("ml", "a"), None);
     }

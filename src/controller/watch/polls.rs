@@ -10,10 +10,14 @@ use kube::{
     core::PartialObjectMeta,
     runtime::reflector::{ObjectRef, Store},
 };
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 
 use super::secrets::{gone, shown};
 use crate::{
+    account::ObjectName,
     clock::jittered,
     controller::{
         cache::{SecretName, Stored},
@@ -26,22 +30,36 @@ use crate::{
 
 /// Secrets that are asked for at once, as many as are read at once.
 const IN_FLIGHT: usize = 8;
-/// The waits between tries of one question, so that a blip of the API server is no news of a Secret.
+/// The waits between tries of one question, so that a blip of the API server is no news of a Secret, nor that it has
+/// not read its roles yet.
 const WAITS: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
-/// How often it is looked for names while no object names a Secret.
-const IDLE: Duration = Duration::from_secs(1);
+/// How often, at most and at least, it is looked which Secrets are due.
+const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// The name in `/readyz`.
 const COMPONENT: &str = "secrets";
 
 /// What the API server answers to the question for a Secret.
 type Answer = Result<PartialObjectMeta<Secret>, KubernetesError>;
 
+/// What the answers come to.
+struct Polls {
+    context: Arc<Context>,
+    store: Store<Stored>,
+    health: Health,
+    /// How often each Secret is asked for.
+    interval: Duration,
+    /// When the API server last gave an answer that counts.
+    answered_at: Option<Instant>,
+    /// Whether the first list of objects is complete, and with it the names that the first answers are waited for.
+    is_marked: bool,
+}
+
 /// The objects that name a Secret that changed. `named` gives the Secrets that objects begin to name; each is asked
-/// for at once, and again every `interval`.
+/// for at once, and again within every `interval`.
 pub(crate) fn polls(
     context: Arc<Context>,
     client: Client,
@@ -51,33 +69,30 @@ pub(crate) fn polls(
     interval: Duration,
 ) -> impl Stream<Item = ObjectRef<Stored>> {
     health.lacks(COMPONENT, "not read yet");
-    let question = move |name: SecretName| {
-        let client = client.clone();
-        async move {
-            let answer = asked(&client, &name).await;
-            Some((name, answer))
-        }
+    let first = first_names(named, Arc::clone(&context));
+    let again = due(Arc::clone(&context), interval).map(Some);
+    let steps = stream::select(first, again)
+        .map(move |name| {
+            let client = client.clone();
+            match name {
+                Some(name) => async move {
+                    let answer = asked(&client, &name).await;
+                    Some((name, answer))
+                }
+                .left_future(),
+                None => ready(None).right_future(),
+            }
+        })
+        .buffer_unordered(IN_FLIGHT);
+    let mut polls = Polls {
+        context,
+        store,
+        health,
+        interval,
+        answered_at: None,
+        is_marked: false,
     };
-    let first = first_names(named, Arc::clone(&context)).map({
-        let question = question.clone();
-        move |name| match name {
-            Some(name) => question(name).left_future(),
-            None => ready(None).right_future(),
-        }
-    });
-    let again = rounds(Arc::clone(&context), interval).map(question);
-    // The first ones in their order, so that all before the mark are known when it is reached.
-    let steps = stream::select(first.buffered(IN_FLIGHT), again.buffer_unordered(IN_FLIGHT));
-    steps.flat_map(move |step| {
-        let objects = if let Some((name, answer)) = step {
-            answered(&context, &store, &health, &name, answer)
-        } else {
-            context.secrets.set_complete();
-            health.works(COMPONENT);
-            Vec::new()
-        };
-        stream::iter(objects)
-    })
+    steps.flat_map(move |step| stream::iter(polls.take(step)))
 }
 
 /// The names that objects begin to name; once, none marks the end of those that the first list of objects shows.
@@ -101,90 +116,110 @@ fn first_names(
     })
 }
 
-/// The Secrets that objects name, again and again: all of them in every interval, one after the other.
-fn rounds(context: Arc<Context>, interval: Duration) -> impl Stream<Item = SecretName> {
+/// The Secrets whose time has come. What is known of those that no object names any more is dropped.
+fn due(context: Arc<Context>, interval: Duration) -> impl Stream<Item = SecretName> {
+    let often = (interval / 20).clamp(LOOK.0, LOOK.1);
     stream::unfold(context, move |context| async move {
-        context.secrets.wait_until_complete().await;
-        let names = context.reverse_index.secrets();
-        context.secrets.keep(&names);
-        let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
-        let pause = interval.checked_div(count).unwrap_or(IDLE);
-        let round = stream::iter(names).then(move |name| async move {
-            sleep(jittered(pause)).await;
-            name
-        });
-        if count == 0 {
-            sleep(IDLE).await;
+        sleep(often).await;
+        for (namespace, name) in context.secrets.keep(&context.reverse_index.secrets()) {
+            context.credentials.forget(&namespace, &name);
+            context.secret_reads.forget(&(namespace, name));
         }
-        Some((round, context))
+        let names = context.secrets.take_due(Instant::now() + often);
+        Some((stream::iter(names), context))
     })
     .flatten()
 }
 
-/// Asks for a Secret, and again where there is no answer.
+/// Asks for a Secret, and again where there is no answer that counts.
 async fn asked(client: &Client, (namespace, name): &SecretName) -> Answer {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     for wait in WAITS {
         match bounded(api.get_metadata(name)).await {
-            Err(KubernetesError::Unavailable) => sleep(jittered(wait)).await,
+            Err(KubernetesError::NotFound) => return Err(KubernetesError::NotFound),
+            Err(_) => sleep(jittered(wait)).await,
             answer => return answer,
         }
     }
     bounded(api.get_metadata(name)).await
 }
 
-/// Notes an answer, and gives the objects that it affects.
-fn answered(
-    context: &Arc<Context>,
-    store: &Store<Stored>,
-    health: &Health,
-    name: &SecretName,
-    answer: Answer,
-) -> Vec<ObjectRef<Stored>> {
-    let is_first = context.secrets.set_answered(name);
-    let is_complete = context.secrets.is_complete();
-    if !matches!(answer, Err(KubernetesError::Unavailable)) && is_complete {
-        health.works(COMPONENT);
-    }
-    let mut objects = match answer {
-        Ok(secret) => {
-            context.metrics.watch_heard("Secret");
-            shown(context, store, &secret)
-        }
-        Err(KubernetesError::NotFound) => {
-            if context.secrets.get(&name.0, &name.1).is_some() {
-                gone(context, name.clone());
+impl Polls {
+    /// Notes an answer, or the mark, and gives the objects that it affects.
+    fn take(&mut self, step: Option<(SecretName, Answer)>) -> Vec<ObjectRef<Stored>> {
+        let objects = if let Some((name, answer)) = step {
+            self.answered(&name, answer)
+        } else {
+            self.is_marked = true;
+            Vec::new()
+        };
+        let secrets = &self.context.secrets;
+        if self.is_marked && !secrets.is_complete() && secrets.are_answered() {
+            secrets.set_complete();
+            if secrets.are_none() {
+                self.health.works(COMPONENT);
             }
-            Vec::new()
         }
-        Err(error) => {
-            unread(context, health, name, error, is_first);
-            Vec::new()
-        }
-    };
-    // Until now they were skipped.
-    if is_first && is_complete && objects.is_empty() {
-        objects = context.reverse_index.objects_of(name);
+        objects.iter().map(object_ref).collect()
     }
-    objects.iter().map(object_ref).collect()
-}
 
-/// Notes that the API server does not give a Secret. Where the right was taken away, and where nothing is known of it,
-/// its readers try to read it, and say what is wrong.
-fn unread(
-    context: &Context,
-    health: &Health,
-    name: &SecretName,
-    error: KubernetesError,
-    is_first: bool,
-) {
-    let (namespace, secret) = name;
-    tracing::warn!(namespace, secret, ?error, "a Secret could not be read");
-    let is_refused = error == KubernetesError::Forbidden;
-    if !is_refused {
-        health.lacks(COMPONENT, "the API server does not give them");
+    fn answered(&mut self, name: &SecretName, answer: Answer) -> Vec<ObjectName> {
+        let context = &self.context;
+        let is_complete = context.secrets.is_complete();
+        let objects = match answer {
+            Ok(secret) => {
+                self.works();
+                self.context.metrics.watch_heard("Secret");
+                shown(&self.context, &self.store, &secret)
+            }
+            Err(KubernetesError::NotFound) => {
+                if context.secrets.get(&name.0, &name.1).is_some() {
+                    gone(context, name.clone());
+                }
+                self.works();
+                Vec::new()
+            }
+            Err(error) => {
+                self.unread(name, error);
+                Vec::new()
+            }
+        };
+        let secrets = &self.context.secrets;
+        let is_first = secrets.set_answered(name, Instant::now(), self.interval);
+        // Until now they were skipped.
+        if is_first && is_complete && objects.is_empty() {
+            return self.context.reverse_index.objects_of(name);
+        }
+        objects
     }
-    if (is_refused || is_first) && context.secrets.hide(name) {
-        context.requeue_all(context.reverse_index.objects_of(name));
+
+    fn works(&mut self) {
+        self.answered_at = Some(Instant::now());
+        self.health.works(COMPONENT);
+    }
+
+    /// Notes that the API server does not give a Secret. Where the right was taken away, and where nothing is known of
+    /// it, its readers try to read it, and say what is wrong.
+    fn unread(&self, name: &SecretName, error: KubernetesError) {
+        let (context, (namespace, secret)) = (&self.context, name);
+        tracing::warn!(namespace, secret, ?error, "a Secret could not be read");
+        let is_silent = self
+            .answered_at
+            .is_none_or(|at| at.elapsed() > self.interval);
+        if is_silent {
+            self.health.lacks(
+                COMPONENT,
+                "the API server gives none of those that are named",
+            );
+        }
+        let is_refused = error == KubernetesError::Forbidden;
+        if is_refused {
+            context.credentials.forget(namespace, secret);
+            context.secret_reads.forget(name);
+        }
+        let is_unknown = !context.secrets.covers(namespace, &[secret]);
+        if (is_refused || is_unknown) && context.secrets.hide(name) {
+            context.requeue_all(context.reverse_index.objects_of(name));
+        }
     }
 }

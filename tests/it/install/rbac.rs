@@ -139,6 +139,8 @@ fn every_right_of_the_chart_is_used_and_no_other() {
 }
 
 /// Secrets come, change and go, and nothing but `get` is asked for.
+///
+/// Cases: K-02
 #[test]
 fn with_get_only_every_right_is_used_and_no_other() {
     run(async {

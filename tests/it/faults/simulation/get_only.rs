@@ -18,7 +18,7 @@ use crate::harness::Target;
 
 /// How often each Secret is asked for.
 const OFTEN: Duration = Duration::from_mins(1);
-/// Longer than a round takes: its pauses have jitter.
+/// Longer than that, with the tries of a question.
 const ROUND: Duration = Duration::from_secs(75);
 /// Longer than it takes to act on what is known.
 const SOON: Duration = Duration::from_secs(5);
@@ -61,6 +61,7 @@ fn questions(world: &World, name: &str) -> usize {
         .len()
 }
 
+/// Cases: K-02
 #[test]
 fn a_rotation_lands_within_a_round_and_rest_costs_a_question_for_each_secret() {
     at_each(async |world| {
