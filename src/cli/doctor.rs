@@ -22,7 +22,7 @@ use super::{
     output::{Paint, Tone, structured},
     read::{Known, Reader, bounded, known, on_cluster},
     rights::{Needs, Right, Subject},
-    secret_access::Access,
+    secret_access::{Access, AccessFlag},
 };
 use crate::{account::EndpointFlag, controller::Namespaces};
 
@@ -43,14 +43,8 @@ pub(super) struct Flags {
     )]
     watch_namespaces: Vec<Namespaces>,
 
-    /// Which rights to Secrets are looked for, for the ServiceAccount of this pod
-    #[arg(
-        long,
-        env = "PROVIDER_SECRETS_SECRET_ACCESS",
-        value_enum,
-        default_value = "watch"
-    )]
-    secret_access: Access,
+    #[command(flatten)]
+    access: AccessFlag,
 
     /// Whether the endpoints of the providers are reached from here, and their certificates trusted
     #[arg(long)]
@@ -119,7 +113,7 @@ async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, super::answer::R
             .cloned()
             .collect::<Namespaces>();
         let watched: Vec<String> = watched.names().map(str::to_owned).collect();
-        let mode = (watched.as_slice(), flags.secret_access);
+        let mode = (watched.as_slice(), flags.access.secret_access);
         lacking.extend(rights(reader, Subject::Myself, "this user", mode).await);
     }
     let everywhere = Scope {

@@ -228,7 +228,7 @@ pub(super) async fn bounded<T>(
     }
 }
 
-/// An object whose messages a terminal does not act on: whoever may write its status writes them.
+/// An object whose messages a terminal does not act on: every user who may write its status writes them.
 fn printable(mut object: ProviderSecret) -> ProviderSecret {
     let conditions = object
         .status

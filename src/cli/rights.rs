@@ -40,27 +40,23 @@ pub(super) enum Needs<'a> {
     Lease(&'a str, &'a str),
 }
 
-/// A right that is asked for.
-struct Question<'a> {
-    group: &'a str,
-    resource: &'a str,
-    subresource: &'a str,
-    verb: &'a str,
-    namespace: Option<&'a str>,
-    /// The object; none for any.
-    name: Option<&'a str>,
-}
-
 impl<'a> Needs<'a> {
-    fn questions(self) -> Vec<Question<'a>> {
-        let of = |(group, resource, subresource, verbs): Need<'a>, namespace, name| {
-            verbs.iter().map(move |verb| Question {
-                group,
-                resource,
-                subresource,
-                verb,
-                namespace,
-                name,
+    /// Each right, as the API server is asked for it.
+    fn attributes(self) -> Vec<ResourceAttributes> {
+        let of = |(group, resource, subresource, verbs): Need<'a>,
+                  namespace: Option<&str>,
+                  name: Option<&str>| {
+            let right = ResourceAttributes {
+                group: Some(group.to_owned()),
+                resource: Some(resource.to_owned()),
+                subresource: Some(subresource.to_owned()).filter(|text| !text.is_empty()),
+                namespace: namespace.map(str::to_owned),
+                name: name.map(str::to_owned),
+                ..ResourceAttributes::default()
+            };
+            verbs.iter().map(move |verb| ResourceAttributes {
+                verb: Some((*verb).to_owned()),
+                ..right.clone()
             })
         };
         match self {
@@ -74,8 +70,8 @@ impl<'a> Needs<'a> {
                 let group = "coordination.k8s.io";
                 let kept = (group, "leases", "", &["get", "list", "watch", "patch"][..]);
                 let made = (group, "leases", "", &["create"][..]);
-                let questions = of(kept, Some(namespace), Some(name));
-                questions.chain(of(made, Some(namespace), None)).collect()
+                let attributes = of(kept, Some(namespace), Some(name));
+                attributes.chain(of(made, Some(namespace), None)).collect()
             }
         }
     }
@@ -90,6 +86,20 @@ pub(super) struct Right {
     pub(super) resource: String,
     /// The namespace; none for all.
     pub(super) namespace: Option<String>,
+}
+
+impl From<ResourceAttributes> for Right {
+    fn from(attributes: ResourceAttributes) -> Self {
+        let resource = attributes.resource.unwrap_or_default();
+        Self {
+            verb: attributes.verb.unwrap_or_default(),
+            resource: match attributes.subresource {
+                None => resource,
+                Some(subresource) => format!("{resource}/{subresource}"),
+            },
+            namespace: attributes.namespace,
+        }
+    }
 }
 
 /// Whose rights are asked for.
@@ -109,34 +119,10 @@ impl Reader {
         needs: Needs<'_>,
     ) -> Known<Vec<Right>> {
         let mut lacking = Vec::new();
-        for Question {
-            group,
-            resource,
-            subresource,
-            verb,
-            namespace,
-            name,
-        } in needs.questions()
-        {
-            let attributes = ResourceAttributes {
-                group: Some(group.to_owned()),
-                resource: Some(resource.to_owned()),
-                subresource: Some(subresource.to_owned()).filter(|text| !text.is_empty()),
-                verb: Some(verb.to_owned()),
-                namespace: namespace.map(str::to_owned),
-                name: name.map(str::to_owned),
-                ..ResourceAttributes::default()
-            };
-            match self.is_allowed(subject, attributes).await {
+        for attributes in needs.attributes() {
+            match self.is_allowed(subject, attributes.clone()).await {
                 Ok(true) => {}
-                Ok(false) => lacking.push(Right {
-                    verb: verb.to_owned(),
-                    resource: match subresource {
-                        "" => resource.to_owned(),
-                        subresource => format!("{resource}/{subresource}"),
-                    },
-                    namespace: namespace.map(str::to_owned),
-                }),
+                Ok(false) => lacking.push(attributes.into()),
                 Err(refusal) => return known(Err(refusal)),
             }
         }

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::run::duration;
 use crate::controller::SecretAccess;
 
-/// How the operator learns of changes of Secrets.
-#[derive(Args, Debug)]
-pub(super) struct SecretAccessFlags {
+/// Which verbs the operator may use on Secrets, for `run` and for those who look whether it may.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct AccessFlag {
     /// watch: list and watch the metadata of all Secrets; get-only: ask for each Secret that an object names, so
     /// that the verb get is all that is needed
     #[arg(
@@ -19,7 +19,14 @@ pub(super) struct SecretAccessFlags {
         value_enum,
         default_value = "watch"
     )]
-    secret_access: Access,
+    pub(super) secret_access: Access,
+}
+
+/// How the operator learns of changes of Secrets.
+#[derive(Args, Debug)]
+pub(super) struct SecretAccessFlags {
+    #[command(flatten)]
+    access: AccessFlag,
 
     /// How often each named Secret is asked for with --secret-access get-only: until then a change is not seen
     #[arg(
@@ -44,7 +51,7 @@ pub(super) enum Access {
 
 impl From<SecretAccessFlags> for SecretAccess {
     fn from(flags: SecretAccessFlags) -> Self {
-        match flags.secret_access {
+        match flags.access.secret_access {
             Access::Watch => Self::Watch,
             Access::GetOnly => Self::GetOnly(flags.secret_poll_interval),
         }

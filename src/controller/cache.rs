@@ -8,6 +8,7 @@ mod news;
 mod object_state;
 mod reverse_index;
 mod rotations;
+mod secret_questions;
 mod secret_reads;
 mod secret_versions;
 mod seen_status;
@@ -22,6 +23,7 @@ pub(crate) use self::{
     object_state::{Acted, Deletion, ObjectState, ObjectStates, Tracked},
     reverse_index::ReverseIndex,
     rotations::{Progress, Rotations},
+    secret_questions::SecretQuestions,
     secret_reads::{NamedKeys, SecretReads, SharedSecret},
     secret_versions::{SecretName, SecretVersions, VersionChange},
     stored::Stored,

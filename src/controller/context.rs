@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     cache::{
         Complete, LargeValues, NamespaceBounds, News, ObjectStates, ReverseIndex, Rotations,
-        SecretReads, SecretVersions, Stored, Window,
+        SecretName, SecretReads, SecretVersions, Stored, Window,
     },
     events::Events,
     namespaces::Namespaces,
@@ -151,7 +151,13 @@ impl Context {
         }
     }
 
-    /// Drops what was read of Secrets: their versions may come again as others.
+    /// Drops what was read of a Secret.
+    pub(crate) fn forget_secret(&self, name: &SecretName) {
+        self.credentials.forget(&name.0, &name.1);
+        self.secret_reads.forget(name);
+    }
+
+    /// Drops what was read of all Secrets: their versions may come again as others.
     pub(crate) fn forget_secrets(&self) {
         self.credentials.clear();
         self.secret_reads.clear();

@@ -112,16 +112,18 @@ pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> 
     }
     let object = passed.newest.unwrap_or_else(|| Arc::clone(seen));
     let names = object.spec.secret_names();
-    context.secrets.ask_for(&namespace, &names);
+    if let Some(questions) = context.secrets.questions() {
+        questions.ask_for(&namespace, &names);
+        if requested(&object).is_some() {
+            questions.ask_again(&namespace, &names);
+        }
+    }
     // Our own write was answered with a spec that the watch has not shown.
     if !context.secrets.covers(&namespace, &names) {
         context
             .states
             .with(&uid, |tracked| tracked.is_requeued = true);
         return skip(context, seen, "its new Secrets are not listed");
-    }
-    if requested(&object).is_some() {
-        context.secrets.ask_again(&namespace, &names);
     }
     let versions = names.into_iter();
     let versions = versions.filter_map(|name| Some((name.to_owned(), current(name)?)));

@@ -26,11 +26,10 @@ use self::wake_ups::wake_ups;
 use super::{
     cache::{
         Complete, LargeValues, NamespaceBounds, News, ObjectStates, ReverseIndex, Rotations,
-        SecretName, SecretReads, SecretVersions, Stored, Window,
+        SecretName, SecretQuestions, SecretReads, SecretVersions, Stored, Window,
     },
     context::{Context, SecretAccess, Settings},
     events::Events,
-    namespaces::Namespaces,
     object::object_name,
     ownership::Claims,
     reconcile,
@@ -106,13 +105,17 @@ pub async fn run(
     );
     metrics.register_accounts(limiter.clone());
     let window = Arc::new(Window::default());
-    let (ask, named) = mpsc::unbounded_channel();
+    let asked = match secret_access {
+        SecretAccess::Watch => None,
+        SecretAccess::GetOnly(interval) => Some(SecretQuestions::new(interval)),
+    };
+    let questions = asked.as_ref().map(|(questions, _)| Arc::clone(questions));
     let context = Arc::new(Context {
         accounts: Accounts::new(http, endpoints, limiter.clone()),
         client: client.clone(),
         credentials: Credentials::default(),
         objects_listed: Complete::default(),
-        secrets: secret_versions(secret_access, &namespaces, ask),
+        secrets: SecretVersions::new(&namespaces, questions),
         secret_reads: SecretReads::default(),
         large_values: LargeValues::default(),
         bounds: NamespaceBounds::new(opt_in),
@@ -140,7 +143,7 @@ pub async fn run(
     }
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
     let watched = (Arc::clone(&context), client, store.clone(), health);
-    let secrets = secret_changes(secret_access, watched, named);
+    let secrets = secret_changes(watched, asked);
     let wake_ups = wake_ups(granted, requeued, &store, &context);
     let reconciles = Controller::for_stream(objects, store)
         .with_config(queue(concurrency))
@@ -171,27 +174,16 @@ pub async fn run(
     was_told.then_some(stopped).ok_or(Error::Ended)
 }
 
-fn secret_versions(
-    access: SecretAccess,
-    namespaces: &Namespaces,
-    ask: mpsc::UnboundedSender<SecretName>,
-) -> SecretVersions {
-    match access {
-        SecretAccess::Watch => SecretVersions::listed(namespaces),
-        SecretAccess::GetOnly(_) => SecretVersions::named(ask),
-    }
-}
-
-/// The objects that name a Secret that changed. `named` gives the Secrets that objects begin to name.
+/// The objects that name a Secret that changed. Where Secrets are asked for, `asked` is how, and the names that objects
+/// begin to hold.
 fn secret_changes(
-    access: SecretAccess,
     (context, client, store, health): (Arc<Context>, Client, Store<Stored>, Health),
-    named: mpsc::UnboundedReceiver<SecretName>,
+    asked: Option<(Arc<SecretQuestions>, mpsc::UnboundedReceiver<SecretName>)>,
 ) -> impl Stream<Item = ObjectRef<Stored>> {
-    match access {
-        SecretAccess::Watch => watch::secrets(context, client, store, health).left_stream(),
-        SecretAccess::GetOnly(interval) => {
-            watch::polls(context, client, store, health, named, interval).right_stream()
+    match asked {
+        None => watch::secrets(context, client, store, health).left_stream(),
+        Some((questions, named)) => {
+            watch::polls(context, client, store, health, questions, named).right_stream()
         }
     }
 }

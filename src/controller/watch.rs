@@ -125,7 +125,9 @@ fn applied(
     context
         .reverse_index
         .change(&name, &secret_names(before.as_ref()), &now);
-    context.secrets.ask_for(&name.0, &now);
+    if let Some(questions) = context.secrets.questions() {
+        questions.ask_for(&name.0, &now);
+    }
     let uid = context.states.create(&object.uid().unwrap_or_default());
     if let Ok(object) = &object.0 {
         context.requeue_all(context.claims.note(&uid, object));

@@ -72,7 +72,7 @@ impl From<Event> for EventFact {
         let last = last.or_else(|| event.last_timestamp.map(|time| time.0));
         Self {
             time: last.or_else(|| event.metadata.creation_timestamp.map(|time| time.0)),
-            // Whoever may create events writes them, and a terminal acts on control characters.
+            // Every user who may create events writes them, and a terminal acts on control characters.
             r#type: visible(&event.type_.unwrap_or_default()),
             reason: visible(&event.reason.unwrap_or_default()),
             count: in_series.or(event.count).unwrap_or(1),

@@ -1,7 +1,7 @@
 //! Which objects name which Secret, so that a change of one requeues its objects and no others.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
@@ -50,15 +50,11 @@ impl ReverseIndex {
         }
     }
 
-    /// The Secrets that objects read.
-    pub(crate) fn secrets(&self) -> HashSet<SecretName> {
+    /// Whether an object reads a Secret.
+    pub(crate) fn has_readers(&self, (namespace, secret): &SecretName) -> bool {
         let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = index.iter().flat_map(|(namespace, secrets)| {
-            secrets
-                .keys()
-                .map(|name| (namespace.clone(), name.to_string()))
-        });
-        names.collect()
+        let secrets = index.get(namespace);
+        secrets.is_some_and(|secrets| secrets.contains_key(secret.as_str()))
     }
 
     /// The objects that read a Secret.

@@ -1,14 +1,11 @@
 //! The versions of Secrets, from a watch of metadata or by their names. No value passes through here.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
-    sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    time::Duration,
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use tokio::{sync::mpsc, time::Instant};
-
-use super::Complete;
+use super::{Complete, SecretQuestions};
 use crate::{
     account::ObjectName,
     controller::{namespaces::Namespaces, object::is_newer},
@@ -38,14 +35,6 @@ pub(crate) enum VersionChange {
 /// The version of a Secret that may be there and cannot be read: any other is newer.
 const UNREAD: &str = "0";
 
-/// The question for a Secret.
-struct Question {
-    /// Whether the API server has ever answered it.
-    is_answered: bool,
-    /// When it is asked again; none while it is asked.
-    due: Option<Instant>,
-}
-
 /// Of which Secrets absence means something, once the first lists are complete.
 #[derive(Default)]
 enum Covered {
@@ -53,9 +42,9 @@ enum Covered {
     #[default]
     All,
     /// Of those in the namespaces whose own list was whole once.
-    Namespaces(HashSet<String>),
+    Namespaces(RwLock<HashSet<String>>),
     /// Of those that were asked for by name, once the API server has answered.
-    Named(HashMap<SecretName, Question>),
+    Named(Arc<SecretQuestions>),
 }
 
 /// The version of every Secret, or of those that objects name.
@@ -65,149 +54,49 @@ pub(crate) struct SecretVersions {
     /// Secrets that were deleted a moment ago.
     leaving: Mutex<HashSet<SecretName>>,
     complete: Complete,
-    covered: RwLock<Covered>,
-    /// Where Secrets are asked for by name: whom to tell the names.
-    ask: Option<mpsc::UnboundedSender<SecretName>>,
+    covered: Covered,
 }
 
 impl SecretVersions {
-    /// No version yet. Each namespace has a list of its own unless all have one together.
-    pub(crate) fn listed(namespaces: &Namespaces) -> Self {
-        let covered = if namespaces.is_all() {
-            Covered::All
-        } else {
-            Covered::Namespaces(HashSet::new())
+    /// No version yet. Secrets are asked for by `questions`; without, they are listed: each namespace by itself unless all
+    /// are listed together.
+    pub(crate) fn new(namespaces: &Namespaces, questions: Option<Arc<SecretQuestions>>) -> Self {
+        let covered = match questions {
+            Some(questions) => Covered::Named(questions),
+            None if namespaces.is_all() => Covered::All,
+            None => Covered::Namespaces(RwLock::default()),
         };
         Self {
-            covered: RwLock::new(covered),
-            ..Self::default()
-        }
-    }
-
-    /// No version yet. `ask` takes the names of Secrets that are to be asked for.
-    pub(crate) fn named(ask: mpsc::UnboundedSender<SecretName>) -> Self {
-        Self {
-            covered: RwLock::new(Covered::Named(HashMap::new())),
-            ask: Some(ask),
+            covered,
             ..Self::default()
         }
     }
 
     /// The Secrets of a namespace were listed: from now on absence there means something.
     pub(crate) fn set_whole(&self, namespace: &str) {
-        if let Covered::Namespaces(whole) = &mut *self.covered() {
+        if let Covered::Namespaces(whole) = &self.covered {
+            let mut whole = whole.write().unwrap_or_else(PoisonError::into_inner);
             whole.insert(namespace.to_owned());
         }
     }
 
-    /// An object names Secrets: where they are not listed, those are asked for that nobody has asked for yet.
-    pub(crate) fn ask_for(&self, namespace: &str, names: &[&str]) {
-        let (Some(ask), Covered::Named(asked)) = (&self.ask, &mut *self.covered()) else {
-            return;
-        };
-        for name in names {
-            let name = (namespace.to_owned(), (*name).to_owned());
-            if let Entry::Vacant(entry) = asked.entry(name.clone()) {
-                entry.insert(Question {
-                    is_answered: false,
-                    due: None,
-                });
-                // The receiver lives as long as the controller.
-                let _ = ask.send(name);
-            }
+    /// The questions for Secrets; none where they are listed.
+    pub(crate) fn questions(&self) -> Option<&SecretQuestions> {
+        match &self.covered {
+            Covered::Named(questions) => Some(questions),
+            Covered::All | Covered::Namespaces(_) => None,
         }
-    }
-
-    /// A user wants to know: Secrets that are asked for by name are asked for now.
-    pub(crate) fn ask_again(&self, namespace: &str, names: &[&str]) {
-        let Covered::Named(asked) = &mut *self.covered() else {
-            return;
-        };
-        for name in names {
-            let question = asked.get_mut(&(namespace.to_owned(), (*name).to_owned()));
-            if let Some(due) = question.and_then(|question| question.due.as_mut()) {
-                *due = Instant::now();
-            }
-        }
-    }
-
-    /// The Secrets that are to be asked for until then. Each is taken once, until it is answered.
-    pub(crate) fn take_due(&self, until: Instant) -> Vec<SecretName> {
-        let Covered::Named(asked) = &mut *self.covered() else {
-            return Vec::new();
-        };
-        let is_due = |question: &Question| question.due.is_some_and(|due| due <= until);
-        let due = asked.iter_mut().filter(|(_, question)| is_due(question));
-        due.map(|(name, question)| {
-            question.due = None;
-            name.clone()
-        })
-        .collect()
-    }
-
-    /// The API server has answered the question for a Secret, or gives none; it is asked again within `interval`.
-    /// Whether it was asked for the first time.
-    pub(crate) fn set_answered(
-        &self,
-        secret: &SecretName,
-        now: Instant,
-        interval: Duration,
-    ) -> bool {
-        let Covered::Named(asked) = &mut *self.covered() else {
-            return false;
-        };
-        // An object has let go of it meanwhile.
-        let Some(question) = asked.get_mut(secret) else {
-            return false;
-        };
-        let is_first = !std::mem::replace(&mut question.is_answered, true);
-        // Those of a start are spread over the interval, and stay so.
-        let share = if is_first {
-            fastrand::f64()
-        } else {
-            0.9 + fastrand::f64() / 10.0
-        };
-        question.due = Some(now + interval.mul_f64(share));
-        is_first
-    }
-
-    /// Whether each Secret that is asked for by name was answered for.
-    pub(crate) fn are_answered(&self) -> bool {
-        match &*self.covered() {
-            Covered::Named(asked) => asked.values().all(|question| question.is_answered),
-            Covered::All | Covered::Namespaces(_) => true,
-        }
-    }
-
-    /// Whether no Secret is asked for by name.
-    pub(crate) fn are_none(&self) -> bool {
-        matches!(&*self.covered(), Covered::Named(asked) if asked.is_empty())
-    }
-
-    /// Drops what is known of Secrets that no object names, and gives their names.
-    pub(crate) fn keep(&self, named: &HashSet<SecretName>) -> Vec<SecretName> {
-        let mut dropped = Vec::new();
-        if let Covered::Named(asked) = &mut *self.covered() {
-            let gone = asked.extract_if(|name, _| !named.contains(name));
-            dropped.extend(gone.map(|(name, _)| name));
-        }
-        for name in &dropped {
-            self.remove(name);
-        }
-        dropped
     }
 
     /// Whether the absence of Secrets in a namespace means something, once the lists are complete.
     pub(crate) fn covers(&self, namespace: &str, names: &[&str]) -> bool {
-        match &*self.covered.read().unwrap_or_else(PoisonError::into_inner) {
+        match &self.covered {
             Covered::All => true,
-            Covered::Namespaces(whole) => whole.contains(namespace),
-            Covered::Named(asked) => names.iter().all(|name| {
-                let name = (namespace.to_owned(), (*name).to_owned());
-                asked
-                    .get(&name)
-                    .is_some_and(|question| question.is_answered)
-            }),
+            Covered::Namespaces(whole) => {
+                let whole = whole.read().unwrap_or_else(PoisonError::into_inner);
+                whole.contains(namespace)
+            }
+            Covered::Named(questions) => questions.cover(namespace, names),
         }
     }
 
@@ -323,7 +212,8 @@ impl SecretVersions {
         is_gone
     }
 
-    fn remove(&self, (namespace, name): &SecretName) {
+    /// Drops what is known of a Secret.
+    pub(crate) fn remove(&self, (namespace, name): &SecretName) {
         let mut versions = self.write();
         if let Some(names) = versions.get_mut(namespace) {
             names.remove(name);
@@ -331,10 +221,6 @@ impl SecretVersions {
                 versions.remove(namespace);
             }
         }
-    }
-
-    fn covered(&self) -> RwLockWriteGuard<'_, Covered> {
-        self.covered.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Versions> {
@@ -361,41 +247,12 @@ mod tests {
 
     #[test]
     fn absence_means_something_where_the_namespace_was_listed() {
-        let all = SecretVersions::listed(&Namespaces::default());
+        let all = SecretVersions::new(&Namespaces::default(), None);
         assert!(all.covers("ml", &["a"]));
-        let some = SecretVersions::listed(&"ml,web".parse().unwrap());
+        let some = SecretVersions::new(&"ml,web".parse().unwrap(), None);
         assert!(!some.covers("ml", &["a"]));
         some.set_whole("ml");
         assert!(some.covers("ml", &["a"]) && !some.covers("web", &["a"]));
-    }
-
-    #[test]
-    fn absence_means_something_where_each_secret_was_asked_for() {
-        let (ask, mut asked) = mpsc::unbounded_channel();
-        let secrets = SecretVersions::named(ask);
-        for _ in 0..2 {
-            secrets.ask_for("ml", &["a", "b"]);
-        }
-        let questions = std::iter::from_fn(|| asked.try_recv().ok());
-        assert_eq!(questions.collect::<Vec<_>>(), ["a", "b"].map(name));
-        let (now, interval) = (Instant::now(), Duration::from_mins(1));
-        assert!(
-            secrets.take_due(now + interval).is_empty(),
-            "both are asked for"
-        );
-        assert!(secrets.set_answered(&name("a"), now, interval));
-        assert!(!secrets.are_answered());
-        assert_eq!(secrets.take_due(now + interval), [name("a")]);
-        assert!(!secrets.set_answered(&name("a"), now, interval));
-        assert!(secrets.take_due(now + interval.mul_f64(0.8)).is_empty());
-        secrets.ask_again("ml", &["a"]);
-        assert_eq!(secrets.take_due(Instant::now()), [name("a")]);
-        secrets.set_answered(&name("a"), now, interval);
-        assert!(secrets.covers("ml", &["a"]) && !secrets.covers("ml", &["a", "b"]));
-        secrets.apply(&name("a"), "5", false);
-        assert_eq!(secrets.keep(&[name("b")].into()), [name("a")]);
-        assert!(!secrets.covers("ml", &["a"]));
-        assert_eq!(secrets.get("ml", "a"), None);
     }
 
     /// The version of what cannot be read is no news beside one that was, and any that is read is newer.

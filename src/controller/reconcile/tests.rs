@@ -67,7 +67,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         "test".to_owned(),
         Leadership::unopposed(),
     );
-    let secrets = SecretVersions::listed(&namespaces);
+    let secrets = SecretVersions::new(&namespaces, None);
     secrets.set_complete();
     let objects_listed = Complete::default();
     objects_listed.set();

@@ -20,7 +20,7 @@ use crate::{
     account::ObjectName,
     clock::jittered,
     controller::{
-        cache::{SecretName, Stored},
+        cache::{SecretName, SecretQuestions, Stored},
         context::Context,
         kubernetes::{KubernetesError, bounded},
         object::object_ref,
@@ -37,7 +37,7 @@ const WAITS: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
-/// How often, at most and at least, it is looked which Secrets are due.
+/// How often, at most and at least, the operator looks which Secrets are due.
 const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// The name in `/readyz`.
 const COMPONENT: &str = "secrets";
@@ -50,8 +50,7 @@ struct Polls {
     context: Arc<Context>,
     store: Store<Stored>,
     health: Health,
-    /// How often each Secret is asked for.
-    interval: Duration,
+    questions: Arc<SecretQuestions>,
     /// When the API server last gave an answer that counts.
     answered_at: Option<Instant>,
     /// Whether the first list of objects is complete, and with it the names that the first answers are waited for.
@@ -59,18 +58,18 @@ struct Polls {
 }
 
 /// The objects that name a Secret that changed. `named` gives the Secrets that objects begin to name; each is asked
-/// for at once, and again within every `interval`.
+/// for at once, and again when it is due.
 pub(crate) fn polls(
     context: Arc<Context>,
     client: Client,
     store: Store<Stored>,
     health: Health,
+    questions: Arc<SecretQuestions>,
     named: mpsc::UnboundedReceiver<SecretName>,
-    interval: Duration,
 ) -> impl Stream<Item = ObjectRef<Stored>> {
     health.lacks(COMPONENT, "not read yet");
     let first = first_names(named, Arc::clone(&context));
-    let again = due(Arc::clone(&context), interval).map(Some);
+    let again = due(Arc::clone(&context), Arc::clone(&questions)).map(Some);
     let steps = stream::select(first, again)
         .map(move |name| {
             let client = client.clone();
@@ -88,7 +87,7 @@ pub(crate) fn polls(
         context,
         store,
         health,
-        interval,
+        questions,
         answered_at: None,
         is_marked: false,
     };
@@ -117,16 +116,17 @@ fn first_names(
 }
 
 /// The Secrets whose time has come. What is known of those that no object names any more is dropped.
-fn due(context: Arc<Context>, interval: Duration) -> impl Stream<Item = SecretName> {
-    let often = (interval / 20).clamp(LOOK.0, LOOK.1);
-    stream::unfold(context, move |context| async move {
+fn due(context: Arc<Context>, questions: Arc<SecretQuestions>) -> impl Stream<Item = SecretName> {
+    let often = (questions.interval() / 20).clamp(LOOK.0, LOOK.1);
+    let state = (context, questions);
+    stream::unfold(state, move |(context, questions)| async move {
         sleep(often).await;
-        for (namespace, name) in context.secrets.keep(&context.reverse_index.secrets()) {
-            context.credentials.forget(&namespace, &name);
-            context.secret_reads.forget(&(namespace, name));
+        for name in questions.keep(|name| context.reverse_index.has_readers(name)) {
+            context.secrets.remove(&name);
+            context.forget_secret(&name);
         }
-        let names = context.secrets.take_due(Instant::now() + often);
-        Some((stream::iter(names), context))
+        let names = questions.take_due(Instant::now() + often);
+        Some((stream::iter(names), (context, questions)))
     })
     .flatten()
 }
@@ -154,9 +154,9 @@ impl Polls {
             Vec::new()
         };
         let secrets = &self.context.secrets;
-        if self.is_marked && !secrets.is_complete() && secrets.are_answered() {
+        if self.is_marked && !secrets.is_complete() && self.questions.are_answered() {
             secrets.set_complete();
-            if secrets.are_none() {
+            if self.questions.is_empty() {
                 self.health.works(COMPONENT);
             }
         }
@@ -184,8 +184,7 @@ impl Polls {
                 Vec::new()
             }
         };
-        let secrets = &self.context.secrets;
-        let is_first = secrets.set_answered(name, Instant::now(), self.interval);
+        let is_first = self.questions.set_answered(name, Instant::now());
         // Until now they were skipped.
         if is_first && is_complete && objects.is_empty() {
             return self.context.reverse_index.objects_of(name);
@@ -205,7 +204,7 @@ impl Polls {
         tracing::warn!(namespace, secret, ?error, "a Secret could not be read");
         let is_silent = self
             .answered_at
-            .is_none_or(|at| at.elapsed() > self.interval);
+            .is_none_or(|at| at.elapsed() > self.questions.interval());
         if is_silent {
             self.health.lacks(
                 COMPONENT,
@@ -214,10 +213,9 @@ impl Polls {
         }
         let is_refused = error == KubernetesError::Forbidden;
         if is_refused {
-            context.credentials.forget(namespace, secret);
-            context.secret_reads.forget(name);
+            context.forget_secret(name);
         }
-        let is_unknown = !context.secrets.covers(namespace, &[secret]);
+        let is_unknown = !self.questions.cover(namespace, &[secret]);
         if (is_refused || is_unknown) && context.secrets.hide(name) {
             context.requeue_all(context.reverse_index.objects_of(name));
         }

@@ -55,8 +55,7 @@ const GONE: Duration = Duration::from_secs(2);
 async fn end(context: Arc<Context>, name: ObjectName) {
     sleep(GONE).await;
     if context.secrets.end(&name) {
-        context.credentials.forget(&name.0, &name.1);
-        context.secret_reads.forget(&name);
+        context.forget_secret(&name);
         context.requeue_all(context.reverse_index.objects_of(&name));
     }
 }
@@ -113,8 +112,7 @@ pub(super) fn shown(
         VersionChange::Newer if !context.secrets.is_complete() => return Vec::new(),
         VersionChange::Newer => {}
         VersionChange::WentBack => {
-            context.credentials.forget(&name.0, &name.1);
-            context.secret_reads.forget(&name);
+            context.forget_secret(&name);
             let objects = context.reverse_index.objects_of(&name);
             each(context, store, &objects, Tracked::doubt);
         }

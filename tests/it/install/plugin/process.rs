@@ -63,30 +63,25 @@ fn changes_are_shown_as_they_come() {
                 .kill_on_drop(true)
                 .spawn()
                 .expect("the plugin runs");
-        let shown = async || std::fs::read_to_string(&log).expect("a log");
-        until("the object is shown", async || {
-            let shown = shown().await;
-            if shown.contains("Synced") {
-                Ok(())
-            } else {
-                Err(shown)
-            }
-        })
-        .await;
+        let printed = async || std::fs::read_to_string(&log).expect("a log");
+        let shows = async |what: &str| {
+            until(&format!("{what} is shown"), async || {
+                let shown = printed().await;
+                if shown.contains(what) {
+                    Ok(())
+                } else {
+                    Err(shown)
+                }
+            })
+            .await;
+        };
+        shows("Synced").await;
         let suspend = json!({"spec": {"suspend": true}});
         case.patch("target", suspend)
             .await
             .expect("it is suspended");
-        until("the change is shown", async || {
-            let shown = shown().await;
-            if shown.contains("Suspended") {
-                Ok(())
-            } else {
-                Err(shown)
-            }
-        })
-        .await;
-        assert_eq!(shown().await.matches("PROVIDER").count(), 1);
+        shows("Suspended").await;
+        assert_eq!(printed().await.matches("PROVIDER").count(), 1);
         watch.kill().await.expect("it is ended");
         case.finish().await;
     });
