@@ -28,6 +28,8 @@ pub(super) const OUTAGE: (Duration, Duration) = (Duration::from_hours(1), Durati
 const IN_A_ROW: Duration = Duration::from_mins(5);
 /// How long a success proves that the provider answers and accepts the key.
 const PROOF: Duration = Duration::from_mins(1);
+/// What ends sooner is not said to the objects that wait for it.
+const SAID: Duration = Duration::from_secs(30);
 
 /// Why the circuit breaker lets no call of an account through, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,15 @@ pub struct OpenCircuit {
     pub error: ProviderError,
     /// The earliest time at which an object may call again.
     pub until: Instant,
+}
+
+impl OpenCircuit {
+    /// Whether the objects of the account say in status that they wait for it: it stays open for more
+    /// than half a minute.
+    #[must_use]
+    pub fn is_said(&self, now: Instant) -> bool {
+        self.until > now + SAID
+    }
 }
 
 /// How many objects of an account may call at once.

@@ -129,7 +129,8 @@ impl PermitPool {
         let admission = if account.health.refusal(now).is_none() && account.granted.remove(object) {
             Admission::Granted(())
         } else if let Capacity::None(circuit) = account.health.capacity(now) {
-            account.parked.park(object, true);
+            // What it is not told now it is told when the circuit opens anew.
+            account.parked.park(object, circuit.is_said(now));
             self.revoke_grant(id, object, now);
             self.changed(id, now, effects);
             Admission::CircuitOpen(circuit)

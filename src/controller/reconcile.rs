@@ -42,9 +42,6 @@ use crate::{
     telemetry::ReconcileResult,
 };
 
-/// A pause of an account that is shorter is not said to the objects that wait for it.
-const SAID: Duration = Duration::from_secs(30);
-
 /// How a reconcile ended, and when the object is reconciled again.
 type Ended = (ReconcileResult, Action);
 
@@ -219,7 +216,7 @@ impl Reconcile<'_> {
             Admission::Granted(permit) => Ok(Some(permit)),
             // There is news, and status says why the object waits.
             Admission::CircuitOpen(circuit)
-                if *decision == Decision::Go && circuit.until > Instant::now() + SAID =>
+                if *decision == Decision::Go && circuit.is_said(Instant::now()) =>
             {
                 Err(circuit.error)
             }

@@ -61,7 +61,9 @@ impl AccountQueue {
         let Capacity::None(circuit) = self.health.capacity(now) else {
             return true;
         };
-        effects.requeued.extend(self.parked.take_uninformed());
+        if circuit.is_said(now) {
+            effects.requeued.extend(self.parked.take_uninformed());
+        }
         if self.timer.is_none_or(|timer| timer > circuit.until) {
             self.timer = Some(circuit.until);
             effects.timers.push((id, circuit.until));

@@ -241,6 +241,31 @@ fn parked_objects_learn_once_that_the_circuit_is_open_and_probe_it_one_by_one() 
 }
 
 #[test]
+fn what_comes_shortly_before_a_probe_learns_that_it_was_refused() {
+    let mut test = TestPool::new(28, 8);
+    let id = test.add_proved_account();
+    let (probe, late) = (object("a", "0"), object("a", "1"));
+    assert_eq!(test.admit(id, &probe), Admission::Granted(()));
+    test.answered(id, Some(&answer(401)));
+    assert!(test.park_failed(id, &probe).is_some());
+    test.release(id);
+    test.wait(Duration::from_secs(50));
+    let Admission::CircuitOpen(circuit) = test.admit(id, &late) else {
+        panic!("the circuit is open");
+    };
+    assert!(!circuit.is_said(test.now));
+    test.wait(Duration::from_secs(20));
+    assert_eq!(std::mem::take(&mut test.requeued), [probe.clone()]);
+    assert_eq!(test.admit(id, &probe), Admission::Granted(()));
+    test.answered(id, Some(&answer(401)));
+    assert_eq!(test.requeued, [late.clone()]);
+    let Admission::CircuitOpen(circuit) = test.admit(id, &late) else {
+        panic!("the circuit is open");
+    };
+    assert!(circuit.is_said(test.now));
+}
+
+#[test]
 fn what_failed_in_an_outage_is_released_by_the_first_success() {
     let mut test = TestPool::new(28, 8);
     let id = test.add_proved_account();

@@ -1,5 +1,6 @@
 //! No right API key between two right ones: what was written under the first is still known under the last.
 
+mod newcomers; // objects that come meanwhile
 mod other_account; // the last key opens another account
 mod removed; // what the spec or the user takes away meanwhile
 mod unwritten; // a rotation that could not be written before the key was exchanged
