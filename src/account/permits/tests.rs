@@ -255,10 +255,13 @@ fn what_comes_shortly_before_a_probe_learns_that_it_was_refused() {
     };
     assert!(!circuit.is_said(test.now));
     test.wait(Duration::from_secs(20));
-    assert_eq!(std::mem::take(&mut test.requeued), [probe.clone()]);
+    assert_eq!(
+        std::mem::take(&mut test.requeued),
+        std::slice::from_ref(&probe)
+    );
     assert_eq!(test.admit(id, &probe), Admission::Granted(()));
     test.answered(id, Some(&answer(401)));
-    assert_eq!(test.requeued, [late.clone()]);
+    assert_eq!(test.requeued, std::slice::from_ref(&late));
     let Admission::CircuitOpen(circuit) = test.admit(id, &late) else {
         panic!("the circuit is open");
     };
