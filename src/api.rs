@@ -8,6 +8,7 @@ mod definition;
 mod entry;
 mod entry_status;
 mod image_pull;
+mod plan;
 mod policy;
 mod provider;
 mod provider_secret;
@@ -18,7 +19,8 @@ pub use definition::definition;
 pub use entry::*;
 pub use entry_status::{DriftStatus, EntryState, EntryStatus, Found};
 pub use image_pull::{ImagePullSecret, ImagePullSource, ReplaceImagePullSecret};
-pub use policy::{ConflictPolicy, DeletionPolicy};
+pub use plan::{ActionKind, MAX_ACTIONS, PlanStatus, PlannedAction};
+pub use policy::{Approval, ConflictPolicy, DeletionPolicy};
 pub use provider::*;
 pub use provider_secret::{ProviderSecret, ProviderSecretSpec};
 pub use status::{ProviderSecretStatus, SourceStatus, WriterStatus};
@@ -40,3 +42,5 @@ pub const FLUX_REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 /// An annotation that lets a deleted object go without its remote secrets being deleted, with the
 /// value `orphan`.
 pub const DELETION_OVERRIDE: &str = "providersecrets.dev/deletion-override";
+/// An annotation that approves the plan in status whose hash is its value.
+pub const APPROVED_PLAN: &str = "providersecrets.dev/approved-plan";

@@ -4,6 +4,7 @@
 //! plugin is a file: it reads through `read`, and what it shows is made by pure functions.
 
 mod answer;
+mod approve;
 mod cluster;
 mod completion;
 mod definition;
@@ -19,6 +20,8 @@ mod opt_in;
 mod origin;
 mod output;
 mod placement;
+mod plan;
+mod question;
 mod read;
 mod reasons;
 mod release;
@@ -78,6 +81,10 @@ enum Command {
     Status(Box<status::Flags>),
     /// Say in three sentences why an object is not Ready, and which command is next.
     Why(Box<why::Flags>),
+    /// Show what would be done at the provider, and how many calls it costs.
+    Plan(Box<plan::Flags>),
+    /// Let the operator carry out the plan that waits for approval.
+    Approve(Box<approve::Flags>),
     /// Say whether everything that a Secret feeds is acknowledged in the version that it has now.
     Rotated(Box<rotated::Flags>),
     /// Show which accounts hold what of a Secret, or which Secret a name at a provider comes from.
@@ -134,6 +141,8 @@ pub fn main() -> ExitCode {
         Command::Run(flags) => run::run(*flags),
         Command::Status(flags) => status::run(&flags),
         Command::Why(flags) => why::run(&flags),
+        Command::Plan(flags) => plan::run(&flags),
+        Command::Approve(flags) => approve::run(&flags),
         Command::Rotated(flags) => rotated::run(&flags),
         Command::Where(flags) => whereabouts::run(&flags),
         Command::Inventory(flags) => inventory::run(&flags),

@@ -104,6 +104,17 @@ impl DigestKey {
         self.seal_of(fields.chain(sources).map(Some))
     }
 
+    /// The seal of what was approved for an object, or of a plan that waits for it.
+    pub fn seal_approval<'a>(
+        &self,
+        uid: &'a str,
+        target: &'a str,
+        facts: impl Iterator<Item = &'a str>,
+    ) -> String {
+        let fields = ["approval", uid, target].into_iter();
+        self.seal_of(fields.chain(facts).map(Some))
+    }
+
     fn seal_of<'a>(&self, fields: impl Iterator<Item = Option<&'a str>>) -> String {
         let mut context = hmac::Context::with_key(&self.0);
         for field in fields {

@@ -76,6 +76,8 @@ reasons! {
     ProgressingWithRetry,
     /// `spec.suspend` is true.
     Suspended,
+    /// What would be done waits for a person's approval.
+    AwaitingApproval,
     /// A source Secret does not exist.
     SecretNotFound,
     /// A key is not in its source Secret.

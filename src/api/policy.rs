@@ -30,6 +30,22 @@ pub enum ConflictPolicy {
     Fail,
 }
 
+/// Whether what would be done at the provider waits for a person. Automatic, the default, waits for none.
+/// Manual waits until the plan in status is approved, for what is written for the first time, for what is
+/// deleted, and whenever the names, the Secrets and keys they come from, the account or its API key have
+/// changed; a changed value under a name that was approved does not wait. ManualEveryChange waits for that
+/// too.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approval {
+    /// Nothing waits.
+    #[default]
+    Automatic,
+    /// First writes, deletions and other sources wait.
+    Manual,
+    /// Every change waits.
+    ManualEveryChange,
+}
+
 /// How an interval is written: hours, minutes and seconds.
 pub(super) const INTERVAL: &str = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 /// The least and the longest interval. Shorter ones would be a hot loop, longer ones no promise.

@@ -11,8 +11,8 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConflictPolicy, DataFromSource, DeletionPolicy, Entry, ProviderSecretStatus, ProviderSpec,
-    policy, provider,
+    Approval, ConflictPolicy, DataFromSource, DeletionPolicy, Entry, ProviderSecretStatus,
+    ProviderSpec, policy, provider,
 };
 
 /// What a ProviderSecret asks for: where values go and which values they are.
@@ -99,6 +99,14 @@ pub struct ProviderSecretSpec {
     #[schemars(length(min = 2, max = 16), regex(pattern = policy::INTERVAL))]
     pub rewrite_interval: Option<String>,
 
+    /// Whether what would be done at the provider waits for a person. Automatic, the default, waits for
+    /// none. Manual waits until the annotation providersecrets.dev/approved-plan has the value of
+    /// status.plan.hash: for first writes, for deletions, the cleanup of a deleted object included, and
+    /// when the names, the Secrets and keys they come from, the account or its API key have changed. A
+    /// changed value under a name that was approved does not wait; under ManualEveryChange it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+
     /// While true, nothing is written to the provider, whatever changes. What was written stays.
     /// Set it to false, or remove it, to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +122,11 @@ impl ProviderSecretSpec {
     /// What happens at the provider to what goes away.
     pub fn deletion_policy(&self) -> DeletionPolicy {
         self.deletion_policy.unwrap_or_default()
+    }
+
+    /// Whether what would be done waits for a person.
+    pub fn approval(&self) -> Approval {
+        self.approval.unwrap_or_default()
     }
 
     /// What happens to a name that exists and is not this object's.

@@ -10,7 +10,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, EntryStatus};
+use super::{Condition, EntryStatus, PlanStatus};
 
 /// What the operator has done and knows. It holds names, versions and times, never a value.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +72,17 @@ pub struct ProviderSecretStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub sources_seal: Option<String>,
+
+    /// What would be done at the provider, and waits: for approval under spec.approval, or for the end of a
+    /// suspension, for which the provider was not asked what it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanStatus>,
+
+    /// Shows what was approved: it is made with the API key, from the account, the names, and the Secrets
+    /// and keys that they come from. While these are the same a changed value needs no approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub approval_seal: Option<String>,
 
     /// Which process wrote this, where several share a Lease: a later one writes over what an earlier
     /// one wrote, and never the other way round.

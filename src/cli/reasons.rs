@@ -121,6 +121,7 @@ pub(super) fn prospect(reason: Reason, credential: &str) -> String {
     match reason {
         R::Synced => "compares the account with what it wrote every verifyInterval, and writes at once what changes".to_owned(),
         R::Suspended => "writes and deletes nothing until spec.suspend is false".to_owned(),
+        R::AwaitingApproval => "sends nothing of it until the plan is approved, and makes another plan when the spec, a Secret or the account changes".to_owned(),
         R::Progressing => "is at work on it, or asks the provider again within 30 seconds whether it has finished".to_owned(),
         R::SecretNotFound | R::KeyNotFound | R::EmptyValue | R::CredentialNotFound | R::CredentialKeyMissing => {
             "makes no call meanwhile, and goes on within a second of what is missing being there".to_owned()

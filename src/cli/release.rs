@@ -1,10 +1,6 @@
 //! `release NAME`: lets a deleted object go although what it wrote is still at the provider.
 
-use std::{
-    io::{BufRead as _, IsTerminal as _, Write as _},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
 use serde_json::json;
@@ -14,6 +10,7 @@ use super::{
     answer::{Answer, Answered, Refusal},
     flags::{ClusterFlags, WaitFlags},
     print,
+    question::is_confirmed,
     read::{Reader, on_cluster},
     request::POLL,
     view::{place, resource_name},
@@ -91,21 +88,6 @@ fn question(object: &ProviderSecret) -> Result<String, Refusal> {
     Ok(format!(
         "Release {namespace}/{name}? At {provider} {what}, without an owner. [y/N] "
     ))
-}
-
-/// Asks on the terminal.
-fn is_confirmed(question: &str) -> Result<bool, Refusal> {
-    let input = std::io::stdin();
-    if !input.is_terminal() {
-        return Err(Refusal::usage("there is no terminal to ask on: give --yes"));
-    }
-    let mut terminal = std::io::stderr();
-    let _ = terminal
-        .write_all(question.as_bytes())
-        .and_then(|()| terminal.flush());
-    let mut line = String::new();
-    let read = input.lock().read_line(&mut line);
-    Ok(read.is_ok() && matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
 /// Waits until the object is gone.

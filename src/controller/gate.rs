@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     cache::{Acted, ObjectState},
-    object::{has_finalizer, is_newer, ready_condition, recorded_sources},
+    object::{has_finalizer, is_newer, is_plan_approved, ready_condition, recorded_sources},
     plan::{may_be_there, next_due},
 };
 use crate::api::{
@@ -85,7 +85,8 @@ pub(crate) fn decide(
     let is_due = next_due(object).is_some_and(|due| due <= clock);
     let must_write =
         !object.spec.is_suspended() && (remembered.must_rewrite || (is_at_rest && is_due));
-    let is_news = remembered.is_requeued || lacks_finalizer(object);
+    let is_approved = !object.spec.is_suspended() && is_plan_approved(object);
+    let is_news = remembered.is_requeued || lacks_finalizer(object) || is_approved;
     if is_news || must_write || is_edited_or_asked(object, acted) {
         return Decision::Go;
     }
@@ -130,6 +131,7 @@ pub(crate) fn decide_deletion(
     let is_override = object.annotations().contains_key(DELETION_OVERRIDE);
     let is_news = is_override
         || remembered.is_requeued
+        || is_plan_approved(object)
         || is_edited_or_asked(object, acted)
         || has_other_versions(object, acted, remembered.news, current);
     match remembered.next_try {

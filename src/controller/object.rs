@@ -15,8 +15,8 @@ pub(crate) use self::guarded::{Guarded, resource};
 use crate::{
     account::ObjectName,
     api::{
-        ALLOW, Condition, DELETION_OVERRIDE, EntryState, EntryStatus, FINALIZER, FLUX_REQUESTED_AT,
-        ProviderSecret, READY, Reason, SYNC_REQUESTED_AT,
+        ALLOW, APPROVED_PLAN, Condition, DELETION_OVERRIDE, EntryState, EntryStatus, FINALIZER,
+        FLUX_REQUESTED_AT, ProviderSecret, READY, Reason, SYNC_REQUESTED_AT,
     },
 };
 
@@ -69,12 +69,32 @@ pub(crate) fn is_acted_on(object: &ProviderSecret) -> bool {
     status.and_then(|status| status.observed_generation) == object.metadata.generation
 }
 
+/// The annotations that reconciles read.
+const KEPT_ANNOTATIONS: [&str; 4] = [
+    SYNC_REQUESTED_AT,
+    FLUX_REQUESTED_AT,
+    DELETION_OVERRIDE,
+    APPROVED_PLAN,
+];
+
+/// Whether the plan that waits in status is approved.
+pub(crate) fn is_plan_approved(object: &ProviderSecret) -> bool {
+    let status = object.status.as_ref();
+    let plan = status.and_then(|status| status.plan.as_ref());
+    plan.is_some_and(|plan| approved_plan(object) == Some(&plan.hash))
+}
+
+/// The hash of the plan that a user approved last.
+pub(crate) fn approved_plan(object: &ProviderSecret) -> Option<&str> {
+    object.annotations().get(APPROVED_PLAN).map(String::as_str)
+}
+
 /// Drops what no reconcile reads and what takes most of the memory of an object.
 pub(crate) fn slim(object: &mut impl ResourceExt) {
     object.managed_fields_mut().clear();
-    object.annotations_mut().retain(|key, _| {
-        [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT, DELETION_OVERRIDE].contains(&key.as_str())
-    });
+    object
+        .annotations_mut()
+        .retain(|key, _| KEPT_ANNOTATIONS.contains(&key.as_str()));
     object.labels_mut().retain(|key, _| key == ALLOW);
 }
 

@@ -1,6 +1,7 @@
 //! The plan: a pure function from what is wanted, recorded and observed to what is done.
 
 mod again;
+mod approval;
 mod brake;
 mod drift;
 mod entry;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use self::taken::{foreign, found, shown_set, unfit};
 pub(crate) use self::{
     again::{confirm_in, due, next_due},
+    approval::{Consent, ConsentInputs, consent, plan_facts, scope_facts, shown},
     brake::{Brake, BrakeInputs, brake},
     drift::{Cause, Drift, Evidence, counted, drifted, is_contended},
     entry::{Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},

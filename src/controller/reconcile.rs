@@ -1,5 +1,6 @@
 //! One reconcile of one object: gate → dereference → plan → apply → report.
 
+mod approval;
 mod begin;
 mod bounds;
 mod brake;

@@ -70,6 +70,8 @@ fn next_status(
             None => None,
         },
         sources: sources.collect(),
+        plan: outcome.plan.clone(),
+        approval_seal: previous.approval_seal,
         writer: previous.writer,
         entries,
     }
@@ -248,6 +250,11 @@ fn announce(
             if readiness.reason == Reason::Suspended && is_transition =>
         {
             (Importance::Normal, "Suspend")
+        }
+        ReadyState::Reconciling { .. }
+            if readiness.reason == Reason::AwaitingApproval && is_transition =>
+        {
+            (Importance::Normal, "Plan")
         }
         ReadyState::Stalled if is_transition => (Importance::Warning, "Push"),
         ReadyState::Reconciling { .. } if is_transition && !is_patience => {

@@ -162,6 +162,14 @@ impl Session<'_> {
         digests.seal_sources(self.uid, generation, sources)
     }
 
+    /// The seal of facts that were approved, or wait for it, under the present key.
+    pub(crate) fn approval_seal<'f>(&self, facts: impl Iterator<Item = &'f str>) -> String {
+        let facts: Vec<&str> = facts.collect();
+        let target = self.target();
+        let facts = facts.into_iter();
+        self.account.digests.seal_approval(self.uid, &target, facts)
+    }
+
     /// Whether a record is one that the operator wrote, under this key.
     fn is_sealed(&self, key: &DigestKey, entry: &EntryStatus) -> bool {
         !claims_anything(entry) || entry.seal == Some(self.seal_under(key, entry))

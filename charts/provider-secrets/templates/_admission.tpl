@@ -36,6 +36,8 @@ spec:
         || object.spec.?conflictPolicy != oldObject.spec.?conflictPolicy
         || object.spec.?verifyInterval != oldObject.spec.?verifyInterval
         || object.spec.?rewriteInterval != oldObject.spec.?rewriteInterval
+        || (object.spec.?approval != oldObject.spec.?approval
+        && object.spec.?approval.orValue('Automatic') == 'Automatic')
         || (object.spec.?suspend != oldObject.spec.?suspend && !object.spec.?suspend.orValue(false))
         || (object.spec.?deletionPolicy != oldObject.spec.?deletionPolicy
         && object.spec.?deletionPolicy.orValue('Retain') == 'Delete')

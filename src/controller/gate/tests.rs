@@ -346,3 +346,34 @@ fn a_cleanup_that_is_blocked_waits_unless_there_is_news() {
     assert_eq!(decide(&blocked, false, Some("21")), Decision::Go);
     assert_eq!(decide(&state(None), false, Some("20")), Decision::Go);
 }
+
+#[rstest]
+#[case::approved(Some("hash"), false, Decision::Go)]
+#[case::another_plan(Some("older"), false, Decision::Rest)]
+#[case::not_approved(None, false, Decision::Rest)]
+#[case::suspended(Some("hash"), true, Decision::Rest)]
+fn the_approval_of_the_plan_that_waits_is_news(
+    #[case] approved: Option<&str>,
+    #[case] is_suspended: bool,
+    #[case] decision: Decision,
+) {
+    let mut status = status(1, "False", "AwaitingApproval");
+    status["plan"] = json!({
+        "hash": "hash", "create": 1, "update": 0, "delete": 0, "refuse": 0, "keep": 0, "calls": 1, "actions": [],
+    });
+    let mut object = object(1, &status);
+    let approved = approved.map(|hash| (crate::api::APPROVED_PLAN.to_owned(), hash.to_owned()));
+    object.metadata.annotations = Some(approved.into_iter().collect());
+    if is_suspended {
+        suspend(&mut object);
+    }
+    let state = waiting(recorded(&object).unwrap());
+    let remembered = Remembered {
+        state: &state,
+        ..resting()
+    };
+    assert_eq!(
+        decide(&object, remembered, now(), versions(Some("20"))),
+        decision
+    );
+}

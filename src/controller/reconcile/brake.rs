@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Reconcile, inputs::Inputs};
 use crate::{
-    api::{EntryStatus, Reason},
+    api::{Approval, EntryStatus, Reason},
     controller::{
         error::Failure,
         object::{is_acted_on, recorded_sources},
@@ -53,7 +53,10 @@ impl Reconcile<'_> {
     /// Whether a source, and not the spec, took an entry away, and no user has confirmed that.
     fn is_taken_by_a_source(&self, record: &EntryStatus, is_by_spec_alone: bool) -> bool {
         let was_held = record.reason.as_deref() == Some(Reason::RemovalHeld.as_str());
+        // The one who approves sees each name that goes.
+        let is_approved = self.object.spec.approval() != Approval::Automatic;
         let is_confirmed = record.leaving
+            || is_approved
             || self.requested.is_some()
             || is_by_spec_alone
             || (was_held && !is_acted_on(&self.object));

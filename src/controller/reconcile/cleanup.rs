@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Ended, Reconcile, left_behind::tell_once};
 use crate::{
     account::{Account, Admission},
-    api::{DELETION_OVERRIDE, DeletionPolicy, EntryStatus, ProviderKind, Reason},
+    api::{DELETION_OVERRIDE, DeletionPolicy, EntryStatus, PlanStatus, ProviderKind, Reason},
     controller::{
         apply::Writer,
         cache::Tracked,
@@ -45,6 +45,8 @@ enum Cleanup {
     Parked,
     /// What is still there, and why.
     Blocked(Vec<EntryStatus>, Failure),
+    /// What is still there, and the plan to delete it, which is not approved.
+    Unapproved(Vec<EntryStatus>, Failure, PlanStatus),
 }
 
 impl Reconcile<'_> {
@@ -75,10 +77,17 @@ impl Reconcile<'_> {
                 let wait = wait.max(Duration::from_secs(1));
                 Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
             }
-            Cleanup::Blocked(records, _) if remaining.is_zero() => {
+            Cleanup::Blocked(records, _) | Cleanup::Unapproved(records, ..)
+                if remaining.is_zero() =>
+            {
                 self.release(&left_at_provider(&records)).await
             }
-            Cleanup::Blocked(records, failure) => self.blocked(records, &failure, remaining).await,
+            Cleanup::Blocked(records, failure) => {
+                self.blocked(records, &failure, None, remaining).await
+            }
+            Cleanup::Unapproved(records, failure, plan) => {
+                self.blocked(records, &failure, Some(plan), remaining).await
+            }
         }
     }
 
@@ -140,6 +149,9 @@ impl Reconcile<'_> {
         let claims = self.claims(&session);
         let policy = DeletionPolicy::Delete;
         let removals = plan_removals(&left, unverified, policy, session.rules(), &claims);
+        if let Some((failure, plan)) = self.cleanup_consent(&session, &removals) {
+            return Ok(Cleanup::Unapproved(left, failure, plan));
+        }
         let mut actions = removals.iter().map(|removal| removal.action);
         let is_all_another =
             !removals.is_empty() && actions.all(|action| action == RemovalAction::TransferOwner);
@@ -237,6 +249,7 @@ impl Reconcile<'_> {
         &self,
         records: Vec<EntryStatus>,
         failure: &Failure,
+        plan: Option<PlanStatus>,
         remaining: Duration,
     ) -> Result<Ended, KubernetesError> {
         let wait = self.tracked(|tracked| tracked.backoff.next());
@@ -248,7 +261,8 @@ impl Reconcile<'_> {
             wait
         };
         let wait = failure.retry_after.unwrap_or(wait).min(remaining);
-        let outcome = Outcome::of(records, recorded_sources(&self.object));
+        let mut outcome = Outcome::of(records, recorded_sources(&self.object));
+        outcome.plan = plan;
         let readiness = messages::deletion_blocked(failure);
         let newest = self.newest();
         match report::report(self.context, &newest, &readiness, &outcome, None).await {

@@ -19,7 +19,7 @@ use crate::{
     clock::Moment,
     controller::{
         error::Failure,
-        object::Versions,
+        object::{Versions, is_plan_approved},
         plan::{
             self, Brake, Cause, Lack, Members, PlannedEntry, PlannedRemoval, RemovalAction, due,
             lacks, plan, plan_removals,
@@ -72,12 +72,20 @@ pub(super) struct Planned<'a> {
     pub(super) snapshot: Option<Arc<Snapshot>>,
     /// Whether it must be known later what was at the provider before the first write of a name.
     pub(super) must_know: bool,
+    /// The seal of what an approval was given for that status does not hold yet.
+    pub(super) approved: Option<String>,
 }
 
 impl Planned<'_> {
     /// Whether anything is sent to the provider.
     pub(super) fn calls_provider(&self) -> bool {
-        self.entries.iter().any(|entry| entry.change.is_write()) || self.deletes()
+        self.writes() > 0 || self.deletes()
+    }
+
+    /// How many names are written.
+    pub(super) fn writes(&self) -> usize {
+        let writes = self.entries.iter();
+        writes.filter(|entry| entry.change.is_write()).count()
     }
 
     /// Whether anything is deleted at the provider.
@@ -190,7 +198,8 @@ impl Reconcile<'_> {
             self.note_claims(session, names.map(|entry| entry.folded.as_str()));
             let (planned, lack) = self.planned(session, inputs, &observed);
             if self.object.spec.is_suspended() {
-                return Err(suspended(&self.object, session, inputs, &planned).into());
+                let (_, plan) = self.shown_plan(session, inputs, &planned);
+                return Err(suspended(&self.object, session, inputs, &planned, plan).into());
             }
             if planned.calls_provider()
                 && let Some(error) = session.refusal()
@@ -201,7 +210,7 @@ impl Reconcile<'_> {
                 );
             }
             let Some(lack) = lack else {
-                return Ok(planned);
+                return self.ensure_approved(session, inputs, planned);
             };
             if let Err(error) = self.observe(session, lack, &mut observed).await {
                 let failure = session.failure(&error);
@@ -259,6 +268,7 @@ impl Reconcile<'_> {
             brake,
             snapshot: observed.snapshot.clone(),
             must_know: plan_inputs.must_know(),
+            approved: None,
         };
         (planned, lack)
     }
@@ -288,8 +298,9 @@ impl Reconcile<'_> {
     /// After which instant a listing that a plan rests on must have begun.
     fn snapshot_since(&self) -> Instant {
         let now = Instant::now();
-        if self.requested.is_some() {
-            // A request is not answered by a listing from before it.
+        if self.requested.is_some() || is_plan_approved(&self.object) {
+            // A request is not answered by a listing from before it, and what was approved is carried out if it
+            // is still what would be done.
             return now;
         }
         let generation = self.object.metadata.generation.unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::inputs::{Inputs, Planned};
 use crate::{
-    api::{EntryStatus, ProviderSecret, Reason},
+    api::{EntryStatus, PlanStatus, ProviderSecret, Reason},
     controller::{
         error::Failure,
         object::{Versions, recorded_sources},
@@ -18,13 +18,10 @@ pub(super) fn suspended(
     session: &Session<'_>,
     inputs: &Inputs,
     planned: &Planned<'_>,
+    plan: PlanStatus,
 ) -> Outcome {
-    let removals = planned
-        .removals
-        .iter()
-        .map(|removal| removal.record.clone());
-    let removals = removals.collect();
-    let outcome = without_changes(
+    let removals = as_recorded(planned);
+    let mut outcome = without_changes(
         object,
         session,
         inputs,
@@ -34,11 +31,38 @@ pub(super) fn suspended(
     );
     let mut changes = planned.entries.iter().map(|entry| &entry.change);
     let is_synced = changes.all(|change| *change == Change::Keep);
+    outcome.plan = (!is_synced || plan.delete > 0).then_some(plan);
     if inputs.desired.unread.is_empty() && is_synced {
         outcome
     } else {
         outcome.with(messages::not_held())
     }
+}
+
+/// The outcome of a plan that waits for approval.
+pub(super) fn awaiting_approval(
+    object: &ProviderSecret,
+    session: &Session<'_>,
+    inputs: &Inputs,
+    planned: &Planned<'_>,
+    plan: PlanStatus,
+) -> Outcome {
+    let failure = messages::awaiting_approval(&plan, object, session.choice.kind());
+    let removals = as_recorded(planned);
+    let outcome = without_changes(object, session, inputs, planned, removals, failure.reason);
+    let mut outcome = outcome.with(failure);
+    let unread = inputs.desired.unread.iter();
+    outcome.failures.extend(unread.cloned());
+    outcome.plan = Some(plan);
+    // Everything was looked at; what is tried is up to the one who approves.
+    outcome.answers_request = true;
+    outcome
+}
+
+/// The records of what would be removed, as they are.
+fn as_recorded(planned: &Planned<'_>) -> Vec<EntryStatus> {
+    let removals = planned.removals.iter();
+    removals.map(|removal| removal.record.clone()).collect()
 }
 
 /// The outcome of a plan that cannot be carried out now.

@@ -45,6 +45,9 @@ impl Reconcile<'_> {
         Ok(())
     }
 
+    /// What was approved is sealed in status before it is carried out: what fails, or is cut off, needs no
+    /// second approval.
+    ///
     /// Before a recorded entry is written again, or deleted, it is recorded as Pending: else a crash
     /// after the write and a source that goes back would leave the new value behind an entry that
     /// looks synced. Where it matters what there was before, so is one that was never written; and
@@ -61,7 +64,7 @@ impl Reconcile<'_> {
         let pending = pending(planned, must_know).map(|entry| session.sealed(entry));
         let mut pending: Vec<EntryStatus> = pending.collect();
         pending.retain(|pending| !next.entries.contains(pending));
-        if pending.is_empty() {
+        if pending.is_empty() && planned.approved.is_none() {
             // Nothing of this reconcile is fenced, and a store that lags may show an object that
             // tried and has long been deleted.
             let is_again = |entry: &PlannedEntry<'_>| {
@@ -76,11 +79,15 @@ impl Reconcile<'_> {
         }
         next.conditions = conditions(
             &next.conditions,
-            &messages::writing(pending.len()),
+            &messages::writing(pending.len().max(planned.writes())),
             // That this generation was acted on is not known before the provider has answered.
             next.observed_generation,
             crate::clock::now(),
         );
+        next.plan = None;
+        if let Some(approved) = &planned.approved {
+            next.approval_seal = Some(approved.clone());
+        }
         replace_records(&mut next, pending, session.rules().fold);
         report::write(self.context, &newest, next).await?;
         Ok(())

@@ -99,6 +99,8 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
         "keyFingerprint": null,
         "sources": [],
         "sourcesSeal": null,
+        "plan": null,
+        "approvalSeal": null,
         "writer": null,
         "entries": [],
     });
@@ -117,7 +119,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        api::WriterStatus,
+        api::{PlanStatus, WriterStatus},
         controller::object::{time, unwritten},
     };
 
@@ -212,6 +214,17 @@ mod tests {
             key_fingerprint: Some(String::new()),
             sources: Vec::new(),
             sources_seal: Some(String::new()),
+            plan: Some(PlanStatus {
+                hash: String::new(),
+                create: 0,
+                update: 0,
+                delete: 0,
+                refuse: 0,
+                keep: 0,
+                calls: 0,
+                actions: Vec::new(),
+            }),
+            approval_seal: Some(String::new()),
             writer: Some(WriterStatus { epoch: 1 }),
             entries: Vec::new(),
         };

@@ -1,8 +1,10 @@
 //! Verdicts that no failure decides, and the words for them.
 
+use kube::ResourceExt as _;
+
 use super::conditions::{Readiness, ReadyState};
 use crate::{
-    api::{EntryStatus, ProviderKind, Reason, enumerated},
+    api::{EntryStatus, PlanStatus, ProviderKind, ProviderSecret, Reason, enumerated},
     controller::{
         error::Failure,
         events::{EventNote, Importance},
@@ -222,6 +224,31 @@ pub(crate) fn braked(
             ),
         )),
     }
+}
+
+/// A plan that waits for approval.
+pub(crate) fn awaiting_approval(
+    plan: &PlanStatus,
+    object: &ProviderSecret,
+    kind: ProviderKind,
+) -> Failure {
+    let counts = [
+        (plan.create, "to create"),
+        (plan.update, "to update"),
+        (plan.delete, "to delete"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let counts: Vec<&str> = counts.iter().map(String::as_str).collect();
+    let name = object.name_any();
+    let message = format!(
+        "Plan {} waits for approval: {} at {kind}. Look at it with kubectl provider-secrets plan {name}, and approve it with kubectl provider-secrets approve {name}.",
+        plan.hash,
+        enumerated(&counts)
+    );
+    Failure::waiting(Reason::AwaitingApproval, message)
 }
 
 /// An image pull secret that refuses updates, and that nothing shows to be this object's.

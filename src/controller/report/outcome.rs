@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    api::EntryStatus,
+    api::{EntryStatus, PlanStatus},
     controller::{error::Failure, events::EventNote, object::Versions},
     provider::Settled,
 };
@@ -20,6 +20,8 @@ pub(crate) struct Outcome {
     pub(crate) read: Versions,
     /// The seal of the sources, where they can be sealed.
     pub(crate) sources_seal: Option<String>,
+    /// What would be done, and waits.
+    pub(crate) plan: Option<PlanStatus>,
     /// Whether it answers a request for a sync: everything was looked at and tried.
     pub(crate) answers_request: bool,
     /// Whose secrets these are, where this reconcile learned it.
@@ -49,6 +51,7 @@ impl Outcome {
             read: sources.clone(),
             sources,
             sources_seal: None,
+            plan: None,
             answers_request: false,
             scope: None,
             written: 0,

@@ -43,6 +43,7 @@ fn classes(reason: Reason) -> &'static [ErrorClass] {
         | Reason::DeletionSkipped
         | Reason::RemoteDeleted => &[],
         Reason::Progressing
+        | Reason::AwaitingApproval
         | Reason::SecretNotFound
         | Reason::KeyNotFound
         | Reason::CredentialNotFound

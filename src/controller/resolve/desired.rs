@@ -30,14 +30,14 @@ use crate::{
 /// Entries an object may have at most; status must stay well below what etcd takes.
 pub(crate) const MAX_ENTRIES: usize = 500;
 /// How large status may grow, in bytes. A property test holds the estimate against the real thing.
-pub(crate) const MAX_STATUS: usize = 256 * 1024;
+pub(crate) const MAX_STATUS: usize = 280 * 1024;
 /// What status holds of an entry besides its name, and of a Secret besides its name, at most.
 const ENTRY_OVERHEAD: usize = 416;
 const SOURCE_OVERHEAD: usize = 64;
 /// How many patterns of a source a message shows.
 const SHOWN_PATTERNS: usize = 3;
-/// What status holds besides entries and Secrets: conditions with their messages.
-const STATUS_OVERHEAD: usize = 8 * 1024;
+/// What status holds besides entries and Secrets: conditions with their messages, and a plan.
+const STATUS_OVERHEAD: usize = 32 * 1024;
 
 /// The data of one Secret, or why it could not be had. Values are erased when it is dropped.
 pub(crate) type SecretData = Result<Arc<BTreeMap<String, Zeroizing<Vec<u8>>>>, Failure>;

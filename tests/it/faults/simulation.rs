@@ -8,6 +8,7 @@
 //! - `workload`, `plan`, `oracle`: what a run does, and what must hold at its end
 
 mod aborted_relists;
+mod approval; // plans that wait for a person
 mod brakes;
 mod conformance;
 mod crash;

@@ -1,6 +1,7 @@
 //! The chart's admission policies on a real API server: what users may write, and what they may not.
 
 mod allowed_providers;
+mod approval;
 mod plain_file;
 mod source_access;
 mod source_opt_in;

@@ -46,7 +46,7 @@ pub(super) fn state(world: &World) -> State {
 
 /// Keeps only the presence of times, versions and ids.
 fn plain(value: &Value) -> Value {
-    const MOVING: [&str; 10] = [
+    const MOVING: [&str; 11] = [
         "lastTransitionTime",
         "lastSyncTime",
         "lastWriteTime",
@@ -55,6 +55,7 @@ fn plain(value: &Value) -> Value {
         "remoteVersion",
         "seal",
         "sourcesSeal",
+        "approvalSeal",
         // Depends on the former secret, which differs between histories.
         "found",
         // Depends on the uid, which differs between runs.

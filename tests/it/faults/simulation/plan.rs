@@ -109,7 +109,7 @@ impl Plan {
                         }
                     }
                 },
-                _ => step.perform(world, self.policy, self.workload.conflict),
+                _ => step.perform(world, self.policy, &self.workload),
             }
         }
     }

@@ -37,6 +37,8 @@ pub(super) enum Step {
     /// The object asks for these: remote name and key of the source.
     Entries(&'static [(&'static str, &'static str)]),
     Suspend(bool),
+    /// The user approves the plan in status, if there is one.
+    Approve,
     Delete,
     /// Another client writes a name.
     Foreign(&'static str),
@@ -62,6 +64,8 @@ pub(super) enum End {
 pub(super) struct Workload {
     pub(super) name: &'static str,
     pub(super) conflict: Conflict,
+    /// The object's `approval`.
+    pub(super) approval: &'static str,
     pub(super) end: End,
     setup: &'static [Step],
     steps: &'static [Step],
@@ -85,7 +89,7 @@ impl Workload {
     }
 }
 
-use Step::{Delete, Down, Entries, Foreign, Settle, Source, Suspend, Work};
+use Step::{Approve, Delete, Down, Entries, Foreign, Settle, Source, Suspend, Work};
 
 const ONE: Step = Source(&[("a", "a1"), ("b", "b1")]);
 const ROTATED: Step = Source(&[("a", "a2"), ("b", "b1")]);
@@ -97,6 +101,7 @@ const fn workload(name: &'static str, setup: &'static [Step], steps: &'static [S
     Workload {
         name,
         conflict: Conflict::Overwrite,
+        approval: "Automatic",
         end: End::Same,
         setup,
         steps,
@@ -106,6 +111,12 @@ const fn workload(name: &'static str, setup: &'static [Step], steps: &'static [S
 impl Workload {
     const fn ending(mut self, end: End) -> Self {
         self.end = end;
+        self
+    }
+
+    /// The same with an object whose plans wait for approval.
+    pub(super) const fn awaiting(mut self, approval: &'static str) -> Self {
+        self.approval = approval;
         self
     }
 
@@ -197,6 +208,33 @@ const WITH_POLICIES: &[Workload] = &[
     workload("create under Fail", &[ONE], &[AB, Settle]).failing_on_conflict(),
 ];
 
+/// What was approved is done to its end, however often the operator dies, and is not asked for again.
+const APPROVED: &[Workload] = &[
+    workload(
+        "create what was approved",
+        &[ONE, AB, Settle],
+        &[Approve, Settle],
+    ),
+    workload(
+        "rename what was approved",
+        &[
+            ONE,
+            A,
+            Settle,
+            Approve,
+            Settle,
+            Entries(&[("A_NEW_KEY", "a")]),
+            Settle,
+        ],
+        &[Approve, Settle],
+    ),
+    workload(
+        "rotate what was approved",
+        &[ONE, AB, Settle, Approve, Settle],
+        &[ROTATED, Settle],
+    ),
+];
+
 /// At Baseten both names are one: the object keeps it.
 const FOLDED: &[Workload] = &[workload(
     "rename an entry to its twin",
@@ -208,6 +246,11 @@ const FOLDED: &[Workload] = &[workload(
 pub(super) fn all(target: Target) -> Vec<Workload> {
     let mut all = ALL.to_vec();
     all.extend_from_slice(WITH_POLICIES);
+    all.extend(
+        APPROVED
+            .iter()
+            .map(|workload| workload.clone().awaiting("Manual")),
+    );
     if matches!(target, Target::BasetenWorkspace | Target::BasetenTeam) {
         all.extend_from_slice(FOLDED);
     }
@@ -216,15 +259,17 @@ pub(super) fn all(target: Target) -> Vec<Workload> {
 
 impl Step {
     /// Does what is not about time.
-    pub(super) fn perform(&self, world: &World, policy: Policy, conflict: Conflict) {
+    pub(super) fn perform(&self, world: &World, policy: Policy, workload: &Workload) {
         match self {
             Source(data) => world.source(data),
             Entries(entries) => {
-                let mut changes = policy.fields(conflict);
+                let mut changes = policy.fields(workload.conflict);
+                changes["approval"] = workload.approval.into();
                 changes["data"] = json!(data(entries));
                 world.spec(&changes);
             }
             Suspend(is_suspended) => world.spec(&json!({"suspend": is_suspended})),
+            Approve => world.approve(),
             Delete => world.delete(),
             Foreign(name) => world.foreign_write(name, "foreign"),
             Down | Work | Settle => {}

@@ -43,6 +43,7 @@ impl Verdicts {
             ("Suspended", "Current", true) => Some(&[2]),
             ("Suspended", "Current", false) => Some(&[2, 3]),
             ("Progressing", "Current", false) => Some(&[4]),
+            ("Suspended", "InProgress", false) => Some(&[5]),
             _ => None,
         }
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use provider_secrets::api::{ALLOW, ALLOWED_PROVIDERS, DELETION_OVERRIDE, SYNC_REQUESTED_AT};
+use provider_secrets::api::{
+    ALLOW, ALLOWED_PROVIDERS, APPROVED_PLAN, DELETION_OVERRIDE, SYNC_REQUESTED_AT,
+};
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, NAMESPACE, World};
@@ -71,6 +73,26 @@ impl World {
             Ok(())
         });
         asked.expect("the object is there");
+    }
+
+    /// Approves the plan in status, if there is one.
+    pub(in crate::faults::simulation) fn approve(&self) {
+        if let Some(plan) = self.plan() {
+            self.approve_plan(&plan["hash"]);
+        }
+    }
+
+    /// Approves the plan with a hash.
+    pub(in crate::faults::simulation) fn approve_plan(&self, hash: &Value) {
+        self.change(Resource::ProviderSecrets, OBJECT, Part::Main, |object| {
+            object["metadata"]["annotations"][APPROVED_PLAN] = hash.clone();
+        });
+    }
+
+    /// The plan that waits in status.
+    pub(in crate::faults::simulation) fn plan(&self) -> Option<Value> {
+        let plan = self.object()?["status"]["plan"].clone();
+        (!plan.is_null()).then_some(plan)
     }
 
     /// Writes the object without a change of its spec, if it is there.

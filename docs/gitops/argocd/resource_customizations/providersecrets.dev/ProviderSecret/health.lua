@@ -35,6 +35,9 @@ if is_true.Stalled ~= nil then
 elseif is_true.Suspended ~= nil then
   hs.status = "Suspended"
   hs.message = is_true.Suspended.message
+elseif ready.reason == "AwaitingApproval" then
+  hs.status = "Suspended"
+  hs.message = ready.message
 elseif is_true.Reconciling ~= nil then
   hs.message = is_true.Reconciling.message
 elseif is_true.Ready ~= nil then

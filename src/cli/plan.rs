@@ -1,0 +1,152 @@
+//! `plan`: what would be done at the provider, and how many calls it costs. The operator answers, so that the reader
+//! needs no right to Secrets or API keys.
+
+mod live;
+mod shown;
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use self::shown::{markdown, text};
+use super::{
+    answer::{Answer, Answered},
+    flags::{ClusterFlags, ColourFlags, Scope},
+    output::{List, Paint, structured},
+    print,
+    read::on_cluster,
+    say,
+};
+use crate::api::{ActionKind, PlannedAction};
+
+/// The exit code of `--exit-code` when something would be done.
+const PENDING: u8 = 3;
+
+/// The flags of `plan`.
+#[derive(Args, Debug)]
+pub(super) struct Flags {
+    /// The objects; without names those of the scope
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    #[command(flatten)]
+    cluster: ClusterFlags,
+
+    #[command(flatten)]
+    scope: Scope,
+
+    /// How it is shown
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    output: Format,
+
+    #[command(flatten)]
+    colour: ColourFlags,
+
+    /// Give the exit code 3 if something would be done
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// How plans are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines for people
+    Text,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+    /// A table for a pull request
+    Markdown,
+}
+
+/// What would be done for one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Plan {
+    namespace: String,
+    name: String,
+    provider: Option<&'static str>,
+    scope: Option<String>,
+    /// What approves it, where it waits for approval.
+    pub(super) hash: Option<String>,
+    create: usize,
+    update: usize,
+    delete: usize,
+    refuse: usize,
+    keep: usize,
+    /// The requests that change something.
+    calls: usize,
+    /// What does not stay as it is, as far as it is known by name.
+    actions: Vec<PlannedAction>,
+    /// What is not known, and why nothing is done yet.
+    notes: Vec<String>,
+}
+
+impl Plan {
+    /// Whether anything would be sent, or cannot be.
+    fn is_pending(&self) -> bool {
+        self.create + self.update + self.delete + self.refuse > 0 || !self.is_known()
+    }
+
+    /// Whether the operator has looked at the newest spec.
+    fn is_known(&self) -> bool {
+        self.notes
+            .iter()
+            .all(|note| !note.starts_with(live::UNSEEN))
+    }
+
+    /// How many of them are of a kind.
+    fn count(&mut self, kind: ActionKind) -> &mut usize {
+        match kind {
+            ActionKind::Create => &mut self.create,
+            ActionKind::Update => &mut self.update,
+            ActionKind::Delete => &mut self.delete,
+            ActionKind::Refuse => &mut self.refuse,
+        }
+    }
+
+    /// Lines for people, without colours.
+    pub(super) fn lines(&self) -> String {
+        text(std::slice::from_ref(self), Paint::default())
+    }
+}
+
+pub(super) fn run(flags: &Flags) -> ExitCode {
+    on_cluster(&flags.cluster, async |reader| {
+        let plans = if flags.names.is_empty() {
+            let plans = reader.each(&flags.scope, |object| Plan::live(&object));
+            plans.await?
+        } else {
+            let objects = reader.objects(&flags.names, &flags.scope).await?;
+            objects.iter().map(Plan::live).collect()
+        };
+        if plans.is_empty() {
+            say("there is no ProviderSecret to plan for");
+        }
+        answer(&plans, flags)
+    })
+}
+
+fn answer(plans: &[Plan], flags: &Flags) -> Answered {
+    use super::flags::Format as Structured;
+    let list = List { items: plans };
+    let shown = match flags.output {
+        Format::Text => text(plans, flags.colour.paint()),
+        Format::Markdown => markdown(plans),
+        Format::Json => structured(&list, Structured::Json)?.unwrap_or_default(),
+        Format::Yaml => structured(&list, Structured::Yaml)?.unwrap_or_default(),
+    };
+    if flags.exit_code && plans.iter().any(Plan::is_pending) {
+        print(&shown);
+        return Ok(Answer {
+            text: String::new(),
+            code: PENDING,
+        });
+    }
+    Ok(Answer::done(shown))
+}
+
+#[cfg(test)]
+mod tests;

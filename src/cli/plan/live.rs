@@ -1,0 +1,113 @@
+//! The plan of an object in the cluster, as its status tells it. Pure.
+
+use super::Plan;
+use crate::{
+    api::{
+        ActionKind, Approval, DeletionPolicy, EntryState, EntryStatus, PlanStatus, PlannedAction,
+        ProviderSecret,
+    },
+    cli::{
+        reasons,
+        view::{Standing, is_observed, place},
+    },
+};
+
+/// What the note begins with that says that the operator has not looked at the newest spec.
+pub(super) const UNSEEN: &str = "the operator has not looked";
+
+impl Plan {
+    /// What the operator would do for an object: its plan that waits, else what it has not finished.
+    pub(in crate::cli) fn live(object: &ProviderSecret) -> Self {
+        let (namespace, name) = place(object);
+        let status = object.status.as_ref();
+        let choice = object.spec.provider.choice();
+        let mut plan = Self {
+            provider: choice.map(|choice| choice.kind().as_str()),
+            scope: status.and_then(|status| status.scope.clone()),
+            namespace,
+            name,
+            ..Self::default()
+        };
+        let is_deleted = object.metadata.deletion_timestamp.is_some();
+        if !is_observed(object) && !is_deleted {
+            let generation = object.metadata.generation.unwrap_or_default();
+            plan.notes
+                .push(format!("{UNSEEN} at generation {generation} yet"));
+        }
+        if let Some(waiting) = status.and_then(|status| status.plan.as_ref()) {
+            return plan.with(waiting, object);
+        }
+        let entries = status.map_or(&[][..], |status| &status.entries);
+        for entry in entries {
+            plan.take(entry, is_deleted, object.spec.deletion_policy());
+        }
+        let writes = plan.create + plan.update;
+        let is_set = choice.is_some_and(|choice| choice.set_name(&plan.name).is_some());
+        plan.calls = plan.delete + if is_set { writes.min(1) } else { writes };
+        let standing = Standing::of(object);
+        if !standing.is_ready() && plan.notes.is_empty() {
+            plan.notes.push(format!("it waits: {}", standing.reason));
+        }
+        plan
+    }
+
+    /// The plan that the operator made and does not carry out.
+    fn with(mut self, waiting: &PlanStatus, object: &ProviderSecret) -> Self {
+        let count = |number: i32| usize::try_from(number).unwrap_or_default();
+        self.create = count(waiting.create);
+        self.update = count(waiting.update);
+        self.delete = count(waiting.delete);
+        self.refuse = count(waiting.refuse);
+        self.keep = count(waiting.keep);
+        self.calls = count(waiting.calls);
+        self.actions.clone_from(&waiting.actions);
+        let all = self.create + self.update + self.delete + self.refuse;
+        if all > self.actions.len() {
+            let more = all - self.actions.len();
+            self.notes.push(format!("{more} more names are not shown"));
+        }
+        let is_deleted = object.metadata.deletion_timestamp.is_some();
+        if object.spec.is_suspended() && !is_deleted {
+            let text = "it is suspended, and the provider was not asked what it holds";
+            self.notes.push(text.to_owned());
+        } else if object.spec.approval() != Approval::Automatic {
+            self.hash = Some(waiting.hash.clone());
+        }
+        self
+    }
+
+    /// Counts an entry of which the operator has made no plan that waits.
+    fn take(&mut self, entry: &EntryStatus, is_deleted: bool, policy: DeletionPolicy) {
+        let reason = entry.reason.clone();
+        let is_refused = reason.as_deref().is_some_and(is_stalling);
+        let action = if is_deleted {
+            if policy == DeletionPolicy::Retain {
+                self.keep += 1;
+                return;
+            }
+            ActionKind::Delete
+        } else if entry.state == EntryState::Synced {
+            self.keep += 1;
+            return;
+        } else if entry.leaving {
+            ActionKind::Delete
+        } else if is_refused {
+            ActionKind::Refuse
+        } else if entry.last_write_time.is_some() {
+            ActionKind::Update
+        } else {
+            ActionKind::Create
+        };
+        *self.count(action) += 1;
+        self.actions.push(PlannedAction {
+            name: entry.name.clone(),
+            action,
+            reason,
+        });
+    }
+}
+
+/// Whether a person must act on a reason.
+fn is_stalling(reason: &str) -> bool {
+    reasons::row(reason).is_some_and(|row| row.class.starts_with("Stalled"))
+}

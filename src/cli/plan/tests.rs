@@ -1,0 +1,95 @@
+use insta::assert_snapshot;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    api::ProviderSecret,
+    cli::tests::samples::{ago, condition, documented, fleet, object, provider},
+};
+
+/// An object whose plan waits for approval.
+fn waiting(spec: &Value) -> ProviderSecret {
+    let mut whole = json!({
+        "provider": provider("baseten", "baseten"), "approval": "Manual", "deletionPolicy": "Delete",
+        "data": [{"name": "HF_TOKEN", "secretKeyRef": {"name": "huggingface", "key": "token"}}],
+    });
+    json_patch::merge(&mut whole, spec);
+    let message = "Plan 9c1f waits for approval.";
+    let status = json!({
+        "provider": "Baseten", "scope": "team-7Hq", "summary": "1/3",
+        "conditions": [
+            condition("Ready", "False", "AwaitingApproval", message, 60),
+            condition("Reconciling", "True", "Progressing", message, 60),
+        ],
+        "plan": {
+            "hash": "9c1f7d0e2b5a48c6a1d3e4f5b6a79880",
+            "create": 1, "update": 1, "delete": 1, "refuse": 1, "keep": 1, "calls": 3,
+            "actions": [
+                {"name": "ANTHROPIC_API_KEY", "action": "Create"},
+                {"name": "HF_TOKEN", "action": "Update"},
+                {"name": "OLD_TOKEN", "action": "Delete"},
+                {"name": "OPENAI_API_KEY", "action": "Refuse", "reason": "Conflict"},
+            ],
+        },
+    });
+    object("ml/llm-serving", whole, status)
+}
+
+#[test]
+fn a_plan_that_waits_is_shown_with_the_command_that_approves_it() {
+    let plans = [Plan::live(&waiting(&json!({})))];
+    let shown = text(&plans, Paint::default());
+    assert_snapshot!("waiting", shown);
+    documented("plan llm-serving -n ml", &shown);
+    assert!(plans[0].is_pending());
+    let shown = markdown(&plans);
+    assert_snapshot!("waiting_markdown", shown);
+    documented("plan llm-serving -n ml -o markdown", &shown);
+}
+
+#[test]
+fn the_plans_of_a_fleet_are_what_is_not_finished() {
+    let plans: Vec<Plan> = fleet().iter().map(Plan::live).collect();
+    assert_snapshot!("fleet", text(&plans, Paint::default()));
+    let pending = plans.iter().map(Plan::is_pending);
+    assert_eq!(pending.collect::<Vec<_>>(), [false, false, true, true]);
+}
+
+#[test]
+fn of_a_suspended_object_nothing_can_be_approved() {
+    let plan = Plan::live(&waiting(&json!({"suspend": true})));
+    assert_eq!(plan.hash, None);
+    assert!(plan.notes[0].contains("was not asked"), "{:?}", plan.notes);
+}
+
+#[rstest]
+#[case::deleted("Delete", json!({}), 1, 0)]
+#[case::retained("Retain", json!({}), 0, 1)]
+fn of_a_deleted_object_the_policy_decides(
+    #[case] policy: &str,
+    #[case] more: Value,
+    #[case] delete: usize,
+    #[case] keep: usize,
+) {
+    let spec = json!({"provider": provider("baseten", "b"), "deletionPolicy": policy});
+    let mut status =
+        json!({"entries": [{"name": "A", "state": "Synced", "lastWriteTime": ago(5)}]});
+    json_patch::merge(&mut status, &more);
+    let mut object = object("ml/o", spec, status);
+    object.metadata.deletion_timestamp = object.metadata.creation_timestamp.clone();
+    let plan = Plan::live(&object);
+    assert_eq!((plan.delete, plan.keep), (delete, keep));
+}
+
+#[test]
+fn a_spec_that_the_operator_has_not_seen_is_pending() {
+    let spec = json!({"provider": provider("baseten", "b")});
+    let plan = Plan::live(&object("ml/o", spec, json!({"observedGeneration": 2})));
+    assert!(plan.is_pending());
+    assert!(
+        plan.lines().contains("not looked at generation 3 yet"),
+        "{}",
+        plan.lines()
+    );
+}

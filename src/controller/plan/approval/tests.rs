@@ -1,0 +1,272 @@
+//! What waits for approval, as a table and as properties.
+
+use proptest::prelude::*;
+use rstest::rstest;
+use secrecy::SecretString;
+
+use super::*;
+use crate::{
+    api::{EntryStatus, Reason},
+    controller::{
+        error::Failure,
+        object::{time, unwritten},
+        plan::{DesiredEntry, EntryOutcome, Marks},
+    },
+    provider::Options,
+};
+
+fn desired(name: &str) -> DesiredEntry {
+    DesiredEntry {
+        name: name.to_owned(),
+        folded: name.to_owned(),
+        options: Options::default(),
+        value: Ok(SecretString::from("v")),
+        secret: "source".to_owned(),
+        marks: Marks::default(),
+    }
+}
+
+fn planned(desired: &DesiredEntry, change: Change) -> PlannedEntry<'_> {
+    PlannedEntry {
+        desired,
+        record: None,
+        digest: Some(format!("digest of {}", desired.name)),
+        change,
+        found: None,
+        cause: None,
+        drift: None,
+        outcome: EntryOutcome::NotTried,
+    }
+}
+
+fn removal(name: &str, action: RemovalAction, leaving: bool) -> PlannedRemoval {
+    let record = EntryStatus {
+        last_write_time: Some(time(jiff::Timestamp::UNIX_EPOCH)),
+        leaving,
+        ..unwritten(name)
+    };
+    PlannedRemoval { record, action }
+}
+
+fn refused() -> Change {
+    Change::Refuse(Failure::config(Reason::Conflict, "taken"))
+}
+
+const INPUTS: ConsentInputs<'static> = ConsentInputs {
+    approval: Approval::Manual,
+    scope: "scope",
+    approved_scope: None,
+    hash: "hash",
+    approved_plan: None,
+};
+
+const KNOWN: Option<&str> = Some("scope");
+
+#[rstest]
+#[case::automatic(Approval::Automatic, None, Change::Create, None, Consent::NotNeeded)]
+#[case::first_write(Approval::Manual, None, Change::Create, None, Consent::Missing)]
+#[case::other_scope(
+    Approval::Manual,
+    Some("older"),
+    Change::Update(None),
+    None,
+    Consent::Missing
+)]
+#[case::rotation(
+    Approval::Manual,
+    KNOWN,
+    Change::Update(None),
+    None,
+    Consent::NotNeeded
+)]
+#[case::the_rest(Approval::Manual, KNOWN, Change::Create, None, Consent::NotNeeded)]
+#[case::kept(Approval::Manual, None, Change::Keep, None, Consent::NotNeeded)]
+#[case::refused(Approval::Manual, None, refused(), None, Consent::NotNeeded)]
+#[case::removed(Approval::Manual, KNOWN, Change::Keep, Some(false), Consent::Missing)]
+#[case::leaves(Approval::Manual, KNOWN, Change::Keep, Some(true), Consent::NotNeeded)]
+#[case::leaves_first(Approval::Manual, None, Change::Create, Some(true), Consent::Missing)]
+#[case::every_change(
+    Approval::ManualEveryChange,
+    Some("older"),
+    Change::Update(None),
+    None,
+    Consent::Missing
+)]
+fn what_waits_for_approval(
+    #[case] approval: Approval,
+    #[case] approved_scope: Option<&'static str>,
+    #[case] change: Change,
+    #[case] leaving: Option<bool>,
+    #[case] expected: Consent,
+) {
+    let name = desired("A");
+    let removals = leaving.map(|leaving| removal("B", RemovalAction::Delete, leaving));
+    let removals: Vec<_> = removals.into_iter().collect();
+    let said = |approved_plan| {
+        let inputs = ConsentInputs {
+            approval,
+            approved_scope,
+            approved_plan,
+            ..INPUTS
+        };
+        consent(&[planned(&name, change.clone())], &removals, inputs)
+    };
+    assert_eq!(said(None), expected);
+    assert_eq!(said(Some("another")), expected);
+    let given = match expected {
+        Consent::Missing => Consent::Given,
+        other => other,
+    };
+    assert_eq!(said(Some("hash")), given);
+}
+
+#[rstest]
+#[case(Unit::Each, 3)]
+#[case(Unit::Set, 2)]
+fn a_plan_is_counted_and_names_what_does_not_stay(#[case] unit: Unit, #[case] calls: i32) {
+    let names = ["C", "A", "B", "D"].map(desired);
+    let changes = [
+        Change::Create,
+        Change::Keep,
+        refused(),
+        Change::Update(None),
+    ];
+    let entries = names.iter().zip(changes);
+    let entries: Vec<_> = entries
+        .map(|(name, change)| planned(name, change))
+        .collect();
+    let removals = [
+        removal("AB", RemovalAction::Delete, false),
+        removal("AC", RemovalAction::Orphan, false),
+    ];
+    let plan = shown(&entries, &removals, unit, |_| "hash".to_owned());
+    let action = |name: &str, action, reason: Option<&str>| PlannedAction {
+        name: name.to_owned(),
+        action,
+        reason: reason.map(str::to_owned),
+    };
+    let expected = PlanStatus {
+        hash: "hash".to_owned(),
+        create: 1,
+        update: 1,
+        delete: 1,
+        refuse: 1,
+        keep: 1,
+        calls,
+        actions: vec![
+            action("AB", ActionKind::Delete, None),
+            action("B", ActionKind::Refuse, Some("Conflict")),
+            action("C", ActionKind::Create, None),
+            action("D", ActionKind::Update, None),
+        ],
+    };
+    assert_eq!(plan, expected);
+}
+
+#[test]
+fn a_plan_names_fifty_and_counts_all() {
+    let names: Vec<_> = (0..200)
+        .map(|number| desired(&format!("K{number:03}")))
+        .collect();
+    let entries: Vec<_> = names
+        .iter()
+        .map(|name| planned(name, Change::Create))
+        .collect();
+    let mut sealed = 0;
+    let plan = shown(&entries, &[], Unit::Each, |actions| {
+        sealed = actions.len();
+        String::new()
+    });
+    assert_eq!((plan.create, plan.actions.len(), sealed), (200, 50, 200));
+}
+
+fn spec(approval: &str) -> ProviderSecretSpec {
+    serde_json::from_value(serde_json::json!({
+        "provider": {"baseten": {"apiKeySecretRef": {"name": "key", "key": "k"}}},
+        "data": [
+            {"name": "A", "secretKeyRef": {"name": "source", "key": "a"}},
+            {"name": "B", "secretKeyRef": {"name": "source", "key": "b"}},
+        ],
+        "approval": approval,
+    }))
+    .unwrap()
+}
+
+fn facts(spec: &ProviderSecretSpec, names: &[&str], digest: &str) -> Vec<String> {
+    let names: Vec<_> = names.iter().map(|name| desired(name)).collect();
+    let entries: Vec<_> = names
+        .iter()
+        .map(|name| PlannedEntry {
+            digest: Some(digest.to_owned()),
+            ..planned(name, Change::Keep)
+        })
+        .collect();
+    scope_facts(spec, &entries, std::iter::empty())
+}
+
+#[test]
+fn an_approval_is_for_the_names_and_where_they_come_from() {
+    let names = ["A", "B"];
+    let manual = spec("Manual");
+    let approved = facts(&manual, &names, "one");
+    assert_eq!(facts(&manual, &names, "another"), approved, "a value");
+    assert_ne!(facts(&manual, &["A", "B", "C"], "one"), approved, "a name");
+    let mut other = manual.clone();
+    other.data.as_mut().unwrap().reverse();
+    other.verify_interval = Some("2m".to_owned());
+    other.suspend = Some(false);
+    assert_eq!(
+        facts(&other, &names, "one"),
+        approved,
+        "the order, and the pace"
+    );
+    let mut other = spec("Manual");
+    other.deletion_policy = Some(crate::api::DeletionPolicy::Delete);
+    assert_ne!(facts(&other, &names, "one"), approved, "the policy");
+    let every = spec("ManualEveryChange");
+    assert_ne!(
+        facts(&every, &names, "one"),
+        facts(&every, &names, "another")
+    );
+}
+
+#[rstest]
+#[case("/provider/baseten/apiKeySecretRef/key")]
+#[case("/provider/baseten/apiKeySecretRef/name")]
+#[case("/data/0/secretKeyRef/key")]
+#[case("/data/1/secretKeyRef/name")]
+fn another_source_is_another_approval(#[case] field: &str) {
+    let mut other = serde_json::to_value(spec("Manual")).unwrap();
+    *other.pointer_mut(field).unwrap() = "other".into();
+    let other = serde_json::from_value(other).unwrap();
+    let names = ["A", "B"];
+    assert_ne!(
+        facts(&other, &names, "one"),
+        facts(&spec("Manual"), &names, "one")
+    );
+}
+
+fn actions() -> impl Strategy<Value = Vec<PlannedAction>> {
+    let kind = prop::sample::select(vec![
+        ActionKind::Create,
+        ActionKind::Update,
+        ActionKind::Delete,
+    ]);
+    let action = ("[A-C]{1,2}", kind).prop_map(|(name, action)| PlannedAction {
+        name,
+        action,
+        reason: None,
+    });
+    prop::collection::vec(action, 0..4)
+}
+
+proptest! {
+    /// What the hash is made from is the same for the same actions only.
+    #[test]
+    fn other_actions_are_another_plan(one in actions(), other in actions()) {
+        let of = |actions: &[PlannedAction]| -> Vec<String> {
+            plan_facts("scope", actions).map(str::to_owned).collect()
+        };
+        prop_assert_eq!(of(&one) == of(&other), one == other);
+    }
+}

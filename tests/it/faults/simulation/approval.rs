@@ -1,0 +1,361 @@
+//! Plans that wait for a person: what is shown is what is done, and nothing is done before.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::{
+    races::at_each,
+    workload::{self, Policy, Step, Workload},
+    world::{Ended, REST, World, simulate, value},
+};
+use crate::harness::{Target, say};
+
+/// How long the operator knows of a deletion before it trusts a clock that is months ahead of the API server's: then the
+/// time of the deletion is over.
+const DOUBT: Duration = Duration::from_mins(1);
+
+/// An object with these entries whose plans wait.
+async fn awaiting(world: &mut World, approval: &str, entries: &[(&str, &str)]) {
+    world.without_foreign_set();
+    world.spec(&json!({"approval": approval, "deletionPolicy": "Delete"}));
+    world.entries(entries);
+    world.quiet().await;
+}
+
+/// The actions of the plan that waits, such as `Create A_KEY`; none where none waits.
+fn actions(world: &World) -> Vec<String> {
+    let plan = world.plan().unwrap_or_default();
+    let actions = plan["actions"].as_array().cloned().unwrap_or_default();
+    let text = |action: &Value, field: &str| action[field].as_str().unwrap_or_default().to_owned();
+    actions
+        .iter()
+        .map(|action| format!("{} {}", text(action, "action"), text(action, "name")))
+        .collect()
+}
+
+fn reason(world: &World) -> Option<String> {
+    world.ready_reason("object")
+}
+
+/// Approves the plan that waits, and lets the operator work.
+async fn approve(world: &mut World) {
+    world.approve();
+    world.quiet().await;
+}
+
+#[track_caller]
+fn assert_waits(world: &World, expected: &[&str]) {
+    let target = world.target;
+    assert_eq!(
+        reason(world).as_deref(),
+        Some("AwaitingApproval"),
+        "{target:?}"
+    );
+    assert_eq!(actions(world), expected, "{target:?}");
+}
+
+#[track_caller]
+fn assert_synced(world: &World) {
+    let target = world.target;
+    assert_eq!(reason(world).as_deref(), Some("Synced"), "{target:?}");
+    assert_eq!(world.plan(), None, "{target:?}");
+}
+
+#[test]
+fn first_writes_and_deletions_wait_and_rotations_do_not() {
+    at_each(async |world| {
+        awaiting(world, "Manual", &[("A_KEY", "a")]).await;
+        assert_waits(world, &["Create A_KEY"]);
+        sleep(Duration::from_mins(30)).await;
+        assert_eq!(world.provider_writes(), 0, "{:?}", world.target);
+        approve(world).await;
+        assert_synced(world);
+        assert_eq!(world.held()["A_KEY"], value("a1"));
+
+        world.rotate("a2");
+        world.quiet().await;
+        assert_synced(world);
+        assert_eq!(world.held()["A_KEY"], value("a2"), "{:?}", world.target);
+
+        world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
+        world.quiet().await;
+        assert_waits(world, &["Create B_KEY"]);
+        let before = world.provider_writes();
+        world.rotate("a3");
+        world.quiet().await;
+        // The names are others than those that were approved.
+        assert_waits(world, &["Update A_KEY", "Create B_KEY"]);
+        assert_eq!(world.provider_writes(), before, "{:?}", world.target);
+        approve(world).await;
+        assert_synced(world);
+
+        world.entries(&[("B_KEY", "b")]);
+        world.quiet().await;
+        assert_waits(world, &["Delete A_KEY"]);
+        assert_eq!(world.held()["A_KEY"], value("a3"), "{:?}", world.target);
+        approve(world).await;
+        assert_synced(world);
+        assert!(!world.held().contains_key("A_KEY"), "{:?}", world.target);
+        world.with_foreign_secret();
+    });
+}
+
+#[test]
+fn every_change_waits_where_the_spec_says_so() {
+    at_each(async |world| {
+        awaiting(world, "ManualEveryChange", &[("A_KEY", "a")]).await;
+        approve(world).await;
+        assert_synced(world);
+        world.rotate("a2");
+        world.quiet().await;
+        assert_waits(world, &["Update A_KEY"]);
+        let first = world.plan().unwrap()["hash"].clone();
+        world.rotate("a3");
+        world.quiet().await;
+        assert_ne!(world.plan().unwrap()["hash"], first, "another value");
+        assert_eq!(world.held()["A_KEY"], value("a1"), "{:?}", world.target);
+        world.approve_plan(&first);
+        world.quiet().await;
+        assert_waits(world, &["Update A_KEY"]);
+        approve(world).await;
+        assert_synced(world);
+        assert_eq!(world.held()["A_KEY"], value("a3"), "{:?}", world.target);
+        world.with_foreign_secret();
+    });
+}
+
+/// A plan grows old: what is approved is what is still to be done, or nothing.
+#[test]
+fn an_approval_of_another_plan_sends_nothing() {
+    at_each(async |world| {
+        world.annotate();
+        awaiting(world, "Manual", &[("A_KEY", "a")]).await;
+        world.approve_plan(&json!("0123456789abcdef"));
+        world.quiet().await;
+        assert_waits(world, &["Create A_KEY"]);
+        let old = world.plan().unwrap()["hash"].clone();
+        // Between the look at the plan and its approval the spec asks for more.
+        world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
+        world.approve_plan(&old);
+        world.quiet().await;
+        assert_waits(world, &["Create A_KEY", "Create B_KEY"]);
+        assert_eq!(world.provider_writes(), 0, "{:?}", world.target);
+        // And less again: this plan was approved.
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        assert_synced(world);
+        world.with_foreign_secret();
+    });
+}
+
+#[test]
+fn another_writer_between_plan_and_approval_makes_another_plan() {
+    at_each(async |world| {
+        awaiting(world, "Manual", &[("A_KEY", "a")]).await;
+        assert_waits(world, &["Create A_KEY"]);
+        world.spec(&json!({"conflictPolicy": "Fail"}));
+        world.quiet().await;
+        assert_waits(world, &["Create A_KEY"]);
+        let hash = world.plan().unwrap()["hash"].clone();
+        world.foreign_write("A_KEY", "theirs");
+        world.approve_plan(&hash);
+        world.quiet().await;
+        let (held, target) = (world.held()["A_KEY"].clone(), world.target);
+        assert_eq!(held, "theirs", "{target:?}");
+        assert_eq!(world.provider_writes(), 0, "{target:?}");
+        assert_eq!(reason(world).as_deref(), Some("Conflict"), "{target:?}");
+        world.delete();
+        world.quiet().await;
+        world.with_foreign_secret();
+    });
+}
+
+#[test]
+fn a_restart_between_plan_and_approval_changes_nothing() {
+    at_each(async |world| {
+        awaiting(world, "Manual", &[("A_KEY", "a"), ("B_KEY", "b")]).await;
+        let plan = world.plan();
+        world.down().await;
+        world.up();
+        world.quiet().await;
+        assert_eq!(world.plan(), plan, "{:?}", world.target);
+        // It is approved while no operator runs.
+        world.down().await;
+        world.approve();
+        world.up();
+        world.quiet().await;
+        assert_synced(world);
+        world.down().await;
+        world.up();
+        world.rotate("a2");
+        world.quiet().await;
+        assert_synced(world);
+        assert_eq!(world.held()["A_KEY"], value("a2"), "{:?}", world.target);
+        world.with_foreign_secret();
+    });
+}
+
+/// The API key is a part of what was approved.
+#[test]
+fn another_api_key_needs_another_approval() {
+    at_each(async |world| {
+        awaiting(world, "Manual", &[("A_KEY", "a")]).await;
+        approve(world).await;
+        assert_synced(world);
+        let key = format!("{}-second-key", crate::harness::CANARY);
+        world.account.add_key(&*key).expect("a key");
+        world.secret("credential", &[("api-key", key)].into());
+        world.quiet().await;
+        assert_synced(world);
+        world.rotate("a2");
+        world.quiet().await;
+        assert_waits(world, &["Update A_KEY"]);
+        approve(world).await;
+        assert_synced(world);
+        world.with_foreign_secret();
+    });
+}
+
+#[test]
+fn a_deleted_object_waits_for_approval_and_not_for_ever() {
+    at_each(async |world| {
+        awaiting(world, "Manual", &[("A_KEY", "a")]).await;
+        approve(world).await;
+        world.delete();
+        sleep(DOUBT / 2).await;
+        assert!(
+            world.message().contains("waits for approval: 1 to delete"),
+            "{}",
+            world.message()
+        );
+        assert_eq!(actions(world), ["Delete A_KEY"], "{:?}", world.target);
+        assert!(world.held().contains_key("A_KEY"), "{:?}", world.target);
+        // Half of the targets wait until the operator gives it up.
+        let is_approved = matches!(
+            world.target,
+            Target::BasetenTeam | Target::Pipecat | Target::Braintrust
+        );
+        if is_approved {
+            approve(world).await;
+        } else {
+            sleep(2 * DOUBT).await;
+        }
+        assert_eq!(world.object(), None, "{:?}", world.target);
+        let is_held = world.held().contains_key("A_KEY");
+        assert_eq!(is_held, !is_approved, "{:?}", world.target);
+        let is_told = world
+            .notes("DeletionSkipped")
+            .iter()
+            .any(|note| note.contains("A_KEY"));
+        assert_eq!(is_told, !is_approved, "{:?}", world.target);
+        world.with_foreign_secret();
+    });
+}
+
+#[test]
+fn a_suspended_object_shows_what_would_be_done() {
+    at_each(async |world| {
+        world.spec(&json!({"suspend": true}));
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        assert_eq!(reason(world).as_deref(), Some("Suspended"));
+        assert_eq!(actions(world), ["Create A_KEY"], "{:?}", world.target);
+        world.spec(&json!({"suspend": false}));
+        world.quiet().await;
+        assert_synced(world);
+        world.spec(&json!({"suspend": true}));
+        world.quiet().await;
+        assert_eq!(world.plan(), None, "{:?}", world.target);
+        world.spec(&json!({"suspend": false}));
+    });
+}
+
+/// Lets the operator work; a deletion is given up after a minute here.
+async fn worked(world: &mut World, faults: &mut Vec<String>) {
+    let is_deleted = |object: Value| !object["metadata"]["deletionTimestamp"].is_null();
+    if world.object().is_some_and(is_deleted) {
+        sleep(DOUBT / 4).await;
+    } else if world.quiet().await == Ended::Restless {
+        faults.push("it does not come to rest".to_owned());
+    }
+}
+
+/// Lets the operator work; each time a plan waits it is approved, and what is sent then is held against it. Gives how
+/// many plans waited.
+async fn settled(world: &mut World, faults: &mut Vec<String>) -> usize {
+    let mut plans = 0;
+    world.up();
+    worked(world, faults).await;
+    while let Some(plan) = world.plan().filter(|_| !is_suspended(world)) {
+        let before = world.provider_writes();
+        world.approve();
+        worked(world, faults).await;
+        let sent = world.provider_writes() - before;
+        if plan["calls"] != sent {
+            faults.push(format!("{sent} calls, and the plan was {plan}"));
+        }
+        if world.plan().as_ref() == Some(&plan) {
+            faults.push(format!("it waits on, approved: {plan}"));
+            break;
+        }
+        plans += 1;
+    }
+    plans
+}
+
+fn is_suspended(world: &World) -> bool {
+    world
+        .object()
+        .is_some_and(|object| object["spec"]["suspend"] == true)
+}
+
+/// How many plans were carried out in a workload, and what is wrong.
+async fn play(target: Target, policy: Policy, workload: &Workload) -> (usize, Vec<String>) {
+    let (mut world, mut faults) = (World::new(target), Vec::new());
+    let mut plans = 0;
+    for step in workload.setup().iter().chain(workload.steps()) {
+        match step {
+            Step::Down => world.down().await,
+            Step::Work | Step::Settle => {
+                plans += settled(&mut world, &mut faults).await;
+            }
+            step => step.perform(&world, policy, workload),
+        }
+    }
+    plans += settled(&mut world, &mut faults).await;
+    faults.extend(world.rest(policy, REST).await);
+    let lines = world.call_log.lines();
+    world.down().await;
+    if !faults.is_empty() {
+        faults.push(format!("{lines:#?}"));
+    }
+    (plans, faults)
+}
+
+/// What a plan says is what the provider gets once it is approved, in every workload of the crash matrix.
+#[rstest]
+#[case(Target::BasetenWorkspace)]
+#[case(Target::BasetenTeam)]
+#[case(Target::PrimeIntellect)]
+#[case(Target::Pipecat)]
+#[case(Target::Braintrust)]
+fn a_plan_predicts_the_calls(#[case] target: Target) {
+    let mut all = 0;
+    for policy in Policy::ALL {
+        for workload in workload::all(target) {
+            let workload = workload.awaiting("ManualEveryChange");
+            let (plans, faults) = simulate(play(target, policy, &workload));
+            assert!(
+                faults.is_empty(),
+                "{target:?} {policy:?} {}: {faults:#?}",
+                workload.name
+            );
+            all += plans;
+        }
+    }
+    say(&format!("{target:?}: {all} plans"));
+    assert!(all >= 60, "{all} plans");
+}
