@@ -1,10 +1,12 @@
-//! `plan`: what would be done at the provider, and how many calls it costs. The operator answers, so that the reader
-//! needs no right to Secrets or API keys.
+//! `plan`: what would be done at the provider, and how many calls it costs. Of live objects the operator answers, so
+//! that the reader needs no right to Secrets or API keys; files are held against what is there.
 
+mod files;
 mod live;
+mod proposed;
 mod shown;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -29,6 +31,25 @@ pub(super) struct Flags {
     /// The objects; without names those of the scope
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+
+    /// Files, folders with .yaml, .yml and .json files, or - for standard input: what would be done if they were applied
+    #[arg(
+        short = 'f',
+        long = "filename",
+        value_name = "FILE",
+        num_args = 1..,
+        value_hint = clap::ValueHint::AnyPath,
+        conflicts_with_all = ["names", "all_namespaces", "selector"]
+    )]
+    files: Vec<PathBuf>,
+
+    /// Whether the folders in a folder are read too
+    #[arg(short = 'R', long, requires = "files")]
+    recursive: bool,
+
+    /// Read the Secrets that files name, with the rights of the user, to say what else is not known
+    #[arg(long, requires = "files")]
+    read_secrets: bool,
 
     #[command(flatten)]
     cluster: ClusterFlags,
@@ -107,6 +128,22 @@ impl Plan {
         }
     }
 
+    /// Adds an action.
+    fn act(&mut self, name: &str, action: ActionKind, reason: Option<&str>) {
+        *self.count(action) += 1;
+        self.actions.push(PlannedAction {
+            name: name.to_owned(),
+            action,
+            reason: reason.map(str::to_owned),
+        });
+    }
+
+    /// Counts the requests: a set is written as a whole.
+    fn count_calls(&mut self, is_set: bool) {
+        let writes = self.create + self.update;
+        self.calls = self.delete + if is_set { writes.min(1) } else { writes };
+    }
+
     /// Lines for people, without colours.
     pub(super) fn lines(&self) -> String {
         text(std::slice::from_ref(self), Paint::default())
@@ -115,7 +152,9 @@ impl Plan {
 
 pub(super) fn run(flags: &Flags) -> ExitCode {
     on_cluster(&flags.cluster, async |reader| {
-        let plans = if flags.names.is_empty() {
+        let plans = if !flags.files.is_empty() {
+            files::plans(&reader, flags).await?
+        } else if flags.names.is_empty() {
             let plans = reader.each(&flags.scope, |object| Plan::live(&object));
             plans.await?
         } else {

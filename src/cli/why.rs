@@ -9,14 +9,14 @@ use clap::Args;
 use jiff::Timestamp;
 
 use self::{
-    cause::{Facts, Peer, cause},
+    cause::{Facts, cause},
     sentences::Explanation,
 };
 use super::{
     answer::{Answer, Answered},
-    flags::{ClusterFlags, Format, OutputFlags, Scope},
+    flags::{ClusterFlags, Format, OutputFlags},
     output::structured,
-    read::{Known, Reader, known, on_cluster},
+    read::{Known, Reader, on_cluster},
     rights::{Needs, Subject},
     view::{Standing, place, resource_name},
 };
@@ -80,21 +80,7 @@ async fn facts(reader: &Reader, object: ProviderSecret) -> Facts {
         }
         _ => Known::Read(Vec::new()),
     };
-    let mut peers = peers(
-        reader,
-        &Scope {
-            all_namespaces: true,
-            selector: None,
-        },
-    )
-    .await;
-    if matches!(peers, Known::Unread(_)) {
-        peers = self::peers(reader, &Scope::default()).await;
-    }
-    let peers = peers.map(|mut peers| {
-        peers.retain(|peer| (&peer.namespace, &peer.name) != (&namespace, &name));
-        peers
-    });
+    let peers = reader.peers(&namespace, &name).await;
     Facts {
         now: Timestamp::now(),
         object,
@@ -105,10 +91,6 @@ async fn facts(reader: &Reader, object: ProviderSecret) -> Facts {
         lacking,
         peers,
     }
-}
-
-async fn peers(reader: &Reader, scope: &Scope) -> Known<Vec<Peer>> {
-    known(reader.each(scope, |object| Peer::of(&object)).await)
 }
 
 #[cfg(test)]

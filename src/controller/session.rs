@@ -113,7 +113,7 @@ impl Session<'_> {
     /// The digest that an entry has under a key.
     pub(crate) fn digest_under(&self, key: &DigestKey, entry: &DesiredEntry) -> Option<String> {
         let value = entry.value.as_ref().ok()?;
-        let target = self.target();
+        let target = self.choice.target();
         Some(key.digest(&Digested {
             uid: self.uid,
             target: &target,
@@ -121,12 +121,6 @@ impl Session<'_> {
             value,
             options: &entry.options,
         }))
-    }
-
-    /// Provider, endpoint and scope fields: what a digest or a seal is made for.
-    fn target(&self) -> String {
-        let scope = self.choice.scope_field().unwrap_or_default();
-        format!("{}/{}/{scope}", self.choice.kind(), self.choice.endpoint())
     }
 
     /// The seal of a record under a key.
@@ -138,7 +132,7 @@ impl Session<'_> {
         let found = entry.found.map(|found| format!("{found:?}"));
         key.seal(&Sealed {
             uid: self.uid,
-            target: &self.target(),
+            target: &self.choice.target(),
             name: &(self.rules().fold)(&entry.name),
             facts: [
                 entry.remote_id.as_deref(),
@@ -165,7 +159,7 @@ impl Session<'_> {
     /// The seal of facts that were approved, or wait for it, under the present key.
     pub(crate) fn approval_seal<'f>(&self, facts: impl Iterator<Item = &'f str>) -> String {
         let facts: Vec<&str> = facts.collect();
-        let target = self.target();
+        let target = self.choice.target();
         let facts = facts.into_iter();
         self.account.digests.seal_approval(self.uid, &target, facts)
     }

@@ -90,6 +90,12 @@ impl<'a> Choice<'a> {
         self.account.scope_field()
     }
 
+    /// Provider, endpoint and scope fields: what a digest or a seal is made for.
+    pub fn target(self) -> String {
+        let scope = self.scope_field().unwrap_or_default();
+        format!("{}/{}/{scope}", self.kind(), self.endpoint())
+    }
+
     /// The set that the object named `object` writes to (see [`AccountSpec::set_name`]).
     pub fn set_name(self, object: &'a str) -> Option<&'a str> {
         self.account.set_name(object)

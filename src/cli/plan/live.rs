@@ -3,8 +3,7 @@
 use super::Plan;
 use crate::{
     api::{
-        ActionKind, Approval, DeletionPolicy, EntryState, EntryStatus, PlanStatus, PlannedAction,
-        ProviderSecret,
+        ActionKind, Approval, DeletionPolicy, EntryState, EntryStatus, PlanStatus, ProviderSecret,
     },
     cli::{
         reasons,
@@ -41,9 +40,8 @@ impl Plan {
         for entry in entries {
             plan.take(entry, is_deleted, object.spec.deletion_policy());
         }
-        let writes = plan.create + plan.update;
         let is_set = choice.is_some_and(|choice| choice.set_name(&plan.name).is_some());
-        plan.calls = plan.delete + if is_set { writes.min(1) } else { writes };
+        plan.count_calls(is_set);
         let standing = Standing::of(object);
         if !standing.is_ready() && plan.notes.is_empty() {
             plan.notes.push(format!("it waits: {}", standing.reason));
@@ -98,12 +96,7 @@ impl Plan {
         } else {
             ActionKind::Create
         };
-        *self.count(action) += 1;
-        self.actions.push(PlannedAction {
-            name: entry.name.clone(),
-            action,
-            reason,
-        });
+        self.act(&entry.name, action, reason.as_deref());
     }
 }
 

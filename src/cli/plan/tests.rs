@@ -93,3 +93,152 @@ fn a_spec_that_the_operator_has_not_seen_is_pending() {
         plan.lines()
     );
 }
+
+mod files {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        api::Reason,
+        cli::{
+            peer::Peer,
+            plan::proposed::{Proposal, Wanted},
+            read::Known,
+        },
+    };
+
+    fn entry(name: &str, secret: &str, key: &str) -> Value {
+        json!({"name": name, "secretKeyRef": {"name": secret, "key": key}})
+    }
+
+    fn wanted(more: &Value) -> ProviderSecret {
+        let mut spec = json!({
+            "provider": provider("baseten", "baseten"),
+            "data": [entry("HF_TOKEN", "huggingface", "token"), entry("OPENAI_API_KEY", "openai", "key")],
+        });
+        json_patch::merge(&mut spec, more);
+        object("ml/llm-serving", spec, json!({}))
+    }
+
+    /// The object that is there: two entries of it are synced, and one more is recorded.
+    fn live() -> ProviderSecret {
+        let mut live = wanted(&json!({}));
+        let record = |name: &str, digest: &str| json!({"name": name, "state": "Synced", "lastWriteTime": ago(60), "record": {"digest": digest}});
+        let status = json!({
+            "scope": "team-7Hq", "keyFingerprint": "key:1a2b",
+            "entries": [record("HF_TOKEN", "d1"), record("OLD_TOKEN", "d2"), record("OPENAI_API_KEY", "d3")],
+        });
+        live.status = serde_json::from_value(status).unwrap();
+        live
+    }
+
+    fn planned(
+        wanted: &ProviderSecret,
+        peers: &[ProviderSecret],
+        values: Option<&[(&str, Wanted)]>,
+    ) -> Plan {
+        let peers = Known::Read(peers.iter().map(Peer::of).collect());
+        let values = values.map(|values| {
+            let values = values.iter().cloned();
+            values
+                .map(|(name, wanted)| (name.to_owned(), wanted))
+                .collect::<BTreeMap<_, _>>()
+        });
+        let live = live();
+        let proposal = Proposal {
+            wanted,
+            live: Some(&live),
+            peers: &peers,
+            values: values.as_ref(),
+            notes: &[],
+        };
+        proposal.plan()
+    }
+
+    fn said(plan: &Plan) -> Vec<String> {
+        let actions = plan.actions.iter();
+        actions
+            .map(|action| format!("{} {}", action.action.as_str(), action.name))
+            .collect()
+    }
+
+    #[rstest]
+    #[case::as_it_is(json!({}), &[], 2)]
+    #[case::delete(json!({"deletionPolicy": "Delete"}), &["Delete OLD_TOKEN"], 2)]
+    #[case::new(json!({"data": [entry("HF_TOKEN", "huggingface", "token"), entry("NEW", "new", "key")]}), &["Create NEW"], 1)]
+    #[case::other_source(json!({"data": [entry("HF_TOKEN", "other", "token")]}), &["Update HF_TOKEN"], 0)]
+    #[case::bulk(json!({"data": [], "dataFrom": [{"secretRef": {"name": "all"}}]}), &[], 3)]
+    fn what_a_file_would_change_is_known_without_values(
+        #[case] spec: Value,
+        #[case] actions: &[&str],
+        #[case] keep: usize,
+    ) {
+        let plan = planned(&wanted(&spec), &[], None);
+        assert_eq!(
+            (said(&plan).as_slice(), plan.keep),
+            (
+                &actions
+                    .iter()
+                    .map(|&action| action.to_owned())
+                    .collect::<Vec<_>>()[..],
+                keep
+            )
+        );
+        assert_eq!(plan.calls, actions.len());
+    }
+
+    #[test]
+    fn with_the_values_everything_is_known() {
+        let digest = |digest: &str| Wanted::Digest(Some(digest.to_owned()));
+        let values = [
+            ("HF_TOKEN", digest("d1")),
+            ("OPENAI_API_KEY", digest("other")),
+            ("BROKEN", Wanted::Refused(Reason::KeyNotFound)),
+            ("NEW", digest("d4")),
+        ];
+        let spec =
+            json!({"deletionPolicy": "Delete", "data": [entry("HF_TOKEN", "elsewhere", "token")]});
+        let plan = planned(&wanted(&spec), &[], Some(&values));
+        let expected = [
+            "Refuse BROKEN",
+            "Create NEW",
+            "Delete OLD_TOKEN",
+            "Update OPENAI_API_KEY",
+        ];
+        assert_eq!(
+            (said(&plan), plan.keep),
+            (expected.map(str::to_owned).to_vec(), 1)
+        );
+        assert_eq!(plan.notes, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_name_that_an_older_object_owns_is_refused() {
+        let mut older = live();
+        older.metadata.name = Some("older".to_owned());
+        older.metadata.creation_timestamp = ago(40 * 86_400)
+            .parse()
+            .ok()
+            .map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time);
+        let plan = planned(&wanted(&json!({})), &[older], None);
+        assert_eq!(said(&plan), ["Refuse HF_TOKEN", "Refuse OPENAI_API_KEY"]);
+        assert!(
+            plan.notes
+                .contains(&"HF_TOKEN belongs to ml/older".to_owned()),
+            "{:?}",
+            plan.notes
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_said() {
+        let spec = json!({
+            "data": [entry("HF_TOKEN", "other", "token"), entry("NEW", "new", "key")],
+            "dataFrom": [{"secretRef": {"name": "all"}}],
+            "conflictPolicy": "Fail", "approval": "Manual",
+        });
+        let shown = planned(&wanted(&spec), &[], None).lines();
+        assert_snapshot!("file", shown);
+        documented("plan -f llm-serving.yaml", &shown);
+    }
+}

@@ -1,6 +1,10 @@
 //! Words for what the API server refused. No text of an answer is shown.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
+
+use kube::core::Status;
+
+use crate::telemetry::visible;
 
 /// Longest wait for an answer. A page of a list may have some megabytes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,7 +23,10 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
             404 => format!("not found: {what}{place}"),
             409 => format!("another writer was faster: {what}{place}; try again"),
             410 => format!("the list took too long: {what}{place}; try again"),
-            422 => format!("the API server refused to {what}{place}: it does not fit the schema, or a policy forbids it"),
+            422 => {
+                let fields = fields(status);
+                format!("the API server refused to {what}{place}: it does not fit the schema{fields}, or a policy forbids it")
+            }
             code => format!("the API server answered {code} to: {what}{place}"),
         },
         kube::Error::Auth(_) => {
@@ -29,6 +36,22 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
             format!("the answer of the API server could not be read: {what}{place}")
         }
         _ => "the API server cannot be reached: see kubectl cluster-info".to_owned(),
+    }
+}
+
+/// The fields that a refused object has to change, where the answer names them. What stands in them is not shown.
+fn fields(status: &Status) -> String {
+    let details = status.details.as_ref();
+    let causes = details.into_iter().flat_map(|details| &details.causes);
+    let fields: BTreeSet<&str> = causes.map(|cause| cause.field.as_str()).collect();
+    let fields: Vec<&str> = fields
+        .into_iter()
+        .filter(|field| !field.is_empty())
+        .collect();
+    if fields.is_empty() {
+        String::new()
+    } else {
+        format!(" at {}", visible(&fields.join(", ")))
     }
 }
 

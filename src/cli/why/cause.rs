@@ -1,7 +1,5 @@
 //! The cause why an object is not Ready: the one beneath all others. Pure.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use crate::{
@@ -9,12 +7,12 @@ use crate::{
     cli::{
         definition::DefinitionFact,
         installation::{Installation, LeaseFact},
+        peer::Peer,
         read::Known,
         reasons,
         rights::Right,
-        view::{Standing, created, is_observed, is_paused, place},
+        view::{Standing, is_observed, is_paused, place},
     },
-    provider::{self, Choice},
 };
 
 /// Everything that may tell the cause, as far as the user may read it.
@@ -31,74 +29,6 @@ pub(super) struct Facts {
     pub(super) lacking: Known<Vec<Right>>,
     /// The other objects.
     pub(super) peers: Known<Vec<Peer>>,
-}
-
-/// Another object, as far as it may be the cause.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Peer {
-    pub(super) namespace: String,
-    pub(super) name: String,
-    created: Option<Timestamp>,
-    account: Account,
-    scope: Option<String>,
-    /// The folded names that it claims, or its set.
-    names: BTreeSet<String>,
-    reason: String,
-}
-
-/// What the objects of one account have in common.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Account {
-    provider: Option<&'static str>,
-    endpoint: String,
-    field: Option<String>,
-    /// The fingerprint of its API key; none where the operator has not told it.
-    key: Option<String>,
-}
-
-impl Peer {
-    pub(super) fn of(object: &ProviderSecret) -> Self {
-        let (namespace, name) = place(object);
-        let status = object.status.as_ref();
-        let choice = object.spec.provider.choice();
-        let names = choice.map(|choice| {
-            if let Some(set) = choice.set_name(&name) {
-                return BTreeSet::from([set.to_owned()]);
-            }
-            let fold = provider::rules(choice.kind()).fold;
-            let desired = object.spec.entries().iter().map(|entry| fold(&entry.name));
-            let records = status.into_iter().flat_map(|status| &status.entries);
-            desired
-                .chain(records.map(|entry| fold(&entry.name)))
-                .collect()
-        });
-        let names = names.unwrap_or_default();
-        Self {
-            created: created(object),
-            account: Account {
-                provider: choice.map(|choice| choice.kind().as_str()),
-                endpoint: choice.map_or("", Choice::endpoint).to_owned(),
-                field: choice.and_then(Choice::scope_field).map(str::to_owned),
-                key: status.and_then(|status| status.key_fingerprint.clone()),
-            },
-            scope: status.and_then(|status| status.scope.clone()),
-            reason: Standing::of(object).reason,
-            names,
-            namespace,
-            name,
-        }
-    }
-
-    /// `namespace/name`.
-    pub(super) fn place(&self) -> String {
-        format!("{}/{}", self.namespace, self.name)
-    }
-
-    /// Whether it is the older one, as the operator decides it.
-    fn is_older_than(&self, other: &Self) -> bool {
-        let age = |of: &Self| (of.created, of.namespace.clone(), of.name.clone());
-        age(self) < age(other)
-    }
 }
 
 /// Why an object is not Ready.
@@ -240,22 +170,8 @@ fn of_conflict(facts: &Facts) -> Cause {
     let Some(peers) = facts.peers.read() else {
         return Cause::Owned(None);
     };
-    let is_rival = |peer: &&Peer| {
-        let (a, b) = (&peer.account, &this.account);
-        let is_one_scope = peer.scope.is_some() && peer.scope == this.scope;
-        let is_one_key = a.key.is_some() && a.key == b.key && a.field == b.field;
-        (a.provider, &a.endpoint) == (b.provider, &b.endpoint)
-            && (is_one_scope || is_one_key || this.scope.is_none())
-            && peer.is_older_than(&this)
-    };
-    let claims = |peer: &Peer| peer.names.intersection(&this.names).next().cloned();
-    let mut rivals: Vec<&Peer> = peers.iter().filter(is_rival).collect();
-    rivals.sort_by_key(|peer| (peer.created, peer.namespace.clone(), peer.name.clone()));
-    let owner = rivals
-        .into_iter()
-        .find_map(|peer| Some((peer.clone(), claims(peer)?)));
-    match owner {
-        Some(owner) => Cause::Owned(Some(owner)),
+    match this.owners(peers).into_iter().next() {
+        Some((name, owner)) => Cause::Owned(Some((owner.clone(), name))),
         // Another client wrote it: the conflict is not between objects.
         None => Cause::Reason(Reason::Conflict),
     }
@@ -272,20 +188,7 @@ fn of_account(facts: &Facts, reason: Reason) -> Cause {
         Reason::Timeout,
     ];
     let this = Peer::of(&facts.object);
-    let shares = |peer: &&Peer| {
-        let is_one_key = match (&peer.account.key, &this.account.key) {
-            (Some(a), Some(b)) => a == b,
-            // Before the first write no fingerprint is told: the Secret of the key says the same, within a namespace.
-            _ => peer.namespace == this.namespace,
-        };
-        peer.reason == this.reason && is_one_key && {
-            let without_key = |of: &Account| Account {
-                key: None,
-                ..of.clone()
-            };
-            without_key(&peer.account) == without_key(&this.account)
-        }
-    };
+    let shares = |peer: &&Peer| peer.shares_trouble(&this);
     let peers = facts.peers.read().into_iter().flatten().filter(shares);
     let peers: Vec<&Peer> = peers.collect();
     match peers.first() {

@@ -11,6 +11,7 @@ use crate::{
     cli::{
         definition::DefinitionFact,
         installation::{Installation, LeaseFact},
+        peer::Peer,
         reasons,
         rights::Right,
         tests::samples::{agent_keys, ago, documented, fleet, in_state, now},

@@ -113,3 +113,100 @@ fn a_plan_is_shown_approved_and_carried_out() {
         }
     });
 }
+
+/// A Secret with these keys, each with a value of its own.
+async fn secret(case: &TestCase<'_>, name: &str, keys: &[(&str, &str)]) {
+    let values: Vec<String> = keys.iter().map(|(_, text)| case.value(text)).collect();
+    let keys = keys.iter().zip(&values);
+    let data: Vec<(&str, &str)> = keys
+        .map(|((key, _), value)| (*key, value.as_str()))
+        .collect();
+    case.secret(name, &data).await;
+}
+
+/// What a file says would be done is what the provider gets when it is applied.
+#[test]
+fn a_file_is_held_against_what_is_there() {
+    run(async {
+        let env = TestEnv::shared().await;
+        let plugin = Plugin::new(env);
+        for target in Target::ALL {
+            let case = TestCase::new(env, target).await;
+            let namespace = case.namespace.clone();
+            secret(
+                &case,
+                "source",
+                &[("a", "one"), ("b", "two"), ("c", "three")],
+            )
+            .await;
+            let other = [("a", "one"), ("b", "another"), ("d", "four"), ("E", "five")];
+            secret(&case, "other", &other).await;
+            let policy = json!({"deletionPolicy": "Delete"});
+            let before = [
+                ("A", "source", "a"),
+                ("B", "source", "b"),
+                ("C", "source", "c"),
+            ];
+            case.put("target", &before, &policy).await;
+            case.wait_ready("target").await;
+            // The same value from elsewhere, another one, one less, one more, and a key of a whole Secret.
+            let after = [
+                ("A", "other", "a"),
+                ("B", "other", "b"),
+                ("D", "other", "d"),
+            ];
+            let mut spec = case.spec(&after, &policy);
+            spec["dataFrom"] =
+                json!([{"secretRef": {"name": "other"}, "include": ["E"], "prefix": "X_"}]);
+            let manifest = json!({
+                "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecret",
+                "metadata": {"name": "target", "namespace": namespace}, "spec": spec,
+            });
+            let file = env
+                .cluster
+                .directory()
+                .join(format!("plan-{target:?}.json"));
+            std::fs::write(&file, manifest.to_string()).expect("a file");
+            let path = file.display().to_string();
+            let sent = writes(&case);
+
+            let (code, blind) = plugin.json(&namespace, &["plan", "-f", &path]).await;
+            assert_eq!(code, 0);
+            let expected = ["Update A", "Update B", "Delete C", "Create D"];
+            assert_eq!(names(&blind), expected);
+            let notes = blind["items"][0]["notes"].to_string();
+            assert!(notes.contains("--read-secrets"), "{notes}");
+            let read = ["plan", "-f", &path, "--read-secrets"];
+            let (_, known) = plugin.json(&namespace, &read).await;
+            let expected = ["Update B", "Delete C", "Create D", "Create X_E"];
+            assert_eq!(names(&known), expected, "{target:?}");
+            assert_eq!(known["items"][0]["keep"], 1);
+            let exit_code = [&read[..], &["--exit-code"]].concat();
+            assert_eq!(plugin.run(&namespace, &exit_code).await.code, 3);
+            assert_eq!(writes(&case), sent, "a plan sends nothing");
+
+            case.apply("target", spec).await.expect("it is applied");
+            case.wait_ready("target").await;
+            let calls = known["items"][0]["calls"].as_u64().expect("a count");
+            let sent = u64::try_from(writes(&case) - sent).expect("a count");
+            assert_eq!(sent, calls, "{target:?}");
+            let done = plugin.run(&namespace, &exit_code).await;
+            assert_eq!(done.code, 0, "{}", done.stdout);
+
+            // What the API server refuses is refused here.
+            let mut wrong = manifest.clone();
+            wrong["spec"]["verifyInterval"] = "1s".into();
+            std::fs::write(&file, wrong.to_string()).expect("a file");
+            let refused = plugin.run(&namespace, &["plan", "-f", &path]).await;
+            assert_eq!(refused.code, 1);
+            assert!(
+                refused.stderr.contains("does not fit the schema at spec"),
+                "{}",
+                refused.stderr
+            );
+            case.delete("target").await;
+            case.wait_gone("target").await;
+            case.finish().await;
+        }
+    });
+}

@@ -1,0 +1,143 @@
+//! The other objects, as far as they have to do with one: they share its account, or own a name of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{
+    flags::Scope,
+    read::{Known, Reader, known},
+    view::{Standing, created, place},
+};
+use crate::{
+    api::ProviderSecret,
+    provider::{self, Choice},
+};
+
+/// An object as others see it: its account, and the names that it claims there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    created: Option<Timestamp>,
+    account: Account,
+    scope: Option<String>,
+    /// The folded names that it claims, or its set.
+    names: BTreeSet<String>,
+    reason: String,
+}
+
+/// What the objects of one account have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Account {
+    provider: Option<&'static str>,
+    endpoint: String,
+    field: Option<String>,
+    /// The fingerprint of its API key; none where the operator has not told it.
+    key: Option<String>,
+}
+
+impl Peer {
+    pub(super) fn of(object: &ProviderSecret) -> Self {
+        let (namespace, name) = place(object);
+        let status = object.status.as_ref();
+        let choice = object.spec.provider.choice();
+        let names = choice.map(|choice| {
+            if let Some(set) = choice.set_name(&name) {
+                return BTreeSet::from([set.to_owned()]);
+            }
+            let fold = provider::rules(choice.kind()).fold;
+            let desired = object.spec.entries().iter().map(|entry| fold(&entry.name));
+            let records = status.into_iter().flat_map(|status| &status.entries);
+            desired
+                .chain(records.map(|entry| fold(&entry.name)))
+                .collect()
+        });
+        let names = names.unwrap_or_default();
+        Self {
+            created: created(object),
+            account: Account {
+                provider: choice.map(|choice| choice.kind().as_str()),
+                endpoint: choice.map_or("", Choice::endpoint).to_owned(),
+                field: choice.and_then(Choice::scope_field).map(str::to_owned),
+                key: status.and_then(|status| status.key_fingerprint.clone()),
+            },
+            scope: status.and_then(|status| status.scope.clone()),
+            reason: Standing::of(object).reason,
+            names,
+            namespace,
+            name,
+        }
+    }
+
+    /// `namespace/name`.
+    pub(super) fn place(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether it is the older one, as the operator decides it.
+    fn is_older_than(&self, other: &Self) -> bool {
+        let age = |of: &Self| (of.created, of.namespace.clone(), of.name.clone());
+        age(self) < age(other)
+    }
+
+    /// The older objects among others that own names of this one, as the operator decides it: by folded name, or by
+    /// the set.
+    pub(super) fn owners<'p>(&self, others: &'p [Self]) -> BTreeMap<String, &'p Self> {
+        let mut rivals: Vec<&Self> = others.iter().filter(|other| other.is_rival(self)).collect();
+        rivals.sort_by_key(|rival| (rival.created, rival.place()));
+        let mut owners = BTreeMap::new();
+        for rival in rivals {
+            for name in rival.names.intersection(&self.names) {
+                owners.entry(name.clone()).or_insert(rival);
+            }
+        }
+        owners
+    }
+
+    /// Whether it is older than another object and writes to the same place, or may.
+    fn is_rival(&self, other: &Self) -> bool {
+        let (a, b) = (&self.account, &other.account);
+        let is_one_scope = self.scope.is_some() && self.scope == other.scope;
+        let is_one_key = a.key.is_some() && a.key == b.key && a.field == b.field;
+        (a.provider, &a.endpoint) == (b.provider, &b.endpoint)
+            && (is_one_scope || is_one_key || other.scope.is_none())
+            && self.is_older_than(other)
+    }
+
+    /// Whether it has the same trouble with the same account as another object.
+    pub(super) fn shares_trouble(&self, other: &Self) -> bool {
+        let is_one_key = match (&self.account.key, &other.account.key) {
+            (Some(a), Some(b)) => a == b,
+            // Before the first write no fingerprint is told: the Secret of the key says the same, within a namespace.
+            _ => self.namespace == other.namespace,
+        };
+        let without_key = |of: &Account| Account {
+            key: None,
+            ..of.clone()
+        };
+        self.reason == other.reason
+            && is_one_key
+            && without_key(&self.account) == without_key(&other.account)
+    }
+}
+
+impl Reader {
+    /// All objects but the one of this name, as far as the user may list them: of all namespaces, else of the
+    /// reader's.
+    pub(super) async fn peers(&self, namespace: &str, name: &str) -> Known<Vec<Peer>> {
+        let everywhere = Scope {
+            all_namespaces: true,
+            selector: None,
+        };
+        let of = async |scope: &Scope| known(self.each(scope, |object| Peer::of(&object)).await);
+        let mut peers = of(&everywhere).await;
+        if matches!(peers, Known::Unread(_)) {
+            peers = of(&Scope::default()).await;
+        }
+        peers.map(|mut peers| {
+            peers.retain(|peer| (peer.namespace.as_str(), peer.name.as_str()) != (namespace, name));
+            peers
+        })
+    }
+}

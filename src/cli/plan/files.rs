@@ -1,0 +1,185 @@
+//! The plans of the objects in files: thin reading around [`Proposal`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, ResourceExt as _,
+    api::{ApiResource, DynamicObject, PostParams},
+};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::{
+    Flags, Plan,
+    proposed::{Proposal, Wanted},
+};
+use crate::{
+    account::{Credential, DigestKey, Digested},
+    api::{GROUP, ProviderSecret},
+    cli::{
+        answer::Refusal,
+        manifests,
+        read::{Reader, bounded},
+    },
+    controller::{Sources, desired_state},
+    provider,
+};
+
+/// The plans of all ProviderSecrets in the files of the flags.
+pub(super) async fn plans(reader: &Reader, flags: &Flags) -> Result<Vec<Plan>, Refusal> {
+    let mut plans = Vec::new();
+    for manifest in manifests::read(&flags.files, flags.recursive)? {
+        let object = &manifest.object;
+        let is_ours = object["kind"] == "ProviderSecret"
+            && object["apiVersion"]
+                .as_str()
+                .is_some_and(|version| version.starts_with(GROUP));
+        if is_ours {
+            plans.push(plan(reader, object, flags.read_secrets).await?);
+        }
+    }
+    Ok(plans)
+}
+
+async fn plan(reader: &Reader, object: &Value, reads_secrets: bool) -> Result<Plan, Refusal> {
+    let namespace = object["metadata"]["namespace"].as_str();
+    let reader = Reader {
+        client: reader.client.clone(),
+        namespace: namespace.unwrap_or(&reader.namespace).to_owned(),
+    };
+    let namespace = reader.namespace.clone();
+    let name = object["metadata"]["name"].as_str();
+    let name = name.ok_or_else(|| Refusal::usage("an object without metadata.name has no plan"))?;
+    let live = reader.find(&namespace, name).await?;
+    let wanted = reader.dry_run(object, live.as_ref()).await?;
+    let peers = reader.peers(&namespace, name).await;
+    let (values, notes) = if reads_secrets {
+        let (values, notes) = reader.values(&wanted).await?;
+        (Some(values), notes)
+    } else {
+        (None, Vec::new())
+    };
+    let proposal = Proposal {
+        wanted: &wanted,
+        live: live.as_ref(),
+        peers: &peers,
+        values: values.as_ref(),
+        notes: &notes,
+    };
+    Ok(proposal.plan())
+}
+
+impl Reader {
+    /// The object as the API server would store it if it became what the file says, with all that it checks. Not an
+    /// apply: what that removes depends on who applied the object before.
+    async fn dry_run(
+        &self,
+        file: &Value,
+        live: Option<&ProviderSecret>,
+    ) -> Result<ProviderSecret, Refusal> {
+        let unfit = || Refusal::failed("an object in the files does not fit the resource");
+        let mut object: DynamicObject =
+            serde_json::from_value(file.clone()).map_err(|_| unfit())?;
+        let resource = ApiResource::erase::<ProviderSecret>(&());
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
+        let parameters = PostParams {
+            dry_run: true,
+            field_manager: Some(format!("{GROUP}-cli")),
+        };
+        let name = object.name_any();
+        let stored = if let Some(live) = live {
+            object.metadata = live.metadata.clone();
+            let what = format!("update providersecret {name}");
+            let call = api.replace(&name, &parameters, &object);
+            bounded(&what, Some(&self.namespace), call).await?
+        } else {
+            let what = format!("create providersecret {name}");
+            let call = api.create(&parameters, &object);
+            bounded(&what, Some(&self.namespace), call).await?
+        };
+        let stored = serde_json::to_value(stored).map_err(|_| unfit())?;
+        serde_json::from_value(stored).map_err(|_| unfit())
+    }
+
+    /// What the Secrets of an object give, and what has to be said of them. Values leave this function as digests.
+    async fn values(
+        &self,
+        wanted: &ProviderSecret,
+    ) -> Result<(BTreeMap<String, Wanted>, Vec<String>), Refusal> {
+        let Some(choice) = wanted.spec.provider.choice() else {
+            return Ok((BTreeMap::new(), Vec::new()));
+        };
+        let mut sources = Sources::new();
+        for name in wanted.spec.secret_names() {
+            if let Some(data) = self.secret_data(name).await? {
+                sources.insert(name.to_owned(), Ok(Arc::new(data)));
+            }
+        }
+        let reference = choice.api_key_secret_ref();
+        let key = sources.get(&reference.name).and_then(|data| {
+            let data = data.as_ref().ok()?;
+            Credential::new(data.get(&reference.key)?).ok()
+        });
+        let mut notes = Vec::new();
+        if key.is_none() {
+            notes.push(format!(
+                "there is no API key in Secret {} key {}",
+                reference.name, reference.key
+            ));
+        }
+        let key = key.map(|key| key.digest_key());
+        let (uid, target) = (wanted.uid().unwrap_or_default(), choice.target());
+        let rules = provider::rules(choice.kind());
+        let name = wanted.name_any();
+        let values = match desired_state(&wanted.spec, &name, &sources, rules) {
+            Ok(desired) => {
+                notes.extend(desired.unread.into_iter().map(|failure| failure.message));
+                let entries = desired.entries.into_iter().map(|entry| {
+                    let wanted = match &entry.value {
+                        Err(failure) => Wanted::Refused(failure.reason),
+                        Ok(value) => {
+                            let digest = |key: &DigestKey| {
+                                key.digest(&Digested {
+                                    uid: &uid,
+                                    target: &target,
+                                    name: &entry.folded,
+                                    value,
+                                    options: &entry.options,
+                                })
+                            };
+                            Wanted::Digest(key.as_ref().map(digest))
+                        }
+                    };
+                    (entry.name, wanted)
+                });
+                entries.collect()
+            }
+            Err(failure) => {
+                let names = wanted.spec.explicit_names(&name).into_iter();
+                let refused = names.map(|name| (name.to_owned(), Wanted::Refused(failure.reason)));
+                let refused = refused.collect();
+                notes.push(failure.message);
+                refused
+            }
+        };
+        Ok((values, notes))
+    }
+
+    /// The values of a Secret; none if there is none.
+    async fn secret_data(
+        &self,
+        name: &str,
+    ) -> Result<Option<BTreeMap<String, Zeroizing<Vec<u8>>>>, Refusal> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let what = format!("get secret {name}");
+        let secret = bounded(&what, Some(&self.namespace), api.get_opt(name)).await?;
+        let data = |secret: Secret| {
+            let data = secret.data.unwrap_or_default().into_iter();
+            data.map(|(key, value)| (key, Zeroizing::new(value.0)))
+                .collect()
+        };
+        Ok(secret.map(data))
+    }
+}
