@@ -1,20 +1,28 @@
-//! `inventory`: every account with the names in it and who owns them.
+//! `inventory`: every account with the names in it and who owns them; with `--read-credentials` also what no object owns.
+
+mod unowned;
 
 use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
+use serde::Serialize;
 
+use self::unowned::{Unowned, Way};
 use super::{
-    answer::{Answer, Answered},
+    answer::{Answer, Answered, FAILED},
+    egress::EgressFlags,
     flags::{ClusterFlags, Format, OutputFlags, Scope},
     origin::Keys,
-    output::{Cell, List, Table, age::age_or_none, structured},
+    output::{Cell, Table, Tone, age::age_or_none, structured},
     placement::{Placement, placements},
     read::on_cluster,
+    say,
+    schemes::Schemes,
     status::{state, tone_of},
     view::resource_name,
 };
+use crate::{account::EndpointFlag, telemetry::visible};
 
 /// The flags of `inventory`.
 #[derive(Args, Debug)]
@@ -27,17 +35,68 @@ pub(super) struct Flags {
 
     #[command(flatten)]
     output: OutputFlags,
+
+    /// Read the API keys, with the rights of the user, and list what the providers hold and no object owns
+    #[arg(long)]
+    read_credentials: bool,
+
+    /// Base URL of an endpoint, as for `run`
+    #[arg(
+        long = "endpoint",
+        value_name = "PROVIDER[/NAME]=URL",
+        env = "PROVIDER_SECRETS_ENDPOINT",
+        value_delimiter = ','
+    )]
+    endpoint: Vec<EndpointFlag>,
+
+    #[command(flatten)]
+    schemes: Schemes,
+
+    #[command(flatten)]
+    egress: EgressFlags,
+}
+
+/// What is shown.
+#[derive(Debug, Default, Serialize)]
+struct Inventory {
+    items: Vec<Placement>,
+    /// What no object owns, where the providers were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unowned: Option<Vec<Unowned>>,
 }
 
 pub(super) fn run(flags: &Flags) -> ExitCode {
     on_cluster(&flags.cluster, async |reader| {
-        let found = reader.each(&flags.scope, |object| placements(&object, &Keys::new()));
-        let found = found.await?.into_iter().flatten().collect();
-        shown(found, &flags.output, Timestamp::now())
+        if !flags.read_credentials {
+            let found = reader.each(&flags.scope, |object| placements(&object, &Keys::new()));
+            let inventory = Inventory {
+                items: found.await?.into_iter().flatten().collect(),
+                unowned: None,
+            };
+            return shown(inventory, &flags.output, Timestamp::now());
+        }
+        let way = Way::new(&flags.endpoint, &flags.schemes, &flags.egress)?;
+        let objects = reader.each(&flags.scope, |object| object).await?;
+        let owned = objects
+            .iter()
+            .flat_map(|object| placements(object, &Keys::new()));
+        let items: Vec<Placement> = owned.collect();
+        let (unowned, failures) = unowned::unowned(&reader, &way, &objects, &items).await?;
+        let inventory = Inventory {
+            items,
+            unowned: Some(unowned),
+        };
+        let mut answer = shown(inventory, &flags.output, Timestamp::now())?;
+        for failure in &failures {
+            say(failure);
+            answer.code = FAILED;
+        }
+        Ok(answer)
     })
 }
 
-fn shown(mut found: Vec<Placement>, output: &OutputFlags, now: Timestamp) -> Answered {
+fn shown(mut inventory: Inventory, output: &OutputFlags, now: Timestamp) -> Answered {
+    let found = &mut inventory.items;
     let account = |of: &Placement| {
         (
             of.provider,
@@ -63,14 +122,13 @@ fn shown(mut found: Vec<Placement>, output: &OutputFlags, now: Timestamp) -> Ans
         names.dedup();
         return Ok(Answer::done(names.concat()));
     }
-    let list = List { items: &found };
-    if let Some(text) = structured(&list, output.output)? {
+    if let Some(text) = structured(&inventory, output.output)? {
         return Ok(Answer::done(text));
     }
     let mut table = Table::new([
         "PROVIDER", "ENDPOINT", "SCOPE", "NAME", "STATE", "OWNER", "FROM", "SINCE",
     ]);
-    for of in &found {
+    for of in &inventory.items {
         table.row([
             of.provider.into(),
             of.endpoint.clone().into(),
@@ -80,6 +138,19 @@ fn shown(mut found: Vec<Placement>, output: &OutputFlags, now: Timestamp) -> Ans
             format!("{}/{}", of.namespace, of.object).into(),
             of.origin_word().into(),
             age_or_none(of.since, now).into(),
+        ]);
+    }
+    for of in inventory.unowned.iter().flatten() {
+        let scope = of.scope.clone().unwrap_or_default();
+        table.row([
+            of.provider.into(),
+            of.endpoint.clone().into(),
+            scope.replace(char::is_whitespace, "_").into(),
+            visible(&of.name).into(),
+            Cell::toned("Unowned", Tone::Doubtful),
+            "".into(),
+            "".into(),
+            "".into(),
         ]);
     }
     Ok(Answer::done(output.render(&table)))
@@ -107,7 +178,11 @@ mod tests {
         let found = found
             .iter()
             .flat_map(|object| placements(object, &Keys::new()));
-        let shown = shown(found.collect(), &flags.output, now()).unwrap().text;
+        let inventory = Inventory {
+            items: found.collect(),
+            unowned: None,
+        };
+        let shown = shown(inventory, &flags.output, now()).unwrap().text;
         insta::assert_snapshot!("inventory", shown);
         documented("inventory -A", &shown);
     }

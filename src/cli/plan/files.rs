@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, ResourceExt as _,
     api::{ApiResource, DynamicObject, PostParams},
 };
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::{
     Flags, Plan,
@@ -113,7 +111,7 @@ impl Reader {
         };
         let mut sources = Sources::new();
         for name in wanted.spec.secret_names() {
-            if let Some(data) = self.secret_data(name).await? {
+            if let Some(data) = self.secret_values(&self.namespace, name).await? {
                 sources.insert(name.to_owned(), Ok(Arc::new(data)));
             }
         }
@@ -165,21 +163,5 @@ impl Reader {
             }
         };
         Ok((values, notes))
-    }
-
-    /// The values of a Secret; none if there is none.
-    async fn secret_data(
-        &self,
-        name: &str,
-    ) -> Result<Option<BTreeMap<String, Zeroizing<Vec<u8>>>>, Refusal> {
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let what = format!("get secret {name}");
-        let secret = bounded(&what, Some(&self.namespace), api.get_opt(name)).await?;
-        let data = |secret: Secret| {
-            let data = secret.data.unwrap_or_default().into_iter();
-            data.map(|(key, value)| (key, Zeroizing::new(value.0)))
-                .collect()
-        };
-        Ok(secret.map(data))
     }
 }

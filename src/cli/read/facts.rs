@@ -1,4 +1,6 @@
-//! Facts beside the objects: metadata of Secrets, and events. No value is asked for.
+//! Facts beside the objects: metadata of Secrets, and events. Values are asked for only where a flag says so.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, Secret};
@@ -8,9 +10,10 @@ use kube::{
     core::ObjectMeta,
 };
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::{Known, Reader, bounded};
-use crate::telemetry::visible;
+use crate::{cli::answer::Refusal, telemetry::visible};
 
 /// What the API server says of a Secret without its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +100,23 @@ impl Reader {
         };
         known(bounded(&format!("get secret {name}"), Some(namespace), call).await)
             .map(|metadata| metadata.map(SecretFact::new))
+    }
+
+    /// The values of a Secret; none if there is none. They are erased when they are dropped.
+    pub(in crate::cli) async fn secret_values(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<BTreeMap<String, Zeroizing<Vec<u8>>>>, Refusal> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let what = format!("get secret {name}");
+        let secret = bounded(&what, Some(namespace), api.get_opt(name)).await?;
+        let values = |secret: Secret| {
+            let data = secret.data.unwrap_or_default().into_iter();
+            data.map(|(key, value)| (key, Zeroizing::new(value.0)))
+                .collect()
+        };
+        Ok(secret.map(values))
     }
 
     /// The events of an object, the newest first.

@@ -2,6 +2,7 @@
 
 mod approval; // plans that wait for a person
 mod faults; // what `why` says of a planted fault
+mod inventory; // what no object owns
 mod process; // under kubectl, and for as long as it runs
 mod rights; // users who may read little
 mod rotation; // `rotated` never says so before the provider holds the value

@@ -1,0 +1,218 @@
+//! What providers hold and no object has recorded: it is listed, and never deleted.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::{
+    account::{Credential, EndpointFlag, Endpoints},
+    api::{ProviderKind, ProviderSecret},
+    cli::{
+        answer::Refusal, egress::EgressFlags, placement::Placement, read::Reader, schemes::Schemes,
+        view::place,
+    },
+    http::{self, ApiClient, Http, Monitor, ProviderError},
+    leadership::Leadership,
+    provider::{self, Choice, Provider, SetKeys, Unit},
+    telemetry::Metrics,
+};
+
+/// What the program calls itself at providers.
+const USER_AGENT: &str = concat!("provider-secrets/", env!("CARGO_PKG_VERSION"));
+
+/// A name that a provider holds and that no object has recorded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Unowned {
+    pub(super) provider: &'static str,
+    pub(super) endpoint: String,
+    /// Whose secrets these are, as far as the provider tells.
+    pub(super) scope: Option<String>,
+    /// The name, with that of its set.
+    pub(super) name: String,
+}
+
+/// The way to the providers.
+pub(super) struct Way {
+    http: Http,
+    endpoints: Endpoints,
+}
+
+impl Way {
+    /// The way that the flags say.
+    ///
+    /// # Errors
+    /// The flags cannot be used.
+    pub(super) fn new(
+        endpoints: &[EndpointFlag],
+        schemes: &Schemes,
+        egress: &EgressFlags,
+    ) -> Result<Self, Refusal> {
+        let transport = http::transport(USER_AGENT, egress.egress());
+        let transport = transport.map_err(|what| Refusal::usage(what.to_string()))?;
+        Ok(Self {
+            http: Http::new(transport, Metrics::default(), Leadership::unopposed()),
+            endpoints: Endpoints::new(endpoints.iter().cloned()).with_schemes(schemes.0.clone()),
+        })
+    }
+
+    /// The client of an account.
+    fn client(&self, choice: Choice<'_>, credential: &Credential) -> Option<ApiClient> {
+        let base = self.endpoints.get(choice.kind(), choice.endpoint())?;
+        let scheme = self.endpoints.scheme(choice.kind());
+        let (http, key) = (self.http.clone(), credential.key());
+        ApiClient::new(
+            http,
+            choice.kind(),
+            base.clone(),
+            scheme,
+            key,
+            Arc::new(Once),
+        )
+        .ok()
+    }
+}
+
+/// A program that asks once, and is done, keeps no health of an account.
+struct Once;
+
+impl Monitor for Once {
+    fn may_send(&self) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    fn answered(&self, _: Instant, _: bool, _: Option<&ProviderError>) {}
+}
+
+/// Asks the account of each API key for what it holds. Gives what no object has recorded, and a line for each account
+/// that did not answer.
+pub(super) async fn unowned(
+    reader: &Reader,
+    way: &Way,
+    objects: &[ProviderSecret],
+    owned: &[Placement],
+) -> Result<(Vec<Unowned>, Vec<String>), Refusal> {
+    let (mut all, mut failures) = (BTreeSet::new(), Vec::new());
+    let mut asked = BTreeSet::new();
+    for object in objects {
+        let Some(choice) = object.spec.provider.choice() else {
+            continue;
+        };
+        let (namespace, name) = place(object);
+        let reference = choice.api_key_secret_ref();
+        let key = format!("{namespace}/{} key {}", reference.name, reference.key);
+        let is_set = provider::rules(choice.kind()).unit == Unit::Set;
+        // A listing is the same for all objects of an account, and the keys of a set are not.
+        let set = choice.set_name(&name).filter(|_| is_set).map(str::to_owned);
+        if !asked.insert((key.clone(), choice.target(), set)) {
+            continue;
+        }
+        let data = reader.secret_values(&namespace, &reference.name).await?;
+        let bytes = data.as_ref().and_then(|data| data.get(&reference.key));
+        let credential = bytes.and_then(|bytes| Credential::new(bytes).ok());
+        let client = credential.and_then(|credential| way.client(choice, &credential));
+        let Some(client) = client else {
+            failures.push(format!(
+                "{}: there is no API key in Secret {key}, or no endpoint {}",
+                choice.kind(),
+                choice.endpoint()
+            ));
+            continue;
+        };
+        let provider = provider::connect(choice, &name, client);
+        match held(&*provider, choice).await {
+            Ok(held) => all.extend(
+                held.into_iter()
+                    .filter(|held| !is_owned(held, choice.kind(), owned)),
+            ),
+            Err(error) => failures.push(format!(
+                "{} {} for Secret {key}",
+                choice.kind(),
+                error.what()
+            )),
+        }
+    }
+    Ok((all.into_iter().collect(), failures))
+}
+
+/// What an account holds: every name, and the keys of the object's set.
+async fn held(provider: &dyn Provider, choice: Choice<'_>) -> Result<Vec<Unowned>, ProviderError> {
+    let listing = provider.list().await?;
+    let at = |name: String| Unowned {
+        provider: choice.kind().as_str(),
+        endpoint: choice.endpoint().to_owned(),
+        scope: listing.scope.clone(),
+        name,
+    };
+    let mut held: Vec<Unowned> = listing
+        .remotes
+        .iter()
+        .map(|remote| at(remote.name.clone()))
+        .collect();
+    if provider.rules().unit == Unit::Set
+        && let SetKeys::Shown(keys) = provider.members().await?
+    {
+        let set = provider.listed_name("").to_owned();
+        held.extend(keys.into_iter().map(|key| at(format!("{set}/{key}"))));
+    }
+    Ok(held)
+}
+
+/// Whether any object has recorded a name, or may have: the doubt makes it owned.
+fn is_owned(held: &Unowned, kind: ProviderKind, owned: &[Placement]) -> bool {
+    let fold = provider::rules(kind).fold;
+    let name = fold(&held.name);
+    owned.iter().any(|placement| {
+        let is_there = placement.provider == held.provider && placement.endpoint == held.endpoint;
+        let is_scope = match (&placement.scope, &held.scope) {
+            (Some(theirs), Some(this)) => theirs == this,
+            _ => true,
+        };
+        // A set belongs to the object that has a key in it.
+        let is_name =
+            fold(&placement.full_name()) == name || placement.set.as_deref() == Some(&held.name);
+        is_there && is_scope && is_name
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::cli::{origin::Keys, placement::placements, tests::samples::fleet};
+
+    #[rstest]
+    #[case("Baseten", Some("team-7Hq"), "HF_TOKEN", true)]
+    #[case("Baseten", Some("team-7Hq"), "OLD_TOKEN", false)]
+    #[case::another_team("Baseten", Some("team-other"), "HF_TOKEN", false)]
+    #[case::unknown_team("Baseten", None, "HF_TOKEN", true)]
+    #[case::a_set("Pipecat", None, "agent-keys", true)]
+    #[case::its_key("Pipecat", None, "agent-keys/OPENAI_API_KEY", true)]
+    #[case::another_key("Pipecat", None, "agent-keys/OLD", false)]
+    #[case::another_set("Pipecat", None, "old-agents", false)]
+    fn what_an_object_has_recorded_is_owned(
+        #[case] provider: &'static str,
+        #[case] scope: Option<&str>,
+        #[case] name: &str,
+        #[case] expected: bool,
+    ) {
+        let owned: Vec<Placement> = fleet()
+            .iter()
+            .flat_map(|object| placements(object, &Keys::new()))
+            .collect();
+        let held = Unowned {
+            provider,
+            endpoint: "default".to_owned(),
+            scope: scope.map(str::to_owned),
+            name: name.to_owned(),
+        };
+        let kind = provider::PROVIDERS
+            .iter()
+            .find(|of| of.name == provider)
+            .unwrap()
+            .kind;
+        assert_eq!(is_owned(&held, kind, &owned), expected);
+    }
+}
