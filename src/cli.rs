@@ -124,7 +124,8 @@ pub fn main() -> ExitCode {
         let words: Vec<String> = words
             .map(|word| word.to_string_lossy().into_owned())
             .collect();
-        return print(&completion::candidates(&command(invocation), &words));
+        let command = command(invocation);
+        return print(&completion::candidates(&command, &words, completion::names));
     }
     let matches = without_empty_variables(command(invocation)).try_get_matches();
     let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {

@@ -1,10 +1,25 @@
 //! `completion SHELL`, and the way of kubectl: `kubectl_complete-provider_secrets` is run with the words so far and prints
 //! what may come next.
 
-use clap::{Args, Command};
-use clap_complete::Shell;
+use std::time::Duration;
 
-use super::answer::Answer;
+use clap::{Arg, Args, Command};
+use clap_complete::Shell;
+use kube::{Api, ResourceExt, api::ListParams};
+
+use super::{
+    answer::{Answer, Refusal},
+    flags::{ClusterFlags, Scope},
+    read::connected,
+};
+use crate::api::ProviderSecret;
+
+/// How long a user waits at most for the names of objects after the tab key.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many names are asked for: more are no help.
+const NAMES: u32 = 500;
+/// What stands for the name of an object in the usage of a command.
+const NAME: &str = "NAME";
 
 /// The flags of `completion`.
 #[derive(Args, Debug)]
@@ -23,8 +38,13 @@ pub(super) fn run(flags: &Flags, command: &mut Command) -> Answer {
 }
 
 /// The candidates for the last of the words, each on a line, and at the end what the shell shall do besides, as
-/// cobra's completion has it: `:4` for no file names, `:0` for file names too.
-pub(super) fn candidates(command: &Command, words: &[String]) -> String {
+/// cobra's completion has it: `:4` for no file names, `:0` for file names too. `names` gives the names of the objects
+/// that the flags so far lead to.
+pub(super) fn candidates(
+    command: &Command,
+    words: &[String],
+    names: impl FnOnce(&ClusterFlags) -> Vec<String>,
+) -> String {
     let (last, before) = words
         .split_last()
         .map_or(("", &[][..]), |(last, before)| (last.as_str(), before));
@@ -68,9 +88,15 @@ pub(super) fn candidates(command: &Command, words: &[String]) -> String {
         None => {
             let commands = current.get_subcommands().filter(|of| !of.is_hide_set());
             let positionals = current.get_positionals().flat_map(values);
+            let objects = if current.get_positionals().any(is_name) {
+                names(&cluster(before))
+            } else {
+                Vec::new()
+            };
             commands
                 .map(|of| of.get_name().to_owned())
                 .chain(positionals)
+                .chain(objects)
                 .collect()
         }
     };
@@ -85,6 +111,44 @@ pub(super) fn candidates(command: &Command, words: &[String]) -> String {
         ":4".to_owned()
     });
     lines.join("\n") + "\n"
+}
+
+/// Whether an argument is the name of an object.
+fn is_name(argument: &Arg) -> bool {
+    let names = argument.get_value_names().unwrap_or_default();
+    names.iter().any(|name| name == NAME)
+}
+
+/// The flags that say where the objects are, in the words so far.
+fn cluster(words: &[String]) -> ClusterFlags {
+    let value = |long: &str, short: Option<&str>| {
+        let found = words.iter().enumerate().find_map(|(at, word)| {
+            let assigned = word.strip_prefix(long)?.strip_prefix('=');
+            assigned.map(|value| (at, value.to_owned()))
+        });
+        let is_flag = |word: &String| word == long || Some(word.as_str()) == short;
+        let next = words.iter().position(is_flag);
+        let next = next.and_then(|at| words.get(at + 1)).cloned();
+        found.map(|(_, value)| value).or(next)
+    };
+    ClusterFlags {
+        context: value("--context", None),
+        kubeconfig: value("--kubeconfig", None).map(Into::into),
+        namespace: value("--namespace", Some("-n")),
+    }
+}
+
+/// The names of the objects that an API server has; none if it does not answer at once.
+pub(super) fn names(flags: &ClusterFlags) -> Vec<String> {
+    let listed = connected(flags, async |reader| {
+        let api: Api<ProviderSecret> = reader.api(&Scope::default());
+        let parameters = ListParams::default().limit(NAMES);
+        let listed = tokio::time::timeout(PATIENCE, api.list_metadata(&parameters)).await;
+        let listed = listed.ok().and_then(Result::ok);
+        listed.ok_or_else(|| Refusal::failed("the names are not known"))
+    });
+    let listed = listed.map(|listed| listed.items).unwrap_or_default();
+    listed.iter().map(ResourceExt::name_any).collect()
 }
 
 #[cfg(test)]
@@ -103,14 +167,22 @@ mod tests {
     #[case(&["completion", "zs"], "zsh\n:4\n")]
     #[case(&["status", "--kubeconfig", ""], ":0\n")]
     #[case(&["nonsense", "x"], ":4\n")]
+    #[case(&["why", ""], "one-here\ntwo-here\n:4\n")]
+    #[case(&["sync", "-n", "ml", "t"], "two-ml\n:4\n")]
+    #[case(&["approve", "--namespace=ml", "one"], "one-ml\n:4\n")]
+    #[case(&["inventory", ""], ":4\n")]
     fn the_words_so_far_have_candidates(#[case] words: &[&str], #[case] expected: &str) {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        assert_eq!(candidates(&Arguments::command(), &words), expected);
+        let names = |flags: &ClusterFlags| {
+            let namespace = flags.namespace.as_deref().unwrap_or("here");
+            vec![format!("one-{namespace}"), format!("two-{namespace}")]
+        };
+        assert_eq!(candidates(&Arguments::command(), &words, names), expected);
     }
 
     #[test]
     fn nothing_typed_yet_shows_the_commands() {
-        let shown = candidates(&Arguments::command(), &[String::new()]);
+        let shown = candidates(&Arguments::command(), &[String::new()], |_| Vec::new());
         assert!(
             shown.contains("why\n") && shown.ends_with(":4\n"),
             "{shown}"

@@ -3,7 +3,7 @@
 mod error;
 mod facts;
 
-use std::{future::Future, process::ExitCode};
+use std::{cell::Cell, future::Future, process::ExitCode, rc::Rc};
 
 use kube::{
     Api, Client, ResourceExt,
@@ -16,10 +16,11 @@ pub(super) use self::{
     facts::{EventFact, SecretFact, known},
 };
 use super::{
-    answer::{Answered, Refusal},
+    answer::{Answered, DONE, FAILED, Refusal},
     cluster::{self, Named},
     finish,
     flags::{ClusterFlags, Scope},
+    say,
 };
 use crate::{
     api::{GROUP, ProviderSecret},
@@ -54,6 +55,8 @@ pub(super) struct Reader {
     pub(super) client: Client,
     /// The namespace of the flags, else of the context.
     pub(super) namespace: String,
+    /// Whether an object was left out because it does not decode.
+    is_incomplete: Rc<Cell<bool>>,
 }
 
 /// Runs a command that reads from an API server.
@@ -61,22 +64,33 @@ pub(super) fn on_cluster(
     flags: &ClusterFlags,
     command: impl AsyncFnOnce(Reader) -> Answered,
 ) -> ExitCode {
+    let answered = connected(flags, async |reader| {
+        let is_incomplete = Rc::clone(&reader.is_incomplete);
+        let mut answer = command(reader).await?;
+        if is_incomplete.get() && answer.code == DONE {
+            answer.code = FAILED;
+        }
+        Ok(answer)
+    });
+    finish(answered)
+}
+
+/// What is read from an API server.
+pub(super) fn connected<T>(
+    flags: &ClusterFlags,
+    read: impl AsyncFnOnce(Reader) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
     let provider = rustls::crypto::ring::default_provider();
     // An error means that there is one, which can be only this one.
     let _ = provider.install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let Ok(runtime) = runtime else {
-        return finish(Err(Refusal::failed("the runtime could not be started")));
-    };
-    let answered = runtime.block_on(async {
-        let reader = Reader::connect(flags).await?;
-        command(reader).await
-    });
+    let runtime = runtime.map_err(|_| Refusal::failed("the runtime could not be started"))?;
+    let answered = runtime.block_on(async { read(Reader::connect(flags).await?).await });
     // A lookup of a name that gets no answer would hold up the end.
     runtime.shutdown_background();
-    finish(answered)
+    answered
 }
 
 impl Reader {
@@ -91,7 +105,28 @@ impl Reader {
         Ok(Self {
             namespace: namespace.unwrap_or_else(|| client.default_namespace().to_owned()),
             client,
+            is_incomplete: Rc::default(),
         })
+    }
+
+    /// The same API server, for the objects of a namespace.
+    pub(super) fn within(&self, namespace: &str) -> Self {
+        Self {
+            client: self.client.clone(),
+            namespace: namespace.to_owned(),
+            is_incomplete: Rc::clone(&self.is_incomplete),
+        }
+    }
+
+    /// The object in what was read. One that does not decode is told, left out, and makes the exit code 1.
+    pub(super) fn decoded(&self, read: Guarded) -> Option<ProviderSecret> {
+        let (namespace, name) = (read.namespace().unwrap_or_default(), read.name_any());
+        let object = read.0.ok().map(printable);
+        if object.is_none() {
+            say(&undecodable(&namespace, &name).text);
+            self.is_incomplete.set(true);
+        }
+        object
     }
 
     /// The API of the objects in the namespace, or in all.
@@ -150,7 +185,7 @@ impl Reader {
     }
 
     /// What `map` makes of each object of the scope, in the order of the API server; page by page, so that many
-    /// objects take no more memory than what is made of them. An object that does not decode ends the list.
+    /// objects take no more memory than what is made of them.
     pub(super) async fn each<T>(
         &self,
         scope: &Scope,
@@ -163,11 +198,8 @@ impl Reader {
         let mut all = Vec::new();
         loop {
             let page = bounded("list providersecrets", namespace, api.list(&parameters)).await?;
-            for object in page.items {
-                let (of, name) = (object.namespace().unwrap_or_default(), object.name_any());
-                let object = object.0.map_err(|_| undecodable(&of, &name))?;
-                all.push(map(printable(object)));
-            }
+            let objects = page.items.into_iter().filter_map(|read| self.decoded(read));
+            all.extend(objects.map(&mut map));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => parameters.continue_token = Some(token),
                 None => return Ok(all),

@@ -26,7 +26,7 @@ use super::{
     read::{Known, Reader, on_cluster},
     view::place,
 };
-use crate::api::ProviderSecret;
+use crate::{api::ProviderSecret, controller::Guarded};
 
 /// The flags of `status`.
 #[derive(Args, Debug)]
@@ -110,7 +110,7 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
     if !matches!(flags.output.output, Format::Table | Format::Wide) {
         return Err(Refusal::usage("--watch is for tables"));
     }
-    let api: Api<ProviderSecret> = reader.api(&flags.scope);
+    let api: Api<Guarded> = reader.api(&flags.scope);
     let mut config = watcher::Config::default();
     if let Some(labels) = &flags.scope.selector {
         config = config.labels(labels);
@@ -119,8 +119,11 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
     let mut changes = std::pin::pin!(changes);
     let mut output = flags.output.clone();
     while let Some(change) = changes.next().await {
-        let Ok(object) = change else {
+        let Ok(read) = change else {
             super::say("the watch broke off and is begun anew");
+            continue;
+        };
+        let Some(object) = reader.decoded(read) else {
             continue;
         };
         let (_, name) = place(&object);

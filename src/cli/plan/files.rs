@@ -42,10 +42,7 @@ pub(super) async fn plans(reader: &Reader, flags: &Flags) -> Result<Vec<Plan>, R
 
 async fn plan(reader: &Reader, object: &Value, reads_secrets: bool) -> Result<Plan, Refusal> {
     let namespace = object["metadata"]["namespace"].as_str();
-    let reader = Reader {
-        client: reader.client.clone(),
-        namespace: namespace.unwrap_or(&reader.namespace).to_owned(),
-    };
+    let reader = reader.within(namespace.unwrap_or(&reader.namespace));
     let namespace = reader.namespace.clone();
     let name = object["metadata"]["name"].as_str();
     let name = name.ok_or_else(|| Refusal::usage("an object without metadata.name has no plan"))?;

@@ -40,6 +40,72 @@ fn kubectl_runs_the_plugin_and_completes_its_words() {
         );
         let (_, words) = command(&["__complete", "provider-secrets", "sta"]).await;
         assert!(words.contains("status\n:4"), "{words}");
+        let case = TestCase::new(env, Target::Braintrust).await;
+        case.synced("judge-keys", &json!({})).await;
+        let namespace = ["-n", &case.namespace];
+        let complete = [
+            &["__complete", "provider-secrets", "why"],
+            &namespace[..],
+            &["jud"],
+        ];
+        let (_, words) = command(&complete.concat()).await;
+        assert!(words.starts_with("judge-keys\n:4"), "{words}");
+        case.finish().await;
+    });
+}
+
+/// As after a newer operator, whose words this program does not know.
+#[test]
+fn an_object_that_does_not_decode_is_told_and_hides_no_other() {
+    run(async {
+        let env = &TestEnv::dedicated(&[]).await;
+        let (plugin, case) = (
+            Plugin::new(env),
+            TestCase::new(env, Target::BasetenTeam).await,
+        );
+        case.synced("target", &json!({})).await;
+        let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/deletionPolicy/enum/-";
+        let newer = json!([{"op": "add", "path": path, "value": "Shred"}]).to_string();
+        let patch = [
+            "patch",
+            "crd",
+            "providersecrets.providersecrets.dev",
+            "--type=json",
+            "--patch",
+            &newer,
+        ];
+        env.kubectl(&patch, None).await;
+        let spec = case.spec(
+            &[("B_KEY", "source", "a")],
+            &json!({"deletionPolicy": "Shred"}),
+        );
+        let manifest = json!({
+            "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecret",
+            "metadata": {"name": "newer", "namespace": case.namespace}, "spec": spec,
+        });
+        let manifest = manifest.to_string();
+        until("the API server takes the new word", async || {
+            let create = ["create", "--filename=-"];
+            let output = env.cluster.kubectl_output(&create, Some(&manifest)).await;
+            let output = output.expect("kubectl runs");
+            output.success.then_some(()).ok_or(output.stderr)
+        })
+        .await;
+        for command in ["status", "inventory", "plan", "report"] {
+            let ended = plugin.run(&case.namespace, &[command]).await;
+            let told = format!("providersecret {}/newer does not fit", case.namespace);
+            assert!(ended.stderr.contains(&told), "{command}: {}", ended.stderr);
+            assert!(
+                ended.stdout.contains("target"),
+                "{command}: {}",
+                ended.stdout
+            );
+            assert_eq!(ended.code, 1, "{command}");
+        }
+        let one = plugin.run(&case.namespace, &["status", "target"]).await;
+        assert_eq!(one.code, 0, "{}", one.stderr);
+        case.kubectl(&["delete", "psec", "newer"]).await;
+        case.finish().await;
     });
 }
 
