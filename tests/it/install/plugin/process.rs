@@ -64,8 +64,8 @@ fn an_object_that_does_not_decode_is_told_and_hides_no_other() {
             TestCase::new(env, Target::BasetenTeam).await,
         );
         case.synced("target", &json!({})).await;
-        let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/deletionPolicy/enum/-";
-        let newer = json!([{"op": "add", "path": path, "value": "Shred"}]).to_string();
+        let words = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/deletionPolicy/enum/-";
+        let newer = json!([{"op": "add", "path": words, "value": "Shred"}]).to_string();
         let patch = [
             "patch",
             "crd",
