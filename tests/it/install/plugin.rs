@@ -1,5 +1,6 @@
 //! The plugin of kubectl, against a real API server and a real operator: what it prints, and its exit code.
 
+mod archive; // krew and a person install it
 mod faults; // what `why` says of a planted fault
 mod process; // under kubectl, and for as long as it runs
 mod rights; // users who may read little
