@@ -35,6 +35,11 @@ IMAGE_ROOT := dist/image
 # The certificate authorities that the image trusts; the machine's own unless given.
 CA_BUNDLE ?=
 
+# The platforms of the plugin, by the names that Rust has for them.
+PLUGIN_TARGETS ?= x86_64-unknown-linux-musl aarch64-unknown-linux-musl x86_64-apple-darwin aarch64-apple-darwin
+# Programs that are packed in place of new ones: linux_amd64=PATH and the like.
+PLUGIN_PROGRAMS ?=
+
 # A step of a longer target, announced.
 step = printf '\n==> %s\n' "$(1)" >&2
 
@@ -342,3 +347,10 @@ image: image-root ## Build the container image with buildah or docker; IMAGE=…
 	  else \
 	    echo 'neither buildah nor a running docker was found: install one of them' >&2; exit 1; \
 	  fi
+
+.PHONY: plugin
+plugin: ## Build the plugin of kubectl and its krew manifest in dist/plugin; PLUGIN_TARGETS=… are the platforms
+	$(if $(PLUGIN_PROGRAMS),,$(need-rust))
+	@programs='$(PLUGIN_PROGRAMS)'; \
+	  [ -n "$$programs" ] || programs="$$(CARGO='$(CARGO)' deploy/krew/build.sh $(PLUGIN_TARGETS))"; \
+	  deploy/krew/pack.sh '$(DIST)/plugin' $$programs

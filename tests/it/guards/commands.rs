@@ -14,9 +14,10 @@ use simulator::{Provider, Simulator, baseten, braintrust, pipecat, prime_intelle
 use crate::harness::{TestEnv, operator, root, run};
 
 /// The documents with command blocks. The test of each is below, or stands with what it is about.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     CHART,
+    "docs/cli.md",
     "docs/getting-started.md",
     "docs/gitops/argocd.md",
     "docs/operations.md",
@@ -37,7 +38,7 @@ const KEYS: [(&str, &str); 4] = [
 /// A command block and the heading that it stands under.
 pub(crate) struct Block {
     heading: String,
-    script: String,
+    pub(crate) script: String,
 }
 
 /// The command blocks of a document.

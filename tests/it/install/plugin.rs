@@ -1,6 +1,7 @@
 //! The plugin of kubectl, against a real API server and a real operator: what it prints, and its exit code.
 
 mod approval; // plans that wait for a person
+mod archive; // krew and a person install it
 mod faults; // what `why` says of a planted fault
 mod inventory; // what no object owns
 mod process; // under kubectl, and for as long as it runs

@@ -177,6 +177,13 @@ pub(super) const HELM_DOCS: Module = plain(
     include_str!("../../go/helm-docs/go.sum"),
 );
 
+pub(super) const KREW: Module = plain(
+    "krew",
+    "sigs.k8s.io/krew",
+    include_str!("../../go/krew/go.mod"),
+    include_str!("../../go/krew/go.sum"),
+);
+
 impl Module {
     /// The minor version, such as `1.33`.
     fn minor(&self) -> &'static str {
@@ -263,6 +270,7 @@ mod tests {
         assert_eq!(HELM_UNITTEST.version(), "v1.0.0");
         assert_eq!(HELM_DOCS.version(), "v1.14.2");
         assert_eq!(GITOPS.version(), "v1.2.2");
+        assert_eq!(KREW.version(), "v0.5.0");
         assert_eq!(KUBERNETES.go_version(), "1.26.0");
     }
 

@@ -35,11 +35,13 @@ pub enum Tool {
     HelmDocs,
     /// What Argo CD and kstatus make of an object.
     Gitops,
+    /// The installer of kubectl's plugins.
+    Krew,
 }
 
 impl Tool {
     /// Every tool, those that each cluster needs first.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Kubectl,
@@ -55,6 +57,7 @@ impl Tool {
         Self::HelmUnittest,
         Self::HelmDocs,
         Self::Gitops,
+        Self::Krew,
     ];
 
     /// The file name of the program.
@@ -75,6 +78,7 @@ impl Tool {
             Self::HelmUnittest => "helm-unittest",
             Self::HelmDocs => "helm-docs",
             Self::Gitops => "gitops",
+            Self::Krew => "krew",
         }
     }
 
@@ -91,7 +95,7 @@ impl Tool {
             | Self::Gitops => "about a minute",
             Self::KubeApiserver => "about 5 minutes",
             Self::Helm | Self::Prometheus => "about 2 minutes",
-            Self::Kustomize | Self::HelmDocs => "half a minute",
+            Self::Kustomize | Self::HelmDocs | Self::Krew => "half a minute",
             Self::Promlint | Self::Kubeconform => "a few seconds",
         }
     }
@@ -120,6 +124,7 @@ impl Tool {
             Self::HelmUnittest => &module::HELM_UNITTEST,
             Self::HelmDocs => &module::HELM_DOCS,
             Self::Gitops => &module::GITOPS,
+            Self::Krew => &module::KREW,
         }
     }
 
@@ -139,6 +144,7 @@ impl Tool {
             Self::Kubeconform => "github.com/yannh/kubeconform/cmd/kubeconform",
             Self::HelmUnittest => "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
             Self::HelmDocs => "github.com/norwoodj/helm-docs/cmd/helm-docs",
+            Self::Krew => "sigs.k8s.io/krew/cmd/krew",
         }
     }
 }
