@@ -25,7 +25,7 @@ pub(super) struct Flags {
     #[arg(value_name = "NAME")]
     name: String,
 
-    /// Approve only this plan, by its hash: for scripts, which have shown it to somebody before
+    /// Approve only this plan, by its hash: for scripts, which have shown it before
     #[arg(long, value_name = "HASH")]
     plan: Option<String>,
 

@@ -100,7 +100,12 @@ pub(super) fn candidates(
                 .collect()
         }
     };
-    let is_file = takes_value.is_some_and(|of| of.get_value_hint() == clap::ValueHint::FilePath);
+    let is_file = takes_value.is_some_and(|of| {
+        matches!(
+            of.get_value_hint(),
+            clap::ValueHint::FilePath | clap::ValueHint::AnyPath
+        )
+    });
     let mut lines: Vec<String> = all
         .into_iter()
         .filter(|word| word.starts_with(last))
@@ -171,6 +176,7 @@ mod tests {
     #[case(&["sync", "-n", "ml", "t"], "two-ml\n:4\n")]
     #[case(&["approve", "--namespace=ml", "one"], "one-ml\n:4\n")]
     #[case(&["inventory", ""], ":4\n")]
+    #[case(&["plan", "-f", ""], ":0\n")]
     fn the_words_so_far_have_candidates(#[case] words: &[&str], #[case] expected: &str) {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let names = |flags: &ClusterFlags| {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use self::unowned::{Unowned, Way};
 use super::{
-    answer::{Answer, Answered, FAILED},
+    answer::{Answer, Answered, FAILED, Refusal},
     egress::EgressFlags,
     flags::{ClusterFlags, Format, OutputFlags, Scope},
     origin::Keys,
@@ -22,7 +22,7 @@ use super::{
     status::{state, tone_of},
     view::resource_name,
 };
-use crate::{account::EndpointFlag, telemetry::visible};
+use crate::{account::EndpointFlag, api::ProviderSecret, telemetry::visible};
 
 /// The flags of `inventory`.
 #[derive(Args, Debug)]
@@ -76,12 +76,24 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
             return shown(inventory, &flags.output, Timestamp::now());
         }
         let way = Way::new(&flags.endpoint, &flags.schemes, &flags.egress)?;
+        // An account may be that of other namespaces too: what their objects own is no orphan.
+        let everywhere = Scope {
+            all_namespaces: true,
+            selector: None,
+        };
+        let placed = |object: ProviderSecret| placements(&object, &Keys::new());
+        let owned = reader.each(&everywhere, placed).await?.into_iter();
+        let owned: Vec<Placement> = owned.flatten().collect();
+        if reader.is_incomplete() {
+            let text = "what no object owns is not known: an object could not be understood";
+            return Err(Refusal::failed(text));
+        }
         let objects = reader.each(&flags.scope, |object| object).await?;
-        let owned = objects
+        let items = objects
             .iter()
             .flat_map(|object| placements(object, &Keys::new()));
-        let items: Vec<Placement> = owned.collect();
-        let (unowned, failures) = unowned::unowned(&reader, &way, &objects, &items).await?;
+        let items: Vec<Placement> = items.collect();
+        let (unowned, failures) = unowned::unowned(&reader, &way, &objects, &owned).await;
         let inventory = Inventory {
             items,
             unowned: Some(unowned),

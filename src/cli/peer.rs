@@ -35,6 +35,8 @@ struct Account {
     field: Option<String>,
     /// The fingerprint of its API key; none where the operator has not told it.
     key: Option<String>,
+    /// Where its API key is: namespace, Secret and key.
+    credential: String,
 }
 
 impl Peer {
@@ -61,6 +63,10 @@ impl Peer {
                 endpoint: choice.map_or("", Choice::endpoint).to_owned(),
                 field: choice.and_then(Choice::scope_field).map(str::to_owned),
                 key: status.and_then(|status| status.key_fingerprint.clone()),
+                credential: choice.map_or_else(String::new, |choice| {
+                    let reference = choice.api_key_secret_ref();
+                    format!("{namespace}/{}/{}", reference.name, reference.key)
+                }),
             },
             scope: status.and_then(|status| status.scope.clone()),
             reason: Standing::of(object).reason,
@@ -95,6 +101,27 @@ impl Peer {
         owners
     }
 
+    /// The same with further names, folded.
+    pub(super) fn claiming(mut self, names: impl Iterator<Item = String>) -> Self {
+        self.names.extend(names);
+        self
+    }
+
+    /// Whether it is known to write to the same place as another object: the provider has told one scope, or the key is
+    /// the same.
+    pub(super) fn shares_account(&self, other: &Self) -> bool {
+        let (a, b) = (&self.account, &other.account);
+        let is_one_scope = self.scope.is_some() && self.scope == other.scope;
+        let is_one_key = a.credential == b.credential || (a.key.is_some() && a.key == b.key);
+        (a.provider, &a.endpoint) == (b.provider, &b.endpoint)
+            && (is_one_scope || (is_one_key && a.field == b.field))
+    }
+
+    /// Whether it claims a folded name, or the set.
+    pub(super) fn claims(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
     /// Whether it is older than another object and writes to the same place, or may.
     fn is_rival(&self, other: &Self) -> bool {
         let (a, b) = (&self.account, &other.account);
@@ -114,6 +141,7 @@ impl Peer {
         };
         let without_key = |of: &Account| Account {
             key: None,
+            credential: String::new(),
             ..of.clone()
         };
         self.reason == other.reason

@@ -118,6 +118,11 @@ impl Reader {
         }
     }
 
+    /// Whether an object was left out because it does not decode.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.is_incomplete.get()
+    }
+
     /// The object in what was read. One that does not decode is told, left out, and makes the exit code 1.
     pub(super) fn decoded(&self, read: Guarded) -> Option<ProviderSecret> {
         let (namespace, name) = (read.namespace().unwrap_or_default(), read.name_any());

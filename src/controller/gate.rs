@@ -83,8 +83,9 @@ pub(crate) fn decide(
     };
     let is_at_rest = is_at_rest(object);
     let is_due = next_due(object).is_some_and(|due| due <= clock);
-    let must_write =
-        !object.spec.is_suspended() && (remembered.must_rewrite || (is_at_rest && is_due));
+    let must_write = !object.spec.is_suspended()
+        && !is_awaiting_approval(object)
+        && (remembered.must_rewrite || (is_at_rest && is_due));
     let is_approved = !object.spec.is_suspended() && is_plan_approved(object);
     let is_news = remembered.is_requeued || lacks_finalizer(object) || is_approved;
     if is_news || must_write || is_edited_or_asked(object, acted) {
@@ -226,6 +227,12 @@ fn is_at_rest(object: &ProviderSecret) -> bool {
     }
     let suspended = Reason::Suspended.as_str();
     ready_reason(object).is_some_and(|(status, reason)| status == "True" && reason != suspended)
+}
+
+/// Whether a plan waits for approval: nothing of the object is written meanwhile.
+fn is_awaiting_approval(object: &ProviderSecret) -> bool {
+    let awaiting = Reason::AwaitingApproval.as_str();
+    ready_reason(object).is_some_and(|(_, reason)| reason == awaiting)
 }
 
 /// Whether everything was accepted and the provider had not finished. While entries are written the

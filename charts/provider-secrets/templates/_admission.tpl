@@ -37,7 +37,8 @@ spec:
         || object.spec.?verifyInterval != oldObject.spec.?verifyInterval
         || object.spec.?rewriteInterval != oldObject.spec.?rewriteInterval
         || (object.spec.?approval != oldObject.spec.?approval
-        && object.spec.?approval.orValue('Automatic') == 'Automatic')
+        && (!(object.spec.?approval.orValue('') in ['Manual', 'ManualEveryChange'])
+        || oldObject.spec.?approval.orValue('') == 'ManualEveryChange'))
         || (object.spec.?suspend != oldObject.spec.?suspend && !object.spec.?suspend.orValue(false))
         || (object.spec.?deletionPolicy != oldObject.spec.?deletionPolicy
         && object.spec.?deletionPolicy.orValue('Retain') == 'Delete')

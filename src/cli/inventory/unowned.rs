@@ -92,7 +92,7 @@ pub(super) async fn unowned(
     way: &Way,
     objects: &[ProviderSecret],
     owned: &[Placement],
-) -> Result<(Vec<Unowned>, Vec<String>), Refusal> {
+) -> (Vec<Unowned>, Vec<String>) {
     let (mut all, mut failures) = (BTreeSet::new(), Vec::new());
     let mut asked = BTreeSet::new();
     for object in objects {
@@ -108,7 +108,13 @@ pub(super) async fn unowned(
         if !asked.insert((key.clone(), choice.target(), set)) {
             continue;
         }
-        let data = reader.secret_values(&namespace, &reference.name).await?;
+        let data = match reader.secret_values(&namespace, &reference.name).await {
+            Ok(data) => data,
+            Err(refusal) => {
+                failures.push(refusal.text);
+                continue;
+            }
+        };
         let bytes = data.as_ref().and_then(|data| data.get(&reference.key));
         let credential = bytes.and_then(|bytes| Credential::new(bytes).ok());
         let client = credential.and_then(|credential| way.client(choice, &credential));
@@ -133,7 +139,7 @@ pub(super) async fn unowned(
             )),
         }
     }
-    Ok((all.into_iter().collect(), failures))
+    (all.into_iter().collect(), failures)
 }
 
 /// What an account holds: every name, and the keys of the object's set.

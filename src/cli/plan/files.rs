@@ -49,20 +49,31 @@ async fn plan(reader: &Reader, object: &Value, reads_secrets: bool) -> Result<Pl
     let live = reader.find(&namespace, name).await?;
     let wanted = reader.dry_run(object, live.as_ref()).await?;
     let peers = reader.peers(&namespace, name).await;
-    let (values, notes) = if reads_secrets {
-        let (values, notes) = reader.values(&wanted).await?;
-        (Some(values), notes)
+    let read = if reads_secrets {
+        reader.values(&wanted).await?
     } else {
-        (None, Vec::new())
+        Read::default()
     };
     let proposal = Proposal {
         wanted: &wanted,
         live: live.as_ref(),
         peers: &peers,
-        values: values.as_ref(),
-        notes: &notes,
+        values: read.values.as_ref(),
+        is_unread: read.is_unread,
+        notes: &read.notes,
     };
     Ok(proposal.plan())
+}
+
+/// What the Secrets of an object give.
+#[derive(Default)]
+struct Read {
+    /// By name at the provider; none where they were not read.
+    values: Option<BTreeMap<String, Wanted>>,
+    /// Whether a source could not be read, or gives nothing.
+    is_unread: bool,
+    /// What has to be said of them.
+    notes: Vec<String>,
 }
 
 impl Reader {
@@ -98,14 +109,12 @@ impl Reader {
         serde_json::from_value(stored).map_err(|_| unfit())
     }
 
-    /// What the Secrets of an object give, and what has to be said of them. Values leave this function as digests.
-    async fn values(
-        &self,
-        wanted: &ProviderSecret,
-    ) -> Result<(BTreeMap<String, Wanted>, Vec<String>), Refusal> {
+    /// What the Secrets of an object give. Values leave this function as digests.
+    async fn values(&self, wanted: &ProviderSecret) -> Result<Read, Refusal> {
         let Some(choice) = wanted.spec.provider.choice() else {
-            return Ok((BTreeMap::new(), Vec::new()));
+            return Ok(Read::default());
         };
+        let is_unread;
         let mut sources = Sources::new();
         for name in wanted.spec.secret_names() {
             if let Some(data) = self.secret_values(&self.namespace, name).await? {
@@ -130,6 +139,7 @@ impl Reader {
         let name = wanted.name_any();
         let values = match desired_state(&wanted.spec, &name, &sources, rules) {
             Ok(desired) => {
+                is_unread = !desired.unread.is_empty();
                 notes.extend(desired.unread.into_iter().map(|failure| failure.message));
                 let entries = desired.entries.into_iter().map(|entry| {
                     let wanted = match &entry.value {
@@ -155,10 +165,15 @@ impl Reader {
                 let names = wanted.spec.explicit_names(&name).into_iter();
                 let refused = names.map(|name| (name.to_owned(), Wanted::Refused(failure.reason)));
                 let refused = refused.collect();
+                is_unread = true;
                 notes.push(failure.message);
                 refused
             }
         };
-        Ok((values, notes))
+        Ok(Read {
+            values: Some(values),
+            is_unread,
+            notes,
+        })
     }
 }

@@ -6,6 +6,7 @@ use crate::{
         ActionKind, Approval, DeletionPolicy, EntryState, EntryStatus, PlanStatus, ProviderSecret,
     },
     cli::{
+        origin::{Keys, origins},
         reasons,
         view::{Standing, is_observed, place},
     },
@@ -38,7 +39,7 @@ impl Plan {
         }
         let entries = status.map_or(&[][..], |status| &status.entries);
         for entry in entries {
-            plan.take(entry, is_deleted, object.spec.deletion_policy());
+            plan.take(entry, object, is_deleted);
         }
         let is_set = choice.is_some_and(|choice| choice.set_name(&plan.name).is_some());
         plan.count_calls(is_set);
@@ -75,19 +76,23 @@ impl Plan {
     }
 
     /// Counts an entry of which the operator has made no plan that waits.
-    fn take(&mut self, entry: &EntryStatus, is_deleted: bool, policy: DeletionPolicy) {
+    fn take(&mut self, entry: &EntryStatus, object: &ProviderSecret, is_deleted: bool) {
         let reason = entry.reason.clone();
         let is_refused = reason.as_deref().is_some_and(is_stalling);
+        let is_kept = object.spec.deletion_policy() == DeletionPolicy::Retain;
+        let was_written = entry.last_write_time.is_some();
+        // What neither the spec nor a source may ask for goes, perhaps after a while.
+        let is_unwanted = || origins(object, &entry.name, &Keys::new()).is_empty();
         let action = if is_deleted {
-            if policy == DeletionPolicy::Retain {
-                self.keep += 1;
+            if is_kept || !was_written {
+                self.keep += usize::from(was_written);
                 return;
             }
             ActionKind::Delete
         } else if entry.state == EntryState::Synced {
             self.keep += 1;
             return;
-        } else if entry.leaving {
+        } else if entry.leaving || (!is_kept && was_written && is_unwanted()) {
             ActionKind::Delete
         } else if is_refused {
             ActionKind::Refuse

@@ -14,7 +14,7 @@ use crate::{
         read::Known,
         view::place,
     },
-    provider::{self, Rules},
+    provider::{self, Rules, Unit},
 };
 
 /// What is known of the wanted value of an entry.
@@ -37,6 +37,8 @@ pub(super) struct Proposal<'a> {
     pub(super) peers: &'a Known<Vec<Peer>>,
     /// What the Secrets give, by name at the provider; none where they were not read.
     pub(super) values: Option<&'a BTreeMap<String, Wanted>>,
+    /// Whether a source could not be read, so that not every name is known.
+    pub(super) is_unread: bool,
     /// What is known of the file as a whole, such as a Secret that is not there.
     pub(super) notes: &'a [String],
 }
@@ -58,8 +60,9 @@ impl Proposal<'_> {
         let rules = provider::rules(choice.kind());
         let object = plan.name.clone();
         let set = choice.set_name(&object);
-        let owners = self.owners();
         let entries = self.entries();
+        let (this, neighbours) = self.neighbours(&entries, rules);
+        let owners = this.owners(&neighbours);
         for (name, wanted) in &entries {
             let claimed = set.map_or_else(|| (rules.fold)(name), str::to_owned);
             let owner = owners.get(&claimed);
@@ -77,26 +80,27 @@ impl Proposal<'_> {
                 None => self.write(&mut plan, name, wanted, rules),
             }
         }
-        self.remove(&mut plan, &entries, rules);
+        self.remove(&mut plan, &entries, &neighbours, rules);
         plan.count_calls(set.is_some());
         plan.actions.sort_by(|a, b| a.name.cmp(&b.name));
         self.remark(&mut plan);
         plan
     }
 
-    /// The older objects that own names of this one.
-    fn owners(&self) -> BTreeMap<String, &Peer> {
-        let this = self.live.map_or_else(
-            || Peer::of(self.wanted),
-            |live| {
-                // The account is known from the object that is there, and the names are those of the file.
-                let mut whole = self.wanted.clone();
-                whole.status.clone_from(&live.status);
-                Peer::of(&whole)
-            },
-        );
-        let peers = self.peers.read().map_or(&[][..], Vec::as_slice);
-        this.owners(peers)
+    /// The other objects that are known to write to the same account.
+    fn neighbours(&self, entries: &BTreeMap<String, Wanted>, rules: &Rules) -> (Peer, Vec<Peer>) {
+        let mut whole = self.wanted.clone();
+        if let Some(live) = self.live {
+            // The account is known from the object that is there, and the names are those of the file.
+            whole.status.clone_from(&live.status);
+        }
+        let is_set = rules.unit == Unit::Set;
+        let names = entries.keys().filter(|_| !is_set);
+        let this = Peer::of(&whole).claiming(names.map(|name| (rules.fold)(name)));
+        let peers = self.peers.read().into_iter().flatten();
+        let peers = peers.filter(|peer| peer.shares_account(&this)).cloned();
+        let peers = peers.collect();
+        (this, peers)
     }
 
     /// The wanted entries, as far as their names are known.
@@ -154,7 +158,13 @@ impl Proposal<'_> {
     }
 
     /// What is recorded and not wanted any more.
-    fn remove(&self, plan: &mut Plan, entries: &BTreeMap<String, Wanted>, rules: &Rules) {
+    fn remove(
+        &self,
+        plan: &mut Plan,
+        entries: &BTreeMap<String, Wanted>,
+        neighbours: &[Peer],
+        rules: &Rules,
+    ) {
         let is_wanted = |record: &EntryStatus| {
             let folded = (rules.fold)(&record.name);
             entries.keys().any(|name| (rules.fold)(name) == folded)
@@ -163,9 +173,15 @@ impl Proposal<'_> {
         let mut forgotten = 0;
         for record in self.records().iter().filter(|record| !is_wanted(record)) {
             let may_be_given = !origins(self.wanted, &record.name, &Keys::new()).is_empty();
-            if may_be_given && self.values.is_none() {
+            let folded = (rules.fold)(&record.name);
+            let successor = neighbours.iter().find(|peer| peer.claims(&folded));
+            if self.is_unread || (may_be_given && self.values.is_none()) {
+                // While a source cannot be read nothing is removed.
                 plan.keep += 1;
             } else if record.last_write_time.is_none() {
+            } else if let Some(successor) = successor {
+                let note = format!("{} goes over to {}", record.name, successor.place());
+                plan.notes.push(note);
             } else if deletes {
                 plan.act(&record.name, ActionKind::Delete, None);
             } else {
@@ -199,6 +215,10 @@ impl Proposal<'_> {
             plan.notes.push(format!(
                 "whether another object owns a name is not known: {why}"
             ));
+        }
+        if self.live.is_none() {
+            let note = "which objects write to the same account is known by the Secret of the API key only";
+            plan.notes.push(note.to_owned());
         }
         if spec.conflict_policy() == ConflictPolicy::Fail && plan.create > 0 {
             let note = "what the provider has under a new name is not known; under conflictPolicy Fail it stays";

@@ -6,6 +6,7 @@ use super::Plan;
 use crate::{
     api::{ActionKind, PlannedAction},
     cli::output::{Paint, Tone},
+    telemetry::visible,
 };
 
 /// How a kind of action is marked, as diff does it.
@@ -49,7 +50,8 @@ pub(super) fn text(plans: &[Plan], paint: Paint) -> String {
     let mut text = String::new();
     for plan in plans {
         let provider = plan.provider.unwrap_or("no provider");
-        let scope = plan.scope.as_ref().map(|scope| format!(" {scope}"));
+        let scope = plan.scope.as_ref();
+        let scope = scope.map(|scope| format!(" {}", visible(scope)));
         let place = format!("{}/{} at {provider}", plan.namespace, plan.name);
         let scope = scope.unwrap_or_default();
         let _ = writeln!(text, "{place}{scope}: {}", counts(plan));
@@ -60,21 +62,28 @@ pub(super) fn text(plans: &[Plan], paint: Paint) -> String {
         } in &plan.actions
         {
             let (mark, tone) = mark(*action);
-            let line = format!("{mark} {name}");
-            let reason = reason.as_ref().map(|reason| format!("   {reason}"));
+            let line = format!("{mark} {}", visible(name));
+            let reason = reason.as_ref();
+            let reason = reason.map(|reason| format!("   {}", visible(reason)));
             let line = paint.tone(&line, tone);
             let _ = writeln!(text, "  {line}{}", reason.unwrap_or_default());
         }
         for note in &plan.notes {
-            let _ = writeln!(text, "  ({note})");
+            let _ = writeln!(text, "  ({})", visible(note));
         }
         if let Some(hash) = &plan.hash {
             let (namespace, name) = (&plan.namespace, &plan.name);
+            let hash = visible(hash);
             let command = format!("kubectl provider-secrets approve {name} -n {namespace}");
             let _ = writeln!(text, "  Plan {hash} waits for approval: {command}");
         }
     }
     text
+}
+
+/// A text that ends neither its cell nor its quotes: who may write status writes it.
+fn in_cell(text: &str) -> String {
+    visible(text).replace('|', "\\|").replace('`', "'")
 }
 
 /// A table for a pull request.
@@ -93,18 +102,19 @@ pub(super) fn markdown(plans: &[Plan]) -> String {
             text.push_str("| action | name | reason |\n| --- | --- | --- |\n");
         }
         for action in &plan.actions {
-            let reason = action.reason.as_deref().unwrap_or_default();
+            let reason = in_cell(action.reason.as_deref().unwrap_or_default());
             let kind = action.action.as_str().to_lowercase();
-            let _ = writeln!(text, "| {kind} | `{}` | {reason} |", action.name);
+            let name = in_cell(&action.name);
+            let _ = writeln!(text, "| {kind} | `{name}` | {reason} |");
         }
         if !plan.actions.is_empty() {
             text.push('\n');
         }
         for note in &plan.notes {
-            let _ = writeln!(text, "- {note}");
+            let _ = writeln!(text, "- {}", in_cell(note));
         }
         if let Some(hash) = &plan.hash {
-            let _ = writeln!(text, "- plan `{hash}` waits for approval");
+            let _ = writeln!(text, "- plan `{}` waits for approval", in_cell(hash));
         }
         if !plan.notes.is_empty() || plan.hash.is_some() {
             text.push('\n');

@@ -150,6 +150,7 @@ mod files {
             live: Some(&live),
             peers: &peers,
             values: values.as_ref(),
+            is_unread: false,
             notes: &[],
         };
         proposal.plan()

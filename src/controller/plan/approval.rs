@@ -1,9 +1,11 @@
 //! What of a plan waits for approval, and how a plan is shown. Pure.
 
-use super::{Change, PlannedEntry, PlannedRemoval, RemovalAction};
+use std::collections::BTreeSet;
+
+use super::{Change, PlannedEntry, PlannedRemoval, RemovalAction, was_written};
 use crate::{
     api::{ActionKind, Approval, MAX_ACTIONS, PlanStatus, PlannedAction, ProviderSecretSpec},
-    provider::Unit,
+    provider::{Choice, Unit},
 };
 
 /// Whether a plan may be carried out.
@@ -73,10 +75,15 @@ pub(crate) fn scope_facts(
         "deletionPolicy": spec.deletion_policy(),
         "conflictPolicy": spec.conflict_policy(),
     });
-    let names = entries.iter().map(|entry| entry.desired.folded.clone());
+    // What is refused and was never written is no part of what a person sees go out.
+    let may_go = |entry: &&PlannedEntry<'_>| {
+        !matches!(entry.change, Change::Refuse(_)) || entry.record.is_some_and(was_written)
+    };
+    let names = entries.iter().filter(may_go);
+    let names = names.map(|entry| entry.desired.folded.clone());
     let mut names: Vec<String> = names.chain(kept).collect();
     names.sort();
-    if spec.approval() == Approval::ManualEveryChange {
+    if waits_for_every_change(spec) {
         // A value is known by its keyed digest.
         names.extend(entries.iter().filter_map(|entry| entry.digest.clone()));
     }
@@ -84,7 +91,14 @@ pub(crate) fn scope_facts(
     facts.chain(names).collect()
 }
 
-/// The plan as status shows it. `seal` makes the hash of the actions.
+/// Whether another value waits too. What may be deleted to be written again counts as a deletion each time.
+fn waits_for_every_change(spec: &ProviderSecretSpec) -> bool {
+    let may_recreate = spec.provider.choice().is_some_and(Choice::may_recreate);
+    spec.approval() == Approval::ManualEveryChange || may_recreate
+}
+
+/// The plan as status shows it. `seal` makes the hash of the actions that need approval: what is written again because
+/// of its age or of another writer comes and goes by itself.
 pub(crate) fn shown(
     entries: &[PlannedEntry<'_>],
     removals: &[PlannedRemoval],
@@ -110,13 +124,21 @@ pub(crate) fn shown(
         of(ActionKind::Update),
         of(ActionKind::Delete),
     );
+    let again: BTreeSet<&str> = entries
+        .iter()
+        .filter(|entry| is_written_again(entry))
+        .map(PlannedEntry::name)
+        .collect();
+    let needing = actions.iter();
+    let needing = needing.filter(|action| !again.contains(action.name.as_str()));
+    let hash = seal(&needing.cloned().collect::<Vec<_>>());
     let writes = match unit {
         Unit::Each => create + update,
         Unit::Set => (create + update).min(1),
     };
     let keep = entries.iter().filter(|entry| entry.change == Change::Keep);
     PlanStatus {
-        hash: seal(&actions),
+        hash,
         create: count(create),
         update: count(update),
         delete: count(delete),
@@ -151,6 +173,12 @@ fn action(entry: &PlannedEntry<'_>) -> Option<PlannedAction> {
         action,
         reason,
     })
+}
+
+/// Whether the provider has had this very value before.
+fn is_written_again(entry: &PlannedEntry<'_>) -> bool {
+    let recorded = entry.record.and_then(|record| record.digest.as_ref());
+    entry.cause.is_some() && recorded.is_some() && recorded == entry.digest.as_ref()
 }
 
 fn is_delete(removal: &PlannedRemoval) -> bool {

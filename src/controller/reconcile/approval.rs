@@ -5,14 +5,19 @@ use super::{
     Reconcile, Stop,
     inputs::{Inputs, Planned},
     not_applied::awaiting_approval,
+    write_ahead::replace_records,
 };
 use crate::{
-    api::{Approval, PlanStatus, PlannedAction},
+    api::{Approval, EntryStatus, Found, PlanStatus, PlannedAction},
     controller::{
         error::Failure,
+        kubernetes::KubernetesError,
         object::approved_plan,
-        plan::{Consent, ConsentInputs, PlannedRemoval, consent, plan_facts, scope_facts, shown},
-        report::messages,
+        plan::{
+            Consent, ConsentInputs, PlannedRemoval, RemovalAction, consent, plan_facts,
+            scope_facts, shown,
+        },
+        report::{self, messages},
         session::Session,
     },
 };
@@ -70,20 +75,40 @@ impl Reconcile<'_> {
         (scope, plan)
     }
 
-    /// Why a cleanup does not delete yet, and the plan of it: of a deleted object everything goes, and one
-    /// approval is for all of it.
-    pub(super) fn cleanup_consent(
+    /// Why a cleanup does not delete yet, and the plan of it. What is approved is recorded as leaving before anything
+    /// is deleted: what fails on the way needs no second approval.
+    pub(super) async fn approve_cleanup(
         &self,
         session: &Session<'_>,
         removals: &[PlannedRemoval],
-    ) -> Option<(Failure, PlanStatus)> {
+    ) -> Result<Option<(Failure, PlanStatus)>, KubernetesError> {
         if self.object.spec.approval() == Approval::Automatic {
-            return None;
+            return Ok(None);
         }
-        let seal = |_: &[PlannedAction]| session.approval_seal(["cleanup"].into_iter());
-        let plan = shown(&[], removals, session.rules().unit, seal);
-        let is_needed = plan.delete > 0 && approved_plan(&self.object) != Some(&plan.hash);
-        let failure = || messages::awaiting_approval(&plan, &self.object, session.choice.kind());
-        is_needed.then(|| (failure(), plan.clone()))
+        let is_new = |removal: &&PlannedRemoval| {
+            removal.action == RemovalAction::Delete && !removal.record.leaving
+        };
+        let new = removals.iter().filter(is_new);
+        let leaving: Vec<EntryStatus> = new.map(|new| session.sealed(new.leaving())).collect();
+        if leaving.is_empty() {
+            return Ok(None);
+        }
+        let seal =
+            |actions: &[PlannedAction]| session.approval_seal(plan_facts("cleanup", actions));
+        let mut plan = shown(&[], removals, session.rules().unit, seal);
+        let mut records = removals.iter().map(|removal| removal.record.found);
+        // A set that the object made goes with the last of its keys.
+        plan.calls += i32::from(records.any(|found| found == Some(Found::NoSet)));
+        if approved_plan(&self.object) != Some(&plan.hash) {
+            let kind = session.choice.kind();
+            let failure = messages::awaiting_approval(&plan, &self.object, kind);
+            return Ok(Some((failure, plan)));
+        }
+        let newest = self.newest();
+        let mut next = newest.status.clone().unwrap_or_default();
+        next.plan = None;
+        replace_records(&mut next, leaving, session.rules().fold);
+        report::write(self.context, &newest, next).await?;
+        Ok(None)
     }
 }

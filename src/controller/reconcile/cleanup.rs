@@ -149,7 +149,7 @@ impl Reconcile<'_> {
         let claims = self.claims(&session);
         let policy = DeletionPolicy::Delete;
         let removals = plan_removals(&left, unverified, policy, session.rules(), &claims);
-        if let Some((failure, plan)) = self.cleanup_consent(&session, &removals) {
+        if let Some((failure, plan)) = self.approve_cleanup(&session, &removals).await? {
             return Ok(Cleanup::Unapproved(left, failure, plan));
         }
         let mut actions = removals.iter().map(|removal| removal.action);

@@ -15,11 +15,11 @@ use super::{
 };
 use crate::{
     account::Snapshot,
-    api::{ConflictPolicy, DeletionPolicy, EntryStatus},
+    api::{Approval, ConflictPolicy, DeletionPolicy, EntryStatus},
     clock::Moment,
     controller::{
         error::Failure,
-        object::{Versions, is_plan_approved},
+        object::{Versions, approved_plan},
         plan::{
             self, Brake, Cause, Lack, Members, PlannedEntry, PlannedRemoval, RemovalAction, due,
             lacks, plan, plan_removals,
@@ -298,7 +298,8 @@ impl Reconcile<'_> {
     /// After which instant a listing that a plan rests on must have begun.
     fn snapshot_since(&self) -> Instant {
         let now = Instant::now();
-        if self.requested.is_some() || is_plan_approved(&self.object) {
+        let waits = self.object.spec.approval() != Approval::Automatic;
+        if self.requested.is_some() || (waits && approved_plan(&self.object).is_some()) {
             // A request is not answered by a listing from before it, and what was approved is carried out if it
             // is still what would be done.
             return now;

@@ -2,7 +2,7 @@
 
 use super::inputs::{Inputs, Planned};
 use crate::{
-    api::{EntryStatus, PlanStatus, ProviderSecret, Reason},
+    api::{Approval, EntryStatus, PlanStatus, ProviderSecret, Reason},
     controller::{
         error::Failure,
         object::{Versions, recorded_sources},
@@ -73,9 +73,14 @@ pub(super) fn not_carried_out(
     planned: &Planned<'_>,
     failure: Failure,
 ) -> Outcome {
-    // What goes was confirmed, whatever keeps it from being carried out now.
-    let removals = planned.removals.iter().map(PlannedRemoval::leaving);
-    let removals = removals.collect();
+    let removals = if object.spec.approval() == Approval::Automatic {
+        // What goes was confirmed, whatever keeps it from being carried out now.
+        let removals = planned.removals.iter();
+        removals.map(PlannedRemoval::leaving).collect()
+    } else {
+        // What leaves needs no approval any more, and this plan has none yet.
+        as_recorded(planned)
+    };
     let outcome = without_changes(object, session, inputs, planned, removals, failure.reason);
     let mut outcome = outcome.with(failure);
     outcome

@@ -106,7 +106,7 @@ fn pending(planned: &Planned<'_>, must_know: bool) -> impl Iterator<Item = Entry
 }
 
 /// Puts records in the place of those of the same folded names.
-fn replace_records(
+pub(super) fn replace_records(
     status: &mut ProviderSecretStatus,
     records: Vec<EntryStatus>,
     fold: fn(&str) -> String,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::{Value, json};
+use simulator::Fault;
 use tokio::time::sleep;
 
 use super::{
@@ -154,21 +155,108 @@ fn an_approval_of_another_plan_sends_nothing() {
 #[test]
 fn another_writer_between_plan_and_approval_makes_another_plan() {
     at_each(async |world| {
-        awaiting(world, "Manual", &[("A_KEY", "a")]).await;
-        assert_waits(world, &["Create A_KEY"]);
+        awaiting(world, "Manual", &[("A_KEY", "a"), ("B_KEY", "b")]).await;
         world.spec(&json!({"conflictPolicy": "Fail"}));
         world.quiet().await;
-        assert_waits(world, &["Create A_KEY"]);
+        assert_waits(world, &["Create A_KEY", "Create B_KEY"]);
         let hash = world.plan().unwrap()["hash"].clone();
         world.foreign_write("A_KEY", "theirs");
         world.approve_plan(&hash);
         world.quiet().await;
-        let (held, target) = (world.held()["A_KEY"].clone(), world.target);
-        assert_eq!(held, "theirs", "{target:?}");
+        let target = world.target;
+        assert_eq!(world.held()["A_KEY"], "theirs", "{target:?}");
         assert_eq!(world.provider_writes(), 0, "{target:?}");
+        if target == Target::Pipecat {
+            // The set is another client's now.
+            assert_eq!(actions(world), Vec::<String>::new());
+        } else {
+            assert_eq!(actions(world), ["Refuse A_KEY", "Create B_KEY"]);
+            approve(world).await;
+            assert_eq!(world.held()["B_KEY"], value("b1"), "{target:?}");
+        }
         assert_eq!(reason(world).as_deref(), Some("Conflict"), "{target:?}");
         world.delete();
+        sleep(DOUBT * 2).await;
+        world.with_foreign_secret();
+    });
+}
+
+/// What was refused when a person looked was not approved: it waits when it can be written.
+#[test]
+fn what_could_not_be_written_waits_when_it_can() {
+    at_each(async |world| {
+        world.source(&[("a", "a1")]);
+        awaiting(world, "Manual", &[("A_KEY", "a"), ("B_KEY", "b")]).await;
+        assert_waits(world, &["Create A_KEY", "Refuse B_KEY"]);
+        approve(world).await;
+        assert_eq!(world.held()["A_KEY"], value("a1"), "{:?}", world.target);
+        world.source(&[("a", "a1"), ("b", "b1")]);
         world.quiet().await;
+        assert_waits(world, &["Create B_KEY"]);
+        assert!(!world.held().contains_key("B_KEY"), "{:?}", world.target);
+        approve(world).await;
+        assert_synced(world);
+        world.with_foreign_secret();
+    });
+}
+
+/// A provider that cannot be reached meanwhile approves nothing.
+#[rstest]
+fn an_outage_approves_no_deletion(
+    #[values(503, 429, 401)] status: u16,
+    #[values(false, true)] is_shown: bool,
+) {
+    at_each(async |world| {
+        awaiting(world, "Manual", &[("A_KEY", "a"), ("B_KEY", "b")]).await;
+        approve(world).await;
+        assert_synced(world);
+        if is_shown {
+            world.entries(&[("B_KEY", "b")]);
+            world.quiet().await;
+            assert_waits(world, &["Delete A_KEY"]);
+        }
+        world.account.add_fault(Fault::status(status).forever());
+        // The account is asked, and its circuit opens.
+        world.request_sync("outage");
+        sleep(DOUBT / 4).await;
+        world.entries(&[("B_KEY", "b")]);
+        world.annotate();
+        sleep(DOUBT).await;
+        world.account.clear_faults();
+        sleep(Duration::from_hours(2)).await;
+        assert_waits(world, &["Delete A_KEY"]);
+        assert!(world.held().contains_key("A_KEY"), "{:?}", world.target);
+        approve(world).await;
+        assert_synced(world);
+        assert!(!world.held().contains_key("A_KEY"), "{:?}", world.target);
+        world.with_foreign_secret();
+    });
+}
+
+/// A first deletion that fails, and another one that was not shown.
+#[test]
+fn an_approved_cleanup_goes_on_and_deletes_nothing_else() {
+    at_each(async |world| {
+        awaiting(world, "Manual", &[("A_KEY", "a"), ("B_KEY", "b")]).await;
+        approve(world).await;
+        world.delete();
+        sleep(DOUBT / 6).await;
+        assert_eq!(
+            actions(world),
+            ["Delete A_KEY", "Delete B_KEY"],
+            "{:?}",
+            world.target
+        );
+        world.account.add_fault(Fault::status(503));
+        world.approve();
+        sleep(DOUBT / 2).await;
+        assert_eq!(world.object(), None, "{:?}", world.target);
+        let held = world.held();
+        assert!(
+            !held.contains_key("A_KEY") && !held.contains_key("B_KEY"),
+            "{:?}",
+            world.target
+        );
         world.with_foreign_secret();
     });
 }
