@@ -159,6 +159,14 @@ impl Guarded {
 
     /// Waits until the process has printed `needle`; returns the line that has it.
     pub async fn wait_for_log(&self, needle: &str, deadline: Duration) -> Result<String> {
+        self.wait_for_any(&[needle], deadline).await
+    }
+
+    /// As [`Self::wait_for_log`], where any of several texts will do.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for_log`].
+    pub async fn wait_for_any(&self, needles: &[&str], deadline: Duration) -> Result<String> {
         let end = Instant::now() + deadline;
         loop {
             // In this order: a process that prints and ends at once has printed.
@@ -166,7 +174,8 @@ impl Guarded {
             let log = self.log();
             // Only whole lines, as the last one may still grow.
             let whole = log.rfind('\n').map_or("", |end| &log[..end]);
-            if let Some(line) = whole.lines().find(|line| line.contains(needle)) {
+            let is_it = |line: &&str| needles.iter().any(|needle| line.contains(needle));
+            if let Some(line) = whole.lines().find(is_it) {
                 return Ok(line.to_owned());
             }
             if let Some(status) = status {
@@ -175,7 +184,7 @@ impl Guarded {
             if Instant::now() >= end {
                 return Err(Error::Deadline {
                     name: self.name.clone(),
-                    state: format!("heard to print {needle:?}"),
+                    state: format!("heard to print {}", needles.join(" or ")),
                     deadline,
                     last: "it still runs".to_owned(),
                     log: self.log_tail(),

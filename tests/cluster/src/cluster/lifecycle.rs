@@ -112,8 +112,11 @@ impl Cluster {
         let log = format!("kube-controller-manager-{}.log", random_word()?);
         let process = self.spawn(program, &log)?;
         for name in &names {
-            let started = format!("\"Controller starting...\" controller=\"{name}\"");
-            process.wait_for_log(&started, READY_DEADLINE).await?;
+            // Before Kubernetes 1.34 it says so after the start.
+            let started = ["Controller starting...", "Started controller"];
+            let started = started.map(|words| format!("\"{words}\" controller=\"{name}\""));
+            let started = started.each_ref().map(String::as_str);
+            process.wait_for_any(&started, READY_DEADLINE).await?;
         }
         *self.lock_controllers() = Controllers {
             names,

@@ -18,13 +18,11 @@ use crate::harness::{Target, TestEnv, run};
 
 const FINALIZER: &str = "providersecrets.dev/cleanup";
 const NAMESPACE: &str = "conformance";
+/// What is said of an API server that streams no lists.
+const NO_STREAM: &str = "streams no lists";
 
 #[test]
 fn the_simulated_api_server_answers_as_the_real_one() {
-    let simulated = simulate(async {
-        let world = World::new(Target::BasetenTeam);
-        transcript(world.client()).await
-    });
     run(async {
         let env = TestEnv::fresh(&[]).await;
         assert!(env.operator.terminate().await.success());
@@ -33,7 +31,19 @@ fn the_simulated_api_server_answers_as_the_real_one() {
         let namespaces: Api<Namespace> = Api::all(env.client.clone());
         let made = namespaces.create(&PostParams::default(), &namespace).await;
         made.expect("a namespace is made");
-        assert_eq!(simulated, transcript(env.client.clone()).await);
+        let real = transcript(env.client.clone()).await;
+        let streams = !real.iter().any(|line| line == NO_STREAM);
+        // Simulated time has a runtime of its own.
+        let simulated = std::thread::spawn(move || {
+            simulate(async {
+                let world = World::new(Target::BasetenTeam);
+                if !streams {
+                    world.store.faults.list_in_pages();
+                }
+                transcript(world.client()).await
+            })
+        });
+        assert_eq!(simulated.join().expect("a transcript"), real);
     });
 }
 
@@ -224,7 +234,15 @@ async fn deletion(script: &mut Script) {
 /// Metadata alone, as the begin of a watch.
 async fn streamed(secrets: &Api<PartialObjectMeta<Secret>>, said: &mut Vec<String>) {
     let parameters = WatchParams::default().initial_events();
-    let watch = secrets.watch(&parameters, "0").await.expect("a watch");
+    let watch = match secrets.watch(&parameters, "0").await {
+        Ok(watch) => watch,
+        // As Kubernetes 1.33 does it.
+        Err(kube::Error::Api(refused)) if refused.code == 422 => {
+            said.push(NO_STREAM.to_owned());
+            return;
+        }
+        Err(error) => panic!("a watch: {error}"),
+    };
     let is_end = |event: &WatchEvent<_>| matches!(event, WatchEvent::Bookmark(end) if end.metadata.annotations.contains_key("k8s.io/initial-events-end"));
     let begin = watch.try_take_while(|event| ready(Ok(!is_end(event))));
     let begin: Vec<WatchEvent<PartialObjectMeta<Secret>>> =
