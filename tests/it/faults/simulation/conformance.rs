@@ -234,15 +234,15 @@ async fn deletion(script: &mut Script) {
 /// Metadata alone, as the begin of a watch.
 async fn streamed(secrets: &Api<PartialObjectMeta<Secret>>, said: &mut Vec<String>) {
     let parameters = WatchParams::default().initial_events();
-    let watch = match secrets.watch(&parameters, "0").await {
-        Ok(watch) => watch,
-        // As Kubernetes 1.33 does it.
-        Err(kube::Error::Api(refused)) if refused.code == 422 => {
-            said.push(NO_STREAM.to_owned());
-            return;
-        }
-        Err(error) => panic!("a watch: {error}"),
-    };
+    let watch = secrets.watch(&parameters, "0").await;
+    // As Kubernetes 1.33 does it.
+    if let Err(kube::Error::Api(refused)) = &watch
+        && refused.code == 422
+    {
+        said.push(NO_STREAM.to_owned());
+        return;
+    }
+    let watch = watch.expect("a watch");
     let is_end = |event: &WatchEvent<_>| matches!(event, WatchEvent::Bookmark(end) if end.metadata.annotations.contains_key("k8s.io/initial-events-end"));
     let begin = watch.try_take_while(|event| ready(Ok(!is_end(event))));
     let begin: Vec<WatchEvent<PartialObjectMeta<Secret>>> =
