@@ -29,5 +29,5 @@ mod watch;
 pub use context::{OptIn, SecretAccess, Settings};
 pub use namespaces::Namespaces;
 pub(crate) use object::Guarded;
-pub(crate) use resolve::desired::{KeyFilter, bulk_name, may_give};
+pub(crate) use resolve::desired::{KeyFilter, Sources, bulk_name, desired_state, may_give};
 pub use run::{Error, Stopped, run};
