@@ -36,6 +36,7 @@ mod schemes;
 mod secret_access;
 mod status;
 mod traces;
+mod validate;
 mod version;
 mod view;
 mod whereabouts;
@@ -107,6 +108,8 @@ enum Command {
     Report(report::Flags),
     /// Explain a reason or an alert, without a cluster.
     Explain(explain::Flags),
+    /// Check manifests as the API server and the operator would, without a cluster.
+    Validate(validate::Flags),
     /// Print the CustomResourceDefinition as YAML.
     Crds,
     /// Print the versions of this program and of the operator.
@@ -156,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Release(flags) => release::run(&flags),
         Command::Report(flags) => report::run(&flags),
         Command::Explain(flags) => finish(explain::run(&flags)),
+        Command::Validate(flags) => finish(validate::run(&flags)),
         Command::Crds => finish(output::yaml(&api::definition()).map(Answer::done)),
         Command::Version(flags) => version::run(&flags),
         Command::Completion(flags) => finish(Ok(completion::run(

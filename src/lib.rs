@@ -9,6 +9,7 @@
 //! - [`http`]: the one outbound client
 //! - [`leadership`]: whether this process may write
 //! - `template`: values made of several keys
+//! - [`validation`]: what is wrong with a manifest, without a cluster
 //! - [`telemetry`]: logs, metrics and probes
 //! - [`cli`]: the command line
 
@@ -22,3 +23,4 @@ pub mod leadership;
 pub mod provider;
 pub mod telemetry;
 pub mod template;
+pub mod validation;

@@ -2,3 +2,4 @@
 
 mod examples; // every manifest of examples/
 mod schema; // the CustomResourceDefinition: rules, messages, bounds
+mod validation; // what `validate` says without an API server, beside one

@@ -22,19 +22,15 @@ use crate::{
     },
     controller::{Sources, desired_state},
     provider,
+    validation::is_of_the_group,
 };
 
 /// The plans of all ProviderSecrets in the files of the flags.
 pub(super) async fn plans(reader: &Reader, flags: &Flags) -> Result<Vec<Plan>, Refusal> {
     let mut plans = Vec::new();
     for manifest in manifests::read(&flags.files, flags.recursive)? {
-        let object = &manifest.object;
-        let is_ours = object["kind"] == "ProviderSecret"
-            && object["apiVersion"]
-                .as_str()
-                .is_some_and(|version| version.starts_with(GROUP));
-        if is_ours {
-            plans.push(plan(reader, object, flags.read_secrets).await?);
+        if is_of_the_group(&manifest.object) {
+            plans.push(plan(reader, &manifest.object, flags.read_secrets).await?);
         }
     }
     Ok(plans)

@@ -14,6 +14,7 @@ mod sources;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::validation::agree;
 use crate::harness::{Target, TestCase, TestEnv, root, run};
 
 /// A reference to a credential that does not exist, so that no provider is asked.
@@ -61,7 +62,7 @@ fn with_source(fields: &Value) -> Value {
     spec
 }
 
-/// Asks the API server whether it would take an object; else its message.
+/// Asks the API server whether it would take an object; else its message. `validate` must say the same.
 async fn offer(case: &TestCase<'_>, name: &str, spec: &Value) -> Result<(), String> {
     let object = json!({
         "apiVersion": "providersecrets.dev/v1alpha1",
@@ -69,6 +70,7 @@ async fn offer(case: &TestCase<'_>, name: &str, spec: &Value) -> Result<(), Stri
         "metadata": {"name": name},
         "spec": spec,
     });
+    agree(case, &object).await;
     let parameters = PatchParams::apply("test").force().dry_run();
     let (objects, patch) = (case.objects(), Patch::Apply(&object));
     message(objects.patch(name, &parameters, &patch).await)

@@ -1,6 +1,7 @@
 //! The command line: what it prints, exit codes, and one line for what is wrong before anything
 //! is done.
 
+mod validate; // manifests without a cluster
 mod variables; // the environment, and what a flag or variable may hold
 
 use std::{
