@@ -19,7 +19,7 @@ pub(super) fn baseten() -> Value {
             "secretRef": {"name": "a"}, "include": ["A*"], "exclude": ["B*"],
             "nameTransform": "UpperSnake", "prefix": "P_",
         }],
-        "conflictPolicy": "Fail", "deletionPolicy": "Delete", "suspend": true,
+        "conflictPolicy": "Fail", "deletionPolicy": "Delete", "approval": "Manual", "suspend": true,
         "verifyInterval": "10m", "rewriteInterval": "1h",
     })
 }
