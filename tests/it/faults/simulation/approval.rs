@@ -1,5 +1,7 @@
 //! Plans that wait for a person: what is shown is what is done, and nothing is done before.
 
+mod predicted; // what a plan says is what is sent
+
 use std::time::Duration;
 
 use rstest::rstest;
@@ -9,10 +11,9 @@ use tokio::time::sleep;
 
 use super::{
     races::at_each,
-    workload::{self, Policy, Step, Workload},
-    world::{Ended, REST, World, simulate, value},
+    world::{World, value},
 };
-use crate::harness::{Target, say};
+use crate::harness::Target;
 
 /// How long the operator knows of a deletion before it trusts a clock that is months ahead of the API server's: then the
 /// time of the deletion is over.
@@ -359,91 +360,4 @@ fn a_suspended_object_shows_what_would_be_done() {
         assert_eq!(world.plan(), None, "{:?}", world.target);
         world.spec(&json!({"suspend": false}));
     });
-}
-
-/// Lets the operator work; a deletion is given up after a minute here.
-async fn worked(world: &mut World, faults: &mut Vec<String>) {
-    let is_deleted = |object: Value| !object["metadata"]["deletionTimestamp"].is_null();
-    if world.object().is_some_and(is_deleted) {
-        sleep(DOUBT / 4).await;
-    } else if world.quiet().await == Ended::Restless {
-        faults.push("it does not come to rest".to_owned());
-    }
-}
-
-/// Lets the operator work; each time a plan waits it is approved, and what is sent then is held against it. Gives how
-/// many plans waited.
-async fn settled(world: &mut World, faults: &mut Vec<String>) -> usize {
-    let mut plans = 0;
-    world.up();
-    worked(world, faults).await;
-    while let Some(plan) = world.plan().filter(|_| !is_suspended(world)) {
-        let before = world.provider_writes();
-        world.approve();
-        worked(world, faults).await;
-        let sent = world.provider_writes() - before;
-        if plan["calls"] != sent {
-            faults.push(format!("{sent} calls, and the plan was {plan}"));
-        }
-        if world.plan().as_ref() == Some(&plan) {
-            faults.push(format!("it waits on, approved: {plan}"));
-            break;
-        }
-        plans += 1;
-    }
-    plans
-}
-
-fn is_suspended(world: &World) -> bool {
-    world
-        .object()
-        .is_some_and(|object| object["spec"]["suspend"] == true)
-}
-
-/// How many plans were carried out in a workload, and what is wrong.
-async fn play(target: Target, policy: Policy, workload: &Workload) -> (usize, Vec<String>) {
-    let (mut world, mut faults) = (World::new(target), Vec::new());
-    let mut plans = 0;
-    for step in workload.setup().iter().chain(workload.steps()) {
-        match step {
-            Step::Down => world.down().await,
-            Step::Work | Step::Settle => {
-                plans += settled(&mut world, &mut faults).await;
-            }
-            step => step.perform(&world, policy, workload),
-        }
-    }
-    plans += settled(&mut world, &mut faults).await;
-    faults.extend(world.rest(policy, REST).await);
-    let lines = world.call_log.lines();
-    world.down().await;
-    if !faults.is_empty() {
-        faults.push(format!("{lines:#?}"));
-    }
-    (plans, faults)
-}
-
-/// What a plan says is what the provider gets once it is approved, in every workload of the crash matrix.
-#[rstest]
-#[case(Target::BasetenWorkspace)]
-#[case(Target::BasetenTeam)]
-#[case(Target::PrimeIntellect)]
-#[case(Target::Pipecat)]
-#[case(Target::Braintrust)]
-fn a_plan_predicts_the_calls(#[case] target: Target) {
-    let mut all = 0;
-    for policy in Policy::ALL {
-        for workload in workload::all(target) {
-            let workload = workload.awaiting("ManualEveryChange");
-            let (plans, faults) = simulate(play(target, policy, &workload));
-            assert!(
-                faults.is_empty(),
-                "{target:?} {policy:?} {}: {faults:#?}",
-                workload.name
-            );
-            all += plans;
-        }
-    }
-    say(&format!("{target:?}: {all} plans"));
-    assert!(all >= 60, "{all} plans");
 }
