@@ -30,7 +30,13 @@ pub(super) fn schema() -> Result<JSONSchemaProps, Unusable> {
     let schema = settings
         .into_generator()
         .into_root_schema_for::<ObjectMeta>();
-    Ok(serde_json::from_value(schema.into())?)
+    let mut schema: JSONSchemaProps = serde_json::from_value(schema.into())?;
+    let fields = schema.properties.as_mut();
+    // The API server writes them, and their fields are those of any object.
+    if let Some(managed) = fields.and_then(|fields| fields.get_mut("managedFields")) {
+        managed.items = None;
+    }
+    Ok(schema)
 }
 
 /// Holds names, labels and annotations against the rules of Kubernetes.

@@ -186,6 +186,10 @@ fn metadata_is_refused_as_by_the_api_server() {
             json!({"name": "a", "annotations": {"a": true}}),
             json!({"name": "a", "annotations": {"a_b/c": "d"}}),
             json!({"name": "a", "finalizers": "a"}),
+            json!({"name": "a", "managedFields": [{
+                "manager": "kubectl", "operation": "Update", "apiVersion": "providersecrets.dev/v1alpha1",
+                "time": "2026-11-29T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:suspend": {}}},
+            }]}),
             json!({"name": "a", "finalizers": ["example.com/a"]}),
             json!({"name": "a", "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "a"}]}),
             json!({"name": "a", "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "a", "more": 1}]}),
