@@ -43,8 +43,9 @@ pub(super) struct Flags {
 pub(super) fn run(flags: &Flags) -> ExitCode {
     on_cluster(&flags.cluster, async |reader| {
         let object = reader.object(&flags.name).await?;
-        let hash = waiting(&object, flags.plan.as_deref())?;
-        let question = format!("{}Approve? [y/N] ", Plan::live(&object).lines());
+        let plan = Plan::live(&object);
+        let hash = waiting(&object, &plan, flags.plan.as_deref())?;
+        let question = format!("{}Approve? [y/N] ", plan.lines());
         if !flags.yes && !is_confirmed(&question)? {
             return Ok(Answer::new("nothing was changed\n".to_owned(), false));
         }
@@ -63,14 +64,14 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
 ///
 /// # Errors
 /// No plan waits for approval, or another one does.
-fn waiting(object: &ProviderSecret, meant: Option<&str>) -> Result<String, Refusal> {
+fn waiting(object: &ProviderSecret, plan: &Plan, meant: Option<&str>) -> Result<String, Refusal> {
     let (namespace, name) = place(object);
     if object.spec.approval() == Approval::Automatic {
         return Err(Refusal::failed(format!(
             "{namespace}/{name} waits for no approval: spec.approval is Automatic"
         )));
     }
-    let Some(hash) = Plan::live(object).hash else {
+    let Some(hash) = plan.hash.clone() else {
         let see = format!("see kubectl provider-secrets status {name} -n {namespace}");
         return Err(Refusal::failed(format!(
             "{namespace}/{name} has no plan that waits for approval: {see}"
@@ -176,7 +177,7 @@ mod tests {
         #[case] meant: Option<&str>,
         #[case] expected: Result<&str, &str>,
     ) {
-        match (waiting(&object, meant), expected) {
+        match (waiting(&object, &Plan::live(&object), meant), expected) {
             (Ok(hash), Ok(expected)) => assert_eq!(hash, expected),
             (Err(refusal), Err(part)) => assert!(refusal.text.contains(part), "{}", refusal.text),
             (said, _) => panic!("{said:?}"),

@@ -17,14 +17,14 @@ use self::{
 use super::{
     answer::{Answer, Answered},
     definition::DefinitionFact,
-    flags::{ClusterFlags, OutputFlags, Scope},
+    flags::{ClusterFlags, OutputFlags},
     installation::{Installation, LeaseFact},
     output::{Paint, Tone, structured},
     read::{Known, Reader, bounded, known, on_cluster},
     rights::{Needs, Right, Subject},
     secret_access::{Access, AccessFlag},
 };
-use crate::{account::EndpointFlag, controller::Namespaces};
+use crate::controller::Namespaces;
 
 /// The flags of `doctor`.
 #[derive(Args, Debug)]
@@ -50,14 +50,8 @@ pub(super) struct Flags {
     #[arg(long)]
     endpoints: bool,
 
-    /// Base URL of an endpoint, as for `run`
-    #[arg(
-        long = "endpoint",
-        value_name = "PROVIDER[/NAME]=URL",
-        env = "PROVIDER_SECRETS_ENDPOINT",
-        value_delimiter = ','
-    )]
-    endpoint: Vec<EndpointFlag>,
+    #[command(flatten)]
+    endpoint: super::egress::EndpointFlags,
 
     #[command(flatten)]
     egress: super::egress::EgressFlags,
@@ -116,25 +110,10 @@ async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, super::answer::R
         let mode = (watched.as_slice(), flags.access.secret_access);
         lacking.extend(rights(reader, Subject::Myself, "this user", mode).await);
     }
-    let everywhere = Scope {
-        all_namespaces: true,
-        selector: None,
-    };
     let now = Timestamp::now();
-    let mut objects = known(
-        reader
-            .each(&everywhere, |object| Health::of(&object, now))
-            .await,
-    );
-    if matches!(objects, Known::Unread(_)) {
-        objects = known(
-            reader
-                .each(&Scope::default(), |object| Health::of(&object, now))
-                .await,
-        );
-    }
+    let objects = reader.each_visible(|object| Health::of(&object, now)).await;
     let endpoints = if flags.endpoints {
-        endpoints::reached(&flags.endpoint, flags.egress.egress()).await?
+        endpoints::reached(&flags.endpoint.endpoint, flags.egress.egress()).await?
     } else {
         Vec::new()
     };

@@ -6,10 +6,26 @@ use clap::Args;
 use url::Url;
 
 use super::http_url;
-use crate::http::{Egress, Proxy};
+use crate::{
+    account::EndpointFlag,
+    http::{Egress, Proxy},
+};
 
 /// Hosts that are never reached through a proxy.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+
+/// Where the endpoints of providers are, for the commands beside `run`.
+#[derive(Args, Debug)]
+pub(super) struct EndpointFlags {
+    /// Base URL of an endpoint, as for `run`
+    #[arg(
+        long = "endpoint",
+        value_name = "PROVIDER[/NAME]=URL",
+        env = "PROVIDER_SECRETS_ENDPOINT",
+        value_delimiter = ','
+    )]
+    pub(super) endpoint: Vec<EndpointFlag>,
+}
 
 /// How connections to providers leave the cluster.
 #[derive(Args, Debug)]

@@ -35,6 +35,16 @@ pub(super) struct Scope {
     pub(super) selector: Option<String>,
 }
 
+impl Scope {
+    /// All objects that there are.
+    pub(super) fn everywhere() -> Self {
+        Self {
+            all_namespaces: true,
+            selector: None,
+        }
+    }
+}
+
 /// How what is found is shown.
 #[derive(Args, Clone, Debug)]
 pub(super) struct OutputFlags {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use self::unowned::{Unowned, Way};
 use super::{
     answer::{Answer, Answered, FAILED, Refusal},
-    egress::EgressFlags,
+    egress::{EgressFlags, EndpointFlags},
     flags::{ClusterFlags, Format, OutputFlags, Scope},
     origin::Keys,
     output::{Cell, Table, Tone, age::age_or_none, structured},
@@ -22,7 +22,7 @@ use super::{
     status::{state, tone_of},
     view::resource_name,
 };
-use crate::{account::EndpointFlag, api::ProviderSecret, telemetry::visible};
+use crate::{api::ProviderSecret, telemetry::visible};
 
 /// The flags of `inventory`.
 #[derive(Args, Debug)]
@@ -40,14 +40,8 @@ pub(super) struct Flags {
     #[arg(long)]
     read_credentials: bool,
 
-    /// Base URL of an endpoint, as for `run`
-    #[arg(
-        long = "endpoint",
-        value_name = "PROVIDER[/NAME]=URL",
-        env = "PROVIDER_SECRETS_ENDPOINT",
-        value_delimiter = ','
-    )]
-    endpoint: Vec<EndpointFlag>,
+    #[command(flatten)]
+    endpoint: EndpointFlags,
 
     #[command(flatten)]
     schemes: Schemes,
@@ -75,14 +69,10 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
             };
             return shown(inventory, &flags.output, Timestamp::now());
         }
-        let way = Way::new(&flags.endpoint, &flags.schemes, &flags.egress)?;
+        let way = Way::new(&flags.endpoint.endpoint, &flags.schemes, &flags.egress)?;
         // An account may be that of other namespaces too: what their objects own is no orphan.
-        let everywhere = Scope {
-            all_namespaces: true,
-            selector: None,
-        };
         let placed = |object: ProviderSecret| placements(&object, &Keys::new());
-        let owned = reader.each(&everywhere, placed).await?.into_iter();
+        let owned = reader.each(&Scope::everywhere(), placed).await?.into_iter();
         let owned: Vec<Placement> = owned.flatten().collect();
         if reader.is_incomplete() {
             let text = "what no object owns is not known: an object could not be understood";

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    flags::Scope,
-    read::{Known, Reader, known},
+    read::{Known, Reader},
     view::{Standing, created, place},
 };
 use crate::{
@@ -154,15 +153,7 @@ impl Reader {
     /// All objects but the one of this name, as far as the user may list them: of all namespaces, else of the
     /// reader's.
     pub(super) async fn peers(&self, namespace: &str, name: &str) -> Known<Vec<Peer>> {
-        let everywhere = Scope {
-            all_namespaces: true,
-            selector: None,
-        };
-        let of = async |scope: &Scope| known(self.each(scope, |object| Peer::of(&object)).await);
-        let mut peers = of(&everywhere).await;
-        if matches!(peers, Known::Unread(_)) {
-            peers = of(&Scope::default()).await;
-        }
+        let peers = self.each_visible(|object| Peer::of(&object)).await;
         peers.map(|mut peers| {
             peers.retain(|peer| (peer.namespace.as_str(), peer.name.as_str()) != (namespace, name));
             peers

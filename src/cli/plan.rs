@@ -103,19 +103,15 @@ pub(super) struct Plan {
     actions: Vec<PlannedAction>,
     /// What is not known, and why nothing is done yet.
     notes: Vec<String>,
+    /// Whether the operator has not looked at the newest spec.
+    #[serde(skip)]
+    is_unseen: bool,
 }
 
 impl Plan {
     /// Whether anything would be sent, or cannot be.
     fn is_pending(&self) -> bool {
-        self.create + self.update + self.delete + self.refuse > 0 || !self.is_known()
-    }
-
-    /// Whether the operator has looked at the newest spec.
-    fn is_known(&self) -> bool {
-        self.notes
-            .iter()
-            .all(|note| !note.starts_with(live::UNSEEN))
+        self.is_unseen || self.create + self.update + self.delete + self.refuse > 0
     }
 
     /// How many of them are of a kind.

@@ -212,6 +212,14 @@ impl Reader {
         }
     }
 
+    /// What `map` makes of each object of all namespaces, or of the reader's where the user may not list all.
+    pub(super) async fn each_visible<T>(&self, map: impl Fn(ProviderSecret) -> T) -> Known<Vec<T>> {
+        match known(self.each(&Scope::everywhere(), &map).await) {
+            Known::Unread(_) => known(self.each(&Scope::default(), &map).await),
+            read @ Known::Read(_) => read,
+        }
+    }
+
     /// The objects that are named, else those of the scope.
     pub(super) async fn objects(
         &self,

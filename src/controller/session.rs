@@ -13,7 +13,7 @@ pub(crate) use self::{
 };
 use super::{error::Failure, object::Versions, plan::DesiredEntry};
 use crate::{
-    account::{Account, DigestKey, Digested, NameLock, NameLocks, Permit, Sealed, Snapshot},
+    account::{Account, DigestKey, NameLock, NameLocks, Permit, Sealed, Snapshot},
     api::{EntryStatus, ProviderSecret},
     http::ProviderError,
     provider::{Choice, Provider, Rules, Unit},
@@ -112,15 +112,7 @@ impl Session<'_> {
 
     /// The digest that an entry has under a key.
     pub(crate) fn digest_under(&self, key: &DigestKey, entry: &DesiredEntry) -> Option<String> {
-        let value = entry.value.as_ref().ok()?;
-        let target = self.choice.target();
-        Some(key.digest(&Digested {
-            uid: self.uid,
-            target: &target,
-            name: &entry.folded,
-            value,
-            options: &entry.options,
-        }))
+        entry.digest(key, self.uid, &self.choice.target())
     }
 
     /// The seal of a record under a key.

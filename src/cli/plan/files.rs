@@ -13,7 +13,7 @@ use super::{
     proposed::{Proposal, Wanted},
 };
 use crate::{
-    account::{Credential, DigestKey, Digested},
+    account::Credential,
     api::{GROUP, ProviderSecret},
     cli::{
         answer::Refusal,
@@ -138,20 +138,11 @@ impl Reader {
                 is_unread = !desired.unread.is_empty();
                 notes.extend(desired.unread.into_iter().map(|failure| failure.message));
                 let entries = desired.entries.into_iter().map(|entry| {
-                    let wanted = match &entry.value {
-                        Err(failure) => Wanted::Refused(failure.reason),
-                        Ok(value) => {
-                            let digest = |key: &DigestKey| {
-                                key.digest(&Digested {
-                                    uid: &uid,
-                                    target: &target,
-                                    name: &entry.folded,
-                                    value,
-                                    options: &entry.options,
-                                })
-                            };
-                            Wanted::Digest(key.as_ref().map(digest))
-                        }
+                    let wanted = if let Err(failure) = &entry.value {
+                        Wanted::Refused(failure.reason)
+                    } else {
+                        let key = key.as_ref();
+                        Wanted::Digest(key.and_then(|key| entry.digest(key, &uid, &target)))
                     };
                     (entry.name, wanted)
                 });

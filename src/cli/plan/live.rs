@@ -12,9 +12,6 @@ use crate::{
     },
 };
 
-/// What the note begins with that says that the operator has not looked at the newest spec.
-pub(super) const UNSEEN: &str = "the operator has not looked";
-
 impl Plan {
     /// What the operator would do for an object: its plan that waits, else what it has not finished.
     pub(in crate::cli) fn live(object: &ProviderSecret) -> Self {
@@ -30,9 +27,11 @@ impl Plan {
         };
         let is_deleted = object.metadata.deletion_timestamp.is_some();
         if !is_observed(object) && !is_deleted {
+            plan.is_unseen = true;
             let generation = object.metadata.generation.unwrap_or_default();
-            plan.notes
-                .push(format!("{UNSEEN} at generation {generation} yet"));
+            plan.notes.push(format!(
+                "the operator has not looked at generation {generation} yet"
+            ));
         }
         if let Some(waiting) = status.and_then(|status| status.plan.as_ref()) {
             return plan.with(waiting, object);

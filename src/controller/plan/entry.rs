@@ -8,6 +8,7 @@ use super::{
     was_written,
 };
 use crate::{
+    account::{DigestKey, Digested},
     api::{DriftStatus, EntryStatus, Found},
     controller::error::Failure,
     provider::{Options, Written},
@@ -27,6 +28,21 @@ pub(crate) struct DesiredEntry {
     pub(crate) secret: String,
     /// What of the text is sent as it is and hardly meant.
     pub(crate) marks: Marks,
+}
+
+impl DesiredEntry {
+    /// The digest of the value under a key, for an object of this uid and where its entries go; none where there is
+    /// no value.
+    pub(crate) fn digest(&self, key: &DigestKey, uid: &str, target: &str) -> Option<String> {
+        let value = self.value.as_ref().ok()?;
+        Some(key.digest(&Digested {
+            uid,
+            target,
+            name: &self.folded,
+            value,
+            options: &self.options,
+        }))
+    }
 }
 
 /// What a value holds that is sent as it is, and that the user hardly means.
