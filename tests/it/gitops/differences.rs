@@ -33,7 +33,13 @@ impl Way {
 async fn apply(env: &TestEnv, way: Way, namespace: &str, file: &str) {
     for command in way.commands() {
         let arguments = [*command, &["--namespace", namespace, "--filename", file]].concat();
-        env.kubectl(&arguments, None).await;
+        // kubectl asks for the version and then replaces that: the operator may write in between.
+        until(&format!("{way:?}: {arguments:?}"), async || {
+            let output = env.cluster.kubectl_output(&arguments, None).await;
+            let output = output.expect("kubectl runs");
+            output.success.then_some(()).ok_or(output.stderr)
+        })
+        .await;
         until("the operator acts on the object", async || {
             let objects: Api<ProviderSecret> = Api::namespaced(env.cluster.client(), namespace);
             let listed = objects.list(&ListParams::default()).await.expect("a list");

@@ -141,6 +141,8 @@ fn a_swap_there_and_back_does_not_reset_what_is_immutable() {
             let result = message(case.patch("fixed", step.clone()).await);
             assert_refused(&step.to_string(), result, &["spec"]);
         }
+        // kubectl asks for the version and then replaces that: the operator must be done with the object.
+        case.wait("fixed", "looked at", |_| true).await;
         let object = json!({
             "apiVersion": "providersecrets.dev/v1alpha1",
             "kind": "ProviderSecret",
