@@ -269,6 +269,14 @@ impl CallLog {
         self.lock().sent.clone()
     }
 
+    /// Forgets what was called.
+    pub(crate) fn forget(&self) {
+        let mut state = self.lock();
+        state.lines.clear();
+        state.sent.clear();
+        state.counted = None;
+    }
+
     /// Resolves when no incarnation runs any more.
     pub(crate) async fn ended(&self) {
         let mut alive = self.0.alive.subscribe();

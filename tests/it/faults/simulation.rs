@@ -42,6 +42,7 @@ mod same_second;
 mod sequences;
 mod server;
 mod set_back_statuses;
+mod soak; // many hours of everything
 mod stale_cache;
 mod status_write_failures;
 mod store;

@@ -274,6 +274,24 @@ impl Store {
         self.release(resource);
     }
 
+    /// Forgets what nobody asks for any more: the history that every watch has shown, and the events, which a real API
+    /// server keeps for an hour.
+    pub(super) fn forget(&self) {
+        self.faults.forget();
+        let mut state = self.lock();
+        state.objects.retain(|id, _| id.0 != Resource::Events);
+        let lease = state
+            .history
+            .iter()
+            .rposition(|change| change.resource == Resource::Leases);
+        // Who leads is read from its last change.
+        let kept = lease.map(|last| state.history[last].clone());
+        for change in std::mem::take(&mut state.history) {
+            state.compacted.insert(change.resource, change.version);
+        }
+        state.history.extend(kept);
+    }
+
     fn store(&self, state: &mut State, id: &Id, mut object: Value, kind: &'static str) -> Value {
         state.version += 1;
         object["metadata"]["resourceVersion"] = state.version.to_string().into();

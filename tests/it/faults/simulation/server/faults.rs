@@ -116,6 +116,11 @@ impl Faults {
         asked.map(|(when, _)| *when).collect()
     }
 
+    /// Forgets which calls there were.
+    pub(in crate::faults::simulation) fn forget(&self) {
+        self.lock().asked.clear();
+    }
+
     /// What is to be done to a call.
     pub(super) fn of(&self, asked: &Asked) -> Option<Does> {
         let mut state = self.lock();

@@ -42,6 +42,25 @@ impl World {
         self.processes.extend(processes);
     }
 
+    /// The incarnation that leads, as the lease shows it.
+    pub(in crate::faults::simulation) fn leader(&self) -> Option<u64> {
+        let leases = self.store.list(Resource::Leases, None);
+        let holder = leases.first()?["spec"]["holderIdentity"].as_str()?;
+        let (pod, _) = holder.split_once('_')?;
+        pod.strip_prefix("replica-")?.parse().ok()
+    }
+
+    /// Puts a new incarnation in the place of the one that led, which is gone.
+    pub(in crate::faults::simulation) async fn replace_former_leader(&mut self) {
+        let former = self.processes.remove(0);
+        former.abort();
+        // It was aborted, or had ended.
+        let _ = former.await;
+        let incarnation = self.call_log.start_incarnation();
+        let standby = self.start_replica(incarnation);
+        self.processes.push(standby);
+    }
+
     fn start_replica(&self, incarnation: u64) -> JoinHandle<()> {
         let client = server::client(&self.store, &self.call_log, incarnation);
         let transport = self.remote.transport(&self.call_log, incarnation);
