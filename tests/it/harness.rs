@@ -40,9 +40,9 @@ pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 /// Within this time comes what news has caused. What nobody has heard of comes with a retry or the next sweep, minutes
 /// later. That it takes less than a second is the benchmark's to say: a machine that runs tests may be busy.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
-/// The shortest and the longest pause between two polls. In between, the pause is a tenth of the time waited so far:
+/// The shortest and the longest pause between two polls. In between, the pause is a fifth of the time waited so far:
 /// many tests poll side by side, and a poll costs the API server as much as what the test waits for.
-const POLL: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(200)];
+const POLL: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(400)];
 
 /// One runtime for all tests, because they share clients and servers, which belong to a runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -81,7 +81,7 @@ pub(crate) async fn until_within<T>(
         match look().await {
             Ok(found) => return found,
             Err(state) if started.elapsed() > limit => panic!("{what}: not in time. {state}"),
-            Err(_) => tokio::time::sleep((started.elapsed() / 10).clamp(POLL[0], POLL[1])).await,
+            Err(_) => tokio::time::sleep((started.elapsed() / 5).clamp(POLL[0], POLL[1])).await,
         }
     }
 }

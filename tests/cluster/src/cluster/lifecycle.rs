@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use super::{Cluster, Controllers, Etcd, client, config};
 use crate::credentials::{Kubeconfig, random_word};
 use crate::error::{Error, Result};
-use crate::process::{Guarded, POLL, Program};
+use crate::process::{Guarded, Program};
 use crate::servers;
 
 /// Ready is expected after 3 s; a machine that compiles at the same time takes longer.
@@ -20,6 +20,8 @@ const READY_DEADLINE: Duration = Duration::from_mins(1);
 /// A single request of the readiness check. A server that has not
 /// answered after this long is asked again.
 const PROBE_DEADLINE: Duration = Duration::from_secs(5);
+/// Between two probes: each costs the server time of its start.
+const PROBE_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a server may take to end by itself before it is killed.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
@@ -162,7 +164,7 @@ impl Cluster {
                     log: format!("{}\netcd:\n{etcd}", process.log_tail()),
                 });
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(PROBE_PAUSE).await;
         }
     }
 

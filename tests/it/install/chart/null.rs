@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::{
     DRY_RUN, arguments_of, container, find, has, install, kubectl, list, namespace, pod, render,
     shared_cluster, values::names_of_schema,
 };
+
+/// Runs of Helm at once.
+const AT_ONCE: usize = 4;
 
 /// Every value of the schema, and every map of values.
 fn all_values() -> BTreeSet<String> {
@@ -23,9 +27,13 @@ fn all_values() -> BTreeSet<String> {
 async fn every_value_may_be_null() {
     let cluster = shared_cluster().await;
     let mut seen = BTreeSet::new();
-    for name in all_values() {
+    let rendered = stream::iter(all_values()).map(async |name| {
         let set = format!("--set={name}=null");
         let objects = install("provider-secrets", &[&set, "--namespace=chart-null"]).await;
+        (name, objects)
+    });
+    let rendered: Vec<(String, Vec<Value>)> = rendered.buffer_unordered(AT_ONCE).collect().await;
+    for (name, objects) in rendered {
         assert!(has(&objects, "Deployment"), "{name}");
         // Nobody loses every ProviderSecret for a null.
         let definition = find(&objects, "CustomResourceDefinition", "");
