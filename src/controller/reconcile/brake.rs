@@ -10,15 +10,36 @@ use crate::{
     api::{Approval, EntryStatus, Reason},
     controller::{
         error::Failure,
-        object::{is_acted_on, recorded_sources},
+        object::{is_acted_on, ready_condition, recorded_sources},
         plan::{Brake, BrakeInputs, PlannedRemoval, brake},
         report::messages,
         resolve::desired::may_come_from_a_source,
-        session::Session,
+        session::{Session, raw_records},
     },
 };
 
+/// Whether status says that the brake holds a record.
+fn is_held(record: &EntryStatus) -> bool {
+    record.reason.as_deref() == Some(Reason::RemovalHeld.as_str())
+}
+
 impl Reconcile<'_> {
+    /// Whether something is said for the first time that a user confirms with a request. One that was made before is
+    /// answered with it, and is no confirmation.
+    pub(super) fn asks_for_confirmation(&self, failures: &[Failure]) -> bool {
+        let says = |reason: Reason| failures.iter().any(|failure| failure.reason == reason);
+        let mut records = raw_records(&self.object).iter();
+        let was_held = records.any(is_held);
+        (says(Reason::RemovalHeld) && !was_held)
+            || (says(Reason::AccountChanged) && !self.says_account_changed())
+    }
+
+    /// Whether status says that the API key opens another account.
+    pub(super) fn says_account_changed(&self) -> bool {
+        let said = ready_condition(&self.object).map(|ready| ready.reason.as_str());
+        said == Some(Reason::AccountChanged.as_str())
+    }
+
     /// Splits removals into those that go now and those that the brake holds up.
     pub(super) fn brake(
         &self,
@@ -52,14 +73,14 @@ impl Reconcile<'_> {
 
     /// Whether a source, and not the spec, took an entry away, and no user has confirmed that.
     fn is_taken_by_a_source(&self, record: &EntryStatus, is_by_spec_alone: bool) -> bool {
-        let was_held = record.reason.as_deref() == Some(Reason::RemovalHeld.as_str());
+        let was_held = is_held(record);
         // The one who approves sees each name that goes.
         let is_approved = self.object.spec.approval() != Approval::Automatic;
         let is_confirmed = record.leaving
             || is_approved
-            || self.requested.is_some()
             || is_by_spec_alone
-            || (was_held && !is_acted_on(&self.object));
+            // A request that was made before it was said is not about it.
+            || (was_held && (self.requested.is_some() || !is_acted_on(&self.object)));
         !is_confirmed && may_come_from_a_source(&self.object.spec, &record.name)
     }
 

@@ -42,10 +42,10 @@ impl Reconcile<'_> {
             return Ok(records.clone());
         }
         if !self.is_same_account(session).await? {
-            if self.requested.is_none() {
+            if self.requested.is_none() || !self.says_account_changed() {
                 return Err(messages::account_changed(session.choice));
             }
-            // A user asked for it: what was written to the other account stays there.
+            // A user has read it and asked for it: what was written to the other account stays there.
             return Ok(Vec::new());
         }
         let snapshot = self.present_listing(session).await?;

@@ -65,7 +65,8 @@ impl Reconcile<'_> {
             wait = wait.into_iter().chain(confirms).chain(outcome.try_in).min();
         }
         let requested = self.requested.clone().filter(|_| !is_suspended);
-        let (handled, unanswered) = if outcome.answers_request {
+        let is_answered = outcome.answers_request || self.asks_for_confirmation(&outcome.failures);
+        let (handled, unanswered) = if is_answered {
             (requested, None)
         } else {
             (None, requested)

@@ -175,6 +175,43 @@ fn much_that_goes_away_is_held_until_a_user_confirms_it(
     });
 }
 
+/// As of a script that asks for a sync after each edit of the Secret, and `rotated --wait`.
+/// Cases: D-13, R-09
+#[rstest]
+fn a_request_of_before_it_was_said_confirms_nothing(
+    #[values((50, 24), (10, 9))] (before, after): (usize, usize),
+    #[values(false, true)] is_provider_slow_down: bool,
+) {
+    at_each(async |world| {
+        synced(world, before).await;
+        if is_provider_slow_down {
+            // The first look fails, so the request is not answered by it.
+            let fault = simulator::Fault::status(503);
+            world.account.add_fault(fault.method("GET"));
+        }
+        world.request_sync("before");
+        set_keys(world, after);
+        sleep(GRACE / 2).await;
+        assert_eq!(held(world), before, "{:?}", world.target);
+        world.quiet().await;
+        let object = world.object().expect("the object");
+        assert_eq!(object["status"]["lastHandledSyncRequest"], "before");
+        if 2 * after > before {
+            // Few go after the grace.
+            assert_eq!(held(world), after, "{:?}", world.target);
+        } else {
+            sleep(Duration::from_hours(2)).await;
+            assert_eq!(held(world), before, "{:?}", world.target);
+            assert_eq!(world.ready_reason("object").as_deref(), Some("RemovalHeld"));
+            world.request_sync("yes");
+            world.quiet().await;
+            assert_eq!(held(world), after, "{:?}", world.target);
+        }
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        end(world).await;
+    });
+}
+
 /// Cases: D-13, R-09
 #[rstest]
 fn what_the_spec_takes_away_goes_at_once(

@@ -123,6 +123,47 @@ fn a_sync_request_after_wrong_keys_writes_to_the_new_account(
     }
 }
 
+/// As of `rotated --wait`, which asks for a sync of what stays behind.
+/// Cases: C-22
+#[rstest]
+fn a_request_of_before_it_was_said_moves_nothing(
+    #[values(MILD, STRICT)] policies: Policies,
+    #[values(false, true)] restarts: bool,
+) {
+    let targets = Target::ALL.into_iter();
+    for target in targets.filter(|target| *target != Target::BasetenTeam) {
+        simulate(async {
+            let mut world = World::new(target);
+            world.rotate("a1");
+            world.up();
+            synced(&mut world, policies).await;
+            let (kept, key) = (world.held(), format!("{CANARY}-key-of-other"));
+            let other = target.account(world.remote.simulator(), "other", &key);
+            world.request_sync("before");
+            exchange(&world, &key);
+            world.quiet().await;
+            if restarts {
+                world.down().await;
+                world.up();
+                world.quiet().await;
+            }
+            let object = world.object().expect("the object");
+            assert_eq!(
+                object["status"]["lastHandledSyncRequest"], "before",
+                "{target:?}"
+            );
+            let said = world.ready_reason("object");
+            assert_eq!(said.as_deref(), Some(reason(target)), "{target:?}");
+            assert_eq!(other.writes().len(), 0, "{target:?}");
+            world.request_sync("after");
+            world.quiet().await;
+            assert_eq!(held(&other, target), ours(&kept), "{target:?}");
+            assert!(is_synced(&world), "{target:?}");
+            world.down().await;
+        });
+    }
+}
+
 /// What the operator wrote, without what is foreign.
 fn ours(held: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut ours = held.clone();
