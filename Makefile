@@ -158,6 +158,7 @@ bench: programs ## Measure speed and cost of the release build: N=1000 objects, 
 	@$(CARGO) build --locked --release --bin provider-secrets
 	@$(CARGO) test --quiet --locked --profile harness --bench scale -- --binary target/release/provider-secrets \
 	  --objects '$(N)' $(if $(ONLY),--only '$(ONLY)') --json '$(JSON)' \
+	  $(if $(filter benches/results/%,$(JSON)),--plots docs/performance) \
 	  --commit "$$(git describe --always --dirty --abbrev=7 --exclude='*' 2>/dev/null || echo unknown)"
 
 # Hours of simulated time, and objects.
@@ -318,7 +319,7 @@ manifests: ## Render dist/install.yaml and dist/crds.yaml for kubectl; REGISTRY=
 	@mkdir -p '$(DIST)'
 	@helm='$(HELM)'; \
 	  [ -n "$$helm" ] || helm="$$($(CARGO) run --quiet --locked --package provider-secrets-cluster -- tools helm | cut -d ' ' -f 2-)"; \
-	  "$$helm" template provider-secrets charts/provider-secrets --namespace $(NAMESPACE) \
+	  "$$helm" template provider-secrets charts/provider-secrets --namespace $(NAMESPACE) --skip-tests \
 	    $(if $(REGISTRY),--set-string 'global.imageRegistry=$(REGISTRY)') > '$(DIST)/rendered.yaml'; \
 	  { printf '%s\n' '---' 'apiVersion: v1' 'kind: Namespace' 'metadata:' '  name: $(NAMESPACE)' \
 	      '  labels:' '    app.kubernetes.io/part-of: provider-secrets' \

@@ -40,6 +40,11 @@ A colon is in no name of a namespace, so no two pairs give the same.
 {{- printf "%s-lease" (include "provider-secrets.fullname" . | trunc 57 | trimSuffix "-") -}}
 {{- end -}}
 
+{{/* The pod of `helm test`. */}}
+{{- define "provider-secrets.doctorName" -}}
+{{- printf "%s-doctor" (include "provider-secrets.fullname" . | trunc 56 | trimSuffix "-") -}}
+{{- end -}}
+
 {{/* The ConfigMap of the dashboard. */}}
 {{- define "provider-secrets.dashboardName" -}}
 {{- printf "%s-dashboard" (include "provider-secrets.fullname" . | trunc 53 | trimSuffix "-") -}}
@@ -177,14 +182,9 @@ secret:
   (list "metrics-per-resource" (.Values.metrics).perResource)
   (list "health-probe-bind-address" (printf "%s:%s" ((.Values.probes).address | default "") (include "provider-secrets.probesPort" .)))
 -}}
-{{- if eq (include "provider-secrets.mode" .) "Namespaces" -}}
-{{- $flags = append $flags (list "watch-namespaces" (join "," .Values.scope.namespaces)) -}}
-{{- end -}}
+{{- $flags = concat $flags (include "provider-secrets.scopeFlags" . | fromYamlArray) -}}
 {{- if eq (include "provider-secrets.secretAccess" .) "GetOnly" -}}
-{{- $flags = concat $flags (list
-  (list "secret-access" "get-only")
-  (list "secret-poll-interval" (.Values.scope).secretPollInterval)
-) -}}
+{{- $flags = append $flags (list "secret-poll-interval" (.Values.scope).secretPollInterval) -}}
 {{- end -}}
 {{- $flags = concat $flags (list
   (list "max-concurrent-reconciles" (.Values.concurrency).maxConcurrentReconciles)
@@ -211,6 +211,45 @@ secret:
   (list "log-level" (.Values.log).level)
   (list "log-format" (.Values.log).format)
 ) -}}
+{{- $flags = concat $flags (include "provider-secrets.egressFlags" . | fromYamlArray) -}}
+{{- $arguments := include "provider-secrets.command" (list "run" $flags) | fromYamlArray -}}
+{{- toYaml (concat $arguments (.Values.extraArgs | default list)) -}}
+{{- end -}}
+
+{{/* The arguments of the pod of `helm test`: what the operator is told of where it works and how it gets out. */}}
+{{- define "provider-secrets.doctorArguments" -}}
+{{- $flags := include "provider-secrets.scopeFlags" . | fromYamlArray -}}
+{{- $flags = concat $flags (include "provider-secrets.egressFlags" . | fromYamlArray) -}}
+{{- $arguments := include "provider-secrets.command" (list "doctor" $flags) | fromYamlArray -}}
+{{- toYaml (append $arguments "--endpoints") -}}
+{{- end -}}
+
+{{/* A subcommand with its flags, which are pairs; one without a value is left out. Call it with (list "run" $flags). */}}
+{{- define "provider-secrets.command" -}}
+{{- $arguments := list (first .) -}}
+{{- range last . -}}
+{{- if ne (last .) nil -}}
+{{- $arguments = append $arguments (printf "--%s=%v" (first .) (last .)) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $arguments -}}
+{{- end -}}
+
+{{/* The flags of where the operator works, as pairs. */}}
+{{- define "provider-secrets.scopeFlags" -}}
+{{- $flags := list -}}
+{{- if eq (include "provider-secrets.mode" .) "Namespaces" -}}
+{{- $flags = append $flags (list "watch-namespaces" (join "," .Values.scope.namespaces)) -}}
+{{- end -}}
+{{- if eq (include "provider-secrets.secretAccess" .) "GetOnly" -}}
+{{- $flags = append $flags (list "secret-access" "get-only") -}}
+{{- end -}}
+{{- toYaml $flags -}}
+{{- end -}}
+
+{{/* The flags of the way to the providers, as pairs. */}}
+{{- define "provider-secrets.egressFlags" -}}
+{{- $flags := list -}}
 {{- if (.Values.proxy).https -}}
 {{- $flags = concat $flags (list
   (list "https-proxy" .Values.proxy.https)
@@ -226,13 +265,30 @@ secret:
 {{- range $name, $url := .Values.endpoints -}}
 {{- $flags = append $flags (list "endpoint" (printf "%s=%s" $name $url)) -}}
 {{- end -}}
-{{- $arguments := list "run" -}}
-{{- range $flags -}}
-{{- if ne (last .) nil -}}
-{{- $arguments = append $arguments (printf "--%s=%v" (first .) (last .)) -}}
+{{- toYaml $flags -}}
+{{- end -}}
+
+{{/* Where the files of the volumes are for the program, as a list. */}}
+{{- define "provider-secrets.mounts" -}}
+{{- $mounts := list -}}
+{{- range include "provider-secrets.volumes" . | fromYamlArray -}}
+{{- $path := printf "/etc/provider-secrets/%s" (.name | trimPrefix "provider-secrets-") -}}
+{{- $mounts = append $mounts (dict "name" .name "mountPath" $path "readOnly" true) -}}
+{{- end -}}
+{{- toYaml $mounts -}}
+{{- end -}}
+
+{{/* Where a pod runs, and what it finds there. */}}
+{{- define "provider-secrets.placement" -}}
+{{- $placement := dict -}}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "runtimeClassName" "dnsPolicy" "dnsConfig" "hostAliases" -}}
+{{- with index $.Values $key -}}
+{{- $placement = set $placement $key . -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml (concat $arguments (.Values.extraArgs | default list)) -}}
+{{- with $placement -}}
+{{- toYaml . -}}
+{{- end -}}
 {{- end -}}
 
 {{/*

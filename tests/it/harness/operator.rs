@@ -33,17 +33,17 @@ pub(crate) fn binary() -> &'static Path {
     BINARY.get_or_init(|| env!("CARGO_BIN_EXE_provider-secrets").into())
 }
 
-/// Flags that lead every endpoint of every provider to `url`: one that was left out would be the vendor's own.
-fn simulated(url: impl Fn(Provider) -> String) -> Vec<String> {
-    let flags = |provider: &&Descriptor| {
+/// Every endpoint of every provider, with the URL of its simulator: one that was left out would be the vendor's own.
+pub(crate) fn simulated(url: impl Fn(Provider) -> String) -> Vec<(String, String)> {
+    let endpoints = |provider: &&Descriptor| {
         let simulator = provider.flag.parse().expect("a simulator");
         let (flag, url) = (provider.flag, url(simulator));
         let names = provider.endpoints.iter().map(|(name, _)| name);
         names
-            .map(|name| format!("--endpoint={flag}/{name}={url}"))
-            .collect::<Vec<String>>()
+            .map(|name| (format!("{flag}/{name}"), url.clone()))
+            .collect::<Vec<_>>()
     };
-    PROVIDERS.iter().flat_map(flags).collect()
+    PROVIDERS.iter().flat_map(endpoints).collect()
 }
 
 /// Status and body of a GET on a server of this machine; none where there is no answer.
@@ -96,7 +96,11 @@ impl Operator {
         ];
         let program = program
             .args(arguments)
-            .args(simulated(url))
+            .args(
+                simulated(url)
+                    .iter()
+                    .map(|(name, url)| format!("--endpoint={name}={url}")),
+            )
             .args(flags)
             .env("KUBECONFIG", kubeconfig)
             // RUST_LOG must not lift the cap on kube's own targets.
@@ -104,7 +108,12 @@ impl Operator {
                 "RUST_LOG",
                 "trace,kube_client::client=trace,hyper=trace,reqwest=trace",
             );
-        let process = Guarded::spawn(program, &log).expect("the operator starts");
+        Self::start(program, &log).await
+    }
+
+    /// Starts a program that is an operator, and waits until it listens.
+    pub(crate) async fn start(program: Program, log: &Path) -> Self {
+        let process = Guarded::spawn(program, log).expect("the operator starts");
         let address = until("the operator listens", async || {
             let log = process.log();
             log.lines().find_map(listening).ok_or_else(|| tail(&log))

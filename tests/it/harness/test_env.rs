@@ -121,6 +121,28 @@ impl TestEnv {
         Self::ready(prepared, &GET_ONLY).await
     }
 
+    /// An environment that Helm has installed and whose operator runs already.
+    pub(crate) fn installed(
+        cluster: Cluster,
+        kubeconfig: PathBuf,
+        served: Served,
+        operator: Operator,
+    ) -> Self {
+        let client = cluster.client();
+        let prepared = Prepared {
+            cluster,
+            kubeconfig,
+        };
+        Self {
+            operator,
+            cluster: PooledCluster::dedicated(prepared),
+            client,
+            served,
+            verify_interval: None,
+            statuses: OnceLock::new(),
+        }
+    }
+
     /// Grants the operator the chart's Roles in further, existing namespaces.
     pub(crate) async fn grant(&self, namespaces: &[&str]) {
         let rules = rules(&self.cluster, &roles(namespaces)).await;

@@ -92,7 +92,9 @@ fn key(object: &Value) -> String {
 
 /// The objects of the chart as kubectl has them: without Helm's labels, and with the namespace.
 async fn of_chart(arguments: &[&str]) -> Vec<Value> {
-    let mut objects = documents(&succeeded(template(arguments).await));
+    let mut objects = documents(&succeeded(
+        template(&[arguments, &["--skip-tests"]].concat()).await,
+    ));
     for object in &mut objects {
         let labels = object["metadata"]["labels"].as_object_mut();
         labels
@@ -138,7 +140,7 @@ fn with(components: &[&str]) -> Value {
 
 /// What the chart renders, by the name of the template, as it is written to a file.
 async fn files(arguments: &[&str]) -> BTreeMap<String, String> {
-    let rendered = succeeded(template(arguments).await);
+    let rendered = succeeded(template(&[arguments, &["--skip-tests"]].concat()).await);
     let mut files = BTreeMap::new();
     for document in rendered.split("---\n# Source: provider-secrets/templates/") {
         let Some((name, document)) = document.split_once('\n') else {

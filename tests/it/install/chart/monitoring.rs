@@ -93,10 +93,21 @@ async fn a_network_policy_lets_through_what_the_operator_needs() {
     let objects = render(&[on]).await;
     let policy = find(&objects, "NetworkPolicy", "");
     let deployment = find(&objects, "Deployment", "");
-    assert_eq!(
-        policy["spec"]["podSelector"],
-        deployment["spec"]["selector"]
-    );
+    // The pods of the Deployment, and that of `helm test`.
+    let mut labels = deployment["spec"]["selector"]["matchLabels"].clone();
+    let component = "app.kubernetes.io/component";
+    labels.as_object_mut().expect("labels").remove(component);
+    let selector = json!({
+        "matchLabels": labels,
+        "matchExpressions": [
+            {"key": component, "operator": "In", "values": ["controller", "doctor"]},
+        ],
+    });
+    assert_eq!(policy["spec"]["podSelector"], selector);
+    let doctor = find(&objects, "Pod", "");
+    for (name, value) in labels.as_object().expect("labels") {
+        assert_eq!(&doctor["metadata"]["labels"][name], value);
+    }
     assert_eq!(policy["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
     assert_eq!(ports(policy, 0), [json!(53), json!(53)]);
     assert_eq!(ports(policy, 1), [json!(443), json!(6443)]);

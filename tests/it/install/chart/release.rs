@@ -1,5 +1,6 @@
 //! The lifecycle of a release: installed, upgraded, uninstalled, taken over from kubectl.
 
+mod pods;
 mod takeover;
 mod umbrella;
 mod upgrade;

@@ -4,7 +4,10 @@ use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::api::{Api, PostParams};
 use serde_json::json;
 
-use super::{DRY_RUN, kubectl, list, namespace, pod, render, shared_cluster, succeeded, template};
+use super::{
+    DRY_RUN, documents, find, kubectl, list, namespace, pod, render, shared_cluster, succeeded,
+    template,
+};
 use crate::harness::NAMESPACE;
 
 const APPLY: [&str; 3] = ["apply", "--server-side", "--filename=-"];
@@ -14,6 +17,9 @@ async fn the_api_server_takes_every_object() {
     let cluster = shared_cluster().await;
     namespace(cluster, NAMESPACE, &json!({})).await;
     let rendered = succeeded(template(&[]).await);
+    // A pod is refused without its ServiceAccount.
+    let account = find(&documents(&rendered), "ServiceAccount", "").clone();
+    kubectl(cluster, &APPLY, Some(&list(&[account]))).await;
     let output = cluster
         .kubectl_output(&DRY_RUN, Some(&rendered))
         .await
@@ -38,7 +44,7 @@ async fn the_pod_satisfies_the_strictest_pod_security() {
     });
     namespace(cluster, name, &levels).await;
     let objects = render(&["--set", &format!("namespaceOverride={name}")]).await;
-    let account = super::find(&objects, "ServiceAccount", "").clone();
+    let account = find(&objects, "ServiceAccount", "").clone();
     kubectl(cluster, &APPLY, Some(&list(&[account]))).await;
 
     let mut pod = pod(&objects).clone();
@@ -51,6 +57,11 @@ async fn the_pod_satisfies_the_strictest_pod_security() {
         .kubectl_output(&create, Some(&pod.to_string()))
         .await
         .unwrap();
+    assert!(output.success, "{}", output.stderr);
+    assert_eq!(output.stderr, "");
+    let doctor = find(&objects, "Pod", "").to_string();
+    let output = cluster.kubectl_output(&create, Some(&doctor)).await;
+    let output = output.expect("kubectl runs");
     assert!(output.success, "{}", output.stderr);
     assert_eq!(output.stderr, "");
 
