@@ -23,6 +23,8 @@ mod scale {
     pub(crate) mod large_sources;
     pub(crate) mod many_entries;
     pub(crate) mod new_object;
+    pub(crate) mod plot;
+    pub(crate) mod plots;
     pub(crate) mod rest;
     pub(crate) mod restart;
     pub(crate) mod restored_data_store;
@@ -39,7 +41,7 @@ use clap::{Parser, ValueEnum};
 use it::harness::{operator, run};
 use scale::{
     burst, cold_start, failover, heavy_neighbours, hot_source, large_sources, many_entries,
-    new_object, rest, restart, restored_data_store, rotation, scrape, shared_secret,
+    new_object, plots, rest, restart, restored_data_store, rotation, scrape, shared_secret,
     support::{Bench, Report},
     throttled_account,
 };
@@ -70,6 +72,10 @@ struct Settings {
     /// Where the figures are written as JSON
     #[arg(long)]
     json: Option<PathBuf>,
+
+    /// A folder into which the results beside `--json` are drawn, as SVG
+    #[arg(long, requires = "json")]
+    plots: Option<PathBuf>,
 }
 
 /// What can be measured, in the order in which it is.
@@ -144,6 +150,7 @@ async fn measure(settings: Settings) {
         rest,
         commit,
         json,
+        plots,
         ..
     } = settings;
     let mut report = Report::new(commit, objects);
@@ -165,5 +172,8 @@ async fn measure(settings: Settings) {
     }
     if let Some(path) = json {
         report.write(&path);
+        if let (Some(folder), Some(results)) = (plots, path.parent()) {
+            plots::draw(results, &folder);
+        }
     }
 }

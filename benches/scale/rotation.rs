@@ -17,8 +17,10 @@ pub(crate) async fn measure(bench: &mut Bench) {
     }
     meter.quiet(&bench.env, Duration::from_secs(1)).await;
     let cost = meter.end(&bench.env).await;
+    let milliseconds = latencies.sorted();
     let figures = latencies.figures("");
     bench
         .report
         .add("rotation", (count, "rotation"), figures, Some(cost));
+    bench.report.add_times(milliseconds);
 }

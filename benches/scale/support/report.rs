@@ -62,6 +62,9 @@ struct Scenario {
     load: f64,
     figures: Vec<Figure>,
     cost: Option<Cost>,
+    /// Every time that was measured, in their order, where one wants to see how they are spread.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    milliseconds: Vec<f64>,
 }
 
 impl Report {
@@ -102,7 +105,15 @@ impl Report {
             load: machine::load(),
             figures,
             cost,
+            milliseconds: Vec::new(),
         });
+    }
+
+    /// Adds every time to the scenario that was added last.
+    pub(crate) fn add_times(&mut self, milliseconds: Vec<f64>) {
+        if let Some(scenario) = self.scenarios.last_mut() {
+            scenario.milliseconds = milliseconds;
+        }
     }
 
     /// Writes the report as JSON.
