@@ -70,6 +70,11 @@ fn figure(result: &Value, of: &str, name: &str) -> Option<f64> {
     figures.find(|figure| figure["name"] == name)?["value"].as_f64()
 }
 
+/// A figure of a scenario, whatever the result.
+fn of(scenario: &'static str, name: &'static str) -> impl Fn(&Value) -> Option<f64> {
+    move |result| figure(result, scenario, name)
+}
+
 #[expect(
     clippy::cast_precision_loss,
     reason = "a float holds every number of objects"
@@ -139,9 +144,6 @@ fn memory(results: &Results) -> Plot {
 }
 
 fn start(results: &Results) -> Plot {
-    let of = |scenario: &'static str, name: &'static str| {
-        move |result: &Value| figure(result, scenario, name)
-    };
     Plot {
         title: "A start",
         x: OBJECTS,
@@ -158,9 +160,6 @@ fn start(results: &Results) -> Plot {
 }
 
 fn limit(results: &Results) -> Plot {
-    let of = |scenario: &'static str, name: &'static str| {
-        move |result: &Value| figure(result, scenario, name)
-    };
     Plot {
         title: "A cold start beside what the API server takes",
         x: OBJECTS,

@@ -48,6 +48,7 @@ enum Happens {
     TakesOver,
 }
 
+/// Cases: N-09
 #[rstest]
 #[case(Target::BasetenWorkspace)]
 #[case(Target::BasetenTeam)]
