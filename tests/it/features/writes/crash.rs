@@ -70,7 +70,8 @@ async fn rests(env: &TestEnv, test_cases: &[crate::harness::TestCase<'_>], runni
     assert!(running.terminate().await.success());
     let counts = async || {
         let mut counts = Vec::new();
-        for case in test_cases {
+        // Where a provider shows no change of a value, the write that was on its way is made once more a minute later.
+        for case in test_cases.iter().filter(|case| !case.target.is_blind()) {
             let patches = count(case, "patch", "providersecrets", "").await;
             let reads = count(case, "get", "secrets", "source").await;
             counts.push((patches, reads, case.writes().len()));
