@@ -2,7 +2,7 @@
 //! the operator writes in the tests is held against it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
@@ -56,37 +56,55 @@ pub(crate) fn unknown_shape(object: &Value) -> Option<String> {
 /// Sees every status that is written in a cluster.
 pub(super) struct StatusWatch {
     watching: JoinHandle<()>,
-    unknown: Arc<Mutex<BTreeSet<String>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// The newest of each object that was shown, by namespace and name.
+    objects: HashMap<(String, String), ProviderSecret>,
+    /// Statuses that the file lacks.
+    unknown: BTreeSet<String>,
 }
 
 impl StatusWatch {
     pub(super) fn start(client: Client) -> Self {
-        let unknown = Arc::new(Mutex::new(BTreeSet::new()));
-        let found = Arc::clone(&unknown);
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let shared = Arc::clone(&seen);
         let objects: Api<ProviderSecret> = Api::all(client);
         let watching = tokio::spawn(async move {
             let watch = watcher(objects, watcher::Config::default()).default_backoff();
             let mut shown = std::pin::pin!(watch.touched_objects());
             while let Some(object) = shown.next().await {
                 let Ok(object) = object else { continue };
-                let name = format!(
-                    "{}/{}",
-                    object.namespace().unwrap_or_default(),
-                    object.name_any()
-                );
-                let object = serde_json::to_value(object).expect("an object is JSON");
-                if let Some(shape) = unknown_shape(&object) {
-                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                    found.insert(format!("{name}: {shape}"));
-                }
+                let id = (object.namespace().unwrap_or_default(), object.name_any());
+                let json = serde_json::to_value(&object).expect("an object is JSON");
+                let unknown = unknown_shape(&json);
+                let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.unknown
+                    .extend(unknown.map(|shape| format!("{}/{}: {shape}", id.0, id.1)));
+                seen.objects.insert(id, object);
             }
         });
-        Self { watching, unknown }
+        Self { watching, seen }
+    }
+
+    /// Whether the object was shown, and so when it was shown last.
+    pub(super) fn shows(
+        &self,
+        namespace: &str,
+        name: &str,
+        is_so: impl FnOnce(&ProviderSecret) -> bool,
+    ) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = (namespace.to_owned(), name.to_owned());
+        seen.objects.get(&id).is_some_and(is_so)
     }
 
     /// Asserts that the file has every status that was written so far.
     pub(super) fn check(&self) {
-        let unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = &seen.unknown;
         assert!(
             unknown.is_empty(),
             "tests/statuses.jsonl has none of {unknown:#?}"

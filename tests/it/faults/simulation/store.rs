@@ -89,6 +89,14 @@ impl Store {
         state.objects.get(id).cloned().ok_or_else(Refusal::gone)
     }
 
+    /// The first object of a resource with this name.
+    pub(crate) fn find(&self, resource: Resource, name: &str) -> Option<Value> {
+        let state = self.lock();
+        let mut objects = state.objects.iter();
+        let found = objects.find(|(id, _)| id.0 == resource && id.2 == name);
+        found.map(|(_, object)| object.clone())
+    }
+
     /// The objects of a resource, in all namespaces or in one.
     pub(crate) fn list(&self, resource: Resource, namespace: Option<&str>) -> Vec<Value> {
         let state = self.lock();

@@ -1,11 +1,15 @@
 //! What is at the provider when the operator dies in the middle of a write.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use provider_secrets::api::EntryState;
 use simulator::{Action, Fault};
 
 use super::{count, wait_synced};
-use crate::harness::{Operator, SHORT_LEASE, Target, TestCase, TestEnv, run, traces, until};
+use crate::harness::{
+    Operator, SHORT_LEASE, Target, TestCase, TestEnv, condition, run, traces, until, until_within,
+};
 
 /// Cases: L-01, L-03
 #[test]
@@ -66,12 +70,12 @@ fn a_crash_between_there_and_back_again_leaves_no_stale_value_that_looks_synced(
 }
 
 /// A restart with nothing to do writes nothing and reads no source.
-async fn rests(env: &TestEnv, test_cases: &[crate::harness::TestCase<'_>], running: &Operator) {
+async fn rests(env: &TestEnv, test_cases: &[TestCase<'_>], running: &Operator) {
+    join_all(test_cases.iter().map(wait_confirmed)).await;
     assert!(running.terminate().await.success());
     let counts = async || {
         let mut counts = Vec::new();
-        // Where a provider shows no change of a value, the write that was on its way is made once more a minute later.
-        for case in test_cases.iter().filter(|case| !case.target.is_blind()) {
+        for case in test_cases {
             let patches = count(case, "patch", "providersecrets", "").await;
             let reads = count(case, "get", "secrets", "source").await;
             counts.push((patches, reads, case.writes().len()));
@@ -80,7 +84,7 @@ async fn rests(env: &TestEnv, test_cases: &[crate::harness::TestCase<'_>], runni
     };
     let before = counts().await;
     let operator = env.further(&[]).await;
-    let bystander = super::TestCase::new(env, Target::BasetenTeam).await;
+    let bystander = TestCase::new(env, Target::BasetenTeam).await;
     bystander.secret("source", &[("a", "1")]).await;
     bystander.object("later", &[("A_KEY", "source", "a")]).await;
     bystander.wait_ready("later").await;
@@ -99,4 +103,25 @@ async fn rests(env: &TestEnv, test_cases: &[crate::harness::TestCase<'_>], runni
     assert_eq!(counts().await, before);
     assert_eq!(traces(&operator.log()), Vec::<String>::new());
     bystander.finish().await;
+}
+
+/// Waits until no write may be on its way any more, and all is said: a minute after the last one the operator makes it
+/// once more.
+async fn wait_confirmed(case: &TestCase<'_>) {
+    until_within(
+        Duration::from_mins(3),
+        "the value is confirmed",
+        async || {
+            let object = case.objects().get("target").await.expect("the object");
+            let status = object.status.as_ref().expect("a status");
+            let entry = &status.entries[0];
+            let is_ready = condition(&object, "Ready").is_some_and(|ready| ready.status == "True");
+            if is_ready && entry.state == EntryState::Synced && entry.attempted.is_none() {
+                Ok(())
+            } else {
+                Err(format!("{:?}: {status:#?}", case.target))
+            }
+        },
+    )
+    .await;
 }

@@ -33,6 +33,8 @@ fn a_status_write_that_meets_another_writer_loses_nothing() {
                         case.patch("target", note)
                             .await
                             .expect("an annotation is written");
+                        // Often enough to meet the operator's writes, which take as long as this.
+                        tokio::time::sleep(Duration::from_millis(10)).await;
                     }
                 };
                 let before = case.writes().len();

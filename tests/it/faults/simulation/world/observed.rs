@@ -14,9 +14,7 @@ const OFTEN: Duration = Duration::from_millis(100);
 impl World {
     /// An object, if it is there.
     pub(in crate::faults::simulation) fn get(&self, name: &str) -> Option<Value> {
-        let objects = self.store.list(Resource::ProviderSecrets, None);
-        let mut objects = objects.into_iter();
-        objects.find(|object| object["metadata"]["name"] == name)
+        self.store.find(Resource::ProviderSecrets, name)
     }
 
     /// The reason of an object's condition Ready; none until its newest generation was acted on.
