@@ -23,7 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 
 pub(crate) use canary::{CANARY, traces};
 pub(crate) use documents::violations;
-pub(crate) use operator::{Operator, SHORT_LEASE};
+pub(crate) use operator::{NO_VERIFICATION, Operator, SHORT_LEASE};
 pub(crate) use quiescence::{Bystander, calls, timed, wait_write};
 pub(crate) use settings::{SCALE, say, setting};
 pub(crate) use statuses::{statuses, unknown_shape};

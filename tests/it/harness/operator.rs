@@ -16,10 +16,14 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::until;
+use super::{DEADLINE, until, until_within};
 
 /// The operator to run. The benchmark sets its release build here first.
 pub(crate) static BINARY: OnceLock<PathBuf> = OnceLock::new();
+
+/// The flag of an operator that verifies nothing: after a start the verifications are spread over their interval, and
+/// none shall fall into the test.
+pub(crate) const NO_VERIFICATION: &str = "--verify-interval=8760h";
 
 /// The flags of an operator that a test kills: the next one waits until its lease has expired.
 pub(crate) const SHORT_LEASE: [&str; 3] = [
@@ -128,6 +132,21 @@ impl Operator {
             match self.get("/readyz").await {
                 (200, _) => Ok(()),
                 (_, body) => Err(body),
+            }
+        })
+        .await;
+    }
+
+    /// Waits until so many reconciles had nothing to do. After a start each object is looked at once: at once, or in the
+    /// minute after this process has begun to lead if its look came before that.
+    pub(crate) async fn wait_unchanged(&self, least: usize) {
+        until_within(2 * DEADLINE, "every object was looked at", async || {
+            let metrics = self.get("/metrics").await.1;
+            let series = "provider_secrets_reconcile_total{result=\"unchanged\"} ";
+            let count = metrics.lines().find_map(|line| line.strip_prefix(series));
+            match count.and_then(|count| count.parse::<usize>().ok()) {
+                Some(count) if count >= least => Ok(()),
+                _ => Err(metrics),
             }
         })
         .await;
