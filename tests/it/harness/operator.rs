@@ -137,19 +137,29 @@ impl Operator {
         .await;
     }
 
-    /// Waits until so many reconciles had nothing to do. After a start each object is looked at once: at once, or in the
-    /// minute after this process has begun to lead if its look came before that.
-    pub(crate) async fn wait_unchanged(&self, least: usize) {
+    /// Waits until so many reconciles had nothing to do; their number, and that of all reconciles. A process that has just
+    /// started looks at each object immediately, or, if it did not lead yet, within a minute after it has begun to.
+    pub(crate) async fn wait_unchanged(&self, least: usize) -> (usize, usize) {
         until_within(2 * DEADLINE, "every object was looked at", async || {
             let metrics = self.get("/metrics").await.1;
-            let series = "provider_secrets_reconcile_total{result=\"unchanged\"} ";
-            let count = metrics.lines().find_map(|line| line.strip_prefix(series));
-            match count.and_then(|count| count.parse::<usize>().ok()) {
-                Some(count) if count >= least => Ok(()),
-                _ => Err(metrics),
+            let series = "provider_secrets_reconcile_total{result=\"";
+            let counts = metrics.lines().filter_map(|line| line.strip_prefix(series));
+            let (mut unchanged, mut all) = (0, 0);
+            for line in counts {
+                let (result, count) = line.split_once("\"} ").expect("a series has a value");
+                let count: usize = count.parse().expect("a counter is a number");
+                all += count;
+                if result == "unchanged" {
+                    unchanged += count;
+                }
+            }
+            if unchanged >= least {
+                Ok((unchanged, all))
+            } else {
+                Err(format!("{unchanged} of {all} reconciles had nothing to do"))
             }
         })
-        .await;
+        .await
     }
 
     /// Status and body of a GET on the probe and metrics server; status 0 where there is no answer.

@@ -53,7 +53,7 @@ pub(crate) fn unknown_shape(object: &Value) -> Option<String> {
     shape(object).filter(|shape| !SHAPES.contains(shape))
 }
 
-/// Sees every status that is written in a cluster.
+/// Sees every object and every status that is written in a cluster.
 pub(super) struct StatusWatch {
     watching: JoinHandle<()>,
     seen: Arc<Mutex<Seen>>,
@@ -89,7 +89,7 @@ impl StatusWatch {
         Self { watching, seen }
     }
 
-    /// Whether the object was shown, and so when it was shown last.
+    /// Whether an object is so, as the watch showed it last; not, where it has shown none.
     pub(super) fn shows(
         &self,
         namespace: &str,

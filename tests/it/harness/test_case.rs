@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use simulator::{Account, Exchange};
 use tokio::time::Instant;
 
-use super::{CANARY, Target, TestEnv, invariants, until, violations};
+use super::{CANARY, DEADLINE, Target, TestEnv, invariants, until, until_within, violations};
 
 /// How often the API server is asked for an object that the watch does not show as it should be.
 const ASK: Duration = Duration::from_secs(2);
@@ -246,13 +246,24 @@ impl<'a> TestCase<'a> {
         what: &str,
         is_expected: impl Fn(&ProviderSecret) -> bool,
     ) -> ProviderSecret {
+        self.wait_within(DEADLINE, name, what, is_expected).await
+    }
+
+    /// As [`Self::wait`], for what may take longer.
+    pub(crate) async fn wait_within(
+        &self,
+        limit: Duration,
+        name: &str,
+        what: &str,
+        is_expected: impl Fn(&ProviderSecret) -> bool,
+    ) -> ProviderSecret {
         let is_right = |object: &ProviderSecret| {
             let status = object.status.as_ref();
             let observed = status.and_then(|status| status.observed_generation);
             observed == object.metadata.generation && is_expected(object)
         };
         let (mut asked, mut shown) = (None::<Instant>, String::new());
-        let object = until(&format!("{name} is {what}"), async || {
+        let object = until_within(limit, &format!("{name} is {what}"), async || {
             // A look at what the watch has shown costs nothing; that it is still so, the API server says.
             let statuses = self.env.statuses();
             if asked.is_some_and(|asked| asked.elapsed() < ASK)

@@ -6,25 +6,7 @@ use serde_json::json;
 use simulator::{Account, Exchange};
 
 use super::one_entry;
-use crate::harness::{NO_VERIFICATION, Operator, Target, TestCase, TestEnv, calls, run};
-
-/// The reconciles that found nothing to do, and all reconciles.
-async fn reconciles(operator: &Operator) -> (u64, u64) {
-    let (_, metrics) = operator.get("/metrics").await;
-    let (mut unchanged, mut all) = (0, 0);
-    for line in metrics.lines() {
-        let Some(line) = line.strip_prefix("provider_secrets_reconcile_total{result=\"") else {
-            continue;
-        };
-        let (result, count) = line.split_once("\"} ").expect("a series has a value");
-        let count: u64 = count.parse().expect("a counter is a number");
-        all += count;
-        if result == "unchanged" {
-            unchanged += count;
-        }
-    }
-    (unchanged, all)
-}
+use crate::harness::{NO_VERIFICATION, Target, TestCase, TestEnv, calls, run};
 
 /// A test case whose environment may change meanwhile.
 struct Parked {
@@ -79,8 +61,7 @@ fn a_restart_writes_nothing_reads_no_source_and_misses_no_rotation() {
         drop(test_cases);
         let restarted = Timestamp::now();
         env.restart(&[NO_VERIFICATION]).await;
-        env.operator.wait_unchanged(5).await;
-        let (unchanged, all) = reconciles(&env.operator).await;
+        let (unchanged, all) = env.operator.wait_unchanged(5).await;
         assert_eq!(unchanged, all, "a reconcile found something to do");
         for parked in &parked {
             assert_eq!(

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use provider_secrets::api::EntryState;
+use provider_secrets::api::{EntryState, ProviderSecret};
 use simulator::{Action, Fault};
 
 use super::{count, wait_synced};
 use crate::harness::{
     NO_VERIFICATION, Operator, SHORT_LEASE, Target, TestCase, TestEnv, condition, run, traces,
-    until_within,
 };
 
 /// Cases: L-01, L-03
@@ -98,20 +97,13 @@ async fn rests(env: &TestEnv, test_cases: &[TestCase<'_>], running: &Operator) {
 /// Waits until no write may be on its way any more, and all is said: a minute after the last one the operator makes it
 /// once more.
 async fn wait_confirmed(case: &TestCase<'_>) {
-    until_within(
-        Duration::from_mins(3),
-        "the value is confirmed",
-        async || {
-            let object = case.objects().get("target").await.expect("the object");
-            let status = object.status.as_ref().expect("a status");
-            let entry = &status.entries[0];
-            let is_ready = condition(&object, "Ready").is_some_and(|ready| ready.status == "True");
-            if is_ready && entry.state == EntryState::Synced && entry.attempted.is_none() {
-                Ok(())
-            } else {
-                Err(format!("{:?}: {status:#?}", case.target))
-            }
-        },
-    )
-    .await;
+    let is_confirmed = |object: &ProviderSecret| {
+        let entry = &object.status.as_ref().expect("a status").entries[0];
+        condition(object, "Ready").is_some_and(|ready| ready.status == "True")
+            && entry.state == EntryState::Synced
+            && entry.attempted.is_none()
+    };
+    let limit = Duration::from_mins(3);
+    case.wait_within(limit, "target", "confirmed", is_confirmed)
+        .await;
 }

@@ -33,7 +33,7 @@ fn a_status_write_that_meets_another_writer_loses_nothing() {
                         case.patch("target", note)
                             .await
                             .expect("an annotation is written");
-                        // Often enough to meet the operator's writes, which take as long as this.
+                        // Often enough: a third of the operator's status writes meet one.
                         tokio::time::sleep(Duration::from_millis(10)).await;
                     }
                 };
