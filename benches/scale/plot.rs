@@ -15,7 +15,7 @@ const MARKS: u32 = 5;
 
 /// How numbers become places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scale {
+enum Scale {
     Linear,
     Logarithmic,
 }
@@ -23,8 +23,20 @@ pub(crate) enum Scale {
 /// One of the two axes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Axis {
-    pub(crate) label: &'static str,
-    pub(crate) scale: Scale,
+    label: &'static str,
+    scale: Scale,
+}
+
+impl Axis {
+    pub(crate) const fn linear(label: &'static str) -> Self {
+        let scale = Scale::Linear;
+        Self { label, scale }
+    }
+
+    pub(crate) const fn logarithmic(label: &'static str) -> Self {
+        let scale = Scale::Logarithmic;
+        Self { label, scale }
+    }
 }
 
 /// One line.

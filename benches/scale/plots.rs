@@ -5,14 +5,11 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde_json::Value;
 
 use super::{
-    plot::{Axis, Line, Plot, Scale},
+    plot::{Axis, Line, Plot},
     support::say,
 };
 
-const OBJECTS: Axis = Axis {
-    label: "objects",
-    scale: Scale::Logarithmic,
-};
+const OBJECTS: Axis = Axis::logarithmic("objects");
 /// What memory should be at most, by objects, in MiB.
 const BUDGET: [(f64, f64); 3] = [(1_000.0, 18.0), (10_000.0, 40.0), (100_000.0, 300.0)];
 
@@ -108,14 +105,8 @@ fn latency(results: &Results) -> Plot {
     });
     Plot {
         title: "A changed Secret reaches the provider within so long",
-        x: Axis {
-            label: "milliseconds",
-            scale: Scale::Logarithmic,
-        },
-        y: Axis {
-            label: "% of the rotations",
-            scale: Scale::Linear,
-        },
+        x: Axis::logarithmic("milliseconds"),
+        y: Axis::linear("% of the rotations"),
         lines: lines.collect(),
     }
 }
@@ -127,10 +118,7 @@ fn memory(results: &Results) -> Plot {
     Plot {
         title: "Resident memory",
         x: OBJECTS,
-        y: Axis {
-            label: "MiB",
-            scale: Scale::Logarithmic,
-        },
+        y: Axis::logarithmic("MiB"),
         lines: vec![
             over_objects("cold start, peak", results, peak("cold-start")),
             over_objects("restart, peak", results, peak("restart")),
@@ -147,10 +135,7 @@ fn start(results: &Results) -> Plot {
     Plot {
         title: "A start",
         x: OBJECTS,
-        y: Axis {
-            label: "seconds",
-            scale: Scale::Logarithmic,
-        },
+        y: Axis::logarithmic("seconds"),
         lines: vec![
             over_objects("cold: all synced", results, of("cold-start", "all synced")),
             over_objects("cold: ready", results, of("cold-start", "ready")),
@@ -163,10 +148,7 @@ fn limit(results: &Results) -> Plot {
     Plot {
         title: "A cold start beside what the API server takes",
         x: OBJECTS,
-        y: Axis {
-            label: "objects a second",
-            scale: Scale::Linear,
-        },
+        y: Axis::linear("objects a second"),
         lines: vec![
             over_objects("cold start", results, of("cold-start", "rate")),
             over_objects("the limit", results, of("api-server-limit", "bare loop")),
