@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::harness::root;
-use crate::install::chart::{documents, kubectl, namespace, read, shared_cluster};
+use crate::install::chart::{
+    CRD, documents, established, kubectl, namespace, read, shared_cluster,
+};
 
 /// Names of the manifests, without `.yaml`.
 fn names(directory: &str) -> BTreeSet<String> {
@@ -24,7 +26,7 @@ fn objects(name: &str) -> Vec<Value> {
     documents(&read(&format!("examples/{name}.yaml")))
 }
 
-async fn established() {
+async fn installed() {
     static DEFINITION: OnceCell<()> = OnceCell::const_new();
     DEFINITION
         .get_or_init(|| async {
@@ -42,13 +44,7 @@ async fn established() {
                 None,
             )
             .await;
-            let definition = "crd/providersecrets.providersecrets.dev";
-            kubectl(
-                cluster,
-                &["wait", "--for=condition=Established", definition],
-                None,
-            )
-            .await;
+            established(cluster, &[CRD]).await;
         })
         .await;
 }
@@ -138,7 +134,7 @@ fn each_brings_the_secrets_it_needs() {
 #[tokio::test]
 async fn the_api_server_takes_each() {
     let cluster = shared_cluster().await;
-    established().await;
+    installed().await;
     for name in names("examples") {
         let into = format!("example-{name}");
         namespace(cluster, &into, &json!({})).await;

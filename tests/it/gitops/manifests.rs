@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::root;
-use crate::install::chart::{documents, kubectl, namespace, read, shared_cluster};
+use crate::install::chart::{documents, established, kubectl, namespace, read, shared_cluster};
 
 const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 const CHART: &str = "charts/provider-secrets";
@@ -43,16 +43,14 @@ async fn the_definitions_of_argo_cd_and_flux_take_each_manifest() {
         None,
     )
     .await;
-    let mut wait = vec!["wait", "--for=condition=Established"];
     let definitions = [
-        "crd/applications.argoproj.io",
-        "crd/gitrepositories.source.toolkit.fluxcd.io",
-        "crd/ocirepositories.source.toolkit.fluxcd.io",
-        "crd/helmreleases.helm.toolkit.fluxcd.io",
-        "crd/kustomizations.kustomize.toolkit.fluxcd.io",
+        "applications.argoproj.io",
+        "gitrepositories.source.toolkit.fluxcd.io",
+        "ocirepositories.source.toolkit.fluxcd.io",
+        "helmreleases.helm.toolkit.fluxcd.io",
+        "kustomizations.kustomize.toolkit.fluxcd.io",
     ];
-    wait.extend(definitions);
-    kubectl(cluster, &wait, None).await;
+    established(cluster, &definitions).await;
     for name in ["argocd", "flux-system", "provider-secrets-system"] {
         namespace(cluster, name, &json!({})).await;
     }

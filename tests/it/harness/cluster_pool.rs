@@ -11,12 +11,9 @@ use std::{
 
 use cluster::{AuditEvent, Cluster};
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    core::v1::{Namespace, Secret},
-    events::v1::Event,
-};
+use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
 use kube::{
-    Api, ResourceExt as _,
+    Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use provider_secrets::api::ProviderSecret;
@@ -123,9 +120,14 @@ async fn clear(cluster: &Cluster) {
         absent_is_fine(objects.patch(&name, &plain, &released).await);
         absent_is_fine(objects.delete(&name, &DeleteParams::default()).await);
     }
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    for namespace in namespaces.list(&all).await.expect("namespaces are listed") {
-        let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace.name_any());
+    let secrets: Api<Secret> = Api::all(client.clone());
+    let secrets = secrets
+        .list_metadata(&all)
+        .await
+        .expect("Secrets are listed");
+    let namespaces: BTreeSet<String> = secrets.iter().filter_map(ResourceExt::namespace).collect();
+    for namespace in namespaces {
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
         let deleted = secrets
             .delete_collection(&DeleteParams::default(), &all)
             .await;

@@ -10,7 +10,7 @@ use cluster::Cluster;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::chart::{documents, kubectl, list, namespace, read, render};
+use super::chart::{CRD, documents, established, kubectl, list, namespace, read, render};
 use crate::harness::until;
 
 /// A cluster with the CustomResourceDefinition and without an operator, which these tests share. Each guards namespaces
@@ -21,13 +21,7 @@ async fn cluster() -> &'static Cluster {
         let cluster = Cluster::start().await.expect("a cluster starts");
         let definition = list(&documents(&read("crds/providersecrets.yaml")));
         kubectl(&cluster, &APPLY, Some(&definition)).await;
-        let definition = "crd/providersecrets.providersecrets.dev";
-        kubectl(
-            &cluster,
-            &["wait", "--for=condition=Established", definition],
-            None,
-        )
-        .await;
+        established(&cluster, &[CRD]).await;
         cluster
     };
     CLUSTER.get_or_init(start).await

@@ -17,10 +17,15 @@ mod values;
 use std::process::Stdio;
 
 use cluster::{Cluster, Output, Tool, Tools};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api,
+    runtime::wait::{await_condition, conditions},
+};
 use serde_json::{Value, json};
 use tokio::{process::Command, sync::OnceCell};
 
-use crate::harness::{NAMESPACE, root};
+use crate::harness::{DEADLINE, NAMESPACE, root};
 
 /// A file of the repository.
 pub(crate) fn read(path: &str) -> String {
@@ -77,6 +82,21 @@ pub(crate) async fn kubectl(cluster: &Cluster, arguments: &[&str], stdin: Option
             .await
             .expect("kubectl runs"),
     )
+}
+
+/// The name of our `CustomResourceDefinition`.
+pub(crate) const CRD: &str = "providersecrets.providersecrets.dev";
+
+/// Waits until these definitions are served. `kubectl wait` fails for one that has no condition yet.
+pub(crate) async fn established(cluster: &Cluster, definitions: &[&str]) {
+    let api: Api<CustomResourceDefinition> = Api::all(cluster.client());
+    for name in definitions {
+        let served = await_condition(api.clone(), name, conditions::is_crd_established());
+        let served = tokio::time::timeout(DEADLINE, served).await;
+        served
+            .expect("the definition is served in time")
+            .expect("the definition is read");
+    }
 }
 
 /// Makes a namespace that has these labels.

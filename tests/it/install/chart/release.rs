@@ -7,7 +7,7 @@ mod upgrade;
 
 use cluster::{Cluster, Output};
 
-use super::{chart, kubectl, succeeded};
+use super::{CRD, chart, established, kubectl, succeeded};
 use crate::harness::{NAMESPACE, root};
 
 const DEFINITION: &str = "crd/providersecrets.providersecrets.dev";
@@ -63,9 +63,7 @@ async fn a_release_comes_changes_and_goes() {
     let notes = release.helm("install", &["--create-namespace"]).await;
     assert!(notes.contains("kubectl get psec -A"), "{notes}");
     assert!(notes.contains("no image is published"), "{notes}");
-    release
-        .kubectl(&["wait", "--for=condition=Established", DEFINITION])
-        .await;
+    established(&release.cluster, &[CRD]).await;
     assert!(release.arguments().await.contains("--log-level=info"));
     for object in [
         "serviceaccount/provider-secrets",

@@ -2,7 +2,7 @@
 
 use super::{DEFINITION, NAMESPACE, Release};
 use crate::install::{
-    chart::{kubectl, list},
+    chart::{CRD, established, kubectl, list},
     packaging::install_yaml,
 };
 
@@ -21,9 +21,7 @@ async fn helm_takes_over_what_kubectl_applied_and_says_where_it_must_be_told_to(
         refused.stderr
     );
     release.helm("install", &["--take-ownership"]).await;
-    release
-        .kubectl(&["wait", "--for=condition=Established", DEFINITION])
-        .await;
+    established(&release.cluster, &[CRD]).await;
 
     // kubectl applied the arguments too, and the API server keeps it in mind.
     let debug = "--set=log.level=debug";

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{DEFINITION, Release, example};
 use crate::{
     harness::root,
-    install::chart::{documents, read},
+    install::chart::{CRD, documents, established, read},
 };
 
 /// A field of the spec that the chart before did not know.
@@ -75,8 +75,7 @@ async fn an_upgrade_brings_new_fields_and_keeps_every_object_and_so_does_a_rollb
     let mut release = Release::new().await;
     let newer = std::mem::replace(&mut release.chart, older_chart(folder.path()));
     release.helm("install", &["--create-namespace"]).await;
-    let established = ["wait", "--for=condition=Established", DEFINITION];
-    release.kubectl(&established).await;
+    established(&release.cluster, &[CRD]).await;
     assert!(!release.knows_the_field().await);
     let apply = ["apply", "--server-side", "--filename", &example()];
     release.kubectl(&apply).await;
