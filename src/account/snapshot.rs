@@ -56,6 +56,12 @@ impl Snapshot {
         named.map(|(_, remote)| remote)
     }
 
+    /// Whether the provider listed a secret of this id, under whatever name. Costs O(n).
+    pub fn has_id(&self, id: &str) -> bool {
+        let mut remotes = self.secrets.iter().map(|(_, remote)| remote);
+        remotes.any(|remote| remote.id.as_deref() == Some(id))
+    }
+
     /// Whether the provider listed no secret at all.
     pub fn is_empty(&self) -> bool {
         self.secrets.is_empty()

@@ -94,7 +94,7 @@ pub struct ProviderSpec {
 /// Rules of the spec that belong to one provider, as CEL and message.
 const SPEC_RULES: &[(&str, &str)] = &[
     (
-        "has(self.data) || has(self.dataFrom) || (has(self.provider.pipecat) && has(self.provider.pipecat.imagePullSecret))",
+        "(has(self.data) && size(self.data) > 0) || (has(self.dataFrom) && size(self.dataFrom) > 0) || (has(self.provider.pipecat) && has(self.provider.pipecat.imagePullSecret))",
         "name what to send: give data, dataFrom or both",
     ),
     (

@@ -17,6 +17,8 @@ use crate::api::{
     SUSPENDED, SYNC_REQUESTED_AT,
 };
 
+/// The annotations that request a sync.
+pub(crate) const REQUESTS: [&str; 2] = [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT];
 /// How many characters of a request count; status holds no more.
 const LONGEST_REQUEST: usize = 1024;
 
@@ -201,7 +203,7 @@ fn has_other_versions(
 /// of their texts counts, which for times is the later time.
 pub(crate) fn requested(object: &ProviderSecret) -> Option<String> {
     let annotations = object.annotations();
-    let asked = [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT]
+    let asked = REQUESTS
         .into_iter()
         .filter_map(|key| annotations.get(key))
         .max()?;
@@ -209,6 +211,13 @@ pub(crate) fn requested(object: &ProviderSecret) -> Option<String> {
     let handled = object.status.as_ref();
     let handled = handled.and_then(|status| status.last_handled_sync_request.as_ref());
     (handled != Some(&asked)).then_some(asked)
+}
+
+/// Whether users have asked the same of two states of an object: neither the spec nor a request differs.
+pub(crate) fn is_asked_alike(one: &ProviderSecret, other: &ProviderSecret) -> bool {
+    let requests =
+        |object: &ProviderSecret| REQUESTS.map(|key| object.annotations().get(key).cloned());
+    one.metadata.generation == other.metadata.generation && requests(one) == requests(other)
 }
 
 fn has_condition(object: &ProviderSecret, kind: &str) -> bool {

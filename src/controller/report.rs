@@ -24,6 +24,7 @@ use super::{
     cache::Tracked,
     context::Context,
     events::{Delivery, EventNote, Importance},
+    gate::is_asked_alike,
     kubernetes::{KubernetesError, bounded, patch_params, written},
     object::{object_name, recorded_sources, slim, time},
 };
@@ -32,6 +33,16 @@ use crate::api::{ProviderSecret, ProviderSecretStatus, Reason, SourceStatus, Wri
 /// How often a status write is tried when others write the object at the same time. Giving up costs
 /// one more write at the provider.
 const TRIES: u32 = 5;
+
+/// Whether a status asks a user for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// It does not.
+    Nothing,
+    /// For the first time it says what a request or an edit confirms. So it is written only while the object is
+    /// the one that was looked at: a request from before it would be taken for the answer.
+    ForConfirmation,
+}
 
 /// The status that says what a reconcile came to. `handled` is the request for a sync that was acted
 /// on.
@@ -87,9 +98,10 @@ pub(crate) async fn report(
     readiness: &Readiness,
     outcome: &Outcome,
     handled: Option<String>,
+    asks: Asks,
 ) -> Result<Arc<ProviderSecret>, KubernetesError> {
     let next = next_status(object, readiness, outcome, handled, crate::clock::now());
-    let written = write(context, object, next).await?;
+    let written = write(context, object, next, asks).await?;
     announce(context, object, readiness, outcome.written);
     send_notes(context, object, &outcome.event_notes);
     Ok(written)
@@ -103,6 +115,7 @@ pub(crate) async fn write(
     context: &Context,
     object: &Arc<ProviderSecret>,
     next: ProviderSecretStatus,
+    asks: Asks,
 ) -> Result<Arc<ProviderSecret>, KubernetesError> {
     let current = object.status.as_ref();
     if current.is_some_and(|current| status::is_same(current, &next)) {
@@ -123,9 +136,13 @@ pub(crate) async fn write(
         if live.uid() != object.uid() {
             return Err(KubernetesError::NotFound);
         }
+        if asks == Asks::ForConfirmation && !is_asked_alike(object, &live) {
+            return Err(KubernetesError::Conflict);
+        }
         let next = fence::merged(current, next.clone(), live.status.as_ref());
         let next = as_ours(context, &live, next)?;
-        patch = fence::by_writer(&live, &next).ok_or(KubernetesError::Conflict)?;
+        patch = fence::by_writer(&live, &next, asks == Asks::ForConfirmation)
+            .ok_or(KubernetesError::Conflict)?;
         is_tested = true;
     }
     Err(KubernetesError::Conflict)

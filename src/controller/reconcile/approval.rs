@@ -17,7 +17,7 @@ use crate::{
             Consent, ConsentInputs, PlannedRemoval, RemovalAction, consent, plan_facts,
             scope_facts, shown,
         },
-        report::{self, messages},
+        report::{self, Asks, messages},
         session::Session,
     },
 };
@@ -108,7 +108,7 @@ impl Reconcile<'_> {
         let mut next = newest.status.clone().unwrap_or_default();
         next.plan = None;
         replace_records(&mut next, leaving, session.rules().fold);
-        report::write(self.context, &newest, next).await?;
+        report::write(self.context, &newest, next, Asks::Nothing).await?;
         Ok(None)
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         kubernetes::{KubernetesError, is_terminating},
         object::{Versions, recorded_sources},
         plan::{self, RemovalAction, plan_removals},
-        report::{self, finalizer, messages, outcome::Outcome},
+        report::{self, Asks, finalizer, messages, outcome::Outcome},
         session::raw_records,
     },
     http::ErrorClass,
@@ -265,7 +265,8 @@ impl Reconcile<'_> {
         outcome.plan = plan;
         let readiness = messages::deletion_blocked(failure);
         let newest = self.newest();
-        match report::report(self.context, &newest, &readiness, &outcome, None).await {
+        let (context, asks) = (self.context, Asks::Nothing);
+        match report::report(context, &newest, &readiness, &outcome, None, asks).await {
             Ok(_) | Err(KubernetesError::Forbidden | KubernetesError::Invalid) => {}
             Err(error) => return Err(error),
         }

@@ -14,10 +14,10 @@ use crate::{
         error::Failure,
         gate::is_recorded_in_status,
         kubernetes::KubernetesError,
-        object::{Versions, is_acted_on, object_name, recorded_sources},
+        object::{Versions, is_acted_on, object_name, ready_condition, recorded_sources},
         plan::{self, confirm_in},
         report::{
-            self,
+            self, Asks,
             conditions::{Readiness, ReadyState, readiness, stalled_by_protocol},
             messages,
             outcome::Outcome,
@@ -26,7 +26,7 @@ use crate::{
         session::Session,
     },
     http::ErrorClass,
-    provider::Settled,
+    provider::{self, Settled, Unit},
     telemetry::ReconcileResult,
 };
 
@@ -48,7 +48,7 @@ impl Reconcile<'_> {
     pub(super) async fn report(&self, outcome: Outcome) -> Result<Ended, KubernetesError> {
         let is_suspended = self.object.spec.is_suspended();
         let readiness = if is_suspended {
-            messages::suspended(outcome.failures.is_empty())
+            messages::suspended(outcome.failures.is_empty() && !self.may_be_unsettled())
         } else {
             let choice = self.object.spec.provider.choice();
             let mut done = messages::all_done(outcome.settled, &outcome.entries, choice);
@@ -65,7 +65,8 @@ impl Reconcile<'_> {
             wait = wait.into_iter().chain(confirms).chain(outcome.try_in).min();
         }
         let requested = self.requested.clone().filter(|_| !is_suspended);
-        let is_answered = outcome.answers_request || self.asks_for_confirmation(&outcome.failures);
+        let asks = self.asks(&outcome);
+        let is_answered = outcome.answers_request || asks == Asks::ForConfirmation;
         let (handled, unanswered) = if is_answered {
             (requested, None)
         } else {
@@ -75,8 +76,12 @@ impl Reconcile<'_> {
         if unanswered.is_some() && wait.is_none() {
             wait = Some(UNANSWERED);
         }
-        let newest = self.newest();
-        let reported = report::report(self.context, &newest, &readiness, &outcome, handled).await?;
+        if asks == Asks::ForConfirmation && self.is_asked_anew() {
+            return Err(KubernetesError::Conflict);
+        }
+        let (context, newest) = (self.context, self.newest());
+        let reported =
+            report::report(context, &newest, &readiness, &outcome, handled, asks).await?;
         self.note_rotation(outcome.written > 0, readiness.state == ReadyState::Ready);
         let mut acted = self.acted(outcome.read);
         acted.request = unanswered;
@@ -101,6 +106,15 @@ impl Reconcile<'_> {
         };
         let action = wait.map_or_else(Action::await_change, Action::requeue);
         Ok((result, action))
+    }
+
+    /// Whether the provider may still be at work on what it accepted before the object was suspended: nobody asks it
+    /// meanwhile, and it is not known to have finished before status says so.
+    fn may_be_unsettled(&self) -> bool {
+        let choice = self.object.spec.provider.choice();
+        let settles = choice.is_some_and(|choice| provider::rules(choice.kind()).unit == Unit::Set);
+        let is_ready = ready_condition(&self.object).is_some_and(|ready| ready.status == "True");
+        settles && !is_ready
     }
 
     /// Measures a rotation that this reconcile completes.

@@ -17,7 +17,7 @@ use crate::{
         error::Failure,
         events::{EventNote, Importance},
         kubernetes::{KubernetesError, bounded},
-        object::ready_condition,
+        object::{is_acted_on, ready_condition},
         plan::{self, Brake, Cause, Drift, EntryOutcome, PlannedEntry},
         report::{
             messages::{self, Remark},
@@ -32,6 +32,15 @@ use crate::{
 
 /// How long a provider may apply what it accepted before a user is told.
 const LATE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether a write of the entry was sent, whatever came of it.
+fn was_tried(entry: &PlannedEntry<'_>) -> bool {
+    let is_sent = matches!(
+        entry.outcome,
+        EntryOutcome::Written(_) | EntryOutcome::Failed(_)
+    );
+    is_sent && entry.change.is_write()
+}
 
 /// A plan that was carried out.
 pub(super) struct Applied<'a> {
@@ -200,8 +209,9 @@ impl Reconcile<'_> {
         let is_change = |entry: &&PlannedEntry<'_>| entry.record.is_some_and(plan::was_written);
         self.tracked(|tracked| {
             written().for_each(|entry| tracked.written(&entry.desired.folded));
-            // The interval begins with a change, and not with the first write.
-            if written().any(|entry| is_change(&entry)) {
+            // The interval begins with a change, and not with the first write of a spec.
+            let is_later = is_acted_on(&self.object) && entries.iter().any(was_tried);
+            if is_later || written().any(|entry| is_change(&entry)) {
                 tracked.written_at = Some(Instant::now());
             }
         });

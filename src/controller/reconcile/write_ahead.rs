@@ -11,7 +11,7 @@ use crate::{
         kubernetes::KubernetesError,
         object::has_finalizer,
         plan::{self, PlannedEntry, PlannedRemoval, RemovalAction},
-        report::{self, conditions::conditions, finalizer, messages, status},
+        report::{self, Asks, conditions::conditions, finalizer, messages, status},
         session::Session,
     },
 };
@@ -89,7 +89,7 @@ impl Reconcile<'_> {
             next.approval_seal = Some(approved.clone());
         }
         replace_records(&mut next, pending, session.rules().fold);
-        report::write(self.context, &newest, next).await?;
+        report::write(self.context, &newest, next, Asks::Nothing).await?;
         Ok(())
     }
 }

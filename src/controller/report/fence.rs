@@ -7,7 +7,10 @@ use kube::{ResourceExt, api::Patch};
 use serde_json::{Value, json};
 
 use super::status::summary;
-use crate::api::{EntryStatus, ProviderSecret, ProviderSecretStatus};
+use crate::{
+    api::{EntryStatus, ProviderSecret, ProviderSecretStatus},
+    controller::gate::REQUESTS,
+};
 
 /// Of the fields of a merge patch only the resourceVersion fences: one with the uid of a deleted
 /// object is accepted on its namesake (docs/decisions/0003-status-merge-patch.md#fences).
@@ -17,10 +20,12 @@ pub(super) fn by_version(object: &ProviderSecret, next: &ProviderSecretStatus) -
 }
 
 /// A JSON patch whose tests fail on a namesake, and where another process has written status meanwhile;
-/// others who write the same object all the time cannot hold it up.
+/// others who write the same object all the time cannot hold it up. With `asks` it fails also where a user
+/// has asked for something since.
 pub(super) fn by_writer(
     object: &ProviderSecret,
     next: &ProviderSecretStatus,
+    asks: bool,
 ) -> Option<Patch<Value>> {
     let mut operations = vec![
         json!({"op": "test", "path": "/metadata/uid", "value": object.uid()?}),
@@ -30,9 +35,32 @@ pub(super) fn by_writer(
         let test = json!({"op": "test", "path": "/status/writer", "value": status.writer});
         operations.insert(1, test);
     }
+    if asks {
+        operations.splice(1..1, asked_tests(object));
+    }
     serde_json::from_value(Value::Array(operations))
         .ok()
         .map(Patch::Json)
+}
+
+/// Tests that fail where the object was edited, or a sync of it was requested.
+fn asked_tests(object: &ProviderSecret) -> Vec<Value> {
+    let test = |path: &str, value: Value| json!({"op": "test", "path": path, "value": value});
+    let mut tests = vec![test(
+        "/metadata/generation",
+        json!(object.metadata.generation),
+    )];
+    let annotations = object.annotations();
+    if annotations.is_empty() {
+        // A test below what is missing fails.
+        tests.push(test("/metadata/annotations", Value::Null));
+        return tests;
+    }
+    tests.extend(REQUESTS.map(|key| {
+        let path = format!("/metadata/annotations/{}", key.replace('/', "~1"));
+        test(&path, json!(annotations.get(key)))
+    }));
+    tests
 }
 
 /// The number of the term in which a status was written, if a process wrote it that led by a lease.
@@ -154,9 +182,11 @@ mod tests {
         #[case] shown: Option<ProviderSecretStatus>,
         #[case] tested: Option<Value>,
     ) {
-        let Some(Patch::Json(patch)) =
-            by_writer(&object(shown.as_ref()), &ProviderSecretStatus::default())
-        else {
+        let Some(Patch::Json(patch)) = by_writer(
+            &object(shown.as_ref()),
+            &ProviderSecretStatus::default(),
+            false,
+        ) else {
             panic!("a JSON patch")
         };
         let patch = serde_json::to_value(patch).unwrap();
@@ -165,6 +195,44 @@ mod tests {
         expected.extend(tested.map(|writer| test("/status/writer", writer)));
         expected.push(json!({"op": "add", "path": "/status", "value": {}}));
         assert_eq!(patch, Value::Array(expected));
+    }
+
+    #[rstest]
+    #[case::without_annotations(json!(null), &[("/metadata/annotations", json!(null))])]
+    #[case::of_others(json!({"a": "b"}), &[
+        ("/metadata/annotations/providersecrets.dev~1sync-requested-at", json!(null)),
+        ("/metadata/annotations/reconcile.fluxcd.io~1requestedAt", json!(null)),
+    ])]
+    #[case::of_a_request(json!({"providersecrets.dev/sync-requested-at": "1"}), &[
+        ("/metadata/annotations/providersecrets.dev~1sync-requested-at", json!("1")),
+        ("/metadata/annotations/reconcile.fluxcd.io~1requestedAt", json!(null)),
+    ])]
+    fn what_asks_a_user_tests_that_none_has_answered(
+        #[case] annotations: Value,
+        #[case] tested: &[(&str, Value)],
+    ) {
+        let mut shown = object(None);
+        shown.metadata.generation = Some(7);
+        shown.metadata.annotations = serde_json::from_value(annotations).unwrap();
+        let Some(Patch::Json(patch)) = by_writer(&shown, &ProviderSecretStatus::default(), true)
+        else {
+            panic!("a JSON patch")
+        };
+        let patch = serde_json::to_value(patch).unwrap();
+        let mut expected = vec![
+            ("/metadata/uid", json!("u")),
+            ("/metadata/generation", json!(7)),
+        ];
+        expected.extend(tested.iter().cloned());
+        let operations = patch.as_array().unwrap();
+        for ((path, value), operation) in expected.iter().zip(operations) {
+            assert_eq!(operation["op"], "test");
+            assert_eq!(
+                (&operation["path"], &operation["value"]),
+                (&json!(path), value)
+            );
+        }
+        assert_eq!(operations.len(), expected.len() + 1);
     }
 
     /// A is written by this process, B by another one meanwhile, C by neither.

@@ -226,6 +226,14 @@ pub(crate) fn braked(
     }
 }
 
+/// What a state that went back no longer asks for.
+pub(crate) fn held_since_it_went_back(count: usize, entries: usize, kind: ProviderKind) -> Failure {
+    let message = format!(
+        "The object or its Secrets went back to an older state, as by a restored backup, which does not have {count} of {entries} entries. Nothing is deleted at {kind} for that. Put back what is missing; or request a sync, or edit the spec, to have these entries deleted."
+    );
+    Failure::config(Reason::RemovalHeld, message)
+}
+
 /// A plan that waits for approval.
 pub(crate) fn awaiting_approval(
     plan: &PlanStatus,

@@ -56,7 +56,7 @@ pub(crate) struct DesiredState {
 /// Finds everything that an object asks for. `object` is the name of the ProviderSecret.
 ///
 /// # Errors
-/// What makes the object as a whole unfit, before any write: too many entries, or two entries
+/// What makes the object as a whole unfit, before any write: no entry at all, too many, or two
 /// that claim one name.
 pub(crate) fn desired_state(
     spec: &ProviderSecretSpec,
@@ -101,12 +101,21 @@ pub(crate) fn desired_state(
     });
     refuse_collisions(&bulk, rules)?;
     desired.append(&mut bulk);
+    if desired.is_empty() && unread.is_empty() {
+        return Err(nothing_named());
+    }
     refuse_too_many(spec, &desired)?;
     desired.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(DesiredState {
         entries: desired,
         unread,
     })
+}
+
+/// A spec with empty lists, as an empty loop of a Helm chart leaves it: nobody means that everything goes.
+fn nothing_named() -> Failure {
+    let message = "The spec names nothing to send: data and dataFrom are empty. Nothing is deleted for that. Name entries, or delete the object.";
+    Failure::config(Reason::InvalidSpec, message)
 }
 
 fn refuse_too_many(spec: &ProviderSecretSpec, desired: &[DesiredEntry]) -> Result<(), Failure> {

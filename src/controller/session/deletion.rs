@@ -6,10 +6,11 @@ use tokio::time::Instant;
 
 use super::Session;
 use crate::{
+    account::Snapshot,
     api::EntryStatus,
     controller::plan::{Shown, is_earlier, is_shown_as_ours, same_instant, was_written},
     http::ProviderError,
-    provider::{DeleteRequest, Remote},
+    provider::{DeleteRequest, Remote, Rules},
 };
 
 /// What came of a delete.
@@ -33,11 +34,11 @@ impl Session<'_> {
         began: Instant,
     ) -> Result<DeleteOutcome, ProviderError> {
         let mut snapshot = self.listing(began, Duration::ZERO).await?;
-        let mut shown = is_shown_as_ours(entry, &snapshot, self.rules());
+        let mut shown = shown_to_delete(entry, &snapshot, self.rules());
         if matches!(shown, Shown::Absent) && !snapshot.proves_absence {
             // An empty list must not be read as "all were deleted" (docs/vendors.md#bt-9).
             snapshot = self.listing(Instant::now(), Duration::ZERO).await?;
-            shown = is_shown_as_ours(entry, &snapshot, self.rules());
+            shown = shown_to_delete(entry, &snapshot, self.rules());
         }
         let is_id_enough = entry.remote_id.is_some() && !self.rules().deletes_by_name;
         match shown {
@@ -82,6 +83,16 @@ impl Session<'_> {
     }
 }
 
+/// What a listing shows of an entry that is to be deleted. What has its id under another name was renamed by another
+/// writer, who goes by that name now.
+fn shown_to_delete<'s>(entry: &EntryStatus, snapshot: &'s Snapshot, rules: &Rules) -> Shown<'s> {
+    let mut ids = entry.remote_id.iter();
+    match is_shown_as_ours(entry, snapshot, rules) {
+        Shown::Absent if ids.any(|id| snapshot.has_id(id)) => Shown::Other,
+        shown => shown,
+    }
+}
+
 /// Whether another writer has changed it since our last write: an operator in another cluster perhaps,
 /// which took the name over. What we sent without an answer may be the change.
 fn is_written_since(entry: &EntryStatus, remote: &Remote) -> bool {
@@ -92,4 +103,55 @@ fn is_written_since(entry: &EntryStatus, remote: &Remote) -> bool {
     entry.attempted.is_none()
         && versions
             .is_some_and(|(known, shown)| is_earlier(known, shown) && !same_instant(known, shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::{
+        api::ProviderKind,
+        controller::object::{time, unwritten},
+        provider::{self, Listing},
+    };
+
+    /// Cases: R-10
+    #[rstest]
+    #[case::ours("A", "1", "ours")]
+    #[case::made_anew("A", "2", "other")]
+    #[case::renamed("B", "1", "other")]
+    #[case::gone("B", "2", "absent")]
+    fn what_another_writer_has_renamed_is_not_ours(
+        #[case] name: &str,
+        #[case] id: &str,
+        #[case] expected: &str,
+    ) {
+        let entry = EntryStatus {
+            remote_id: Some("1".to_owned()),
+            last_write_time: Some(time(Timestamp::UNIX_EPOCH)),
+            ..unwritten("A")
+        };
+        let remote = Remote {
+            name: name.to_owned(),
+            id: Some(id.to_owned()),
+            ..Remote::default()
+        };
+        let listing = Listing {
+            remotes: vec![remote],
+            scope: None,
+        };
+        for kind in [ProviderKind::PrimeIntellect, ProviderKind::Braintrust] {
+            let rules = provider::rules(kind);
+            let began = (Instant::now(), Timestamp::UNIX_EPOCH);
+            let snapshot = Snapshot::new(began, listing.clone(), false, rules.fold);
+            let shown = match shown_to_delete(&entry, &snapshot, rules) {
+                Shown::Ours(_) => "ours",
+                Shown::Other => "other",
+                Shown::Absent => "absent",
+            };
+            assert_eq!(shown, expected, "{kind}");
+        }
+    }
 }

@@ -13,8 +13,25 @@ fn something_must_be_sent() {
         nothing.as_object_mut().expect("a spec").remove("data");
         let words = "name what to send: give data, dataFrom or both";
         assert_refused("nothing", offer(&case, "object", &nothing).await, &[words]);
+        // As an empty loop of a chart leaves them.
+        let (none, empty) = (Value::Null, json!([]));
+        for (data, data_from) in [
+            (&empty, &none),
+            (&none, &empty),
+            (&empty, &empty),
+            (&none, &none),
+        ] {
+            let mut nothing = nothing.clone();
+            nothing["data"] = data.clone();
+            nothing["dataFrom"] = data_from.clone();
+            let refused = offer(&case, "object", &nothing).await;
+            assert_refused(&nothing.to_string(), refused, &[words]);
+        }
         nothing["dataFrom"] = json!([{"secretRef": {"name": "none"}}]);
-        assert_eq!(offer(&case, "object", &nothing).await, Ok(()));
+        for data in [&none, &empty] {
+            nothing["data"] = data.clone();
+            assert_eq!(offer(&case, "object", &nothing).await, Ok(()), "{data}");
+        }
         case.finish().await;
     });
 }

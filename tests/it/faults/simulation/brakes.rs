@@ -1,6 +1,8 @@
 //! What a source takes away: under Delete it waits, and much of it is held until a user confirms it. What the spec takes
 //! away goes at once.
 
+mod edits; // edits and requests beside it
+
 use std::{collections::BTreeMap, time::Duration};
 
 use rstest::rstest;

@@ -1,5 +1,7 @@
 //! How often things are read, written and said when much happens at once.
 
+mod refused; // while the provider refuses what is written, or each write is a first one
+
 use std::time::Duration;
 
 use rstest::rstest;

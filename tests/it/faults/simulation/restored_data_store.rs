@@ -31,6 +31,8 @@ enum Meanwhile {
     Rotation,
     /// The Secret got a second key, which became an entry.
     Growth,
+    /// The spec got another entry.
+    Entry,
     /// The object came to be.
     Creation,
     /// Other things changed, and nothing that the operator reads.
@@ -81,6 +83,7 @@ fn a_restored_data_store_is_noticed_within_a_minute(
     #[values(
         Meanwhile::Rotation,
         Meanwhile::Growth,
+        Meanwhile::Entry,
         Meanwhile::Creation,
         Meanwhile::Others
     )]
@@ -100,6 +103,7 @@ fn a_restored_data_store_is_noticed_within_a_minute(
         match meanwhile {
             Meanwhile::Rotation => world.source(&[("a", "a2"), ("b", "b1")]),
             Meanwhile::Growth => world.source(&[("a", "a1"), ("b", "b1"), ("c", "c1")]),
+            Meanwhile::Entry => world.entries(&[("A_KEY", "a")]),
             Meanwhile::Creation => world.spec(&bulk),
             Meanwhile::Others => {}
         }

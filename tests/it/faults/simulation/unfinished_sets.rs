@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use serde_json::{Value, json};
 use simulator::{Action, Answer, Fault};
 use tokio::time::sleep;
@@ -217,5 +218,48 @@ fn a_set_that_becomes_a_reference_is_left_alone_from_then_on() {
         assert!(world.object().is_none());
         assert_eq!(world.account.writes().len(), before);
         assert_eq!(world.notes("DeletionSkipped").len(), 1);
+    });
+}
+
+/// The types of its conditions.
+fn conditions(world: &World) -> Vec<String> {
+    let object = world.object().expect("the object");
+    let conditions = object["status"]["conditions"].as_array().expect("a list");
+    let types = conditions
+        .iter()
+        .map(|one| one["type"].as_str().unwrap_or_default().to_owned());
+    let mut types: Vec<String> = types.collect();
+    types.sort();
+    types
+}
+
+/// Nobody asks the vendor whether it has finished while the object is suspended, so nobody says so.
+/// Cases: R-07
+#[rstest]
+fn a_set_that_is_pending_when_the_object_is_suspended_is_not_said_to_be_synced(
+    #[values(false, true)] restarts: bool,
+) {
+    play(MINUTE * 20, async |world| {
+        world.entries(&[("A_KEY", "a")]);
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(writes(world, "A_KEY"), 1);
+        world.spec(&json!({"suspend": true}));
+        world.quiet().await;
+        if restarts {
+            world.down().await;
+            world.up();
+            world.quiet().await;
+        }
+        assert_eq!(conditions(world), ["Suspended"]);
+        sleep(MINUTE * 21).await;
+        world.spec(&json!({"suspend": false}));
+        world.quiet().await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        // What was synced stays so.
+        world.spec(&json!({"suspend": true}));
+        world.quiet().await;
+        assert_eq!(conditions(world), ["Ready", "Suspended"]);
+        world.spec(&json!({"suspend": false}));
+        world.quiet().await;
     });
 }

@@ -54,19 +54,14 @@ fn what_only_a_change_can_heal_is_not_tried_again() {
 /// Cases: P-09
 #[test]
 fn no_call_is_made_before_retry_after_is_over() {
-    // What is asked for, and the least and the most that is waited.
-    let table = [
-        ("3", 3.0, 8.0),
-        ("0", 1.0, 6.0),
-        ("-5", 0.0, 6.0),
-        ("soon", 0.0, 6.0),
-    ];
+    // What is asked for, and the least that is waited; the most is what a wait for a value allows.
+    let table = [("3", 3.0), ("0", 1.0), ("-5", 0.0), ("soon", 0.0)];
     run(async {
         let env = TestEnv::shared().await;
         let cases = Target::ALL
             .into_iter()
             .flat_map(|target| table.map(|row| (target, row)));
-        join_all(cases.map(async |(target, (asked, least, most))| {
+        join_all(cases.map(async |(target, (asked, least))| {
             for status in [429, 503] {
                 let case = TestCase::with_synced_target(env, target).await;
                 let fault = quoting(&case, status, "application/json");
@@ -78,9 +73,8 @@ fn no_call_is_made_before_retry_after_is_over() {
                 case.wait_ready("target").await;
                 let requests = case.account.requests();
                 let waited = requests[before + 1].started - requests[before].started;
-                let range = Duration::from_secs_f64(least)..Duration::from_secs_f64(most);
                 assert!(
-                    range.contains(&waited),
+                    waited >= Duration::from_secs_f64(least),
                     "{target:?} {status} {asked}: {waited:?}"
                 );
                 case.finish().await;

@@ -56,7 +56,9 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
     let what = prop_oneof![
         4 => (0..3_usize, proptest::option::weighted(0.8, 0..4_u8))
             .prop_map(|(key, text)| What::Rotate(key, text)),
-        3 => any::<[bool; 3]>().prop_map(What::Entries),
+        3 => any::<[bool; 3]>()
+            .prop_filter("an object names something", |names| names.contains(&true))
+            .prop_map(What::Entries),
         1 => any::<bool>().prop_map(What::Suspend),
         1 => Just(What::Anew),
         1 => (0..3_usize, any::<bool>()).prop_map(|(name, goes)| What::Foreign(name, goes)),

@@ -1,7 +1,7 @@
 //! The key that comes in the end opens another account: nothing goes there until a user asks for it.
 
 use rstest::rstest;
-use simulator::Account;
+use simulator::{Account, Action, Fault};
 
 use super::*;
 use crate::{faults::simulation::world::simulate, harness::Target};
@@ -159,6 +159,37 @@ fn a_request_of_before_it_was_said_moves_nothing(
             world.quiet().await;
             assert_eq!(held(&other, target), ours(&kept), "{target:?}");
             assert!(is_synced(&world), "{target:?}");
+            world.down().await;
+        });
+    }
+}
+
+/// The request comes while the operator asks which account the new key opens.
+/// Cases: C-22
+#[rstest]
+fn a_request_while_it_is_found_out_moves_nothing(#[values(MILD, STRICT)] policies: Policies) {
+    let targets = Target::ALL.into_iter();
+    for target in targets.filter(|target| *target != Target::BasetenTeam) {
+        simulate(async {
+            let mut world = World::new(target);
+            world.rotate("a1");
+            world.up();
+            synced(&mut world, policies).await;
+            let key = format!("{CANARY}-key-of-other");
+            let other = target.account(world.remote.simulator(), "other", &key);
+            other.add_fault(Fault::new(Action::Handle).delay(SOON));
+            exchange(&world, &key);
+            sleep(SOON / 2).await;
+            world.request_sync("meanwhile");
+            world.quiet().await;
+            let object = world.object().expect("the object");
+            assert_eq!(
+                object["status"]["lastHandledSyncRequest"], "meanwhile",
+                "{target:?}"
+            );
+            let said = world.ready_reason("object");
+            assert_eq!(said.as_deref(), Some(reason(target)), "{target:?}");
+            assert_eq!(other.writes().len(), 0, "{target:?}");
             world.down().await;
         });
     }
