@@ -7,7 +7,8 @@
 {{/*
 What stands around the rules of a policy. Call it with (list $ "source-access"). A spec that stays as it is passes
 unseen: the finalizers of the operator, annotations, a manifest that is applied again. So do the brakes, to suspend and to
-retain, which whoever sees something go wrong must be able to pull. Deletion is never hindered.
+retain, which whoever sees something go wrong must be able to pull. Deletion is never hindered. A field that is stored as
+null is one that is absent.
 */}}
 {{- define "provider-secrets.policyHead" -}}
 {{- $root := first . -}}
@@ -31,17 +32,15 @@ spec:
   matchConditions:
     - name: more-than-a-brake-is-new
       expression: >-
-        request.operation != 'UPDATE' || object.spec.provider != oldObject.spec.provider
-        || object.spec.?data != oldObject.spec.?data || object.spec.?dataFrom != oldObject.spec.?dataFrom
-        || object.spec.?conflictPolicy != oldObject.spec.?conflictPolicy
-        || object.spec.?verifyInterval != oldObject.spec.?verifyInterval
-        || object.spec.?rewriteInterval != oldObject.spec.?rewriteInterval
-        || (object.spec.?approval != oldObject.spec.?approval
-        && (!(object.spec.?approval.orValue('') in ['Manual', 'ManualEveryChange'])
-        || oldObject.spec.?approval.orValue('') == 'ManualEveryChange'))
-        || (object.spec.?suspend != oldObject.spec.?suspend && !object.spec.?suspend.orValue(false))
-        || (object.spec.?deletionPolicy != oldObject.spec.?deletionPolicy
-        && object.spec.?deletionPolicy.orValue('Retain') == 'Delete')
+        request.operation != 'UPDATE'
+        || ['provider', 'data', 'dataFrom', 'conflictPolicy', 'verifyInterval', 'rewriteInterval'].exists(f,
+        dyn(object.spec)[?f].orValue(null) != dyn(oldObject.spec)[?f].orValue(null))
+        || (dyn(object.spec).?approval.orValue(null) != dyn(oldObject.spec).?approval.orValue(null)
+        && (!(dyn(object.spec).?approval.orValue(null) in ['Manual', 'ManualEveryChange'])
+        || dyn(oldObject.spec).?approval.orValue(null) == 'ManualEveryChange'))
+        || (dyn(oldObject.spec).?suspend.orValue(false) == true && dyn(object.spec).?suspend.orValue(false) != true)
+        || (dyn(object.spec).?deletionPolicy.orValue(null) == 'Delete'
+        && dyn(oldObject.spec).?deletionPolicy.orValue(null) != 'Delete')
 {{- end -}}
 
 {{/* The binding of a policy, for the namespaces in which the operator of this release works. */}}

@@ -101,6 +101,51 @@ async fn what_leaves_the_spec_as_it_is_passes_and_so_do_brakes_and_deletion() {
     assert_eq!(guarded.kubectl("nobody", &delete, None).await, Ok(()));
 }
 
+/// A client that knows every field stores a null where it has no value, and the policies must not fail at one.
+#[tokio::test]
+async fn a_field_that_is_stored_as_null_is_one_that_is_absent() {
+    let guarded = guarded("access-nulls").await;
+    guarded.made("object", &spec("open", "closed")).await;
+    // A patch would remove a field that is null.
+    let replace = async |user: &str, more: Value| {
+        let mut spec = spec("open", "closed");
+        json_patch::merge(&mut spec, &more);
+        for field in [
+            "dataFrom",
+            "conflictPolicy",
+            "verifyInterval",
+            "rewriteInterval",
+            "approval",
+            "suspend",
+            "deletionPolicy",
+        ] {
+            spec[field] = more.get(field).cloned().unwrap_or_default();
+        }
+        let object = guarded.object("object", &spec);
+        guarded
+            .write(user, &["replace", "--filename=-"], &object)
+            .await
+    };
+    let words = "you may not get Secret";
+    assert_eq!(replace("nobody", json!({})).await, Ok(()));
+    for (brake, release) in [
+        (json!({"suspend": true}), json!({})),
+        (json!({"approval": "Manual"}), json!({})),
+        (json!({}), json!({"deletionPolicy": "Delete"})),
+        (json!({}), json!({"conflictPolicy": "Fail"})),
+    ] {
+        assert_eq!(replace("nobody", brake.clone()).await, Ok(()), "{brake}");
+        assert_refused(replace("nobody", release.clone()).await, words);
+        assert_refused(replace("one", release.clone()).await, "Secret closed");
+        assert_eq!(replace("all", release.clone()).await, Ok(()), "{release}");
+    }
+    // Where the field is absent, it is the same field.
+    assert_eq!(replace("all", json!({})).await, Ok(()));
+    let object = guarded.object("object", &spec("open", "closed"));
+    let replace = ["replace", "--filename=-"];
+    assert_eq!(guarded.write("nobody", &replace, &object).await, Ok(()));
+}
+
 /// A spec with the API key in `credential` and an entry for each of these Secrets.
 fn naming(secrets: impl Iterator<Item = String>) -> Value {
     let mut spec = spec("credential", "credential");
