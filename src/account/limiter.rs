@@ -77,6 +77,11 @@ impl Limiter {
 }
 
 impl AccountLimiter {
+    /// The provider.
+    pub fn kind(&self) -> ProviderKind {
+        self.kind
+    }
+
     /// Grants `object` a permit, or parks it. A parked object is requeued, so its reconcile ends
     /// without a next try of its own.
     pub fn admit(self: &Arc<Self>, object: &ObjectName) -> Admission<Permit> {

@@ -100,7 +100,7 @@ pub(crate) struct Context {
     /// While this process leads.
     pub(crate) rotations: Rotations,
     pub(crate) claims: Claims,
-    pub(crate) states: ObjectStates,
+    pub(crate) states: Arc<ObjectStates>,
     /// While this process stands by.
     pub(crate) news: News,
     /// What rounds have given to the queue.

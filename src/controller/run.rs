@@ -25,8 +25,8 @@ use tracing::Instrument as _;
 use self::wake_ups::wake_ups;
 use super::{
     cache::{
-        Complete, LargeValues, NamespaceBounds, News, ObjectStates, ReverseIndex, Rotations,
-        SecretName, SecretQuestions, SecretReads, SecretVersions, Stored, Window,
+        Complete, LargeValues, NamespaceBounds, News, ReverseIndex, Rotations, SecretName,
+        SecretQuestions, SecretReads, SecretVersions, Stored, Window,
     },
     context::{Context, SecretAccess, Settings},
     events::Events,
@@ -60,6 +60,16 @@ pub enum Stopped {
     Finished,
     /// Some took too long, and what they sent may still be on its way.
     Left,
+}
+
+/// Has the metrics tell how many objects could not be verified. They do not keep the states alive.
+fn count_unverified(context: &Context) {
+    let states = Arc::downgrade(&context.states);
+    context.metrics.register_unverified(move || {
+        let states = states.upgrade();
+        let unverified = states.map(|states| states.unverified(Instant::now()));
+        unverified.unwrap_or_default()
+    });
 }
 
 /// Runs the controller until `stop`, then lets the reconciles under way finish.
@@ -124,7 +134,7 @@ pub async fn run(
         reverse_index: ReverseIndex::default(),
         rotations: Rotations::default(),
         claims: Claims::default(),
-        states: ObjectStates::default(),
+        states: Arc::default(),
         news: News::default(),
         window: Arc::clone(&window),
         requeue,
@@ -137,6 +147,7 @@ pub async fn run(
         events,
         metrics: metrics.clone(),
     });
+    count_unverified(&context);
     let (store, writer) = reflector::store::<Stored>();
     if metrics_per_resource {
         metrics.register_objects(StoreSamples(store.clone()));

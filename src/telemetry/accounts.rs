@@ -1,5 +1,5 @@
-//! How many accounts are held back and how many objects wait for them, read when metrics are asked for: a pause ends
-//! by itself.
+//! How many accounts are held back, and how many objects wait for them or could not be verified, read when metrics are
+//! asked for: a pause ends by itself.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -39,19 +39,43 @@ impl<S: AccountStates> Collector for AccountGauges<S> {
             let labels = [("provider", provider), ("reason", reason)];
             ConstGauge::new(count).encode(family.encode_family(&labels)?)?;
         }
-        let mut parked: BTreeMap<&str, u64> = BTreeMap::new();
-        for (kind, objects) in self.0.parked() {
-            *parked.entry(kind.flag()).or_default() += objects as u64;
-        }
-        let mut family = encoder.encode_descriptor(
-            "objects_parked",
-            "Objects that wait for a permit to call their provider",
-            None,
-            MetricType::Gauge,
-        )?;
-        for (provider, objects) in parked {
-            ConstGauge::new(objects).encode(family.encode_family(&[("provider", provider)])?)?;
-        }
-        Ok(())
+        let parked = self.0.parked().into_iter();
+        let help = "Objects that wait for a permit to call their provider";
+        encode_objects(&mut encoder, "objects_parked", help, parked)
     }
+}
+
+/// Reads the provider of each object that could not be verified.
+pub(super) struct UnverifiedObjects<F>(pub(super) F);
+
+impl<F: Fn() -> Vec<ProviderKind> + Send + Sync + 'static> Collector for UnverifiedObjects<F> {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let objects = self.0().into_iter().map(|kind| (kind, 1));
+        let help = "Objects that are Ready and could not be compared with their account for three intervals";
+        encode_objects(&mut encoder, "objects_unverified", help, objects)
+    }
+}
+
+impl<F> fmt::Debug for UnverifiedObjects<F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("UnverifiedObjects")
+    }
+}
+
+/// Encodes a gauge of objects by their provider.
+fn encode_objects(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    objects: impl Iterator<Item = (ProviderKind, usize)>,
+) -> Result<(), fmt::Error> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for (kind, count) in objects {
+        *counts.entry(kind.flag()).or_default() += count as u64;
+    }
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (provider, count) in counts {
+        ConstGauge::new(count).encode(family.encode_family(&[("provider", provider)])?)?;
+    }
+    Ok(())
 }

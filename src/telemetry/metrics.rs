@@ -22,7 +22,10 @@ use self::{
     watches::Watches,
 };
 use super::{
-    AccountStates, ObjectSamples, exposition::Exposition, objects::ObjectSeries,
+    AccountStates, ObjectSamples,
+    accounts::{AccountGauges, UnverifiedObjects},
+    exposition::Exposition,
+    objects::ObjectSeries,
     process::ProcessMemory,
 };
 use crate::api::ProviderKind;
@@ -252,18 +255,30 @@ impl Metrics {
             .registry
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        registry.register_collector(Box::new(super::accounts::AccountGauges(states)));
+        registry.register_collector(Box::new(AccountGauges(states)));
     }
 
-    /// A provider asked an account to pause for so much longer.
+    /// Tells how many objects could not be verified; `objects` gives the provider of each when metrics are asked for.
+    pub fn register_unverified(
+        &self,
+        objects: impl Fn() -> Vec<ProviderKind> + Send + Sync + 'static,
+    ) {
+        let mut registry = self
+            .0
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(Box::new(UnverifiedObjects(objects)));
+    }
+
+    /// A provider asked an account to pause for so much longer, if at all: a counter that began with the first pause
+    /// would not show that it grew.
     pub fn paused(&self, kind: ProviderKind, longer: Duration) {
-        if longer > Duration::ZERO {
-            let provider = kind.flag();
-            self.0
-                .throttled_seconds
-                .get_or_create(&ProviderLabel { provider })
-                .inc_by(longer.as_secs_f64());
-        }
+        let provider = kind.flag();
+        self.0
+            .throttled_seconds
+            .get_or_create(&ProviderLabel { provider })
+            .inc_by(longer.as_secs_f64());
     }
 
     /// A provider acknowledged `count` entries; `operation` is what was done with them.
@@ -317,8 +332,8 @@ impl Metrics {
     }
 
     /// Everything in OpenMetrics, in one text.
-    #[cfg(test)]
-    pub(super) fn render(&self) -> String {
+    #[must_use]
+    pub fn render(&self) -> String {
         self.chunks(Exposition::OpenMetrics).collect()
     }
 

@@ -330,16 +330,6 @@ metricRelabelings:
 {{- join "," ($ports | uniq) -}}
 {{- end -}}
 
-{{/* How many seconds a duration such as 1h30m has. */}}
-{{- define "provider-secrets.seconds" -}}
-{{- $seconds := 0 -}}
-{{- range $unit, $worth := dict "h" 3600 "m" 60 "s" 1 -}}
-{{- $count := regexFind (printf "[0-9]+%s" $unit) $ | trimSuffix $unit | default "0" -}}
-{{- $seconds = add $seconds (mul (atoi $count) $worth) -}}
-{{- end -}}
-{{- $seconds -}}
-{{- end -}}
-
 {{/* What the operator may do, in the whole cluster or in each of its namespaces. */}}
 {{- define "provider-secrets.rules" -}}
 - apiGroups: [providersecrets.dev]

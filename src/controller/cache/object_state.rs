@@ -16,7 +16,7 @@ use self::marks::Marks;
 use super::{backoff::Backoff, seen_status::SeenStatus};
 use crate::{
     account::{Account, DigestKey, ObjectName},
-    api::ProviderSecret,
+    api::{ProviderKind, ProviderSecret},
     controller::object::{is_newer, version},
 };
 
@@ -59,6 +59,8 @@ pub(crate) struct Tracked {
     pub(crate) is_requeued: bool,
     /// When what was written is compared with the account's listing again.
     pub(crate) verify_at: Option<Instant>,
+    /// When the object counts as unverified, since a verification failed, unless one succeeds before.
+    unverified_at: Option<Instant>,
     /// Whether this process has written or verified what status says.
     pub(crate) knows_status: bool,
     /// The waits after failures, while there are any.
@@ -127,6 +129,14 @@ impl ObjectStates {
         self.lock().get(uid)?.account.clone()
     }
 
+    /// The provider of each object that could not be verified for three intervals.
+    pub(crate) fn unverified(&self, now: Instant) -> Vec<ProviderKind> {
+        let states = self.lock();
+        let unverified = states.values().filter(|tracked| tracked.is_unverified(now));
+        let accounts = unverified.filter_map(|tracked| tracked.account.as_ref());
+        accounts.map(|account| account.limiter.kind()).collect()
+    }
+
     /// Drops what is remembered of an object that is gone, and gives back its account.
     pub(crate) fn forget(&self, uid: &str) -> Option<Arc<Account>> {
         self.lock().remove(uid)?.account
@@ -179,6 +189,7 @@ impl Tracked {
         if let ObjectState::Deleting(deletion) = &self.state {
             return deletion.since;
         }
+        self.forget_verifications();
         let deletion = Deletion::new(Instant::now());
         let since = deletion.since;
         self.state = ObjectState::Deleting(Box::new(deletion));
@@ -218,6 +229,29 @@ impl Tracked {
 
     fn is_due(&self, now: Instant) -> bool {
         self.verify_at.is_some_and(|due| due <= now) || self.must_rewrite()
+    }
+}
+
+/// Verifications.
+impl Tracked {
+    /// What was written was compared with the account's listing, or could not be. The last success was an interval
+    /// before the first failure.
+    pub(crate) fn verified(&mut self, is_compared: bool, interval: Duration) {
+        if is_compared {
+            self.forget_verifications();
+        } else {
+            self.unverified_at
+                .get_or_insert_with(|| Instant::now() + 2 * interval);
+        }
+    }
+
+    /// The object is not verified for now: it is suspended, deleted or not Ready, which is said elsewhere.
+    pub(crate) fn forget_verifications(&mut self) {
+        self.unverified_at = None;
+    }
+
+    fn is_unverified(&self, now: Instant) -> bool {
+        self.unverified_at.is_some_and(|at| at <= now)
     }
 }
 

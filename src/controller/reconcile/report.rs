@@ -91,6 +91,9 @@ impl Reconcile<'_> {
         self.tracked(|tracked| {
             tracked.reported((!is_told).then_some(acted), next_try);
             tracked.seen_status.note(&reported);
+            if is_suspended || readiness.state != ReadyState::Ready {
+                tracked.forget_verifications();
+            }
             if outcome.key_fingerprint.is_some() {
                 tracked.forget_former_key();
             }

@@ -71,7 +71,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
     secrets.set_complete();
     let objects_listed = Complete::default();
     objects_listed.set();
-    let states = ObjectStates::default();
+    let states = Arc::new(ObjectStates::default());
     states.create("1");
     Context {
         client,

@@ -177,6 +177,18 @@ impl Reconcile<'_> {
         since: Instant,
         patience: Duration,
     ) -> Result<DriftCheck, ProviderError> {
+        let checked = self.compare(session, since, patience).await;
+        let interval = self.verify_interval();
+        self.tracked(|tracked| tracked.verified(checked.is_ok(), interval));
+        checked
+    }
+
+    async fn compare(
+        &self,
+        session: &Session<'_>,
+        since: Instant,
+        patience: Duration,
+    ) -> Result<DriftCheck, ProviderError> {
         let rules = session.rules();
         let snapshot = session.listing(since, patience).await?;
         let members = match rules.unit {

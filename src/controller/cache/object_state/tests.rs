@@ -133,3 +133,35 @@ fn a_cleanup_that_could_not_be_recorded_keeps_its_beginning() {
     let next_try = |tracked: &mut Tracked| tracked.next_try(&Default::default(), since);
     assert_eq!(states.with("a", next_try), Some(None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_object_is_unverified_when_no_look_succeeds_for_three_intervals() {
+    let states = ObjectStates::default();
+    let (now, minute) = (Instant::now(), Duration::from_mins(1));
+    let account = account(limiter(), "key");
+    states.create("a");
+    states.with("a", |tracked| tracked.use_account(&account, None));
+    let fails = |tracked: &mut Tracked| tracked.verified(false, 10 * minute);
+    let unverified = |after: u32| states.unverified(now + after * minute).len();
+    assert_eq!(unverified(60), 0, "none was tried");
+    // The first failure is an interval after the last success, and another one changes nothing.
+    states.with("a", fails);
+    tokio::time::advance(minute).await;
+    states.with("a", fails);
+    assert_eq!([19, 20].map(unverified), [0, 1]);
+    let ends: [fn(&mut Tracked); 3] = [
+        |tracked| tracked.verified(true, Duration::from_mins(10)),
+        Tracked::forget_verifications,
+        |tracked| {
+            tracked.delete();
+        },
+    ];
+    for end in ends {
+        states.with("a", fails);
+        states.with("a", end);
+        assert_eq!(unverified(60), 0);
+    }
+    states.with("a", fails);
+    states.forget("a");
+    assert_eq!(unverified(60), 0);
+}

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use simulator::{Action, Answer, Fault};
 use tokio::time::sleep;
 
-use super::races::{at_each, synced, writes};
+use super::{
+    races::{at_each, synced, writes},
+    world::World,
+};
 use crate::harness::Target;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -56,5 +59,41 @@ fn a_listing_that_begins_to_be_paged_is_no_drift_and_is_said() {
             world.message()
         );
         assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}
+
+/// How many objects the operator says that it could not verify.
+fn unverified(world: &World) -> usize {
+    let text = world.metrics.render();
+    let series = "provider_secrets_objects_unverified{";
+    let counts = text.lines().filter(|line| line.starts_with(series));
+    let count = |line: &str| line.rsplit(' ').next()?.parse::<usize>().ok();
+    counts.filter_map(count).sum()
+}
+
+#[test]
+fn an_object_that_cannot_be_verified_for_three_intervals_is_counted() {
+    at_each(async |world| {
+        synced(world).await;
+        let mut fault = Fault::status(500).method("GET").forever();
+        if world.target == Target::Pipecat {
+            // The listing of the sets is whole, and the set's own names are not shown.
+            fault = fault.path_contains("/secrets/");
+        }
+        world.account.add_fault(fault);
+        sleep(MINUTE * 15).await;
+        assert_eq!(unverified(world), 0, "{:?}", world.target);
+        sleep(MINUTE * 30).await;
+        assert_eq!(unverified(world), 1, "{:?}", world.target);
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        // A suspended object is not verified, and no alert tells of it.
+        world.spec(&json!({"suspend": true}));
+        sleep(MINUTE).await;
+        assert_eq!(unverified(world), 0, "{:?}", world.target);
+        world.spec(&json!({"suspend": false}));
+        sleep(MINUTE * 45).await;
+        world.account.clear_faults();
+        sleep(MINUTE * 5).await;
+        assert_eq!(unverified(world), 0, "{:?}", world.target);
     });
 }

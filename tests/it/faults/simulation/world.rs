@@ -55,6 +55,8 @@ pub(super) struct World {
     /// Names that another client has ever written.
     foreign: RefCell<BTreeSet<String>>,
     pub(super) choices: Choices,
+    /// Of the newest incarnation, where there is one at a time.
+    pub(super) metrics: Metrics,
     processes: Vec<JoinHandle<()>>,
     /// Whether there are two processes, of which one leads by the lease.
     pub(super) has_standby: bool,
@@ -112,7 +114,8 @@ pub(super) fn operate(
         watch_check,
         ..Choices::default()
     };
-    tokio::spawn(operator(client, transport, choices, leadership))
+    let metrics = Metrics::default();
+    tokio::spawn(operator(client, transport, choices, leadership, metrics))
 }
 
 /// What an operator does until it is dropped.
@@ -121,8 +124,8 @@ fn operator(
     transport: Transport,
     choices: Choices,
     leadership: Leadership,
+    metrics: Metrics,
 ) -> impl Future<Output = ()> {
-    let metrics = Metrics::default();
     let http = Http::new(transport, metrics.clone(), leadership.clone());
     let settings = Settings {
         namespaces: Namespaces::default(),
@@ -169,6 +172,7 @@ impl World {
             account,
             foreign: RefCell::default(),
             choices: Choices::default(),
+            metrics: Metrics::default(),
             processes: Vec::new(),
             has_standby: false,
             has_run: false,
@@ -197,7 +201,9 @@ impl World {
         } else {
             Leadership::unopposed()
         };
-        let process = operator(client, transport, self.choices, leadership);
+        self.metrics = Metrics::default();
+        let metrics = self.metrics.clone();
+        let process = operator(client, transport, self.choices, leadership, metrics);
         self.processes.push(tokio::spawn(process));
     }
 

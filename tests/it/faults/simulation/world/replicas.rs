@@ -71,7 +71,13 @@ impl World {
             timing: TIMING,
         };
         let (mut lease, leadership) = Lease::new(client.clone(), settings, Metrics::default());
-        let operator = operator(client, transport, self.choices, leadership);
+        let operator = operator(
+            client,
+            transport,
+            self.choices,
+            leadership,
+            Metrics::default(),
+        );
         let call_log = self.call_log.clone();
         let process = async move {
             tokio::select! {
