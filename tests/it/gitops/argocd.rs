@@ -161,11 +161,12 @@ async fn the_config_map_is_there_when_it_is_asked_for() {
         "--set=argocd.healthConfigMap.namespace=argocd,argocd.healthConfigMap.labels.merge=yes";
     let maps = config_maps(&[ENABLED, more]).await;
     let metadata = &maps[0]["metadata"];
-    assert_eq!(metadata["name"], "provider-secrets-argocd");
+    assert_eq!(metadata["name"], "operator.provider-secrets-argocd");
     assert_eq!(metadata["namespace"], "argocd");
     assert_eq!(metadata["labels"]["merge"], "yes");
     assert_eq!(metadata["labels"]["app.kubernetes.io/component"], "argocd");
     let maps = config_maps(&[ENABLED]).await;
+    assert_eq!(maps[0]["metadata"]["name"], "provider-secrets-argocd");
     assert_eq!(maps[0]["metadata"]["namespace"], "operator");
 }
 

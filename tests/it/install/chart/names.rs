@@ -42,12 +42,17 @@ async fn names_are_texts() {
     }
 }
 
-/// Of one release of two with one name, nothing is the other's; the CustomResourceDefinition is installed once.
+/// Of one release of two with one name, nothing is the other's, whatever is asked for and also where both put something
+/// into a third namespace; the CustomResourceDefinition is installed once.
 #[tokio::test]
 async fn two_releases_of_one_name_live_side_by_side() {
     let names = async |namespace: &str| -> BTreeSet<String> {
         let namespace = format!("--namespace={namespace}");
-        let objects = install("one", &[&namespace, "--set=crds.enabled=false"]).await;
+        let more = "--set=crds.enabled=false,argocd.healthConfigMap.enabled=true,\
+            argocd.healthConfigMap.namespace=argocd,grafanaDashboard.enabled=true,\
+            admissionPolicies.sourceAccess.enabled=true,admissionPolicies.sourceOptIn.enabled=true,\
+            admissionPolicies.allowedProviders.enabled=true";
+        let objects = install("one", &[&namespace, more]).await;
         let name = |object: &Value| {
             let metadata = &object["metadata"];
             format!(
