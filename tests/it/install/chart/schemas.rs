@@ -18,7 +18,15 @@ use crate::{guards::assert_generated, harness::root};
 const MINORS: [&str; 4] = ["1.33", "1.34", "1.35", "1.36"];
 
 /// The kinds that the chart renders: the name of the definition, and that of kubeconform's file.
-const KINDS: [(&str, &str); 12] = [
+const KINDS: [(&str, &str); 14] = [
+    (
+        "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
+        "validatingadmissionpolicy-admissionregistration-v1",
+    ),
+    (
+        "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding",
+        "validatingadmissionpolicybinding-admissionregistration-v1",
+    ),
     ("io.k8s.api.apps.v1.Deployment", "deployment-apps-v1"),
     ("io.k8s.api.core.v1.ConfigMap", "configmap-v1"),
     ("io.k8s.api.core.v1.Namespace", "namespace-v1"),

@@ -22,7 +22,7 @@ fn names(folder: &str, end: &str) -> BTreeSet<String> {
 /// A set of values that the chart is tried with.
 pub(super) fn value_sets() -> Vec<String> {
     let sets = names("ci", "-values.yaml");
-    assert!(sets.len() >= 8, "{sets:?}");
+    assert!(sets.len() >= 9, "{sets:?}");
     let path = |name: String| format!("{}/ci/{name}-values.yaml", chart());
     sets.into_iter().map(path).collect()
 }
