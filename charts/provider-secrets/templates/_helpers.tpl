@@ -119,6 +119,18 @@ annotations:
 {{- end -}}
 {{- end -}}
 
+{{/* The Secrets with registry credentials, with their heading, or nothing. An umbrella chart may give their names alone. */}}
+{{- define "provider-secrets.imagePullSecrets" -}}
+{{- $secrets := list -}}
+{{- range concat ((.Values.global).imagePullSecrets | default list) (.Values.imagePullSecrets | default list) -}}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- with $secrets | uniq -}}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
 {{/* Cluster or Namespaces. */}}
 {{- define "provider-secrets.mode" -}}
 {{- (.Values.scope).mode | default "Cluster" -}}
@@ -288,6 +300,24 @@ secret:
 {{- end -}}
 {{- with $placement -}}
 {{- toYaml . -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Not empty where an object of the Prometheus operator is to be rendered. Call it with (list $ "PodMonitor"); its values have
+the name of the kind. `helm template` knows no API server, so it needs `--api-versions` or `renderMode`.
+*/}}
+{{- define "provider-secrets.rendersMonitoring" -}}
+{{- $root := first . -}}
+{{- $kind := last . -}}
+{{- $values := index $root.Values (untitle $kind) | default dict -}}
+{{- $mode := $values.renderMode | default "skipIfMissing" -}}
+{{- if $values.enabled -}}
+{{- if or (eq $mode "alwaysRender") ($root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" $kind)) -}}
+true
+{{- else if eq $mode "failIfMissing" -}}
+{{- fail (printf "%s.enabled needs the API monitoring.coreos.com/v1/%s, which is missing; install the Prometheus operator first, or set renderMode" (untitle $kind) $kind) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

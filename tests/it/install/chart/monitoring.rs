@@ -25,6 +25,30 @@ async fn where_the_api_is_missing_there_is_nothing() {
     assert!(has(&objects, "PrometheusRule") && !has(&objects, "ServiceMonitor"));
 }
 
+/// `helm template` knows no API server.
+#[tokio::test]
+async fn a_missing_api_is_a_failure_or_none_where_that_is_asked_for() {
+    for (name, kind) in [
+        ("serviceMonitor", "ServiceMonitor"),
+        ("podMonitor", "PodMonitor"),
+        ("prometheusRule", "PrometheusRule"),
+    ] {
+        let set = |mode: &str| format!("--set={name}.enabled=true,{name}.renderMode={mode}");
+        let objects = render(&[&set("alwaysRender")]).await;
+        assert!(has(&objects, kind), "{kind}");
+        assert!(!has(&render(&[&set("skipIfMissing")]).await, kind));
+        let fails = set("failIfMissing");
+        let refused = super::template(&[&fails]).await;
+        let api = format!("monitoring.coreos.com/v1/{kind}");
+        assert!(!refused.success && refused.stderr.contains(&api), "{kind}");
+        let api = format!("--api-versions={api}");
+        assert!(has(&render(&[&fails, &api]).await, kind), "{kind}");
+        // Nothing is missing where nothing is asked for.
+        let off = format!("--set={name}.renderMode=failIfMissing");
+        assert!(!has(&render(&[&off]).await, kind), "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn a_monitor_finds_the_metrics_and_leaves_the_namespace_of_a_series() {
     let more = "--set=serviceMonitor.additionalLabels.release=prom,serviceMonitor.interval=15s";

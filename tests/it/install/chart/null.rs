@@ -71,6 +71,7 @@ async fn what_is_null_is_not_there() {
     let deployment = find(&objects, "Deployment", "");
     // A HorizontalPodAutoscaler, or a hand, has the say then.
     assert_eq!(deployment["spec"]["replicas"], Value::Null);
+    assert!(has(&objects, "PodDisruptionBudget"));
     let arguments = arguments_of(&objects);
     assert!(!arguments.iter().any(|flag| flag.starts_with("--log-")));
     assert!(arguments.contains(&"--health-probe-bind-address=:8081"));

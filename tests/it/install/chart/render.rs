@@ -272,6 +272,12 @@ async fn an_image_has_a_tag_or_a_digest() {
     assert_eq!(container(&objects)["image"], image);
     let pull = json!([{"name": "shared"}, {"name": "own"}]);
     assert_eq!(pod(&objects)["spec"]["imagePullSecrets"], pull);
+    // As an umbrella chart gives them that knows names alone.
+    let names = "--set=global.imagePullSecrets={shared,own},imagePullSecrets[0].name=own";
+    let objects = render(&[names]).await;
+    for pod in [pod(&objects), find(&objects, "Pod", "-doctor")] {
+        assert_eq!(pod["spec"]["imagePullSecrets"], pull);
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,19 @@ async fn a_value_that_does_nothing_is_refused() {
     }
 }
 
+/// The API server refuses a binding with both.
+#[tokio::test]
+async fn a_policy_denies_or_warns() {
+    let set = |actions: &str| format!("admissionPolicies.validationActions={{{actions}}}");
+    for actions in ["Deny", "Deny,Audit", "Warn,Audit", "Audit"] {
+        assert_eq!(accepted(&["--set", &set(actions)]).await, Ok(()));
+    }
+    for actions in ["Deny,Warn", "Warn,Audit,Deny", "Warn,Warn", "Allow", ""] {
+        let refusal = accepted(&["--set", &set(actions)]).await.unwrap_err();
+        assert!(refusal.contains("validationActions"), "{refusal}");
+    }
+}
+
 #[tokio::test]
 async fn an_umbrella_chart_may_hand_down_its_own() {
     let arguments = ["--set=enabled=true,global.imageRegistry=r.example,global.other=else"];
