@@ -6,7 +6,8 @@
 
 {{/*
 What stands around the rules of a policy. Call it with (list $ "source-access"). A spec that stays as it is passes
-unseen: the finalizers of the operator, annotations, a manifest that is applied again. So do the brakes, to suspend and to
+unseen: the finalizers of the operator, annotations, a manifest that is applied again; but for a request that confirms
+AccountChanged, which has everything written to another account. So do the brakes, to suspend and to
 retain, which whoever sees something go wrong must be able to pull. Deletion is never hindered. A field that is stored as
 null is one that is absent.
 */}}
@@ -41,6 +42,10 @@ spec:
         || (dyn(oldObject.spec).?suspend.orValue(false) == true && dyn(object.spec).?suspend.orValue(false) != true)
         || (dyn(object.spec).?deletionPolicy.orValue(null) == 'Delete'
         && dyn(oldObject.spec).?deletionPolicy.orValue(null) != 'Delete')
+        || (['providersecrets.dev/sync-requested-at', 'reconcile.fluxcd.io/requestedAt'].exists(a,
+        object.metadata.?annotations[?a] != oldObject.metadata.?annotations[?a])
+        && optional.ofNonZeroValue(dyn(oldObject).?status.orValue(null)).?conditions.orValue([])
+        .exists(c, c.type == 'Ready' && c.reason == 'AccountChanged'))
 {{- end -}}
 
 {{/* The binding of a policy, for the namespaces in which the operator of this release works. */}}

@@ -101,6 +101,49 @@ async fn what_leaves_the_spec_as_it_is_passes_and_so_do_brakes_and_deletion() {
     assert_eq!(guarded.kubectl("nobody", &delete, None).await, Ok(()));
 }
 
+/// Who may write the Secret of the API key could have everything sent to an account of their own.
+#[tokio::test]
+async fn another_account_is_confirmed_by_a_user_who_may_get_the_secrets() {
+    let guarded = guarded("access-confirmations").await;
+    guarded.made("object", &spec("open", "closed")).await;
+    let says = async |reason: &str| {
+        let ready = json!({
+            "type": "Ready", "status": "False", "reason": reason, "message": "",
+            "lastTransitionTime": "2026-11-21T12:00:00Z",
+        });
+        let patch = json!({"status": {"conditions": [ready]}}).to_string();
+        let command = ["patch", "psec", "object", "--subresource=status"];
+        let command = [&command[..], &["--type=merge", "--patch", &patch]].concat();
+        assert_eq!(guarded.kubectl("all", &command, None).await, Ok(()));
+    };
+    let annotate = |name: &str, value: &str| json!({"metadata": {"annotations": {name: value}}});
+    let names = [
+        "providersecrets.dev/sync-requested-at",
+        "reconcile.fluxcd.io/requestedAt",
+    ];
+    for reason in ["Synced", "RemovalHeld", "Timeout"] {
+        says(reason).await;
+        for name in names {
+            let asks = annotate(name, reason);
+            assert_eq!(guarded.patch("nobody", &asks).await, Ok(()), "{reason}");
+        }
+    }
+    says("AccountChanged").await;
+    for name in names {
+        for asks in [
+            annotate(name, "2"),
+            json!({"metadata": {"annotations": {name: null}}}),
+        ] {
+            assert_refused(guarded.patch("one", &asks).await, "Secret closed");
+        }
+        assert_eq!(guarded.patch("both", &annotate(name, "3")).await, Ok(()));
+    }
+    assert_eq!(
+        guarded.patch("nobody", &annotate("note", "a")).await,
+        Ok(())
+    );
+}
+
 /// A client that knows every field stores a null where it has no value, and the policies must not fail at one.
 #[tokio::test]
 async fn a_field_that_is_stored_as_null_is_one_that_is_absent() {
@@ -110,15 +153,7 @@ async fn a_field_that_is_stored_as_null_is_one_that_is_absent() {
     let replace = async |user: &str, more: Value| {
         let mut spec = spec("open", "closed");
         json_patch::merge(&mut spec, &more);
-        for field in [
-            "dataFrom",
-            "conflictPolicy",
-            "verifyInterval",
-            "rewriteInterval",
-            "approval",
-            "suspend",
-            "deletionPolicy",
-        ] {
+        for field in ["dataFrom", "verifyInterval", "rewriteInterval", "suspend"] {
             spec[field] = more.get(field).cloned().unwrap_or_default();
         }
         let object = guarded.object("object", &spec);
@@ -130,9 +165,10 @@ async fn a_field_that_is_stored_as_null_is_one_that_is_absent() {
     assert_eq!(replace("nobody", json!({})).await, Ok(()));
     for (brake, release) in [
         (json!({"suspend": true}), json!({})),
+        (json!({"suspend": true}), json!({"suspend": false})),
         (json!({"approval": "Manual"}), json!({})),
         (json!({}), json!({"deletionPolicy": "Delete"})),
-        (json!({}), json!({"conflictPolicy": "Fail"})),
+        (json!({}), json!({"verifyInterval": "5m"})),
     ] {
         assert_eq!(replace("nobody", brake.clone()).await, Ok(()), "{brake}");
         assert_refused(replace("nobody", release.clone()).await, words);
