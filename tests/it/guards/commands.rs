@@ -14,15 +14,33 @@ use simulator::{Provider, Simulator, baseten, braintrust, pipecat, prime_intelle
 use crate::harness::{TestEnv, operator, root, run};
 
 /// The documents with command blocks. The test of each is below, or stands with what it is about.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 9] = [
     "README.md",
     CHART,
     "docs/cli.md",
     "docs/getting-started.md",
     "docs/gitops/argocd.md",
+    "docs/gitops/flux.md",
     "docs/operations.md",
     "docs/performance.md",
+    "docs/reference.md",
 ];
+
+/// How a line begins that a person would run.
+const COMMANDS: [&str; 6] = [
+    "docker ",
+    "helm ",
+    "kubectl ",
+    "make ",
+    "cargo ",
+    "provider-secrets ",
+];
+
+/// What no test can run: it needs Docker, or a registry.
+const NOT_RUN: [&str; 3] = ["docker tag ", "docker push ", "helm push "];
+
+/// The names of our own program: what follows is its command line.
+const OURS: [&str; 2] = ["kubectl provider-secrets ", "provider-secrets "];
 
 /// The README of the chart.
 const CHART: &str = "charts/provider-secrets/README.md";
@@ -43,6 +61,12 @@ pub(crate) struct Block {
 
 /// The command blocks of a document.
 pub(crate) fn blocks(page: &str) -> Vec<Block> {
+    fenced(page, "sh")
+}
+
+/// The blocks of a document in this language.
+fn fenced(page: &str, language: &str) -> Vec<Block> {
+    let fence = format!("```{language}");
     let text = fs::read_to_string(root().join(page)).expect("a document");
     let (mut blocks, mut heading, mut script) = (Vec::new(), String::new(), None::<String>);
     for line in text.lines() {
@@ -55,7 +79,7 @@ pub(crate) fn blocks(page: &str) -> Vec<Block> {
                 });
             }
             (Some(script), line) => script.extend([line, "\n"]),
-            (None, "```sh") => script = Some(String::new()),
+            (None, line) if line == fence => script = Some(String::new()),
             (None, line) if line.starts_with("## ") => line[3..].clone_into(&mut heading),
             (None, _) => {}
         }
@@ -147,8 +171,8 @@ fn held(simulator: &Simulator) -> BTreeMap<String, String> {
     account.expect("an account").values(None)
 }
 
-#[test]
-fn each_document_with_command_blocks_has_a_test_of_them() {
+/// Every document that users read.
+fn pages() -> Vec<String> {
     let mut pages = ["README.md", CHART].map(|page| root().join(page)).to_vec();
     let mut folders = vec![root().join("docs")];
     while let Some(folder) = folders.pop() {
@@ -161,16 +185,48 @@ fn each_document_with_command_blocks_has_a_test_of_them() {
             }
         }
     }
-    let mut found: Vec<String> = Vec::new();
-    for page in pages {
+    let name = |page: &PathBuf| {
         let page = page.strip_prefix(root()).expect("a path of the checkout");
-        let page = page.to_string_lossy().into_owned();
-        if !blocks(&page).is_empty() {
-            found.push(page);
+        page.to_string_lossy().into_owned()
+    };
+    let mut pages: Vec<String> = pages.iter().map(name).collect();
+    pages.sort();
+    pages
+}
+
+#[test]
+fn each_document_with_command_blocks_has_a_test_of_them() {
+    let mut found = pages();
+    found.retain(|page| !blocks(page).is_empty());
+    assert_eq!(found, PAGES);
+}
+
+/// A block of text shows output. A line `$ …` in it is what was run; any other command would be one that no test runs.
+#[test]
+fn a_command_in_a_block_of_text_is_of_our_program_or_cannot_run() {
+    let mut ours = 0;
+    for page in pages() {
+        let texts = fenced(&page, "text");
+        for line in texts.iter().flat_map(|block| block.script.lines()) {
+            let begins = |with: &&str| line.starts_with(with);
+            let is_run = !COMMANDS.iter().any(begins) || NOT_RUN.iter().any(begins);
+            assert!(is_run, "{page}: no test runs {line}");
+            let shown = line.strip_prefix("$ ").unwrap_or_default();
+            let Some(flags) = OURS.iter().find_map(|name| shown.strip_prefix(name)) else {
+                continue;
+            };
+            ours += 1;
+            // What the parser does not know it says before it comes to `--help`.
+            let parsed = Command::new(operator::binary())
+                .args(flags.split_whitespace())
+                .arg("--help")
+                .output()
+                .expect("it runs");
+            let said = String::from_utf8_lossy(&parsed.stderr);
+            assert!(parsed.status.success(), "{page}: {line}: {said}");
         }
     }
-    found.sort();
-    assert_eq!(found, PAGES);
+    assert!(ours > 10, "{ours}");
 }
 
 #[test]
@@ -227,6 +283,57 @@ fn every_command_block_of_the_first_steps_and_of_operations_works() {
         assert_eq!(played, 16);
         // The object was handed over before it was deleted.
         assert_eq!(held(env.simulator())["OPENAI_API_KEY"], "sk-another-one");
+    });
+}
+
+/// The object that the pages on approvals and on Flux speak of, whose plan waits.
+const WAITING: &str = r#"
+kubectl create namespace ml
+kubectl create secret generic braintrust -n ml --from-literal=api-key="$BRAINTRUST_API_KEY"
+kubectl create secret generic openai -n ml --from-literal=key=sk-not-a-real-key
+kubectl apply -f - <<'EOF'
+apiVersion: providersecrets.dev/v1alpha1
+kind: ProviderSecret
+metadata:
+  name: llm-serving
+  namespace: ml
+spec:
+  approval: Manual
+  provider:
+    braintrust:
+      apiKeySecretRef: {name: braintrust, key: api-key}
+  data:
+    - name: OPENAI_API_KEY
+      secretKeyRef: {name: openai, key: key}
+EOF
+kubectl wait --for=jsonpath='{.status.plan.hash}' psec/llm-serving -n ml --timeout=60s
+"#;
+
+const REQUEST_HANDLED: &str = "kubectl wait -n ml psec/llm-serving --timeout=60s \
+    --for=jsonpath='{.status.lastHandledSyncRequest}'";
+
+#[test]
+fn every_command_block_of_the_reference_and_of_flux_works() {
+    run(async {
+        let env = TestEnv::dedicated(&[]).await;
+        add_accounts(env.simulator());
+        let person = Person::at(&env.cluster).await;
+        let script = |script: &str| Block {
+            heading: "What the test does besides".to_owned(),
+            script: script.to_owned(),
+        };
+        person.runs(&script(WAITING)).await;
+        assert!(held(env.simulator()).is_empty());
+        for block in blocks("docs/reference.md") {
+            person.runs(&block).await;
+        }
+        assert_eq!(held(env.simulator())["OPENAI_API_KEY"], "sk-not-a-real-key");
+        let played = blocks("docs/gitops/flux.md");
+        assert_eq!(played.len(), 2, "package and request");
+        for block in played {
+            person.runs(&block).await;
+        }
+        person.runs(&script(REQUEST_HANDLED)).await;
     });
 }
 
