@@ -8,6 +8,7 @@ use crate::{
         definition::DefinitionFact,
         installation::{Installation, LeaseFact},
         peer::Peer,
+        plan::Plan,
         read::Known,
         reasons,
         rights::Right,
@@ -62,6 +63,8 @@ pub(super) enum Cause {
     Suspended,
     /// It is being deleted.
     Deleting,
+    /// It is being deleted, and the plan of that waits for approval.
+    Unapproved,
     /// An older object owns a name: it, where the user may see it, and the name.
     Owned(Option<(Peer, String)>),
     /// Other objects of the account have the same trouble: how many, and one of them.
@@ -95,6 +98,9 @@ pub(super) fn cause(facts: &Facts) -> Cause {
     }
     match known {
         None => Cause::UnknownReason(standing.reason),
+        Some(Reason::DeletionBlocked) if Plan::live(&facts.object).hash.is_some() => {
+            Cause::Unapproved
+        }
         Some(Reason::Suspended) => Cause::Suspended,
         Some(Reason::Progressing | Reason::InvalidSpec) if of_definition(facts).is_some() => {
             of_definition(facts).unwrap_or(Cause::Unobserved)

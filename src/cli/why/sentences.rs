@@ -89,6 +89,7 @@ fn word(cause: &Cause) -> String {
         Cause::Unobserved => "NotObserved",
         Cause::Suspended => "Suspended",
         Cause::Deleting => "Deleting",
+        Cause::Unapproved => Reason::AwaitingApproval.as_str(),
         Cause::Owned(_) => "Conflict",
         Cause::Account(reason, ..) | Cause::Reason(reason) => reason.as_str(),
         Cause::UnknownReason(reason) => reason,
@@ -163,8 +164,12 @@ impl<'a> Words<'a> {
             Cause::Deleting => Said {
                 what: format!("{subject}: it is being deleted."),
                 next: "The operator deletes what the object wrote, where deletionPolicy says so, and lets it go within --deletion-timeout (15 minutes by default).".to_owned(),
-                advice: "Wait, or let it go without deleting anything at the provider.".to_owned(),
-                command: self.plugin("release"),
+                advice: "Wait; only if the provider cannot be had any more, let it go without deleting anything there.".to_owned(),
+                command: self.plugin("status"),
+            },
+            Cause::Unapproved => Said {
+                next: "The operator deletes nothing until the plan is approved, and lets the object go without that when --deletion-timeout is over (15 minutes by default).".to_owned(),
+                ..self.by_reason(Reason::AwaitingApproval, format!("{subject} (DeletionBlocked): {}", self.message()))
             },
             Cause::Owned(owner) => {
                 let (what, advice) = match owner {
@@ -205,17 +210,25 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The first sentence of the message of the conditions.
+    /// The first sentence of the message of the conditions that tells the cause.
     fn message(&self) -> String {
-        let message = conditions(&self.facts.object)
-            .first()
-            .map(|first| first.message.as_str());
-        first_sentence(message.unwrap_or("The operator says nothing."))
+        let Some(first) = conditions(&self.facts.object).first() else {
+            return "The operator says nothing.".to_owned();
+        };
+        let (sentence, rest) = first_sentence(&first.message);
+        let blocked = Reason::DeletionBlocked.as_str();
+        // Of a deletion the first sentence says that it is not done, and the next one why.
+        if first.reason == blocked && !rest.is_empty() {
+            return first_sentence(rest).0.to_owned();
+        }
+        sentence.to_owned()
     }
 
     fn by_reason(&self, reason: Reason, what: String) -> Said {
         let row = reasons::row(reason.as_str());
-        let step = row.and_then(|row| row.steps.first());
+        // The first step about a deletion is to read the cause, which stands above it.
+        let number = usize::from(reason == Reason::DeletionBlocked);
+        let step = row.and_then(|row| row.steps.get(number));
         Said {
             what,
             next: format!("The operator {}.", prospect(reason, self.credential)),
@@ -242,7 +255,7 @@ impl<'a> Words<'a> {
             Reason::Contended | Reason::AccountChanged | Reason::RemovalHeld => {
                 format!("{} --wait", self.plugin("sync"))
             }
-            Reason::DeletionBlocked => self.plugin("release"),
+            Reason::AwaitingApproval => self.plugin("approve"),
             Reason::InvalidSpec
             | Reason::InvalidTemplate
             | Reason::TooManyEntries
@@ -254,13 +267,13 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The first sentence of a text.
-fn first_sentence(text: &str) -> String {
+/// The first sentence of a text, and the rest of it.
+fn first_sentence(text: &str) -> (&str, &str) {
     let end = text.match_indices(". ").find(|(at, _)| {
         let next = text[at + 2..].chars().next();
         next.is_some_and(char::is_uppercase)
     });
-    end.map_or_else(|| text.to_owned(), |(at, _)| text[..=at].to_owned())
+    end.map_or((text, ""), |(at, _)| (&text[..=at], &text[at + 2..]))
 }
 
 /// `namespace/name` as kubectl's arguments.

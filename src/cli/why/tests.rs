@@ -207,6 +207,53 @@ fn a_cause_that_no_condition_names_is_found(#[case] word: &str, #[case] plant: f
     assert_eq!(said.text().lines().count(), 4, "{}", said.text());
 }
 
+/// As the operator writes it (tests/statuses.jsonl).
+#[test]
+fn of_a_deletion_that_is_blocked_the_cause_is_named_and_no_release_is_suggested() {
+    let objects = include_str!("../../../tests/statuses.jsonl").lines();
+    let mut objects = objects.map(|line| serde_json::from_str::<ProviderSecret>(line).unwrap());
+    let blocked = objects
+        .find(|object| Standing::of(object).reason == "DeletionBlocked")
+        .unwrap();
+    let said = said(&facts(blocked));
+    assert_eq!(said.cause, "DeletionBlocked");
+    assert!(
+        said.what.ends_with(": What a Timeout is about."),
+        "{}",
+        said.what
+    );
+    assert!(said.advice.starts_with("Mend that"), "{}", said.advice);
+    assert!(!said.text().contains("release"), "{}", said.text());
+}
+
+/// The plan that waits for approval, of an object that lives and of one that is deleted.
+#[rstest]
+#[case::living("AwaitingApproval", false)]
+#[case::deleted("DeletionBlocked", true)]
+fn a_plan_that_waits_is_the_cause_and_approve_the_next_command(
+    #[case] reason: &str,
+    #[case] is_deleted: bool,
+) {
+    let waits = "Plan 9c1f waits for approval: 1 to delete at Baseten. Look at it.";
+    let message = if is_deleted {
+        format!("What this object wrote is not deleted yet. {waits}")
+    } else {
+        waits.to_owned()
+    };
+    let mut object = in_state("ml/held", "Reconciling", reason, &message);
+    object.spec.approval = Some(crate::api::Approval::Manual);
+    let plan = serde_json::json!({"hash": "9c1f", "create": 0, "update": 0, "delete": 1, "refuse": 0, "keep": 0, "calls": 1, "actions": []});
+    object.status.as_mut().unwrap().plan = serde_json::from_value(plan).unwrap();
+    if is_deleted {
+        object.metadata.deletion_timestamp = serde_json::from_value(ago(5).into()).unwrap();
+    }
+    let said = said(&facts(object));
+    assert_eq!(said.cause, "AwaitingApproval");
+    let waits = "Plan 9c1f waits for approval: 1 to delete at Baseten.";
+    assert!(said.what.ends_with(waits), "{}", said.what);
+    assert_eq!(said.command, "kubectl provider-secrets approve held -n ml");
+}
+
 #[test]
 fn what_may_not_be_read_is_no_cause() {
     let mut facts = facts(failing());

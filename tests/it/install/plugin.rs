@@ -218,6 +218,9 @@ fn requests_are_waited_for_and_objects_are_suspended_and_released() {
         case.account.revoke_key(&case.key).expect("it was one");
         case.delete("target").await;
         case.wait_reason("target", "DeletionBlocked").await;
+        let (_, why) = plugin.json(&namespace, &["why", "target"]).await;
+        assert_eq!(why["cause"], "DeletionBlocked");
+        assert!(why["what"].to_string().contains("401"), "{why:#}");
         let asked = plugin.run(&namespace, &["release", "target"]).await;
         assert_eq!(asked.code, 2, "{}", asked.stderr);
         let released = plugin

@@ -24,6 +24,14 @@ fn names(plan: &Value) -> Vec<String> {
         .collect()
 }
 
+/// Asserts that `why` names the plan that waits, and the command that approves it.
+async fn assert_next_is_approve(plugin: &Plugin, namespace: &str) {
+    let (code, why) = plugin.json(namespace, &["why", "target"]).await;
+    assert_eq!((code, &why["cause"]), (1, &json!("AwaitingApproval")));
+    let command = format!("kubectl provider-secrets approve target -n {namespace}");
+    assert_eq!(why["command"], command, "{why:#}");
+}
+
 #[test]
 fn a_plan_is_shown_approved_and_carried_out() {
     run(async {
@@ -38,6 +46,7 @@ fn a_plan_is_shown_approved_and_carried_out() {
                 .await;
             case.wait_reason("target", "AwaitingApproval").await;
             assert_eq!(writes(&case), 0, "{target:?}");
+            assert_next_is_approve(&plugin, &namespace).await;
             let columns = case
                 .kubectl(&["get", "psec", "target", "--no-headers"])
                 .await;
@@ -98,6 +107,7 @@ fn a_plan_is_shown_approved_and_carried_out() {
             case.wait_ready("target").await;
             case.delete("target").await;
             case.wait_reason("target", "DeletionBlocked").await;
+            assert_next_is_approve(&plugin, &namespace).await;
             // At Pipecat the set goes with its last key.
             let calls = if target == Target::Pipecat { 2 } else { 1 };
             let (_, deleting) = plugin.json(&namespace, &["plan", "target"]).await;
