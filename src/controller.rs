@@ -27,6 +27,7 @@ mod session;
 mod watch;
 
 pub use context::{OptIn, SecretAccess, Settings};
+pub(crate) use gate::requested;
 pub use namespaces::Namespaces;
 pub(crate) use object::Guarded;
 pub(crate) use resolve::desired::{KeyFilter, Sources, bulk_name, desired_state, may_give};

@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use self::progress::{Progress, progress};
+use self::progress::{Asked, Progress, progress};
 use super::{
     answer::{Answer, Answered, DONE, FAILED, Refusal},
     flags::{ClusterFlags, Scope, WaitFlags},
@@ -97,10 +97,7 @@ pub(super) fn run(flags: &Flags, verb: Verb) -> ExitCode {
 struct Waited {
     namespace: String,
     name: String,
-    /// The request, as status will echo it.
-    token: String,
-    /// The generation that the operator must have acted on.
-    generation: Option<i64>,
+    asked: Asked,
 }
 
 async fn request(
@@ -131,11 +128,15 @@ async fn request(
             }
         };
         print(&format!("{} {}\n", resource_name(&name), verb.asked()));
+        let status = changed.status;
         waited.push(Waited {
             namespace,
             name,
-            token,
-            generation: changed.metadata.generation,
+            asked: Asked {
+                token,
+                handled_before: status.and_then(|status| status.last_handled_sync_request),
+                generation: changed.metadata.generation,
+            },
         });
     }
     if wait.wait {
@@ -170,7 +171,7 @@ async fn wait(
         let mut open = Vec::new();
         for one in waited {
             let object = reader.object_in(&one.namespace, &one.name).await?;
-            match progress(verb, &object, &one.token, one.generation, started.elapsed()) {
+            match progress(verb, &object, &one.asked, started.elapsed()) {
                 Progress::Waiting => open.push(one),
                 Progress::Done { is_ready, text } => {
                     let seconds = started.elapsed().as_secs_f64();

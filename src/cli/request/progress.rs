@@ -6,11 +6,35 @@ use super::Verb;
 use crate::{
     api::ProviderSecret,
     cli::view::{Standing, is_paused},
+    controller::requested,
 };
 
 /// After which time an object that a person must act on is not waited for any more: its account makes no call,
 /// so that the request may be open for an hour.
 const HOPELESS: Duration = Duration::from_secs(10);
+
+/// What was asked of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// The request, as status will echo it.
+    pub(super) token: String,
+    /// The request that status echoed before.
+    pub(super) handled_before: Option<String>,
+    /// The generation that the operator must have acted on.
+    pub(super) generation: Option<i64>,
+}
+
+impl Asked {
+    /// Whether the operator has handled it, or one that came after it: another user, Flux or `rotated --wait` may have asked
+    /// too. Status echoes one of them alone, the later text (docs/reference.md#requests), and a clock that is behind
+    /// writes the earlier text over the later one.
+    fn is_handled(&self, object: &ProviderSecret) -> bool {
+        let status = object.status.as_ref();
+        let handled = status.and_then(|status| status.last_handled_sync_request.as_ref());
+        let is_covered = |handled: &String| *handled >= self.token || requested(object).is_none();
+        handled != self.handled_before.as_ref() && handled.is_some_and(is_covered)
+    }
+}
 
 /// How far a request is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,22 +50,19 @@ pub(super) enum Progress {
     },
 }
 
-/// How far the request `token` is at an object, `waited` after it was made. `generation` is that of the object after
-/// the request.
+/// How far the request is at an object, `waited` after it was made.
 pub(super) fn progress(
     verb: Verb,
     object: &ProviderSecret,
-    token: &str,
-    generation: Option<i64>,
+    asked: &Asked,
     waited: Duration,
 ) -> Progress {
     let standing = Standing::of(object);
     let status = object.status.as_ref();
     let observed = status.and_then(|status| status.observed_generation);
-    let is_acted_on = observed >= generation && observed.is_some();
-    let handled = status.and_then(|status| status.last_handled_sync_request.as_deref());
+    let is_acted_on = observed >= asked.generation && observed.is_some();
     let is_done = match verb {
-        Verb::Sync => handled == Some(token),
+        Verb::Sync => asked.is_handled(object),
         Verb::Suspend => is_acted_on && is_paused(object),
         Verb::Resume => is_acted_on && !is_paused(object) && standing.reason != "Progressing",
     };
@@ -74,6 +95,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::SYNC_REQUESTED_AT;
 
     fn object(ready: &str, reason: &str, more: &Value) -> ProviderSecret {
         let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": reason, "message": "m", "lastTransitionTime": "2026-11-29T12:00:00Z"});
@@ -83,7 +105,10 @@ mod tests {
         }
         let object = json!({
             "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecret",
-            "metadata": {"name": "object", "namespace": "ml", "generation": 2},
+            "metadata": {
+                "name": "object", "namespace": "ml", "generation": 2,
+                "annotations": {SYNC_REQUESTED_AT: more["requested"].as_str().unwrap_or("token")},
+            },
             "spec": {"provider": {"baseten": {"apiKeySecretRef": {"name": "api", "key": "key"}}}},
             "status": {
                 "observedGeneration": more["observed"].as_i64().unwrap_or(2),
@@ -95,7 +120,11 @@ mod tests {
 
     #[rstest]
     #[case(Verb::Sync, "True", "Synced", json!({}), 1, None)]
-    #[case(Verb::Sync, "True", "Synced", json!({"handled": "other"}), 1, None)]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": "an earlier one"}), 1, None)]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": "token of another user"}), 1, Some((true, "synced 1/1")))]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": "what was handled before"}), 1, None)]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": "by a slow clock", "requested": "by a slow clock"}), 1, Some((true, "synced 1/1")))]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": "token", "requested": "what came after"}), 1, Some((true, "synced 1/1")))]
     #[case(Verb::Sync, "True", "Synced", json!({"handled": "token"}), 1, Some((true, "synced 1/1")))]
     #[case(Verb::Sync, "False", "Conflict", json!({"handled": "token", "also": "Stalled"}), 1, Some((false, "is not Ready (Conflict), 1/1 synced,")))]
     #[case(Verb::Sync, "False", "AuthenticationFailed", json!({"also": "Stalled"}), 1, None)]
@@ -118,7 +147,12 @@ mod tests {
     ) {
         let object = object(ready, reason, &more);
         let waited = Duration::from_secs(seconds);
-        let found = progress(verb, &object, "token", Some(2), waited);
+        let asked = Asked {
+            token: "token".to_owned(),
+            handled_before: Some("what was handled before".to_owned()),
+            generation: Some(2),
+        };
+        let found = progress(verb, &object, &asked, waited);
         let expected = expected.map_or(Progress::Waiting, |(is_ready, text)| Progress::Done {
             is_ready,
             text: text.to_owned(),

@@ -10,6 +10,7 @@ mod rotation; // `rotated` never says so before the provider holds the value
 
 use std::{os::unix::fs::symlink, path::PathBuf, process::Stdio};
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -182,6 +183,11 @@ fn requests_are_waited_for_and_objects_are_suspended_and_released() {
             "{}",
             synced.stdout
         );
+        // Of requests at once status echoes one alone.
+        let sync = ["sync", "target", "--wait", "--timeout=30s"];
+        for both in join_all((0..3).map(|_| plugin.run(&namespace, &sync))).await {
+            assert_eq!(both.code, 0, "{}{}", both.stdout, both.stderr);
+        }
         let suspended = plugin
             .run(&namespace, &["suspend", "--all", "--wait"])
             .await;
