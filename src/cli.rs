@@ -187,7 +187,7 @@ fn finish(answered: Answered) -> ExitCode {
             print(&text);
             ExitCode::from(code)
         }
-        Err(Refusal { text, code }) => {
+        Err(Refusal { text, code, .. }) => {
             say(&text);
             ExitCode::from(code)
         }

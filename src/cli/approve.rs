@@ -120,7 +120,14 @@ async fn carried_out(
     let resource = resource_name(&name);
     let started = Instant::now();
     loop {
-        let found = reader.find(&namespace, &name).await?;
+        let found = match reader.find(&namespace, &name).await {
+            Ok(found) => found,
+            Err(refusal) => {
+                refusal.in_wait(started.elapsed() >= timeout)?;
+                sleep(POLL).await;
+                continue;
+            }
+        };
         let found = found.filter(|found| found.metadata.uid == object.metadata.uid);
         let Some(found) = found else {
             return Ok(Answer::done(format!("{resource} deleted\n")));

@@ -12,7 +12,7 @@ use kube::{
 use serde_json::Value;
 
 pub(super) use self::{
-    error::{is_of_kind, refused},
+    error::{is_of_kind, is_transient, refused},
     facts::{EventFact, SecretFact, known},
 };
 use super::{
@@ -102,11 +102,16 @@ impl Reader {
         let client = cluster::client(named).await;
         let client = client.map_err(|what| Refusal::failed(format!("no cluster: {what}")))?;
         let namespace = flags.namespace.clone();
-        Ok(Self {
-            namespace: namespace.unwrap_or_else(|| client.default_namespace().to_owned()),
+        let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
+        Ok(Self::new(client, namespace))
+    }
+
+    pub(super) fn new(client: Client, namespace: String) -> Self {
+        Self {
             client,
+            namespace,
             is_incomplete: Rc::default(),
-        })
+        }
     }
 
     /// The same API server, for the objects of a namespace.
@@ -148,15 +153,7 @@ impl Reader {
 
     /// One object of the namespace.
     pub(super) async fn object(&self, name: &str) -> Result<ProviderSecret, Refusal> {
-        self.object_in(&self.namespace, name).await
-    }
-
-    /// One object.
-    pub(super) async fn object_in(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Result<ProviderSecret, Refusal> {
+        let namespace = &self.namespace;
         let found = self.find(namespace, name).await?;
         found.ok_or_else(|| {
             Refusal::failed(format!(
@@ -266,8 +263,14 @@ pub(super) async fn bounded<T>(
 ) -> Result<T, Refusal> {
     match tokio::time::timeout(error::PATIENCE, call).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(Refusal::failed(refused(what, namespace, &error))),
-        Err(_) => Err(Refusal::failed(format!(
+        Ok(Err(error)) => {
+            let text = refused(what, namespace, &error);
+            Err(Refusal {
+                is_transient: is_transient(&error),
+                ..Refusal::failed(text)
+            })
+        }
+        Err(_) => Err(Refusal::transient(format!(
             "the API server did not answer in time to: {what}"
         ))),
     }

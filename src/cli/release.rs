@@ -95,7 +95,14 @@ async fn gone(reader: &Reader, object: &ProviderSecret, timeout: Duration) -> An
     let (namespace, name) = place(object);
     let started = Instant::now();
     loop {
-        let found = reader.find(&namespace, &name).await?;
+        let found = match reader.find(&namespace, &name).await {
+            Ok(found) => found,
+            Err(refusal) => {
+                refusal.in_wait(started.elapsed() >= timeout)?;
+                sleep(POLL).await;
+                continue;
+            }
+        };
         let is_it = found.is_some_and(|found| found.metadata.uid == object.metadata.uid);
         if !is_it {
             return Ok(Answer::done(format!("{} deleted\n", resource_name(&name))));

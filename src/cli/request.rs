@@ -97,6 +97,7 @@ pub(super) fn run(flags: &Flags, verb: Verb) -> ExitCode {
 struct Waited {
     namespace: String,
     name: String,
+    uid: Option<String>,
     asked: Asked,
 }
 
@@ -132,6 +133,7 @@ async fn request(
         waited.push(Waited {
             namespace,
             name,
+            uid: changed.metadata.uid,
             asked: Asked {
                 token,
                 handled_before: status.and_then(|status| status.last_handled_sync_request),
@@ -170,7 +172,27 @@ async fn wait(
     while !waited.is_empty() {
         let mut open = Vec::new();
         for one in waited {
-            let object = reader.object_in(&one.namespace, &one.name).await?;
+            let found = match reader.find(&one.namespace, &one.name).await {
+                Ok(found) => found.filter(|found| found.metadata.uid == one.uid),
+                Err(refusal) if refusal.is_transient => {
+                    open.push(one);
+                    continue;
+                }
+                // The others are waited for all the same.
+                Err(refusal) => {
+                    say(&refusal.text);
+                    code = FAILED;
+                    continue;
+                }
+            };
+            let Some(object) = found else {
+                say(&format!(
+                    "{}/{} was deleted meanwhile",
+                    one.namespace, one.name
+                ));
+                code = FAILED;
+                continue;
+            };
             match progress(verb, &object, &one.asked, started.elapsed()) {
                 Progress::Waiting => open.push(one),
                 Progress::Done { is_ready, text } => {
@@ -212,6 +234,50 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::cli::{
+        answer::TIMEOUT,
+        tests::samples::{answering, condition, object, provider, refused},
+    };
+
+    fn waited(name: &str) -> Waited {
+        Waited {
+            namespace: "ml".to_owned(),
+            name: name.to_owned(),
+            uid: Some(format!("uid-of-{name}")),
+            asked: Asked {
+                token: "token".to_owned(),
+                handled_before: None,
+                generation: Some(3),
+            },
+        }
+    }
+
+    /// An object of this name that has handled the request.
+    fn handled(name: &str) -> (u16, Value) {
+        let spec = json!({"provider": provider("baseten", "baseten")});
+        let ready = condition("Ready", "True", "Synced", "m", 5);
+        let status = json!({"lastHandledSyncRequest": "token", "conditions": [ready]});
+        let object = object(&format!("ml/{name}"), spec, status);
+        (200, serde_json::to_value(object).unwrap())
+    }
+
+    /// Of the two objects the first is asked for first.
+    #[rstest]
+    #[case::restart(vec![refused(503), refused(503), handled("one"), handled("two")], Ok(DONE))]
+    #[case::deleted(vec![refused(404), refused(429), handled("two")], Ok(FAILED))]
+    #[case::made_anew(vec![handled("other"), handled("two")], Ok(FAILED))]
+    #[case::forbidden(vec![refused(403), handled("two")], Ok(FAILED))]
+    #[case::down(vec![refused(503)], Err(TIMEOUT))]
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_read_of_one_object_ends_no_wait(
+        #[case] answers: Vec<(u16, Value)>,
+        #[case] expected: Result<u8, u8>,
+    ) {
+        let both = vec![waited("one"), waited("two")];
+        let timeout = Duration::from_mins(1);
+        let found = wait(&answering(answers), Verb::Sync, both, timeout).await;
+        assert_eq!(found.map_err(|refusal| refusal.code), expected);
+    }
 
     /// Flux writes its own annotation, with a clock of its own.
     #[rstest]

@@ -16,7 +16,7 @@ use super::{
     flags::{ClusterFlags, Format, OutputFlags, Scope, WaitFlags},
     output::{Cell, Table, Tone, structured},
     print,
-    read::{Known, Reader, on_cluster},
+    read::{Reader, on_cluster},
     request::POLL,
     say,
     view::resource_name,
@@ -64,19 +64,23 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
         let mut watch = Watch::new(&reader, secret);
         let started = Instant::now();
         loop {
-            let rotation = watch.look().await?;
-            let is_over = !flags.wait.wait || started.elapsed() >= flags.wait.timeout;
-            if rotation.acknowledged || is_over {
-                let mut answer = shown(&rotation, &flags.output)?;
-                if flags.wait.wait && !rotation.acknowledged {
-                    answer.code = TIMEOUT;
-                    print(&answer.text);
-                    say("timed out waiting for what is not acknowledged");
-                    answer.text = String::new();
+            let looked = watch.look().await;
+            let is_over = started.elapsed() >= flags.wait.timeout;
+            match looked {
+                Ok(rotation) if rotation.acknowledged || is_over || !flags.wait.wait => {
+                    let mut answer = shown(&rotation, &flags.output)?;
+                    if flags.wait.wait && !rotation.acknowledged {
+                        answer.code = TIMEOUT;
+                        print(&answer.text);
+                        say("timed out waiting for what is not acknowledged");
+                        answer.text = String::new();
+                    }
+                    return Ok(answer);
                 }
-                return Ok(answer);
+                Ok(rotation) => watch.nudge(&rotation).await,
+                Err(refusal) if !flags.wait.wait => return Err(refusal),
+                Err(refusal) => refusal.in_wait(is_over)?,
             }
-            watch.nudge(&rotation).await?;
             sleep(POLL).await;
         }
     })
@@ -95,6 +99,8 @@ pub(super) fn secret_name(text: &str) -> Result<&str, Refusal> {
 struct Watch<'a> {
     reader: &'a Reader,
     secret: &'a str,
+    /// Whether the Secret was there.
+    is_seen: bool,
     /// Since when an object has been at rest with an older version.
     resting: BTreeMap<String, Instant>,
     /// What could not be requested, which is said once.
@@ -106,6 +112,7 @@ impl<'a> Watch<'a> {
         Self {
             reader,
             secret,
+            is_seen: false,
             resting: BTreeMap::new(),
             is_refused: false,
         }
@@ -113,17 +120,19 @@ impl<'a> Watch<'a> {
 
     async fn look(&mut self) -> Result<Rotation, Refusal> {
         let namespace = &self.reader.namespace;
-        let version = match self.reader.secret(namespace, self.secret).await {
-            Known::Read(Some(secret)) => secret.version,
-            Known::Read(None) => {
-                let text = format!(
-                    "there is no Secret {} in namespace {namespace}",
-                    self.secret
-                );
-                return Err(Refusal::failed(text));
-            }
-            Known::Unread(why) => return Err(Refusal::failed(why)),
+        let Some(found) = self.reader.find_secret(namespace, self.secret).await? else {
+            let text = format!(
+                "there is no Secret {} in namespace {namespace}",
+                self.secret
+            );
+            return Err(Refusal {
+                // It is replaced, perhaps: deleted, and made anew in a moment.
+                is_transient: self.is_seen,
+                ..Refusal::failed(text)
+            });
         };
+        self.is_seen = true;
+        let version = found.version;
         let secret = self.secret;
         let scope = Scope::default();
         let found = self
@@ -148,7 +157,7 @@ impl<'a> Watch<'a> {
 
     /// Requests a sync of objects that are at rest with an older version: its answer names the version that was
     /// compared, also where no value has changed.
-    async fn nudge(&mut self, rotation: &Rotation) -> Result<(), Refusal> {
+    async fn nudge(&mut self, rotation: &Rotation) {
         let now = Instant::now();
         let is_resting = |feed: &&Feed| feed.acknowledged == Acknowledged::AtRest;
         let resting: Vec<&str> = rotation
@@ -174,6 +183,7 @@ impl<'a> Watch<'a> {
                 .reader
                 .patch(&self.reader.namespace, object, &patch)
                 .await
+                && !refusal.is_transient
             {
                 self.is_refused = true;
                 say(&format!(
@@ -182,7 +192,6 @@ impl<'a> Watch<'a> {
                 ));
             }
         }
-        Ok(())
     }
 }
 

@@ -39,6 +39,16 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
     }
 }
 
+/// Whether a call may succeed later although nobody changes anything: the API server restarts, has too much to do or
+/// cannot be reached, or a list took too long.
+pub(in crate::cli) fn is_transient(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 408 | 410 | 429 | 500..),
+        kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
+        _ => false,
+    }
+}
+
 /// The fields that a refused object has to change, where the answer names them. What stands in them is not shown.
 fn fields(status: &Status) -> String {
     let details = status.details.as_ref();
@@ -58,4 +68,33 @@ fn fields(status: &Status) -> String {
 /// Whether a 404 means that the kind is not known, and not that one object is not there.
 pub(in crate::cli) fn is_of_kind(message: &str) -> bool {
     message.starts_with("404 page not found") || message.contains("the server could not find")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn answered(code: u16, message: &str) -> kube::Error {
+        kube::Error::Api(Box::new(Status {
+            code,
+            message: message.to_owned(),
+            ..Status::default()
+        }))
+    }
+
+    #[rstest]
+    #[case(answered(503, ""), true)]
+    #[case(answered(500, ""), true)]
+    #[case(answered(429, ""), true)]
+    #[case(answered(410, ""), true)]
+    #[case(answered(401, ""), false)]
+    #[case(answered(403, ""), false)]
+    #[case(answered(404, ""), false)]
+    #[case(kube::Error::Service("connection refused".into()), true)]
+    #[case(kube::Error::TlsRequired, false)]
+    fn what_heals_by_itself_is_known(#[case] error: kube::Error, #[case] expected: bool) {
+        assert_eq!(is_transient(&error), expected);
+    }
 }

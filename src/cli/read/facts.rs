@@ -85,12 +85,24 @@ impl From<Event> for EventFact {
 }
 
 impl Reader {
-    /// A Secret without its values; none if there is none.
+    /// A Secret without its values, as far as it may be read.
     pub(in crate::cli) async fn secret(
         &self,
         namespace: &str,
         name: &str,
     ) -> Known<Option<SecretFact>> {
+        known(self.find_secret(namespace, name).await)
+    }
+
+    /// A Secret without its values; none if there is none.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub(in crate::cli) async fn find_secret(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<SecretFact>, Refusal> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let call = async {
             match api.get_metadata(name).await {
@@ -98,8 +110,8 @@ impl Reader {
                 read => read.map(|secret: PartialObjectMeta<Secret>| Some(secret.metadata)),
             }
         };
-        known(bounded(&format!("get secret {name}"), Some(namespace), call).await)
-            .map(|metadata| metadata.map(SecretFact::new))
+        let metadata = bounded(&format!("get secret {name}"), Some(namespace), call).await?;
+        Ok(metadata.map(SecretFact::new))
     }
 
     /// The values of a Secret; none if there is none. They are erased when they are dropped.
@@ -138,7 +150,7 @@ impl Reader {
 }
 
 /// What was read, or why not.
-pub(in crate::cli) fn known<T>(read: Result<T, super::Refusal>) -> Known<T> {
+pub(in crate::cli) fn known<T>(read: Result<T, Refusal>) -> Known<T> {
     match read {
         Ok(read) => Known::Read(read),
         Err(refusal) => Known::Unread(refusal.text),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     api::ProviderSecret,
-    cli::tests::samples::{self, condition, documented, object, provider},
+    cli::tests::samples::{self, answering, condition, documented, object, provider, refused},
 };
 
 /// An object with entries of the Secrets `a` and `b`, which has acted on version 7 of both.
@@ -172,4 +172,20 @@ fn scripts_read_the_same_as_json() {
 #[case("configmap/one", None)]
 fn a_secret_is_named_as_for_kubectl(#[case] text: &str, #[case] name: Option<&str>) {
     assert_eq!(secret_name(text).ok(), name);
+}
+
+/// Deleted, and made anew in a moment: only a Secret that was never there ends a wait.
+#[tokio::test]
+async fn a_secret_that_is_replaced_is_waited_for() {
+    let reader = answering(vec![refused(404)]);
+    let mut watch = Watch::new(&reader, "a");
+    let is_waited_for = async |watch: &mut Watch<'_>| {
+        watch
+            .look()
+            .await
+            .is_err_and(|refusal| refusal.is_transient)
+    };
+    assert!(!is_waited_for(&mut watch).await);
+    watch.is_seen = true;
+    assert!(is_waited_for(&mut watch).await);
 }

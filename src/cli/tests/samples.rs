@@ -1,10 +1,17 @@
 //! What the tests of commands show: objects as the operator leaves them, and docs/cli.md, whose samples are the output
 //! of tests.
 
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
 use jiff::{SignedDuration, Timestamp};
+use kube::{Client, client::Body};
 use serde_json::{Value, json};
 
-use crate::api::ProviderSecret;
+use crate::{api::ProviderSecret, cli::read::Reader};
 
 /// The time of the samples.
 pub(in crate::cli) fn now() -> Timestamp {
@@ -22,6 +29,29 @@ pub(in crate::cli) fn documented(command: &str, shown: &str) {
     let document = std::fs::read_to_string(root.join("docs/cli.md")).unwrap();
     let block = format!("```text\n$ kubectl provider-secrets {command}\n{shown}```\n");
     assert!(document.contains(&block), "docs/cli.md lacks:\n{block}");
+}
+
+/// An API server that gives these answers, one to each request and the last one to all further ones.
+pub(in crate::cli) fn answering(answers: Vec<(u16, Value)>) -> Reader {
+    let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
+    let service = tower::service_fn(move |_: http::Request<Body>| {
+        let mut answers = answers.lock().unwrap();
+        let (code, body) = match answers.len() {
+            1 => answers[0].clone(),
+            _ => answers.pop_front().unwrap(),
+        };
+        let body = Body::from(body.to_string().into_bytes());
+        let answer = http::Response::builder().status(code).body(body).unwrap();
+        async { Ok::<_, Infallible>(answer) }
+    });
+    Reader::new(Client::new(service, "ml"), "ml".to_owned())
+}
+
+/// The answer of an API server that refuses a request.
+pub(in crate::cli) fn refused(code: u16) -> (u16, Value) {
+    let message = "what it says";
+    let status = json!({"kind": "Status", "status": "Failure", "code": code, "message": message, "reason": "Word"});
+    (code, status)
 }
 
 /// A condition, since some seconds.

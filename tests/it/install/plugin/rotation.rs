@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use serde_json::json;
 use simulator::{Action, Answer, Fault};
 
@@ -111,6 +111,41 @@ fn an_edit_that_changes_no_value_is_acknowledged_as_well() {
             .await;
         assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
         assert_eq!(case.writes().len(), writes);
+        case.finish().await;
+    });
+}
+
+#[test]
+fn a_rotation_is_waited_for_while_the_api_server_restarts_and_the_secret_is_replaced() {
+    run(async {
+        let env = &TestEnv::dedicated(&[]).await;
+        let (plugin, case) = (
+            Plugin::new(env),
+            TestCase::new(env, Target::Braintrust).await,
+        );
+        case.synced("target", &json!({})).await;
+        let suspend = json!({"spec": {"suspend": true}});
+        case.patch("target", suspend)
+            .await
+            .expect("it is suspended");
+        case.wait_reason("target", "Suspended").await;
+        case.source("two").await;
+        let rotated = ["rotated", "source", "--wait", "--timeout=3m"];
+        let meanwhile = async {
+            // It has looked at the Secret by then.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let restarted = env.cluster.restart_api_server().await;
+            restarted.expect("the API server restarts");
+            case.kubectl(&["delete", "secret", "source"]).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            case.source("three").await;
+            let suspend = r#"--patch={"spec":{"suspend":false}}"#;
+            case.kubectl(&["patch", "psec", "target", "--type=merge", suspend])
+                .await;
+        };
+        let (ended, ()) = join(plugin.run(&case.namespace, &rotated), meanwhile).await;
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        case.assert_held(&[("A_KEY", &case.value("three"))]);
         case.finish().await;
     });
 }
