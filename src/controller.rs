@@ -30,5 +30,6 @@ pub use context::{OptIn, SecretAccess, Settings};
 pub(crate) use gate::requested;
 pub use namespaces::Namespaces;
 pub(crate) use object::Guarded;
+pub(crate) use plan::due;
 pub(crate) use resolve::desired::{KeyFilter, Sources, bulk_name, desired_state, may_give};
 pub use run::{Error, Stopped, run};

@@ -100,6 +100,12 @@ impl Peer {
         owners
     }
 
+    /// The same as an object that is not there yet: all that are there are older.
+    pub(super) fn new_one(self) -> Self {
+        let created = Some(Timestamp::MAX);
+        Self { created, ..self }
+    }
+
     /// The same with further names, folded.
     pub(super) fn claiming(mut self, names: impl Iterator<Item = String>) -> Self {
         self.names.extend(names);

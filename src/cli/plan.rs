@@ -1,6 +1,7 @@
 //! `plan`: what would be done at the provider, and how many calls it costs. The operator answers for live objects, so
 //! that the reader needs no right to Secrets or API keys; files are held against what is there.
 
+mod document;
 mod files;
 mod live;
 mod proposed;

@@ -1,24 +1,26 @@
-//! The plans of the objects in files: thin reading around [`Proposal`].
+//! The plans of the objects in files: thin reading around [`plans`](super::proposed::plans).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
-use kube::{
-    Api, ResourceExt as _,
-    api::{ApiResource, DynamicObject, PostParams},
-};
+use jiff::Timestamp;
+use kube::{Resource as _, ResourceExt as _, api::PostParams};
 use serde_json::Value;
 
 use super::{
     Flags, Plan,
-    proposed::{Proposal, Wanted},
+    document::{Document, Wanted},
+    proposed,
 };
 use crate::{
-    account::Credential,
-    api::{GROUP, ProviderSecret},
+    account::{Credential, DigestKey},
+    api::{GROUP, ProviderSecret, SecretKeyRef},
     cli::{
         answer::Refusal,
-        manifests,
-        read::{Reader, bounded},
+        flags::Scope,
+        manifests::{self, Manifest},
+        peer::Peer,
+        read::{Known, Reader, bounded, is_of_kind},
+        view::place,
     },
     controller::{Sources, desired_state},
     provider,
@@ -27,88 +29,140 @@ use crate::{
 
 /// The plans of all ProviderSecrets in the files of the flags.
 pub(super) async fn plans(reader: &Reader, flags: &Flags) -> Result<Vec<Plan>, Refusal> {
-    let mut plans = Vec::new();
-    for manifest in manifests::read(&flags.files, flags.recursive)? {
-        if is_of_the_group(&manifest.object) {
-            plans.push(plan(reader, &manifest.object, flags.read_secrets).await?);
+    let manifests = manifests::read(&flags.files, flags.recursive)?;
+    let namespaces = namespaces(&manifests);
+    let mut run = Vec::new();
+    for manifest in manifests.iter().filter(|of| is_of_the_group(&of.object)) {
+        let read = document(reader, &manifest.object, &namespaces, flags.read_secrets);
+        run.push(read.await?);
+    }
+    let places: Vec<_> = run.iter().map(|document| place(&document.wanted)).collect();
+    let others = others(reader, &places).await;
+    Ok(proposed::plans(&run, &others, Timestamp::now()))
+}
+
+/// The objects that none of the files replaces: of all namespaces, else of those of the files where the user may not list
+/// all.
+async fn others(reader: &Reader, places: &[(String, String)]) -> Known<Vec<Peer>> {
+    let to_peer = |object: ProviderSecret| Peer::of(&object);
+    let mut peers = Vec::new();
+    if let Ok(all) = reader.each(&Scope::everywhere(), to_peer).await {
+        peers = all;
+    } else {
+        let namespaces: BTreeSet<&str> = places.iter().map(|(of, _)| &**of).collect();
+        for namespace in namespaces {
+            let reader = reader.within(namespace);
+            match reader.each(&Scope::default(), to_peer).await {
+                Ok(found) => peers.extend(found),
+                Err(refusal) => return Known::Unread(refusal.text),
+            }
         }
     }
-    Ok(plans)
+    peers.retain(|peer| !places.contains(&(peer.namespace.clone(), peer.name.clone())));
+    Known::Read(peers)
 }
 
-async fn plan(reader: &Reader, object: &Value, reads_secrets: bool) -> Result<Plan, Refusal> {
+/// The names of the namespaces that the files make.
+fn namespaces(manifests: &[Manifest]) -> BTreeSet<&str> {
+    let objects = manifests.iter().map(|manifest| &manifest.object);
+    let namespaces = objects.filter(|of| of["apiVersion"] == "v1" && of["kind"] == "Namespace");
+    namespaces
+        .filter_map(|of| of["metadata"]["name"].as_str())
+        .collect()
+}
+
+async fn document(
+    reader: &Reader,
+    object: &Value,
+    namespaces: &BTreeSet<&str>,
+    reads_secrets: bool,
+) -> Result<Document, Refusal> {
     let namespace = object["metadata"]["namespace"].as_str();
     let reader = reader.within(namespace.unwrap_or(&reader.namespace));
-    let namespace = reader.namespace.clone();
     let name = object["metadata"]["name"].as_str();
     let name = name.ok_or_else(|| Refusal::usage("an object without metadata.name has no plan"))?;
-    let live = reader.find(&namespace, name).await?;
-    let wanted = reader.dry_run(object, live.as_ref()).await?;
-    let peers = reader.peers(&namespace, name).await;
-    let read = if reads_secrets {
-        reader.values(&wanted).await?
-    } else {
-        Read::default()
+    let live = reader.find(&reader.namespace, name).await?;
+    let is_made = namespaces.contains(&*reader.namespace);
+    let Some(wanted) = reader.dry_run(object, name, live.as_ref(), is_made).await? else {
+        let note = format!(
+            "namespace {} is not there yet: what the API server refuses of the object is not known, nor what its Secrets give",
+            reader.namespace
+        );
+        let mut object = object.clone();
+        object["metadata"]["namespace"] = reader.namespace.into();
+        return Ok(Document {
+            notes: vec![note],
+            ..Document::new(decoded(object)?, None)
+        });
     };
-    let proposal = Proposal {
-        wanted: &wanted,
-        live: live.as_ref(),
-        peers: &peers,
-        values: read.values.as_ref(),
-        is_unread: read.is_unread,
-        notes: &read.notes,
-    };
-    Ok(proposal.plan())
+    let document = Document::new(wanted, live);
+    if reads_secrets {
+        return reader.with_values(document).await;
+    }
+    Ok(document)
 }
 
-/// What the Secrets of an object give.
-#[derive(Default)]
-struct Read {
-    /// By name at the provider; none where they were not read.
-    values: Option<BTreeMap<String, Wanted>>,
-    /// Whether a source could not be read, or gives nothing.
-    is_unread: bool,
-    /// What has to be said of them.
-    notes: Vec<String>,
+fn unfit() -> Refusal {
+    Refusal::failed("an object in the files does not fit the resource")
+}
+
+fn decoded(object: Value) -> Result<ProviderSecret, Refusal> {
+    serde_json::from_value(object).map_err(|_| unfit())
 }
 
 impl Reader {
-    /// The object as the API server would store it if it became what the file says, with all that it checks. Not an
-    /// apply: what that removes depends on who applied the object before.
+    /// The object as the API server would store it if it became what the file says, with all that it checks; none where
+    /// its namespace is not there and the files make it. Not an apply: what that removes depends on who applied the
+    /// object before.
     async fn dry_run(
         &self,
         file: &Value,
+        name: &str,
         live: Option<&ProviderSecret>,
-    ) -> Result<ProviderSecret, Refusal> {
-        let unfit = || Refusal::failed("an object in the files does not fit the resource");
-        let mut object: DynamicObject =
-            serde_json::from_value(file.clone()).map_err(|_| unfit())?;
-        let resource = ApiResource::erase::<ProviderSecret>(&());
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
+        is_namespace_made: bool,
+    ) -> Result<Option<ProviderSecret>, Refusal> {
+        let resource =
+            kube::core::Request::new(ProviderSecret::url_path(&(), Some(&self.namespace)));
         let parameters = PostParams {
             dry_run: true,
             field_manager: Some(format!("{GROUP}-cli")),
         };
-        let name = object.name_any();
-        let stored = if let Some(live) = live {
-            object.metadata = live.metadata.clone();
-            let what = format!("update providersecret {name}");
-            let call = api.replace(&name, &parameters, &object);
-            bounded(&what, Some(&self.namespace), call).await?
+        let mut object = file.clone();
+        let (verb, request) = if let Some(live) = live {
+            let known = serde_json::to_value(&live.metadata).map_err(|_| unfit())?;
+            for (field, value) in known.as_object().into_iter().flatten() {
+                object["metadata"][field] = value.clone();
+            }
+            let body = object.to_string().into_bytes();
+            ("update", resource.replace(name, &parameters, body))
         } else {
-            let what = format!("create providersecret {name}");
-            let call = api.create(&parameters, &object);
-            bounded(&what, Some(&self.namespace), call).await?
+            let body = object.to_string().into_bytes();
+            ("create", resource.create(&parameters, body))
         };
-        let stored = serde_json::to_value(stored).map_err(|_| unfit())?;
-        serde_json::from_value(stored).map_err(|_| unfit())
+        let mut request = request.map_err(|_| unfit())?;
+        // As kubectl apply does it: else the API server drops fields that it does not know.
+        let strict = format!("{}&fieldValidation=Strict", request.uri());
+        *request.uri_mut() = strict.parse().map_err(|_| unfit())?;
+        let call = async {
+            match self.client.request::<Value>(request).await {
+                Err(kube::Error::Api(status))
+                    if status.code == 404 && is_namespace_made && !is_of_kind(&status.message) =>
+                {
+                    Ok(None)
+                }
+                answered => answered.map(Some),
+            }
+        };
+        let what = format!("{verb} providersecret {name}");
+        let stored = bounded(&what, Some(&self.namespace), call).await?;
+        stored.map(decoded).transpose()
     }
 
-    /// What the Secrets of an object give. Values leave this function as digests.
-    async fn values(&self, wanted: &ProviderSecret) -> Result<Read, Refusal> {
+    /// The same with what the Secrets of the object give. Values leave this function as digests.
+    async fn with_values(&self, document: Document) -> Result<Document, Refusal> {
+        let wanted = &document.wanted;
         let Some(choice) = wanted.spec.provider.choice() else {
-            return Ok(Read::default());
+            return Ok(document);
         };
         let is_unread;
         let mut sources = Sources::new();
@@ -117,11 +171,14 @@ impl Reader {
                 sources.insert(name.to_owned(), Ok(Arc::new(data)));
             }
         }
+        let former = document.former_key();
+        if let Some(SecretKeyRef { name, .. }) = former
+            && let Ok(Some(data)) = self.secret_values(&self.namespace, name).await
+        {
+            sources.insert(name.clone(), Ok(Arc::new(data)));
+        }
         let reference = choice.api_key_secret_ref();
-        let key = sources.get(&reference.name).and_then(|data| {
-            let data = data.as_ref().ok()?;
-            Credential::new(data.get(&reference.key)?).ok()
-        });
+        let key = digest_key(&sources, reference);
         let mut notes = Vec::new();
         if key.is_none() {
             notes.push(format!(
@@ -129,7 +186,16 @@ impl Reader {
                 reference.name, reference.key
             ));
         }
-        let key = key.map(|key| key.digest_key());
+        let former = former.and_then(|former| digest_key(&sources, former));
+        let made_with = document.key_fingerprint();
+        let is_of_records =
+            |key: &DigestKey| made_with.is_none_or(|made_with| made_with == key.key_id());
+        let has_key = key.is_some();
+        let key = key.into_iter().chain(former).find(is_of_records);
+        if has_key && key.is_none() {
+            let note = "the API key is another one than at the last write: whether a value differs is not known";
+            notes.push(note.to_owned());
+        }
         let (uid, target) = (wanted.uid().unwrap_or_default(), choice.target());
         let rules = provider::rules(choice.kind());
         let name = wanted.name_any();
@@ -157,10 +223,18 @@ impl Reader {
                 refused
             }
         };
-        Ok(Read {
+        Ok(Document {
             values: Some(values),
             is_unread,
             notes,
+            ..document
         })
     }
+}
+
+/// What digests are made with under the API key that a reference names; none where there is no usable one.
+fn digest_key(sources: &Sources, reference: &SecretKeyRef) -> Option<DigestKey> {
+    let data = sources.get(&reference.name)?.as_ref().ok()?;
+    let credential = Credential::new(data.get(&reference.key)?).ok()?;
+    Some(credential.digest_key())
 }

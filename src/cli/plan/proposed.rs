@@ -1,8 +1,13 @@
-//! The plan of an object in a file: what would be done if it were applied. Pure.
+//! The plans of objects in files: what would be done if they were applied. Pure.
 
 use std::collections::BTreeMap;
 
-use super::Plan;
+use jiff::Timestamp;
+
+use super::{
+    Plan,
+    document::{Document, Wanted},
+};
 use crate::{
     api::{
         ActionKind, Approval, ConflictPolicy, DeletionPolicy, EntryState, EntryStatus,
@@ -14,55 +19,60 @@ use crate::{
         read::Known,
         view::place,
     },
-    provider::{self, Rules, Unit},
+    controller::due,
+    provider::{self, Rules},
 };
 
-/// What is known of the wanted value of an entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// Nothing: the Secrets were not read.
-    Unread,
-    /// Its digest under the API key, as status records it; none where the API key cannot be had.
-    Digest(Option<String>),
-    /// There is no value to send, for this reason.
-    Refused(Reason),
+/// The plans of objects that are applied in one go. `peers` are the objects that none of them replaces.
+pub(super) fn plans(run: &[Document], peers: &Known<Vec<Peer>>, now: Timestamp) -> Vec<Plan> {
+    let applied: Vec<Peer> = run.iter().map(Document::peer).collect();
+    let plan = |(document, this): (&Document, &Peer)| {
+        let others = applied.iter().filter(|of| of.place() != this.place());
+        let others = peers.read().into_iter().flatten().chain(others);
+        // Those that are known to write to the same account.
+        let neighbours = others.filter(|peer| peer.shares_account(this)).cloned();
+        let proposal = Proposal {
+            document,
+            this,
+            neighbours: neighbours.collect(),
+            peers,
+            now,
+        };
+        proposal.plan()
+    };
+    run.iter().zip(&applied).map(plan).collect()
 }
 
 /// What a plan of a file is made from.
-pub(super) struct Proposal<'a> {
-    /// The object as the API server would store it.
-    pub(super) wanted: &'a ProviderSecret,
-    /// The object as it is.
-    pub(super) live: Option<&'a ProviderSecret>,
-    pub(super) peers: &'a Known<Vec<Peer>>,
-    /// What the Secrets give, by name at the provider; none where they were not read.
-    pub(super) values: Option<&'a BTreeMap<String, Wanted>>,
-    /// Whether a source could not be read, so that not every name is known.
-    pub(super) is_unread: bool,
-    /// What is known of the file as a whole, such as a Secret that is not there.
-    pub(super) notes: &'a [String],
+struct Proposal<'a> {
+    document: &'a Document,
+    /// It, as others see it.
+    this: &'a Peer,
+    /// The others of its account.
+    neighbours: Vec<Peer>,
+    peers: &'a Known<Vec<Peer>>,
+    now: Timestamp,
 }
 
 impl Proposal<'_> {
-    /// The plan.
-    pub(super) fn plan(&self) -> Plan {
-        let (namespace, name) = place(self.wanted);
-        let choice = self.wanted.spec.provider.choice();
+    fn plan(&self) -> Plan {
+        let Document { wanted, live, .. } = self.document;
+        let (namespace, name) = place(wanted);
+        let choice = wanted.spec.provider.choice();
         let mut plan = Plan {
             provider: choice.map(|choice| choice.kind().as_str()),
-            scope: self.live.and_then(|live| live.status.clone()?.scope),
+            scope: live.as_ref().and_then(|live| live.status.clone()?.scope),
             namespace,
             name,
-            notes: self.notes.to_vec(),
+            notes: self.document.notes.clone(),
             ..Plan::default()
         };
         let Some(choice) = choice else { return plan };
         let rules = provider::rules(choice.kind());
         let object = plan.name.clone();
         let set = choice.set_name(&object);
-        let entries = self.entries();
-        let (this, neighbours) = self.neighbours(&entries, rules);
-        let owners = this.owners(&neighbours);
+        let entries = self.document.entries();
+        let owners = self.this.owners(&self.neighbours);
         for (name, wanted) in &entries {
             let claimed = set.map_or_else(|| (rules.fold)(name), str::to_owned);
             let owner = owners.get(&claimed);
@@ -80,49 +90,15 @@ impl Proposal<'_> {
                 None => self.write(&mut plan, name, wanted, rules),
             }
         }
-        self.remove(&mut plan, &entries, &neighbours, rules);
+        self.remove(&mut plan, &entries, rules);
         plan.count_calls(set.is_some());
         plan.actions.sort_by(|a, b| a.name.cmp(&b.name));
         self.remark(&mut plan);
         plan
     }
 
-    /// The other objects that are known to write to the same account.
-    fn neighbours(&self, entries: &BTreeMap<String, Wanted>, rules: &Rules) -> (Peer, Vec<Peer>) {
-        let mut whole = self.wanted.clone();
-        if let Some(live) = self.live {
-            // The account is known from the object that is there, and the names are those of the file.
-            whole.status.clone_from(&live.status);
-        }
-        let is_set = rules.unit == Unit::Set;
-        let names = entries.keys().filter(|_| !is_set);
-        let this = Peer::of(&whole).claiming(names.map(|name| (rules.fold)(name)));
-        let peers = self.peers.read().into_iter().flatten();
-        let peers = peers.filter(|peer| peer.shares_account(&this)).cloned();
-        let peers = peers.collect();
-        (this, peers)
-    }
-
-    /// The wanted entries, as far as their names are known.
-    fn entries(&self) -> BTreeMap<String, Wanted> {
-        if let Some(values) = self.values {
-            return values.clone();
-        }
-        let name = self.wanted.metadata.name.clone().unwrap_or_default();
-        let names = self.wanted.spec.explicit_names(&name).into_iter();
-        names
-            .map(|name| (name.to_owned(), Wanted::Unread))
-            .collect()
-    }
-
-    /// The records of the object that is there.
-    fn records(&self) -> &[EntryStatus] {
-        let status = self.live.and_then(|live| live.status.as_ref());
-        status.map_or(&[], |status| &status.entries)
-    }
-
     fn write(&self, plan: &mut Plan, name: &str, wanted: &Wanted, rules: &Rules) {
-        let mut records = self.records().iter();
+        let mut records = self.document.records().iter();
         let record = records.find(|record| (rules.fold)(&record.name) == (rules.fold)(name));
         let Some(record) = record.filter(|record| record.last_write_time.is_some()) else {
             plan.act(name, ActionKind::Create, None);
@@ -133,7 +109,7 @@ impl Proposal<'_> {
             _ => self.comes_from_the_same(name),
         };
         if is_same && record.state == EntryState::Synced {
-            plan.keep += 1;
+            self.keep(plan, record);
             return;
         }
         plan.act(name, ActionKind::Update, None);
@@ -144,38 +120,49 @@ impl Proposal<'_> {
         }
     }
 
+    /// What stays as it is, unless its time has come.
+    fn keep(&self, plan: &mut Plan, record: &EntryStatus) {
+        let spec = &self.document.wanted.spec;
+        if due(record, spec.rewrite_interval(), self.now).is_none() {
+            plan.keep += 1;
+            return;
+        }
+        plan.act(&record.name, ActionKind::Update, None);
+        let note = "what was written longer ago than rewriteInterval is written again at once, as is what got no answer";
+        if !plan.notes.iter().any(|other| other == note) {
+            plan.notes.push(note.to_owned());
+        }
+    }
+
     /// Whether an entry comes from the same Secret and keys as in the object that is there.
     fn comes_from_the_same(&self, name: &str) -> bool {
+        let Document { wanted, live, .. } = self.document;
         let of = |object: &ProviderSecret| origins(object, name, &Keys::new());
-        let is_same_template = self.live.is_some_and(|live| {
+        let is_same_template = live.as_ref().is_some_and(|live| {
             let find = |object: &ProviderSecret| {
                 let mut entries = object.spec.entries().iter();
                 entries.find(|entry| entry.name == name).cloned()
             };
-            find(live) == find(self.wanted)
+            find(live) == find(wanted)
         });
-        is_same_template && self.live.map(of) == Some(of(self.wanted))
+        is_same_template && live.as_ref().map(of) == Some(of(wanted))
     }
 
     /// What is recorded and not wanted any more.
-    fn remove(
-        &self,
-        plan: &mut Plan,
-        entries: &BTreeMap<String, Wanted>,
-        neighbours: &[Peer],
-        rules: &Rules,
-    ) {
+    fn remove(&self, plan: &mut Plan, entries: &BTreeMap<String, Wanted>, rules: &Rules) {
+        let document = self.document;
         let is_wanted = |record: &EntryStatus| {
             let folded = (rules.fold)(&record.name);
             entries.keys().any(|name| (rules.fold)(name) == folded)
         };
-        let deletes = self.wanted.spec.deletion_policy() == DeletionPolicy::Delete;
+        let deletes = document.wanted.spec.deletion_policy() == DeletionPolicy::Delete;
         let mut forgotten = 0;
-        for record in self.records().iter().filter(|record| !is_wanted(record)) {
-            let may_be_given = !origins(self.wanted, &record.name, &Keys::new()).is_empty();
+        let records = document.records().iter();
+        for record in records.filter(|record| !is_wanted(record)) {
             let folded = (rules.fold)(&record.name);
-            let successor = neighbours.iter().find(|peer| peer.claims(&folded));
-            if self.is_unread || (may_be_given && self.values.is_none()) {
+            let mut neighbours = self.neighbours.iter();
+            let successor = neighbours.find(|peer| peer.claims(&folded));
+            if document.may_be_given(record) {
                 // While a source cannot be read nothing is removed.
                 plan.keep += 1;
             } else if record.last_write_time.is_none() {
@@ -198,8 +185,9 @@ impl Proposal<'_> {
 
     /// What a reader has to know besides.
     fn remark(&self, plan: &mut Plan) {
-        let spec = &self.wanted.spec;
-        if self.values.is_none() && !spec.bulk_sources().is_empty() {
+        let document = self.document;
+        let spec = &document.wanted.spec;
+        if document.values.is_none() && !spec.bulk_sources().is_empty() {
             let secrets: Vec<&str> = spec
                 .bulk_sources()
                 .iter()
@@ -216,8 +204,14 @@ impl Proposal<'_> {
                 "whether another object owns a name is not known: {why}"
             ));
         }
-        if self.live.is_none() {
+        if document.live.is_none() {
             let note = "which objects write to the same account is known by the Secret of the API key only";
+            plan.notes.push(note.to_owned());
+        }
+        let mut records = document.records().iter();
+        if document.former_key().is_some() && records.any(|record| record.last_write_time.is_some())
+        {
+            let note = "the API key comes from elsewhere: if it opens another account, nothing is written before a sync is requested (AccountChanged)";
             plan.notes.push(note.to_owned());
         }
         if spec.conflict_policy() == ConflictPolicy::Fail && plan.create > 0 {
@@ -227,7 +221,9 @@ impl Proposal<'_> {
         if spec.is_suspended() {
             plan.notes
                 .push("it is suspended: nothing of it before it is resumed".to_owned());
-        } else if spec.approval() != Approval::Automatic {
+        } else if spec.approval() != Approval::Automatic
+            && plan.create + plan.update + plan.delete > 0
+        {
             plan.notes
                 .push("it waits for approval after it is applied".to_owned());
         }

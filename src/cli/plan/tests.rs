@@ -97,13 +97,19 @@ fn a_spec_that_the_operator_has_not_seen_is_pending() {
 mod files {
     use std::collections::BTreeMap;
 
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::{
         api::Reason,
         cli::{
             peer::Peer,
-            plan::proposed::{Proposal, Wanted},
+            plan::{
+                document::{Document, Wanted},
+                proposed::plans,
+            },
             read::Known,
+            tests::samples::now,
         },
     };
 
@@ -137,23 +143,32 @@ mod files {
         peers: &[ProviderSecret],
         values: Option<&[(&str, Wanted)]>,
     ) -> Plan {
-        let peers = Known::Read(peers.iter().map(Peer::of).collect());
         let values = values.map(|values| {
             let values = values.iter().cloned();
             values
                 .map(|(name, wanted)| (name.to_owned(), wanted))
                 .collect::<BTreeMap<_, _>>()
         });
-        let live = live();
-        let proposal = Proposal {
-            wanted,
-            live: Some(&live),
-            peers: &peers,
-            values: values.as_ref(),
-            is_unread: false,
-            notes: &[],
+        let document = Document {
+            values,
+            ..Document::new(wanted.clone(), Some(live()))
         };
-        proposal.plan()
+        run(&[document], peers).remove(0)
+    }
+
+    /// The plans of files that are applied in one go, an hour after the last write.
+    fn run(documents: &[Document], peers: &[ProviderSecret]) -> Vec<Plan> {
+        let peers = Known::Read(peers.iter().map(Peer::of).collect());
+        plans(documents, &peers, now() + SignedDuration::from_hours(1))
+    }
+
+    /// An object that is not there yet, under the same API key.
+    fn new_one(name: &str) -> Document {
+        let spec = json!({
+            "provider": provider("baseten", "baseten"),
+            "data": [entry("HF_TOKEN", "huggingface", "token")],
+        });
+        Document::new(object(&format!("ml/{name}"), spec, json!({})), None)
     }
 
     fn said(plan: &Plan) -> Vec<String> {
@@ -241,5 +256,58 @@ mod files {
         let shown = planned(&wanted(&spec), &[], None).lines();
         assert_snapshot!("file", shown);
         documented("plan -f llm-serving.yaml", &shown);
+    }
+    #[test]
+    fn of_new_objects_of_one_run_the_first_by_name_owns_a_name() {
+        let plans = run(&[new_one("b"), new_one("a")], &[]);
+        let said = plans.iter().map(said).collect::<Vec<_>>();
+        assert_eq!(said, [["Refuse HF_TOKEN"], ["Create HF_TOKEN"]]);
+        let owner = "HF_TOKEN belongs to ml/a".to_owned();
+        assert!(plans[0].notes.contains(&owner), "{:?}", plans[0].notes);
+    }
+
+    /// The object that is there gives a name up, unless it is suspended: then it holds what it wrote.
+    #[rstest]
+    #[case::moved(json!({}), "Create HF_TOKEN")]
+    #[case::kept(json!({"data": [entry("HF_TOKEN", "huggingface", "token")]}), "Refuse HF_TOKEN")]
+    #[case::suspended(json!({"suspend": true}), "Refuse HF_TOKEN")]
+    fn a_name_that_the_files_free_is_free(#[case] more: Value, #[case] expected: &str) {
+        let mut spec = json!({"data": [], "deletionPolicy": "Delete"});
+        json_patch::merge(&mut spec, &more);
+        let former = Document::new(wanted(&spec), Some(live()));
+        let live = live();
+        let plans = run(&[former, new_one("b")], &[]);
+        assert_eq!(said(&plans[1]), [expected]);
+        if expected.starts_with("Create") {
+            // Its successor writes it, and nothing deletes it in between.
+            let deleted = ["Delete OLD_TOKEN", "Delete OPENAI_API_KEY"];
+            assert_eq!(said(&plans[0]), deleted, "{:?}", plans[0].notes);
+        }
+        // What is not in the files stays as it is.
+        let alone = run(&[new_one("b")], &[live]);
+        assert_eq!(said(&alone[0]), ["Refuse HF_TOKEN"]);
+    }
+
+    #[rstest]
+    #[case::nothing(json!({}), 2, None)]
+    #[case::rewritten(json!({"rewriteInterval": "1h"}), 0, Some("longer ago than rewriteInterval"))]
+    #[case::not_yet(json!({"rewriteInterval": "2h"}), 2, None)]
+    #[case::another_key(json!({"provider": provider("baseten", "other")}), 2, Some("AccountChanged"))]
+    #[case::nothing_to_approve(json!({"approval": "Manual"}), 2, None)]
+    fn what_an_edit_of_the_policies_does_is_known(
+        #[case] spec: Value,
+        #[case] keep: usize,
+        #[case] note: Option<&str>,
+    ) {
+        let plan = planned(&wanted(&spec), &[], None);
+        assert_eq!((plan.keep, plan.update), (keep, 2 - keep), "{plan:?}");
+        let notes = plan.notes.join("\n");
+        match note {
+            Some(note) => assert!(notes.contains(note), "{notes}"),
+            None => assert!(
+                !notes.contains("approval") && plan.notes.len() == 1,
+                "{notes}"
+            ),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Words for what the API server refused. No text of an answer is shown.
+//! Words for what the API server refused. Of its own words only the names of fields are shown.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -8,6 +8,8 @@ use crate::telemetry::visible;
 
 /// Longest wait for an answer. A page of a list may have some megabytes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// What the API server says before the fields that it does not know or has twice. Their names alone follow.
+const STRICT: &str = "strict decoding error: ";
 
 /// One line for a call that failed. `what` is a verb and its object, such as `list providersecrets`.
 pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube::Error) -> String {
@@ -15,6 +17,12 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
         || " in all namespaces".to_owned(),
         |namespace| format!(" in namespace {namespace}"),
     );
+    if let kube::Error::Api(status) = error
+        && let Some((_, fields)) = status.message.split_once(STRICT)
+    {
+        let fields = visible(fields);
+        return format!("the API server refused to {what}{place}: {fields}");
+    }
     match error {
         kube::Error::Api(status) => match status.code {
             401 => "the API server does not accept this credential: log in again".to_owned(),
@@ -82,6 +90,20 @@ mod tests {
             message: message.to_owned(),
             ..Status::default()
         }))
+    }
+
+    #[test]
+    fn fields_that_are_not_known_are_told_in_one_line() {
+        let message = "ProviderSecret in version \"v1alpha1\" cannot be handled as a ProviderSecret: strict decoding error: unknown field \"spec.approvall\", duplicate field \"spec.suspend\"";
+        let said = refused(
+            "create providersecret a",
+            Some("ml"),
+            &answered(400, message),
+        );
+        assert_eq!(
+            said,
+            "the API server refused to create providersecret a in namespace ml: unknown field \"spec.approvall\", duplicate field \"spec.suspend\""
+        );
     }
 
     #[rstest]

@@ -215,9 +215,81 @@ fn a_file_is_held_against_what_is_there() {
                 "{}",
                 refused.stderr
             );
+            let mut wrong = manifest.clone();
+            wrong["spec"]["approvall"] = "Manual".into();
+            for name in ["target", "another"] {
+                wrong["metadata"]["name"] = name.into();
+                std::fs::write(&file, wrong.to_string()).expect("a file");
+                let refused = plugin.run(&namespace, &["plan", "-f", &path]).await;
+                assert_eq!(refused.code, 1, "{}", refused.stdout);
+                assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+                let field = r#"unknown field "spec.approvall""#;
+                assert!(refused.stderr.contains(field), "{}", refused.stderr);
+            }
+
+            // Under another key of the account the digests are others, and the values are not.
+            let key = case.further_key();
+            case.secret("elsewhere", &[("api-key", &key)]).await;
+            let mut moved = manifest.clone();
+            let provider = moved["spec"]["provider"].as_object_mut().expect("a member");
+            for choice in provider.values_mut() {
+                choice["apiKeySecretRef"]["name"] = "elsewhere".into();
+            }
+            std::fs::write(&file, moved.to_string()).expect("a file");
+            let (_, moved) = plugin.json(&namespace, &read).await;
+            assert_eq!(names(&moved), Vec::<String>::new(), "{target:?}");
+            let notes = moved["items"][0]["notes"].to_string();
+            assert!(notes.contains("AccountChanged"), "{notes}");
             case.delete("target").await;
             case.wait_gone("target").await;
             case.finish().await;
         }
+    });
+}
+
+/// A file with a name that moves, a new owner of another one, and a namespace that is made.
+#[test]
+fn the_objects_of_one_file_are_held_against_each_other() {
+    run(async {
+        let env = TestEnv::shared().await;
+        let plugin = Plugin::new(env);
+        let case = TestCase::new(env, Target::BasetenTeam).await;
+        let namespace = case.namespace.clone();
+        case.source("one").await;
+        let both = [("A_KEY", "source", "a"), ("B_KEY", "source", "a")];
+        case.put("target", &both, &json!({})).await;
+        case.wait_ready("target").await;
+        let sent = writes(&case);
+        let manifest = |namespace: &str, name: &str, entries: &[(&str, &str, &str)]| {
+            json!({
+                "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecret",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": case.spec(entries, &json!({})),
+            })
+        };
+        let made = format!("{namespace}-made");
+        let new = [("B_KEY", "source", "a"), ("C_KEY", "source", "a")];
+        let items = json!([
+            manifest(&namespace, "second", &new[1..]),
+            manifest(&namespace, "first", &new),
+            manifest(&namespace, "target", &both[..1]),
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made}},
+            manifest(&made, "third", &new[1..]),
+        ]);
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        let file = env.cluster.directory().join("plan-of-several.json");
+        std::fs::write(&file, list.to_string()).expect("a file");
+        let path = file.display().to_string();
+        let (code, plans) = plugin.json(&namespace, &["plan", "-f", &path]).await;
+        assert_eq!(code, 0, "{plans:#}");
+        let of = |index: usize| names(&json!({"items": [plans["items"][index]]}));
+        assert_eq!(of(0), ["Refuse C_KEY"], "{plans:#}");
+        assert_eq!(of(1), ["Create B_KEY", "Create C_KEY"], "{plans:#}");
+        assert_eq!(of(2), Vec::<String>::new(), "{plans:#}");
+        assert_eq!(of(3), ["Create C_KEY"], "{plans:#}");
+        let notes = plans["items"][3]["notes"].to_string();
+        assert!(notes.contains("is not there yet"), "{notes}");
+        assert_eq!(writes(&case), sent, "a plan sends nothing");
+        case.finish().await;
     });
 }

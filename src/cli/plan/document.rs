@@ -1,0 +1,121 @@
+//! An object in a file, with what is there and what its Secrets give. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    api::{EntryStatus, ProviderSecret, Reason, SecretKeyRef},
+    cli::{
+        origin::{Keys, origins},
+        peer::Peer,
+    },
+    provider::{self, Choice, Rules, Unit},
+};
+
+/// What is known of the wanted value of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Nothing: the Secrets were not read.
+    Unread,
+    /// Its digest under the API key, as status records it; none where that API key cannot be had.
+    Digest(Option<String>),
+    /// There is no value to send, for this reason.
+    Refused(Reason),
+}
+
+/// An object in a file.
+pub(super) struct Document {
+    /// The object as the API server would store it.
+    pub(super) wanted: ProviderSecret,
+    /// The object as it is.
+    pub(super) live: Option<ProviderSecret>,
+    /// What the Secrets give, by name at the provider; none where they were not read.
+    pub(super) values: Option<BTreeMap<String, Wanted>>,
+    /// Whether a source could not be read, so that not every name is known.
+    pub(super) is_unread: bool,
+    /// What is known of the file as a whole, such as a Secret that is not there.
+    pub(super) notes: Vec<String>,
+}
+
+impl Document {
+    /// Whose Secrets were not read.
+    pub(super) fn new(wanted: ProviderSecret, live: Option<ProviderSecret>) -> Self {
+        Self {
+            wanted,
+            live,
+            values: None,
+            is_unread: false,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The wanted entries, as far as their names are known.
+    pub(super) fn entries(&self) -> BTreeMap<String, Wanted> {
+        if let Some(values) = &self.values {
+            return values.clone();
+        }
+        let name = self.wanted.metadata.name.clone().unwrap_or_default();
+        let names = self.wanted.spec.explicit_names(&name).into_iter();
+        names
+            .map(|name| (name.to_owned(), Wanted::Unread))
+            .collect()
+    }
+
+    /// The records of the object that is there.
+    pub(super) fn records(&self) -> &[EntryStatus] {
+        let status = self.live.as_ref().and_then(|live| live.status.as_ref());
+        status.map_or(&[], |status| &status.entries)
+    }
+
+    /// The fingerprint of the API key that the digests were made with.
+    pub(super) fn key_fingerprint(&self) -> Option<&str> {
+        let status = self.live.as_ref()?.status.as_ref()?;
+        status.key_fingerprint.as_deref()
+    }
+
+    /// Where the API key was until now, if it is elsewhere then.
+    pub(super) fn former_key(&self) -> Option<&SecretKeyRef> {
+        let former = api_key(self.live.as_ref()?)?;
+        (Some(former) != api_key(&self.wanted)).then_some(former)
+    }
+
+    /// Whether an entry that is recorded stays with the object although it is not known to be wanted: a source that could
+    /// not be read may give it.
+    pub(super) fn may_be_given(&self, record: &EntryStatus) -> bool {
+        let may_be_given = || !origins(&self.wanted, &record.name, &Keys::new()).is_empty();
+        self.is_unread || (self.values.is_none() && may_be_given())
+    }
+
+    /// The object as others see it when the files are applied. Of the account all is known from the object that is there; a new
+    /// object is younger than all that are.
+    pub(super) fn peer(&self) -> Peer {
+        let mut whole = self.wanted.clone();
+        whole.status = self.live.as_ref().and_then(|live| live.status.clone());
+        let entries = self.entries();
+        let Some(choice) = self.wanted.spec.provider.choice() else {
+            return Peer::of(&whole);
+        };
+        let Rules { fold, unit, .. } = provider::rules(choice.kind());
+        let is_wanted = |name: &str| entries.keys().any(|wanted| fold(wanted) == fold(name));
+        if let Some(status) = &mut whole.status
+            && !self.wanted.spec.is_suspended()
+        {
+            let records = &mut status.entries;
+            records.retain(|record| is_wanted(&record.name) || self.may_be_given(record));
+        }
+        let names = entries.keys().filter(|_| *unit != Unit::Set);
+        let peer = Peer::of(&whole).claiming(names.map(|name| fold(name)));
+        if self.live.is_none() {
+            peer.new_one()
+        } else {
+            peer
+        }
+    }
+}
+
+fn api_key(object: &ProviderSecret) -> Option<&SecretKeyRef> {
+    object
+        .spec
+        .provider
+        .choice()
+        .map(Choice::api_key_secret_ref)
+}
