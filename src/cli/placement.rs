@@ -53,7 +53,8 @@ impl Placement {
         scope.replace(char::is_whitespace, "_")
     }
 
-    /// Whether it is at the provider with this name, and has this name there; `provider` stands for any.
+    /// Whether it is at the provider with this name, and has this name there, or is in the set of this name; `provider`
+    /// stands for any.
     pub(super) fn is_at(&self, provider: &str, name: &str) -> bool {
         let is_provider = provider.eq_ignore_ascii_case("provider")
             || provider.eq_ignore_ascii_case(self.provider)
@@ -64,9 +65,9 @@ impl Placement {
         };
         let fold = provider::PROVIDERS.iter().find(|of| of.flag == self.flag);
         let folded = fold.map_or_else(|| key.to_owned(), |of| (of.rules.fold)(key));
-        is_provider
-            && folded == self.folded
-            && set.is_none_or(|set| self.set.as_deref() == Some(set))
+        let is_of = |set: &str| self.set.as_deref() == Some(set);
+        let is_named = folded == self.folded && set.is_none_or(is_of);
+        is_provider && (is_named || is_of(name))
     }
 
     /// Whether it comes, or may come, from this Secret, and from this key of it.

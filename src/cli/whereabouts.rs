@@ -20,8 +20,8 @@ use crate::provider::PROVIDERS;
 /// The flags of `where`.
 #[derive(Args, Debug)]
 pub(super) struct Flags {
-    /// A Secret, as secret/NAME; or a name at a provider, as PROVIDER/NAME or PROVIDER/SET/KEY, where PROVIDER is the word
-    /// of --endpoint, or provider for any of them
+    /// A Secret, as secret/NAME; or a name at a provider, as PROVIDER/NAME, PROVIDER/SET or PROVIDER/SET/KEY, where PROVIDER
+    /// is the word of --endpoint, or provider for any of them
     #[arg(value_name = "secret/NAME|PROVIDER/NAME")]
     what: String,
 
@@ -223,6 +223,10 @@ mod tests {
     #[case(&["Baseten/HF-TOKEN"], 1)]
     #[case(&["primeintellect/hf-token"], 0)]
     #[case(&["pipecat/other/OPENAI_API_KEY"], 0)]
+    #[case(&["pipecat/agent-keys"], 2)]
+    #[case(&["provider/agent-keys"], 2)]
+    #[case(&["baseten/agent-keys"], 0)]
+    #[case(&["pipecat/other"], 0)]
     fn what_is_looked_for_is_found(#[case] arguments: &[&str], #[case] count: usize) {
         assert_eq!(found(arguments, &Keys::new()).0, count);
     }

@@ -308,6 +308,8 @@ fn a_value_is_found_at_its_provider_and_back() {
         assert!(
             all.stdout.contains("agents/OTHER") && all.code == 0,
             "{}",
+        let (_, set) = plugin.json(&namespace, &["where", "pipecat/agents"]).await;
+        assert_eq!(set["items"].as_array().map(Vec::len), Some(2), "{set:#}");
             all.stdout
         );
         case.finish().await;
