@@ -69,8 +69,22 @@ struct Facts {
     /// The rights that are lacking, by whose they are.
     lacking: Vec<(String, Known<Vec<Right>>)>,
     objects: Known<Vec<Health>>,
+    /// The namespaces that are watched where no Deployment tells them; all where there is none.
+    watched: Vec<String>,
     /// What each endpoint answered.
     endpoints: Vec<(String, Result<(), String>)>,
+}
+
+impl Facts {
+    /// Whether an operator watches a namespace.
+    fn is_watched(&self, namespace: &str) -> bool {
+        match self.installations.read().map(Vec::as_slice) {
+            None | Some([]) => {
+                self.watched.is_empty() || self.watched.iter().any(|name| name == namespace)
+            }
+            Some(operators) => operators.iter().any(|operator| operator.watches(namespace)),
+        }
+    }
 }
 
 pub(super) fn run(flags: &Flags) -> ExitCode {
@@ -99,14 +113,14 @@ async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, super::answer::R
             lacking.push((format!("{whose} for Lease {namespace}/{name}"), lease));
         }
     }
+    let watched = flags
+        .watch_namespaces
+        .iter()
+        .cloned()
+        .collect::<Namespaces>();
+    let watched: Vec<String> = watched.names().map(str::to_owned).collect();
     // In the operator's own pod nothing else may be read than what the operator needs.
     if lacking.is_empty() {
-        let watched = flags
-            .watch_namespaces
-            .iter()
-            .cloned()
-            .collect::<Namespaces>();
-        let watched: Vec<String> = watched.names().map(str::to_owned).collect();
         let mode = (watched.as_slice(), flags.access.secret_access);
         lacking.extend(rights(reader, Subject::Myself, "this user", mode).await);
     }
@@ -125,6 +139,7 @@ async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, super::answer::R
         leases,
         lacking,
         objects,
+        watched,
         endpoints,
     })
 }

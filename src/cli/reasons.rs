@@ -67,6 +67,19 @@ pub(super) fn reason(word: &str) -> Option<Reason> {
     all.find(|reason| reason.as_str() == word).copied()
 }
 
+/// Whether a reason holds back the whole account, so that its other objects wait too.
+pub(super) fn is_of_account(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::RateLimited
+            | Reason::AuthenticationFailed
+            | Reason::PermissionDenied
+            | Reason::ProviderUnavailable
+            | Reason::NetworkError
+            | Reason::Timeout
+    )
+}
+
 /// A text of the table for a terminal: links are their words, and the places of names are filled in.
 pub(super) fn plain(text: &str, place: Option<(&str, &str)>) -> String {
     let mut plain = String::with_capacity(text.len());

@@ -1,6 +1,6 @@
 //! The checks. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -93,7 +93,7 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
         });
     }
     match &facts.objects {
-        Known::Read(objects) => checks.extend(of_objects(objects)),
+        Known::Read(objects) => checks.extend(of_objects(facts, objects)),
         Known::Unread(why) => checks.push(unknown("Objects", why)),
     }
     checks
@@ -209,7 +209,7 @@ fn of_operators(facts: &Facts) -> Vec<Check> {
     checks
 }
 
-fn of_objects(objects: &[Health]) -> Vec<Check> {
+fn of_objects(facts: &Facts, objects: &[Health]) -> Vec<Check> {
     let ready = objects.iter().filter(|object| object.is_ready).count();
     let mark = if ready == objects.len() {
         Mark::Tick
@@ -237,18 +237,32 @@ fn of_objects(objects: &[Health]) -> Vec<Check> {
             checks.push(Check::new(mark, text).see(object.command("why")));
         }
     }
-    let deaf: Vec<&Health> = objects
-        .iter()
-        .filter(|of| of.unobserved_for.is_some_and(|seconds| seconds >= DEAF))
-        .collect();
-    checks.push(match deaf.first() {
+    checks.push(of_watches(facts, objects));
+    checks
+}
+
+/// Whether a spec that nobody has acted on tells of a watch that shows nothing. One in a namespace that no operator watches
+/// does not, nor one whose account is held back: its object is not tried before that is over.
+fn of_watches(facts: &Facts, objects: &[Health]) -> Check {
+    let held_back = objects.iter().filter(|object| object.is_held_back());
+    let held_back: BTreeSet<_> = held_back.map(Health::account).collect();
+    let is_deaf = |object: &&Health| {
+        object.unobserved_for.is_some_and(|seconds| seconds >= DEAF)
+            && facts.is_watched(&object.namespace)
+            && !held_back.contains(&object.account())
+    };
+    let deaf: Vec<&Health> = objects.iter().filter(is_deaf).collect();
+    match deaf.first() {
         None => Check::new(Mark::Tick, "Watches: the operator has acted on every spec"),
         Some(first) => {
-            let text = format!("Watches: {} objects have a spec that the operator has not acted on for a minute, such as {}", deaf.len(), first.place());
+            let text = format!(
+                "Watches: {} objects have a spec that the operator has not acted on for a minute, such as {}",
+                deaf.len(),
+                first.place()
+            );
             Check::new(Mark::Cross, text).see(first.command("why"))
         }
-    });
-    checks
+    }
 }
 
 /// The credentials that do not answer, and the accounts that pause: a line for each Secret of a key.

@@ -63,6 +63,16 @@ impl Health {
         }
     }
 
+    /// Provider, and namespace and name of the Secret with the API key.
+    pub(super) fn account(&self) -> (&str, &str, &str) {
+        (self.provider, &self.namespace, &self.credential)
+    }
+
+    /// Whether its status says that the account is held back.
+    pub(super) fn is_held_back(&self) -> bool {
+        !self.is_ready && self.reason.is_some_and(reasons::is_of_account)
+    }
+
     /// `namespace/name`.
     pub(super) fn place(&self) -> String {
         format!("{}/{}", self.namespace, self.name)

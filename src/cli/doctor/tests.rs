@@ -52,6 +52,7 @@ fn well() -> Facts {
             Known::Read(Vec::new()),
         )],
         objects: Known::Read(vec![Health::of(&ready, now())]),
+        watched: Vec::new(),
         endpoints: vec![("baseten/default (api.baseten.co)".into(), Ok(()))],
     }
 }
@@ -129,10 +130,25 @@ fn a_fleet_with_faults_is_shown_as_the_documents_show_it() {
 #[case::a_slow_deletion(Mark::Exclamation, |facts: &mut Facts| deleted(facts, 90))]
 #[case::a_stuck_deletion(Mark::Cross, |facts: &mut Facts| deleted(facts, 1800))]
 #[case::a_new_deletion(Mark::Tick, |facts: &mut Facts| deleted(facts, 5))]
-#[case::a_deaf_watch(Mark::Cross, |facts: &mut Facts| {
-    let mut object = fleet().remove(1);
-    object.metadata.generation = Some(4);
-    facts.objects = Known::Read(vec![Health::of(&object, now())]);
+#[case::a_deaf_watch(Mark::Cross, |facts: &mut Facts| facts.objects = Known::Read(vec![unseen(1)]))]
+#[case::a_deaf_watch_of_the_namespaces_that_are_watched(Mark::Cross, |facts: &mut Facts| {
+    facts.installations = Known::Read(vec![Installation { watched: vec!["ml".into()], ..operator() }]);
+    facts.objects = Known::Read(vec![unseen(1)]);
+})]
+#[case::a_deaf_watch_beside_an_account_that_is_held_back(Mark::Cross, |facts: &mut Facts| {
+    facts.objects = Known::Read(vec![unseen(1), Health::of(&fleet()[2], now())]);
+})]
+#[case::a_namespace_that_is_not_watched(Mark::Exclamation, |facts: &mut Facts| {
+    facts.installations = Known::Read(vec![Installation { watched: vec!["a".into()], ..operator() }]);
+    facts.objects = Known::Read(vec![unseen(1)]);
+})]
+#[case::a_namespace_that_the_flags_do_not_name(Mark::Exclamation, |facts: &mut Facts| {
+    facts.installations = Known::Unread("no".into());
+    facts.watched = vec!["a".into()];
+    facts.objects = Known::Read(vec![unseen(1)]);
+})]
+#[case::an_object_that_waits_for_its_account(Mark::Exclamation, |facts: &mut Facts| {
+    facts.objects = Known::Read(vec![unseen(2)]);
 })]
 fn a_fault_has_its_mark(#[case] mark: Mark, #[case] plant: fn(&mut Facts)) {
     let mut facts = well();
@@ -143,6 +159,13 @@ fn a_fault_has_its_mark(#[case] mark: Mark, #[case] plant: fn(&mut Facts)) {
         "{}",
         lines(&checks(&facts), Paint::default())
     );
+}
+
+/// One of the fleet with a spec that nobody has acted on.
+fn unseen(index: usize) -> Health {
+    let mut object = fleet().remove(index);
+    object.metadata.generation = Some(4);
+    Health::of(&object, now())
 }
 
 fn deleted(facts: &mut Facts, seconds: i64) {

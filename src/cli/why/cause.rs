@@ -185,20 +185,12 @@ fn of_conflict(facts: &Facts) -> Cause {
 
 /// What holds for the account, where others share it.
 fn of_account(facts: &Facts, reason: Reason) -> Cause {
-    const OF_ACCOUNT: [Reason; 6] = [
-        Reason::RateLimited,
-        Reason::AuthenticationFailed,
-        Reason::PermissionDenied,
-        Reason::ProviderUnavailable,
-        Reason::NetworkError,
-        Reason::Timeout,
-    ];
     let this = Peer::of(&facts.object);
     let shares = |peer: &&Peer| peer.shares_trouble(&this);
     let peers = facts.peers.read().into_iter().flatten().filter(shares);
     let peers: Vec<&Peer> = peers.collect();
     match peers.first() {
-        Some(first) if OF_ACCOUNT.contains(&reason) => {
+        Some(first) if reasons::is_of_account(reason) => {
             Cause::Account(reason, peers.len(), first.place())
         }
         _ => Cause::Reason(reason),
