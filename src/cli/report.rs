@@ -21,6 +21,7 @@ use super::{
     output::yaml,
     print,
     read::{Known, Reader, bounded, known, on_cluster},
+    say,
     version::CLIENT,
     view::place,
 };
@@ -62,23 +63,37 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
             "definition",
             &shown(reader.definition().await.map(|fact| json!(fact))),
         )?;
-        let objects = reader.each(&flags.scope, |object| object).await?;
-        for object in &objects {
-            let (namespace, name) = place(object);
-            let events = reader.events(&namespace, &name).await;
-            write(
-                "object",
-                &json!({
-                    "object": redacted(object), "events": shown(events.map(|events| json!(events))),
-                }),
-            )?;
-        }
+        let is_whole = objects(&reader, &flags.scope).await?;
         pods(&reader, flags.tail).await?;
-        Ok(Answer::done(String::new()))
+        Ok(Answer::new(String::new(), is_whole))
     })
 }
 
-/// The log and the metrics of each pod of the operator.
+/// The objects with their events. Whether they could be listed: what they say may be the reason for the bundle, and the rest
+/// of it is worth as much without them.
+async fn objects(reader: &Reader, scope: &Scope) -> Result<bool, Refusal> {
+    let objects = match reader.each(scope, |object| object).await {
+        Ok(objects) => objects,
+        Err(refusal) => {
+            say(&refusal.text);
+            write("objects", &shown(Known::Unread(refusal.text)))?;
+            return Ok(false);
+        }
+    };
+    for object in &objects {
+        let (namespace, name) = place(object);
+        let events = reader.events(&namespace, &name).await;
+        write(
+            "object",
+            &json!({
+                "object": redacted(object), "events": shown(events.map(|events| json!(events))),
+            }),
+        )?;
+    }
+    Ok(true)
+}
+
+/// The log and the metrics of each pod of the operator, and the log of before where its container was restarted.
 async fn pods(reader: &Reader, tail: i64) -> Result<(), Refusal> {
     let api: Api<Pod> = Api::all(reader.client.clone());
     let parameters = ListParams::default().labels(LABELS);
@@ -89,17 +104,24 @@ async fn pods(reader: &Reader, tail: i64) -> Result<(), Refusal> {
     for pod in pods {
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
         let api: Api<Pod> = Api::namespaced(reader.client.clone(), &namespace);
-        let parameters = LogParams {
-            tail_lines: Some(tail),
-            limit_bytes: Some(LOG_BYTES),
-            ..LogParams::default()
+        let log = async |previous: bool| {
+            let parameters = LogParams {
+                tail_lines: Some(tail),
+                limit_bytes: Some(LOG_BYTES),
+                previous,
+                ..LogParams::default()
+            };
+            let call = api.logs(&name, &parameters);
+            let log = bounded("get the log of a pod", Some(&namespace), call).await;
+            shown(known(log).map(|log| json!(log)))
         };
-        let log = bounded(
-            "get the log of a pod",
-            Some(&namespace),
-            api.logs(&name, &parameters),
-        )
-        .await;
+        let status = pod.status.unwrap_or_default();
+        let mut containers = status.container_statuses.iter().flatten();
+        let previous = if containers.any(|of| of.restart_count > 0) {
+            log(true).await
+        } else {
+            Value::Null
+        };
         let path = format!("/api/v1/namespaces/{namespace}/pods/{name}:metrics/proxy/metrics");
         let request = http::Request::get(path).body(Vec::new());
         let metrics = match request {
@@ -112,8 +134,8 @@ async fn pods(reader: &Reader, tail: i64) -> Result<(), Refusal> {
         write(
             "pod",
             &json!({
-                "namespace": namespace, "name": name, "phase": pod.status.and_then(|status| status.phase),
-                "log": shown(known(log).map(|log| json!(log))), "metrics": shown(metrics.map(|text| json!(text))),
+                "namespace": namespace, "name": name, "phase": status.phase,
+                "previousLog": previous, "log": log(false).await, "metrics": shown(metrics.map(|text| json!(text))),
             }),
         )?;
     }

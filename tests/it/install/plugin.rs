@@ -14,7 +14,9 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Target, TestCase, TestEnv, operator::binary, run, traces};
+use crate::harness::{
+    ACCOUNT, NAMESPACE, Target, TestCase, TestEnv, operator::binary, run, traces,
+};
 
 /// What a run of the plugin came to.
 pub(crate) struct Ended {
@@ -329,7 +331,21 @@ fn a_bundle_has_every_part_and_no_value() {
         assert_eq!((bundle.code, bundle.stderr.as_str()), (0, ""));
         for part in [
             "report:",
+        // No kubelet runs it, so that its log cannot be read: that is told.
+        let labels = json!({
+            "app.kubernetes.io/part-of": "provider-secrets", "app.kubernetes.io/component": "controller",
+        });
+        let container = json!({"name": "operator", "image": "operator"});
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "operator", "labels": labels},
+            "spec": {"containers": [container], "automountServiceAccountToken": false, "serviceAccountName": ACCOUNT},
+        });
+        let in_place = ["--namespace", NAMESPACE];
+        let create = [&["create", "--filename=-"][..], &in_place].concat();
+        env.kubectl(&create, Some(&pod.to_string())).await;
             "operators:",
+        let delete = ["delete", "pod", "operator", "--force", "--wait=false"];
+        env.kubectl(&[&delete[..], &in_place].concat(), None).await;
             "definition:",
             "object:",
             "clientVersion:",
@@ -339,5 +355,7 @@ fn a_bundle_has_every_part_and_no_value() {
             assert!(bundle.stdout.contains(part), "{part}: {}", bundle.stdout);
         }
         case.finish().await;
+            "pod:",
+            "unknownBecause:",
     });
 }

@@ -319,5 +319,18 @@ fn why_finds_an_old_definition_and_says_when_there_is_none() {
         assert!(none.stderr.contains("is not installed"), "{}", none.stderr);
         let none = plugin.run(&case.namespace, &["why", "target"]).await;
         assert!(none.stderr.contains("is not installed"), "{}", none.stderr);
+        let watch = plugin.run(&case.namespace, &["status", "--watch"]).await;
+        assert_eq!(watch.code, 1);
+        assert!(
+            watch.stderr.contains("is not installed"),
+            "{}",
+            watch.stderr
+        );
+        // The rest is worth as much when a bundle is needed.
+        let bundle = plugin.run(&case.namespace, &["report"]).await;
+        assert_eq!((bundle.code, bundle.stderr.lines().count()), (1, 1));
+        for part in ["objects:", "unknownBecause:", "operators:", "definition:"] {
+            assert!(bundle.stdout.contains(part), "{part}: {}", bundle.stdout);
+        }
     });
 }
