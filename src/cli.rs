@@ -243,8 +243,13 @@ fn http_url(text: &str) -> Result<Url, &'static str> {
 
 fn print(text: &str) -> ExitCode {
     // A reader that has gone away, as in `| head`, is no error.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = is_printed(text);
     ExitCode::SUCCESS
+}
+
+/// Prints a text, and says whether there is still a reader.
+fn is_printed(text: &str) -> bool {
+    std::io::stdout().write_all(text.as_bytes()).is_ok()
 }
 
 fn say(text: &str) {

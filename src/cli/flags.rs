@@ -5,7 +5,10 @@ use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
-use super::output::{Paint, Table};
+use super::{
+    answer::Refusal,
+    output::{Paint, Table},
+};
 
 /// Which API server, and with which rights.
 #[derive(Args, Clone, Debug, Default)]
@@ -42,6 +45,18 @@ impl Scope {
             all_namespaces: true,
             selector: None,
         }
+    }
+
+    /// Whether objects may be named: a name is one in one namespace.
+    ///
+    /// # Errors
+    /// There are names, and a flag that chooses objects.
+    pub(super) fn allows(&self, names: &[String]) -> Result<(), Refusal> {
+        if !names.is_empty() && (self.all_namespaces || self.selector.is_some()) {
+            let text = "give names, or one of --all-namespaces and --selector, not both";
+            return Err(Refusal::usage(text));
+        }
+        Ok(())
     }
 }
 

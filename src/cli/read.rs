@@ -226,10 +226,7 @@ impl Reader {
         if names.is_empty() {
             return self.each(scope, |object| object).await;
         }
-        if scope.all_namespaces || scope.selector.is_some() {
-            let text = "give names, or one of --all-namespaces and --selector, not both";
-            return Err(Refusal::usage(text));
-        }
+        scope.allows(names)?;
         let mut objects = Vec::new();
         for name in names {
             objects.push(self.object(name).await?);

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use kube::{
     Api,
-    runtime::{WatchStreamExt, watcher},
+    runtime::{WatchStreamExt, watcher, watcher::Event},
 };
 
 pub(super) use self::detail::{state, tone_of};
@@ -21,9 +21,10 @@ use self::{
 use super::{
     answer::{Answer, Answered, Refusal},
     flags::{ClusterFlags, Format, OutputFlags, Scope},
+    is_printed,
     output::{List, structured},
-    print,
-    read::{Known, Reader, on_cluster},
+    read::{Known, Reader, is_transient, on_cluster, refused},
+    say,
     view::place,
 };
 use crate::{api::ProviderSecret, controller::Guarded};
@@ -51,6 +52,7 @@ pub(super) struct Flags {
 
 pub(super) fn run(flags: &Flags) -> ExitCode {
     on_cluster(&flags.cluster, async |reader| {
+        flags.scope.allows(&flags.names)?;
         let is_one = flags.names.len() == 1 && !flags.watch;
         if is_one
             && matches!(
@@ -80,7 +82,7 @@ fn one(object: &ProviderSecret, facts: &Facts, flags: &Flags, now: Timestamp) ->
     let detail = Detail::of(object, facts, now);
     let text = match structured(&detail, flags.output.output)? {
         Some(text) => text,
-        None => detail.text(now, flags.output.colour.paint()),
+        None => detail.text(now, &flags.output),
     };
     Ok(Answer::new(text, detail.is_ready()))
 }
@@ -94,7 +96,7 @@ fn many(rows: &[Row], flags: &Flags, namespace: &str) -> Answered {
         } else {
             format!("No resources found in {namespace} namespace.")
         };
-        super::say(&place);
+        say(&place);
         return Ok(Answer::done(String::new()));
     }
     let output = &flags.output;
@@ -105,7 +107,7 @@ fn many(rows: &[Row], flags: &Flags, namespace: &str) -> Answered {
     Ok(Answer::new(text, is_ready))
 }
 
-/// Shows the objects, and a line for each change of one, until the reader goes away.
+/// Shows the objects, and a line for each change of one, until the reader of standard output goes away.
 async fn follow(reader: &Reader, flags: &Flags) -> Answered {
     if !matches!(flags.output.output, Format::Table | Format::Wide) {
         return Err(Refusal::usage("--watch is for tables"));
@@ -115,13 +117,20 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
     if let Some(labels) = &flags.scope.selector {
         config = config.labels(labels);
     }
-    let changes = watcher(api, config).default_backoff().applied_objects();
+    let has_namespaces = flags.scope.all_namespaces;
+    let namespace = (!has_namespaces).then_some(&*reader.namespace);
+    let changes = watcher(api, config).default_backoff();
     let mut changes = std::pin::pin!(changes);
     let mut output = flags.output.clone();
     while let Some(change) = changes.next().await {
-        let Ok(read) = change else {
-            super::say("the watch broke off and is begun anew");
-            continue;
+        let (read, to_row): (_, fn(&ProviderSecret) -> Row) = match change {
+            Ok(Event::Apply(read) | Event::InitApply(read)) => (read, Row::of),
+            Ok(Event::Delete(read)) => (read, Row::deleted),
+            Ok(Event::Init | Event::InitDone) => continue,
+            Err(error) => {
+                broken_off(error, namespace)?;
+                continue;
+            }
         };
         let Some(object) = reader.decoded(read) else {
             continue;
@@ -130,16 +139,36 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
         if !flags.names.is_empty() && !flags.names.contains(&name) {
             continue;
         }
-        let rows = [Row::of(&object)];
-        print(&fleet::text(
-            &rows,
-            flags.scope.all_namespaces,
-            &output,
-            Timestamp::now(),
-        ));
+        let rows = [to_row(&object)];
+        let text = fleet::text(&rows, has_namespaces, &output, Timestamp::now());
+        if !is_printed(&text) {
+            break;
+        }
         output.no_headers = true;
     }
     Ok(Answer::done(String::new()))
+}
+
+/// Tells that a watch broke off, which is begun anew.
+///
+/// # Errors
+/// It would break off again and again: the user may not watch, or nothing of the kind is installed.
+fn broken_off(error: watcher::Error, namespace: Option<&str>) -> Result<(), Refusal> {
+    let error = match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => error,
+        watcher::Error::WatchError(status) => kube::Error::Api(status),
+        watcher::Error::NoResourceVersion => {
+            return Err(Refusal::failed("the API server shows no versions"));
+        }
+    };
+    if is_transient(&error) {
+        say("the watch broke off and is begun anew");
+        return Ok(());
+    }
+    let text = refused("watch providersecrets", namespace, &error);
+    Err(Refusal::failed(text))
 }
 
 /// What the API server says beside the object.

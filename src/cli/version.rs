@@ -11,7 +11,8 @@ use super::{
     flags::{ClusterFlags, OutputFlags},
     installation::Installation,
     output::{NONE, structured},
-    read::{Known, on_cluster},
+    read::{Known, connected},
+    say,
 };
 
 /// The version of this program.
@@ -45,10 +46,14 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
     if flags.client {
         return finish(shown(None, &flags.output));
     }
-    on_cluster(&flags.cluster, async |reader| {
-        let found = reader.installations().await;
-        shown(Some(&found), &flags.output)
-    })
+    let found = connected(&flags.cluster, async |reader| {
+        Ok(reader.installations().await)
+    });
+    let found = found.unwrap_or_else(|refusal| Known::Unread(refusal.text));
+    if let Known::Unread(why) = &found {
+        say(why);
+    }
+    finish(shown(Some(&found), &flags.output))
 }
 
 /// The answer; it fails where the operators could not be looked for.

@@ -8,9 +8,10 @@ use serde::Serialize;
 use crate::{
     api::{EntryState, EntryStatus, ProviderSecret, Reason},
     cli::{
+        flags::OutputFlags,
         origin::{Keys, Origin, origins},
         output::{
-            Cell, NONE, Paint, Table, Tone,
+            Cell, NONE, Table, Tone,
             age::{age, age_or_none},
         },
         read::{EventFact, Known, SecretFact},
@@ -154,7 +155,8 @@ impl Detail {
     }
 
     /// The text for people.
-    pub(super) fn text(&self, now: Timestamp, paint: Paint) -> String {
+    pub(super) fn text(&self, now: Timestamp, output: &OutputFlags) -> String {
+        let paint = output.colour.paint();
         let mut text = format!("ProviderSecret {}/{}", self.namespace, self.name);
         let number = |of: Option<i64>| of.map_or_else(|| NONE.to_owned(), |of| of.to_string());
         let (generation, observed) = (number(self.generation), number(self.observed_generation));
@@ -190,7 +192,7 @@ impl Detail {
         if let Some(next) = &self.next_try {
             line(&mut text, "Next", &format!("The operator {next}."));
         }
-        text.push_str(&self.tables(now, paint));
+        text.push_str(&self.tables(now, output));
         if !self.fix.is_empty() {
             text.push_str("Fix\n");
             for (number, step) in self.fix.iter().enumerate() {
@@ -200,7 +202,8 @@ impl Detail {
         text
     }
 
-    fn tables(&self, now: Timestamp, paint: Paint) -> String {
+    fn tables(&self, now: Timestamp, output: &OutputFlags) -> String {
+        let (has_headers, paint) = (!output.no_headers, output.colour.paint());
         let mut text = "Sources\n".to_owned();
         let mut table = Table::new(["SECRET", "USE", "ACTED-ON", "NEWEST", "CHANGED"]);
         for source in &self.sources {
@@ -217,7 +220,7 @@ impl Detail {
                 age_or_none(source.changed, now).into(),
             ]);
         }
-        text.push_str(&table.render(true, "  ", paint));
+        text.push_str(&table.render(has_headers, "  ", paint));
         let _ = writeln!(text, "Entries {}", self.synced.as_deref().unwrap_or(NONE));
         let mut table = Table::new(["NAME", "STATE", "REASON", "VALUE-AGE", "FROM"]);
         for entry in &self.entries {
@@ -230,7 +233,7 @@ impl Detail {
                 from.join(",").into(),
             ]);
         }
-        text.push_str(&table.render(true, "  ", paint));
+        text.push_str(&table.render(has_headers, "  ", paint));
         text.push_str("Events\n");
         for event in &self.events {
             let since = age_or_none(event.time, now);

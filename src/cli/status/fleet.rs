@@ -59,6 +59,20 @@ impl Row {
         }
     }
 
+    /// The last line of an object that is gone.
+    pub(super) fn deleted(object: &ProviderSecret) -> Self {
+        let row = Self::of(object);
+        Self {
+            ready: "",
+            reason: "Deleted".to_owned(),
+            standing: Standing {
+                ready: "",
+                ..row.standing
+            },
+            ..row
+        }
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.standing.is_ready()
     }

@@ -1,4 +1,5 @@
 use clap::Parser as _;
+use rstest::rstest;
 
 use super::{
     detail::{Detail, Facts},
@@ -6,7 +7,6 @@ use super::{
     *,
 };
 use crate::cli::{
-    output::Paint,
     read::{EventFact, SecretFact},
     tests::samples::{self, agent_keys, ago, documented, now},
 };
@@ -83,13 +83,62 @@ fn names_and_headers_are_left_out_on_request() {
     );
     assert!(!table(&["--no-headers"], false).contains("PROVIDER"));
     assert!(table(&[], false).starts_with("NAME "));
+    let detail = Detail::of(&agent_keys(), &facts_of_agent_keys(), now());
+    let shown = |arguments: &[&str]| detail.text(now(), &flags(arguments).output);
+    let (with, without) = (shown(&[]), shown(&["--no-headers"]));
+    for head in ["ACTED-ON", "VALUE-AGE"] {
+        assert!(with.contains(head) && !without.contains(head), "{without}");
+    }
+}
+
+#[test]
+fn a_deletion_has_a_line_of_its_own() {
+    let flags = flags(&[]);
+    let rows = [Row::deleted(&agent_keys())];
+    let shown = fleet::text(&rows, false, &flags.output, now());
+    let words: Vec<&str> = shown.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(words[..4], ["agent-keys", "Pipecat", "<none>", "Deleted"]);
+}
+
+/// What no second try mends ends `--watch`.
+#[rstest]
+#[case::may_not_list(
+    watcher::Error::InitialListFailed(answered(403)),
+    Some("you may not watch")
+)]
+#[case::may_not_watch(
+    watcher::Error::WatchStartFailed(answered(403)),
+    Some("you may not watch")
+)]
+#[case::no_definition(
+    watcher::Error::InitialListFailed(answered(404)),
+    Some("is not installed")
+)]
+#[case::a_restart(watcher::Error::WatchStartFailed(answered(503)), None)]
+#[case::too_old(watcher::Error::WatchFailed(answered(410)), None)]
+fn a_watch_ends_with_the_reason(#[case] error: watcher::Error, #[case] reason: Option<&str>) {
+    let refusal = broken_off(error, Some("ml")).err();
+    let text = refusal.map(|refusal| refusal.text);
+    assert_eq!(text.is_some(), reason.is_some(), "{text:?}");
+    assert!(
+        text.unwrap_or_default()
+            .contains(reason.unwrap_or_default())
+    );
+}
+
+fn answered(code: u16) -> kube::Error {
+    kube::Error::Api(Box::new(kube::core::Status {
+        code,
+        message: "the server could not find the requested resource".to_owned(),
+        ..Default::default()
+    }))
 }
 
 #[test]
 fn one_object_is_shown_in_full_as_the_documents_show_it() {
     let object = agent_keys();
     let detail = Detail::of(&object, &facts_of_agent_keys(), now());
-    let shown = detail.text(now(), Paint::default());
+    let shown = detail.text(now(), &flags(&[]).output);
     insta::assert_snapshot!("agent_keys", shown);
     documented("status agent-keys -n voice", &shown);
 }
@@ -106,7 +155,7 @@ fn an_object_is_shown_as_far_as_it_may_be_read() {
     };
     let objects = samples::fleet();
     let detail = Detail::of(&objects[1], &facts, now());
-    insta::assert_snapshot!("llm_serving", detail.text(now(), Paint::default()));
+    insta::assert_snapshot!("llm_serving", detail.text(now(), &flags(&[]).output));
     assert!(detail.is_ready());
 }
 

@@ -147,6 +147,10 @@ fn an_object_is_shown_in_each_of_its_states() {
             "{}",
             waiting.stdout
         );
+        for flag in ["-A", "--selector=a=b"] {
+            let both = plugin.run(&namespace, &["status", "waiting", flag]).await;
+            assert_eq!(both.code, 2, "{}", both.stdout);
+        }
         let (code, shown) = plugin.json(&namespace, &["status", "waiting"]).await;
         assert_eq!(
             (code, &shown["conditions"][0]["reason"]),
@@ -304,14 +308,14 @@ fn a_value_is_found_at_its_provider_and_back() {
             .run(&namespace, &["where", "pipecat/agents/API_KEY"])
             .await;
         assert!(back.stdout.contains("bulk/"), "{}", back.stdout);
+        let (_, set) = plugin.json(&namespace, &["where", "pipecat/agents"]).await;
+        assert_eq!(set["items"].as_array().map(Vec::len), Some(2), "{set:#}");
         let nothing = plugin.run(&namespace, &["where", "provider/NOTHING"]).await;
         assert_eq!(nothing.code, 1);
         let all = plugin.run(&namespace, &["inventory"]).await;
         assert!(
             all.stdout.contains("agents/OTHER") && all.code == 0,
             "{}",
-        let (_, set) = plugin.json(&namespace, &["where", "pipecat/agents"]).await;
-        assert_eq!(set["items"].as_array().map(Vec::len), Some(2), "{set:#}");
             all.stdout
         );
         case.finish().await;
@@ -327,10 +331,6 @@ fn a_bundle_has_every_part_and_no_value() {
             TestCase::new(env, Target::Braintrust).await,
         );
         case.synced("target", &json!({})).await;
-        let bundle = plugin.run(&case.namespace, &["report"]).await;
-        assert_eq!((bundle.code, bundle.stderr.as_str()), (0, ""));
-        for part in [
-            "report:",
         // No kubelet runs it, so that its log cannot be read: that is told.
         let labels = json!({
             "app.kubernetes.io/part-of": "provider-secrets", "app.kubernetes.io/component": "controller",
@@ -343,19 +343,23 @@ fn a_bundle_has_every_part_and_no_value() {
         let in_place = ["--namespace", NAMESPACE];
         let create = [&["create", "--filename=-"][..], &in_place].concat();
         env.kubectl(&create, Some(&pod.to_string())).await;
-            "operators:",
+        let bundle = plugin.run(&case.namespace, &["report"]).await;
         let delete = ["delete", "pod", "operator", "--force", "--wait=false"];
         env.kubectl(&[&delete[..], &in_place].concat(), None).await;
+        assert_eq!((bundle.code, bundle.stderr.as_str()), (0, ""));
+        for part in [
+            "report:",
+            "operators:",
             "definition:",
             "object:",
             "clientVersion:",
             "A_KEY",
             "resourceVersion:",
+            "pod:",
+            "unknownBecause:",
         ] {
             assert!(bundle.stdout.contains(part), "{part}: {}", bundle.stdout);
         }
         case.finish().await;
-            "pod:",
-            "unknownBecause:",
     });
 }

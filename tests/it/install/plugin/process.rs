@@ -1,9 +1,12 @@
 //! The plugin as kubectl runs it, and as a process that goes on.
 
+use std::{process::Stdio, time::Duration};
+
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::Plugin;
-use crate::harness::{Target, TestCase, TestEnv, run, until};
+use crate::harness::{Target, TestCase, TestEnv, operator::binary, run, until};
 
 #[test]
 fn kubectl_runs_the_plugin_and_completes_its_words() {
@@ -147,8 +150,62 @@ fn changes_are_shown_as_they_come() {
             .await
             .expect("it is suspended");
         shows("Suspended").await;
+        case.object("short", &[("B_KEY", "nowhere", "b")]).await;
+        shows("SecretNotFound").await;
+        case.delete("short").await;
+        shows("Deleted").await;
         assert_eq!(printed().await.matches("PROVIDER").count(), 1);
         watch.kill().await.expect("it is ended");
         case.finish().await;
     });
+}
+
+#[test]
+fn a_watch_ends_when_nobody_reads_it() {
+    run(async {
+        let env = TestEnv::shared().await;
+        let (plugin, case) = (
+            Plugin::new(env),
+            TestCase::new(env, Target::BasetenWorkspace).await,
+        );
+        case.synced("target", &json!({})).await;
+        let mut watch =
+            tokio::process::Command::new(plugin.folder.path().join("kubectl-provider_secrets"))
+                .args(["status", "--watch", "--namespace", &case.namespace])
+                .env_clear()
+                .env("KUBECONFIG", &plugin.kubeconfig)
+                .stdout(Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()
+                .expect("the plugin runs");
+        let mut lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
+        let first = lines.next_line().await.expect("it prints");
+        assert!(first.is_some_and(|line| line.starts_with("NAME ")));
+        // As head(1) does after its line.
+        drop(lines);
+        let suspend = json!({"spec": {"suspend": true}});
+        case.patch("target", suspend)
+            .await
+            .expect("it is suspended");
+        let ended = tokio::time::timeout(Duration::from_secs(30), watch.wait()).await;
+        let status = ended.expect("it ends").expect("it runs");
+        assert!(status.success(), "{status}");
+        case.finish().await;
+    });
+}
+
+#[test]
+fn the_version_of_the_client_needs_no_cluster() {
+    let output = std::process::Command::new(binary())
+        .args(["version", "--kubeconfig=/nonexistent"])
+        .env_clear()
+        .output()
+        .expect("the plugin runs");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    let client = concat!("Client Version: ", env!("CARGO_PKG_VERSION"), "\n");
+    assert!(stdout.starts_with(client), "{stdout}");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("no cluster:"), "{stderr}");
 }

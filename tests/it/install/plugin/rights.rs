@@ -6,23 +6,23 @@ use super::Plugin;
 use crate::harness::{Target, TestCase, TestEnv, run};
 
 /// What the built-in role `view` and the chart give: ProviderSecrets and events, and no Secret, Deployment or Lease.
-fn rules(namespace: &str) -> String {
+fn rules(namespace: &str, name: &str, verbs: &[&str]) -> String {
     let rules = json!({
         "apiVersion": "v1", "kind": "List", "items": [
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "viewer", "namespace": namespace}},
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}},
             {
                 "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
-                "metadata": {"name": "viewer", "namespace": namespace},
+                "metadata": {"name": name, "namespace": namespace},
                 "rules": [
-                    {"apiGroups": ["providersecrets.dev"], "resources": ["providersecrets"], "verbs": ["get", "list", "watch"]},
+                    {"apiGroups": ["providersecrets.dev"], "resources": ["providersecrets"], "verbs": verbs},
                     {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "list", "watch"]},
                 ],
             },
             {
                 "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-                "metadata": {"name": "viewer", "namespace": namespace},
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "viewer"},
-                "subjects": [{"kind": "ServiceAccount", "name": "viewer", "namespace": namespace}],
+                "metadata": {"name": name, "namespace": namespace},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
             },
         ],
     });
@@ -40,7 +40,11 @@ fn a_viewer_is_told_what_may_be_known() {
         case.wait_reason("waiting", "SecretNotFound").await;
         let account = env
             .cluster
-            .service_account(&namespace, "viewer", &rules(&namespace))
+            .service_account(
+                &namespace,
+                "viewer",
+                &rules(&namespace, "viewer", &["get", "list", "watch"]),
+            )
             .await;
         let plugin = Plugin::with(account.expect("an account"));
         let one = plugin.run(&namespace, &["status", "target"]).await;
@@ -76,6 +80,16 @@ fn a_viewer_is_told_what_may_be_known() {
             "{}",
             version.stdout
         );
+        let lister = rules(&namespace, "lister", &["get", "list"]);
+        let lister = env
+            .cluster
+            .service_account(&namespace, "lister", &lister)
+            .await;
+        let lister = Plugin::with(lister.expect("an account"));
+        let watch = lister.run(&namespace, &["status", "--watch"]).await;
+        assert_eq!(watch.code, 1, "{}", watch.stdout);
+        let why = "you may not watch providersecrets in namespace";
+        assert!(watch.stderr.contains(why), "{}", watch.stderr);
         let doctor = plugin.run(&namespace, &["doctor"]).await;
         assert!(
             doctor.stdout.contains("! Operator: not known"),
