@@ -115,7 +115,7 @@ impl Lease {
     pub async fn release(mut self) {
         // An answer may have been lost when the process was told to stop.
         self.read().await;
-        let Some(record) = self.election.released(crate::clock::now()) else {
+        let Some(record) = self.election.released(Moment::now(), crate::clock::now()) else {
             return;
         };
         // Nothing is written any more under it.

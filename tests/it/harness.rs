@@ -32,7 +32,9 @@ pub(crate) use target::Target;
 pub(crate) use test_case::{
     TestCase, at_each_api, at_each_api_alone, at_each_api_on, at_each_api_verifying, condition,
 };
-pub(crate) use test_env::{ACCOUNT, DELETION_TIMEOUT, GET_ONLY, LEASE, NAMESPACE, RIGHTS, TestEnv};
+pub(crate) use test_env::{
+    ACCOUNT, DELETION_TIMEOUT, GET_ONLY, LEASE, NAMESPACE, RIGHTS, TestEnv, released_lease,
+};
 pub(crate) use transport::transport;
 
 /// How long a test waits for what must happen. Far longer than that takes: a machine may be busy.

@@ -10,7 +10,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{clock::Moment, controller::object::is_newer, leadership::Term};
+use crate::{clock::Moment, controller::object::is_newer, http::CALL_TIMEOUT, leadership::Term};
+
+/// The duration of a lease that its holder gave up. One that a user emptied by hand has that of a holder, which
+/// may live.
+const RELEASED: Duration = Duration::from_secs(1);
+/// The same of a holder that gave it up while something of the process before may have been on its way.
+const RELEASED_EARLY: Duration = Duration::from_secs(2);
 
 /// How long a lease lasts, and how it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +32,7 @@ pub struct Timing {
 /// What a Lease says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
-    /// The process that holds it; empty where it was released.
+    /// The process that holds it; empty where none does.
     pub(super) holder: String,
     pub(super) duration: Duration,
     pub(super) acquired: Option<Timestamp>,
@@ -45,6 +51,11 @@ impl Record {
             ..record.clone()
         };
         unversioned(self) != unversioned(seen)
+    }
+
+    /// Whether its holder gave it up, with nothing of its own on the way.
+    fn is_released(&self) -> bool {
+        self.holder.is_empty() && [RELEASED, RELEASED_EARLY].contains(&self.duration)
     }
 }
 
@@ -84,8 +95,13 @@ pub(super) struct Election {
     not_before: Option<Moment>,
     /// The least number of transitions that the next record has, as far as any is known.
     floor: Option<i32>,
-    /// Whether the holder that this process wants to follow, or follows, did not release the lease.
+    /// What this process wrote last when it did not lead.
+    asked: Option<Record>,
+    /// Whether it is not known that the process before, which this one wants to follow or follows, released the
+    /// lease.
     is_inherited: bool,
+    /// Since when a leader doubts that it leads: the watch showed a Lease of another holder, of none, or no Lease.
+    doubts: Option<Moment>,
     state: State,
 }
 
@@ -123,7 +139,9 @@ impl Election {
             must_read: true,
             not_before: None,
             floor: None,
+            asked: None,
             is_inherited: false,
+            doubts: None,
             state: State::Standby,
         }
     }
@@ -138,10 +156,11 @@ impl Election {
         else {
             return None;
         };
+        let until = renewed + self.timing.renew_deadline;
         Some(Term {
             epoch: Some(i64::from(epoch)),
             began,
-            until: Some(renewed + self.timing.renew_deadline),
+            until: Some(self.doubts.map_or(until, |doubts| doubts.min(until))),
             is_inherited: self.is_inherited,
         })
     }
@@ -152,12 +171,16 @@ impl Election {
         (!known.holder.is_empty()).then_some(known.holder.as_str())
     }
 
-    /// The Lease that gives the leadership up, if this process holds it.
-    pub(super) fn released(&self, clock: Timestamp) -> Option<Record> {
-        let own = self.known().filter(|known| known.holder == self.identity)?;
+    /// The Lease that gives the leadership up at `now`, if this process leads.
+    pub(super) fn released(&self, now: Moment, clock: Timestamp) -> Option<Record> {
+        let State::Leading { began, .. } = self.state else {
+            return None;
+        };
+        let own = self.known().filter(|known| self.is_own(known))?;
+        let is_early = self.is_inherited && now.since(began) < CALL_TIMEOUT;
         Some(Record {
             holder: String::new(),
-            duration: Duration::from_secs(1),
+            duration: if is_early { RELEASED_EARLY } else { RELEASED },
             renewed: Some(clock),
             ..own.clone()
         })
@@ -181,9 +204,12 @@ impl Election {
         }
         let wanted = self.wanted(clock);
         if let State::Standby = self.state {
-            let follows = self.leader().filter(|holder| *holder != self.identity);
-            // It may be the own write whose answer was lost.
-            self.is_inherited |= follows.is_some();
+            // The own write whose answer was lost follows whom it followed then.
+            if !self.known().is_some_and(|known| self.is_own(known)) {
+                let released = self.known().filter(|known| known.is_released());
+                self.is_inherited = released.is_none_or(|known| known.duration != RELEASED);
+            }
+            self.asked = Some(wanted.clone());
         }
         Step::Write(wanted)
     }
@@ -191,12 +217,14 @@ impl Election {
     /// The Lease, or that there is none, as it was read at `now`.
     pub(super) fn read(&mut self, record: Option<Record>, now: Moment) {
         self.must_read = false;
-        let holder = record.as_ref().map(|record| record.holder.as_str());
-        // Without a Lease the leader makes it anew, if no other process does.
-        let is_others = holder.is_some_and(|holder| holder != self.identity);
-        if let (State::Leading { .. }, true) = (self.state, is_others) {
-            self.state = State::Ended;
+        if let (State::Leading { .. }, Some(record)) = (self.state, &record) {
+            if record.holder == self.identity {
+                self.doubts = None;
+            } else {
+                self.state = State::Ended;
+            }
         }
+        // Without a Lease the leader makes it anew, and begins no write before it has, if no other process does.
         self.see(record, now);
     }
 
@@ -206,7 +234,12 @@ impl Election {
         match record {
             Some(record) if known.is_some_and(|known| !is_newer(&record.version, known)) => {}
             Some(record) if self.state == State::Standby => self.see(Some(record), now),
-            Some(_) | None => self.must_read = true,
+            record => {
+                if record.is_none_or(|record| record.holder != self.identity) {
+                    self.doubts = self.doubts.or(Some(now));
+                }
+                self.must_read = true;
+            }
         }
     }
 
@@ -237,6 +270,7 @@ impl Election {
                     began,
                     renewed: sent,
                 };
+                self.doubts = None;
                 self.see(Some(record), now);
                 self.not_before = None;
             }
@@ -247,6 +281,19 @@ impl Election {
 
     fn known(&self) -> Option<&Record> {
         self.seen.as_ref()?.record.as_ref()
+    }
+
+    /// Whether a record is this process's own: of its term, or what it asked for before. A user may have given its
+    /// name to another process's.
+    fn is_own(&self, record: &Record) -> bool {
+        let is_ours = match (self.state, &self.asked) {
+            (State::Standby, Some(asked)) => {
+                (asked.transitions, asked.renewed) == (record.transitions, record.renewed)
+            }
+            (State::Leading { epoch, .. }, _) => epoch == record.transitions,
+            (State::Standby, None) | (State::Ended, _) => false,
+        };
+        is_ours && record.holder == self.identity
     }
 
     fn see(&mut self, record: Option<Record>, now: Moment) {
@@ -264,12 +311,11 @@ impl Election {
             (None, None) => true,
             _ => false,
         };
+        // A user may have emptied, shortened or deleted it: the leader may write until it notices.
         let lasts = match &record {
-            Some(record) if record.holder.is_empty() || record.holder == self.identity => {
-                Duration::ZERO
-            }
-            Some(record) => record.duration,
-            // A user deleted it: the leader may write until it notices.
+            Some(record) if record.is_released() || self.is_own(record) => Duration::ZERO,
+            Some(record) => record.duration.max(self.timing.lease_duration),
+            None if known.is_some() => known_lasts.max(self.timing.lease_duration),
             None => known_lasts,
         };
         self.floor = self
@@ -305,7 +351,9 @@ impl Election {
     /// The Lease as this process would have it.
     fn wanted(&self, clock: Timestamp) -> Record {
         let known = self.known();
-        let own = known.filter(|known| known.holder == self.identity);
+        let own = known.filter(|known| self.is_own(known));
+        // In the Lease a time has no more than that.
+        let clock = Timestamp::from_microsecond(clock.as_microsecond()).unwrap_or(clock);
         let is_own = own.is_some() || self.state != State::Standby;
         let transitions = match self.floor {
             Some(floor) if is_own => floor,

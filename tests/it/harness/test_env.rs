@@ -12,7 +12,11 @@ use std::{
 
 use cluster::{AuditEvent, Cluster};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, Client, api::DeleteParams};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, PostParams},
+};
+use serde_json::{Value, json};
 use simulator::{Served, Simulator};
 use tokio::sync::OnceCell;
 
@@ -180,11 +184,7 @@ impl TestEnv {
             .serve()
             .await
             .expect("the simulator serves");
-        // The operator of the test before was killed on this cluster, and nobody waits for its lease.
-        let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
-        if let Err(error) = leases.delete(LEASE, &DeleteParams::default()).await {
-            assert!(is_missing(&error), "{error}");
-        }
+        release_lease(&client).await;
         let kubeconfig = cluster.operator_kubeconfig();
         let operator = Operator::launch(kubeconfig, |of| served.url(of), log(&cluster), flags);
         Self {
@@ -260,6 +260,27 @@ fn roles(namespaces: &[&str]) -> [String; 3] {
         "--show-only=templates/roles.yaml".to_owned(),
         format!("--set=scope.mode=Namespaces,scope.namespaces={{{namespaces}}}"),
     ]
+}
+
+/// The Lease of an operator that ended well: what the next one sends is not confirmed because of it.
+pub(crate) fn released_lease() -> Value {
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": LEASE, "namespace": NAMESPACE},
+        "spec": {"leaseDurationSeconds": 1, "leaseTransitions": 0},
+    })
+}
+
+/// The operator of the test before was killed on this cluster, and nobody waits for its lease.
+async fn release_lease(client: &Client) {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
+    if let Err(error) = leases.delete(LEASE, &DeleteParams::default()).await {
+        assert!(is_missing(&error), "{error}");
+    }
+    let released = serde_json::from_value(released_lease()).expect("a Lease");
+    let made = leases.create(&PostParams::default(), &released).await;
+    made.expect("a released Lease is made");
 }
 
 fn is_missing(error: &kube::Error) -> bool {

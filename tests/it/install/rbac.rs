@@ -92,6 +92,12 @@ async fn play(case: &TestCase<'_>) {
             .ok_or_else(|| "none".to_owned())
     })
     .await;
+    // A Lease that a user deletes is made anew.
+    let lease = ["lease/provider-secrets", "--namespace", NAMESPACE];
+    let deletes = [&["delete"], &lease[..]].concat();
+    case.env.kubectl(&deletes, None).await;
+    let waits = [&["wait", "--for=create"], &lease[..]].concat();
+    case.env.kubectl(&waits, None).await;
 }
 
 /// Deletes the object while no operator runs, and its API key: for one that has never used the key,

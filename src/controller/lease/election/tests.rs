@@ -1,6 +1,7 @@
-//! Who leads, in every order of reads, writes, lost answers and stopped processes.
+//! Who leads.
 
-use proptest::prelude::*;
+mod orders; // of everything that can happen
+
 use rstest::rstest;
 
 use super::*;
@@ -23,6 +24,14 @@ fn record(holder: &str, transitions: i32, version: &str) -> Record {
         renewed: None,
         transitions,
         version: version.to_owned(),
+    }
+}
+
+/// A Lease that its holder gave up.
+fn released(transitions: i32, version: &str) -> Record {
+    Record {
+        duration: RELEASED,
+        ..record("", transitions, version)
     }
 }
 
@@ -55,6 +64,11 @@ impl Process {
         self.election.read(record, now);
     }
 
+    fn shown(&mut self, time: Duration, record: Option<Record>) {
+        let now = self.at(time);
+        self.election.shown(record, now);
+    }
+
     fn wrote(&mut self, written: Written, sent: Duration, answered: Duration) {
         let times = (self.at(sent), self.at(answered));
         self.election.wrote(written, times);
@@ -81,6 +95,10 @@ impl Process {
     fn epoch(&self) -> Option<i64> {
         self.election.term()?.epoch
     }
+
+    fn is_inherited(&self) -> bool {
+        self.election.term().expect("it leads").is_inherited
+    }
 }
 
 #[test]
@@ -95,31 +113,107 @@ fn the_first_creates_the_lease_and_renews_it() {
     let renewed = process.writes(seconds(2), "2");
     assert_eq!((renewed.version.as_str(), renewed.transitions), ("1", 0));
     assert_eq!(process.until(), Some(seconds(12)));
-    assert!(!process.election.term().unwrap().is_inherited);
+    // A user may have deleted the Lease of a process that died.
+    assert!(process.is_inherited());
 }
 
+/// Only the process that ended says that nothing of it is on its way.
+/// Cases: L-06
 #[rstest]
-#[case::released("", 0, false)]
-#[case::expired("other", 15, true)]
+#[case::released(released(3, "7"), 0, false)]
+#[case::released_early(Record { duration: RELEASED_EARLY, ..released(3, "7") }, 0, true)]
+#[case::expired(record("other", 3, "7"), 15, true)]
+#[case::emptied_by_a_user(record("", 3, "7"), 15, true)]
+#[case::shortened_by_a_user(Record { duration: RELEASED, ..record("other", 3, "7") }, 15, true)]
+#[case::given_to_it_by_a_user(record("me", 3, "7"), 15, true)]
+#[case::of_longer_leases(Record { duration: seconds(40), ..record("other", 3, "7") }, 40, true)]
 fn a_lease_is_taken_over_when_it_is_free(
-    #[case] holder: &str,
+    #[case] lease: Record,
     #[case] wait: u64,
     #[case] is_inherited: bool,
 ) {
     let mut process = Process::new();
-    process.read(seconds(0), Some(record(holder, 3, "7")));
+    process.read(seconds(0), Some(lease.clone()));
     if wait > 0 {
         assert_eq!(process.next(seconds(0)), Step::Wait(seconds(wait)));
         // A label is no sign of life.
-        let now = process.at(seconds(9));
-        process.election.shown(Some(record(holder, 3, "8")), now);
+        let version = "8".to_owned();
+        process.shown(seconds(9), Some(Record { version, ..lease }));
         assert_eq!(process.next(seconds(9)), Step::Wait(seconds(wait - 9)));
     }
     let taken = process.writes(seconds(wait), "9");
     assert_eq!(taken.transitions, 4);
     assert_eq!(process.epoch(), Some(4));
-    let term = process.election.term().unwrap();
-    assert_eq!(term.is_inherited, is_inherited);
+    assert_eq!(process.is_inherited(), is_inherited);
+}
+
+/// A user makes another process lead, or none, under one that does.
+/// Cases: L-08
+#[rstest]
+#[case::another(Some("other"))]
+#[case::none(Some(""))]
+#[case::deleted(None)]
+fn a_leader_begins_no_write_while_the_watch_shows_that_it_may_not_lead(
+    #[case] holder: Option<&str>,
+) {
+    let edited = |holder: &str| record(holder, 4, "9");
+    for is_late in [false, true] {
+        let mut process = Process::new();
+        process.read(seconds(0), Some(released(3, "7")));
+        process.writes(seconds(0), "8");
+        process.shown(seconds(1), holder.map(edited));
+        assert_eq!(process.next(seconds(1)), Step::Read);
+        assert_eq!(process.until(), Some(seconds(1)));
+        if is_late {
+            // What the watch showed is over.
+            process.read(seconds(2), Some(edited("me")));
+            assert_eq!(process.until(), Some(seconds(10)));
+            continue;
+        }
+        process.read(seconds(2), holder.map(edited));
+        if holder.is_some() {
+            assert_eq!(process.next(seconds(2)), Step::End);
+        } else {
+            assert_eq!(process.until(), Some(seconds(1)));
+            process.writes(seconds(2), "10");
+            assert_eq!(process.until(), Some(seconds(12)));
+        }
+    }
+}
+
+/// What the process before left may be on its way, also where this one ends well.
+/// Cases: L-05, L-06
+#[rstest]
+#[case::after_another(record("other", 3, "7"), 29, RELEASED_EARLY)]
+#[case::later(record("other", 3, "7"), 30, RELEASED)]
+#[case::after_a_release(released(3, "7"), 0, RELEASED)]
+fn a_lease_is_released_as_it_was_taken(
+    #[case] lease: Record,
+    #[case] after: u64,
+    #[case] duration: Duration,
+) {
+    let mut process = Process::new();
+    process.read(seconds(0), Some(lease));
+    process.writes(seconds(15), "8");
+    let now = process.at(seconds(15 + after));
+    let release = |process: &Process| process.election.released(now, Timestamp::UNIX_EPOCH);
+    let released = release(&process);
+    assert_eq!(released.map(|released| released.duration), Some(duration));
+    // Another process took it, and a user gave it back.
+    process.read(seconds(15 + after), Some(record("me", 5, "9")));
+    assert_eq!(release(&process), None);
+}
+
+/// A label, and what the watch shows late.
+#[test]
+fn a_leader_goes_on_where_the_watch_shows_its_own_lease() {
+    let mut process = Process::new();
+    process.read(seconds(0), Some(released(3, "7")));
+    process.writes(seconds(0), "8");
+    for shown in [record("me", 4, "9"), record("other", 3, "6")] {
+        process.shown(seconds(1), Some(shown));
+        assert_eq!(process.until(), Some(seconds(10)));
+    }
 }
 
 #[test]
@@ -131,10 +225,9 @@ fn a_lease_that_is_renewed_is_waited_for() {
             renewed: Some(Timestamp::from_second(number.into()).unwrap()),
             ..record("other", 3, &(7 + number).to_string())
         };
-        let now = process.at(time);
         match number {
-            0 => process.election.read(Some(renewed), now),
-            _ => process.election.shown(Some(renewed), now),
+            0 => process.read(time, Some(renewed)),
+            _ => process.shown(time, Some(renewed)),
         }
         assert_eq!(process.next(time), Step::Wait(seconds(15)));
     }
@@ -189,14 +282,17 @@ fn a_process_that_wakes_inside_its_lease_goes_on_if_it_is_still_its_own() {
 fn the_own_write_whose_answer_was_lost_is_known_again() {
     let mut process = Process::new();
     process.read(seconds(0), Some(record("other", 3, "7")));
-    assert!(matches!(process.next(seconds(15)), Step::Write(_)));
+    let Step::Write(asked) = process.next(seconds(15)) else {
+        panic!("it takes the lease")
+    };
     process.wrote(Written::Unknown, seconds(15), seconds(20));
     assert_eq!(process.until(), None);
     assert_eq!(process.next(seconds(22)), Step::Read);
-    process.read(seconds(22), Some(record("me", 4, "8")));
+    let version = "8".to_owned();
+    process.read(seconds(22), Some(Record { version, ..asked }));
     assert_eq!(process.until(), None, "nobody knows when it was written");
     assert_eq!(process.writes(seconds(22), "9").transitions, 4);
-    assert!(process.election.term().unwrap().is_inherited);
+    assert!(process.is_inherited());
 }
 
 #[test]
@@ -213,10 +309,9 @@ fn the_term_counts_from_when_the_write_was_sent() {
 #[test]
 fn a_lease_that_a_user_deletes_is_made_anew_by_the_leader() {
     let mut leader = Process::new();
-    leader.read(seconds(0), Some(record("", 6, "1")));
+    leader.read(seconds(0), Some(released(6, "1")));
     assert_eq!(leader.writes(seconds(0), "2").transitions, 7);
-    let now = leader.at(seconds(1));
-    leader.election.shown(None, now);
+    leader.shown(seconds(1), None);
     assert_eq!(leader.next(seconds(1)), Step::Read);
     leader.read(seconds(1), None);
     let made = leader.writes(seconds(2), "3");
@@ -225,12 +320,15 @@ fn a_lease_that_a_user_deletes_is_made_anew_by_the_leader() {
 
     let mut standby = Process::new();
     standby.read(seconds(0), Some(record("other", 7, "2")));
-    let now = standby.at(seconds(1));
-    standby.election.shown(None, now);
+    standby.shown(seconds(1), None);
     assert_eq!(standby.next(seconds(1)), Step::Read);
     standby.read(seconds(1), None);
     assert_eq!(standby.next(seconds(1)), Step::Wait(seconds(15)));
     assert_eq!(standby.writes(seconds(16), "9").transitions, 8);
+    assert!(
+        standby.is_inherited(),
+        "the leader did not say that it ended"
+    );
 }
 
 #[test]
@@ -247,127 +345,4 @@ fn a_status_of_a_later_writer_raises_the_number_of_the_term() {
     process.wrote(Written::Refused, seconds(1), seconds(1));
     process.read(seconds(1), Some(record("other", 51, "4")));
     assert_eq!(process.next(seconds(1)), Step::End);
-}
-
-/// What happens to one of the processes.
-#[derive(Clone, Copy, Debug)]
-enum Event {
-    /// It does what it wants to do next.
-    Steps,
-    /// It does that, and the answer is lost on the way.
-    LosesAnswer,
-    /// It cannot reach the API server.
-    IsCutOff,
-    /// The watch shows it the Lease.
-    Hears,
-    /// A new process takes its place.
-    Restarts,
-    /// A user deletes the Lease.
-    LeaseIsDeleted,
-}
-
-fn events() -> impl Strategy<Value = Vec<(usize, Event, u64)>> {
-    let event = prop_oneof![
-        12 => Just(Event::Steps),
-        2 => Just(Event::LosesAnswer),
-        2 => Just(Event::IsCutOff),
-        3 => Just(Event::Hears),
-        1 => Just(Event::Restarts),
-        1 => Just(Event::LeaseIsDeleted),
-    ];
-    // Most of the time little passes; a process that is not chosen is a stopped one.
-    let passes = prop_oneof![6 => 0_u64..1000, 3 => 1000_u64..3000, 1 => 3000_u64..30_000];
-    proptest::collection::vec((0_usize..3, event, passes), 1..200)
-}
-
-/// The API server, as far as a Lease goes.
-#[derive(Default)]
-struct Server {
-    lease: Option<Record>,
-    version: u64,
-}
-
-impl Server {
-    fn write(&mut self, wanted: Record) -> Written {
-        let known = self.lease.as_ref().map(|lease| lease.version.as_str());
-        if known.unwrap_or_default() != wanted.version {
-            return Written::Refused;
-        }
-        self.version += 1;
-        let lease = Record {
-            version: self.version.to_string(),
-            ..wanted
-        };
-        self.lease = Some(lease.clone());
-        Written::Accepted(lease)
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
-    /// Cases: L-07, L-08
-    #[test]
-    fn no_two_lead_at_one_time_and_no_number_comes_twice(events in events()) {
-        let start = Moment::now();
-        let mut server = Server::default();
-        let mut names = 0;
-        let mut process = || {
-            names += 1;
-            Election::new(format!("process-{names}"), TIMING)
-        };
-        let mut processes = [process(), process(), process()];
-        let (mut time, mut clock, mut newest) = (Duration::ZERO, 0_i64, -1);
-        // Whose the numbers are.
-        let mut terms = std::collections::BTreeMap::new();
-        for (chosen, event, passes) in events {
-            time += Duration::from_millis(passes);
-            // The time of day jumps as it likes.
-            clock = clock.wrapping_mul(31).wrapping_add(i64::try_from(passes).unwrap()) % 1_000_000;
-            let now = start + time;
-            let of_day = Timestamp::from_second(clock).unwrap();
-            let one = &mut processes[chosen];
-            match event {
-                Event::Steps | Event::LosesAnswer | Event::IsCutOff => match one.next(now, of_day) {
-                    Step::Wait(_) => {}
-                    Step::Read if matches!(event, Event::Steps) => one.read(server.lease.clone(), now),
-                    Step::Read => one.unread(now),
-                    Step::Write(_) if matches!(event, Event::IsCutOff) => one.wrote(Written::Unknown, (now, now)),
-                    Step::Write(wanted) => {
-                        let written = server.write(wanted);
-                        let is_lost = matches!(event, Event::LosesAnswer);
-                        one.wrote(if is_lost { Written::Unknown } else { written }, (now, now));
-                    }
-                    Step::End if server.lease.is_none() => {}
-                    Step::End => *one = process(),
-                },
-                Event::Hears => one.shown(server.lease.clone(), now),
-                // A new process cannot know of a leader whose Lease a user has just deleted.
-                Event::Restarts if server.lease.is_none() => {}
-                Event::Restarts => *one = process(),
-                // Only where no process is new to it: one that never saw who led cannot wait for it.
-                Event::LeaseIsDeleted => {
-                    let term = |record: &Record| (record.holder.clone(), record.transitions);
-                    let present = server.lease.as_ref().map(term);
-                    let knows = |one: &Election| {
-                        one.seen.is_some() && one.known().map(term) == present
-                    };
-                    if processes.iter().all(knows) {
-                        server.lease = None;
-                    }
-                }
-            }
-            let leading: Vec<_> = processes.iter().filter(|one| {
-                one.term().is_some_and(|term| term.until.is_some_and(|until| now < until))
-            }).collect();
-            prop_assert!(leading.len() <= 1, "{leading:#?}");
-            if let Some(leader) = leading.first() {
-                let epoch = leader.term().and_then(|term| term.epoch).unwrap();
-                let owner = terms.entry(epoch).or_insert_with(|| leader.identity.clone());
-                prop_assert_eq!(&*owner, &leader.identity, "number {} comes twice", epoch);
-                prop_assert!(epoch >= newest, "number {epoch} after {newest}");
-                newest = epoch;
-            }
-        }
-    }
 }

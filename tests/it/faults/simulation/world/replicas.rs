@@ -15,7 +15,7 @@ use tokio::{
 use super::{World, operator, server};
 use crate::{
     faults::{call_log::CallLog, simulation::store::Resource},
-    harness::{LEASE, NAMESPACE},
+    harness::{LEASE, NAMESPACE, released_lease},
 };
 
 /// Renewed less often than by default, because each run would pay for it.
@@ -34,8 +34,13 @@ fn pod_name(incarnation: u64) -> String {
 }
 
 impl World {
-    /// Starts two incarnations, of which the first one leads.
+    /// Starts two incarnations, of which the first one leads. It follows one that ended well.
     pub(super) fn start_replicas(&mut self) {
+        if self.store.list(Resource::Leases, None).is_empty() {
+            let id = (Resource::Leases, NAMESPACE.to_owned(), LEASE.to_owned());
+            let released = self.store.create(&id, released_lease());
+            released.expect("there is no lease yet");
+        }
         let incarnations = [(); 2].map(|()| self.call_log.start_incarnation());
         self.call_log.count(incarnations[0]);
         let processes = incarnations.map(|incarnation| self.start_replica(incarnation));
