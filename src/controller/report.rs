@@ -139,7 +139,8 @@ pub(crate) async fn write(
         if asks == Asks::ForConfirmation && !is_asked_alike(object, &live) {
             return Err(KubernetesError::Conflict);
         }
-        let next = fence::merged(current, next.clone(), live.status.as_ref());
+        let next = fence::merged(current, next.clone(), live.status.as_ref())
+            .ok_or(KubernetesError::Conflict)?;
         let next = as_ours(context, &live, next)?;
         patch = fence::by_writer(&live, &next, asks == Asks::ForConfirmation)
             .ok_or(KubernetesError::Conflict)?;

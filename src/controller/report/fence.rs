@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::status::summary;
 use crate::{
-    api::{EntryStatus, ProviderSecret, ProviderSecretStatus},
+    api::{EntryState, EntryStatus, ProviderSecret, ProviderSecretStatus},
     controller::gate::REQUESTS,
 };
 
@@ -69,14 +69,15 @@ pub(super) fn epoch(status: Option<&ProviderSecretStatus>) -> Option<i64> {
 }
 
 /// The status that a reconcile came to which began at `base`, and finds that it is `live` meanwhile. What
-/// another process recorded since stays, where the reconcile says nothing else of it.
+/// another process recorded since stays, where the reconcile says nothing else of it. None where that one left
+/// it at work, or with a failure: what the reconcile says of the whole object is not true then.
 pub(super) fn merged(
     base: Option<&ProviderSecretStatus>,
     next: ProviderSecretStatus,
     live: Option<&ProviderSecretStatus>,
-) -> ProviderSecretStatus {
-    let Some(live) = live.filter(|live| is_by_another(base, &next, live)) else {
-        return next;
+) -> Option<ProviderSecretStatus> {
+    let Some(live) = live.filter(|live| is_by_another(&next, live)) else {
+        return Some(next);
     };
     let of = |entries: &[EntryStatus], name: &str| {
         entries.iter().find(|entry| entry.name == name).cloned()
@@ -88,30 +89,41 @@ pub(super) fn merged(
         .chain(&live.entries)
         .map(|entry| entry.name.as_str())
         .collect();
-    let entries = names.into_iter().filter_map(|name| {
+    let mut entries = Vec::new();
+    for name in names {
         let ours = of(&next.entries, name);
         let is_untouched = ours == of(known, name);
         // In doubt a record stays.
-        of(&live.entries, name).filter(|_| is_untouched).or(ours)
-    });
-    let entries: Vec<EntryStatus> = entries.collect();
-    ProviderSecretStatus {
+        let theirs = of(&live.entries, name).filter(|_| is_untouched);
+        let is_news = theirs.is_some() && theirs != ours;
+        if is_news
+            && theirs
+                .as_ref()
+                .is_some_and(|theirs| theirs.state != EntryState::Synced)
+        {
+            return None;
+        }
+        entries.extend(theirs.or(ours));
+    }
+    let was_approved = base.and_then(|base| base.approval_seal.as_ref());
+    let approval_seal = if next.approval_seal.as_ref() == was_approved {
+        live.approval_seal.clone()
+    } else {
+        next.approval_seal
+    };
+    Some(ProviderSecretStatus {
         summary: Some(summary(&entries)),
+        approval_seal,
         entries,
         ..next
-    }
+    })
 }
 
-/// Whether another process wrote `live` since `base`, and under the same API key: records of two keys do
-/// not mix.
-fn is_by_another(
-    base: Option<&ProviderSecretStatus>,
-    next: &ProviderSecretStatus,
-    live: &ProviderSecretStatus,
-) -> bool {
-    live.writer.is_some()
-        && epoch(base) != epoch(Some(live))
-        && live.key_fingerprint == next.key_fingerprint
+/// Whether a process of another term than the one that writes `next` wrote `live`, and under the same API key:
+/// records of two keys do not mix.
+fn is_by_another(next: &ProviderSecretStatus, live: &ProviderSecretStatus) -> bool {
+    let theirs = epoch(Some(live));
+    theirs.is_some() && theirs != epoch(Some(next)) && live.key_fingerprint == next.key_fingerprint
 }
 
 /// The status as a merge patch: what is absent is said to be absent.
@@ -164,6 +176,7 @@ mod tests {
 
     fn status(epoch: Option<i64>, entries: &[(&str, &str)]) -> ProviderSecretStatus {
         let entry = |(name, digest): &(&str, &str)| EntryStatus {
+            state: EntryState::Synced,
             digest: Some((*digest).to_owned()),
             ..unwritten(name)
         };
@@ -235,10 +248,12 @@ mod tests {
         assert_eq!(operations.len(), expected.len() + 1);
     }
 
-    /// A is written by this process, B by another one meanwhile, C by neither.
+    /// A is written by this process, B by another one meanwhile, C by neither. The base is of term 1, and this
+    /// process of term 3.
     #[rstest]
-    #[case::no_other(Some(1), &[("A", "2"), ("B", "1"), ("C", "1")])]
-    #[case::another(Some(2), &[("A", "2"), ("B", "9"), ("C", "1"), ("NEW", "1")])]
+    #[case::the_one_before(Some(1), &[("A", "2"), ("B", "9"), ("C", "1"), ("NEW", "1")])]
+    #[case::one_in_between(Some(2), &[("A", "2"), ("B", "9"), ("C", "1"), ("NEW", "1")])]
+    #[case::no_other(Some(3), &[("A", "2"), ("B", "1"), ("C", "1")])]
     #[case::no_process(None, &[("A", "2"), ("B", "1"), ("C", "1")])]
     fn what_another_process_recorded_meanwhile_stays(
         #[case] writer: Option<i64>,
@@ -253,9 +268,58 @@ mod tests {
             writer,
             &[("A", "7"), ("B", "9"), ("GONE", "1"), ("NEW", "1")],
         );
-        let merged = merged(Some(&base), next, Some(&live));
+        let merged = merged(Some(&base), next, Some(&live)).unwrap();
         assert_eq!(merged.entries, status(None, expected).entries);
         assert_eq!(epoch(Some(&merged)), Some(3));
+    }
+
+    /// Else an object could be Ready over what the one before began.
+    #[rstest]
+    #[case::of_what_it_left("B", EntryState::Pending, false)]
+    #[case::of_what_failed("B", EntryState::Failed, false)]
+    #[case::of_what_is_new("NEW", EntryState::Pending, false)]
+    #[case::of_what_was_so_before("OLD", EntryState::Failed, true)]
+    #[case::of_what_this_one_wrote("A", EntryState::Pending, true)]
+    fn a_status_is_written_over_no_news_that_is_unfinished(
+        #[case] name: &str,
+        #[case] state: EntryState,
+        #[case] is_written: bool,
+    ) {
+        let unfinished = |mut status: ProviderSecretStatus, name: &str, state| {
+            let mut entries = status.entries.iter_mut();
+            entries.find(|entry| entry.name == name).unwrap().state = state;
+            status
+        };
+        let old = |status| unfinished(status, "OLD", EntryState::Failed);
+        let base = old(status(Some(1), &[("A", "1"), ("B", "1"), ("OLD", "1")]));
+        let next = old(status(Some(3), &[("A", "2"), ("B", "1"), ("OLD", "1")]));
+        let live = status(
+            Some(1),
+            &[("A", "1"), ("B", "1"), ("NEW", "1"), ("OLD", "1")],
+        );
+        let live = unfinished(old(live), name, state);
+        let merged = merged(Some(&base), next, Some(&live));
+        assert_eq!(merged.is_some(), is_written);
+    }
+
+    #[rstest]
+    #[case::given_by_the_one_before(None, None, Some("theirs"), Some("theirs"))]
+    #[case::given_by_this_one(None, Some("ours"), None, Some("ours"))]
+    #[case::given_by_both(None, Some("ours"), Some("theirs"), Some("ours"))]
+    #[case::of_before(Some("before"), Some("before"), Some("before"), Some("before"))]
+    fn an_approval_that_another_process_sealed_meanwhile_stays(
+        #[case] base: Option<&str>,
+        #[case] next: Option<&str>,
+        #[case] live: Option<&str>,
+        #[case] expected: Option<&str>,
+    ) {
+        let sealed = |epoch, seal: Option<&str>| ProviderSecretStatus {
+            approval_seal: seal.map(str::to_owned),
+            ..status(Some(epoch), &[("A", "1")])
+        };
+        let (base, next, live) = (sealed(1, base), sealed(3, next), sealed(1, live));
+        let merged = merged(Some(&base), next, Some(&live)).unwrap();
+        assert_eq!(merged.approval_seal.as_deref(), expected);
     }
 
     #[test]
@@ -266,7 +330,7 @@ mod tests {
             key_fingerprint: Some("other".to_owned()),
             ..status(Some(2), &[("A", "1"), ("B", "9")])
         };
-        assert_eq!(merged(Some(&base), next.clone(), Some(&live)), next);
+        assert_eq!(merged(Some(&base), next.clone(), Some(&live)), Some(next));
     }
 
     #[test]
