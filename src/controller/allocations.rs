@@ -125,6 +125,7 @@ fn the_plan_of_what_is_there() {
             deletion: DeletionPolicy::Retain,
             conflict: ConflictPolicy::Overwrite,
             suspects: &suspects,
+            is_inherited: false,
             is_requested: false,
             now: Timestamp::UNIX_EPOCH,
         };

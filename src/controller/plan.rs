@@ -83,6 +83,8 @@ pub(crate) struct Inputs<'a, 'o> {
     pub(crate) conflict: ConflictPolicy,
     /// Entries that are written although their digests are the same, by folded name.
     pub(crate) suspects: &'o BTreeMap<String, Cause>,
+    /// Whether the process before this one may have sent writes that come in last, and that nothing would show.
+    pub(crate) is_inherited: bool,
     /// Whether a user asked for a sync: what was given up is tried again.
     pub(crate) is_requested: bool,
     /// Now, to be compared with times in status.
@@ -133,6 +135,7 @@ fn planned<'a>(
         outcome: EntryOutcome::NotTried,
         found: recorded.and_then(|recorded| recorded.found),
         cause: None,
+        is_inherited: inputs.is_inherited,
         drift: recorded.and_then(|recorded| recorded.drift.clone()),
     };
     if let Some(failure) = claimed.lost(&entry.folded) {

@@ -17,26 +17,36 @@ const CONFIRM: Duration = Duration::from_mins(1);
 /// Stands for the digest of what was sent where more than one value may be on its way.
 const SEVERAL: &str = "several";
 
-/// What is recorded as attempted before a value with this digest is sent.
-pub(crate) fn attempted(
-    recorded: Option<&EntryStatus>,
-    digest: Option<&str>,
-    cause: Option<Cause>,
-) -> Option<String> {
-    unconfirmed(recorded, digest, cause).or_else(|| digest.map(str::to_owned))
+/// What is known of other writes of a name when one is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SentAfter {
+    /// None is on its way any more: this one confirms the value.
+    All,
+    /// What the record says.
+    Recorded,
+    /// A process that is gone may have sent any value, this one included.
+    Unknown,
 }
 
-/// What stays recorded as attempted after a value with this digest was acknowledged. A write that
-/// confirms is sent when nothing else is on its way any more.
-pub(crate) fn unconfirmed(
+/// What is recorded as attempted before a value with this digest is sent.
+pub(super) fn attempted(
     recorded: Option<&EntryStatus>,
     digest: Option<&str>,
-    cause: Option<Cause>,
+    others: SentAfter,
 ) -> Option<String> {
-    let is_unsure = match cause {
-        Some(Cause::Unsure) => false,
-        Some(Cause::Inherited) => true,
-        _ => is_other_under_way(recorded, digest),
+    unconfirmed(recorded, digest, others).or_else(|| digest.map(str::to_owned))
+}
+
+/// What stays recorded as attempted after a value with this digest was acknowledged.
+pub(super) fn unconfirmed(
+    recorded: Option<&EntryStatus>,
+    digest: Option<&str>,
+    others: SentAfter,
+) -> Option<String> {
+    let is_unsure = match others {
+        SentAfter::All => false,
+        SentAfter::Recorded => is_other_under_way(recorded, digest),
+        SentAfter::Unknown => true,
     };
     is_unsure.then(|| SEVERAL.to_owned())
 }
@@ -136,11 +146,15 @@ mod tests {
     ) {
         let (recorded, digest) = (Some(&recorded), Some("b"));
         let several = is_unsure.then_some(SEVERAL);
-        let before = |cause| attempted(recorded, digest, cause);
-        assert_eq!(before(None).as_deref(), several.or(digest));
-        assert_eq!(before(Some(Cause::Unsure)).as_deref(), digest);
-        assert_eq!(unconfirmed(recorded, digest, None).as_deref(), several);
-        assert_eq!(unconfirmed(recorded, digest, Some(Cause::Unsure)), None);
+        let before = |others| attempted(recorded, digest, others);
+        assert_eq!(before(SentAfter::Recorded).as_deref(), several.or(digest));
+        assert_eq!(before(SentAfter::All).as_deref(), digest);
+        assert_eq!(before(SentAfter::Unknown).as_deref(), Some(SEVERAL));
+        let after = |others| unconfirmed(recorded, digest, others);
+        assert_eq!(after(SentAfter::Recorded).as_deref(), several);
+        assert_eq!(after(SentAfter::All), None);
+        // Also where it is the same value that may be on its way.
+        assert_eq!(after(SentAfter::Unknown).as_deref(), Some(SEVERAL));
     }
 
     #[rstest]

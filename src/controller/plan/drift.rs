@@ -32,8 +32,6 @@ pub(crate) enum Cause {
     Unsure,
     /// Another object that has no claim on the name wrote it.
     OverwrittenByPeer,
-    /// The process before this one may have sent it and died, and its write may come in last.
-    Inherited,
 }
 
 /// What another writer did.

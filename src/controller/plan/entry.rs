@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use super::{
     Cause,
-    again::{attempted, unconfirmed},
+    again::{SentAfter, attempted, unconfirmed},
     was_written,
 };
 use crate::{
@@ -110,6 +110,8 @@ pub(crate) struct PlannedEntry<'a> {
     pub(crate) found: Option<Found>,
     /// Why it is written although nothing changed here.
     pub(crate) cause: Option<Cause>,
+    /// Whether the process before this one may have sent something for the name that comes in last.
+    pub(crate) is_inherited: bool,
     /// The count of repairs, this one included.
     pub(crate) drift: Option<DriftStatus>,
     pub(crate) outcome: EntryOutcome,
@@ -123,12 +125,23 @@ impl PlannedEntry<'_> {
 
     /// What is recorded as attempted before it is written.
     pub(crate) fn attempted(&self) -> Option<String> {
-        attempted(self.record, self.digest.as_deref(), self.cause)
+        attempted(self.record, self.digest.as_deref(), self.sent_after())
     }
 
     /// What stays recorded as attempted after it was written, or refused without any effect.
     pub(crate) fn unconfirmed(&self) -> Option<String> {
-        unconfirmed(self.record, self.digest.as_deref(), self.cause)
+        unconfirmed(self.record, self.digest.as_deref(), self.sent_after())
+    }
+
+    /// What is known of other writes of the name when this one is sent.
+    fn sent_after(&self) -> SentAfter {
+        if self.is_inherited {
+            SentAfter::Unknown
+        } else if self.cause == Some(Cause::Unsure) {
+            SentAfter::All
+        } else {
+            SentAfter::Recorded
+        }
     }
 
     /// Whether this would be the first write of the name.

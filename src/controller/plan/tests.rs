@@ -116,6 +116,7 @@ fn inputs(kind: ProviderKind, recorded: &[EntryStatus]) -> Inputs<'_, 'static> {
         deletion: DeletionPolicy::Retain,
         conflict: ConflictPolicy::Overwrite,
         suspects: &NOBODY,
+        is_inherited: false,
         is_requested: false,
         now: Timestamp::UNIX_EPOCH,
     }

@@ -1,10 +1,6 @@
 //! What a plan is made from, and the loop that plans, asks for what the plan lacks and plans again.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
@@ -15,7 +11,7 @@ use super::{
 };
 use crate::{
     account::Snapshot,
-    api::{Approval, ConflictPolicy, DeletionPolicy, EntryStatus},
+    api::{Approval, EntryStatus},
     clock::Moment,
     controller::{
         error::Failure,
@@ -135,14 +131,6 @@ impl Reconcile<'_> {
             Some((folded, due(record, interval, clock)?))
         });
         let mut suspects: BTreeMap<String, Cause> = due.collect();
-        if self.may_be_inherited(session) {
-            let fold = session.rules().fold;
-            let written = records.iter().filter(|record| plan::was_written(record));
-            let written: HashSet<String> = written.map(|record| fold(&record.name)).collect();
-            let names = desired.entries.iter().map(|entry| &entry.folded);
-            let first = names.filter(|folded| !written.contains(*folded));
-            suspects.extend(first.map(|folded| (folded.clone(), Cause::Inherited)));
-        }
         self.tracked(|tracked| {
             let dirty = tracked.dirty().map(str::to_owned);
             suspects.extend(dirty.map(|name| (name, Cause::OverwrittenByPeer)));
@@ -170,19 +158,16 @@ impl Reconcile<'_> {
         })
     }
 
-    /// Whether the process before this one may have sent first writes of the object that are still on
-    /// their way: nothing records them under Retain and Overwrite, and where the provider shows no
-    /// change nothing else would tell that they came in last.
-    fn may_be_inherited(&self, session: &Session<'_>) -> bool {
-        let (spec, rules) = (&self.object.spec, session.rules());
+    /// Whether the process before this one may have sent writes of the object that are still on their way, where the
+    /// provider shows no change, so that nothing would tell that they came in last. What the records say does not
+    /// count: a first write under Retain and Overwrite has none, and a value that is sent again has one for both.
+    fn is_inherited(&self, rules: &Rules) -> bool {
         let is_blind = rules.unit == Unit::Set || rules.listing == ListingNeed::Never;
-        let is_unrecorded = spec.deletion_policy() == DeletionPolicy::Retain
-            && spec.conflict_policy() == ConflictPolicy::Overwrite;
         let term = self.context.leadership.term();
         let is_inherited = term.is_some_and(|term| {
             term.is_inherited && Moment::now().since(term.began) < CALL_TIMEOUT
         });
-        is_blind && is_unrecorded && is_inherited
+        is_blind && is_inherited
     }
 
     /// Plans; asks the provider for what the plan lacks; plans again, until nothing is missing. A
@@ -240,6 +225,7 @@ impl Reconcile<'_> {
             deletion: spec.deletion_policy(),
             conflict: spec.conflict_policy(),
             suspects: &inputs.suspects,
+            is_inherited: self.is_inherited(rules),
             // A request for a sync begins the count of repairs anew.
             is_requested: self.requested.is_some(),
             now: crate::clock::now(),

@@ -148,6 +148,7 @@ mod tests {
             change: Change::Create,
             found: None,
             cause: None,
+            is_inherited: false,
             drift: None,
             outcome,
         }

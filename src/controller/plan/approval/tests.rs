@@ -34,6 +34,7 @@ fn planned(desired: &DesiredEntry, change: Change) -> PlannedEntry<'_> {
         change,
         found: None,
         cause: None,
+        is_inherited: false,
         drift: None,
         outcome: EntryOutcome::NotTried,
     }

@@ -237,17 +237,15 @@ pub(super) fn compare(plan: &Plan, run: &Run, reference: &Run) -> Vec<String> {
 }
 
 /// One more write for each crash. Where a create that was on its way comes first, one more is
-/// refused. What nothing records before it is sent, to a provider that shows no change, is confirmed
-/// once.
+/// refused. Where the provider shows no change, what an incarnation writes after one that crashed is confirmed.
 fn too_many(counts: &Counts, reference: &Counts, plan: &Plan) -> Vec<String> {
     let late = plan
         .crashes
         .iter()
         .filter(|crash| matches!(crash.variant, Variant::Late | Variant::Stopped));
-    let is_unrecorded =
-        plan.policy == Policy::Retain && plan.workload.conflict == Conflict::Overwrite;
-    let is_confirmed = !plan.crashes.is_empty() && is_unrecorded && plan.target.is_blind();
-    let more = plan.crashes.len() + late.count() + usize::from(is_confirmed);
+    let crashes = plan.crashes.len();
+    let confirmed = if plan.target.is_blind() { crashes } else { 0 };
+    let more = crashes + late.count() + confirmed;
     let allowed = |name: &String| reference.get(name).copied().unwrap_or_default() + more;
     counts
         .iter()

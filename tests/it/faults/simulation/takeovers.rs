@@ -1,12 +1,18 @@
 //! The crash matrix with a second process: at each call of the leader it takes over, with the leader dead, stopped for
-//! longer than its lease, or alive and cut off from the API server.
+//! longer than its lease, or alive and cut off from the API server. And a call of a leader that is gone, which comes in
+//! last.
+
+use std::time::Duration;
 
 use rstest::rstest;
+use serde_json::json;
 
 use super::{
     oracle,
     plan::Plan,
+    provider::Slow,
     workload::{self, Policy, Workload},
+    world::{Ended, REST, World, data, simulate, value},
 };
 use crate::faults::call_log::{Crash, Effect, Variant};
 use crate::harness::{Target, say, setting};
@@ -89,5 +95,64 @@ fn takeovers(
                 ));
             }
         }
+    }
+}
+
+/// How long the last write of a leader is on its way: the next one leads by then, and has written twice.
+const ON_ITS_WAY: Duration = Duration::from_secs(29);
+
+/// The next leader sends the same value as the one before, then a newer one; then the former's comes in. At the other
+/// providers the next listing shows that.
+/// Cases: L-06, L-07
+#[rstest]
+fn a_late_write_of_a_leader_that_is_gone_does_not_stay(
+    #[values(Target::BasetenWorkspace, Target::BasetenTeam, Target::Pipecat)] target: Target,
+    #[values("Overwrite", "Fail")] conflict: &str,
+    #[values(false, true)] is_recorded: bool,
+) {
+    for policy in Policy::ALL {
+        let spec = json!({
+            "deletionPolicy": format!("{policy:?}"),
+            "conflictPolicy": conflict,
+            "data": data(&[("A_KEY", "a")]),
+        });
+        simulate(async {
+            let mut world = World::new(target);
+            world.has_standby = true;
+            world.source(&[("a", "a0")]);
+            world.up();
+            if is_recorded {
+                world.spec(&spec);
+            }
+            assert_eq!(world.quiet().await, Ended::Quiet);
+            world.remote.slow_down(Slow {
+                is_write: true,
+                there: ON_ITS_WAY,
+                back: Duration::ZERO,
+            });
+            let leader = world.leader().expect("one leads");
+            let sent = world.call_log.sent().len();
+            world.source(&[("a", "a1")]);
+            world.spec(&spec);
+            let second = Duration::from_secs(1);
+            let is_sent = |world: &World| world.call_log.sent().len() > sent;
+            world.wait("it is sent", second * 5, is_sent).await;
+            world.call_log.end_incarnation(leader);
+            let holds = |text| move |world: &World| world.held().get("A_KEY") == Some(&value(text));
+            let wait = async |what, most, text| world.wait(what, most, holds(text)).await;
+            let took = wait("it is sent again", ON_ITS_WAY, "a1").await;
+            world.source(&[("a", "a2")]);
+            wait("it is rotated", ON_ITS_WAY.saturating_sub(took), "a2").await;
+            wait("the first comes in", ON_ITS_WAY, "a1").await;
+            let faults = world.rest(policy, REST).await;
+            assert_eq!(
+                faults,
+                Vec::<String>::new(),
+                "{:#?}",
+                world.call_log.lines()
+            );
+            assert!(holds("a2")(&world), "{:?}", world.held());
+            world.down().await;
+        });
     }
 }
