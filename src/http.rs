@@ -312,6 +312,8 @@ impl ApiClient {
         let mut request = http::Request::builder()
             .method(call.method)
             .uri(url.as_str())
+            // It is looked at again before the first byte leaves.
+            .extension(self.http.leadership.clone())
             .header(header::AUTHORIZATION, self.authorization.clone())
             .header(header::ACCEPT, HeaderValue::from_static("application/json"));
         if call.body.is_some() {

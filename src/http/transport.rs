@@ -3,14 +3,20 @@
 
 mod faults;
 
-use std::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use reqwest::{Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder, Response};
 use tower::{service_fn, util::BoxCloneSyncService};
 
 use self::faults::{certificate_fault, not_connected};
 use super::egress::{Clients, Egress, EgressError};
+use crate::leadership::Leadership;
 
 /// Longest wait for a TCP and TLS connection. Vendors' own clients wait 10 s (docs/vendors.md#ba-12).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -122,16 +128,9 @@ async fn exchange(
 ) -> Result<http::Response<Bytes>, TransportError> {
     let bound = request.extensions().get().copied();
     let AnswerBound(bound) = bound.unwrap_or(AnswerBound(MAX_ANSWER));
+    let leadership = request.extensions().get().cloned();
     let request = reqwest::Request::try_from(request).map_err(|_| TransportError::Connect)?;
-    let mut response = client.execute(request).await.map_err(|error| {
-        if let Some(fault) = certificate_fault(&error) {
-            TransportError::Certificate(fault)
-        } else if error.is_connect() {
-            not_connected(&error)
-        } else {
-            TransportError::Cut
-        }
-    })?;
+    let mut response = led(leadership.as_ref(), client.execute(request)).await?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| TransportError::Cut)? {
         if body.len() + chunk.len() > bound {
@@ -143,6 +142,30 @@ async fn exchange(
     *answer.status_mut() = response.status();
     *answer.headers_mut() = std::mem::take(response.headers_mut());
     Ok(answer)
+}
+
+/// Goes on with a request while the process leads. Before its first byte leaves come DNS, TCP and TLS, and a
+/// process that was stopped meanwhile goes on in the middle of them.
+async fn led(
+    leadership: Option<&Leadership>,
+    request: impl Future<Output = reqwest::Result<Response>>,
+) -> Result<Response, TransportError> {
+    let mut request = pin!(request);
+    let answer = poll_fn(|context| match leadership {
+        Some(leadership) if !leadership.is_held() => Poll::Ready(None),
+        _ => request.as_mut().poll(context).map(Some),
+    });
+    // It may have left.
+    let answer = answer.await.ok_or(TransportError::Cut)?;
+    answer.map_err(|error| {
+        if let Some(fault) = certificate_fault(&error) {
+            TransportError::Certificate(fault)
+        } else if error.is_connect() {
+            not_connected(&error)
+        } else {
+            TransportError::Cut
+        }
+    })
 }
 
 #[cfg(test)]

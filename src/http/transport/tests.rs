@@ -5,6 +5,7 @@
 mod egress; // proxies, and CAs that change
 mod http2; // connections that the server ends, streams that it resets
 mod kept; // connections that are used again
+mod leading; // a lease that ends before anything is sent
 mod lengths; // bodies that are shorter or longer than they say, or have no end
 mod names; // DNS: none, no answer, another server
 mod peer; // the servers
@@ -48,12 +49,18 @@ fn over(client: ClientBuilder) -> Transport {
 
 /// A session of an account whose provider has this base URL.
 fn session(transport: &Transport, base: &str, key: &str) -> ApiClient {
+    session_under(Leadership::unopposed(), transport, base, key)
+}
+
+/// The same of a process that leads as this says.
+fn session_under(
+    leadership: Leadership,
+    transport: &Transport,
+    base: &str,
+    key: &str,
+) -> ApiClient {
     ApiClient::new(
-        Http::new(
-            transport.clone(),
-            Metrics::default(),
-            Leadership::unopposed(),
-        ),
+        Http::new(transport.clone(), Metrics::default(), leadership),
         ProviderKind::Baseten,
         base.parse().expect("a URL"),
         Scheme::Bearer,
