@@ -12,6 +12,7 @@ mod objects;
 mod panics;
 mod process;
 mod reconcile_span;
+mod scrapes;
 mod server;
 #[cfg(feature = "otlp")]
 mod traces;

@@ -1,9 +1,19 @@
 //! Serves http to clients that no one has checked: slow ones, greedy ones and very many. What a client can
 //! take is bounded: time, headers and memory of a connection, and how many there are.
 
-use std::{collections::VecDeque, future::Future, io, pin::pin, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use axum::Router;
+use axum::{Router, extract::Request};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -14,6 +24,7 @@ use tokio::{
     task::{AbortHandle, JoinSet, yield_now},
     time::{sleep, timeout},
 };
+use tower::util::MapRequestLayer;
 
 /// How long to wait when the process has no file for a connection that is there.
 const BREATH: Duration = Duration::from_millis(100);
@@ -28,7 +39,7 @@ const MAX_BUFFER: usize = 16 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// How many there are at once. Beyond that the oldest makes way for the newest, so that a probe is
-    /// answered however many clients hold a connection and send nothing.
+    /// answered however many clients hold a connection and send nothing; one that is being answered only where all are.
     pub(super) connections: usize,
     /// How long a client may take to send the headers of its request.
     pub(super) headers: Duration,
@@ -91,19 +102,36 @@ struct Connections {
     routes: Router,
     bounds: Bounds,
     tasks: JoinSet<()>,
-    oldest_first: VecDeque<AbortHandle>,
+    oldest_first: VecDeque<Connection>,
+}
+
+struct Connection {
+    task: AbortHandle,
+    /// Whether its request is there.
+    is_answered: Arc<AtomicBool>,
 }
 
 impl Connections {
     fn add(&mut self, stream: TcpStream) {
-        self.oldest_first.retain(|task| !task.is_finished());
-        while self.oldest_first.len() >= self.bounds.connections
-            && let Some(oldest) = self.oldest_first.pop_front()
-        {
-            oldest.abort();
+        let oldest_first = &mut self.oldest_first;
+        oldest_first.retain(|connection| !connection.task.is_finished());
+        while oldest_first.len() >= self.bounds.connections {
+            let is_idle = |one: &Connection| !one.is_answered.load(Ordering::Relaxed);
+            let idle = oldest_first.iter().position(is_idle);
+            let Some(oldest) = oldest_first.remove(idle.unwrap_or_default()) else {
+                break;
+            };
+            oldest.task.abort();
         }
-        let connection = connection(stream, self.routes.clone(), self.bounds);
-        self.oldest_first.push_back(self.tasks.spawn(connection));
+        let is_answered = Arc::new(AtomicBool::new(false));
+        let answered = Arc::clone(&is_answered);
+        let notes = MapRequestLayer::new(move |request: Request| {
+            answered.store(true, Ordering::Relaxed);
+            request
+        });
+        let routes = self.routes.clone().layer(notes);
+        let task = self.tasks.spawn(connection(stream, routes, self.bounds));
+        oldest_first.push_back(Connection { task, is_answered });
     }
 }
 

@@ -2,27 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::Body,
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::get,
-};
-use futures::stream;
-use tokio::{net::TcpListener, sync::Semaphore, task::yield_now, time::Instant};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use tokio::{net::TcpListener, time::Instant};
 
 use super::{
     Address, Metrics,
     connections::{self, Bounds},
-    exposition::Exposition,
+    scrapes::{Scrapes, scrape},
 };
 
 /// How long a failure counts if it is not reported again. A watch reports each failed try, which are
@@ -88,33 +79,6 @@ async fn readyz(State(health): State<Health>) -> (StatusCode, String) {
     }
 }
 
-/// How many clients are sent metrics at once; the others wait. Each takes a pointer for each object.
-const SCRAPES: usize = 4;
-
-/// The metrics, and the turns of those that ask for them.
-#[derive(Clone)]
-struct Scraped {
-    metrics: Metrics,
-    turns: Arc<Semaphore>,
-}
-
-/// Sends metrics in chunks. There is one thread, and those of many objects take a fifth of a second: between
-/// two chunks reconciles go on.
-async fn scrape(State(scraped): State<Scraped>, headers: HeaderMap) -> Response {
-    let exposition = Exposition::negotiate(&headers);
-    let Ok(turn) = scraped.turns.acquire_owned().await else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    };
-    let chunks = scraped.metrics.chunks(exposition);
-    let body = stream::unfold((chunks, turn), |(mut chunks, turn)| async {
-        let chunk = chunks.next()?;
-        yield_now().await;
-        Some((Ok::<_, Infallible>(chunk), (chunks, turn)))
-    });
-    let kind = [(header::CONTENT_TYPE, exposition.content_type())];
-    (kind, Body::from_stream(body)).into_response()
-}
-
 /// Serves `/healthz`, `/readyz` and `/metrics` until `stop`. With one address for both there is
 /// one server.
 ///
@@ -133,10 +97,7 @@ pub fn serve(
         .with_state(health);
     let metric_routes = Router::new()
         .route("/metrics", get(scrape))
-        .with_state(Scraped {
-            metrics,
-            turns: Arc::new(Semaphore::new(SCRAPES)),
-        });
+        .with_state(Scrapes::of(metrics));
     let mut servers = Vec::new();
     if probes == metrics_address {
         servers.push((bind(probes)?, probe_routes.merge(metric_routes)));
@@ -163,57 +124,7 @@ fn bind(address: Address) -> Result<TcpListener, Address> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
-    use crate::telemetry::{ObjectSample, ObjectSamples};
-
-    struct Many;
-
-    impl ObjectSamples for Many {
-        type Object = ();
-
-        fn objects(&self) -> Vec<()> {
-            vec![(); 10_000]
-        }
-
-        fn sample((): &()) -> Option<ObjectSample<'_>> {
-            Some(ObjectSample::default())
-        }
-    }
-
-    #[tokio::test]
-    async fn other_tasks_have_their_turn_between_the_chunks_of_a_scrape() {
-        let metrics = Metrics::default();
-        metrics.register_objects(Many);
-        let turns = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&turns);
-        let other = tokio::spawn(async move {
-            loop {
-                counted.fetch_add(1, Ordering::Relaxed);
-                yield_now().await;
-            }
-        });
-        let scraped = Scraped {
-            metrics: metrics.clone(),
-            turns: Arc::new(Semaphore::new(1)),
-        };
-        let response = scrape(State(scraped), HeaderMap::new()).await;
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
-        other.abort();
-        let chunks = metrics.chunks(Exposition::Text).count();
-        assert!(chunks > 50, "{chunks}");
-        assert!(turns.load(Ordering::Relaxed) >= chunks);
-        let whole: String = metrics.chunks(Exposition::Text).collect();
-        // The memory of the process differs from one scrape to the next.
-        let lines = |text: &str| -> Vec<String> {
-            let lines = text.lines();
-            let lines = lines.filter(|line| !line.starts_with("process_"));
-            lines.map(str::to_owned).collect()
-        };
-        let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
-        assert_eq!(lines(&body), lines(&whole));
-    }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_missing_is_named_until_it_works_and_a_passing_failure_is_forgotten() {

@@ -173,24 +173,48 @@ async fn a_probe_is_answered_while_a_thousand_clients_hold_connections() {
     assert!(answered.ends_with("\r\n\r\nok\n"), "{answered}");
 }
 
+/// A route whose answer waits until it may go on, and says when it was asked for.
+fn slow(begun: &Arc<Notify>, go_on: &Arc<Notify>) -> Router {
+    let (begun, go_on) = (Arc::clone(begun), Arc::clone(go_on));
+    let slow = get(move || async move {
+        begun.notify_one();
+        go_on.notified().await;
+        "done\n"
+    });
+    Router::new().route("/slow", slow)
+}
+
+const SLOW: &str = "GET /slow HTTP/1.1\r\nHost: pod\r\n\r\n";
+
+/// Cases: K-08
+#[tokio::test]
+async fn a_client_that_is_being_answered_makes_way_for_none_that_sends_nothing() {
+    let (begun, go_on) = (Arc::default(), Arc::default());
+    let address = served(PATIENT, probes().merge(slow(&begun, &go_on)));
+    let client = tokio::spawn(answer(address, SLOW));
+    begun.notified().await;
+    let mut held = Vec::new();
+    for _ in 0..PATIENT.connections * 2 {
+        held.push(TcpStream::connect(address).await.unwrap());
+    }
+    // They were all accepted before this one.
+    let answered = answer(address, PROBE).await;
+    assert!(answered.ends_with("\r\n\r\nok\n"), "{answered}");
+    go_on.notify_one();
+    assert!(client.await.unwrap().ends_with("done\n"));
+}
+
 #[tokio::test]
 async fn what_is_under_way_ends_after_the_signal_to_stop() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let begun = Arc::new(Notify::new());
-    let (started, release) = (Arc::clone(&begun), Arc::new(Notify::new()));
-    let go_on = Arc::clone(&release);
-    let slow = get(move || async move {
-        started.notify_one();
-        go_on.notified().await;
-        "done\n"
-    });
-    let routes = Router::new().route("/slow", slow);
+    let (begun, release) = (Arc::default(), Arc::default());
+    let routes = slow(&begun, &release);
     let server = tokio::spawn(serve(listener, routes, Bounds::DEFAULT, async {
         let _ = stopped.await;
     }));
-    let client = tokio::spawn(answer(address, "GET /slow HTTP/1.1\r\nHost: pod\r\n\r\n"));
+    let client = tokio::spawn(answer(address, SLOW));
     begun.notified().await;
     stop.send(()).unwrap();
     release.notify_one();
