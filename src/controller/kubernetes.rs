@@ -35,6 +35,19 @@ pub(crate) enum KubernetesError {
     Unavailable,
 }
 
+impl KubernetesError {
+    /// The word for it in the log.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Forbidden => "forbidden",
+            Self::Conflict => "conflict",
+            Self::Invalid => "invalid",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// A Secret as it is needed: its version and values that are erased when they are dropped.
 pub(crate) struct ReadSecret {
     pub(crate) version: String,

@@ -167,17 +167,17 @@ impl Lease {
 
     /// Logs that the Lease could not be read or written, and which verbs that takes.
     fn failed(&self, error: &kube::Error, what: &str, verbs: &str) {
-        let (lease, code) = (&self.name, code(error));
-        if code == 403 {
+        let (lease, status) = (&self.name, status(error));
+        if status == Some(403) {
             tracing::warn!(
                 lease,
-                code,
+                status,
                 "the lease could not be {what}: grant the verbs {verbs}"
             );
         } else {
             tracing::warn!(
                 lease,
-                code,
+                status,
                 "the lease could not be {what}; it is tried again"
             );
         }
@@ -215,11 +215,11 @@ async fn changed(
     }
 }
 
-/// The status of an error of the API server; 0 where none was had.
-fn code(error: &kube::Error) -> u16 {
+/// The HTTP status of an answer of the API server, where there was one.
+fn status(error: &kube::Error) -> Option<u16> {
     match error {
-        kube::Error::Api(status) => status.code,
-        _ => 0,
+        kube::Error::Api(status) => Some(status.code),
+        _ => None,
     }
 }
 

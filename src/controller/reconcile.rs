@@ -351,7 +351,10 @@ impl Reconcile<'_> {
         let Some(wait) = self.tracked(Tracked::could_not_record) else {
             return (ReconcileResult::Abandoned, Action::await_change());
         };
-        tracing::warn!("the object could not be written; it is tried again");
+        tracing::warn!(
+            error.kind = error.as_str(),
+            "the object could not be written; it is tried again"
+        );
         (ReconcileResult::Abandoned, Action::requeue(wait))
     }
 }

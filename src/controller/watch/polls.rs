@@ -201,7 +201,12 @@ impl Polls {
     /// it, its readers try to read it, and say what is wrong.
     fn unread(&self, name: &SecretName, error: KubernetesError) {
         let (context, (namespace, secret)) = (&self.context, name);
-        tracing::warn!(namespace, secret, ?error, "a Secret could not be read");
+        tracing::warn!(
+            namespace,
+            secret,
+            error.kind = error.as_str(),
+            "a Secret could not be read"
+        );
         let is_silent = self
             .answered_at
             .is_none_or(|at| at.elapsed() > self.questions.interval());
