@@ -63,9 +63,14 @@ fn asked_tests(object: &ProviderSecret) -> Vec<Value> {
     tests
 }
 
+/// The greatest number of a term that is believed. A Lease counts its holders, and has no such number; whoever may
+/// write a status may write any.
+const GREATEST_EPOCH: i64 = 1 << 30;
+
 /// The number of the term in which a status was written, if a process wrote it that led by a lease.
 pub(super) fn epoch(status: Option<&ProviderSecretStatus>) -> Option<i64> {
-    Some(status?.writer.as_ref()?.epoch)
+    let epoch = status?.writer.as_ref()?.epoch;
+    (0..=GREATEST_EPOCH).contains(&epoch).then_some(epoch)
 }
 
 /// The status that a reconcile came to which began at `base`, and finds that it is `live` meanwhile. What
@@ -255,6 +260,7 @@ mod tests {
     #[case::one_in_between(Some(2), &[("A", "2"), ("B", "9"), ("C", "1"), ("NEW", "1")])]
     #[case::no_other(Some(3), &[("A", "2"), ("B", "1"), ("C", "1")])]
     #[case::no_process(None, &[("A", "2"), ("B", "1"), ("C", "1")])]
+    #[case::no_term(Some(i64::MAX), &[("A", "2"), ("B", "1"), ("C", "1")])]
     fn what_another_process_recorded_meanwhile_stays(
         #[case] writer: Option<i64>,
         #[case] expected: &[(&str, &str)],
@@ -320,6 +326,21 @@ mod tests {
         let (base, next, live) = (sealed(1, base), sealed(3, next), sealed(1, live));
         let merged = merged(Some(&base), next, Some(&live)).unwrap();
         assert_eq!(merged.approval_seal.as_deref(), expected);
+    }
+
+    /// Else whoever may write a status could stop every rotation of the object.
+    #[rstest]
+    #[case::the_first(0, true)]
+    #[case::the_greatest(GREATEST_EPOCH, true)]
+    #[case::beyond_it(GREATEST_EPOCH + 1, false)]
+    #[case::of_no_lease(i64::from(i32::MAX) + 1, false)]
+    #[case::of_no_number(-1, false)]
+    fn a_term_that_no_lease_can_give_is_not_believed(
+        #[case] shown: i64,
+        #[case] is_believed: bool,
+    ) {
+        let known = epoch(Some(&status(Some(shown), &[])));
+        assert_eq!(known, is_believed.then_some(shown));
     }
 
     #[test]

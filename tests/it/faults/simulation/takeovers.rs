@@ -11,6 +11,7 @@ use super::{
     oracle,
     plan::Plan,
     provider::Slow,
+    store::Resource,
     workload::{self, Policy, Workload},
     world::{Ended, REST, World, data, simulate, value},
 };
@@ -155,4 +156,33 @@ fn a_late_write_of_a_leader_that_is_gone_does_not_stay(
             world.down().await;
         });
     }
+}
+
+/// Whoever may write a status may write any number as that of its writer.
+/// Cases: L-08
+#[rstest]
+#[case::that_a_lease_may_have(1_000, 1_001)]
+#[case::that_a_lease_could_just_have(i64::from(i32::MAX), 1)]
+#[case::that_no_lease_can_have(i64::MAX, 1)]
+fn a_status_of_a_later_term_stops_no_rotation(#[case] shown: i64, #[case] term: i64) {
+    simulate(async {
+        let mut world = World::new(Target::PrimeIntellect);
+        world.has_standby = true;
+        world.source(&[("a", "a1")]);
+        world.entries(&[("A_KEY", "a")]);
+        world.up();
+        assert_eq!(world.quiet().await, Ended::Quiet);
+        world.change_status(|status| status["writer"]["epoch"] = shown.into());
+        world.source(&[("a", "a2")]);
+        let minute = Duration::from_mins(1);
+        let is_rotated = |world: &World| world.held().get("A_KEY") == Some(&value("a2"));
+        world.wait("it is rotated", minute, is_rotated).await;
+        let faults = world.rest(Policy::Retain, REST).await;
+        assert_eq!(faults, Vec::<String>::new());
+        let leases = world.store.list(Resource::Leases, None);
+        assert_eq!(leases[0]["spec"]["leaseTransitions"], term);
+        let object = world.object().expect("the object");
+        assert_eq!(object["status"]["writer"]["epoch"], term);
+        world.down().await;
+    });
 }
