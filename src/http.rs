@@ -166,13 +166,21 @@ impl Answer {
         self.body.len()
     }
 
-    /// Whether status or headers tell that there is more than this: a partial content, or a link to the
-    /// next page (RFC 8288).
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Whether the answer is a part of what there is (206), or links to the next page (RFC 8288).
     pub fn tells_of_more(&self) -> bool {
         let links = self.headers.get_all(header::LINK).into_iter();
         let is_next = |link: &str| {
-            let link = link.to_ascii_lowercase().replace([' ', '"'], "");
-            link.split([';', ',']).any(|part| part == "rel=next")
+            let link = link.to_ascii_lowercase().replace('"', " ");
+            // A link may be several things at once: `rel="last next"`.
+            link.split([';', ',']).any(|part| {
+                let (name, value) = part.split_once('=').unwrap_or_default();
+                name.trim() == "rel" && value.split_whitespace().any(|rel| rel == "next")
+            })
         };
         self.status == StatusCode::PARTIAL_CONTENT
             || links.filter_map(|link| link.to_str().ok()).any(is_next)

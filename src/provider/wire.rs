@@ -1,13 +1,14 @@
 //! What may pass from a provider's answer into status: ids and times, in a form that the operator
 //! chooses. And what several providers do alike.
 
+mod more;
 mod pages;
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 
 pub use self::pages::LONGEST_LISTING;
-pub(super) use self::pages::{Pages, Rest};
+pub(super) use self::{more::Rest, pages::Pages};
 use crate::http::{ApiClient, Call, ProviderError};
 
 /// The longest id that is kept, in characters; the vendors' are UUIDs and shorter.

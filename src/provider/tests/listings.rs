@@ -43,10 +43,12 @@ fn provider(
             let number = count.fetch_add(1, Ordering::SeqCst);
             let query = request.uri().query().unwrap_or_default().to_owned();
             let mut body = answers(number, &query);
-            let link = body.as_object_mut().and_then(|body| body.remove("Link"));
             let mut response = Response::builder().header(header::CONTENT_TYPE, "application/json");
-            if let Some(link) = link {
-                response = response.header(header::LINK, link.as_str().unwrap());
+            for name in ["Link", "X-Next-Page", "X-Total-Count"] {
+                let value = body.as_object_mut().and_then(|body| body.remove(name));
+                if let Some(value) = value {
+                    response = response.header(name, value.as_str().unwrap());
+                }
             }
             Ok(response.body(Bytes::from(body.to_string())).unwrap())
         }
@@ -100,7 +102,13 @@ async fn listed(provider: &dyn Provider) -> Result<BTreeSet<String>, ProviderErr
 #[case(json!({"pagination": {"cursor": "abc"}}))]
 #[case(json!({"links": {"next": "/v1/more"}}))]
 #[case(json!({"total": 250}))]
+#[case(json!({"last": false}))]
+#[case(json!({"response_metadata": {"next_cursor": "x"}}))]
+#[case(json!({"result_info": {"total_count": 250}}))]
 #[case(json!({"Link": "</v1/one>; rel=\"self\", </v1/more>; rel=\"next\""}))]
+#[case(json!({"Link": "</v1/more>; rel=\"last next\""}))]
+#[case(json!({"X-Next-Page": "2"}))]
+#[case(json!({"X-Total-Count": "250"}))]
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_tells_of_more_is_never_taken_for_all_there_is(#[case] members: Value) {
     for kind in ProviderKind::ALL {
@@ -124,6 +132,7 @@ async fn a_listing_that_tells_of_no_more_is_whole() {
     let members = json!({
         "has_more": false, "next": null, "total": 2, "count": 2, "limit": 100, "status": "success",
         "pagination": {"has_more": false, "cursor": "the-end"}, "links": {"self": "/", "next": null},
+        "X-Next-Page": "", "X-Total-Count": "2",
     });
     for kind in ProviderKind::ALL {
         let more = members.clone();

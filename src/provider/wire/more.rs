@@ -1,0 +1,333 @@
+//! Whether an answer tells of more than it shows.
+//!
+//! No vendor says how its listings are paged once they are, so the names of members and of headers are
+//! read as words: it does not matter how an API spells them. What is taken for a sign and is none makes
+//! a listing an error that status shows; what is none and is taken for all there is makes deleted
+//! secrets of those that the next page holds.
+
+use http::{HeaderMap, header};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The members of a page that its provider's file does not know.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(in crate::provider) struct Rest(Map<String, Value>);
+
+impl Rest {
+    /// Whether the members tell that there is more than the `came` items of all pages that were read.
+    pub(super) fn tells_of_more(&self, came: usize) -> bool {
+        tells_of_more(&self.0, &[], came)
+    }
+}
+
+/// Whether headers tell that there is more than the `came` items of all pages that were read.
+pub(super) fn headers_tell_of_more(headers: &HeaderMap, came: usize) -> bool {
+    let members = headers.iter().filter_map(|(name, value)| {
+        let text = value.to_str().ok()?;
+        if name == header::CONTENT_RANGE {
+            // Such as `secrets 0-99/250`.
+            let total = text.rsplit('/').next().unwrap_or_default();
+            return Some(("total".to_owned(), total.into()));
+        }
+        // Some are numbers or hold an object.
+        let value = serde_json::from_str(text).unwrap_or_else(|_| text.into());
+        Some((name.as_str().to_owned(), value))
+    });
+    tells_of_more(&members.collect(), &[], came)
+}
+
+/// What leads on.
+const ON: &[&str] = &[
+    "next",
+    "more",
+    "continue",
+    "continuation",
+    "resumption",
+    "scroll",
+];
+/// What leads back, or to what is shown.
+const BACK: &[&str] = &[
+    "previous", "prev", "before", "start", "first", "self", "current",
+];
+/// Words of links such as `learn_more`.
+const READING: &[&str] = &["learn", "read", "see", "help", "details", "docs"];
+/// What says that something is missing.
+const CUT: &[&str] = &["truncated", "incomplete", "partial"];
+/// What says that this is all.
+const END: &[&str] = &["last", "final", "end", "complete", "done", "exhausted"];
+/// Words of members that speak of something else: of times, limits and caches.
+const OTHER: &[&str] = &[
+    "at",
+    "date",
+    "time",
+    "timestamp",
+    "rotation",
+    "run",
+    "expiry",
+    "renewal",
+    "billing",
+    "invoice",
+    "deployment",
+    "release",
+    "version",
+    "rate",
+    "ratelimit",
+    "limit",
+    "limits",
+    "quota",
+    "usage",
+    "reset",
+    "retry",
+    "retries",
+    "cache",
+    "middleware",
+    "router",
+];
+/// What a total may be of that is not listed.
+const UNITS: &[&str] = &[
+    "ms", "millis", "seconds", "duration", "bytes", "cost", "price", "credits", "token", "tokens",
+    "request", "requests", "calls", "attempts", "errors", "warnings", "failures", "user", "users",
+    "member", "members", "seats",
+];
+/// What may be counted of what is listed.
+const ITEMS: &[&str] = &[
+    "item",
+    "items",
+    "result",
+    "results",
+    "record",
+    "records",
+    "element",
+    "elements",
+    "entry",
+    "entries",
+    "object",
+    "objects",
+    "row",
+    "rows",
+    "hits",
+    "matches",
+    "secret",
+    "secrets",
+    "set",
+    "sets",
+    "key",
+    "keys",
+    "team",
+    "teams",
+    "credentials",
+    "found",
+    "available",
+    "all",
+    "overall",
+    "full",
+];
+/// Words that say nothing by themselves: of envelopes, of names and of headers.
+const PLAIN: &[&str] = &[
+    "is",
+    "has",
+    "of",
+    "x",
+    "odata",
+    "page",
+    "pages",
+    "paging",
+    "pagination",
+    "list",
+    "listing",
+    "meta",
+    "metadata",
+    "info",
+    "response",
+    "data",
+    "links",
+    "reached",
+    "batch",
+    "size",
+    "summary",
+    "value",
+];
+/// The words that names without any mark between them are made of, such as `nextpagetoken`.
+const JOINED: &[&str] = &[
+    "has",
+    "is",
+    "next",
+    "more",
+    "page",
+    "pages",
+    "token",
+    "cursor",
+    "link",
+    "url",
+    "uri",
+    "href",
+    "key",
+    "keys",
+    "id",
+    "offset",
+    "marker",
+    "start",
+    "end",
+    "last",
+    "total",
+    "count",
+    "item",
+    "items",
+    "size",
+    "result",
+    "results",
+    "records",
+    "num",
+    "found",
+    "evaluated",
+    "truncated",
+    "available",
+    "continuation",
+    "remaining",
+    "secrets",
+];
+/// The longest word that is looked at for such words.
+const LONGEST: usize = 40;
+
+/// Whether members tell of more; `outer` are the words of the members that hold them.
+fn tells_of_more(members: &Map<String, Value>, outer: &[String], came: usize) -> bool {
+    let named = || members.iter().map(|(name, value)| (words(name), value));
+    // Some give a cursor at the end too, for what may come later.
+    let is_end = named().any(|(own, value)| says_end(&own, value));
+    named().any(|(own, value)| {
+        let all: Vec<String> = outer.iter().chain(&own).cloned().collect();
+        if holds(&all, OTHER) {
+            return false;
+        }
+        match value {
+            Value::Object(members) => return tells_of_more(members, &all, came),
+            // Links as in HTTP: each says what it is for.
+            Value::Array(links) if links.iter().any(|link| link["rel"] == "next") => return true,
+            _ => {}
+        }
+        let number = number(value);
+        (leads_on(&all) && is_given(value) && (!is_end || is_yes(value)))
+            || (holds(&all, CUT) && is_given(value))
+            || (is_of_end(&all) && *value == Value::Bool(false))
+            || (is_total(&own, &all) && number.is_some_and(|total| total > came))
+            || (counts_pages(&own) && number.is_some_and(|pages| pages > 1))
+            || (holds(&all, &["remaining"]) && number.is_some_and(|left| left > 0))
+    })
+}
+
+fn holds(words: &[String], known: &[&str]) -> bool {
+    words.iter().any(|word| known.contains(&word.as_str()))
+}
+
+/// Whether every word is of one of the lists.
+fn every(words: &[String], known: &[&[&str]]) -> bool {
+    let is_known = |word: &String| known.iter().any(|known| known.contains(&word.as_str()));
+    words.iter().all(is_known)
+}
+
+/// Whether a member says that there is no more.
+fn says_end(words: &[String], value: &Value) -> bool {
+    let is_flag = leads_on(words) || holds(words, &["truncated"]);
+    (is_flag && *value == Value::Bool(false))
+        || (holds(words, &["last", "final"]) && is_of_end(words) && *value == Value::Bool(true))
+}
+
+/// Whether these are the words of a way to what is not shown, or of whether there is one.
+fn leads_on(words: &[String]) -> bool {
+    (holds(words, ON) && !holds(words, READING))
+        || (holds(words, &["cursor", "cursors"]) && !holds(words, BACK))
+        || (holds(words, &["token"]) && holds(words, &["page", "paging", "pagination"]))
+        || (holds(words, &["evaluated"]) && holds(words, &["key"]))
+}
+
+/// Whether these are the words of a member that says whether this is all.
+fn is_of_end(words: &[String]) -> bool {
+    holds(words, END) && every(words, &[END, PLAIN, ITEMS])
+}
+
+/// Whether these are the words of a count of the items of all pages.
+fn is_total(own: &[String], all: &[String]) -> bool {
+    if holds(own, &["page", "pages"]) {
+        return false;
+    }
+    let counts: &[&str] = &["count", "counts", "num", "number", "total", "totals"];
+    let is_count =
+        holds(all, &["count", "counts", "num"]) || (holds(all, &["number"]) && holds(all, &["of"]));
+    (holds(all, &["total", "totals"]) && !holds(all, UNITS))
+        || (is_count && every(all, &[counts, ITEMS, PLAIN]))
+}
+
+/// Whether these are the words of a count of pages.
+fn counts_pages(words: &[String]) -> bool {
+    words == ["pages"]
+        || words == ["total", "page"]
+        || (holds(words, &["pages"]) && holds(words, &["total", "count", "num", "number"]))
+        || (holds(words, &["page"]) && holds(words, &["count", "last"]))
+}
+
+/// The words of a name, in lower case: `nextPageToken`, `next_page_token`, `X-Next-Page-Token`.
+fn words(name: &str) -> Vec<String> {
+    let letters: Vec<char> = name.chars().collect();
+    let mut words = vec![String::new()];
+    for (index, letter) in letters.iter().enumerate() {
+        let is_upper = |at: usize| letters.get(at).is_some_and(char::is_ascii_uppercase);
+        let is_lower = |at: usize| letters.get(at).is_some_and(char::is_ascii_lowercase);
+        // `nextPage`, and `URLOfNext`.
+        let begins = is_upper(index) && index > 0 && (!is_upper(index - 1) || is_lower(index + 1));
+        if begins || !letter.is_ascii_alphanumeric() {
+            words.push(String::new());
+        }
+        if let (Some(word), true) = (words.last_mut(), letter.is_ascii_alphanumeric()) {
+            word.push(letter.to_ascii_lowercase());
+        }
+    }
+    let words = words.iter().filter(|word| !word.is_empty());
+    words
+        .flat_map(|word| parts(word).unwrap_or_else(|| vec![word.clone()]))
+        .collect()
+}
+
+/// The known words that a word is made of, if it is made of nothing else.
+fn parts(word: &str) -> Option<Vec<String>> {
+    if word.is_empty() {
+        return Some(Vec::new());
+    }
+    if word.len() > LONGEST {
+        return None;
+    }
+    JOINED.iter().find_map(|known| {
+        let mut rest = parts(word.strip_prefix(known)?)?;
+        rest.insert(0, (*known).to_owned());
+        Some(rest)
+    })
+}
+
+fn number(value: &Value) -> Option<usize> {
+    let number = value
+        .as_u64()
+        .or_else(|| value.as_str()?.trim().parse().ok());
+    number.and_then(|number| usize::try_from(number).ok())
+}
+
+/// Whether a member says "yes".
+fn is_yes(value: &Value) -> bool {
+    *value == Value::Bool(true) || value.as_str() == Some("true")
+}
+
+/// Whether a member says anything but "no" or "none".
+fn is_given(value: &Value) -> bool {
+    match value {
+        // What an object holds is looked at by itself.
+        Value::Null | Value::Object(_) => false,
+        Value::Bool(is) => *is,
+        Value::Number(number) => number.as_f64().is_some_and(|number| number > 0.0),
+        Value::String(text) => {
+            !matches!(text.as_str(), "" | "0" | "-1" | "false" | "null" | "none")
+        }
+        Value::Array(items) => !items.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
