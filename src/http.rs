@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 pub use egress::{Egress, EgressError, Proxy};
 pub use error::{BrokenWay, Detail, ErrorClass, ProviderError, RefusedCertificate};
-pub use monitor::{Monitor, Refusing, Unmonitored};
+pub use monitor::{CallKind, Monitor, Refusing, Unmonitored};
 pub use retry_after::retry_after;
 use transport::AnswerBound;
 pub use transport::{CertificateFault, Transport, TransportError, WayFault, transport};
@@ -102,11 +102,25 @@ pub struct Call<'a> {
     /// Whether the account works as well without an answer. That the key may not ask this says
     /// nothing of what else it may do.
     pub is_optional: bool,
+    /// Whether a read is about one name, as every write is. That it is refused says nothing of the others.
+    pub is_of_name: bool,
     /// The largest answer that is read, in bytes, where it is another than that of all calls.
     pub max_answer: Option<usize>,
     /// Tells from the body of a refusal whether it is the one that the provider's file looks for. The
     /// body itself is dropped.
     pub recognises: Option<fn(&[u8]) -> bool>,
+}
+
+impl Call<'_> {
+    fn kind(&self) -> CallKind {
+        if self.method != Method::GET {
+            CallKind::Write
+        } else if self.is_of_name {
+            CallKind::ReadOfName
+        } else {
+            CallKind::Read
+        }
+    }
 }
 
 /// A JSON request body, erased from memory when it is dropped.
@@ -247,7 +261,7 @@ impl ApiClient {
         self.monitor.may_send()?;
         let (operation, is_optional, recognises) =
             (call.operation, call.is_optional, call.recognises);
-        let is_write = call.method != Method::GET;
+        let kind = call.kind();
         let sent = Instant::now();
         let span = call_span(self.kind.as_str(), operation);
         let outcome = self.exchange(call).instrument(span.clone()).await;
@@ -278,13 +292,13 @@ impl ApiClient {
         };
         let is_forbidden = |error: &ProviderError| error.reason == Reason::PermissionDenied;
         if !(is_optional && failure.as_ref().is_some_and(is_forbidden)) {
-            self.monitor.answered(sent, is_write, failure.as_ref());
+            self.monitor.answered(sent, kind, failure.as_ref());
         }
         answer
     }
 
     async fn exchange(&self, call: Call<'_>) -> Result<http::Response<Bytes>, ProviderError> {
-        let is_write = call.method != Method::GET;
+        let is_write = call.kind() == CallKind::Write;
         let request = self.request(call)?;
         let mut transport = self.http.transport.clone();
         let exchange = async {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::{
     api::Reason,
-    http::{ErrorClass, ProviderError},
+    http::{CallKind, ErrorClass, ProviderError},
 };
 
 /// The first and the longest pause where the provider does not say how long it shall be.
@@ -191,9 +191,10 @@ impl Health {
         &mut self,
         now: Instant,
         sent: Instant,
-        is_write: bool,
+        kind: CallKind,
         failure: Option<&ProviderError>,
     ) -> HealthChange {
+        let is_write = kind == CallKind::Write;
         let was_outage = self.is_outage(now);
         let mut paused = Duration::ZERO;
         match failure {
@@ -205,7 +206,7 @@ impl Health {
                 (ErrorClass::Config, None) | (ErrorClass::Waiting | ErrorClass::Protocol, _) => {}
                 // One name: `write_refused` says whether it is the account's.
                 (ErrorClass::Auth, Some(StatusCode::FORBIDDEN))
-                    if is_write && self.breaker.is_none() =>
+                    if kind != CallKind::Read && self.breaker.is_none() =>
                 {
                     self.succeeded(now, sent, None);
                 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{ProviderKind, Reason},
-    http::{Monitor, ProviderError},
+    http::{CallKind, Monitor, ProviderError},
     telemetry::{AccountStates, Metrics},
 };
 
@@ -171,10 +171,10 @@ impl Monitor for AccountLimiter {
         self.refusal().map_or(Ok(()), Err)
     }
 
-    fn answered(&self, sent: Instant, is_write: bool, failure: Option<&ProviderError>) {
+    fn answered(&self, sent: Instant, kind: CallKind, failure: Option<&ProviderError>) {
         let (paused, before, after) = self.change(|pool, now, effects| {
             let before = pool.why_held_back(self.id, now);
-            let paused = pool.answered(self.id, (sent, now), is_write, failure, effects);
+            let paused = pool.answered(self.id, (sent, now), kind, failure, effects);
             (paused, before, pool.why_held_back(self.id, now))
         });
         self.shared.metrics.paused(self.kind, paused);

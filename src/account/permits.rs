@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     api::{ProviderKind, Reason},
-    http::ProviderError,
+    http::{CallKind, ProviderError},
 };
 
 /// Identifies an account: a number that no other account of the process ever had.
@@ -237,14 +237,14 @@ impl PermitPool {
         &mut self,
         id: AccountId,
         (sent, now): (Instant, Instant),
-        is_write: bool,
+        kind: CallKind,
         failure: Option<&ProviderError>,
         effects: &mut Effects,
     ) -> Duration {
         let Some(account) = self.account_mut(id) else {
             return Duration::ZERO;
         };
-        let change = account.health.answered(now, sent, is_write, failure);
+        let change = account.health.answered(now, sent, kind, failure);
         if change.recovered {
             for object in std::mem::take(&mut account.until_recovery) {
                 account.parked.park(&object, false);

@@ -4,6 +4,17 @@ use tokio::time::Instant;
 
 use super::ProviderError;
 
+/// What a call is about, as far as its refusal counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallKind {
+    /// It reads what the account holds, or whose it is.
+    Read,
+    /// It reads what one name holds.
+    ReadOfName,
+    /// It writes or deletes.
+    Write,
+}
+
 /// Is asked before a call is sent, and notified how it ended.
 pub trait Monitor: Send + Sync {
     /// Whether a call may be sent now.
@@ -14,7 +25,7 @@ pub trait Monitor: Send + Sync {
 
     /// A call that was sent at `sent` has ended, well unless there is a `failure`. It is not notified of
     /// calls that were not sent, nor of those that were given up before they ended.
-    fn answered(&self, sent: Instant, is_write: bool, failure: Option<&ProviderError>);
+    fn answered(&self, sent: Instant, kind: CallKind, failure: Option<&ProviderError>);
 }
 
 /// Refuses every call with an error.
@@ -25,7 +36,7 @@ impl Monitor for Refusing {
         Err(self.0.clone())
     }
 
-    fn answered(&self, _sent: Instant, _is_write: bool, _failure: Option<&ProviderError>) {}
+    fn answered(&self, _sent: Instant, _kind: CallKind, _failure: Option<&ProviderError>) {}
 }
 
 /// Lets every call through: for a session outside of the operator, which has no account.
@@ -37,5 +48,5 @@ impl Monitor for Unmonitored {
         Ok(())
     }
 
-    fn answered(&self, _sent: Instant, _is_write: bool, _failure: Option<&ProviderError>) {}
+    fn answered(&self, _sent: Instant, _kind: CallKind, _failure: Option<&ProviderError>) {}
 }

@@ -143,6 +143,7 @@ impl Braintrust {
         let call = Call {
             operation: "get",
             path: &["v1", "ai_secret", id],
+            is_of_name: true,
             ..Call::default()
         };
         self.client.call(call).await?.json()

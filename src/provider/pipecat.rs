@@ -139,6 +139,7 @@ impl Pipecat {
         let call = Call {
             operation: "get",
             path: &["v1", "secrets", &self.set],
+            is_of_name: true,
             ..Call::default()
         };
         let mut pages = Pages::of(&self.client);

@@ -70,18 +70,18 @@ impl TestAccount {
     }
 
     /// A call that takes a tenth of a second.
-    fn call(&mut self, is_write: bool, failure: Option<&ProviderError>) -> HealthChange {
+    fn call(&mut self, kind: CallKind, failure: Option<&ProviderError>) -> HealthChange {
         let sent = self.now;
         self.wait(SECOND / 10);
-        self.health.answered(self.now, sent, is_write, failure)
+        self.health.answered(self.now, sent, kind, failure)
     }
 
     fn write(&mut self, failure: Option<&ProviderError>) -> HealthChange {
-        self.call(true, failure)
+        self.call(CallKind::Write, failure)
     }
 
     fn read(&mut self, failure: Option<&ProviderError>) -> HealthChange {
-        self.call(false, failure)
+        self.call(CallKind::Read, failure)
     }
 }
 
@@ -157,16 +157,21 @@ fn answers_that_come_together_are_one_reason_to_pause() {
         let error = answer(429, asked);
         account
             .health
-            .answered(account.now, sent, true, Some(&error));
+            .answered(account.now, sent, CallKind::Write, Some(&error));
     }
     assert_between(account.open_for(), 5 * SECOND, 6 * SECOND);
     assert_eq!(account.health.pauses, 1);
-    let change = account
-        .health
-        .answered(account.now, sent, true, Some(&answer(429, Some(8))));
+    let change = account.health.answered(
+        account.now,
+        sent,
+        CallKind::Write,
+        Some(&answer(429, Some(8))),
+    );
     assert_between(change.paused, 2 * SECOND, 5 * SECOND);
     let open_for = account.open_for();
-    account.health.answered(account.now, sent, true, None);
+    account
+        .health
+        .answered(account.now, sent, CallKind::Write, None);
     assert_eq!(
         account.open_for(),
         open_for,
@@ -202,11 +207,31 @@ fn keys_refused_together_open_the_breaker_once() {
     for _ in 0..8 {
         account
             .health
-            .answered(account.now, sent, true, Some(&answer(401, None)));
+            .answered(account.now, sent, CallKind::Write, Some(&answer(401, None)));
     }
     assert_between(account.open_for(), MINUTE * 9 / 10, MINUTE * 11 / 10);
-    account.health.answered(account.now, sent, true, None);
+    account
+        .health
+        .answered(account.now, sent, CallKind::Write, None);
     assert!(account.open_for() > Duration::ZERO, "it was sent before");
+}
+
+/// Cases: R-02
+#[test]
+fn a_refused_read_of_one_name_is_that_names() {
+    let mut account = TestAccount::proved();
+    let refused = answer(403, None);
+    for _ in 0..5 {
+        account.call(CallKind::ReadOfName, Some(&refused));
+        assert_eq!(account.capacity(), Capacity::All);
+    }
+    // A key that is not accepted is not, whatever was asked.
+    account.call(CallKind::ReadOfName, Some(&answer(401, None)));
+    assert!(account.open_for() > Duration::ZERO);
+    // As a probe it shows that the key is still refused.
+    account.wait(account.open_for());
+    account.call(CallKind::ReadOfName, Some(&refused));
+    assert!(account.open_for() > MINUTE);
 }
 
 #[test]

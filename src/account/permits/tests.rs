@@ -73,7 +73,9 @@ impl TestPool {
     fn answered(&mut self, id: AccountId, failure: Option<&ProviderError>) {
         let sent = self.now;
         self.now += Duration::from_millis(1);
-        self.change(|pool, now, effects| pool.answered(id, (sent, now), true, failure, effects));
+        self.change(|pool, now, effects| {
+            pool.answered(id, (sent, now), CallKind::Write, failure, effects)
+        });
     }
 
     /// Lets time pass, and fires the timers that fall into it.

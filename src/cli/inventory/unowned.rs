@@ -12,7 +12,7 @@ use crate::{
         answer::Refusal, egress::EgressFlags, placement::Placement, read::Reader, schemes::Schemes,
         view::place,
     },
-    http::{self, ApiClient, Http, Monitor, ProviderError},
+    http::{self, ApiClient, CallKind, Http, Monitor, ProviderError},
     leadership::Leadership,
     provider::{self, Choice, Provider, SetKeys, Unit},
     telemetry::Metrics,
@@ -82,7 +82,7 @@ impl Monitor for Once {
         Ok(())
     }
 
-    fn answered(&self, _: Instant, _: bool, _: Option<&ProviderError>) {}
+    fn answered(&self, _: Instant, _: CallKind, _: Option<&ProviderError>) {}
 }
 
 /// Asks the account of each API key for what it holds. Gives what no object has recorded, and a line for each account

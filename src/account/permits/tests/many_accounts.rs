@@ -21,7 +21,7 @@ fn most_visits(others: usize, status: u16) -> usize {
         let id = pool.add_account(ProviderKind::Baseten);
         let name = object(&format!("n{}", number % 7), &number.to_string());
         count(&mut pool, &mut |pool, effects| {
-            pool.answered(id, (now, now), true, Some(&error), effects);
+            pool.answered(id, (now, now), CallKind::Write, Some(&error), effects);
         });
         count(&mut pool, &mut |pool, effects| {
             let admission = pool.admit(id, &name, now, effects);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use simulator::Fault;
 use tokio::time::sleep;
 
 use super::{
@@ -14,6 +15,8 @@ use super::{
 };
 use crate::harness::Target;
 
+/// Longer than it takes to act on a change.
+const SOON: Duration = Duration::from_secs(5);
 /// How long a listing shows what was there before a write.
 const LAG: Duration = Duration::from_secs(10);
 /// As long as the lag, and a bit.
@@ -237,5 +240,37 @@ fn a_namesake_that_sees_a_stale_listing_makes_no_second_secret() {
         let other = other.iter().find(is_other).expect("it is there");
         let status = &other["status"];
         assert_eq!(status["summary"], "1/1", "{:?} {status}", world.target);
+    });
+}
+
+/// Cases: R-02
+#[test]
+fn a_set_that_may_not_be_read_holds_up_no_other() {
+    simulate(async {
+        let mut world = World::new(Target::Pipecat);
+        world.source(&[("a", "a1"), ("b", "b1")]);
+        world.up();
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        let fault = Fault::status(403).method("GET");
+        world
+            .account
+            .add_fault(fault.path_contains("/secrets/other").forever());
+        // It asks for the keys of its set before it writes any.
+        world.apply(
+            "other",
+            &json!({
+                "conflictPolicy": "Fail",
+                "provider": {"pipecat": {"setName": "other"}},
+                "data": data(&[("B_KEY", "b")]),
+            }),
+        );
+        let is_refused =
+            |world: &World| world.ready_reason("other").as_deref() == Some("PermissionDenied");
+        world.wait("a refused read", SOON, is_refused).await;
+        world.rotate("a2");
+        let is_written = |world: &World| world.held()["A_KEY"] == value("a2");
+        world.wait("the rotation", SOON, is_written).await;
+        world.down().await;
     });
 }
