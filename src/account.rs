@@ -20,7 +20,8 @@ mod snapshot;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    time::Duration,
 };
 
 pub use credential::{Credential, Credentials, Versioned};
@@ -34,13 +35,16 @@ pub use name_locks::{LastWrite, NameLock, NameLocks};
 pub use permits::Admission;
 pub use snapshot::Snapshot;
 
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
 
 use crate::{
     api::{ProviderKind, Reason},
-    http::{ApiClient, Http, Monitor, ProviderError},
+    http::{ApiClient, ErrorClass, Http, Monitor, ProviderError},
     provider::{self, Choice, Provider},
 };
+
+/// For how long the scope counts as asked where the provider did not answer.
+const ASK_AGAIN: Duration = Duration::from_hours(1);
 
 /// Every account in use.
 pub struct Accounts {
@@ -67,6 +71,8 @@ pub struct Account {
     scope: OnceLock<String>,
     /// Set once the provider has answered the question for the scope.
     scope_asked: OnceCell<()>,
+    /// When the last question for the scope came to no answer, and why.
+    scope_unanswered: Mutex<Option<(Instant, ProviderError)>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -128,6 +134,7 @@ impl Accounts {
             listing: ListingCache::new(provider::rules(choice.kind()).fold),
             scope: OnceLock::new(),
             scope_asked: OnceCell::new(),
+            scope_unanswered: Mutex::default(),
         });
         accounts.retain(|_, account| account.strong_count() > 0);
         accounts.insert(key, Arc::downgrade(&account));
@@ -143,22 +150,29 @@ impl Account {
 
     /// The id of the scope: which team, user or organization the secrets belong to. The first
     /// caller asks the provider, by a call that writes nothing; concurrent callers wait for its
-    /// answer. None means that the provider does not tell the key its scope; it is not asked again.
+    /// answer, or share that there was none. None means that the provider does not tell the key its
+    /// scope, and after an answer it is not asked again.
     ///
     /// # Errors
-    /// The errors that concern the whole account: the provider refuses the key, asks to slow down
-    /// or cannot be reached. The next caller asks again.
+    /// The provider may answer next time: it asks to slow down, fails or cannot be reached.
     pub async fn scope(&self, provider: &dyn Provider) -> Result<Option<&str>, ProviderError> {
+        let asked_at = Instant::now();
         let ask = || async {
-            match provider.scope().await {
-                Err(error) if error.reason == Reason::PermissionDenied => {}
-                Err(error) if !error.is_of_account() => {}
-                answer => self.learn_scope(answer?.as_deref()),
+            if let Some((at, error)) = &*self.scope_unanswered()
+                && *at >= asked_at
+            {
+                return Err(error.clone());
             }
+            let answer = provider.scope().await.inspect_err(|error| {
+                *self.scope_unanswered() = Some((Instant::now(), error.clone()));
+            });
+            self.learn_scope(answer?.as_deref());
             Ok(())
         };
-        self.scope_asked.get_or_try_init(ask).await?;
-        Ok(self.known_scope())
+        match self.scope_asked.get_or_try_init(ask).await {
+            Err(error) if may_answer_later(&error) => Err(error),
+            Ok(()) | Err(_) => Ok(self.known_scope()),
+        }
     }
 
     /// Keeps the scope id that an answer contained. The first one stays.
@@ -169,9 +183,20 @@ impl Account {
         }
     }
 
-    /// Whether the provider was asked for the scope id, or has said it unasked. This sends no call.
+    /// Whether the provider was asked for the scope id, or has said it unasked. Where it did not answer,
+    /// it is asked again an hour later: the question is optional, and nothing waits for it. This sends no
+    /// call.
     pub fn is_scope_asked(&self) -> bool {
-        self.scope_asked.initialized() || self.known_scope().is_some()
+        let unanswered = self.scope_unanswered();
+        let is_recent = unanswered
+            .as_ref()
+            .is_some_and(|(at, _)| at.elapsed() < ASK_AGAIN);
+        self.scope_asked.initialized() || self.known_scope().is_some() || is_recent
+    }
+
+    fn scope_unanswered(&self) -> MutexGuard<'_, Option<(Instant, ProviderError)>> {
+        let unanswered = self.scope_unanswered.lock();
+        unanswered.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The scope id, if an answer contained it already. This sends no call.
@@ -190,3 +215,14 @@ impl Account {
         provider::connect(choice, object, self.client.refusing(error.clone()))
     }
 }
+
+/// Whether the same question may be answered next time.
+fn may_answer_later(error: &ProviderError) -> bool {
+    match error.class {
+        ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::UnknownOutcome => true,
+        ErrorClass::Auth | ErrorClass::Config | ErrorClass::Protocol | ErrorClass::Waiting => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

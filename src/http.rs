@@ -99,8 +99,8 @@ pub struct Call<'a> {
     pub query: &'a [(&'a str, &'a str)],
     /// A JSON body.
     pub body: Option<Body>,
-    /// Whether the account works as well without an answer. That the key may not ask this says
-    /// nothing of what else it may do.
+    /// Whether the account works as well without an answer. That there is none, whatever the reason,
+    /// says nothing of what else the key may do and the provider answers.
     pub is_optional: bool,
     /// Whether a read is about one name, as every write is. That it is refused says nothing of the others.
     pub is_of_name: bool,
@@ -290,8 +290,7 @@ impl ApiClient {
             Ok(_) => Some(ProviderError::protocol()),
             Err(error) => Some(error.clone()),
         };
-        let is_forbidden = |error: &ProviderError| error.reason == Reason::PermissionDenied;
-        if !(is_optional && failure.as_ref().is_some_and(is_forbidden)) {
+        if !(is_optional && failure.is_some()) {
             self.monitor.answered(sent, kind, failure.as_ref());
         }
         answer

@@ -24,7 +24,7 @@ pub trait Monitor: Send + Sync {
     fn may_send(&self) -> Result<(), ProviderError>;
 
     /// A call that was sent at `sent` has ended, well unless there is a `failure`. It is not notified of
-    /// calls that were not sent, nor of those that were given up before they ended.
+    /// calls that were not sent, of those that were given up before they ended, nor of optional ones that failed.
     fn answered(&self, sent: Instant, kind: CallKind, failure: Option<&ProviderError>);
 }
 

@@ -103,11 +103,11 @@ pub trait Provider: Send + Sync {
 
     /// The id of the team, user or organization that the secrets belong to; none where the provider
     /// does not tell it to this key. It tells two objects apart that write one name with two keys.
-    /// Sends reads only; the account asks until there is an answer, and then never again.
+    /// Sends reads only, which are [optional](crate::http::Call::is_optional); after an answer the account
+    /// never asks again.
     ///
     /// # Errors
-    /// An error that concerns the whole account, such as a refused key, is tried again by the next
-    /// object. Every other one, 404, 409 and unreadable answers among them, counts as `Ok(None)`.
+    /// Any; nothing waits for the answer. The account asks again later.
     async fn scope(&self) -> Result<Option<String>, ProviderError> {
         Ok(None)
     }

@@ -268,7 +268,12 @@ impl Reconcile<'_> {
     ) -> Result<(), crate::http::ProviderError> {
         match lack {
             Lack::Scope => {
-                session.account.scope(&*session.provider).await?;
+                // A question that is not sent is not asked.
+                if let Some(refusal) = session.refusal() {
+                    return Err(refusal);
+                }
+                // Without an answer the key stands for the scope.
+                let _ = session.account.scope(&*session.provider).await;
             }
             Lack::Snapshot => {
                 let since = self.snapshot_since();

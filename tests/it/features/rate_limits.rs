@@ -76,7 +76,10 @@ fn fifty_objects_with_one_bad_key_make_one_call() {
             let calls = case.account.requests().len();
             // The next probe is due a minute after the answer.
             let probes = usize::from(began.elapsed() > Duration::from_secs(54));
-            assert!(calls <= 1 + probes, "{target:?}: {calls} calls");
+            // That the question for the scope is refused says nothing of the key, where the question is asked.
+            let asked = [Target::BasetenWorkspace, Target::PrimeIntellect].contains(&target);
+            let most = 1 + probes + usize::from(asked);
+            assert!(calls <= most, "{target:?}: {calls} calls");
             case.finish().await;
         }))
         .await;

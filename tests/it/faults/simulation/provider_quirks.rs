@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use serde_json::{Value, json};
-use simulator::Fault;
+use simulator::{Action, Fault};
 use tokio::time::sleep;
 
 use super::{
@@ -240,6 +241,60 @@ fn a_namesake_that_sees_a_stale_listing_makes_no_second_secret() {
         let other = other.iter().find(is_other).expect("it is there");
         let status = &other["status"];
         assert_eq!(status["summary"], "1/1", "{:?} {status}", world.target);
+    });
+}
+
+/// Plays where the spec names no team, so that the provider is asked whose the names are.
+fn at_each_that_asks_for_the_scope(play: impl AsyncFn(&mut World, &str) + Copy) {
+    for (target, question) in [
+        (Target::BasetenWorkspace, "/v1/teams"),
+        (Target::PrimeIntellect, "/user/whoami"),
+    ] {
+        simulate(async {
+            let mut world = World::new(target);
+            world.source(&[("a", "a1"), ("b", "b1")]);
+            world.up();
+            play(&mut world, question).await;
+            world.down().await;
+        });
+    }
+}
+
+/// Its health does not suffer, and nothing waits for the answer.
+#[rstest]
+#[case(Fault::status(401))]
+#[case(Fault::status(403))]
+#[case(Fault::status(429).header("retry-after", "600"))]
+#[case(Fault::status(500))]
+#[case(Fault::new(Action::Hang))]
+fn an_account_that_does_not_say_whose_the_names_are_is_written_all_the_same(#[case] fault: Fault) {
+    at_each_that_asks_for_the_scope(async |world, question| {
+        let fault = fault.clone().path_contains(question).forever();
+        world.account.add_fault(fault);
+        world.entries(&[("A_KEY", "a")]);
+        let is_synced = |world: &World| world.ready_reason("object").as_deref() == Some("Synced");
+        // A call that hangs is given up after half a minute.
+        world
+            .wait("the first write", Duration::from_secs(35), is_synced)
+            .await;
+        // It is not asked at each first write.
+        let asked = |world: &World| {
+            let requests = world.account.requests();
+            let asked = requests.iter().filter(|one| one.path.contains(question));
+            asked.count()
+        };
+        let before = asked(world);
+        assert_eq!(before, 1, "{:?}", world.target);
+        world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
+        let is_written = |world: &World| world.held().contains_key("B_KEY");
+        world.wait("another first write", SOON, is_written).await;
+        assert_eq!(asked(world), before, "{:?}", world.target);
+        world.account.clear_faults();
+        sleep(Duration::from_hours(1)).await;
+        world.entries(&[("A_KEY", "a"), ("B_KEY", "b"), ("C_KEY", "b")]);
+        let is_written = |world: &World| world.held().contains_key("C_KEY");
+        world.wait("a third first write", SOON, is_written).await;
+        assert_eq!(asked(world), before + 1, "{:?}", world.target);
     });
 }
 

@@ -1,0 +1,113 @@
+//! The question for the scope: its answer is kept, and nothing else depends on it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use rstest::rstest;
+use serde_json::json;
+use tokio::{sync::mpsc, time::sleep};
+use tower::{service_fn, util::BoxCloneSyncService};
+
+use super::*;
+use crate::{api::ProviderSpec, leadership::Leadership, telemetry::Metrics};
+
+/// How the question for the scope ends.
+#[derive(Clone, Copy, Debug)]
+enum Ends {
+    With(u16),
+    Never,
+    NotJson,
+}
+
+/// The account of a member of the spec without a team, with a provider that answers listings, and the
+/// question for the scope in this way until `is_well` is more than nothing. Gives also how often the
+/// question was asked.
+fn account(
+    spec: &ProviderSpec,
+    ends: Ends,
+    is_well: &Arc<AtomicUsize>,
+) -> (Arc<Account>, Arc<AtomicUsize>) {
+    let (asked, is_well) = (Arc::new(AtomicUsize::new(0)), Arc::clone(is_well));
+    let count = Arc::clone(&asked);
+    let answer = move |request: Request<Bytes>| {
+        let (count, is_well) = (Arc::clone(&count), Arc::clone(&is_well));
+        async move {
+            let path = request.uri().path();
+            let (status, body) = if path.contains("secrets") {
+                (200, json!({"secrets": [], "data": []}))
+            } else {
+                count.fetch_add(1, Ordering::SeqCst);
+                sleep(Duration::from_millis(50)).await;
+                match ends {
+                    Ends::With(status) if is_well.load(Ordering::SeqCst) == 0 => {
+                        (status, json!({}))
+                    }
+                    Ends::NotJson if is_well.load(Ordering::SeqCst) == 0 => (200, json!("page")),
+                    Ends::Never if is_well.load(Ordering::SeqCst) == 0 => {
+                        sleep(Duration::MAX).await;
+                        (200, json!({}))
+                    }
+                    _ => (
+                        200,
+                        json!({"teams": [{"id": "scope", "name": "one"}], "data": {"id": "scope"}}),
+                    ),
+                }
+            };
+            let response = Response::builder()
+                .status(status)
+                .header(header::CONTENT_TYPE, "application/json");
+            Ok(response.body(Bytes::from(body.to_string())).unwrap())
+        }
+    };
+    let transport = BoxCloneSyncService::new(service_fn(answer));
+    let http = Http::new(transport, Metrics::default(), Leadership::unopposed());
+    let (requeue, _) = mpsc::unbounded_channel();
+    let limiter = Limiter::new(8, 8, requeue, Metrics::default());
+    let endpoints = Endpoints::new([]);
+    let accounts = Accounts::new(http, endpoints, limiter);
+    let credential = Credential::new(b"key").unwrap();
+    let account = accounts.get(spec.choice().unwrap(), &credential).unwrap();
+    (account, asked)
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_question_for_the_scope_that_fails_holds_nothing_up_and_is_asked_again(
+    #[values("baseten", "primeIntellect")] member: &str,
+    #[values(
+        Ends::With(401),
+        Ends::With(403),
+        Ends::With(404),
+        Ends::With(429),
+        Ends::With(500),
+        Ends::Never,
+        Ends::NotJson
+    )]
+    ends: Ends,
+) {
+    let spec = json!({member: {"apiKeySecretRef": {"name": "s", "key": "k"}}});
+    let spec: ProviderSpec = serde_json::from_value(spec).unwrap();
+    let choice = spec.choice().unwrap();
+    let is_well = Arc::new(AtomicUsize::new(0));
+    let (account, asked) = account(&spec, ends, &is_well);
+    let provider = account.provider(choice, "object");
+    let asks = (0..20).map(|_| account.scope(&*provider));
+    let answers = futures::future::join_all(asks).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "those who wait share it");
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.is_err() == answers[0].is_err())
+    );
+    assert!(account.is_scope_asked() && account.known_scope().is_none());
+    // The account is called as before.
+    assert_eq!(account.limiter.refusal(), None);
+    assert!(provider.list().await.is_ok());
+    is_well.store(1, Ordering::SeqCst);
+    sleep(ASK_AGAIN).await;
+    assert!(!account.is_scope_asked());
+    let scope = account.scope(&*provider).await;
+    assert_eq!(scope.unwrap(), Some("scope"));
+    assert!(account.is_scope_asked());
+}
