@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode, time::Durat
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use self::feed::{Acknowledged, Feed};
@@ -21,7 +20,6 @@ use super::{
     say,
     view::resource_name,
 };
-use crate::api::SYNC_REQUESTED_AT;
 
 /// How long an object may be at rest with an older version before a sync is requested of it, and between two
 /// such requests: a change that leaves every value as it was is not written into status by itself.
@@ -160,28 +158,20 @@ impl<'a> Watch<'a> {
     async fn nudge(&mut self, rotation: &Rotation) {
         let now = Instant::now();
         let is_resting = |feed: &&Feed| feed.acknowledged == Acknowledged::AtRest;
-        let resting: Vec<&str> = rotation
-            .objects
-            .iter()
-            .filter(is_resting)
-            .map(|feed| feed.object.as_str())
-            .collect();
+        let resting: Vec<&Feed> = rotation.objects.iter().filter(is_resting).collect();
         self.resting
-            .retain(|object, _| resting.contains(&object.as_str()));
-        for object in resting {
-            let due = self
-                .resting
-                .entry(object.to_owned())
-                .or_insert(now + AT_REST);
+            .retain(|object, _| resting.iter().any(|feed| feed.object == *object));
+        for feed in resting {
+            let object = &feed.object;
+            let due = self.resting.entry(object.clone()).or_insert(now + AT_REST);
             if *due > now || self.is_refused {
                 continue;
             }
             *due = now + AGAIN;
             let token = format!("{:.9}", Timestamp::now());
-            let patch = json!({"metadata": {"annotations": {SYNC_REQUESTED_AT: token}}});
             if let Err(refusal) = self
                 .reader
-                .patch(&self.reader.namespace, object, &patch)
+                .patch(&self.reader.namespace, object, &feed.nudge(&token))
                 .await
                 && !refusal.is_transient
             {

@@ -48,10 +48,10 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
 }
 
 /// Whether a call may succeed later although nobody changes anything: the API server restarts, has too much to do or
-/// cannot be reached, or a list took too long.
+/// cannot be reached, a list took too long, or another writer was faster.
 pub(in crate::cli) fn is_transient(error: &kube::Error) -> bool {
     match error {
-        kube::Error::Api(status) => matches!(status.code, 408 | 410 | 429 | 500..),
+        kube::Error::Api(status) => matches!(status.code, 408..=410 | 429 | 500..),
         kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
         _ => false,
     }
@@ -111,6 +111,7 @@ mod tests {
     #[case(answered(500, ""), true)]
     #[case(answered(429, ""), true)]
     #[case(answered(410, ""), true)]
+    #[case(answered(409, ""), true)]
     #[case(answered(401, ""), false)]
     #[case(answered(403, ""), false)]
     #[case(answered(404, ""), false)]

@@ -5,9 +5,10 @@
 //! version; a provider that applies what it accepted keeps Ready False until it has.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{
-    api::{EntryState, EntryStatus, ProviderSecret},
+    api::{EntryState, EntryStatus, ProviderSecret, SYNC_REQUESTED_AT},
     cli::view::{Standing, conditions, is_observed, place},
     provider,
 };
@@ -30,6 +31,9 @@ pub(super) struct Feed {
     pub(super) because: String,
     #[serde(skip)]
     after_rotation: Option<&'static str>,
+    /// The resourceVersion of the object that was looked at.
+    #[serde(skip)]
+    version: Option<String>,
 }
 
 /// Whether everything is acknowledged.
@@ -50,6 +54,15 @@ fn as_bool<S: serde::Serializer>(of: &Acknowledged, serializer: S) -> Result<S::
 }
 
 impl Feed {
+    /// A request for a sync of the object as it was looked at. Over a newer state, which may say what a request
+    /// confirms (docs/reference.md#requests), the API server refuses it.
+    pub(super) fn nudge(&self, token: &str) -> Value {
+        json!({"metadata": {
+            "resourceVersion": self.version,
+            "annotations": {SYNC_REQUESTED_AT: token},
+        }})
+    }
+
     pub(super) fn is_acknowledged(&self) -> bool {
         self.acknowledged == Acknowledged::Yes
     }
@@ -103,6 +116,7 @@ pub(super) fn of(object: &ProviderSecret, secret: &str, version: &str) -> Option
         entries,
         acknowledged,
         because,
+        version: object.metadata.resource_version.clone(),
         after_rotation: choice
             .filter(|_| is_source)
             .and_then(|choice| choice.kind().descriptor().after_rotation),

@@ -189,3 +189,16 @@ async fn a_secret_that_is_replaced_is_waited_for() {
     watch.is_seen = true;
     assert!(is_waited_for(&mut watch).await);
 }
+
+/// Otherwise it could confirm what the object has begun to hold back since.
+#[test]
+fn a_request_is_of_the_state_that_was_looked_at() {
+    let mut object = sample("True", "Synced", &synced(), &json!({"version": "6"}));
+    object.metadata.resource_version = Some("41".to_owned());
+    let feed = feed::of(&object, "a", "7").unwrap();
+    let expected = json!({"metadata": {
+        "resourceVersion": "41",
+        "annotations": {"providersecrets.dev/sync-requested-at": "now"},
+    }});
+    assert_eq!(feed.nudge("now"), expected);
+}
