@@ -83,7 +83,8 @@ impl Between {
         if self.restarts {
             world.down().await;
             world.up();
-            sleep(WRONG).await;
+            // What a process writes right after another is confirmed, and counted twice.
+            sleep(WRONG * 2).await;
         }
         if self.wrong == Wrong::Typos {
             mistype(world, 2);
