@@ -47,6 +47,8 @@ pub enum Fault {
     },
     /// The Secret has no such key.
     Missing(String),
+    /// The value of this key is empty, and nothing in the template says what then.
+    Empty(String),
     /// The value of this key is not UTF-8 text.
     NotText(String),
     /// What `b64decode` was given is not the base64 of UTF-8 text.
@@ -126,7 +128,11 @@ impl Renderer {
         if keys.is_spent.load(Ordering::Relaxed) || !self.budget.take(text.0.len()) {
             return Err(Fault::TooMuch);
         }
-        rendered.map(|()| text.0)
+        match (rendered, keys.empty()) {
+            // Some filters refuse an empty text.
+            (Ok(()) | Err(Fault::Invalid { .. }), Some(key)) => Err(Fault::Empty(key)),
+            (rendered, _) => rendered.map(|()| text.0),
+        }
     }
 }
 
@@ -152,11 +158,13 @@ impl Budget {
     }
 }
 
-/// The keys that a template names, and which of them was missed.
+/// The keys that a template names, and which of them was missed, or empty where it must not be.
 struct Keys {
     texts: BTreeMap<String, Value>,
     required: BTreeSet<String>,
+    sent: BTreeSet<String>,
     missed: Mutex<Option<String>>,
+    empty: Mutex<Option<String>>,
     budget: Budget,
     /// Whether there was no budget left for a key.
     is_spent: AtomicBool,
@@ -177,7 +185,9 @@ impl Keys {
         Ok(Self {
             texts,
             required: used.required.clone(),
+            sent: used.sent.clone(),
             missed: Mutex::new(None),
+            empty: Mutex::new(None),
             budget: budget.clone(),
             is_spent: AtomicBool::new(false),
         })
@@ -191,11 +201,22 @@ impl Keys {
             }
             return None;
         };
-        if !self.budget.take(found.as_str().map_or(0, str::len)) {
+        let length = found.as_str().map_or(0, str::len);
+        if length == 0 && self.sent.contains(key) {
+            let mut empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
+            empty.get_or_insert_with(|| key.to_owned());
+        }
+        if !self.budget.take(length) {
             self.is_spent.store(true, Ordering::Relaxed);
             return None;
         }
         Some(found.clone())
+    }
+
+    /// The first key that was looked up, is empty and must not be.
+    fn empty(&self) -> Option<String> {
+        let empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
+        empty.clone()
     }
 
     /// What an error of the engine means. Nothing of its text is used.

@@ -44,7 +44,36 @@ pub(super) struct Used {
     pub(super) keys: BTreeSet<String>,
     /// Those that are named where a key that is missing is an error.
     pub(super) required: BTreeSet<String>,
+    /// Those whose text goes into what is made, where nothing asks before whether it is empty.
+    pub(super) sent: BTreeSet<String>,
+    /// What the branches ask for around what is looked at.
+    tested: Vec<BTreeSet<String>>,
 }
+
+/// What becomes of an expression.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Whether a key that is missing is an error here.
+    is_required: bool,
+    /// Whether its text goes into what is made.
+    is_sent: bool,
+}
+
+/// In a tag that is replaced by its text.
+const TEXT: Place = Place {
+    is_required: true,
+    is_sent: true,
+};
+/// Where it is only asked what the text is.
+const CONDITION: Place = Place {
+    is_required: true,
+    is_sent: false,
+};
+/// Where a key may be missing.
+const OPTIONAL: Place = Place {
+    is_required: false,
+    is_sent: false,
+};
 
 /// Checks a template and tells which keys it names.
 ///
@@ -174,11 +203,12 @@ impl Used {
             match statement {
                 Stmt::Template(template) => self.statements(&template.children)?,
                 Stmt::EmitRaw(_) => {}
-                Stmt::EmitExpr(emit) => self.expression(&emit.expr, true)?,
+                Stmt::EmitExpr(emit) => self.expression(&emit.expr, TEXT)?,
                 Stmt::IfCond(branch) => {
-                    self.expression(&branch.expr, true)?;
+                    self.condition(&branch.expr)?;
                     self.statements(&branch.true_body)?;
                     self.statements(&branch.false_body)?;
+                    self.tested.pop();
                 }
                 Stmt::ForLoop(other) => return Err(invalid(STATEMENT, other.span())),
                 Stmt::WithBlock(other) => return Err(invalid(STATEMENT, other.span())),
@@ -192,12 +222,21 @@ impl Used {
         Ok(())
     }
 
-    /// `is_required` tells whether a key that is missing is an error here.
-    fn expression(&mut self, expression: &Expr<'_>, is_required: bool) -> Result<(), Fault> {
+    /// What is decided by: the keys in it are asked for until they are popped.
+    fn condition(&mut self, expression: &Expr<'_>) -> Result<(), Fault> {
+        let mut asked = Self::default();
+        asked.expression(expression, CONDITION)?;
+        self.keys.extend(asked.keys.iter().cloned());
+        self.required.extend(asked.required);
+        self.tested.push(asked.keys);
+        Ok(())
+    }
+
+    fn expression(&mut self, expression: &Expr<'_>, place: Place) -> Result<(), Fault> {
         let refuse = |what| Err(invalid(what, expression.span()));
         match expression {
-            Expr::Var(variable) if variable.id != SECRET => self.key(variable.id, is_required),
-            Expr::GetAttr(get) if is_secret(&get.expr) => self.key(get.name, is_required),
+            Expr::Var(variable) if variable.id != SECRET => self.key(variable.id, place),
+            Expr::GetAttr(get) if is_secret(&get.expr) => self.key(get.name, place),
             Expr::GetItem(get) if is_secret(&get.expr) => {
                 let Expr::Const(subscript) = &get.subscript_expr else {
                     return refuse(KEY);
@@ -205,17 +244,29 @@ impl Used {
                 let Some(key) = subscript.value.as_str() else {
                     return refuse(KEY);
                 };
-                self.key(key, is_required);
+                self.key(key, place);
             }
             Expr::Var(_) | Expr::GetAttr(_) | Expr::GetItem(_) => return refuse(KEY),
             Expr::Const(constant) if !constant.value.is_none() => {}
             Expr::UnaryOp(unary) if matches!(unary.op, UnaryOpKind::Not) => {
-                self.expression(&unary.expr, true)?;
+                self.expression(&unary.expr, CONDITION)?;
             }
             Expr::BinOp(binary) => match binary.op {
-                BinOpKind::Eq | BinOpKind::Ne | BinOpKind::ScAnd | BinOpKind::ScOr => {
-                    self.expression(&binary.left, true)?;
-                    self.expression(&binary.right, true)?;
+                BinOpKind::Eq | BinOpKind::Ne => {
+                    self.expression(&binary.left, CONDITION)?;
+                    self.expression(&binary.right, CONDITION)?;
+                }
+                BinOpKind::ScAnd | BinOpKind::ScOr => {
+                    self.condition(&binary.left)?;
+                    let is_required = true;
+                    self.expression(
+                        &binary.right,
+                        Place {
+                            is_required,
+                            ..place
+                        },
+                    )?;
+                    self.tested.pop();
                 }
                 _ => return refuse(OPERATOR),
             },
@@ -223,9 +274,10 @@ impl Used {
                 let Some(otherwise) = &branch.false_expr else {
                     return refuse(OPERATOR);
                 };
-                self.expression(&branch.test_expr, true)?;
-                self.expression(&branch.true_expr, is_required)?;
-                self.expression(otherwise, is_required)?;
+                self.condition(&branch.test_expr)?;
+                self.expression(&branch.true_expr, place)?;
+                self.expression(otherwise, place)?;
+                self.tested.pop();
             }
             Expr::Filter(filter) => {
                 let known = filters::FILTERS.iter().find(|known| known.0 == filter.name);
@@ -235,19 +287,29 @@ impl Used {
                 if !(*least..=*most).contains(&filter.args.len()) {
                     return refuse(ARGUMENTS);
                 }
-                self.expression(subject, filter.name != filters::DEFAULT)?;
+                let of_text = Place {
+                    is_required: true,
+                    ..place
+                };
+                // It says what an empty text is worth, too, and looks at its argument in any case.
+                let (of_subject, of_argument) = if filter.name == filters::DEFAULT {
+                    (OPTIONAL, CONDITION)
+                } else {
+                    (of_text, of_text)
+                };
+                self.expression(subject, of_subject)?;
                 for argument in &filter.args {
                     let CallArg::Pos(argument) = argument else {
                         return refuse(ARGUMENTS);
                     };
-                    self.expression(argument, true)?;
+                    self.expression(argument, of_argument)?;
                 }
             }
             Expr::Test(test) => {
                 if test.name != filters::DEFINED || !test.args.is_empty() {
                     return refuse(TEST);
                 }
-                self.expression(&test.expr, false)?;
+                self.expression(&test.expr, OPTIONAL)?;
             }
             Expr::UnaryOp(_) | Expr::Compare(_) | Expr::Slice(_) => return refuse(OPERATOR),
             Expr::Const(_) | Expr::Call(_) | Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => {
@@ -257,10 +319,13 @@ impl Used {
         Ok(())
     }
 
-    fn key(&mut self, key: &str, is_required: bool) {
+    fn key(&mut self, key: &str, place: Place) {
         self.keys.insert(key.to_owned());
-        if is_required {
+        if place.is_required {
             self.required.insert(key.to_owned());
+        }
+        if place.is_sent && !self.tested.iter().any(|tested| tested.contains(key)) {
+            self.sent.insert(key.to_owned());
         }
     }
 }

@@ -53,6 +53,11 @@ fn invalid(source: &str) -> &'static str {
 #[case("{{ missing | default('5432') }}{{ missing | default }}", "5432")]
 #[case("{{ empty | default('x', true) }}{{ empty | default('y') }}", "x")]
 #[case("{{ missing | default(user) }}", "ann")]
+#[case("{{ empty | default('') }}{{ user | default(empty) }}", "ann")]
+#[case("{% if empty %}{{ empty }}{% else %}no{% endif %}", "no")]
+#[case("{% if empty is defined %}[{{ empty }}]{% endif %}", "[]")]
+#[case("{{ empty or user }}{{ empty if empty else 'x' }}", "annx")]
+#[case("{{ 'x' if empty == '' else 'y' }}{{ 'x' if user else empty }}", "xx")]
 #[case(
     "{% if missing is defined %}a{% elif user == 'ann' and not empty %}b{% else %}c{% endif %}",
     "b"
@@ -93,6 +98,16 @@ fn a_template_makes_a_text(#[case] source: &str, #[case] expected: &str) {
 #[case::missing_in_comparison("{{ 'x' if b == 'y' else 'z' }}", Fault::Missing("b".to_owned()))]
 #[case::missing_in_not("{{ not b }}", Fault::Missing("b".to_owned()))]
 #[case::missing_in_filter("{{ b | trim }}", Fault::Missing("b".to_owned()))]
+#[case::missing_after_empty("{{ empty }}{{ b }}", Fault::Missing("b".to_owned()))]
+#[case::empty("x{{ empty }}y", Fault::Empty("empty".to_owned()))]
+#[case::empty_in_filter("{{ empty | upper }}", Fault::Empty("empty".to_owned()))]
+#[case::empty_of_secret("x{{ secret['empty'] | b64encode }}", Fault::Empty("empty".to_owned()))]
+#[case::empty_argument("{{ a | replace('v', empty) }}", Fault::Empty("empty".to_owned()))]
+#[case::empty_that_a_filter_refuses("{{ a | replace(empty, 'v') }}", Fault::Empty("empty".to_owned()))]
+#[case::empty_in_branch("{% if a %}{{ empty }}{% endif %}", Fault::Empty("empty".to_owned()))]
+#[case::empty_in_choice("{{ a if a == 'x' else empty }}", Fault::Empty("empty".to_owned()))]
+#[case::empty_after_branch("{% if empty %}x{% endif %}{{ empty }}", Fault::Empty("empty".to_owned()))]
+#[case::empty_in_and("{{ a and empty }}", Fault::Empty("empty".to_owned()))]
 #[case::not_text("{{ binary }}", Fault::NotText("binary".to_owned()))]
 #[case::not_text_unreached("{{ 'x' if true else binary }}", Fault::NotText("binary".to_owned()))]
 #[case::not_base64("{{ a | b64decode }}", Fault::NotBase64)]
@@ -100,7 +115,7 @@ fn a_template_makes_a_text(#[case] source: &str, #[case] expected: &str) {
 #[case::replace_nothing("\n{{ a | replace('', 'x') }}", Fault::Invalid { what: check::ARGUMENTS, line: Some(2) })]
 #[case::bool("{{ true | upper }}", Fault::Invalid { what: check::ARGUMENTS, line: Some(1) })]
 fn a_text_that_cannot_be_made_is_told_of(#[case] source: &str, #[case] expected: Fault) {
-    let data: Data<'_> = &[("a", b"value"), ("binary", b"\xff")];
+    let data: Data<'_> = &[("a", b"value"), ("binary", b"\xff"), ("empty", b"")];
     assert_eq!(render(source, data), Err(expected));
 }
 

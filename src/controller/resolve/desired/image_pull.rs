@@ -3,7 +3,7 @@
 use super::{
     Sources, missing,
     registry::{Fault, Login, Registries, from_config, from_key, is_plain},
-    value::no_key,
+    value::{empty_key, no_key},
 };
 use crate::{
     api::{ImagePullSecret, ImagePullSource, Reason},
@@ -76,8 +76,12 @@ fn login(
     match source {
         ImagePullSource::Config { host, .. } => {
             let login = match data.get(CONFIG) {
-                Some(json) => from_config(json, host)
-                    .map_err(|fault| config_failure(fault, secret, host, field)),
+                Some(json) => from_config(json, host).map_err(|fault| match fault {
+                    Fault::Blank if json.trim_ascii().is_empty() => empty_key(secret, CONFIG, set),
+                    fault => config_failure(fault, secret, host, field),
+                }),
+                // It is filled in a moment, perhaps.
+                None if data.is_empty() => Err(no_key(secret, CONFIG, set)),
                 None if data.contains_key(OLD_CONFIG) => Err(old(secret)),
                 None => Err(no_config(secret)),
             };
@@ -92,7 +96,12 @@ fn login(
                     Marks::default()
                 };
                 let login = from_key(bytes, host);
-                let to_failure = |fault| key_failure(&fault, secret, &key.key, field);
+                let to_failure = |fault| match fault {
+                    Fault::Blank if bytes.trim_ascii().is_empty() => {
+                        empty_key(secret, &key.key, set)
+                    }
+                    fault => key_failure(&fault, secret, &key.key, field),
+                };
                 (login.map_err(to_failure), marks)
             }
             None => (Err(no_key(secret, &key.key, set)), Marks::default()),
@@ -119,18 +128,30 @@ fn no_config(secret: &str) -> Failure {
     Failure::config(Reason::Unsupported, message)
 }
 
+/// A credential that another controller may fill in a moment.
+fn unfilled(what: &str) -> Failure {
+    let message = format!("{what}. It is used as soon as it is filled.");
+    Failure::waiting(Reason::EmptyValue, message)
+}
+
 /// Why a `kubernetes.io/dockerconfigjson` Secret gives no credential.
 fn config_failure(fault: Fault, secret: &str, host: Option<&str>, field: &str) -> Failure {
     let (reason, message) = match fault {
+        Fault::Empty => {
+            return unfilled(&format!(
+                "Secret {secret} holds no credential for any registry yet"
+            ));
+        }
+        Fault::Blank => {
+            return unfilled(&format!(
+                "In what Secret {secret} holds for the registry the user or the token is empty"
+            ));
+        }
         Fault::NotJson => (
             Reason::InvalidEncoding,
             format!(
                 "Key {CONFIG} of Secret {secret} is not the JSON that Docker keeps credentials in. Make the Secret with kubectl create secret docker-registry."
             ),
-        ),
-        Fault::Empty => (
-            Reason::InvalidEncoding,
-            format!("Secret {secret} holds no credential for any registry. Add one."),
         ),
         Fault::Several(registries) => (
             Reason::InvalidSpec,
@@ -174,6 +195,11 @@ fn key_failure(fault: &Fault, secret: &str, key: &str, field: &str) -> Failure {
     if *fault == Fault::InvalidHost {
         let message = format!("{field} is not a registry. Write it like ghcr.io.");
         return Failure::config(Reason::InvalidSpec, message);
+    }
+    if *fault == Fault::Blank {
+        return unfilled(&format!(
+            "In key {key} of Secret {secret} the user or the token is empty"
+        ));
     }
     let message = format!(
         "Key {key} of Secret {secret} is neither user:token nor the base64 of that. Store the credential in one of these forms."

@@ -33,8 +33,10 @@ pub(crate) struct Login {
 pub(crate) enum Fault {
     /// It is not the JSON of such a Secret.
     NotJson,
-    /// It is for no registry.
+    /// It is for no registry yet.
     Empty,
+    /// The credential, or a half of it, is empty.
+    Blank,
     /// It is for several registries, and none was named.
     Several(Registries),
     /// It is not for the registry that was named.
@@ -62,12 +64,28 @@ struct Config {
     auths: BTreeMap<String, Kept>,
 }
 
+/// An object without members.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 /// What is kept for one registry.
 #[derive(Deserialize)]
 struct Kept {
     auth: Option<Hidden>,
     username: Option<Hidden>,
     password: Option<Hidden>,
+}
+
+impl Kept {
+    /// Whether there are a user and a token, or both in one, of which something is empty.
+    fn is_blank(&self) -> bool {
+        let is_empty = |hidden: &Option<Hidden>| hidden.as_ref().map(|text| text.0.is_empty());
+        match (is_empty(&self.username), is_empty(&self.password)) {
+            (Some(user), Some(token)) => user || token,
+            _ => is_empty(&self.auth) == Some(true),
+        }
+    }
 }
 
 /// A text that is erased when it is dropped.
@@ -81,8 +99,20 @@ impl<'de> Deserialize<'de> for Hidden {
 
 /// The credential in `.dockerconfigjson` for `host`, or for the one registry that there is.
 pub(crate) fn from_config(json: &[u8], host: Option<&str>) -> Result<Login, Fault> {
+    if json.trim_ascii().is_empty() {
+        return Err(Fault::Blank);
+    }
     // What serde says may quote what it read.
-    let config: Config = serde_json::from_slice(json).map_err(|_| Fault::NotJson)?;
+    let config: Config = serde_json::from_slice(json).map_err(|_| {
+        if serde_json::from_slice::<Nothing>(json).is_ok() {
+            Fault::Empty
+        } else {
+            Fault::NotJson
+        }
+    })?;
+    if config.auths.is_empty() {
+        return Err(Fault::Empty);
+    }
     let (name, kept) = match host {
         Some(host) => config
             .auths
@@ -106,6 +136,7 @@ pub(crate) fn from_config(json: &[u8], host: Option<&str>) -> Result<Login, Faul
             let pair = Zeroizing::new(format!("{}:{}", *username, *password));
             encoded(pair.as_bytes())?
         }
+        (None, ..) if kept.is_blank() => return Err(Fault::Blank),
         (None, ..) => return Err(Fault::NoCredential),
     };
     let host = url(name)?;
@@ -114,6 +145,9 @@ pub(crate) fn from_config(json: &[u8], host: Option<&str>) -> Result<Login, Faul
 
 /// The credential for `host` in a key: `user:token`, or the base64 of that.
 pub(crate) fn from_key(bytes: &[u8], host: &str) -> Result<Login, Fault> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(Fault::Blank);
+    }
     let credential = if is_plain(bytes) {
         encoded(bytes)?
     } else {
@@ -129,13 +163,15 @@ pub(crate) fn is_plain(bytes: &[u8]) -> bool {
 }
 
 fn encoded(pair: &[u8]) -> Result<SecretString, Fault> {
-    let colon = pair.iter().position(|byte| *byte == b':');
-    let has_both = colon.is_some_and(|colon| colon > 0 && colon + 1 < pair.len());
     // NUL is of a text in UTF-16.
-    if has_both && !pair.contains(&0) {
+    let colon = pair.iter().position(|byte| *byte == b':');
+    let Some(colon) = colon.filter(|_| !pair.contains(&0)) else {
+        return Err(Fault::NotUserToken);
+    };
+    if colon > 0 && colon + 1 < pair.len() {
         Ok(SecretString::from(STANDARD.encode(pair)))
     } else {
-        Err(Fault::NotUserToken)
+        Err(Fault::Blank)
     }
 }
 

@@ -61,10 +61,19 @@ pub(crate) fn no_key(secret: &str, key: &str, entry: &str) -> Failure {
     Failure::waiting(Reason::KeyNotFound, message)
 }
 
+/// A key that holds nothing yet: a placeholder, perhaps, that another controller fills in a moment.
+pub(crate) fn empty_key(secret: &str, key: &str, entry: &str) -> Failure {
+    let message = format!(
+        "Key {key} of Secret {secret} is empty. Entry {entry} is sent as soon as it is filled."
+    );
+    Failure::waiting(Reason::EmptyValue, message)
+}
+
 /// Why there is no text, in words for the user who wrote the template.
 fn template_failure(fault: Fault, entry: &str, secret: &str) -> Failure {
     let (reason, message) = match fault {
         Fault::Missing(key) => return no_key(secret, &key, entry),
+        Fault::Empty(key) => return empty_key(secret, &key, entry),
         Fault::Invalid { what, line } => {
             let line = line.map_or_else(String::new, |line| format!(" in line {line}"));
             (

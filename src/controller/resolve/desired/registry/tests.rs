@@ -36,7 +36,11 @@ fn auths(hosts: &[&str]) -> Value {
 #[case::nulls(json!({"auth": null, "username": null}), Err(Fault::NoCredential))]
 #[case::not_base64(json!({"auth": "user:token"}), Err(Fault::NotUserToken))]
 #[case::no_colon(json!({"auth": "dXNlcg=="}), Err(Fault::NotUserToken))]
-#[case::no_token(json!({"auth": "dXNlcjo="}), Err(Fault::NotUserToken))]
+#[case::no_token(json!({"auth": "dXNlcjo="}), Err(Fault::Blank))]
+#[case::no_user(json!({"auth": "OnRva2Vu"}), Err(Fault::Blank))]
+#[case::colon(json!({"auth": "Og==", "username": "", "password": ""}), Err(Fault::Blank))]
+#[case::blank_auth(json!({"auth": ""}), Err(Fault::Blank))]
+#[case::blank_password(json!({"username": "user", "password": ""}), Err(Fault::Blank))]
 #[case::a_number(json!({"auth": 5}), Err(Fault::NotJson))]
 fn what_docker_keeps_for_a_registry(#[case] auth: Value, #[case] expected: Result<&str, Fault>) {
     let login = config(&json!({"auths": {"ghcr.io": auth}}), None);
@@ -47,11 +51,20 @@ fn what_docker_keeps_for_a_registry(#[case] auth: Value, #[case] expected: Resul
 #[rstest]
 #[case::no_json(b"{")]
 #[case::no_object(b"[]")]
-#[case::no_auths(b"{}")]
+#[case::no_auths(b"{\"token\": 5}")]
 #[case::not_utf_8(b"{\"auths\": {\"\xff\": {}}}")]
-#[case::empty(b"")]
 fn what_is_not_such_a_file(#[case] bytes: &[u8]) {
     assert_eq!(shown(from_config(bytes, None)), Err(Fault::NotJson));
+}
+
+#[rstest]
+#[case::no_bytes(b"", Fault::Blank)]
+#[case::a_line(b"\n", Fault::Blank)]
+#[case::no_auths(b"{}", Fault::Empty)]
+#[case::no_registry(b"{\"auths\": {}}", Fault::Empty)]
+fn what_another_controller_may_yet_fill(#[case] bytes: &[u8], #[case] expected: Fault) {
+    assert_eq!(shown(from_config(bytes, None)), Err(expected.clone()));
+    assert_eq!(shown(from_config(bytes, Some("ghcr.io"))), Err(expected));
 }
 
 #[rstest]
@@ -146,9 +159,10 @@ fn a_registry_is_a_host(#[case] name: &str) {
 #[case::colons("user:to:ken", Ok("dXNlcjp0bzprZW4="))]
 #[case::a_line("user:token\n", Ok("dXNlcjp0b2tlbgo="))]
 #[case::token_only("token", Err(Fault::NotUserToken))]
-#[case::no_user(":token", Err(Fault::NotUserToken))]
-#[case::no_token("user:", Err(Fault::NotUserToken))]
-#[case::empty("", Err(Fault::NotUserToken))]
+#[case::no_user(":token", Err(Fault::Blank))]
+#[case::no_token("user:", Err(Fault::Blank))]
+#[case::empty("", Err(Fault::Blank))]
+#[case::encoded_colon("Og==", Err(Fault::Blank))]
 #[case::utf_16("u\0s\0:\0t\0", Err(Fault::NotUserToken))]
 fn a_key_holds_a_pair_or_its_base64(#[case] text: &str, #[case] expected: Result<&str, Fault>) {
     let expected = expected.map(|credential| ("https://ghcr.io".to_owned(), credential.to_owned()));

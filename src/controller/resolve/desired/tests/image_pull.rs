@@ -64,12 +64,6 @@ fn only_a_newline_that_is_sent_is_told(#[case] bytes: &[u8], #[case] is_line: bo
     Reason::InvalidEncoding,
     "is not the JSON"
 )]
-#[case::none(
-    ".dockerconfigjson",
-    r#"{"auths":{}}"#,
-    Reason::InvalidEncoding,
-    "for any registry"
-)]
 #[case::helper(
     ".dockerconfigjson",
     r#"{"auths":{"ghcr.io":{}},"credsStore":"canary"}"#,
@@ -107,6 +101,57 @@ fn a_secret_that_does_not_do_is_told(
         (ErrorClass::Config, reason)
     );
     assert!(failure.message.contains(words), "{}", failure.message);
+    assert!(!failure.message.contains("canary"), "{}", failure.message);
+}
+
+/// Cases: R-11
+#[rstest]
+#[case::no_keys(None, Reason::KeyNotFound, "has no key .dockerconfigjson")]
+#[case::no_bytes(Some(""), Reason::EmptyValue, "is empty")]
+#[case::no_auths(Some("{}"), Reason::EmptyValue, "for any registry yet")]
+#[case::no_registry(Some(r#"{"auths":{}}"#), Reason::EmptyValue, "for any registry yet")]
+#[case::no_token(
+    Some(r#"{"auths":{"ghcr.io":{"username":"canary","password":"","auth":"Y2FuYXJ5Og=="}}}"#),
+    Reason::EmptyValue,
+    "the user or the token is empty"
+)]
+fn a_secret_that_is_not_filled_yet_is_waited_for(
+    #[case] file: Option<&str>,
+    #[case] reason: Reason,
+    #[case] words: &str,
+) {
+    let data: Vec<(&str, &[u8])> = file
+        .iter()
+        .map(|file| (".dockerconfigjson", file.as_bytes()))
+        .collect();
+    for secret in [
+        json!({"secretRef": {"name": "s"}}),
+        json!({"secretRef": {"name": "s"}, "host": "ghcr.io"}),
+    ] {
+        let failure = refused(&secret, &data);
+        assert_eq!(
+            (failure.class, failure.reason),
+            (ErrorClass::Waiting, reason)
+        );
+        assert!(failure.message.contains(words), "{}", failure.message);
+        assert!(!failure.message.contains("canary"), "{}", failure.message);
+    }
+}
+
+/// Cases: R-11
+#[rstest]
+#[case(b"")]
+#[case(b"\n")]
+#[case(b"canary:")]
+#[case(b"Og==")]
+fn a_key_that_is_not_filled_yet_is_waited_for(#[case] bytes: &[u8]) {
+    let key = json!({"host": "ghcr.io", "secretKeyRef": {"name": "s", "key": "auth"}});
+    let failure = refused(&key, &[("auth", bytes)]);
+    assert_eq!(
+        (failure.class, failure.reason),
+        (ErrorClass::Waiting, Reason::EmptyValue)
+    );
+    assert!(failure.message.contains("is empty"), "{}", failure.message);
     assert!(!failure.message.contains("canary"), "{}", failure.message);
 }
 

@@ -14,6 +14,8 @@ fn template(name: &str, text: &str) -> Value {
 #[rstest]
 #[case::made("a{{ k }}\n", Ok("avalue\n"))]
 #[case::empty("{{ secret['empty'] }}", Err(Reason::EmptyValue))]
+#[case::empty_in_a_text("postgres://{{ k }}:{{ empty }}@db", Err(Reason::EmptyValue))]
+#[case::empty_with_a_default("a{{ empty | default('') }}", Ok("a"))]
 #[case::missing("{{ absent }}", Err(Reason::KeyNotFound))]
 #[case::binary("{{ binary }}", Err(Reason::InvalidEncoding))]
 #[case::not_base64(
