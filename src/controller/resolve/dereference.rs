@@ -4,9 +4,10 @@
 //! version of its Secret, however many objects name it.
 
 mod failures;
+mod named;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,11 +17,14 @@ use std::{
 use futures::future::join_all;
 use zeroize::Zeroizing;
 
-use self::failures::{credential_failure, not_allowed, too_much, unreadable, vanishing};
+use self::{
+    failures::{credential_failure, not_allowed, too_much, unreadable, vanishing},
+    named::{Named, named},
+};
 use super::desired::{SecretData, Sources, missing};
 use crate::{
     account::{Credential, ObjectName, Versioned},
-    api::{EntrySource, ProviderSecretSpec, Reason, SecretKeyRef},
+    api::{ProviderSecretSpec, Reason, SecretKeyRef},
     controller::{
         cache::{NamedKeys, SharedSecret},
         context::Context,
@@ -38,7 +42,8 @@ const REFUSED: [&str; 3] = [
     "helm.sh/release.v1",
 ];
 
-/// How many bytes of values an object may name; they are in memory together.
+/// How many bytes of values an object may name; they are in memory together. What its Secrets hold besides
+/// is dropped as soon as it was read.
 const MOST_VALUES: usize = 32 * 1024 * 1024;
 
 /// The credential of an object and the version of its Secret; the version also where the key in it
@@ -113,12 +118,12 @@ pub(crate) async fn sources(
         .provider
         .choice()
         .map(|choice| choice.api_key_secret_ref().name.as_str());
-    let (held, named) = (AtomicUsize::new(0), named_keys(spec));
+    let (held, named) = (AtomicUsize::new(0), named(spec));
     let read = join_all(spec.source_names().into_iter().map(|name| {
-        let (held, keys) = (&held, named.get(name).unwrap_or(&None));
+        let (held, named) = (&held, named.get(name));
         async move {
             let is_credential = credential == Some(name);
-            let (data, version) = source(context, reader, keys, name, is_credential).await;
+            let (data, version) = source(context, reader, named, name, is_credential).await;
             let size = data.as_ref().map_or(0, |data| size(data));
             let is_too_much = held.fetch_add(size, Ordering::Relaxed) + size > MOST_VALUES;
             let data = if is_too_much { Err(too_much()) } else { data };
@@ -148,7 +153,7 @@ fn size(data: &BTreeMap<String, Zeroizing<Vec<u8>>>) -> usize {
 async fn source(
     context: &Context,
     reader: &ObjectName,
-    keys: &NamedKeys,
+    named: Option<&Named>,
     name: &str,
     is_credential: bool,
 ) -> (SecretData, Option<String>) {
@@ -164,7 +169,8 @@ async fn source(
     if !may_leave(context, &reader.0, name) {
         return (Err(not_allowed(name)), None);
     }
-    match read(context, reader, name, keys, &seen).await {
+    let keys = named.and_then(Named::keys);
+    match read(context, reader, name, &keys, &seen).await {
         Ok(secret) if was_closed(context, &secret) => (Err(not_allowed(name)), None),
         Ok(secret) if is_power(&secret.kind) => {
             let message = format!(
@@ -176,7 +182,11 @@ async fn source(
                 Some(secret.version.clone()),
             )
         }
-        Ok(secret) => (Ok(Arc::clone(&secret.data)), Some(secret.version.clone())),
+        Ok(secret) => {
+            let data =
+                named.map_or_else(|| Arc::clone(&secret.data), |named| named.of(&secret.data));
+            (Ok(data), Some(secret.version.clone()))
+        }
         Err(KubernetesError::NotFound) => (Err(vanishing(name)), None),
         Err(error) => (Err(unreadable(name, error)), None),
     }
@@ -212,28 +222,4 @@ fn was_closed(context: &Context, secret: &SharedSecret) -> bool {
 /// Whether Secrets of a type are powers over this cluster.
 fn is_power(kind: &str) -> bool {
     REFUSED.contains(&kind)
-}
-
-/// The keys that an object names of each of its Secrets; none where it may name any.
-fn named_keys(spec: &ProviderSecretSpec) -> HashMap<&str, NamedKeys> {
-    let mut named: HashMap<&str, NamedKeys> = HashMap::new();
-    for entry in spec.entries() {
-        match entry.source() {
-            Some(EntrySource::Key(reference)) => {
-                let keys = named.entry(&reference.name);
-                let keys = keys.or_insert_with(|| Some(BTreeSet::new()));
-                if let Some(keys) = keys {
-                    keys.insert(reference.key.clone());
-                }
-            }
-            Some(EntrySource::Template { secret, .. }) => {
-                named.insert(&secret.name, None);
-            }
-            None => {}
-        }
-    }
-    for source in spec.bulk_sources() {
-        named.insert(&source.secret_ref.name, None);
-    }
-    named
 }

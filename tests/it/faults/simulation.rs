@@ -16,6 +16,7 @@ mod finalizers;
 mod get_only;
 mod idle_events;
 mod keys_of_one_scope;
+mod large_secrets;
 mod late_answers;
 mod listings;
 mod lost_events;
