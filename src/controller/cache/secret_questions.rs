@@ -62,12 +62,17 @@ impl SecretQuestions {
 
     /// A user wants to know: these Secrets are due now.
     pub(crate) fn ask_again(&self, namespace: &str, names: &[&str]) {
-        let mut questions = self.lock();
         for name in names {
-            let question = questions.get_mut(&(namespace.to_owned(), (*name).to_owned()));
-            if let Some(due) = question.and_then(|question| question.due.as_mut()) {
-                *due = Instant::now();
-            }
+            self.set_due(&(namespace.to_owned(), (*name).to_owned()), Instant::now());
+        }
+    }
+
+    /// A Secret is asked for again at this time, if it is not asked for now.
+    pub(crate) fn set_due(&self, secret: &SecretName, at: Instant) {
+        let mut questions = self.lock();
+        let question = questions.get_mut(secret);
+        if let Some(due) = question.and_then(|question| question.due.as_mut()) {
+            *due = at;
         }
     }
 

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use tokio::time::Instant;
+
 use super::{Complete, SecretQuestions};
 use crate::{
     account::ObjectName,
@@ -51,8 +53,8 @@ enum Covered {
 #[derive(Default)]
 pub(crate) struct SecretVersions {
     versions: RwLock<Versions>,
-    /// Secrets that were deleted a moment ago.
-    leaving: Mutex<HashSet<SecretName>>,
+    /// Secrets that were deleted a moment ago, and since when they are not there.
+    leaving: Mutex<HashMap<SecretName, Instant>>,
     complete: Complete,
     covered: Covered,
 }
@@ -194,17 +196,20 @@ impl SecretVersions {
         known.is_none_or(|known| *known.version != *UNREAD)
     }
 
-    /// The watch shows that a Secret was deleted. It counts as there until [`Self::end`]: another
-    /// controller may be about to create it anew.
-    pub(crate) fn leave(&self, name: &SecretName) {
+    /// A Secret is not there. It counts as there until [`Self::end`]: another controller may be about to
+    /// create it anew. Gives since when it is not there.
+    pub(crate) fn leave(&self, name: &SecretName, now: Instant) -> Instant {
         let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        leaving.insert(name.clone());
+        *leaving.entry(name.clone()).or_insert(now)
     }
 
-    /// A Secret that was deleted is gone, if it has not come back; whether it has not.
-    pub(crate) fn end(&self, name: &SecretName) -> bool {
+    /// A Secret is gone, if it has not been there since then; whether it has not.
+    pub(crate) fn end(&self, name: &SecretName, since: Instant) -> bool {
         let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_gone = leaving.remove(name);
+        let is_gone = leaving.get(name) == Some(&since);
+        if is_gone {
+            leaving.remove(name);
+        }
         drop(leaving);
         if is_gone {
             self.remove(name);
@@ -236,6 +241,8 @@ impl SecretVersions {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{
         VersionChange::{Newer, Same, WentBack},
         *,
@@ -292,6 +299,23 @@ mod tests {
         assert_eq!(apply("9"), WentBack);
         secrets.remove(&name("a"));
         assert_eq!(apply("2"), Newer);
+    }
+
+    /// Cases: R-22
+    #[test]
+    fn what_comes_back_and_goes_again_has_been_gone_since_then_only() {
+        let secrets = SecretVersions::default();
+        let (first, second) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        secrets.apply(&name("a"), "1", false);
+        assert_eq!(secrets.leave(&name("a"), first), first);
+        // It is still not there.
+        assert_eq!(secrets.leave(&name("a"), second), first);
+        secrets.apply(&name("a"), "2", false);
+        assert!(!secrets.end(&name("a"), first));
+        assert_eq!(secrets.leave(&name("a"), second), second);
+        assert!(!secrets.end(&name("a"), first) && secrets.get("ml", "a").is_some());
+        assert!(secrets.end(&name("a"), second) && secrets.get("ml", "a").is_none());
+        assert!(!secrets.end(&name("a"), second));
     }
 
     #[test]

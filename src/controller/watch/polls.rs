@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::secrets::{gone, shown};
+use super::secrets::{GONE, end, shown};
 use crate::{
     account::ObjectName,
     clock::jittered,
@@ -166,6 +166,7 @@ impl Polls {
     fn answered(&mut self, name: &SecretName, answer: Answer) -> Vec<ObjectName> {
         let context = &self.context;
         let is_complete = context.secrets.is_complete();
+        let (now, mut again) = (Instant::now(), None);
         let objects = match answer {
             Ok(secret) => {
                 self.works();
@@ -174,7 +175,14 @@ impl Polls {
             }
             Err(KubernetesError::NotFound) => {
                 if context.secrets.get(&name.0, &name.1).is_some() {
-                    gone(context, name.clone());
+                    let since = context.secrets.leave(name, now);
+                    if since + GONE <= now {
+                        end(context, name, since);
+                    } else {
+                        // Another controller may be creating it anew. Those that are due are taken a look
+                        // earlier.
+                        again = Some(since + GONE + LOOK.1);
+                    }
                 }
                 self.works();
                 Vec::new()
@@ -184,7 +192,10 @@ impl Polls {
                 Vec::new()
             }
         };
-        let is_first = self.questions.set_answered(name, Instant::now());
+        let is_first = self.questions.set_answered(name, now);
+        if let Some(again) = again {
+            self.questions.set_due(name, again);
+        }
         // Until now they were skipped.
         if is_first && is_complete && objects.is_empty() {
             return self.context.reverse_index.objects_of(name);

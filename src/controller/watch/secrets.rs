@@ -9,7 +9,7 @@ use kube::{
     core::PartialObjectMeta,
     runtime::reflector::{ObjectRef, Store},
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{lists::WatchEvent, names_in, source::Source};
 use crate::{
@@ -49,14 +49,13 @@ pub(crate) fn secrets(
 }
 
 /// How long a Secret may be gone while another controller creates it anew.
-const GONE: Duration = Duration::from_secs(2);
+pub(super) const GONE: Duration = Duration::from_secs(2);
 
-/// Ends a Secret that was deleted and has not come back: its readers are requeued.
-async fn end(context: Arc<Context>, name: ObjectName) {
-    sleep(GONE).await;
-    if context.secrets.end(&name) {
-        context.forget_secret(&name);
-        context.requeue_all(context.reverse_index.objects_of(&name));
+/// Ends a Secret that has not come back since then: its readers are requeued.
+pub(super) fn end(context: &Context, name: &ObjectName, since: Instant) {
+    if context.secrets.end(name, since) {
+        context.forget_secret(name);
+        context.requeue_all(context.reverse_index.objects_of(name));
     }
 }
 
@@ -125,10 +124,14 @@ pub(super) fn shown(
     objects
 }
 
-/// A Secret is gone: its readers are requeued when it does not come back.
-pub(super) fn gone(context: &Arc<Context>, name: ObjectName) {
-    context.secrets.leave(&name);
-    tokio::spawn(end(Arc::clone(context), name));
+/// A Secret was deleted: its readers are requeued when it does not come back.
+fn gone(context: &Arc<Context>, name: ObjectName) {
+    let since = context.secrets.leave(&name, Instant::now());
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        sleep(GONE).await;
+        end(&context, &name, since);
+    });
 }
 
 /// Changes what is remembered of objects.

@@ -32,6 +32,7 @@ mod plan;
 mod provider;
 mod provider_quirks;
 mod races;
+mod recreated_secrets;
 mod refusal;
 mod refused_rewrites;
 mod relists;

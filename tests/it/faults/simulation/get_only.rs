@@ -122,6 +122,29 @@ fn a_secret_that_comes_late_is_used_and_one_that_goes_is_missed() {
     });
 }
 
+/// Cases: R-22
+#[test]
+fn a_secret_that_one_question_misses_was_never_gone() {
+    at_each(async |world| {
+        sleep(SOON).await;
+        let patches = |world: &World| {
+            let lines = world.call_log.lines();
+            lines
+                .iter()
+                .filter(|line| line.starts_with("PATCH"))
+                .count()
+        };
+        let before = patches(world);
+        let faults = &world.store.faults;
+        faults.add(is_of_the_source, Does::refuse(404), 1);
+        sleep(ROUND).await;
+        assert_eq!(patches(world), before, "{:?}", world.target);
+        // It is asked for again soon, and then as often as before.
+        assert!(questions(world, SOURCE) >= 4, "{:?}", world.target);
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}
+
 /// A right that is bound to names is no reason to stop with the others.
 #[test]
 fn a_secret_that_may_not_be_read_is_said_at_its_object_and_used_when_it_may() {
