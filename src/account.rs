@@ -39,7 +39,7 @@ use tokio::{sync::OnceCell, time::Instant};
 
 use crate::{
     api::{ProviderKind, Reason},
-    http::{ApiClient, ErrorClass, Http, Monitor, ProviderError},
+    http::{ApiClient, Http, Monitor, ProviderError},
     provider::{self, Choice, Provider},
 };
 
@@ -170,7 +170,7 @@ impl Account {
             Ok(())
         };
         match self.scope_asked.get_or_try_init(ask).await {
-            Err(error) if may_answer_later(&error) => Err(error),
+            Err(error) if error.is_passing() => Err(error),
             Ok(()) | Err(_) => Ok(self.known_scope()),
         }
     }
@@ -213,14 +213,6 @@ impl Account {
         error: &ProviderError,
     ) -> Box<dyn Provider> {
         provider::connect(choice, object, self.client.refusing(error.clone()))
-    }
-}
-
-/// Whether the same question may be answered next time.
-fn may_answer_later(error: &ProviderError) -> bool {
-    match error.class {
-        ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::UnknownOutcome => true,
-        ErrorClass::Auth | ErrorClass::Config | ErrorClass::Protocol | ErrorClass::Waiting => false,
     }
 }
 

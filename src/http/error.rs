@@ -97,6 +97,14 @@ impl ProviderError {
         }
     }
 
+    /// A listing whose pages together take longer than is waited: [`ErrorClass::Transient`].
+    pub fn too_slow() -> Self {
+        Self {
+            detail: Some(Box::new(Detail::TooSlow)),
+            ..Self::timeout(false)
+        }
+    }
+
     /// The same error, of which the body is the one that the provider's file looked for.
     pub(super) fn recognised(self) -> Self {
         Self {
@@ -203,6 +211,17 @@ impl ProviderError {
         self.status == Some(status)
     }
 
+    /// Whether it may heal by itself, as far as is known.
+    pub fn is_passing(&self) -> bool {
+        let is_of_moment = match self.class {
+            ErrorClass::Throttled | ErrorClass::Transient | ErrorClass::UnknownOutcome => true,
+            ErrorClass::Auth | ErrorClass::Config | ErrorClass::Protocol | ErrorClass::Waiting => {
+                false
+            }
+        };
+        is_of_moment && self.detail() != Some(&Detail::TooSlow)
+    }
+
     /// Whether the failure is the account's and not one entry's: the reconcile ends here.
     pub fn is_of_account(&self) -> bool {
         match self.class {
@@ -223,6 +242,9 @@ impl ProviderError {
             }
             Some(Detail::TooLarge) => {
                 return "gave an answer that is larger than is read".to_owned();
+            }
+            Some(Detail::TooSlow) => {
+                return "takes longer for a listing than is waited".to_owned();
             }
             Some(Detail::Recognised) | None => {}
         }

@@ -20,6 +20,9 @@ use crate::{
     controller::object::{is_newer, version},
 };
 
+/// For how long verifications fail at least before the object counts as unverified: a short outage is none.
+const LASTING: Duration = Duration::from_mins(5);
+
 /// What a reconcile acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Acted {
@@ -240,8 +243,9 @@ impl Tracked {
         if is_compared {
             self.forget_verifications();
         } else {
+            let lasting = LASTING.max(2 * interval);
             self.unverified_at
-                .get_or_insert_with(|| Instant::now() + 2 * interval);
+                .get_or_insert_with(|| Instant::now() + lasting);
         }
     }
 
@@ -250,7 +254,8 @@ impl Tracked {
         self.unverified_at = None;
     }
 
-    fn is_unverified(&self, now: Instant) -> bool {
+    /// Whether no verification has succeeded for three intervals.
+    pub(crate) fn is_unverified(&self, now: Instant) -> bool {
         self.unverified_at.is_some_and(|at| at <= now)
     }
 }

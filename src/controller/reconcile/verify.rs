@@ -22,7 +22,7 @@ use crate::{
         report::messages,
         session::Session,
     },
-    http::{Detail, ErrorClass, ProviderError},
+    http::{ErrorClass, ProviderError},
     provider::Unit,
 };
 
@@ -116,20 +116,18 @@ impl Reconcile<'_> {
             Err(error) => {
                 self.verify_again(patience);
                 let failure = session.failure(&error);
-                if let Some(Detail::NotWhole | Detail::TooLarge) = error.detail() {
-                    // This does not heal by itself, and deleted and changed secrets go unseen.
-                    let mut outcome = self.as_recorded(session);
-                    self.remark(&mut outcome, messages::blind(&failure));
-                    outcome.verify_in = Some(patience);
-                    return Err(outcome.into());
+                // For a bad key a person must act.
+                if failure.class == ErrorClass::Auth {
+                    return Err(self.as_recorded(session).with(failure).into());
                 }
-                // What was synced stays so, whatever the listing suffers from; but for a bad key a
-                // person must act.
-                return Err(if failure.class == ErrorClass::Auth {
-                    self.as_recorded(session).with(failure).into()
-                } else {
-                    Stop::Unchanged
-                });
+                // What was synced stays so, whatever the listing suffers from.
+                if !self.is_blind(&error) {
+                    return Err(Stop::Unchanged);
+                }
+                let mut outcome = self.as_recorded(session);
+                self.remark(&mut outcome, messages::blind(&failure));
+                outcome.verify_in = Some(patience);
+                return Err(outcome.into());
             }
         };
         if !drift.drifts.is_empty() {
@@ -151,6 +149,13 @@ impl Reconcile<'_> {
         }
         self.verify_again(next);
         Err(Stop::Unchanged)
+    }
+
+    /// Whether a user must know that deleted and changed secrets go unseen: a failed listing does not heal
+    /// by itself, or listings have failed for long, which is said once.
+    fn is_blind(&self, error: &ProviderError) -> bool {
+        let is_long = self.tracked(|tracked| tracked.is_unverified(Instant::now()));
+        !error.is_passing() || (is_long == Some(true) && !self.has_remark(messages::BLIND))
     }
 
     pub(super) fn verify_again(&self, wait: Duration) {

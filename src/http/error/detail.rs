@@ -14,6 +14,8 @@ pub enum Detail {
     /// The answer, or all pages of a listing together, are larger than is read
     /// ([`UnexpectedResponse`](crate::api::Reason::UnexpectedResponse)).
     TooLarge,
+    /// All pages of a listing together take longer than is waited ([`Timeout`](crate::api::Reason::Timeout)).
+    TooSlow,
     /// The body of the refusal is the one that [`Call::recognises`](crate::http::Call::recognises) looks for.
     Recognised,
 }

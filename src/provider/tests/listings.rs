@@ -211,6 +211,7 @@ async fn all_pages_of_a_listing_have_one_time() {
             (error.class, error.reason),
             (ErrorClass::Transient, Reason::Timeout)
         );
+        assert!(!error.is_passing(), "it takes as long the next time");
         assert_eq!(began.elapsed(), LONGEST_LISTING, "{kind}");
     }
 }

@@ -48,7 +48,7 @@ impl<'c> Pages<'c> {
     /// Reads a page.
     ///
     /// # Errors
-    /// Those of [`ApiClient::call`]; [`ProviderError::timeout`] when the pages together take too long,
+    /// Those of [`ApiClient::call`]; [`ProviderError::too_slow`] when the pages together take too long,
     /// and [`ProviderError::too_large`] when they are too large.
     pub(in crate::provider) async fn read<T: DeserializeOwned>(
         &mut self,
@@ -62,7 +62,7 @@ impl<'c> Pages<'c> {
             ..call
         };
         let answer = timeout_at(self.until, self.client.call(call)).await;
-        let answer = answer.unwrap_or_else(|_| Err(ProviderError::timeout(false)))?;
+        let answer = answer.unwrap_or_else(|_| Err(ProviderError::too_slow()))?;
         let cost = answer.length().max(SMALLEST_PAGE);
         self.left = self.left.saturating_sub(cost);
         self.has_more = answer.tells_of_more();

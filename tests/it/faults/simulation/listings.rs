@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use serde_json::{Value, json};
 use simulator::{Action, Answer, Fault};
 use tokio::time::sleep;
@@ -23,6 +24,69 @@ fn first_of_more(target: Target) -> Value {
         Target::Braintrust => "objects",
     };
     json!({items: [], "pagination": {"has_more": true, "cursor": "abc"}})
+}
+
+/// How listings fail, and the reason for it.
+#[derive(Clone, Copy, Debug)]
+enum Fails {
+    With(u16, &'static str),
+    /// An item lacks what all of them have.
+    Undecodable,
+}
+
+impl Fails {
+    fn fault(self, target: Target) -> Fault {
+        let fault = match self {
+            Self::With(status, _) => Fault::status(status),
+            Self::Undecodable => {
+                let mut body = first_of_more(target);
+                let lists = body.as_object_mut().into_iter().flatten();
+                for (_, list) in lists.filter(|(_, list)| list.is_array()) {
+                    *list = json!([{"name": 5}]);
+                }
+                Fault::new(Action::Answer(Answer {
+                    status: 200,
+                    body: body.to_string(),
+                    ..Answer::default()
+                }))
+            }
+        };
+        fault.method("GET").forever()
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            Self::With(_, reason) => reason,
+            Self::Undecodable => "UnexpectedResponse",
+        }
+    }
+}
+
+#[rstest]
+#[case(Fails::With(400, "Rejected"), true)]
+#[case(Fails::With(404, "TargetNotFound"), true)]
+#[case(Fails::Undecodable, true)]
+#[case(Fails::With(503, "ProviderUnavailable"), false)]
+fn a_listing_that_fails_for_good_or_for_long_is_said(
+    #[case] fails: Fails,
+    #[case] is_for_good: bool,
+) {
+    at_each(async |world| {
+        synced(world).await;
+        world.account.add_fault(fails.fault(world.target));
+        let is_said = |world: &World| world.message().contains("is not seen");
+        sleep(MINUTE * 15).await;
+        assert_eq!(is_said(world), is_for_good, "{:?}", world.target);
+        sleep(MINUTE * 40).await;
+        assert!(is_said(world), "{:?} {}", world.target, world.message());
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        let notes = world.notes(fails.reason());
+        assert_eq!(notes.len(), 1, "{:?} {notes:?}", world.target);
+        world.account.clear_faults();
+        sleep(MINUTE * 15).await;
+        assert!(!is_said(world), "{:?} {}", world.target, world.message());
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
 }
 
 /// Cases: R-17
