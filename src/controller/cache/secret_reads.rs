@@ -1,5 +1,6 @@
 //! Secrets as they were read, shared by all objects that read them: a change of a Secret with a thousand
-//! readers is one GET. Values are kept for as long as readers wait for them, and seconds at most.
+//! readers is one GET. Values are kept for as long as readers wait for them, and seconds at most: readers
+//! whose account lets them come later cost one more GET in each ten seconds.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
