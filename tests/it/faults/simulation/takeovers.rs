@@ -121,6 +121,7 @@ fn a_late_write_of_a_leader_that_is_gone_does_not_stay(
             let mut world = World::new(target);
             world.has_standby = true;
             world.source(&[("a", "a0")]);
+            world.without_foreign_set();
             world.up();
             if is_recorded {
                 world.spec(&spec);
