@@ -45,7 +45,7 @@ fn what_is_deleted_while_the_operator_is_down_is_cleaned_up_by_the_next_one() {
             case.delete("gone").await;
             case.delete("crashed").await;
         }
-        let next = env.further(&[]).await;
+        let next = env.further(&SHORT_LEASE).await;
         join_all(test_cases.iter().map(async |case| {
             case.wait_gone("gone").await;
             case.wait_gone("crashed").await;
@@ -82,7 +82,7 @@ fn a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_once_mor
             assert!(is_guarded(&case.get("gone").await), "{:?}", case.target);
             case.account.clear_faults();
         }
-        let next = env.further(&[]).await;
+        let next = env.further(&SHORT_LEASE).await;
         for case in &test_cases {
             case.wait_gone("gone").await;
             case.assert_held(&[]);
@@ -115,7 +115,7 @@ fn a_credential_that_is_gone_after_a_restart_is_waited_for() {
             case.delete_secret("credential").await;
             case.delete("gone").await;
         }
-        env.restart(&["--deletion-timeout=10s"]).await;
+        env.restart(&flags).await;
         let plays = parked.into_iter().enumerate();
         join_all(plays.map(async |(number, (target, identity))| {
             let case = TestCase::resume(&env, target, &identity);

@@ -143,7 +143,7 @@ fn a_crash_between_deletion_and_creation_is_made_good() {
         .await;
         env.operator.kill().await;
         case.account.clear_faults();
-        let next = env.further(&[]).await;
+        let next = env.further(&SHORT_LEASE).await;
         wait_credential(&case, &two).await;
         case.wait_ready("crashed").await;
         assert_eq!(traces(&next.log()), Vec::<String>::new());
