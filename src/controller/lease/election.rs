@@ -171,13 +171,14 @@ impl Election {
         (!known.holder.is_empty()).then_some(known.holder.as_str())
     }
 
-    /// The Lease that gives the leadership up at `now`, if this process leads.
+    /// The Lease that gives the leadership up at `now`, if this process holds it, also by a write whose answer was lost.
     pub(super) fn released(&self, now: Moment, clock: Timestamp) -> Option<Record> {
-        let State::Leading { began, .. } = self.state else {
-            return None;
-        };
         let own = self.known().filter(|known| self.is_own(known))?;
-        let is_early = self.is_inherited && now.since(began) < CALL_TIMEOUT;
+        let led_for = match self.state {
+            State::Leading { began, .. } => now.since(began),
+            State::Standby | State::Ended => Duration::ZERO,
+        };
+        let is_early = self.is_inherited && led_for < CALL_TIMEOUT;
         Some(Record {
             holder: String::new(),
             duration: if is_early { RELEASED_EARLY } else { RELEASED },

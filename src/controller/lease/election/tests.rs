@@ -204,6 +204,31 @@ fn a_lease_is_released_as_it_was_taken(
     assert_eq!(release(&process), None);
 }
 
+/// As when it is told to stop before the answer has come. Nobody waits for the end of a lease under which nothing was done.
+/// Cases: L-05
+#[rstest]
+#[case::after_another(record("other", 3, "7"), RELEASED_EARLY)]
+#[case::after_a_release(released(3, "7"), RELEASED)]
+fn a_lease_whose_answer_was_lost_is_released(#[case] lease: Record, #[case] duration: Duration) {
+    let mut process = Process::new();
+    process.read(seconds(0), Some(lease));
+    let Step::Write(wanted) = process.next(seconds(15)) else {
+        panic!("it writes nothing")
+    };
+    let release = |process: &Process| {
+        let now = process.at(seconds(16));
+        process.election.released(now, Timestamp::UNIX_EPOCH)
+    };
+    assert_eq!(release(&process), None);
+    let stored = Record {
+        version: "8".to_owned(),
+        ..wanted
+    };
+    process.read(seconds(16), Some(stored));
+    let released = release(&process);
+    assert_eq!(released.map(|released| released.duration), Some(duration));
+}
+
 /// A label, and what the watch shows late.
 #[test]
 fn a_leader_goes_on_where_the_watch_shows_its_own_lease() {

@@ -73,7 +73,7 @@ fn sigterm_lets_a_write_end_and_waits_ten_seconds_at_most() {
         assert_ne!(env.kubectl(&shown, None).await, "");
         // At rest it is quick.
         case.account.clear_faults();
-        let operator = env.further(&[]).await;
+        let operator = env.further(&SHORT_LEASE).await;
         case.wait_ready("hangs").await;
         let since = Instant::now();
         assert_eq!(operator.terminate().await.code(), Some(0));

@@ -116,7 +116,7 @@ fn an_edit_that_changes_no_value_is_acknowledged_as_well() {
 }
 
 #[test]
-fn a_rotation_is_waited_for_while_the_api_server_restarts_and_the_secret_is_replaced() {
+fn a_rotation_is_waited_for_while_the_api_server_restarts() {
     run(async {
         let env = &TestEnv::dedicated(&[]).await;
         let (plugin, case) = (
