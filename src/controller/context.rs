@@ -1,6 +1,9 @@
 //! What every reconcile shares.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
@@ -88,6 +91,8 @@ pub(crate) struct Context {
     pub(crate) accounts: Accounts,
     pub(crate) credentials: Credentials,
     pub(crate) objects_listed: Complete,
+    /// Whether the first list shows a status that an operator wrote.
+    pub(crate) was_operated: AtomicBool,
     pub(crate) secrets: SecretVersions,
     /// The Secrets that several readers read at once.
     pub(crate) secret_reads: SecretReads,

@@ -63,6 +63,12 @@ pub(crate) fn recorded_sources(object: &ProviderSecret) -> Versions {
         .collect()
 }
 
+/// Whether an operator has written a status of the object.
+pub(crate) fn was_reconciled(object: &ProviderSecret) -> bool {
+    let mut status = object.status.iter();
+    status.any(|status| !status.conditions.is_empty() || !status.entries.is_empty())
+}
+
 /// Whether the spec is the one that status speaks of.
 pub(crate) fn is_acted_on(object: &ProviderSecret) -> bool {
     let status = object.status.as_ref();

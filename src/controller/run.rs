@@ -3,7 +3,11 @@
 mod wake_ups;
 
 use std::{
-    convert::Infallible, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+    convert::Infallible,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use futures::{FutureExt, Stream, StreamExt};
@@ -62,8 +66,13 @@ pub enum Stopped {
     Left,
 }
 
-/// Has the metrics tell how many objects could not be verified. They do not keep the states alive.
-fn count_unverified(context: &Context) {
+/// Has the metrics tell how many objects could not be verified, and of each one of a store. They do not keep the states
+/// alive.
+fn count_objects(context: &Context, of_each: Option<&Store<Stored>>) {
+    if let Some(store) = of_each {
+        let samples = StoreSamples(store.clone());
+        context.metrics.register_objects(samples);
+    }
     let states = Arc::downgrade(&context.states);
     context.metrics.register_unverified(move || {
         let states = states.upgrade();
@@ -125,6 +134,7 @@ pub async fn run(
         client: client.clone(),
         credentials: Credentials::default(),
         objects_listed: Complete::default(),
+        was_operated: AtomicBool::new(false),
         secrets: SecretVersions::new(&namespaces, questions),
         secret_reads: SecretReads::default(),
         large_values: LargeValues::default(),
@@ -147,11 +157,8 @@ pub async fn run(
         events,
         metrics: metrics.clone(),
     });
-    count_unverified(&context);
     let (store, writer) = reflector::store::<Stored>();
-    if metrics_per_resource {
-        metrics.register_objects(StoreSamples(store.clone()));
-    }
+    count_objects(&context, metrics_per_resource.then_some(&store));
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
     let watched = (Arc::clone(&context), client, store.clone(), health);
     let secrets = secret_changes(watched, asked);

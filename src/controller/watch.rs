@@ -10,7 +10,11 @@ mod polls;
 mod secrets;
 mod source;
 
-use std::{collections::HashSet, future::ready, sync::Arc};
+use std::{
+    collections::HashSet,
+    future::ready,
+    sync::{Arc, atomic::Ordering},
+};
 
 use futures::{Stream, StreamExt};
 use kube::{
@@ -27,7 +31,7 @@ use super::{
     cache::{Stored, Tracked},
     context::Context,
     events::{EventNote, Importance},
-    object::{Guarded, object_name, object_ref, secret_names},
+    object::{Guarded, object_name, object_ref, secret_names, was_reconciled},
 };
 use crate::{account::ObjectName, api::Reason, telemetry::Health};
 
@@ -130,6 +134,9 @@ fn applied(
     }
     let uid = context.states.create(&object.uid().unwrap_or_default());
     if let Ok(object) = &object.0 {
+        if !context.objects_listed.is_set() && was_reconciled(object) {
+            context.was_operated.store(true, Ordering::Relaxed);
+        }
         context.requeue_all(context.claims.note(&uid, object));
     } else {
         undecodable(context, object, &name);

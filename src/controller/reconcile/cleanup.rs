@@ -117,7 +117,7 @@ impl Reconcile<'_> {
         &self,
         account: (Arc<Account>, Versions),
         choice: Choice<'_>,
-        left: &[EntryStatus],
+        recorded: &[EntryStatus],
     ) -> Result<Cleanup, KubernetesError> {
         self.use_account(&account.0);
         let permit = match self.admit(&account.0) {
@@ -129,9 +129,11 @@ impl Reconcile<'_> {
                     retry_after: Some(wait),
                     ..Failure::provider(&circuit.error, choice, None)
                 };
-                return Ok(Cleanup::Blocked(left.to_vec(), failure));
+                return Ok(Cleanup::Blocked(recorded.to_vec(), failure));
             }
         };
+        // Under this key some may prove nothing. Another one may come that verifies them.
+        let as_recorded = || self.not_deleted(recorded.to_vec());
         let session = self.session(choice, account, Ok(Some(permit)));
         let unverified = &session.records.unverified;
         let records = session.records.verified.iter();
@@ -143,14 +145,17 @@ impl Reconcile<'_> {
         self.note_claims(&session, std::iter::empty());
         match self.is_written_account(&session).await {
             Ok(true) => {}
-            Ok(false) => return Ok(Cleanup::Blocked(left, messages::account_changed(choice))),
-            Err(failure) => return Ok(Cleanup::Blocked(left, failure)),
+            Ok(false) => {
+                let failure = messages::account_changed(choice);
+                return Ok(Cleanup::Blocked(as_recorded(), failure));
+            }
+            Err(failure) => return Ok(Cleanup::Blocked(as_recorded(), failure)),
         }
         let claims = self.claims(&session);
         let policy = DeletionPolicy::Delete;
         let removals = plan_removals(&left, unverified, policy, session.rules(), &claims);
         if let Some((failure, plan)) = self.approve_cleanup(&session, &removals).await? {
-            return Ok(Cleanup::Unapproved(left, failure, plan));
+            return Ok(Cleanup::Unapproved(as_recorded(), failure, plan));
         }
         let mut actions = removals.iter().map(|removal| removal.action);
         let is_all_another =
@@ -182,7 +187,7 @@ impl Reconcile<'_> {
             return Ok(Cleanup::Blocked(kept, failure));
         }
         if !is_all_another && let Err(error) = writer.delete_empty_set(&all).await {
-            return Ok(Cleanup::Blocked(left, session.failure(&error)));
+            return Ok(Cleanup::Blocked(as_recorded(), session.failure(&error)));
         }
         Ok(Cleanup::Done)
     }

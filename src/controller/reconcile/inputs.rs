@@ -1,6 +1,10 @@
 //! What a plan is made from, and the loop that plans, asks for what the plan lacks and plans again.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
@@ -165,7 +169,11 @@ impl Reconcile<'_> {
         let is_blind = rules.unit == Unit::Set || rules.listing == ListingNeed::Never;
         let term = self.context.leadership.term();
         let is_inherited = term.is_some_and(|term| {
-            term.is_inherited && Moment::now().since(term.began) < CALL_TIMEOUT
+            let is_early = Moment::now().since(term.began) < CALL_TIMEOUT;
+            // Where this process has made the Lease, a user may have deleted that of another, or there was none yet.
+            let is_first =
+                term.epoch == Some(0) && !self.context.was_operated.load(Ordering::Relaxed);
+            term.is_inherited && is_early && !is_first
         });
         is_blind && is_inherited
     }

@@ -1,6 +1,6 @@
 //! Which objects a reconcile leaves alone, whatever brought them to it, and which it does not forget.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use kube::{Client, client::Body};
 use rstest::rstest;
@@ -90,6 +90,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
         window: Arc::default(),
         news: crate::controller::cache::News::default(),
         objects_listed,
+        was_operated: AtomicBool::new(false),
         requeue: mpsc::unbounded_channel().0,
         leadership: Leadership::unopposed(),
         epoch: Instant::now(),

@@ -15,7 +15,7 @@ use crate::process::{Guarded, Program};
 use crate::servers;
 
 /// Ready is expected after 3 s; a machine that compiles at the same time takes longer.
-const READY_DEADLINE: Duration = Duration::from_mins(1);
+const READY_DEADLINE: Duration = Duration::from_mins(3);
 
 /// A single request of the readiness check. A server that has not
 /// answered after this long is asked again.

@@ -40,9 +40,12 @@ impl Fails {
             Self::With(status, _) => Fault::status(status),
             Self::Undecodable => {
                 let mut body = first_of_more(target);
-                let lists = body.as_object_mut().into_iter().flatten();
-                for (_, list) in lists.filter(|(_, list)| list.is_array()) {
-                    *list = json!([{"name": 5}]);
+                if let Some(members) = body.as_object_mut() {
+                    // Nothing in it tells of more.
+                    members.retain(|_, list| list.is_array());
+                    members
+                        .values_mut()
+                        .for_each(|list| *list = json!([{"name": 5}]));
                 }
                 Fault::new(Action::Answer(Answer {
                     status: 200,

@@ -11,12 +11,13 @@ use super::{
     oracle,
     plan::Plan,
     provider::Slow,
+    races::writes,
     store::Resource,
     workload::{self, Policy, Workload},
     world::{Ended, REST, World, data, simulate, value},
 };
 use crate::faults::call_log::{Crash, Effect, Variant};
-use crate::harness::{Target, say, setting};
+use crate::harness::{LEASE, NAMESPACE, Target, say, setting};
 
 /// Only this plan is run: the name that a failure shows.
 const ONLY: &str = "PROVIDER_SECRETS_TEST_TAKEOVER";
@@ -146,6 +147,7 @@ fn a_late_write_of_a_leader_that_is_gone_does_not_stay(
             world.source(&[("a", "a2")]);
             wait("it is rotated", ON_ITS_WAY.saturating_sub(took), "a2").await;
             wait("the first comes in", ON_ITS_WAY, "a1").await;
+            world.with_foreign_secret();
             let faults = world.rest(policy, REST).await;
             assert_eq!(
                 faults,
@@ -157,6 +159,35 @@ fn a_late_write_of_a_leader_that_is_gone_does_not_stay(
             world.down().await;
         });
     }
+}
+
+/// A first installation follows nobody. Where a status is, a user may have deleted the Lease of a leader that hangs.
+/// Cases: L-06
+#[rstest]
+fn what_a_process_without_a_lease_writes_is_confirmed_only_where_another_was(
+    #[values(Target::BasetenWorkspace, Target::BasetenTeam, Target::Pipecat)] target: Target,
+    #[values(false, true)] was_another: bool,
+) {
+    simulate(async {
+        let mut world = World::new(target);
+        world.has_standby = true;
+        world.makes_lease = true;
+        world.source(&[("a", "a1")]);
+        if was_another {
+            world.entries(&[("B_KEY", "a")]);
+            world.up();
+            assert_eq!(world.quiet().await, Ended::Quiet);
+            world.down().await;
+            let id = (Resource::Leases, NAMESPACE.to_owned(), LEASE.to_owned());
+            world.store.delete(&id).expect("there is a lease");
+        }
+        world.entries(&[("A_KEY", "a")]);
+        world.up();
+        assert_eq!(world.quiet().await, Ended::Quiet);
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        assert_eq!(writes(&world, "A_KEY") > 1, was_another);
+        world.down().await;
+    });
 }
 
 /// Whoever may write a status may write any number as that of its writer.

@@ -60,6 +60,8 @@ pub(super) struct World {
     processes: Vec<JoinHandle<()>>,
     /// Whether there are two processes, of which one leads by the lease.
     pub(super) has_standby: bool,
+    /// Whether the first of them finds no Lease.
+    pub(super) makes_lease: bool,
     /// Whether an operator has run here.
     has_run: bool,
 }
@@ -175,6 +177,7 @@ impl World {
             metrics: Metrics::default(),
             processes: Vec::new(),
             has_standby: false,
+            makes_lease: false,
             has_run: false,
         };
         world.store.create_namespace(NAMESPACE);

@@ -34,9 +34,9 @@ fn pod_name(incarnation: u64) -> String {
 }
 
 impl World {
-    /// Starts two incarnations, of which the first one leads. It follows one that ended well.
+    /// Starts two incarnations, of which the first one leads. It follows one that ended well, unless it makes the Lease.
     pub(super) fn start_replicas(&mut self) {
-        if self.store.list(Resource::Leases, None).is_empty() {
+        if self.store.list(Resource::Leases, None).is_empty() && !self.makes_lease {
             let id = (Resource::Leases, NAMESPACE.to_owned(), LEASE.to_owned());
             let released = self.store.create(&id, released_lease());
             released.expect("there is no lease yet");

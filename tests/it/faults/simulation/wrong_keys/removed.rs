@@ -73,7 +73,12 @@ fn an_object_deleted_without_a_right_key_takes_or_names_what_it_wrote(
         world.quiet().await;
         assert_eq!(world.object(), None, "{:?}", world.target);
         for name in ["A_KEY", "B_KEY"] {
-            assert!(is_gone_or_named(world, name), "{:?} {name}", world.target);
+            let lines = world.call_log.lines();
+            assert!(
+                is_gone_or_named(world, name),
+                "{:?} {name} {lines:#?}",
+                world.target
+            );
             if is_first_key || !between.is_forgotten() {
                 assert!(!world.held().contains_key(name), "{:?}", world.target);
             }
