@@ -57,7 +57,8 @@ fn invalid(source: &str) -> &'static str {
 #[case("{% if empty %}{{ empty }}{% else %}no{% endif %}", "no")]
 #[case("{% if empty is defined %}[{{ empty }}]{% endif %}", "[]")]
 #[case("{{ empty or user }}{{ empty if empty else 'x' }}", "annx")]
-#[case("{{ 'x' if empty == '' else 'y' }}{{ 'x' if user else empty }}", "xx")]
+#[case("{{ 'x' if empty == '' else 'y' }}", "x")]
+#[case("{{ 'x' if user else empty }}", "x")]
 #[case(
     "{% if missing is defined %}a{% elif user == 'ann' and not empty %}b{% else %}c{% endif %}",
     "b"

@@ -226,9 +226,13 @@ fn every(words: &[String], known: &[&[&str]]) -> bool {
     words.iter().all(is_known)
 }
 
-/// Whether a member says that there is no more.
+/// Whether a member says that there is no more. One that has a word besides may speak of something else.
 fn says_end(words: &[String], value: &Value) -> bool {
-    let is_flag = leads_on(words) || holds(words, &["truncated"]);
+    let is_flag = (leads_on(words) || holds(words, &["truncated"]))
+        && every(
+            words,
+            &[ON, PLAIN, ITEMS, &["truncated", "cursor", "token"]],
+        );
     (is_flag && *value == Value::Bool(false))
         || (holds(words, &["last", "final"]) && is_of_end(words) && *value == Value::Bool(true))
 }

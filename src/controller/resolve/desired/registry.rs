@@ -64,11 +64,6 @@ struct Config {
     auths: BTreeMap<String, Kept>,
 }
 
-/// An object without members.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 /// What is kept for one registry.
 #[derive(Deserialize)]
 struct Kept {
@@ -104,7 +99,8 @@ pub(crate) fn from_config(json: &[u8], host: Option<&str>) -> Result<Login, Faul
     }
     // What serde says may quote what it read.
     let config: Config = serde_json::from_slice(json).map_err(|_| {
-        if serde_json::from_slice::<Nothing>(json).is_ok() {
+        let marks = json.iter().filter(|byte| !byte.is_ascii_whitespace());
+        if marks.eq(b"{}") {
             Fault::Empty
         } else {
             Fault::NotJson

@@ -68,6 +68,7 @@ fn header_tells(name: &str, value: &str) -> bool {
 #[case(json!({"number_of_pages": 3}))]
 #[case(json!({"page": {"size": 100, "totalElements": 250, "total_pages": 3}}))]
 #[case(json!({"truncated": true}))]
+#[case(json!({"continue_on_error": false, "next_cursor": "abc"}))]
 #[case(json!({"incomplete_results": true}))]
 #[case(json!({"partial": false, "next": "/2"}))]
 fn a_page_that_tells_of_more_is_not_all(#[case] members: Value) {
