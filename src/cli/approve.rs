@@ -120,16 +120,8 @@ async fn carried_out(
     let resource = resource_name(&name);
     let started = Instant::now();
     loop {
-        let found = match reader.find(&namespace, &name).await {
-            Ok(found) => found,
-            Err(refusal) => {
-                refusal.in_wait(started.elapsed() >= timeout)?;
-                sleep(POLL).await;
-                continue;
-            }
-        };
-        let found = found.filter(|found| found.metadata.uid == object.metadata.uid);
-        let Some(found) = found else {
+        let is_over = || started.elapsed() >= timeout;
+        let Some(found) = reader.awaited(object, is_over).await? else {
             return Ok(Answer::done(format!("{resource} deleted\n")));
         };
         match progress(&found, hash) {
@@ -141,7 +133,7 @@ async fn carried_out(
                     "something else would be done now: plan {other} waits, see kubectl provider-secrets plan {name} -n {namespace}"
                 )));
             }
-            Progress::Waiting if started.elapsed() >= timeout => {
+            Progress::Waiting if is_over() => {
                 return Err(Refusal::timeout(format!(
                     "timed out waiting for {namespace}/{name}: see kubectl provider-secrets why {name} -n {namespace}"
                 )));

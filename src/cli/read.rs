@@ -10,6 +10,7 @@ use kube::{
     api::{ListParams, Patch, PatchParams},
 };
 use serde_json::Value;
+use tokio::time::sleep;
 
 pub(super) use self::{
     error::{is_of_kind, is_transient, refused},
@@ -20,7 +21,9 @@ use super::{
     cluster::{self, Named},
     finish,
     flags::{ClusterFlags, Scope},
+    request::POLL,
     say,
+    view::place,
 };
 use crate::{
     api::{GROUP, ProviderSecret},
@@ -160,6 +163,24 @@ impl Reader {
                 "there is no ProviderSecret {name} in namespace {namespace}"
             ))
         })
+    }
+
+    /// This very object, in a wait; none if it is gone. What heals by itself is tried again until the wait is over.
+    pub(super) async fn awaited(
+        &self,
+        object: &ProviderSecret,
+        is_over: impl Fn() -> bool,
+    ) -> Result<Option<ProviderSecret>, Refusal> {
+        let (namespace, name) = place(object);
+        loop {
+            match self.find(&namespace, &name).await {
+                Ok(found) => {
+                    return Ok(found.filter(|found| found.metadata.uid == object.metadata.uid));
+                }
+                Err(refusal) => refusal.in_wait(is_over())?,
+            }
+            sleep(POLL).await;
+        }
     }
 
     /// One object; none if there is none.

@@ -95,19 +95,11 @@ async fn gone(reader: &Reader, object: &ProviderSecret, timeout: Duration) -> An
     let (namespace, name) = place(object);
     let started = Instant::now();
     loop {
-        let found = match reader.find(&namespace, &name).await {
-            Ok(found) => found,
-            Err(refusal) => {
-                refusal.in_wait(started.elapsed() >= timeout)?;
-                sleep(POLL).await;
-                continue;
-            }
-        };
-        let is_it = found.is_some_and(|found| found.metadata.uid == object.metadata.uid);
-        if !is_it {
+        let is_over = || started.elapsed() >= timeout;
+        if reader.awaited(object, is_over).await?.is_none() {
             return Ok(Answer::done(format!("{} deleted\n", resource_name(&name))));
         }
-        if started.elapsed() >= timeout {
+        if is_over() {
             return Err(Refusal::timeout(format!(
                 "timed out waiting for {namespace}/{name} to go: see kubectl provider-secrets why {name} -n {namespace}"
             )));

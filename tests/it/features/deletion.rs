@@ -151,8 +151,7 @@ fn a_foreign_finalizer_stays_and_the_cleanup_is_done_once() {
 fn a_suspended_object_is_cleaned_up_all_the_same() {
     run(at_each_api_verifying(async |case| {
         case.synced("gone", &delete_policy()).await;
-        let suspend = json!({"spec": {"suspend": true}});
-        case.patch("gone", suspend).await.expect("it is suspended");
+        case.suspend("gone").await;
         case.wait_reason("gone", "Suspended").await;
         let before = case.writes().len();
         case.source("b").await;

@@ -30,6 +30,13 @@ impl TestCase<'_> {
         self.value("one")
     }
 
+    /// Suspends an object.
+    pub(crate) async fn suspend(&self, object: &str) {
+        let suspend = json!({"spec": {"suspend": true}});
+        let suspended = self.patch(object, suspend).await;
+        suspended.expect("it is suspended");
+    }
+
     /// Rotates the entry `A_KEY` of an object and waits until the provider holds the value and the object is ready.
     pub(crate) async fn rotate(&self, object: &str, text: &str) {
         self.source(text).await;

@@ -127,18 +127,11 @@ fn a_secret_that_comes_late_is_used_and_one_that_goes_is_missed() {
 fn a_secret_that_one_question_misses_was_never_gone() {
     at_each(async |world| {
         sleep(SOON).await;
-        let patches = |world: &World| {
-            let lines = world.call_log.lines();
-            lines
-                .iter()
-                .filter(|line| line.starts_with("PATCH"))
-                .count()
-        };
-        let before = patches(world);
+        let before = world.calls("PATCH");
         let faults = &world.store.faults;
         faults.add(is_of_the_source, Does::refuse(404), 1);
         sleep(ROUND).await;
-        assert_eq!(patches(world), before, "{:?}", world.target);
+        assert_eq!(world.calls("PATCH"), before, "{:?}", world.target);
         // It is asked for again soon, and then as often as before.
         assert!(questions(world, SOURCE) >= 4, "{:?}", world.target);
         assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));

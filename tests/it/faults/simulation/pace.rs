@@ -21,12 +21,6 @@ const SOON: Duration = Duration::from_secs(5);
 /// As operators of the simulation have it, and the jitter.
 const VERIFY_INTERVAL: Duration = Duration::from_mins(11);
 
-/// Calls so far whose line begins so.
-fn calls(world: &World, begin: &str) -> usize {
-    let lines = world.call_log.lines();
-    lines.iter().filter(|line| line.starts_with(begin)).count()
-}
-
 /// An object of its own name and entry, which reads the source.
 fn reader(world: &World, number: usize) -> Value {
     let mut spec = json!({"data": data(&[(format!("KEY_{number}").as_str(), "a")])});
@@ -44,11 +38,11 @@ fn a_change_of_a_secret_is_one_get_however_many_read_it(#[values(1, 30)] readers
             world.apply(&format!("reader-{number}"), &reader(world, number));
         }
         world.quiet().await;
-        let before = calls(world, "GET Secrets source");
+        let before = world.calls("GET Secrets source");
         world.rotate("a2");
         world.quiet().await;
         assert_eq!(
-            calls(world, "GET Secrets source"),
+            world.calls("GET Secrets source"),
             before + 1,
             "{:?}",
             world.target
@@ -57,7 +51,7 @@ fn a_change_of_a_secret_is_one_get_however_many_read_it(#[values(1, 30)] readers
         world.label(SOURCE);
         world.quiet().await;
         assert_eq!(
-            calls(world, "GET Secrets source"),
+            world.calls("GET Secrets source"),
             before + 2,
             "{:?}",
             world.target
@@ -113,7 +107,7 @@ fn a_short_pause_is_not_said_to_those_who_wait(#[values(1, 20)] seconds: u64) {
         for number in 0..count {
             world.apply(&format!("reader-{number}"), &reader(world, number));
         }
-        let patches = |world: &World| calls(world, "PATCH ProviderSecrets");
+        let patches = |world: &World| world.calls("PATCH ProviderSecrets");
         let before = patches(world);
         world.quiet().await;
         for number in 0..count {
@@ -231,7 +225,7 @@ fn a_secret_that_is_back_within_two_seconds_was_never_gone(
         world.quiet().await;
         let key = world.data("credential")["api-key"].clone();
         let (before, written) = (world.notes("Synced").len(), world.provider_writes());
-        let patches = |world: &World| calls(world, "PATCH");
+        let patches = |world: &World| world.calls("PATCH");
         let patched = patches(world);
         for _ in 0..5 {
             let id = (Resource::Secrets, "team".to_owned(), name.to_owned());

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::{
     races::{at_each, synced},
     store::Resource,
-    world::{SOURCE, World},
+    world::SOURCE,
 };
 
 /// It is never away for two seconds, and the first absence ends before the second begins.
@@ -16,14 +16,7 @@ use super::{
 fn each_absence_of_a_secret_counts_from_its_own_beginning() {
     at_each(async |world| {
         synced(world).await;
-        let patches = |world: &World| {
-            let lines = world.call_log.lines();
-            lines
-                .iter()
-                .filter(|line| line.starts_with("PATCH"))
-                .count()
-        };
-        let (before, written) = (patches(world), world.provider_writes());
+        let (before, written) = (world.calls("PATCH"), world.provider_writes());
         let id = (Resource::Secrets, "team".to_owned(), SOURCE.to_owned());
         for (away, there) in [(500, 1300), (800, 1150), (1900, 50), (1900, 4000)] {
             world.store.delete(&id).expect("it is deleted");
@@ -32,7 +25,7 @@ fn each_absence_of_a_secret_counts_from_its_own_beginning() {
             sleep(Duration::from_millis(there)).await;
         }
         world.quiet().await;
-        assert_eq!(patches(world), before, "{:?}", world.target);
+        assert_eq!(world.calls("PATCH"), before, "{:?}", world.target);
         assert_eq!(world.provider_writes(), written, "{:?}", world.target);
     });
 }

@@ -67,8 +67,7 @@ fn a_name_that_the_owner_gives_up_goes_to_the_next() {
 fn a_suspended_owner_keeps_its_names() {
     run(at_each_api_verifying(async |case| {
         let one = case.synced("owner", &json!({})).await;
-        let suspend = json!({"spec": {"suspend": true}});
-        case.patch("owner", suspend).await.expect("it is suspended");
+        case.suspend("owner").await;
         case.wait_reason("owner", "Suspended").await;
         rival(&case, "younger").await;
         case.assert_held(&[("A_KEY", &one)]);

@@ -296,8 +296,7 @@ fn why_finds_an_old_definition_and_says_when_there_is_none() {
         env.kubectl(&apply, Some(&found.to_string())).await;
         deployment(&env, &["run", "--leader-elect=false"], 1).await;
         // Its operator has ended, so that this spec stays as it is.
-        let suspend = json!({"spec": {"suspend": true}});
-        case.patch("target", suspend).await.expect("it is changed");
+        case.suspend("target").await;
         let said = assert_cause(&plugin, &case, "target", "DefinitionOld").await;
         assert!(
             said["what"]

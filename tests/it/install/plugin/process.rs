@@ -3,7 +3,10 @@
 use std::{process::Stdio, time::Duration};
 
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Child,
+};
 
 use super::Plugin;
 use crate::harness::{Target, TestCase, TestEnv, operator::binary, run, until};
@@ -112,6 +115,19 @@ fn an_object_that_does_not_decode_is_told_and_hides_no_other() {
     });
 }
 
+/// `status --watch` of the namespace of a test case, until it is ended.
+fn watching(plugin: &Plugin, case: &TestCase<'_>, stdout: impl Into<Stdio>) -> Child {
+    let program = plugin.folder.path().join("kubectl-provider_secrets");
+    tokio::process::Command::new(program)
+        .args(["status", "--watch", "--namespace", &case.namespace])
+        .env_clear()
+        .env("KUBECONFIG", &plugin.kubeconfig)
+        .stdout(stdout)
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the plugin runs")
+}
+
 #[test]
 fn changes_are_shown_as_they_come() {
     run(async {
@@ -123,15 +139,7 @@ fn changes_are_shown_as_they_come() {
         case.synced("target", &json!({})).await;
         let log = plugin.folder.path().join("watch");
         let file = std::fs::File::create(&log).expect("a file");
-        let mut watch =
-            tokio::process::Command::new(plugin.folder.path().join("kubectl-provider_secrets"))
-                .args(["status", "--watch", "--namespace", &case.namespace])
-                .env_clear()
-                .env("KUBECONFIG", &plugin.kubeconfig)
-                .stdout(file)
-                .kill_on_drop(true)
-                .spawn()
-                .expect("the plugin runs");
+        let mut watch = watching(&plugin, &case, file);
         let printed = async || std::fs::read_to_string(&log).expect("a log");
         let shows = async |what: &str| {
             until(&format!("{what} is shown"), async || {
@@ -145,10 +153,7 @@ fn changes_are_shown_as_they_come() {
             .await;
         };
         shows("Synced").await;
-        let suspend = json!({"spec": {"suspend": true}});
-        case.patch("target", suspend)
-            .await
-            .expect("it is suspended");
+        case.suspend("target").await;
         shows("Suspended").await;
         case.object("short", &[("B_KEY", "nowhere", "b")]).await;
         shows("SecretNotFound").await;
@@ -169,24 +174,13 @@ fn a_watch_ends_when_nobody_reads_it() {
             TestCase::new(env, Target::BasetenWorkspace).await,
         );
         case.synced("target", &json!({})).await;
-        let mut watch =
-            tokio::process::Command::new(plugin.folder.path().join("kubectl-provider_secrets"))
-                .args(["status", "--watch", "--namespace", &case.namespace])
-                .env_clear()
-                .env("KUBECONFIG", &plugin.kubeconfig)
-                .stdout(Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()
-                .expect("the plugin runs");
+        let mut watch = watching(&plugin, &case, Stdio::piped());
         let mut lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
         let first = lines.next_line().await.expect("it prints");
         assert!(first.is_some_and(|line| line.starts_with("NAME ")));
         // As head(1) does after its line.
         drop(lines);
-        let suspend = json!({"spec": {"suspend": true}});
-        case.patch("target", suspend)
-            .await
-            .expect("it is suspended");
+        case.suspend("target").await;
         let ended = tokio::time::timeout(Duration::from_secs(30), watch.wait()).await;
         let status = ended.expect("it ends").expect("it runs");
         assert!(status.success(), "{status}");

@@ -1,13 +1,17 @@
 //! `rotated --wait` returns 0 when the provider holds the value, and never before.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use cluster::AuditEvent;
 use futures::future::{join, join_all};
 use serde_json::json;
 use simulator::{Action, Answer, Fault};
 
 use super::Plugin;
-use crate::harness::{Target, TestCase, TestEnv, run, say, setting};
+use crate::harness::{DEADLINE, Target, TestCase, TestEnv, run, say, setting};
 
 /// How many rotations there are at each API, unless more are asked for.
 const ROUNDS: usize = 6;
@@ -124,20 +128,32 @@ fn a_rotation_is_waited_for_while_the_api_server_restarts() {
             TestCase::new(env, Target::Braintrust).await,
         );
         case.synced("target", &json!({})).await;
-        let suspend = json!({"spec": {"suspend": true}});
-        case.patch("target", suspend)
-            .await
-            .expect("it is suspended");
+        case.suspend("target").await;
         case.wait_reason("target", "Suspended").await;
         case.source("two").await;
         let rotated = ["rotated", "source", "--wait", "--timeout=3m"];
+        // The operator asks for the Secret as another user.
+        let looks = |events: &[Arc<AuditEvent>], code: u16| {
+            let is_look = |event: &&Arc<AuditEvent>| {
+                (event.verb.as_str(), event.resource.as_str()) == ("get", "secrets")
+                    && event.namespace == case.namespace
+                    && event.user != TestEnv::user()
+                    && event.code == code
+            };
+            events.iter().filter(is_look).count()
+        };
+        let looked = async |code: u16, before: usize| {
+            let enough = |events: &[Arc<AuditEvent>]| looks(events, code) > before;
+            let looked = env.cluster.wait_for_audit(DEADLINE, enough).await;
+            looked.expect("it has looked at the Secret");
+        };
+        let before = looks(&env.cluster.calls(), 200);
         let meanwhile = async {
-            // It has looked at the Secret by then.
-            tokio::time::sleep(Duration::from_secs(2)).await;
+            looked(200, before).await;
             let restarted = env.cluster.restart_api_server().await;
             restarted.expect("the API server restarts");
             case.kubectl(&["delete", "secret", "source"]).await;
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            looked(404, 0).await;
             case.source("three").await;
             let suspend = r#"--patch={"spec":{"suspend":false}}"#;
             case.kubectl(&["patch", "psec", "target", "--type=merge", suspend])
@@ -157,10 +173,7 @@ fn what_is_not_acknowledged_is_named_and_keeps_the_exit_code() {
         let (plugin, case) = (Plugin::new(env), TestCase::new(env, Target::Pipecat).await);
         let namespace = case.namespace.clone();
         case.synced("target", &json!({})).await;
-        let suspend = json!({"spec": {"suspend": true}});
-        case.patch("target", suspend)
-            .await
-            .expect("it is suspended");
+        case.suspend("target").await;
         case.wait_reason("target", "Suspended").await;
         case.source("two").await;
         let (code, said) = plugin.json(&namespace, &["rotated", "source"]).await;

@@ -7,7 +7,6 @@ use serde_json::json;
 use simulator::Fault;
 use tokio::time::sleep;
 
-use super::calls;
 use crate::faults::simulation::{
     races::at_each,
     world::{SOURCE, World, data, value},
@@ -60,14 +59,14 @@ fn a_source_that_grows_all_the_time_is_acted_on_once_a_second() {
         let source = json!({"secretRef": {"name": SOURCE}, "nameTransform": "UpperSnake"});
         world.spec(&json!({"dataFrom": [source], "data": null}));
         world.quiet().await;
-        let before = calls(world, "PATCH ProviderSecrets");
+        let before = world.calls("PATCH ProviderSecrets");
         let keys: Vec<String> = (0..200).map(|number| format!("k{number}")).collect();
         for count in 1..=keys.len() {
             let data = keys[..count].iter().map(|key| (key.as_str(), "a1"));
             world.source(&data.collect::<Vec<_>>());
             sleep(Duration::from_millis(25)).await;
         }
-        let patches = calls(world, "PATCH ProviderSecrets") - before;
+        let patches = world.calls("PATCH ProviderSecrets") - before;
         assert!(
             (1..=18).contains(&patches),
             "{patches} in 5 s, {:?}",

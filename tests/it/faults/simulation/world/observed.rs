@@ -44,6 +44,12 @@ impl World {
             .collect()
     }
 
+    /// Calls so far whose line begins so.
+    pub(in crate::faults::simulation) fn calls(&self, begin: &str) -> usize {
+        let lines = self.call_log.lines();
+        lines.iter().filter(|line| line.starts_with(begin)).count()
+    }
+
     /// Writes at the provider by every incarnation so far, refused ones too.
     pub(in crate::faults::simulation) fn provider_writes(&self) -> usize {
         self.remote.counts().values().sum()

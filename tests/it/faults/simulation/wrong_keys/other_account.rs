@@ -96,31 +96,23 @@ fn a_sync_request_after_wrong_keys_writes_to_the_new_account(
     #[values(MILD, STRICT)] policies: Policies,
 ) {
     let between = Between { wrong, restarts };
-    // A key of another account does not open the team that the spec names.
-    let targets = Target::ALL.into_iter();
-    for target in targets.filter(|target| *target != Target::BasetenTeam) {
-        simulate(async {
-            let mut world = World::new(target);
-            world.rotate("a1");
-            world.up();
-            synced(&mut world, policies).await;
-            let kept = world.held();
-            let other = exchange_account(&mut world, between, false).await;
-            world.quiet().await;
-            assert_eq!(other.writes().len(), 0, "{target:?}");
-            world.request_sync("please");
-            world
-                .wait("the new account", SOON, |_| {
-                    held(&other, target) == ours(&kept)
-                })
-                .await;
-            world.quiet().await;
-            assert!(is_synced(&world), "{target:?}");
-            // What is in the old one stays there.
-            assert_eq!(world.held(), kept, "{target:?}");
-            world.down().await;
-        });
-    }
+    at_each_other(policies, async |world| {
+        let target = world.target;
+        let kept = world.held();
+        let other = exchange_account(world, between, false).await;
+        world.quiet().await;
+        assert_eq!(other.writes().len(), 0, "{target:?}");
+        world.request_sync("please");
+        world
+            .wait("the new account", SOON, |_| {
+                held(&other, target) == ours(&kept)
+            })
+            .await;
+        world.quiet().await;
+        assert!(is_synced(world), "{target:?}");
+        // What is in the old one stays there.
+        assert_eq!(world.held(), kept, "{target:?}");
+    });
 }
 
 /// As of `rotated --wait`, which asks for a sync of what stays behind.
@@ -130,44 +122,45 @@ fn a_request_of_before_it_was_said_moves_nothing(
     #[values(MILD, STRICT)] policies: Policies,
     #[values(false, true)] restarts: bool,
 ) {
-    let targets = Target::ALL.into_iter();
-    for target in targets.filter(|target| *target != Target::BasetenTeam) {
-        simulate(async {
-            let mut world = World::new(target);
-            world.rotate("a1");
-            world.up();
-            synced(&mut world, policies).await;
-            let (kept, key) = (world.held(), format!("{CANARY}-key-of-other"));
-            let other = target.account(world.remote.simulator(), "other", &key);
-            world.request_sync("before");
-            exchange(&world, &key);
-            world.quiet().await;
-            if restarts {
-                world.down().await;
-                world.up();
-                world.quiet().await;
-            }
-            let object = world.object().expect("the object");
-            assert_eq!(
-                object["status"]["lastHandledSyncRequest"], "before",
-                "{target:?}"
-            );
-            let said = world.ready_reason("object");
-            assert_eq!(said.as_deref(), Some(reason(target)), "{target:?}");
-            assert_eq!(other.writes().len(), 0, "{target:?}");
-            world.request_sync("after");
-            world.quiet().await;
-            assert_eq!(held(&other, target), ours(&kept), "{target:?}");
-            assert!(is_synced(&world), "{target:?}");
+    at_each_other(policies, async |world| {
+        let target = world.target;
+        let (kept, key) = (world.held(), format!("{CANARY}-key-of-other"));
+        let other = target.account(world.remote.simulator(), "other", &key);
+        world.request_sync("before");
+        exchange(world, &key);
+        world.quiet().await;
+        if restarts {
             world.down().await;
-        });
-    }
+            world.up();
+            world.quiet().await;
+        }
+        assert_only_answered(world, &other, "before");
+        world.request_sync("after");
+        world.quiet().await;
+        assert_eq!(held(&other, target), ours(&kept), "{target:?}");
+        assert!(is_synced(world), "{target:?}");
+    });
 }
 
 /// The request comes while the operator asks which account the new key opens.
 /// Cases: C-22
 #[rstest]
 fn a_request_while_it_is_found_out_moves_nothing(#[values(MILD, STRICT)] policies: Policies) {
+    at_each_other(policies, async |world| {
+        let target = world.target;
+        let key = format!("{CANARY}-key-of-other");
+        let other = target.account(world.remote.simulator(), "other", &key);
+        other.add_fault(Fault::new(Action::Handle).delay(SOON));
+        exchange(world, &key);
+        sleep(SOON / 2).await;
+        world.request_sync("meanwhile");
+        world.quiet().await;
+        assert_only_answered(world, &other, "meanwhile");
+    });
+}
+
+/// Plays where a key can open another account: it does not open the team of Baseten that a spec names.
+fn at_each_other(policies: Policies, play: impl AsyncFn(&mut World) + Copy) {
     let targets = Target::ALL.into_iter();
     for target in targets.filter(|target| *target != Target::BasetenTeam) {
         simulate(async {
@@ -175,24 +168,22 @@ fn a_request_while_it_is_found_out_moves_nothing(#[values(MILD, STRICT)] policie
             world.rotate("a1");
             world.up();
             synced(&mut world, policies).await;
-            let key = format!("{CANARY}-key-of-other");
-            let other = target.account(world.remote.simulator(), "other", &key);
-            other.add_fault(Fault::new(Action::Handle).delay(SOON));
-            exchange(&world, &key);
-            sleep(SOON / 2).await;
-            world.request_sync("meanwhile");
-            world.quiet().await;
-            let object = world.object().expect("the object");
-            assert_eq!(
-                object["status"]["lastHandledSyncRequest"], "meanwhile",
-                "{target:?}"
-            );
-            let said = world.ready_reason("object");
-            assert_eq!(said.as_deref(), Some(reason(target)), "{target:?}");
-            assert_eq!(other.writes().len(), 0, "{target:?}");
+            play(&mut world).await;
             world.down().await;
         });
     }
+}
+
+/// This request was answered with the other account, and nothing was written there.
+fn assert_only_answered(world: &World, other: &Account, request: &str) {
+    let (target, object) = (world.target, world.object().expect("the object"));
+    assert_eq!(
+        object["status"]["lastHandledSyncRequest"], request,
+        "{target:?}"
+    );
+    let said = world.ready_reason("object");
+    assert_eq!(said.as_deref(), Some(reason(target)), "{target:?}");
+    assert_eq!(other.writes().len(), 0, "{target:?}");
 }
 
 /// What the operator wrote, without what is foreign.
