@@ -81,7 +81,7 @@ const fn suspended() -> Duration {
 }
 
 /// Now.
-pub(crate) fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     static CLOCK: Mutex<Option<Clock>> = Mutex::new(None);
     let reading = Reading {
         machine: Timestamp::now(),

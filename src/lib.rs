@@ -10,13 +10,14 @@
 //! - [`leadership`]: whether this process may write
 //! - `template`: values made of several keys
 //! - [`validation`]: what is wrong with a manifest, without a cluster
+//! - [`clock`]: the time of day
 //! - [`telemetry`]: logs, metrics and probes
 //! - [`cli`]: the command line
 
 pub mod account;
 pub mod api;
 pub mod cli;
-mod clock;
+pub mod clock;
 pub mod controller;
 pub mod http;
 pub mod leadership;

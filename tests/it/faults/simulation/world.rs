@@ -15,6 +15,7 @@ use std::{
 use kube::Client;
 use provider_secrets::{
     account::Endpoints,
+    clock,
     controller::{self, Namespaces, OptIn, SecretAccess, Settings},
     http::{Http, Transport},
     leadership::Leadership,
@@ -24,7 +25,7 @@ use simulator::{Account, Simulator};
 use tokio::{
     runtime::Builder,
     task::{JoinHandle, yield_now},
-    time::{Instant, sleep, timeout},
+    time::{Instant, advance, sleep, timeout},
 };
 
 pub(super) use self::user::{SOURCE, data, value};
@@ -97,12 +98,21 @@ pub(super) enum Ended {
 }
 
 /// Runs under simulated time, in a runtime of its own: nothing is left of it.
+///
+/// The operator's clock follows the machine's while tokio's is close to it, and status holds whole seconds. So a run
+/// begins where both are far apart, in the middle of a second: then neither how fast the machine is nor when the run
+/// begins changes a time that is recorded.
 pub(super) fn simulate<T>(run: impl Future<Output = T>) -> T {
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build();
-    runtime.expect("a runtime starts").block_on(run)
+    runtime.expect("a runtime starts").block_on(async {
+        let past = clock::now().subsec_nanosecond().unsigned_abs();
+        let middle = Duration::from_millis(1500) - Duration::from_nanos(past.into());
+        advance(Duration::from_hours(1) + middle).await;
+        run.await
+    })
 }
 
 /// The operator, between an API server and the providers.
