@@ -4,6 +4,12 @@
 //! event. A process that was stopped, or cut off, finds its doors closed when it goes on, and no other
 //! process can lead before they are (docs/decisions/0011-lease.md).
 
+use std::{
+    future::{Future, pending, poll_fn},
+    pin::pin,
+    task::Poll,
+};
+
 use tokio::sync::watch;
 
 use crate::clock::Moment;
@@ -86,7 +92,28 @@ impl Leadership {
         let mut term = self.term.clone();
         if term.wait_for(Option::is_some).await.is_err() {
             // There is no post that could still say so.
-            std::future::pending::<()>().await;
+            pending::<()>().await;
+        }
+    }
+
+    /// Goes on with `work` while the process leads, and waits while it does not: a leader that doubts for a moment
+    /// interrupts nothing, and one that has lost the lease ends.
+    pub(crate) async fn led<T>(&self, work: impl Future<Output = T>) -> T {
+        let (mut work, mut term) = (pin!(work), self.term.clone());
+        loop {
+            let done = poll_fn(|context| {
+                if self.is_held() {
+                    work.as_mut().poll(context).map(Some)
+                } else {
+                    Poll::Ready(None)
+                }
+            });
+            if let Some(done) = done.await {
+                return done;
+            }
+            if term.changed().await.is_err() {
+                pending::<()>().await;
+            }
         }
     }
 
@@ -140,6 +167,25 @@ mod tests {
         drop(post);
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(!leadership.is_held());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_rests_while_it_is_in_doubt() {
+        let (post, leadership) = Leadership::elected();
+        let work = leadership.led(async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        });
+        let mut work = pin!(work);
+        let second = Duration::from_millis(1001);
+        let is_done = tokio::time::timeout(second, &mut work).await;
+        assert!(is_done.is_err(), "it has not begun");
+        post.send_replace(Some(term(Moment::now() + Duration::from_mins(1))));
+        assert!(futures::poll!(&mut work).is_pending());
+        post.send_replace(Some(term(Moment::now())));
+        let is_done = tokio::time::timeout(second, &mut work).await;
+        assert!(is_done.is_err(), "it rests");
+        post.send_replace(Some(term(Moment::now() + Duration::from_mins(1))));
+        assert!(futures::poll!(&mut work).is_ready());
     }
 
     #[tokio::test]

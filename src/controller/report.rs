@@ -160,7 +160,7 @@ fn as_ours(
     mut next: ProviderSecretStatus,
 ) -> Result<ProviderSecretStatus, KubernetesError> {
     let ours = context.leadership.epoch();
-    if let Some(later) = fence::epoch(object.status.as_ref())
+    if let Some(later) = fence::epoch(object.status.as_ref(), ours)
         && ours.is_some_and(|ours| ours < later)
     {
         context.leadership.outdone_by(later);

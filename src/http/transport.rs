@@ -3,15 +3,10 @@
 
 mod faults;
 
-use std::{
-    future::{Future, poll_fn},
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::{Client, ClientBuilder, Response};
+use reqwest::{Client, ClientBuilder};
 use tower::{service_fn, util::BoxCloneSyncService};
 
 use self::faults::{certificate_fault, not_connected};
@@ -128,9 +123,15 @@ async fn exchange(
 ) -> Result<http::Response<Bytes>, TransportError> {
     let bound = request.extensions().get().copied();
     let AnswerBound(bound) = bound.unwrap_or(AnswerBound(MAX_ANSWER));
-    let leadership = request.extensions().get().cloned();
+    let leadership = request.extensions().get::<Leadership>().cloned();
     let request = reqwest::Request::try_from(request).map_err(|_| TransportError::Connect)?;
-    let mut response = led(leadership.as_ref(), client.execute(request)).await?;
+    // Before its first byte leaves come DNS, TCP and TLS, and a process that was stopped meanwhile goes on in the
+    // middle of them.
+    let response = match leadership {
+        Some(leadership) => leadership.led(client.execute(request)).await,
+        None => client.execute(request).await,
+    };
+    let mut response = response.map_err(|error| without_answer(&error))?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| TransportError::Cut)? {
         if body.len() + chunk.len() > bound {
@@ -144,28 +145,15 @@ async fn exchange(
     Ok(answer)
 }
 
-/// Goes on with a request while the process leads. Before its first byte leaves come DNS, TCP and TLS, and a
-/// process that was stopped meanwhile goes on in the middle of them.
-async fn led(
-    leadership: Option<&Leadership>,
-    request: impl Future<Output = reqwest::Result<Response>>,
-) -> Result<Response, TransportError> {
-    let mut request = pin!(request);
-    let answer = poll_fn(|context| match leadership {
-        Some(leadership) if !leadership.is_held() => Poll::Ready(None),
-        _ => request.as_mut().poll(context).map(Some),
-    });
-    // It may have left.
-    let answer = answer.await.ok_or(TransportError::Cut)?;
-    answer.map_err(|error| {
-        if let Some(fault) = certificate_fault(&error) {
-            TransportError::Certificate(fault)
-        } else if error.is_connect() {
-            not_connected(&error)
-        } else {
-            TransportError::Cut
-        }
-    })
+/// Why a request got no answer.
+fn without_answer(error: &reqwest::Error) -> TransportError {
+    if let Some(fault) = certificate_fault(error) {
+        TransportError::Certificate(fault)
+    } else if error.is_connect() {
+        not_connected(error)
+    } else {
+        TransportError::Cut
+    }
 }
 
 #[cfg(test)]

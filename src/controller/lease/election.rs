@@ -17,6 +17,8 @@ use crate::{clock::Moment, controller::object::is_newer, http::CALL_TIMEOUT, lea
 const RELEASED: Duration = Duration::from_secs(1);
 /// The same of a holder that gave it up while something of the process before may have been on its way.
 const RELEASED_EARLY: Duration = Duration::from_secs(2);
+/// How many of its own writes a process tells from others' when their answers were lost.
+const ASKED: usize = 8;
 
 /// How long a lease lasts, and how it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +97,8 @@ pub(super) struct Election {
     not_before: Option<Moment>,
     /// The least number of transitions that the next record has, as far as any is known.
     floor: Option<i32>,
-    /// What this process wrote last when it did not lead.
-    asked: Option<Record>,
+    /// What this process wrote when it did not lead. Each of them may have come in, whose answer was lost.
+    asked: Vec<Record>,
     /// Whether it is not known that the process before, which this one wants to follow or follows, released the
     /// lease.
     is_inherited: bool,
@@ -139,7 +141,7 @@ impl Election {
             must_read: true,
             not_before: None,
             floor: None,
-            asked: None,
+            asked: Vec::new(),
             is_inherited: false,
             doubts: None,
             state: State::Standby,
@@ -210,7 +212,10 @@ impl Election {
                 let released = self.known().filter(|known| known.is_released());
                 self.is_inherited = released.is_none_or(|known| known.duration != RELEASED);
             }
-            self.asked = Some(wanted.clone());
+            if self.asked.len() == ASKED {
+                self.asked.remove(0);
+            }
+            self.asked.push(wanted.clone());
         }
         Step::Write(wanted)
     }
@@ -287,12 +292,13 @@ impl Election {
     /// Whether a record is this process's own: of its term, or what it asked for before. A user may have given its
     /// name to another process's.
     fn is_own(&self, record: &Record) -> bool {
-        let is_ours = match (self.state, &self.asked) {
-            (State::Standby, Some(asked)) => {
-                (asked.transitions, asked.renewed) == (record.transitions, record.renewed)
-            }
-            (State::Leading { epoch, .. }, _) => epoch == record.transitions,
-            (State::Standby, None) | (State::Ended, _) => false,
+        let is_alike = |asked: &Record| {
+            (asked.transitions, asked.renewed) == (record.transitions, record.renewed)
+        };
+        let is_ours = match self.state {
+            State::Standby => self.asked.iter().any(is_alike),
+            State::Leading { epoch, .. } => epoch == record.transitions,
+            State::Ended => false,
         };
         is_ours && record.holder == self.identity
     }

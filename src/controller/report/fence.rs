@@ -63,14 +63,16 @@ fn asked_tests(object: &ProviderSecret) -> Vec<Value> {
     tests
 }
 
-/// The greatest number of a term that is believed. A Lease counts its holders, and has no such number; whoever may
-/// write a status may write any.
+/// The greatest number beyond the own term's that is believed. A Lease counts its holders, and has no such number;
+/// whoever may write a status may write any.
 const GREATEST_EPOCH: i64 = 1 << 30;
 
-/// The number of the term in which a status was written, if a process wrote it that led by a lease.
-pub(super) fn epoch(status: Option<&ProviderSecretStatus>) -> Option<i64> {
+/// The number of the term in which a status was written, if a process wrote it that led by a lease. `ours` is the
+/// own term's: what was before it may have been, however great it is.
+pub(super) fn epoch(status: Option<&ProviderSecretStatus>, ours: Option<i64>) -> Option<i64> {
     let epoch = status?.writer.as_ref()?.epoch;
-    (0..=GREATEST_EPOCH).contains(&epoch).then_some(epoch)
+    let greatest = ours.map_or(GREATEST_EPOCH, |ours| ours.max(GREATEST_EPOCH));
+    (0..=greatest).contains(&epoch).then_some(epoch)
 }
 
 /// The status that a reconcile came to which began at `base`, and finds that it is `live` meanwhile. What
@@ -127,8 +129,9 @@ pub(super) fn merged(
 /// Whether a process of another term than the one that writes `next` wrote `live`, and under the same API key:
 /// records of two keys do not mix.
 fn is_by_another(next: &ProviderSecretStatus, live: &ProviderSecretStatus) -> bool {
-    let theirs = epoch(Some(live));
-    theirs.is_some() && theirs != epoch(Some(next)) && live.key_fingerprint == next.key_fingerprint
+    let ours = next.writer.as_ref().map(|writer| writer.epoch);
+    let theirs = epoch(Some(live), ours);
+    theirs.is_some() && theirs != ours && live.key_fingerprint == next.key_fingerprint
 }
 
 /// The status as a merge patch: what is absent is said to be absent.
@@ -276,7 +279,7 @@ mod tests {
         );
         let merged = merged(Some(&base), next, Some(&live)).unwrap();
         assert_eq!(merged.entries, status(None, expected).entries);
-        assert_eq!(epoch(Some(&merged)), Some(3));
+        assert_eq!(epoch(Some(&merged), None), Some(3));
     }
 
     /// Else an object could be Ready over what the one before began.
@@ -330,16 +333,20 @@ mod tests {
 
     /// Else whoever may write a status could stop every rotation of the object.
     #[rstest]
-    #[case::the_first(0, true)]
-    #[case::the_greatest(GREATEST_EPOCH, true)]
-    #[case::beyond_it(GREATEST_EPOCH + 1, false)]
-    #[case::of_no_lease(i64::from(i32::MAX) + 1, false)]
-    #[case::of_no_number(-1, false)]
+    #[case::the_first(0, 7, true)]
+    #[case::the_greatest(GREATEST_EPOCH, 7, true)]
+    #[case::beyond_it(GREATEST_EPOCH + 1, 7, false)]
+    #[case::of_no_lease(i64::from(i32::MAX) + 1, 7, false)]
+    #[case::of_no_number(-1, 7, false)]
+    // A forged one may have driven the Lease so far.
+    #[case::the_one_before(GREATEST_EPOCH + 1, GREATEST_EPOCH + 2, true)]
+    #[case::beyond_a_great_one(GREATEST_EPOCH + 3, GREATEST_EPOCH + 2, false)]
     fn a_term_that_no_lease_can_give_is_not_believed(
         #[case] shown: i64,
+        #[case] ours: i64,
         #[case] is_believed: bool,
     ) {
-        let known = epoch(Some(&status(Some(shown), &[])));
+        let known = epoch(Some(&status(Some(shown), &[])), Some(ours));
         assert_eq!(known, is_believed.then_some(shown));
     }
 

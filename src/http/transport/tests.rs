@@ -105,6 +105,9 @@ const UNREACHED: Option<(ErrorClass, Reason)> = Some((ErrorClass::Transient, Rea
 /// The certificate is why nothing was sent.
 const REFUSED: Option<(ErrorClass, Reason)> =
     Some((ErrorClass::Transient, Reason::CertificateNotTrusted));
+/// No answer came in time to a write that may have left.
+const UNANSWERED: Option<(ErrorClass, Reason)> =
+    Some((ErrorClass::UnknownOutcome, Reason::Timeout));
 /// The connection ended after a write may have left.
 const UNSURE: Option<(ErrorClass, Reason)> =
     Some((ErrorClass::UnknownOutcome, Reason::NetworkError));

@@ -320,6 +320,23 @@ fn the_own_write_whose_answer_was_lost_is_known_again() {
     assert!(process.is_inherited());
 }
 
+/// The first write comes in after the Lease was read again, so that the second names an old version.
+#[test]
+fn an_own_write_that_comes_in_late_is_known_again() {
+    let mut process = Process::new();
+    process.read(seconds(0), Some(record("other", 3, "7")));
+    let Step::Write(first) = process.next(seconds(15)) else {
+        panic!("it takes the lease")
+    };
+    process.wrote(Written::Unknown, seconds(15), seconds(20));
+    process.read(seconds(22), Some(record("other", 3, "7")));
+    assert!(matches!(process.next(seconds(22)), Step::Write(_)));
+    process.wrote(Written::Refused, seconds(22), seconds(22));
+    let version = "8".to_owned();
+    process.read(seconds(22), Some(Record { version, ..first }));
+    assert_eq!(process.writes(seconds(22), "9").transitions, 4);
+}
+
 #[test]
 fn the_term_counts_from_when_the_write_was_sent() {
     let mut process = Process::new();
