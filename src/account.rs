@@ -35,6 +35,7 @@ pub use name_locks::{LastWrite, NameLock, NameLocks};
 pub use permits::Admission;
 pub use snapshot::Snapshot;
 
+use http::StatusCode;
 use tokio::{sync::OnceCell, time::Instant};
 
 use crate::{
@@ -154,8 +155,12 @@ impl Account {
     /// scope, and after an answer it is not asked again.
     ///
     /// # Errors
-    /// The provider may answer next time: it asks to slow down, fails or cannot be reached.
+    /// The provider may answer next time: it asks to slow down, fails, cannot be reached or does not accept
+    /// the key; or nothing may be sent now, and then the question does not count as asked.
     pub async fn scope(&self, provider: &dyn Provider) -> Result<Option<&str>, ProviderError> {
+        if !self.scope_asked.initialized() {
+            self.client.may_send()?;
+        }
         let asked_at = Instant::now();
         let ask = || async {
             if let Some((at, error)) = &*self.scope_unanswered()
@@ -170,7 +175,7 @@ impl Account {
             Ok(())
         };
         match self.scope_asked.get_or_try_init(ask).await {
-            Err(error) if error.is_passing() => Err(error),
+            Err(error) if error.is_passing() || error.is(StatusCode::UNAUTHORIZED) => Err(error),
             Ok(()) | Err(_) => Ok(self.known_scope()),
         }
     }

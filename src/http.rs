@@ -102,7 +102,7 @@ pub struct Call<'a> {
     /// Whether the account works as well without an answer. That there is none, whatever the reason,
     /// says nothing of what else the key may do and the provider answers.
     pub is_optional: bool,
-    /// Whether a read is about one name, as every write is. That it is refused says nothing of the others.
+    /// Whether a read is about one name, as every write is. That it is forbidden says nothing of the others.
     pub is_of_name: bool,
     /// The largest answer that is read, in bytes, where it is another than that of all calls.
     pub max_answer: Option<usize>,
@@ -249,16 +249,24 @@ impl ApiClient {
         }
     }
 
+    /// Whether a call would be sent now.
+    ///
+    /// # Errors
+    /// What it would come to instead: this process does not lead, or the account may not be called.
+    pub fn may_send(&self) -> Result<(), ProviderError> {
+        if !self.http.leadership.is_held() {
+            return Err(ProviderError::not_leading());
+        }
+        self.monitor.may_send()
+    }
+
     /// Makes one call and gives the answer if its status is 2xx.
     ///
     /// # Errors
     /// Everything else, classed; and what the monitor says where the account may not be called now, or that
     /// this process does not lead: then nothing is sent, and nothing counted.
     pub async fn call(&self, call: Call<'_>) -> Result<Answer, ProviderError> {
-        if !self.http.leadership.is_held() {
-            return Err(ProviderError::not_leading());
-        }
-        self.monitor.may_send()?;
+        self.may_send()?;
         let (operation, is_optional, recognises) =
             (call.operation, call.is_optional, call.recognises);
         let kind = call.kind();

@@ -10,7 +10,12 @@ use tokio::{sync::mpsc, time::sleep};
 use tower::{service_fn, util::BoxCloneSyncService};
 
 use super::*;
-use crate::{api::ProviderSpec, leadership::Leadership, telemetry::Metrics};
+use crate::{
+    api::ProviderSpec,
+    clock::Moment,
+    leadership::{Leadership, Term},
+    telemetry::Metrics,
+};
 
 /// How the question for the scope ends.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,7 @@ fn account(
     spec: &ProviderSpec,
     ends: Ends,
     is_well: &Arc<AtomicUsize>,
+    leadership: Leadership,
 ) -> (Arc<Account>, Arc<AtomicUsize>) {
     let (asked, is_well) = (Arc::new(AtomicUsize::new(0)), Arc::clone(is_well));
     let count = Arc::clone(&asked);
@@ -61,7 +67,7 @@ fn account(
         }
     };
     let transport = BoxCloneSyncService::new(service_fn(answer));
-    let http = Http::new(transport, Metrics::default(), Leadership::unopposed());
+    let http = Http::new(transport, Metrics::default(), leadership);
     let (requeue, _) = mpsc::unbounded_channel();
     let limiter = Limiter::new(8, 8, requeue, Metrics::default());
     let endpoints = Endpoints::new([]);
@@ -69,6 +75,28 @@ fn account(
     let credential = Credential::new(b"key").unwrap();
     let account = accounts.get(spec.choice().unwrap(), &credential).unwrap();
     (account, asked)
+}
+
+/// A process that leads again asks at once.
+#[tokio::test(start_paused = true)]
+async fn a_question_that_may_not_be_sent_is_not_asked() {
+    let spec = json!({"baseten": {"apiKeySecretRef": {"name": "s", "key": "k"}}});
+    let spec: ProviderSpec = serde_json::from_value(spec).unwrap();
+    let (post, leadership) = Leadership::elected();
+    let is_well = Arc::new(AtomicUsize::new(1));
+    let (account, asked) = account(&spec, Ends::With(401), &is_well, leadership);
+    let provider = account.provider(spec.choice().unwrap(), "object");
+    assert!(account.scope(&*provider).await.is_err());
+    assert!(!account.is_scope_asked());
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    post.send_replace(Some(Term {
+        epoch: Some(1),
+        began: Moment::now(),
+        until: None,
+        is_inherited: false,
+    }));
+    assert_eq!(account.scope(&*provider).await.unwrap(), Some("scope"));
+    assert!(account.is_scope_asked());
 }
 
 #[rstest]
@@ -90,7 +118,7 @@ async fn a_question_for_the_scope_that_fails_holds_nothing_up_and_is_asked_again
     let spec: ProviderSpec = serde_json::from_value(spec).unwrap();
     let choice = spec.choice().unwrap();
     let is_well = Arc::new(AtomicUsize::new(0));
-    let (account, asked) = account(&spec, ends, &is_well);
+    let (account, asked) = account(&spec, ends, &is_well, Leadership::unopposed());
     let provider = account.provider(choice, "object");
     let asks = (0..20).map(|_| account.scope(&*provider));
     let answers = futures::future::join_all(asks).await;

@@ -171,7 +171,7 @@ impl Writer<'_> {
     /// Whether a failed write of a name is the account's failure and ends the reconcile. A write that is
     /// refused with 403 is the name's, until writes of two names were: then the circuit is open.
     fn is_of_account(&self, error: &ProviderError, name: &str) -> bool {
-        if !error.is(StatusCode::FORBIDDEN) {
+        if error.class != ErrorClass::Auth || !error.is(StatusCode::FORBIDDEN) {
             return error.is_of_account();
         }
         self.session.account.limiter.write_refused(name, error);

@@ -5,9 +5,10 @@
 //! digit is the same one (docs/vendors.md#ba-1).
 
 use async_trait::async_trait;
-use http::Method;
+use http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 use super::{
     AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, OtherScheme, Provider,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
-    http::{ApiClient, Body, Call, ProviderError, Scheme},
+    http::{ApiClient, Body, Call, ErrorClass, ProviderError, Scheme},
 };
 
 /// The descriptor of Baseten.
@@ -73,6 +74,7 @@ impl AccountSpec for api::Baseten {
         Box::new(Baseten {
             client,
             team_id: self.team_id.clone(),
+            teams: OnceCell::new(),
         })
     }
 }
@@ -81,6 +83,8 @@ impl AccountSpec for api::Baseten {
 struct Baseten {
     client: ApiClient,
     team_id: Option<String>,
+    /// What came of the question for the teams, which all deletions of a reconcile share.
+    teams: OnceCell<Result<Vec<Team>, ProviderError>>,
 }
 
 impl Baseten {
@@ -104,13 +108,18 @@ impl Baseten {
         let call = Call {
             operation: "teams",
             path: &["v1", "teams"],
-            is_optional: true,
+            is_of_name: true,
             ..Call::default()
         };
-        let teams = self.teams(call).await?;
-        let mut named = teams.into_iter().filter(|team| team.name == name);
+        let teams = self.teams.get_or_init(|| self.teams(call)).await;
+        let teams = teams.as_ref().map_err(|error| match error.status {
+            // The key may write and delete all the same: only what needs the name of a team fails.
+            Some(StatusCode::FORBIDDEN) => error.clone().with(ErrorClass::Config, Reason::Rejected),
+            _ => error.clone(),
+        })?;
+        let mut named = teams.iter().filter(|team| team.name == name);
         match (
-            named.next().and_then(|team| wire::id(team.id)),
+            named.next().and_then(|team| wire::id(team.id.clone())),
             named.next(),
         ) {
             (Some(id), None) => Ok(id),

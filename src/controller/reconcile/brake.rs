@@ -34,9 +34,9 @@ impl Reconcile<'_> {
     /// Whether something is said for the first time that a user confirms with a request or an edit. One that was
     /// made before is answered with it, and is no confirmation.
     pub(super) fn asks(&self, outcome: &Outcome) -> Asks {
-        let says_account_changed = |failure: &Failure| failure.reason == Reason::AccountChanged;
         let mut failures = outcome.failures.iter();
-        let is_changed = failures.any(says_account_changed) && !self.says_account_changed();
+        let is_changed = failures.any(|failure| failure.reason == Reason::AccountChanged)
+            && !self.says_account_changed();
         let recorded = raw_records(&self.object);
         let was_held = |name: &str| {
             recorded

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use http::StatusCode;
+
 use super::Reconcile;
 use crate::{
     account::Snapshot,
@@ -153,6 +155,11 @@ impl Reconcile<'_> {
             Some(said)
         } else {
             let asked = session.account.scope(&*session.provider).await;
+            // The key has just listed what is there: it is this question alone that is refused.
+            let asked = asked.or_else(|error| match error.status {
+                Some(StatusCode::UNAUTHORIZED) if session.refusal().is_none() => Ok(None),
+                _ => Err(error),
+            });
             asked.map_err(to_failure)?
         };
         if let (Some(known), Some(said)) = (known, said) {

@@ -84,7 +84,7 @@ const OTHER: &[&str] = &[
     "middleware",
     "router",
 ];
-/// What a total may be of that is not listed.
+/// What a total, or what remains, may be of that is not listed.
 const UNITS: &[&str] = &[
     "ms", "millis", "seconds", "duration", "bytes", "cost", "price", "credits", "token", "tokens",
     "request", "requests", "calls", "attempts", "errors", "warnings", "failures", "user", "users",
@@ -212,7 +212,9 @@ fn tells_of_more(members: &Map<String, Value>, outer: &[String], came: usize) ->
             || (is_of_end(&all) && *value == Value::Bool(false))
             || (is_total(&own, &all) && number.is_some_and(|total| total > came))
             || (counts_pages(&own) && number.is_some_and(|pages| pages > 1))
-            || (holds(&all, &["remaining"]) && number.is_some_and(|left| left > 0))
+            || (holds(&all, &["remaining"])
+                && !holds(&all, UNITS)
+                && number.is_some_and(|left| left > 0))
     })
 }
 

@@ -9,6 +9,7 @@
 
 mod aborted_relists;
 mod approval; // plans that wait for a person
+mod baseten_teams;
 mod brakes;
 mod conformance;
 mod crash;

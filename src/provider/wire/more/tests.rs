@@ -128,6 +128,8 @@ fn a_header_that_tells_of_more_does(#[case] name: &str, #[case] value: &str) {
 #[case("Last-Modified", "Sat, 21 Nov 2026 12:00:00 GMT")]
 #[case("X-RateLimit-Remaining", "4999")]
 #[case("RateLimit-Remaining", "4999")]
+#[case("X-Requests-Remaining", "4999")]
+#[case("X-Credits-Remaining", "12")]
 #[case("X-Envoy-Attempt-Count", "200")]
 #[case("x-nextjs-prerender", "1")]
 #[case("x-next-cache-tags", "a,b")]

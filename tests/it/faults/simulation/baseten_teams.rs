@@ -1,0 +1,110 @@
+//! Deletions at Baseten by an object that names no team: only the team that a secret belongs to may lose it.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use serde_json::json;
+use simulator::Fault;
+use tokio::time::sleep;
+
+use super::world::{World, simulate, value};
+use crate::harness::Target;
+
+const TEAMS: &str = "/v1/teams";
+/// Longer than any wait of the operator before it tries again.
+const LONG: Duration = Duration::from_mins(90);
+
+/// Plays where two of three entries have just been removed, and the question for the teams has ended so since before
+/// the first write.
+fn after_a_removal(shows_team: bool, fault: &Fault, play: impl AsyncFn(&mut World)) {
+    simulate(async {
+        let mut world = World::new(Target::BasetenWorkspace);
+        let baseten = world.remote.simulator().baseten();
+        baseten.set_variants(&world.account, |variants| variants.team_name = shows_team);
+        world
+            .account
+            .add_fault(fault.clone().path_contains(TEAMS).forever());
+        world.source(&[("a", "a1"), ("b", "b1")]);
+        world.spec(&json!({"deletionPolicy": "Delete"}));
+        world.up();
+        world.entries(&[("A_KEY", "a"), ("B_KEY", "b"), ("C_KEY", "b")]);
+        sleep(LONG).await;
+        assert_eq!(world.held()["B_KEY"], value("b1"));
+        world.entries(&[("A_KEY", "a")]);
+        play(&mut world).await;
+        world.down().await;
+    });
+}
+
+fn is_deleted(world: &World) -> bool {
+    let held = world.held();
+    ["B_KEY", "C_KEY"]
+        .iter()
+        .all(|name| !held.contains_key(*name))
+}
+
+/// How often the teams were asked for.
+fn asked(world: &World) -> usize {
+    let requests = world.account.requests();
+    requests
+        .iter()
+        .filter(|one| one.path.contains(TEAMS))
+        .count()
+}
+
+/// Cases: D-05
+#[rstest]
+#[case::the_key_is_refused(401)]
+#[case::it_asks_to_slow_down(429)]
+#[case::it_fails(500)]
+fn what_cannot_be_deleted_yet_is_deleted_later(
+    #[case] status: u16,
+    #[values(false, true)] shows_team: bool,
+) {
+    after_a_removal(shows_team, &Fault::status(status), async |world| {
+        sleep(LONG).await;
+        assert!(!is_deleted(world));
+        assert!(world.notes("DeletionSkipped").is_empty());
+        assert_ne!(world.ready_reason("object").as_deref(), Some("Synced"));
+        world.account.clear_faults();
+        sleep(LONG).await;
+        // One of several teams has it, and which is not shown: that is known now.
+        assert_eq!(is_deleted(world), shows_team);
+        assert_eq!(world.notes("DeletionSkipped").is_empty(), shows_team);
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}
+
+/// Cases: D-05
+#[test]
+fn a_key_that_may_not_see_the_teams_writes_all_the_same() {
+    after_a_removal(true, &Fault::status(403), async |world| {
+        let before = asked(world);
+        world
+            .wait("the refusal", Duration::from_secs(5), |world| {
+                world.ready_reason("object").as_deref() == Some("Rejected")
+            })
+            .await;
+        assert_eq!(asked(world), before + 1, "once for both");
+        world.rotate("a2");
+        let is_written = |world: &World| world.held()["A_KEY"] == value("a2");
+        world
+            .wait("the rotation", Duration::from_secs(5), is_written)
+            .await;
+        assert!(!is_deleted(world));
+    });
+}
+
+/// Cases: D-05
+#[test]
+fn what_cannot_be_told_from_other_teams_stays_and_is_named() {
+    after_a_removal(false, &Fault::status(403), async |world| {
+        sleep(LONG).await;
+        assert!(!is_deleted(world));
+        let notes = world.notes("DeletionSkipped").join(" ");
+        assert!(
+            notes.contains("B_KEY") && notes.contains("C_KEY"),
+            "{notes}"
+        );
+    });
+}
