@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_mins(90);
 
 /// Plays where two of three entries have just been removed, and the question for the teams has ended so since before
 /// the first write.
-fn after_a_removal(shows_team: bool, fault: &Fault, play: impl AsyncFn(&mut World)) {
+fn after_a_removal(shows_team: bool, fault: &Fault, play: impl AsyncFn(&mut World) + Copy) {
     simulate(async {
         let mut world = World::new(Target::BasetenWorkspace);
         let baseten = world.remote.simulator().baseten();

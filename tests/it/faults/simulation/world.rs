@@ -109,7 +109,7 @@ pub(super) fn simulate<T>(run: impl Future<Output = T>) -> T {
         .build();
     runtime.expect("a runtime starts").block_on(async {
         let past = clock::now().subsec_nanosecond().unsigned_abs();
-        let middle = Duration::from_millis(1500) - Duration::from_nanos(past.into());
+        let middle = Duration::from_nanos(u64::from(1_500_000_000 - past));
         advance(Duration::from_hours(1) + middle).await;
         run.await
     })
