@@ -54,7 +54,7 @@ use url::Url;
 
 use self::{
     answer::{Answer, Answered, Refusal},
-    invocation::Invocation,
+    invocation::{Invocation, command_first},
     request::Verb,
 };
 use crate::api;
@@ -130,7 +130,8 @@ pub fn main() -> ExitCode {
         let command = command(invocation);
         return print(&completion::candidates(&command, &words, completion::names));
     }
-    let matches = without_empty_variables(command(invocation)).try_get_matches();
+    let words = command_first(std::env::args_os().collect());
+    let matches = without_empty_variables(command(invocation)).try_get_matches_from(words);
     let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error)

@@ -1,7 +1,10 @@
-//! By which name the program was called: that of the operator, of the plugin of kubectl, or of kubectl's
-//! completion of the plugin.
+//! How the program was called: by the name of the operator, of the plugin of kubectl, or of kubectl's completion of the
+//! plugin; and with flags on either side of the command.
 
-use std::{ffi::OsStr, path::Path};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
 /// By which name the program was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,37 @@ impl Invocation {
     }
 }
 
+/// The words of the command line, with the command before the flags that say which cluster and namespace: users of
+/// kubectl write those first as well. `words` begins with the program.
+pub(super) fn command_first(mut words: Vec<OsString>) -> Vec<OsString> {
+    let mut command = 1;
+    while let Some(taken) = words.get(command).and_then(|word| length(word.to_str()?)) {
+        command += taken;
+    }
+    let is_command = |word: &OsString| !word.to_string_lossy().starts_with('-');
+    if words.get(command).is_some_and(is_command) {
+        words[1..=command].rotate_right(1);
+    }
+    words
+}
+
+/// How many words a flag takes that says which cluster or namespace; none if it is another word.
+fn length(word: &str) -> Option<usize> {
+    const WITH_VALUE: [&str; 3] = ["--namespace", "--context", "--kubeconfig"];
+    let (name, has_value) = match word.split_once('=') {
+        Some((name, _)) => (name, true),
+        None => (word, false),
+    };
+    match name {
+        "-A" | "--all-namespaces" => Some(1),
+        "-n" => Some(if has_value { 1 } else { 2 }),
+        _ if WITH_VALUE.contains(&name) => Some(if has_value { 1 } else { 2 }),
+        // As in `-nteam`.
+        _ if name.starts_with("-n") => Some(1),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -57,5 +91,28 @@ mod tests {
         #[case] expected: Invocation,
     ) {
         assert_eq!(Invocation::of(Some(OsStr::new(name))), expected);
+    }
+
+    #[rstest]
+    #[case("p status -n team a", "p status -n team a")]
+    #[case("p -n team status a", "p status -n team a")]
+    #[case("p -nteam status a", "p status -nteam a")]
+    #[case(
+        "p --context=c --kubeconfig f -A status",
+        "p status --context=c --kubeconfig f -A"
+    )]
+    #[case("p --namespace team", "p --namespace team")]
+    #[case("p -n team --help", "p -n team --help")]
+    #[case("p --version", "p --version")]
+    #[case("p -o json status", "p -o json status")]
+    #[case("p", "p")]
+    #[case("", "")]
+    fn the_command_comes_before_the_flags_of_the_cluster(
+        #[case] words: &str,
+        #[case] expected: &str,
+    ) {
+        let words = words.split_whitespace().map(OsString::from).collect();
+        let ordered = command_first(words).join(OsStr::new(" "));
+        assert_eq!(ordered, OsStr::new(expected));
     }
 }
