@@ -199,14 +199,14 @@ fn has_other_versions(
     })
 }
 
-/// The request for a sync that was not acted on yet. Of two annotations the later one in the order
-/// of their texts counts, which for times is the later time.
+/// The request for a sync that was not acted on yet. Of two annotations the later time counts, whatever its zone is;
+/// one that is no time counts for less than one that is, and of two such ones the later text.
 pub(crate) fn requested(object: &ProviderSecret) -> Option<String> {
     let annotations = object.annotations();
     let asked = REQUESTS
         .into_iter()
         .filter_map(|key| annotations.get(key))
-        .max()?;
+        .max_by_key(|asked| (asked.parse::<Timestamp>().ok(), *asked))?;
     let asked: String = asked.chars().take(LONGEST_REQUEST).collect();
     let handled = object.status.as_ref();
     let handled = handled.and_then(|status| status.last_handled_sync_request.as_ref());

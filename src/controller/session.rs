@@ -208,8 +208,8 @@ impl Session<'_> {
     }
 }
 
-/// Whether a record says that anything may be at the provider.
-fn claims_anything(entry: &EntryStatus) -> bool {
+/// Whether a record says anything of what is, or was, at the provider.
+pub(crate) fn claims_anything(entry: &EntryStatus) -> bool {
     entry.remote_id.is_some()
         || entry.remote_version.is_some()
         || entry.last_write_time.is_some()

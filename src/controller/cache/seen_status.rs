@@ -2,15 +2,18 @@
 //! back.
 
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use jiff::Timestamp;
-
 use crate::{
-    api::{ProviderSecret, ProviderSecretStatus},
-    controller::object::version,
+    api::{EntryStatus, ProviderSecret, ProviderSecretStatus},
+    controller::{
+        gate::{is_asked_alike, requested},
+        object::version,
+        session::raw_records,
+    },
 };
 
 /// The status of one object, as this process last wrote or saw it.
@@ -18,8 +21,8 @@ use crate::{
 pub(crate) struct SeenStatus {
     /// What stands for the version of the object and its status.
     seen: Option<(u64, u64)>,
-    /// What stands for the status that we sent last: its answer may be lost, and the status be there.
-    sent: Option<u64>,
+    /// What stands for the two statuses that we sent last: their answers may be lost, and the statuses be there.
+    sent: [Option<u64>; 2],
     /// What status said before another writer set it back, until the next reconcile.
     before: Option<Box<ProviderSecretStatus>>,
 }
@@ -33,7 +36,10 @@ impl SeenStatus {
 
     /// This status is sent.
     pub(crate) fn send(&mut self, status: &ProviderSecretStatus) {
-        self.sent = Some(status_hash(Some(status)));
+        let sent = Some(status_hash(Some(status)));
+        if self.sent[0] != sent {
+            self.sent = [sent, self.sent[0]];
+        }
     }
 
     /// Whether another writer edited status since we last saw or wrote it.
@@ -45,7 +51,7 @@ impl SeenStatus {
         }
         let status = status_hash(object.status.as_ref());
         let (_, seen) = *self.seen.get_or_insert((version, status));
-        if seen != status && self.sent != Some(status) {
+        if seen != status && !self.sent.contains(&Some(status)) {
             return true;
         }
         self.seen = Some((version, status));
@@ -58,7 +64,8 @@ impl SeenStatus {
         if known.status == shown.status {
             return;
         }
-        if !is_set_back(known, shown) || self.sent == Some(status_hash(shown.status.as_ref())) {
+        let is_ours = || (self.sent).contains(&Some(status_hash(shown.status.as_ref())));
+        if !is_set_back(known, shown) || is_ours() {
             self.before = None;
             return;
         }
@@ -79,23 +86,46 @@ impl SeenStatus {
     }
 }
 
-/// Whether status forgot a write, or shows an older one: a backup was restored perhaps. Another
-/// operator only ever shows newer ones.
+/// Whether status forgot a write, shows an older one, or tells otherwise of one: a backup was restored, or somebody
+/// edited it. Another operator only ever shows newer ones. The same where it forgot what was acted on, so that an old
+/// edit or request would confirm what is held.
 fn is_set_back(known: &ProviderSecret, shown: &ProviderSecret) -> bool {
-    let shown = write_times(shown);
-    let known = write_times(known).into_iter();
-    // None is before any time.
-    let mut older = known.filter(|(name, time)| shown.get(name).copied().flatten() < *time);
-    older.next().is_some()
+    let records = |object| -> HashMap<&str, &EntryStatus> {
+        let records = raw_records(object).iter();
+        records.map(|entry| (entry.name.as_str(), entry)).collect()
+    };
+    let key = |object: &ProviderSecret| object.status.as_ref()?.key_fingerprint.clone();
+    let (shown_records, is_same_key) = (records(shown), key(known) == key(shown));
+    let is_older = |(name, known): (&str, &EntryStatus)| {
+        let shown = shown_records.get(name).copied();
+        let before = |entry: &EntryStatus| entry.last_write_time.as_ref().map(|time| time.0);
+        // None is before any time.
+        match shown.and_then(before).cmp(&before(known)) {
+            Ordering::Less => true,
+            Ordering::Equal => {
+                known.last_write_time.is_some()
+                    && shown.is_some_and(|shown| tells_otherwise(known, shown, is_same_key))
+            }
+            Ordering::Greater => false,
+        }
+    };
+    records(known).into_iter().any(is_older) || forgets_what_was_asked(known, shown)
 }
 
-/// When each entry was last written, by name.
-fn write_times(object: &ProviderSecret) -> HashMap<&str, Option<Timestamp>> {
-    let entries = object.status.iter().flat_map(|status| &status.entries);
-    let time = |entry: &crate::api::EntryStatus| entry.last_write_time.as_ref().map(|time| time.0);
-    entries
-        .map(|entry| (entry.name.as_str(), time(entry)))
-        .collect()
+/// Whether two records of one write differ in what is sealed.
+fn tells_otherwise(known: &EntryStatus, shown: &EntryStatus, is_same_key: bool) -> bool {
+    known.remote_id != shown.remote_id
+        || known.remote_version != shown.remote_version
+        || known.found != shown.found
+        || (is_same_key && known.seal != shown.seal)
+}
+
+/// Whether status says of less than it did that it was acted on, while users ask the same.
+fn forgets_what_was_asked(known: &ProviderSecret, shown: &ProviderSecret) -> bool {
+    let generation = |object: &ProviderSecret| object.status.as_ref()?.observed_generation;
+    let is_alike = is_asked_alike(known, shown);
+    generation(shown) < generation(known)
+        || (is_alike && requested(known).is_none() && requested(shown).is_some())
 }
 
 fn status_hash(status: Option<&ProviderSecretStatus>) -> u64 {

@@ -237,6 +237,25 @@ fn a_request_is_an_opaque_token_of_bounded_length() {
     assert_eq!(requested(&asked).as_deref(), Some("2026-11-21T12:00:00Z"));
 }
 
+/// One that was handled stays in its annotation.
+#[rstest]
+#[case::in_another_zone("2026-11-21T15:00:00+02:00", "2026-11-21T13:30:00Z", true)]
+#[case::before_it_in_another_zone("2026-11-21T13:00:00Z", "2026-11-21T14:30:00+02:00", false)]
+#[case::after_what_is_no_time("now", "2026-11-21T12:00:00Z", true)]
+#[case::what_is_no_time("1", "2", true)]
+fn of_two_requests_the_later_one_counts(
+    #[case] handled: &str,
+    #[case] asked: &str,
+    #[case] counts: bool,
+) {
+    let mut object = object(1, &status(1, "True", "Synced"));
+    let annotations = object.annotations_mut();
+    annotations.insert(FLUX_REQUESTED_AT.to_owned(), handled.to_owned());
+    annotations.insert(SYNC_REQUESTED_AT.to_owned(), asked.to_owned());
+    object.status.as_mut().unwrap().last_handled_sync_request = Some(handled.to_owned());
+    assert_eq!(requested(&object).as_deref(), counts.then_some(asked));
+}
+
 #[test]
 fn what_is_at_rest_is_verified_when_its_time_has_come() {
     let synced = object(1, &status(1, "True", "Synced"));

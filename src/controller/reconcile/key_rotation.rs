@@ -18,7 +18,7 @@ use crate::{
         plan::{self, DesiredEntry, Shown},
         report::{messages, outcome::Outcome},
         resolve::desired::DesiredState,
-        session::{Session, raw_records},
+        session::{Session, claims_anything, raw_records},
     },
     provider::{Form, SetKeys, Unit},
 };
@@ -39,11 +39,18 @@ impl Reconcile<'_> {
     ) -> Result<Vec<EntryStatus>, Failure> {
         let records = &session.records.verified;
         // Status as it stands: what cannot be verified may still name what is in another account.
-        let was_written = raw_records(&self.object).iter().any(plan::was_written);
-        if !session.is_key_exchanged() || !was_written {
+        let recorded = raw_records(&self.object);
+        if !session.is_key_exchanged() || !recorded.iter().any(claims_anything) {
             return Ok(records.clone());
         }
         if !self.is_same_account(session).await? {
+            if !recorded.iter().any(plan::was_written) {
+                // What was found in the account before says nothing of this one.
+                return Ok(recorded
+                    .iter()
+                    .map(|record| unwritten(&record.name))
+                    .collect());
+            }
             if self.requested.is_none() || !self.says_account_changed() {
                 return Err(messages::account_changed(session.choice));
             }
@@ -84,8 +91,8 @@ impl Reconcile<'_> {
         sources: &Versions,
     ) -> Option<Outcome> {
         let records = raw_records(&self.object);
-        let was_written = records.iter().any(plan::was_written);
-        if !(self.object.spec.is_suspended() && session.is_key_exchanged() && was_written) {
+        let is_bound = session.is_key_exchanged() && records.iter().any(claims_anything);
+        if !(self.object.spec.is_suspended() && is_bound) {
             return None;
         }
         let (unchanged, fold) = (self.unchanged_secrets(sources), session.rules().fold);

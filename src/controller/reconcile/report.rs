@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Ended, Reconcile, Stop};
 use crate::{
-    api::{EntryStatus, ProviderSecret},
+    api::{DeletionPolicy, EntryStatus, ProviderSecret, Reason},
     clock::jittered,
     controller::{
         cache::{Acted, Progress},
@@ -23,10 +23,10 @@ use crate::{
             outcome::Outcome,
             status,
         },
-        session::Session,
+        session::{Session, claims_anything, raw_records},
     },
     http::ErrorClass,
-    provider::{self, Settled, Unit},
+    provider::{self, Choice, Settled, Unit},
     telemetry::ReconcileResult,
 };
 
@@ -45,7 +45,7 @@ const CROWDED: Duration = Duration::from_millis(500);
 
 impl Reconcile<'_> {
     /// Reports what the reconcile came to, and decides on the next try.
-    pub(super) async fn report(&self, outcome: Outcome) -> Result<Ended, KubernetesError> {
+    pub(super) async fn report(&self, mut outcome: Outcome) -> Result<Ended, KubernetesError> {
         let is_suspended = self.object.spec.is_suspended();
         let readiness = if is_suspended {
             messages::suspended(outcome.failures.is_empty() && !self.may_be_unsettled())
@@ -79,10 +79,16 @@ impl Reconcile<'_> {
         if asks == Asks::ForConfirmation && self.is_asked_anew() {
             return Err(KubernetesError::Conflict);
         }
+        let forgotten = self.forgotten(&outcome);
+        let kind = self.object.spec.provider.choice().map(Choice::kind);
+        let notes = kind.and_then(|kind| messages::orphaned(kind, &forgotten));
+        outcome.event_notes.extend(notes);
         let (context, newest) = (self.context, self.newest());
         let reported =
             report::report(context, &newest, &readiness, &outcome, handled, asks).await?;
         self.note_rotation(outcome.written > 0, readiness.state == ReadyState::Ready);
+        // A source that changes all the time is acted on once in the interval, whatever came of it.
+        let is_later = is_acted_on(&self.object) && outcome.read != recorded_sources(&self.object);
         let mut acted = self.acted(outcome.read);
         acted.request = unanswered;
         // At rest nothing is kept in memory that status tells as well.
@@ -100,6 +106,9 @@ impl Reconcile<'_> {
             let usual = || jittered(self.verify_interval());
             let verify_in = outcome.verify_in.unwrap_or_else(usual);
             tracked.verify_at = Some(Instant::now() + verify_in);
+            if is_later {
+                tracked.written_at = Some(Instant::now());
+            }
         });
         let result = match readiness.state {
             _ if is_suspended => ReconcileResult::Suspended,
@@ -213,6 +222,21 @@ impl Reconcile<'_> {
         }
     }
 
+    /// Names of what may be at a provider and that status is not to tell any more, because another key opens
+    /// another account, or nothing verifies the record. Nothing would delete it later.
+    fn forgotten(&self, outcome: &Outcome) -> Vec<String> {
+        if self.object.spec.deletion_policy() != DeletionPolicy::Delete {
+            return Vec::new();
+        }
+        let is_forgotten = |record: &&EntryStatus| {
+            let mut entries = outcome.entries.iter();
+            plan::may_be_there(record)
+                && entries.any(|entry| entry.name == record.name && !claims_anything(entry))
+        };
+        let forgotten = raw_records(&self.object).iter().filter(is_forgotten);
+        forgotten.map(|record| record.name.clone()).collect()
+    }
+
     /// When the next try is due if there is no news; the readiness grows worse when the provider's
     /// answers stay strange.
     fn schedule(&self, readiness: Readiness, outcome: &Outcome) -> (Readiness, Option<Duration>) {
@@ -275,13 +299,18 @@ impl Reconcile<'_> {
                 Some(tracked.backoff.credential())
             } else if is_refused_after_success(outcome) {
                 Some(tracked.backoff.refused())
+            } else if outcome.settled != Settled::Ready && !failures.iter().any(keeps_set_waiting) {
+                Some(match outcome.settled {
+                    Settled::Absent => SETTLE.0,
+                    // What fails each time is written as seldom as what fails otherwise.
+                    Settled::Failed => tracked.backoff.next(),
+                    Settled::Pending | Settled::Ready => {
+                        tracked.backoff.next().clamp(SETTLE.0, SETTLE.1)
+                    }
+                })
             } else if has(&[ErrorClass::Config]) {
                 tracked.reset_backoff();
                 Some(jittered(PROBE))
-            } else if failures.is_empty() && outcome.settled == Settled::Absent {
-                Some(SETTLE.0)
-            } else if failures.is_empty() && outcome.settled != Settled::Ready {
-                Some(tracked.backoff.next().clamp(SETTLE.0, SETTLE.1))
             } else {
                 tracked.reset_backoff();
                 None
@@ -294,6 +323,11 @@ impl Reconcile<'_> {
         };
         (readiness, scheduled.flatten())
     }
+}
+
+/// Whether a set that has not settled is not looked at sooner than this failure is tried again.
+fn keeps_set_waiting(failure: &Failure) -> bool {
+    failure.is_answer || failure.reason == Reason::Contended
 }
 
 /// Whether the provider refuses what it took before: a fault of its own, perhaps, that ends by itself.

@@ -162,8 +162,8 @@ impl Reconcile<'_> {
         outcome.answers_request =
             inputs.look_again.is_none() && outcome.failures.iter().all(is_tried);
         // A set into which nothing was written is not asked for: it may not exist.
-        let is_held = outcome.failures.is_empty() && !outcome.entries.is_empty();
-        if outcome.written > 0 || (is_held && !self.was_synced()) {
+        let was_written = outcome.entries.iter().any(plan::was_written);
+        if outcome.written > 0 || (was_written && !self.was_synced()) {
             self.settle(session, &mut outcome).await;
         }
         outcome
@@ -269,7 +269,7 @@ impl Reconcile<'_> {
         }
         if matches!(outcome.settled, Settled::Failed | Settled::Absent) {
             // What was accepted is not there: everything is sent again.
-            for entry in &mut outcome.entries {
+            for entry in outcome.entries.iter_mut().filter(is_accepted) {
                 entry.state = EntryState::Pending;
                 entry.digest = None;
                 entry.reason = Some(Reason::ProviderFailed.as_str().to_owned());
@@ -286,10 +286,11 @@ impl Reconcile<'_> {
             outcome.failures.push(messages::vanishes(kind));
             return;
         }
-        for entry in &mut outcome.entries {
+        let mut names = Vec::new();
+        for entry in outcome.entries.iter_mut().filter(is_accepted) {
             entry.drift = Some(plan::counted(entry.drift.as_ref(), now));
+            names.push(entry.name.clone());
         }
-        let names: Vec<String> = outcome.entries.iter().map(|one| one.name.clone()).collect();
         let metrics = &self.context.metrics;
         metrics.drift_detected(kind, Drift::Missing.as_str(), names.len());
         let note = messages::drifted(kind, Drift::Missing, &names);
@@ -322,4 +323,9 @@ impl Reconcile<'_> {
         let ready = ready_condition(&self.object);
         ready.is_some_and(|ready| ready.reason == Reason::Synced.as_str())
     }
+}
+
+/// Whether the provider has accepted the wanted value of an entry.
+fn is_accepted(entry: &&mut EntryStatus) -> bool {
+    entry.state == EntryState::Synced
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     races::at_each,
-    world::{World, data, value},
+    world::{SOURCE, World, data, value},
 };
 
 /// Longer than it takes to act on a change.
@@ -82,6 +82,81 @@ fn a_status_that_is_set_back_is_put_back(
         world.rotate("a3");
         let is_rotated = |world: &World| world.held()["A_KEY"] == value("a3");
         world.wait("the rotation", SOON, is_rotated).await;
+        world.quiet().await;
+    });
+}
+
+/// Somebody edits a record and leaves its times.
+/// Cases: L-16, R-19
+#[rstest]
+#[case::without_its_record(json!(null))]
+#[case::of_another_id(json!({"remoteId": "other"}))]
+#[case::with_another_seal(json!({"seal": "AAAA"}))]
+fn a_record_that_is_edited_is_put_back(#[case] record: Value) {
+    at_each(async |world| {
+        world.without_foreign_set();
+        world.spec(&json!({"conflictPolicy": "Fail", "deletionPolicy": "Delete"}));
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        world.with_foreign_secret();
+        let (known, before) = (status(world), world.provider_writes());
+        let mut edited = known.clone();
+        if record.is_null() {
+            edited["entries"][0]
+                .as_object_mut()
+                .expect("a record")
+                .remove("record");
+        } else {
+            json_patch::merge(&mut edited["entries"][0]["record"], &record);
+        }
+        assert_ne!(edited, known);
+        set_back(world, &edited);
+        let is_back = |world: &World| status(world)["entries"] == known["entries"];
+        world.wait("the record as it was", SOON, is_back).await;
+        world.quiet().await;
+        assert_eq!(world.provider_writes(), before, "{:?}", world.target);
+        assert_eq!(world.notes("Conflict"), [""; 0], "{:?}", world.target);
+        world.delete();
+        world.quiet().await;
+        assert!(!world.held().contains_key("A_KEY"), "{:?}", world.target);
+    });
+}
+
+/// A user who may write only status makes an old edit, or an old request, a new one.
+/// Cases
+#[rstest]
+#[case::of_a_generation(json!({"observedGeneration": 0}))]
+#[case::of_none(json!({"observedGeneration": null}))]
+#[case::of_a_request(json!({"lastHandledSyncRequest": ""}))]
+#[case::of_no_request(json!({"lastHandledSyncRequest": null}))]
+fn a_status_that_forgets_what_was_acted_on_confirms_nothing(#[case] edit: Value) {
+    at_each(async |world| {
+        let source = json!({"secretRef": {"name": SOURCE}, "nameTransform": "UpperSnake"});
+        world.spec(&json!({"deletionPolicy": "Delete", "dataFrom": [source], "data": null}));
+        let keys: Vec<String> = (0..12).map(|number| format!("k{number}")).collect();
+        let all: Vec<_> = keys.iter().map(|key| (key.as_str(), "a1")).collect();
+        world.source(&all);
+        world.request_sync("2026-01-01T00:00:00Z");
+        world.quiet().await;
+        world.source(&all[..1]);
+        world.quiet().await;
+        let is_held =
+            |world: &World| world.ready_reason("object").as_deref() == Some("RemovalHeld");
+        assert!(is_held(world), "{:?}", world.target);
+        let held = world.held();
+        for _ in 0..3 {
+            world.change_status(|status| json_patch::merge(status, &edit));
+            world.quiet().await;
+            assert_eq!(world.held(), held, "{:?}", world.target);
+            assert!(is_held(world), "{:?}", world.target);
+        }
+        world.request_sync("2026-01-01T00:00:01Z");
+        world.quiet().await;
+        assert!(world.held().len() < held.len(), "{:?}", world.target);
+        world.source(&[("a", "a1"), ("b", "b1")]);
+        world.spec(
+            &json!({"dataFrom": null, "deletionPolicy": "Retain", "data": data(&[("A_KEY", "a")])}),
+        );
         world.quiet().await;
     });
 }

@@ -85,6 +85,48 @@ fn a_set_that_vanishes_while_it_is_pending_is_written_again_after_30_seconds() {
     });
 }
 
+/// What another entry waits for says nothing of the set.
+/// Cases: R-07
+#[test]
+fn a_set_that_vanishes_while_another_entry_waits_is_written_again() {
+    play(MINUTE * 20, async |world| {
+        world.entries(&[("A_KEY", "a"), ("B_KEY", "missing")]);
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(writes(world, "A_KEY"), 1);
+        let gone = world.account.foreign_delete(None, SET);
+        gone.expect("the set is deleted");
+        let written = |world: &World| world.held().get("A_KEY") == Some(&value("a1"));
+        world.wait("it is written again", MINUTE, written).await;
+        sleep(MINUTE * 25).await;
+        let said = world.ready_reason("object");
+        assert_eq!(said.as_deref(), Some("SecretKeyNotFound"));
+        assert_eq!(writes(world, "A_KEY"), 2);
+        world.entries(&[("A_KEY", "a")]);
+    });
+}
+
+/// Cases: R-07
+#[test]
+fn a_set_that_always_fails_is_written_ever_more_seldom() {
+    play(MINUTE, async |world| {
+        world.entries(&[("A_KEY", "a")]);
+        sleep(Duration::from_secs(10)).await;
+        let pipecat = world.remote.simulator().pipecat();
+        pipecat.set_variants(&world.account, |variants| {
+            variants.failing_puts = u32::MAX;
+        });
+        world.rotate("a2");
+        sleep(MINUTE * 90).await;
+        let before = writes(world, "A_KEY");
+        sleep(MINUTE * 60 * 10).await;
+        let written = writes(world, "A_KEY") - before;
+        assert!((5..=14).contains(&written), "{written} in ten hours");
+        pipecat.set_variants(&world.account, |variants| variants.failing_puts = 0);
+        sleep(MINUTE * 150).await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}
+
 /// Cases: R-07
 #[test]
 fn a_set_that_always_vanishes_is_written_a_few_times_and_no_more() {

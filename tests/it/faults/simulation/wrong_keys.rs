@@ -3,6 +3,7 @@
 mod newcomers; // objects that come meanwhile
 mod other_account; // the last key opens another account
 mod removed; // what the spec or the user takes away meanwhile
+mod unacknowledged; // a first write without an answer, before the key of another account
 mod unwritten; // a rotation that could not be written before the key was exchanged
 
 use std::{collections::BTreeMap, time::Duration};

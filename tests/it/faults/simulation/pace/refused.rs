@@ -51,6 +51,31 @@ fn a_hot_source_is_tried_once_a_second_while_it_is_refused(#[values(500, 422)] s
     });
 }
 
+/// Each change is another plan.
+/// Cases: H-14
+#[test]
+fn a_hot_source_that_waits_for_approval_is_acted_on_once_a_second() {
+    at_each(async |world| {
+        world.spec(&json!({"approval": "ManualEveryChange"}));
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        let before = world.calls("PATCH ProviderSecrets");
+        for number in 0..500 {
+            world.rotate(&format!("hot-{number}"));
+            sleep(Duration::from_millis(10)).await;
+        }
+        let patches = world.calls("PATCH ProviderSecrets") - before;
+        assert!(
+            (1..=8).contains(&patches),
+            "{patches} in 5 s, {:?}",
+            world.target
+        );
+        world.spec(&json!({"approval": "Automatic"}));
+        world.quiet().await;
+        assert_eq!(world.held()["A_KEY"], value("hot-499"));
+    });
+}
+
 /// Each change brings a name of its own, so that every write is a first one.
 /// Cases: H-14
 #[test]
