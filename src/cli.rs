@@ -37,6 +37,7 @@ mod secret_access;
 mod status;
 mod traces;
 mod validate;
+mod variables;
 mod version;
 mod view;
 mod whereabouts;

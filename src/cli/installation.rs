@@ -4,15 +4,14 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::{
-    apps::v1::Deployment, coordination::v1::Lease as LeaseObject, core::v1::Container,
-};
+use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease as LeaseObject};
 use kube::{Api, ResourceExt, api::ListParams};
 use serde::Serialize;
 
 use super::{
     read::{Known, Reader, bounded, known},
     secret_access::Access,
+    variables::Variables,
 };
 
 /// The labels of the chart that its Deployment has and nothing else.
@@ -62,8 +61,11 @@ impl Installation {
             .status
             .and_then(|status| status.available_replicas);
         let container = pod.containers.into_iter().next()?;
-        let flag = |name: &str| flags(&container, name).pop();
-        let watched = flags(&container, "watch-namespaces");
+        let variables = Variables::new(&container, &namespace);
+        let arguments = container.args.iter().flatten();
+        let arguments: Vec<_> = arguments.map(|text| variables.expand(text)).collect();
+        let flag = |name: &str| flags(&arguments, &variables, name).pop();
+        let watched = flags(&arguments, &variables, "watch-namespaces");
         let watched = watched.iter().flat_map(|list| list.split(','));
         let watched = watched.filter(|name| !name.is_empty()).map(str::to_owned);
         let elects = flag("leader-elect").is_none_or(|text| text != "false");
@@ -102,10 +104,9 @@ impl Installation {
     }
 }
 
-/// The values of a flag in the arguments of a container, else of its variable, in their order.
-fn flags(container: &Container, name: &str) -> Vec<String> {
+/// The values of a flag in the arguments of a container, else that of its variable, in their order.
+fn flags(arguments: &[String], variables: &Variables, name: &str) -> Vec<String> {
     let (flag, with_value) = (format!("--{name}"), format!("--{name}="));
-    let arguments = container.args.as_deref().unwrap_or_default();
     let values = arguments.iter().enumerate().filter_map(|(at, argument)| {
         let next = || arguments.get(at + 1).filter(|next| !next.starts_with('-'));
         match argument.strip_prefix(&with_value) {
@@ -119,11 +120,8 @@ fn flags(container: &Container, name: &str) -> Vec<String> {
         return values;
     }
     let variable = format!("PROVIDER_SECRETS_{}", name.to_uppercase().replace('-', "_"));
-    let variables = container.env.iter().flatten();
-    let values = variables
-        .filter(|of| of.name == variable)
-        .filter_map(|of| of.value.clone());
-    values.filter(|value| !value.is_empty()).collect()
+    let value = variables.get(&variable).filter(|value| !value.is_empty());
+    value.map(str::to_owned).into_iter().collect()
 }
 
 /// A Lease, as far as it tells who leads.
@@ -241,6 +239,12 @@ mod tests {
         Installation::new(serde_json::from_value(deployment).unwrap()).unwrap()
     }
 
+    /// A variable that has the namespace of the pod.
+    fn pod_namespace(name: &str) -> Value {
+        let field = json!({"apiVersion": "v1", "fieldPath": "metadata.namespace"});
+        json!([{"name": name, "valueFrom": {"fieldRef": field}}])
+    }
+
     #[rstest]
     #[case(&["run"], json!([]), &[], Some(("system", "provider-secrets")))]
     #[case(&["run", "--watch-namespaces=a,b", "--watch-namespaces", "c"], json!([]), &["a", "b", "c"], Some(("system", "provider-secrets")))]
@@ -248,6 +252,10 @@ mod tests {
     #[case(&["run", "--leader-elect=true", "--leader-elect=false"], json!([]), &[], None)]
     #[case(&["run", "--secret-access=get-only"], json!([]), &[], Some(("system", "provider-secrets")))]
     #[case(&["run"], json!([{"name": "PROVIDER_SECRETS_WATCH_NAMESPACES", "value": "a"}, {"name": "PROVIDER_SECRETS_LEADER_ELECT", "value": ""}]), &["a"], Some(("system", "provider-secrets")))]
+    #[case(&["run", "--watch-namespaces=$(POD_NAMESPACE)"], pod_namespace("POD_NAMESPACE"), &["system"], Some(("system", "provider-secrets")))]
+    #[case(&["run", "--watch-namespaces", "a,$(POD_NAMESPACE)"], pod_namespace("POD_NAMESPACE"), &["a", "system"], Some(("system", "provider-secrets")))]
+    #[case(&["run", "--leader-election-id=$(ID)", "--leader-election-namespace=$(NONE)"], json!([{"name": "ID", "value": "x"}]), &[], Some(("$(NONE)", "x")))]
+    #[case(&["run"], pod_namespace("PROVIDER_SECRETS_WATCH_NAMESPACES"), &["system"], Some(("system", "provider-secrets")))]
     fn the_flags_of_a_deployment_say_what_it_watches_and_its_lease(
         #[case] arguments: &[&str],
         #[case] env: Value,
@@ -260,7 +268,8 @@ mod tests {
         assert_eq!(found.lease, lease);
         let is_get_only = arguments.contains(&"--secret-access=get-only");
         assert_eq!(found.secret_access == Access::GetOnly, is_get_only);
-        assert!(found.watches("a") && found.watches("q") == watched.is_empty());
+        assert!(watched.iter().all(|name| found.watches(name)));
+        assert_eq!(found.watches("q"), watched.is_empty());
         let shown = (
             found.version.as_deref(),
             found.service_account.as_str(),
