@@ -184,6 +184,9 @@ secret:
 {{/* The container's arguments. Of a value that is null there is none, so the operator's default holds. */}}
 {{- define "provider-secrets.arguments" -}}
 {{- $metrics := include "provider-secrets.metricsPort" . -}}
+{{- if eq $metrics (include "provider-secrets.probesPort" .) -}}
+{{- fail (printf "probes.port and metrics.port are both %s, but the operator cannot listen on one port twice, and it serves metrics inside the pod also without metrics.enabled. Null is 8081 for probes.port and 8080 for metrics.port." $metrics) -}}
+{{- end -}}
 {{- if not (.Values.metrics).enabled -}}
 {{- $metrics = printf "127.0.0.1:%s" $metrics -}}
 {{- else -}}
