@@ -66,6 +66,7 @@ impl Source {
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
         K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
+        self.metrics.watch_begins(self.kind);
         let watches: Vec<Coverage> = if namespaces.is_all() {
             vec![None]
         } else {

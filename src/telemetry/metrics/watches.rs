@@ -37,6 +37,13 @@ impl Watches {
 }
 
 impl Metrics {
+    /// Watches of a kind begin. The counter is there from now on, because Prometheus does not see a first event with which
+    /// a counter comes.
+    pub fn watch_begins(&self, kind: &'static str) {
+        let deaf = &self.0.watches.deaf;
+        deaf.get_or_create(&KindLabel { kind }).inc_by(0);
+    }
+
     /// A watch of a kind showed something now.
     pub fn watch_heard(&self, kind: &'static str) {
         let last_event = &self.0.watches.last_event;
