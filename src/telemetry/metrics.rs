@@ -110,7 +110,7 @@ impl Default for Metrics {
             reconcile_seconds: histogram(),
             provider_requests: Family::default(),
             provider_seconds: Family::new_with_constructor(histogram),
-            throttled_seconds: Family::default(),
+            throttled_seconds: of_each_provider(),
             keys_written: Family::default(),
             keys_deleted: Family::default(),
             keys_left_behind: Family::default(),
@@ -156,7 +156,7 @@ impl Default for Metrics {
         );
         registry.register_with_unit(
             "provider_throttled",
-            "How long accounts paused because their provider asked to slow down",
+            "How long providers asked accounts to pause, each pause in full when it is asked for",
             Unit::Seconds,
             inner.throttled_seconds.clone(),
         );
@@ -203,6 +203,17 @@ impl Default for Metrics {
             .unwrap_or_else(PoisonError::into_inner) = registry;
         Self(Arc::new(inner))
     }
+}
+
+/// A counter for each provider from the start: Prometheus does not see the growth with which a counter comes.
+fn of_each_provider() -> Family<ProviderLabel, Counter<f64, AtomicU64>> {
+    let family = Family::<ProviderLabel, Counter<f64, AtomicU64>>::default();
+    for provider in ProviderKind::ALL.map(ProviderKind::flag) {
+        family
+            .get_or_create(&ProviderLabel { provider })
+            .inc_by(0.0);
+    }
+    family
 }
 
 fn histogram() -> Histogram {
@@ -271,8 +282,7 @@ impl Metrics {
         registry.register_collector(Box::new(UnverifiedObjects(objects)));
     }
 
-    /// A provider asked an account to pause for so much longer, if at all: a counter that began with the first pause
-    /// would not show that it grew.
+    /// A provider asked an account to pause for so much longer, if at all. All of it counts at once.
     pub fn paused(&self, kind: ProviderKind, longer: Duration) {
         let provider = kind.flag();
         self.0

@@ -69,6 +69,29 @@ fn metrics_have_their_series() {
     assert!(text.ends_with("# EOF\n"), "{text}");
 }
 
+/// Prometheus sees how a counter grows, and not the value with which it comes.
+#[test]
+fn the_counters_that_alerts_read_begin_at_0() {
+    let metrics = Metrics::default();
+    metrics.watch_begins("Secret");
+    let text = metrics.render();
+    for kind in ProviderKind::ALL {
+        let provider = kind.flag();
+        let series = format!(
+            "provider_secrets_provider_throttled_seconds_total{{provider=\"{provider}\"}} 0.0\n"
+        );
+        assert!(text.contains(&series), "{series} is not in\n{text}");
+    }
+    let deaf = |metrics: &Metrics, count| {
+        let series = format!("provider_secrets_watch_deaf_total{{kind=\"Secret\"}} {count}\n");
+        metrics.render().contains(&series)
+    };
+    assert!(deaf(&metrics, 0), "{text}");
+    metrics.watch_was_deaf("Secret");
+    metrics.watch_begins("Secret");
+    assert!(deaf(&metrics, 1), "{}", metrics.render());
+}
+
 #[test]
 fn each_metric_is_in_the_reference_and_each_of_the_reference_is_there() {
     let reference = include_str!("../../../docs/reference.md").lines();
