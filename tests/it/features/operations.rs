@@ -213,6 +213,9 @@ fn probes_answer_and_metrics_have_their_names() {
             "provider_secrets_provider_requests_total{provider=\"baseten\",operation=\"upsert\",code=\"200\"} ",
             "provider_secrets_provider_request_duration_seconds_count{provider=\"baseten\"} ",
             "provider_secrets_keys_written_total{provider=\"baseten\",operation=",
+            // An alert reads it, so it is there before a watch is deaf.
+            "provider_secrets_watch_deaf_total{kind=\"ProviderSecret\"} ",
+            "provider_secrets_watch_deaf_total{kind=\"Secret\"} ",
             "provider_secrets_resource_ready{namespace=",
             "provider_secrets_resource_last_sync_timestamp_seconds{namespace=",
         ] {
