@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    api::{EntryState, EntryStatus, ProviderSecret, SYNC_REQUESTED_AT},
+    api::{Entry, EntryState, EntryStatus, ProviderSecret, SYNC_REQUESTED_AT},
     cli::view::{Standing, conditions, is_observed, place},
     provider,
 };
@@ -131,9 +131,6 @@ struct Fed<'a> {
 
 impl Fed<'_> {
     fn is_acknowledged(&self) -> bool {
-        let is_held = |record: &EntryStatus| {
-            record.state == EntryState::Synced && !record.leaving && record.attempted.is_none()
-        };
         self.record.is_some_and(is_held)
     }
 }
@@ -146,11 +143,7 @@ fn fed<'a>(object: &'a ProviderSecret, secret: &str) -> Vec<Fed<'a>> {
         .as_ref()
         .map_or(&[][..], |status| &status.entries);
     let (_, of) = place(object);
-    let choice = object.spec.provider.choice();
-    let fold = |name: &str| match choice {
-        Some(choice) => (provider::rules(choice.kind()).fold)(name),
-        None => name.to_owned(),
-    };
+    let fold = |name: &str| folded(object, name);
     let record = |name: &str| {
         records
             .iter()
@@ -163,7 +156,7 @@ fn fed<'a>(object: &'a ProviderSecret, secret: &str) -> Vec<Fed<'a>> {
             name,
         }];
     }
-    let is_of_it = |entry: &&crate::api::Entry| {
+    let is_of_it = |entry: &&Entry| {
         entry
             .source()
             .is_some_and(|source| source.secret_name() == secret)
@@ -260,6 +253,34 @@ fn is_of_others(object: &ProviderSecret, secret: &str) -> bool {
     let (_, name) = place(object);
     let choice = object.spec.provider.choice();
     let is_set = choice.is_some_and(|choice| choice.set_name(&name).is_some());
-    let mut entries = object.status.iter().flat_map(|status| &status.entries);
-    !is_set && !takes_all(object, secret) && entries.any(|entry| entry.state != EntryState::Synced)
+    let records = object.status.iter().flat_map(|status| &status.entries);
+    let mut unsynced = records.filter(|record| !is_held(record)).peekable();
+    unsynced.peek().is_some()
+        && !is_set
+        && !takes_all(object, secret)
+        && unsynced.all(|record| is_of_another(object, record, secret))
+}
+
+/// Whether a record is of an entry that another Secret feeds and that was never written. What was written once, or goes
+/// away, may be an old value of this Secret: the entry took it from there before the spec changed.
+fn is_of_another(object: &ProviderSecret, record: &EntryStatus, secret: &str) -> bool {
+    let fold = |name: &str| folded(object, name);
+    let mut entries = object.spec.entries().iter();
+    let entry = entries.find(|entry| fold(&entry.name) == fold(&record.name));
+    let source = entry.and_then(Entry::source);
+    let is_written = record.last_write_time.is_some() || record.attempted.is_some();
+    !is_written && !record.leaving && source.is_some_and(|source| source.secret_name() != secret)
+}
+
+/// A name as its provider compares names.
+fn folded(object: &ProviderSecret, name: &str) -> String {
+    match object.spec.provider.choice() {
+        Some(choice) => (provider::rules(choice.kind()).fold)(name),
+        None => name.to_owned(),
+    }
+}
+
+/// Whether the provider has acknowledged the value of an entry, and nothing older is on its way.
+fn is_held(record: &EntryStatus) -> bool {
+    record.state == EntryState::Synced && !record.leaving && record.attempted.is_none()
 }

@@ -13,7 +13,7 @@ fn sample(ready: &str, reason: &str, entries: &Value, more: &Value) -> ProviderS
         "provider": provider(more["provider"].as_str().unwrap_or("baseten"), "api"),
         "data": [
             {"name": "A", "secretKeyRef": {"name": "a", "key": "k"}},
-            {"name": "B", "secretKeyRef": {"name": "b", "key": "k"}},
+            {"name": more["other"].as_str().unwrap_or("B"), "secretKeyRef": {"name": "b", "key": "k"}},
         ],
         "dataFrom": more["dataFrom"],
         "suspend": more["suspend"],
@@ -33,7 +33,12 @@ fn synced() -> Value {
 }
 
 fn with_other_failed() -> Value {
-    json!([{"name": "A", "state": "Synced"}, {"name": "B", "state": "Failed", "reason": "Rejected"}])
+    with(&json!({"name": "B", "state": "Failed", "reason": "Rejected"}))
+}
+
+/// The records of A, which is synced, and of another.
+fn with(other: &Value) -> Value {
+    json!([{"name": "A", "state": "Synced"}, other])
 }
 
 #[rstest]
@@ -48,6 +53,12 @@ fn with_other_failed() -> Value {
 #[case("False", "Rejected", with_other_failed(), json!({"provider": "pipecat"}), "Rejected: It is so.")]
 #[case("False", "Progressing", synced(), json!({"provider": "pipecat"}), "Progressing: It is so.")]
 #[case("False", "Progressing", synced(), json!({}), "Progressing: It is so.")]
+#[case("False", "Rejected", with(&json!({"name": "B_1", "state": "Failed"})), json!({"other": "B.1"}), "yes")]
+#[case("False", "Progressing", with(&json!({"name": "GONE", "state": "Pending", "record": {"leaving": true}})), json!({}), "Progressing: It is so.")]
+#[case("False", "Progressing", with(&json!({"name": "B", "state": "Pending", "record": {"leaving": true}})), json!({}), "Progressing: It is so.")]
+#[case("False", "RemovalHeld", with(&json!({"name": "GONE", "state": "Pending"})), json!({}), "RemovalHeld: It is so.")]
+#[case("False", "SecretNotFound", with(&json!({"name": "B", "state": "Failed", "lastWriteTime": "2026-11-29T11:00:00Z"})), json!({}), "SecretNotFound: It is so.")]
+#[case("False", "Rejected", with(&json!({"name": "B", "state": "Failed", "record": {"attempted": "several"}})), json!({}), "Rejected: It is so.")]
 #[case("False", "RemovalHeld", with_other_failed(), json!({"dataFrom": [{"secretRef": {"name": "a"}}]}), "RemovalHeld: It is so.")]
 #[case("False", "Rejected", json!([{"name": "A", "state": "Failed", "reason": "Rejected"}]), json!({}), "A is not written (Rejected)")]
 #[case("False", "Progressing", json!([{"name": "A", "state": "Pending"}]), json!({}), "A is not written (Progressing)")]
