@@ -136,11 +136,11 @@ fn cluster(words: &[String]) -> ClusterFlags {
         let next = next.and_then(|at| words.get(at + 1)).cloned();
         found.map(|(_, value)| value).or(next)
     };
-    ClusterFlags {
-        context: value("--context", None),
-        kubeconfig: value("--kubeconfig", None).map(Into::into),
-        namespace: value("--namespace", Some("-n")),
-    }
+    ClusterFlags::new(
+        value("--context", None),
+        value("--kubeconfig", None),
+        value("--namespace", Some("-n")),
+    )
 }
 
 /// The names of the objects that an API server has; none if it does not answer at once.
@@ -175,12 +175,13 @@ mod tests {
     #[case(&["why", ""], "one-here\ntwo-here\n:4\n")]
     #[case(&["sync", "-n", "ml", "t"], "two-ml\n:4\n")]
     #[case(&["approve", "--namespace=ml", "one"], "one-ml\n:4\n")]
+    #[case(&["sync", "-n", "", "t"], "two-here\n:4\n")]
     #[case(&["inventory", ""], ":4\n")]
     #[case(&["plan", "-f", ""], ":0\n")]
     fn the_words_so_far_have_candidates(#[case] words: &[&str], #[case] expected: &str) {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let names = |flags: &ClusterFlags| {
-            let namespace = flags.namespace.as_deref().unwrap_or("here");
+            let namespace = flags.namespace().unwrap().unwrap_or("here");
             vec![format!("one-{namespace}"), format!("two-{namespace}")]
         };
         assert_eq!(candidates(&Arguments::command(), &words, names), expected);

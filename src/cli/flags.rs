@@ -1,6 +1,6 @@
 //! The flags that commands share, spelled as kubectl spells them.
 
-use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
+use std::{ffi::OsString, io::IsTerminal as _, path::Path, time::Duration};
 
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
@@ -15,15 +15,56 @@ use super::{
 pub(super) struct ClusterFlags {
     /// The context of the kubeconfig; the current one if it is not given
     #[arg(long, value_name = "NAME")]
-    pub(super) context: Option<String>,
+    context: Option<String>,
 
     /// The kubeconfig; $KUBECONFIG, else ~/.kube/config, else the ServiceAccount of the pod
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub(super) kubeconfig: Option<PathBuf>,
+    kubeconfig: Option<OsString>,
 
     /// The namespace; that of the context if it is not given
     #[arg(short, long, value_name = "NAME")]
-    pub(super) namespace: Option<String>,
+    namespace: Option<String>,
+}
+
+/// As for kubectl a flag without a text is not given: a script may not have set its variable, and without a namespace
+/// a path of the API server means all of them.
+impl ClusterFlags {
+    /// The flags with these values.
+    pub(super) fn new(
+        context: Option<String>,
+        kubeconfig: Option<String>,
+        namespace: Option<String>,
+    ) -> Self {
+        Self {
+            context,
+            kubeconfig: kubeconfig.map(Into::into),
+            namespace,
+        }
+    }
+
+    /// The context.
+    pub(super) fn context(&self) -> Option<&str> {
+        self.context.as_deref().filter(|text| !text.is_empty())
+    }
+
+    /// The kubeconfig.
+    pub(super) fn kubeconfig(&self) -> Option<&Path> {
+        let file = self.kubeconfig.as_ref().filter(|file| !file.is_empty());
+        file.map(Path::new)
+    }
+
+    /// The namespace.
+    ///
+    /// # Errors
+    /// It would lead elsewhere in the paths of the API server.
+    pub(super) fn namespace(&self) -> Result<Option<&str>, Refusal> {
+        match self.namespace.as_deref() {
+            Some(text) if text.contains('/') => {
+                Err(Refusal::usage("the name of a namespace holds no /"))
+            }
+            text => Ok(text.filter(|text| !text.is_empty())),
+        }
+    }
 }
 
 /// Which objects.
@@ -159,4 +200,49 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     read.and_then(|read| Duration::try_from(read).ok())
         .filter(|read| *read > Duration::ZERO)
         .ok_or_else(|| "give a duration such as 90s or 10m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        cluster: ClusterFlags,
+    }
+
+    fn cluster(words: &[&str]) -> ClusterFlags {
+        let words = [&["x"], words].concat();
+        Line::try_parse_from(words).unwrap().cluster
+    }
+
+    /// `suspend --all -n "$NS"` without NS must not be meant for all namespaces.
+    #[rstest]
+    #[case(&[])]
+    #[case(&["-n", "", "--context", "", "--kubeconfig", ""])]
+    #[case(&["--namespace=", "--context=", "--kubeconfig="])]
+    fn a_flag_without_a_text_is_not_given(#[case] words: &[&str]) {
+        let flags = cluster(words);
+        assert_eq!(flags.namespace(), Ok(None));
+        assert_eq!((flags.context(), flags.kubeconfig()), (None, None));
+    }
+
+    #[test]
+    fn a_flag_with_a_text_is_given() {
+        let flags = cluster(&["-n", "ml", "--context=c", "--kubeconfig=/f"]);
+        assert_eq!(flags.namespace(), Ok(Some("ml")));
+        assert_eq!(flags.context(), Some("c"));
+        assert_eq!(flags.kubeconfig(), Some(Path::new("/f")));
+    }
+
+    #[test]
+    fn a_namespace_leads_to_no_other_path() {
+        let flags = cluster(&["-n", "ml/../kube-system"]);
+        let code = flags.namespace().map_err(|refusal| refusal.code);
+        assert_eq!(code, Err(crate::cli::USAGE));
+    }
 }

@@ -99,12 +99,12 @@ pub(super) fn connected<T>(
 impl Reader {
     async fn connect(flags: &ClusterFlags) -> Result<Self, Refusal> {
         let named = Named {
-            file: flags.kubeconfig.as_deref(),
-            context: flags.context.as_deref(),
+            file: flags.kubeconfig(),
+            context: flags.context(),
         };
+        let namespace = flags.namespace()?.map(str::to_owned);
         let client = cluster::client(named).await;
         let client = client.map_err(|what| Refusal::failed(format!("no cluster: {what}")))?;
-        let namespace = flags.namespace.clone();
         let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
         Ok(Self::new(client, namespace))
     }

@@ -78,6 +78,7 @@ async fn document(
     reads_secrets: bool,
 ) -> Result<Document, Refusal> {
     let namespace = object["metadata"]["namespace"].as_str();
+    let namespace = namespace.filter(|namespace| !namespace.is_empty());
     let reader = reader.within(namespace.unwrap_or(&reader.namespace));
     let name = object["metadata"]["name"].as_str();
     let name = name.ok_or_else(|| Refusal::usage("an object without metadata.name has no plan"))?;
