@@ -137,6 +137,11 @@ impl<'a> Watch<'a> {
             .reader
             .each(&scope, |object| feed::of(&object, secret, &version));
         let objects: Vec<Feed> = found.await?.into_iter().flatten().collect();
+        if self.reader.is_incomplete() {
+            // It may take something from the Secret.
+            let text = "whether everything is acknowledged is not known: an object could not be understood";
+            return Err(Refusal::failed(text));
+        }
         if objects.is_empty() {
             let text = format!(
                 "no ProviderSecret in namespace {namespace} takes anything from Secret {secret}"

@@ -201,6 +201,35 @@ async fn a_secret_that_is_replaced_is_waited_for() {
     assert!(is_waited_for(&mut watch).await);
 }
 
+/// It may hold the old value, and nobody would know.
+#[tokio::test]
+async fn an_object_that_does_not_decode_leaves_no_value_to_be_revoked() {
+    let spec = json!({
+        "provider": provider("baseten", "api"),
+        "data": [{"name": "A", "secretKeyRef": {"name": "a", "key": "k"}}],
+    });
+    let status = json!({
+        "conditions": [condition("Ready", "True", "Synced", "It is so.", 60)],
+        "sources": [{"name": "a", "resourceVersion": "7"}],
+        "entries": [{"name": "A", "state": "Synced"}],
+    });
+    let known = serde_json::to_value(object("ml/object", spec, status)).unwrap();
+    let unknown = json!({"metadata": {"namespace": "ml", "name": "unknown"}, "spec": 7});
+    for (items, is_known) in [(json!([known]), true), (json!([known, unknown]), false)] {
+        let secret = json!({
+            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+            "metadata": {"namespace": "ml", "name": "a", "resourceVersion": "7"},
+        });
+        let list = json!({
+            "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecretList",
+            "metadata": {}, "items": items,
+        });
+        let reader = answering(vec![(200, secret), (200, list)]);
+        let looked = Watch::new(&reader, "a").look().await;
+        assert_eq!(looked.is_ok_and(|looked| looked.acknowledged), is_known);
+    }
+}
+
 /// Otherwise it could confirm what the object has begun to hold back since.
 #[test]
 fn a_request_is_of_the_state_that_was_looked_at() {
