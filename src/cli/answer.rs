@@ -38,6 +38,8 @@ pub(super) struct Refusal {
     pub(super) code: u8,
     /// Whether it may heal by itself, so that a wait goes on.
     pub(super) is_transient: bool,
+    /// Whether a right is missing.
+    pub(super) is_forbidden: bool,
 }
 
 impl Refusal {
@@ -46,6 +48,7 @@ impl Refusal {
             text: text.into(),
             code,
             is_transient: false,
+            is_forbidden: false,
         }
     }
 

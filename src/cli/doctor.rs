@@ -15,12 +15,12 @@ use self::{
     objects::Health,
 };
 use super::{
-    answer::{Answer, Answered},
+    answer::{Answer, Answered, Refusal},
     definition::DefinitionFact,
     flags::{ClusterFlags, OutputFlags},
     installation::{Installation, LeaseFact},
     output::{Paint, Tone, structured},
-    read::{Known, Reader, bounded, known, on_cluster},
+    read::{Known, Reader, bounded, on_cluster},
     rights::{Needs, Right, Subject},
     secret_access::{Access, AccessFlag},
 };
@@ -61,7 +61,7 @@ pub(super) struct Flags {
 struct Facts {
     now: Timestamp,
     /// The version of the API server.
-    version: Known<String>,
+    version: Result<String, Refusal>,
     definition: Known<DefinitionFact>,
     installations: Known<Vec<Installation>>,
     /// The Leases of each operator, by its place.
@@ -94,7 +94,7 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
     })
 }
 
-async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, super::answer::Refusal> {
+async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, Refusal> {
     let version = bounded("get the version", None, reader.client.apiserver_version()).await;
     let installations = reader.installations().await;
     let (mut leases, mut lacking) = (Vec::new(), Vec::new());
@@ -133,7 +133,7 @@ async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, super::answer::R
     };
     Ok(Facts {
         now,
-        version: known(version).map(|version| version.git_version),
+        version: version.map(|version| version.git_version),
         definition: reader.definition().await,
         installations,
         leases,

@@ -285,6 +285,7 @@ pub(super) async fn bounded<T>(
             let text = refused(what, namespace, &error);
             Err(Refusal {
                 is_transient: is_transient(&error),
+                is_forbidden: matches!(&error, kube::Error::Api(status) if status.code == 403),
                 ..Refusal::failed(text)
             })
         }
@@ -312,3 +313,6 @@ fn undecodable(namespace: &str, name: &str) -> Refusal {
         "providersecret {namespace}/{name} does not fit the resource that this program knows: see kubectl get psec {name} -n {namespace} -o yaml"
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Facts, objects::Health};
 use crate::{
     api::Reason,
-    cli::{output::age::age_or_none, read::Known, version::CLIENT},
+    cli::{answer::Refusal, output::age::age_or_none, read::Known, version::CLIENT},
 };
 
 /// The oldest minor version of Kubernetes 1 that the operator is for.
@@ -99,9 +99,9 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
     checks
 }
 
-fn of_version(version: &Known<String>) -> Check {
+fn of_version(version: &Result<String, Refusal>) -> Check {
     match version {
-        Known::Read(version) => {
+        Ok(version) => {
             let minor = version.strip_prefix("v1.").and_then(|rest| {
                 let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next();
                 digits?.parse::<u32>().ok()
@@ -116,7 +116,9 @@ fn of_version(version: &Known<String>) -> Check {
                 format!("Kubernetes {version} (1.{MINOR} or newer is needed)"),
             )
         }
-        Known::Unread(why) => unknown("Kubernetes", why),
+        Err(refusal) if refusal.is_forbidden => unknown("Kubernetes", &refusal.text),
+        // Who may ask for anything may mostly ask for the version: nothing else is known either.
+        Err(refusal) => Check::new(Mark::Cross, format!("Kubernetes: {}", refusal.text)),
     }
 }
 

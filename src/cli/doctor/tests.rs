@@ -36,7 +36,7 @@ fn well() -> Facts {
     let ready = fleet().remove(1);
     Facts {
         now: now(),
-        version: Known::Read("v1.36.3".into()),
+        version: Ok("v1.36.3".into()),
         definition: Known::Read(DefinitionFact {
             is_there: true,
             is_established: true,
@@ -94,9 +94,12 @@ fn a_fleet_with_faults_is_shown_as_the_documents_show_it() {
 }
 
 #[rstest]
-#[case::an_old_api_server(Mark::Cross, |facts: &mut Facts| facts.version = Known::Read("v1.29.1".into()))]
-#[case::a_vendor_s_version(Mark::Tick, |facts: &mut Facts| facts.version = Known::Read("v1.33.1-eks-1".into()))]
-#[case::a_version_that_may_not_be_read(Mark::Exclamation, |facts: &mut Facts| facts.version = Known::Unread("no".into()))]
+#[case::an_old_api_server(Mark::Cross, |facts: &mut Facts| facts.version = Ok("v1.29.1".into()))]
+#[case::a_vendor_s_version(Mark::Tick, |facts: &mut Facts| facts.version = Ok("v1.33.1-eks-1".into()))]
+#[case::a_version_that_may_not_be_read(Mark::Exclamation, |facts: &mut Facts| {
+    facts.version = Err(Refusal { is_forbidden: true, ..Refusal::failed("no") });
+})]
+#[case::an_api_server_that_is_not_reached(Mark::Cross, |facts: &mut Facts| facts.version = Err(Refusal::transient("no")))]
 #[case::no_definition(Mark::Cross, |facts: &mut Facts| facts.definition = Known::Read(DefinitionFact::default()))]
 #[case::a_definition_that_is_not_served(Mark::Cross, |facts: &mut Facts| {
     facts.definition = Known::Read(DefinitionFact { is_there: true, ..DefinitionFact::default() });
