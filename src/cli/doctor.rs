@@ -20,7 +20,7 @@ use super::{
     flags::{ClusterFlags, OutputFlags},
     installation::{Installation, LeaseFact},
     output::{Paint, Tone, structured},
-    read::{Known, Reader, bounded, on_cluster},
+    read::{Known, Reader, Visible, bounded, on_cluster},
     rights::{Needs, Right, Subject},
     secret_access::{Access, AccessFlag},
 };
@@ -60,6 +60,8 @@ pub(super) struct Flags {
 /// What is known of the cluster.
 struct Facts {
     now: Timestamp,
+    /// The namespace of the flags.
+    namespace: String,
     /// The version of the API server.
     version: Result<String, Refusal>,
     definition: Known<DefinitionFact>,
@@ -68,7 +70,7 @@ struct Facts {
     leases: Vec<(String, Known<Vec<LeaseFact>>)>,
     /// The rights that are lacking, by whose they are.
     lacking: Vec<(String, Known<Vec<Right>>)>,
-    objects: Known<Vec<Health>>,
+    objects: Visible<Health>,
     /// The namespaces that are watched where no Deployment tells them; all where there is none.
     watched: Vec<String>,
     /// What each endpoint answered.
@@ -133,6 +135,7 @@ async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, Refusal> {
     };
     Ok(Facts {
         now,
+        namespace: reader.namespace.clone(),
         version: version.map(|version| version.git_version),
         definition: reader.definition().await,
         installations,

@@ -160,7 +160,7 @@ impl Reader {
     /// reader's.
     pub(super) async fn peers(&self, namespace: &str, name: &str) -> Known<Vec<Peer>> {
         let peers = self.each_visible(|object| Peer::of(&object)).await;
-        peers.map(|mut peers| {
+        peers.found.map(|mut peers| {
             peers.retain(|peer| (peer.namespace.as_str(), peer.name.as_str()) != (namespace, name));
             peers
         })

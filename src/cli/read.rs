@@ -53,6 +53,32 @@ impl<T> Known<T> {
     }
 }
 
+/// The objects that a user may list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Visible<T> {
+    pub(super) found: Known<Vec<T>>,
+    /// Why it is not those of all namespaces.
+    pub(super) narrowed: Option<String>,
+}
+
+impl<T> Visible<T> {
+    /// The objects, where they are all or none.
+    pub(super) fn whole(found: Known<Vec<T>>) -> Self {
+        Self {
+            found,
+            narrowed: None,
+        }
+    }
+
+    /// Why there may be other objects; none if these are all.
+    pub(super) fn lacks(&self) -> Option<&str> {
+        match &self.found {
+            Known::Read(_) => self.narrowed.as_deref(),
+            Known::Unread(why) => Some(why),
+        }
+    }
+}
+
 /// The API server, with the rights of the user.
 pub(super) struct Reader {
     pub(super) client: Client,
@@ -230,11 +256,15 @@ impl Reader {
         }
     }
 
-    /// What `map` makes of each object of all namespaces, or of the reader's where the user may not list all.
-    pub(super) async fn each_visible<T>(&self, map: impl Fn(ProviderSecret) -> T) -> Known<Vec<T>> {
-        match known(self.each(&Scope::everywhere(), &map).await) {
-            Known::Unread(_) => known(self.each(&Scope::default(), &map).await),
-            read @ Known::Read(_) => read,
+    /// What `map` makes of each object of all namespaces, or of the reader's where the user may not list all. What fails
+    /// otherwise is no reason to look at less.
+    pub(super) async fn each_visible<T>(&self, map: impl Fn(ProviderSecret) -> T) -> Visible<T> {
+        match self.each(&Scope::everywhere(), &map).await {
+            Err(refusal) if refusal.is_forbidden => Visible {
+                found: known(self.each(&Scope::default(), &map).await),
+                narrowed: Some(refusal.text),
+            },
+            read => Visible::whole(known(read)),
         }
     }
 

@@ -92,8 +92,11 @@ pub(super) fn checks(facts: &Facts) -> Vec<Check> {
             Err(why) => Check::new(Mark::Cross, format!("Endpoint {endpoint}: {why}")),
         });
     }
-    match &facts.objects {
-        Known::Read(objects) => checks.extend(of_objects(facts, objects)),
+    match &facts.objects.found {
+        Known::Read(objects) => {
+            checks.extend(of_narrowing(facts));
+            checks.extend(of_objects(facts, objects));
+        }
         Known::Unread(why) => checks.push(unknown("Objects", why)),
     }
     checks
@@ -209,6 +212,17 @@ fn of_operators(facts: &Facts) -> Vec<Check> {
         });
     }
     checks
+}
+
+/// That the objects of other namespaces were not looked at, unless none of them is watched.
+fn of_narrowing(facts: &Facts) -> Option<Check> {
+    let why = facts.objects.narrowed.as_ref()?;
+    let namespace = &facts.namespace;
+    if facts.watched == [namespace.as_str()] {
+        return None;
+    }
+    let text = format!("Objects: only namespace {namespace} could be looked at: {why}");
+    Some(Check::new(Mark::Exclamation, text))
 }
 
 fn of_objects(facts: &Facts, objects: &[Health]) -> Vec<Check> {

@@ -36,6 +36,7 @@ fn well() -> Facts {
     let ready = fleet().remove(1);
     Facts {
         now: now(),
+        namespace: "ml".into(),
         version: Ok("v1.36.3".into()),
         definition: Known::Read(DefinitionFact {
             is_there: true,
@@ -51,7 +52,7 @@ fn well() -> Facts {
             "ServiceAccount provider-secrets-system/provider-secrets in all namespaces".into(),
             Known::Read(Vec::new()),
         )],
-        objects: Known::Read(vec![Health::of(&ready, now())]),
+        objects: Visible::whole(Known::Read(vec![Health::of(&ready, now())])),
         watched: Vec::new(),
         endpoints: vec![("baseten/default (api.baseten.co)".into(), Ok(()))],
     }
@@ -82,7 +83,7 @@ fn a_fleet_with_faults_is_shown_as_the_documents_show_it() {
     let mut facts = well();
     facts.endpoints.clear();
     let objects = fleet();
-    facts.objects = Known::Read(
+    facts.objects.found = Known::Read(
         objects
             .iter()
             .map(|object| Health::of(object, now()))
@@ -128,30 +129,41 @@ fn a_fleet_with_faults_is_shown_as_the_documents_show_it() {
 })]
 #[case::rights_that_may_not_be_asked_for(Mark::Exclamation, |facts: &mut Facts| facts.lacking[0].1 = Known::Unread("no".into()))]
 #[case::an_endpoint_that_is_not_reached(Mark::Cross, |facts: &mut Facts| facts.endpoints[0].1 = Err("no connection".into()))]
-#[case::a_refused_key(Mark::Cross, |facts: &mut Facts| facts.objects = Known::Read(vec![Health::of(&agent_keys(), now())]))]
-#[case::a_paused_account(Mark::Exclamation, |facts: &mut Facts| facts.objects = Known::Read(vec![Health::of(&fleet()[2], now())]))]
+#[case::a_refused_key(Mark::Cross, |facts: &mut Facts| facts.objects.found = Known::Read(vec![Health::of(&agent_keys(), now())]))]
+#[case::a_paused_account(Mark::Exclamation, |facts: &mut Facts| facts.objects.found = Known::Read(vec![Health::of(&fleet()[2], now())]))]
 #[case::a_slow_deletion(Mark::Exclamation, |facts: &mut Facts| deleted(facts, 90))]
 #[case::a_stuck_deletion(Mark::Cross, |facts: &mut Facts| deleted(facts, 1800))]
 #[case::a_new_deletion(Mark::Tick, |facts: &mut Facts| deleted(facts, 5))]
-#[case::a_deaf_watch(Mark::Cross, |facts: &mut Facts| facts.objects = Known::Read(vec![unseen(1)]))]
+#[case::a_deaf_watch(Mark::Cross, |facts: &mut Facts| facts.objects.found = Known::Read(vec![unseen(1)]))]
 #[case::a_deaf_watch_of_the_namespaces_that_are_watched(Mark::Cross, |facts: &mut Facts| {
     facts.installations = Known::Read(vec![Installation { watched: vec!["ml".into()], ..operator() }]);
-    facts.objects = Known::Read(vec![unseen(1)]);
+    facts.objects.found = Known::Read(vec![unseen(1)]);
 })]
 #[case::a_deaf_watch_beside_an_account_that_is_held_back(Mark::Cross, |facts: &mut Facts| {
-    facts.objects = Known::Read(vec![unseen(1), Health::of(&fleet()[2], now())]);
+    facts.objects.found = Known::Read(vec![unseen(1), Health::of(&fleet()[2], now())]);
 })]
 #[case::a_namespace_that_is_not_watched(Mark::Exclamation, |facts: &mut Facts| {
     facts.installations = Known::Read(vec![Installation { watched: vec!["a".into()], ..operator() }]);
-    facts.objects = Known::Read(vec![unseen(1)]);
+    facts.objects.found = Known::Read(vec![unseen(1)]);
 })]
 #[case::a_namespace_that_the_flags_do_not_name(Mark::Exclamation, |facts: &mut Facts| {
     facts.installations = Known::Unread("no".into());
     facts.watched = vec!["a".into()];
-    facts.objects = Known::Read(vec![unseen(1)]);
+    facts.objects.found = Known::Read(vec![unseen(1)]);
+})]
+#[case::other_namespaces_that_may_not_be_looked_at(Mark::Exclamation, |facts: &mut Facts| {
+    facts.objects.narrowed = Some("you may not".into());
+})]
+#[case::other_namespaces_that_are_not_watched(Mark::Tick, |facts: &mut Facts| {
+    facts.objects.narrowed = Some("you may not".into());
+    facts.watched = vec!["ml".into()];
+})]
+#[case::objects_that_are_not_read(Mark::Exclamation, |facts: &mut Facts| {
+    facts.objects.found = Known::Unread("no".into());
+    facts.objects.narrowed = Some("you may not".into());
 })]
 #[case::an_object_that_waits_for_its_account(Mark::Exclamation, |facts: &mut Facts| {
-    facts.objects = Known::Read(vec![unseen(2)]);
+    facts.objects.found = Known::Read(vec![unseen(2)]);
 })]
 fn a_fault_has_its_mark(#[case] mark: Mark, #[case] plant: fn(&mut Facts)) {
     let mut facts = well();
@@ -174,5 +186,5 @@ fn unseen(index: usize) -> Health {
 fn deleted(facts: &mut Facts, seconds: i64) {
     let mut object = fleet().remove(1);
     object.metadata.deletion_timestamp = serde_json::from_value(ago(seconds).into()).unwrap();
-    facts.objects = Known::Read(vec![Health::of(&object, now())]);
+    facts.objects.found = Known::Read(vec![Health::of(&object, now())]);
 }

@@ -19,7 +19,7 @@ use crate::{
         flags::Scope,
         manifests::{self, Manifest},
         peer::Peer,
-        read::{Known, Reader, bounded, is_of_kind},
+        read::{Known, Reader, Visible, bounded, is_of_kind},
         view::place,
     },
     controller::{Sources, desired_state},
@@ -43,23 +43,29 @@ pub(super) async fn plans(reader: &Reader, flags: &Flags) -> Result<Vec<Plan>, R
 
 /// The objects that none of the files replaces: of all namespaces, else of those of the files where the user may not list
 /// all.
-async fn others(reader: &Reader, places: &[(String, String)]) -> Known<Vec<Peer>> {
+async fn others(reader: &Reader, places: &[(String, String)]) -> Visible<Peer> {
     let to_peer = |object: ProviderSecret| Peer::of(&object);
-    let mut peers = Vec::new();
-    if let Ok(all) = reader.each(&Scope::everywhere(), to_peer).await {
-        peers = all;
-    } else {
+    let unread = |refusal: Refusal| Visible::whole(Known::Unread(refusal.text));
+    let (mut peers, narrowed) = match reader.each(&Scope::everywhere(), to_peer).await {
+        Ok(all) => (all, None),
+        Err(refusal) if refusal.is_forbidden => (Vec::new(), Some(refusal.text)),
+        Err(refusal) => return unread(refusal),
+    };
+    if narrowed.is_some() {
         let namespaces: BTreeSet<&str> = places.iter().map(|(of, _)| &**of).collect();
         for namespace in namespaces {
             let reader = reader.within(namespace);
             match reader.each(&Scope::default(), to_peer).await {
                 Ok(found) => peers.extend(found),
-                Err(refusal) => return Known::Unread(refusal.text),
+                Err(refusal) => return unread(refusal),
             }
         }
     }
     peers.retain(|peer| !places.contains(&(peer.namespace.clone(), peer.name.clone())));
-    Known::Read(peers)
+    Visible {
+        found: Known::Read(peers),
+        narrowed,
+    }
 }
 
 /// The names of the namespaces that the files make.

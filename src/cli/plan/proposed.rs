@@ -16,7 +16,7 @@ use crate::{
     cli::{
         origin::{Keys, origins},
         peer::Peer,
-        read::Known,
+        read::Visible,
         view::place,
     },
     controller::due,
@@ -24,11 +24,11 @@ use crate::{
 };
 
 /// The plans of objects that are applied in one go. `peers` are the objects that none of them replaces.
-pub(super) fn plans(run: &[Document], peers: &Known<Vec<Peer>>, now: Timestamp) -> Vec<Plan> {
+pub(super) fn plans(run: &[Document], peers: &Visible<Peer>, now: Timestamp) -> Vec<Plan> {
     let applied: Vec<Peer> = run.iter().map(Document::peer).collect();
     let plan = |(document, this): (&Document, &Peer)| {
         let others = applied.iter().filter(|of| of.place() != this.place());
-        let others = peers.read().into_iter().flatten().chain(others);
+        let others = peers.found.read().into_iter().flatten().chain(others);
         // Those that are known to write to the same account.
         let neighbours = others.filter(|peer| peer.shares_account(this)).cloned();
         let proposal = Proposal {
@@ -50,7 +50,7 @@ struct Proposal<'a> {
     this: &'a Peer,
     /// The others of its account.
     neighbours: Vec<Peer>,
-    peers: &'a Known<Vec<Peer>>,
+    peers: &'a Visible<Peer>,
     now: Timestamp,
 }
 
@@ -199,7 +199,7 @@ impl Proposal<'_> {
             );
             plan.notes.push(note);
         }
-        if let Known::Unread(why) = self.peers {
+        if let Some(why) = self.peers.lacks() {
             plan.notes.push(format!(
                 "whether another object owns a name is not known: {why}"
             ));

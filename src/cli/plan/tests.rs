@@ -108,7 +108,7 @@ mod files {
                 document::{Document, Wanted},
                 proposed::plans,
             },
-            read::Known,
+            read::{Known, Visible},
             tests::samples::now,
         },
     };
@@ -158,7 +158,7 @@ mod files {
 
     /// The plans of files that are applied in one go, an hour after the last write.
     fn run(documents: &[Document], peers: &[ProviderSecret]) -> Vec<Plan> {
-        let peers = Known::Read(peers.iter().map(Peer::of).collect());
+        let peers = Visible::whole(Known::Read(peers.iter().map(Peer::of).collect()));
         plans(documents, &peers, now() + SignedDuration::from_hours(1))
     }
 
@@ -226,6 +226,19 @@ mod files {
             (expected.map(str::to_owned).to_vec(), 1)
         );
         assert_eq!(plan.notes, Vec::<String>::new());
+    }
+
+    /// An object of another namespace may own the names.
+    #[test]
+    fn that_other_namespaces_are_not_seen_is_said() {
+        let documents = [Document::new(wanted(&json!({})), Some(live()))];
+        let peers = Visible {
+            found: Known::Read(Vec::new()),
+            narrowed: Some("you may not".to_owned()),
+        };
+        let notes = plans(&documents, &peers, now()).remove(0).notes;
+        let note = "whether another object owns a name is not known: you may not";
+        assert!(notes.contains(&note.to_owned()), "{notes:?}");
     }
 
     #[test]
