@@ -88,6 +88,15 @@ impl Scope {
         }
     }
 
+    /// What is said where no object is of the scope, as by kubectl.
+    pub(super) fn none_found(&self, namespace: &str) -> String {
+        if self.all_namespaces {
+            "No resources found".to_owned()
+        } else {
+            format!("No resources found in {namespace} namespace.")
+        }
+    }
+
     /// Whether objects may be named: a name is one in one namespace.
     ///
     /// # Errors

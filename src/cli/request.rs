@@ -89,8 +89,17 @@ pub(super) fn run(flags: &Flags, verb: Verb) -> ExitCode {
             return Err(Refusal::usage("give names or --all, not both"));
         }
         let objects = reader.objects(&flags.names, &flags.scope).await?;
+        if let Some(text) = in_vain(&objects, &reader, flags) {
+            say(&text);
+        }
         request(&reader, verb, objects, &flags.wait).await
     })
+}
+
+/// What is said where nothing is asked of any object: a label may be misspelt.
+fn in_vain(objects: &[ProviderSecret], reader: &Reader, flags: &Flags) -> Option<String> {
+    let is_told = !objects.is_empty() || reader.is_incomplete();
+    (!is_told).then(|| flags.scope.none_found(&reader.namespace))
 }
 
 /// An object that is waited for.
@@ -277,6 +286,27 @@ mod tests {
         let timeout = Duration::from_mins(1);
         let found = wait(&answering(answers), Verb::Sync, both, timeout).await;
         assert_eq!(found.map_err(|refusal| refusal.code), expected);
+    }
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    #[rstest]
+    #[case(&["-l", "team=non"], "No resources found in ml namespace.")]
+    #[case(&["--all"], "No resources found in ml namespace.")]
+    #[case(&["-A"], "No resources found")]
+    #[tokio::test]
+    async fn a_request_of_no_object_is_said(#[case] words: &[&str], #[case] expected: &str) {
+        let words = [&["suspend"], words].concat();
+        let flags = <Line as clap::Parser>::try_parse_from(words).unwrap().flags;
+        let reader = answering(vec![refused(404)]);
+        assert_eq!(in_vain(&[], &reader, &flags).as_deref(), Some(expected));
+        let (_, found) = handled("one");
+        let found: ProviderSecret = serde_json::from_value(found).unwrap();
+        assert_eq!(in_vain(&[found], &reader, &flags), None);
     }
 
     /// Flux writes its own annotation, with a clock of its own.

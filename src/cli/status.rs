@@ -91,12 +91,7 @@ fn one(object: &ProviderSecret, facts: &Facts, flags: &Flags, now: Timestamp) ->
 fn many(rows: &[Row], flags: &Flags, namespace: &str) -> Answered {
     let is_ready = rows.iter().all(Row::is_ready);
     if rows.is_empty() && matches!(flags.output.output, Format::Table | Format::Wide) {
-        let place = if flags.scope.all_namespaces {
-            "No resources found".to_owned()
-        } else {
-            format!("No resources found in {namespace} namespace.")
-        };
-        say(&place);
+        say(&flags.scope.none_found(namespace));
         return Ok(Answer::done(String::new()));
     }
     let output = &flags.output;
