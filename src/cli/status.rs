@@ -107,6 +107,10 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
     if !matches!(flags.output.output, Format::Table | Format::Wide) {
         return Err(Refusal::usage("--watch is for tables"));
     }
+    // What is not there may be misspelt, and would be waited for in silence.
+    for name in &flags.names {
+        reader.object(name).await?;
+    }
     let api: Api<Guarded> = reader.api(&flags.scope);
     let mut config = watcher::Config::default();
     if let Some(labels) = &flags.scope.selector {

@@ -126,6 +126,15 @@ fn a_watch_ends_with_the_reason(#[case] error: watcher::Error, #[case] reason: O
     );
 }
 
+#[tokio::test]
+async fn a_watch_of_an_object_that_is_not_there_ends() {
+    let reader = samples::answering(vec![samples::refused(404)]);
+    let followed = follow(&reader, &flags(&["gone", "--watch"])).await;
+    let refusal = followed.unwrap_err();
+    let expected = "there is no ProviderSecret gone in namespace ml";
+    assert_eq!((refusal.code, &*refusal.text), (1, expected));
+}
+
 fn answered(code: u16) -> kube::Error {
     kube::Error::Api(Box::new(kube::core::Status {
         code,
