@@ -23,7 +23,7 @@ use super::{
     flags::{ClusterFlags, Scope},
     request::POLL,
     say,
-    view::place,
+    view::{object_name, place},
 };
 use crate::{
     api::{GROUP, ProviderSecret},
@@ -180,9 +180,9 @@ impl Reader {
         }
     }
 
-    /// One object of the namespace.
+    /// One object of the namespace, by NAME or KIND/NAME.
     pub(super) async fn object(&self, name: &str) -> Result<ProviderSecret, Refusal> {
-        let namespace = &self.namespace;
+        let (namespace, name) = (&self.namespace, object_name(name)?);
         let found = self.find(namespace, name).await?;
         found.ok_or_else(|| {
             Refusal::failed(format!(

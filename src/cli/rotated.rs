@@ -88,7 +88,7 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
 pub(super) fn secret_name(text: &str) -> Result<&str, Refusal> {
     match text.split_once('/') {
         None => Ok(text),
-        Some(("secret" | "secrets", name)) if !name.is_empty() => Ok(name),
+        Some(("secret" | "secrets", name)) if !name.is_empty() && !name.contains('/') => Ok(name),
         Some(_) => Err(Refusal::usage("want secret/NAME")),
     }
 }

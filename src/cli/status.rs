@@ -108,8 +108,10 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
         return Err(Refusal::usage("--watch is for tables"));
     }
     // What is not there may be misspelt, and would be waited for in silence.
+    let mut names = Vec::new();
     for name in &flags.names {
-        reader.object(name).await?;
+        let object = reader.object(name).await?;
+        names.push(place(&object).1);
     }
     let api: Api<Guarded> = reader.api(&flags.scope);
     let mut config = watcher::Config::default();
@@ -135,7 +137,7 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
             continue;
         };
         let (_, name) = place(&object);
-        if !flags.names.is_empty() && !flags.names.contains(&name) {
+        if !names.is_empty() && !names.contains(&name) {
             continue;
         }
         let rows = [to_row(&object)];

@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::output::{Cell, Tone};
+use super::{
+    answer::Refusal,
+    output::{Cell, Tone},
+};
 use crate::api::{Condition, ProviderSecret, READY, STALLED, SUSPENDED};
 
 /// How an object stands.
@@ -94,7 +97,55 @@ pub(super) fn created(object: &ProviderSecret) -> Option<Timestamp> {
     object.creation_timestamp().map(|time| time.0)
 }
 
+/// The words before a name that kubectl takes for the kind, and `-o name` prints.
+const KINDS: [&str; 5] = [
+    "psec",
+    "providersecret",
+    "providersecrets",
+    "providersecret.providersecrets.dev",
+    "providersecrets.providersecrets.dev",
+];
+
+/// The name in NAME or KIND/NAME.
+///
+/// # Errors
+/// It is the name of something else, or would lead elsewhere in the paths of the API server.
+pub(super) fn object_name(text: &str) -> Result<&str, Refusal> {
+    let name = match text.split_once('/') {
+        None => text,
+        Some((kind, name)) if KINDS.contains(&kind) => name,
+        Some(_) => "",
+    };
+    if name.is_empty() || name.contains('/') {
+        return Err(Refusal::usage("want NAME or psec/NAME"));
+    }
+    Ok(name)
+}
+
 /// The name of a resource as kubectl prints and takes it.
 pub(super) fn resource_name(name: &str) -> String {
     format!("providersecret.providersecrets.dev/{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("one", Some("one"))]
+    #[case("providersecret.providersecrets.dev/one", Some("one"))]
+    #[case("providersecrets.providersecrets.dev/one", Some("one"))]
+    #[case("providersecret/one", Some("one"))]
+    #[case("providersecrets/one", Some("one"))]
+    #[case("psec/one", Some("one"))]
+    #[case("psec/", None)]
+    #[case("", None)]
+    #[case("secret/one", None)]
+    #[case("psec/one/status", None)]
+    fn an_object_is_named_as_for_kubectl(#[case] text: &str, #[case] name: Option<&str>) {
+        let read = object_name(text).map_err(|refusal| refusal.code);
+        assert_eq!(read, name.ok_or(crate::cli::USAGE));
+    }
 }

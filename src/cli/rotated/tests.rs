@@ -180,6 +180,7 @@ fn scripts_read_the_same_as_json() {
 #[case("secrets/one", Some("one"))]
 #[case("one", Some("one"))]
 #[case("secret/", None)]
+#[case("secret/one/status", None)]
 #[case("configmap/one", None)]
 fn a_secret_is_named_as_for_kubectl(#[case] text: &str, #[case] name: Option<&str>) {
     assert_eq!(secret_name(text).ok(), name);
