@@ -14,7 +14,7 @@ use super::{
     egress::{EgressFlags, EndpointFlags},
     flags::{ClusterFlags, Format, OutputFlags, Scope},
     origin::Keys,
-    output::{Cell, Table, Tone, age::age_or_none, structured},
+    output::{Cell, Table, Tone, age::age_or_none, one_word, structured},
     placement::{Placement, placements},
     read::on_cluster,
     say,
@@ -22,7 +22,7 @@ use super::{
     status::{state, tone_of},
     view::resource_name,
 };
-use crate::{api::ProviderSecret, telemetry::visible};
+use crate::api::ProviderSecret;
 
 /// The flags of `inventory`.
 #[derive(Args, Debug)]
@@ -147,8 +147,8 @@ fn shown(mut inventory: Inventory, output: &OutputFlags, now: Timestamp) -> Answ
         table.row([
             of.provider.into(),
             of.endpoint.clone().into(),
-            scope.replace(char::is_whitespace, "_").into(),
-            visible(&of.name).into(),
+            one_word(&scope).into(),
+            one_word(&of.name).into(),
             Cell::toned("Unowned", Tone::Doubtful),
             "".into(),
             "".into(),
@@ -169,6 +169,31 @@ mod tests {
     struct Line {
         #[command(flatten)]
         flags: Flags,
+    }
+
+    /// A provider takes names with spaces from others.
+    #[test]
+    fn a_line_has_a_word_for_each_column() {
+        let flags = Line::try_parse_from(["inventory", "--no-headers", "--color=never"])
+            .unwrap()
+            .flags;
+        let unowned = Unowned {
+            provider: "PrimeIntellect",
+            endpoint: "default".to_owned(),
+            scope: Some("My team".to_owned()),
+            name: "My key".to_owned(),
+        };
+        let inventory = Inventory {
+            items: Vec::new(),
+            unowned: Some(vec![unowned]),
+        };
+        let shown = shown(inventory, &flags.output, now()).unwrap().text;
+        let words: Vec<&str> = shown.split_whitespace().collect();
+        assert_eq!(
+            (words.len(), &words[2..4]),
+            (8, &["My_team", "My_key"][..]),
+            "{shown}"
+        );
     }
 
     #[test]

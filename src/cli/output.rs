@@ -5,7 +5,7 @@ mod table;
 
 use serde::Serialize;
 
-pub(super) use self::table::{Cell, NONE, Table, Tone};
+pub(super) use self::table::{Cell, NONE, Table, Tone, one_word};
 use super::{answer::Refusal, flags::Format};
 
 /// Whether there are colours.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{
     origin::{Keys, Origin, origins},
+    output::one_word,
     view::place,
 };
 use crate::{
@@ -49,8 +50,7 @@ impl Placement {
 
     /// The scope as one word.
     pub(super) fn scope_word(&self) -> String {
-        let scope = self.scope.as_deref().unwrap_or_default();
-        scope.replace(char::is_whitespace, "_")
+        one_word(self.scope.as_deref().unwrap_or_default())
     }
 
     /// Whether it is at the provider with this name, and has this name there, or is in the set of this name; `provider`

@@ -1,6 +1,7 @@
 //! Tables as kubectl prints them: no borders, three spaces between columns.
 
 use super::Paint;
+use crate::telemetry::visible;
 
 /// What stands in a cell that has no value.
 pub(in crate::cli) const NONE: &str = "<none>";
@@ -38,6 +39,11 @@ impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
         Self::toned(text, Tone::Plain)
     }
+}
+
+/// A text of somebody else's as one word, so that each line has a word for each column.
+pub(in crate::cli) fn one_word(text: &str) -> String {
+    visible(text).replace(char::is_whitespace, "_")
 }
 
 /// Lines of cells below the names of the columns.
@@ -111,6 +117,11 @@ mod tests {
         ]);
         table.row(["é".into(), Cell::toned("", Tone::Bad), "9m".into()]);
         table
+    }
+
+    #[test]
+    fn a_text_of_somebody_else_is_one_word() {
+        assert_eq!(one_word("My key\u{a0}\u{1b}[2J"), "My_key_\\u001b[2J");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
         output::{
             Cell, Table,
             age::{age, age_or_none},
+            one_word,
         },
         view::{Standing, created, is_paused, place, resource_name},
     },
@@ -115,7 +116,7 @@ pub(super) fn text(
         if is_wide {
             // A team may have a name with spaces in it.
             let scope = row.scope.as_deref().unwrap_or_default();
-            cells.push(scope.replace(char::is_whitespace, "_").into());
+            cells.push(one_word(scope).into());
             cells.push(age_or_none(row.standing.since, now).into());
         }
         cells.push(
