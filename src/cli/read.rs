@@ -325,15 +325,31 @@ pub(super) async fn bounded<T>(
     }
 }
 
-/// An object whose messages a terminal does not act on: every user who may write its status writes them.
+/// An object whose status a terminal does not act on: every user who may write it writes its texts.
 fn printable(mut object: ProviderSecret) -> ProviderSecret {
-    let conditions = object
-        .status
-        .iter_mut()
-        .flat_map(|status| &mut status.conditions);
-    for condition in conditions {
-        condition.message = visible(&condition.message);
-        condition.reason = visible(&condition.reason);
+    let Some(status) = &mut object.status else {
+        return object;
+    };
+    let clean = |text: &mut String| *text = visible(text);
+    for condition in &mut status.conditions {
+        for text in [
+            &mut condition.r#type,
+            &mut condition.status,
+            &mut condition.reason,
+            &mut condition.message,
+        ] {
+            clean(text);
+        }
+    }
+    for text in [&mut status.provider, &mut status.scope, &mut status.summary] {
+        text.iter_mut().for_each(clean);
+    }
+    for source in &mut status.sources {
+        clean(&mut source.resource_version);
+    }
+    for entry in &mut status.entries {
+        clean(&mut entry.name);
+        entry.reason.iter_mut().for_each(clean);
     }
     object
 }

@@ -2,7 +2,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::cli::tests::samples::{answering, refused};
+use crate::cli::tests::samples::{answering, condition, object, provider, refused};
 
 /// `doctor` tells a missing right from an API server that does not answer.
 #[rstest]
@@ -36,4 +36,23 @@ async fn only_a_missing_right_narrows_to_one_namespace(
     assert_eq!(visible.found.read().is_some(), is_narrowed);
     assert_eq!(visible.narrowed.is_some(), is_narrowed);
     assert!(visible.lacks().is_some());
+}
+
+/// Every user who may write the status of an object writes them.
+#[tokio::test]
+async fn a_terminal_acts_on_no_text_of_a_status() {
+    const TEXT: &str = "\u{1b}[2J";
+    let status = json!({
+        "conditions": [condition("Ready", "False", TEXT, TEXT, 5)],
+        "provider": TEXT, "scope": TEXT, "summary": TEXT,
+        "sources": [{"name": "a", "resourceVersion": TEXT}],
+        "entries": [{"name": TEXT, "state": "Failed", "reason": TEXT}],
+    });
+    let spec = json!({"provider": provider("baseten", "baseten")});
+    let object = serde_json::to_value(object("ml/object", spec, status)).unwrap();
+    let reader = answering(vec![(200, object)]);
+    let found = reader.object("object").await.unwrap();
+    let status = serde_json::to_string(&found.status).unwrap();
+    let texts = status.matches(r"\\u001b[2J").count();
+    assert_eq!(texts, 8, "{status}");
 }
