@@ -106,6 +106,17 @@ pub(super) fn parse(
 ) -> Result<(), Refusal> {
     let text = String::from_utf8(bytes)
         .map_err(|_| Refusal::usage(format!("{file} is not YAML: it is not UTF-8 text")))?;
+    let documents = match json(file, &text)? {
+        Some(documents) => documents,
+        None => yaml(&text).map_err(|error| not_yaml(file, 0, &error))?,
+    };
+    for (index, document) in documents.into_iter().enumerate() {
+        add(file, index, document, manifests)?;
+    }
+    Ok(())
+}
+
+fn yaml(text: &str) -> Result<Vec<Value>, serde_saphyr::Error> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         legacy_octal_numbers: true,
@@ -115,26 +126,52 @@ pub(super) fn parse(
             max_events: 2 * MAX_NODES,
         },
     };
-    let documents = serde_saphyr::from_multiple_with_options::<Value>(&text, options);
-    let documents = documents.map_err(|error| not_yaml(file, &error))?;
-    for (index, document) in documents.into_iter().enumerate() {
-        add(file, index, document, manifests)?;
-    }
-    Ok(())
+    serde_saphyr::from_multiple_with_options::<Value>(text, options)
 }
 
-/// The place only, or a key that is there twice: what the parser quotes may be a value.
-fn not_yaml(file: &str, error: &serde_saphyr::Error) -> Refusal {
-    let place = error
-        .location()
-        .map_or_else(String::new, |at| format!(" in line {}", at.line()));
-    let what = match error.without_snippet() {
-        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!(": it gives {key} twice")
+/// The documents of a text that is JSON, which kubectl takes one after the other; none if it is not.
+///
+/// # Errors
+/// A key is there twice, of which JSON takes the last one and the API server none.
+fn json(file: &str, text: &str) -> Result<Option<Vec<Value>>, Refusal> {
+    if !text.trim_start().starts_with('{') {
+        return Ok(None);
+    }
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let (mut documents, mut begin) = (Vec::new(), 0);
+    while let Some(document) = stream.next() {
+        let Ok(document) = document else {
+            return Ok(None);
+        };
+        let end = stream.byte_offset();
+        if let Err(error) = yaml(&text[begin..end])
+            && duplicate(&error).is_some()
+        {
+            let lines = text[..begin].matches('\n').count();
+            return Err(not_yaml(file, lines, &error));
         }
-        _ => String::new(),
-    };
+        documents.push(document);
+        begin = end;
+    }
+    Ok(Some(documents))
+}
+
+/// The place only, or a key that is there twice: what the parser quotes may be a value. The parser has not seen `lines`
+/// before.
+fn not_yaml(file: &str, lines: usize, error: &serde_saphyr::Error) -> Refusal {
+    let place = error.location().map_or_else(String::new, |at| {
+        format!(" in line {}", lines as u64 + at.line())
+    });
+    let what = duplicate(error).map_or_else(String::new, |key| format!(": it gives {key} twice"));
     Refusal::usage(format!("{file} is not YAML{place}{what}"))
+}
+
+/// The key that is there twice.
+fn duplicate(error: &serde_saphyr::Error) -> Option<&str> {
+    match error.without_snippet() {
+        serde_saphyr::Error::DuplicateMappingKey { key, .. } => key.as_deref(),
+        _ => None,
+    }
 }
 
 fn add(

@@ -54,6 +54,12 @@ pub(super) fn check(metadata: &Value, findings: &mut Findings) {
     if text("namespace").is_some_and(|namespace| !is_label(namespace)) {
         findings.add("metadata.namespace", LABEL);
     }
+    let finalizers = metadata["finalizers"].as_array().into_iter().flatten();
+    for (index, finalizer) in finalizers.enumerate() {
+        if finalizer.as_str().is_some_and(|text| !is_key(text, false)) {
+            findings.add(&format!("metadata.finalizers[{index}]"), KEY);
+        }
+    }
     for field in ["labels", "annotations"] {
         let path = member("metadata", field);
         for (key, value) in metadata[field].as_object().into_iter().flatten() {

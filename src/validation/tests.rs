@@ -99,6 +99,7 @@ fn a_rule_for_changes_is_left_out() {
 #[case::kind(json!({"kind": "ProviderSecrets"}), "kind: must be ProviderSecret")]
 #[case::metadata(json!({"metadata": null}), "metadata.name: is required")]
 #[case::name(json!({"metadata": {"name": 7}}), "metadata.name: must be a text: put it in quotes")]
+#[case::finalizer(json!({"metadata": {"name": "a", "finalizers": ["a.b/c", "d", "a b"]}}), "metadata.finalizers[2]: must be NAME or PREFIX/NAME: a NAME has at most 63 letters, digits, -, _ and ., and begins and ends with a letter or digit")]
 #[case::similar(json!({"specs": {}}), "specs: unknown field, did you mean spec?")]
 #[case::unlike(json!({"data": {}}), "data: unknown field")]
 #[case::none(json!({"spec": null}), "spec: is required")]

@@ -160,6 +160,37 @@ fn json_is_read_as_well() {
 }
 
 #[test]
+fn json_documents_follow_each_other_as_for_kubectl() {
+    let text = "{\"apiVersion\": \"v1\", \"kind\": \"A\"}\n\n{\"apiVersion\": \"v1\",\n\t\"kind\": \"\\ud83d\\ude00\"}{\"apiVersion\": \"v1\", \"kind\": \"C\"}\n";
+    let read = manifests(&[("a.json", text)]);
+    let kinds: Vec<&str> = read
+        .iter()
+        .filter_map(|of| of.object["kind"].as_str())
+        .collect();
+    assert_eq!(kinds, ["A", "\u{1f600}", "C"]);
+    let twice = "{\"apiVersion\": \"v1\", \"kind\": \"A\"}\n{\"apiVersion\": \"v1\",\n\"kind\": \"B\", \"kind\": \"C\"}\n";
+    let expected = "a.yaml is not YAML in line 3: it gives kind twice";
+    assert_eq!(refused(twice), expected);
+    // The braces of YAML are no JSON.
+    let flow = manifests(&[(
+        "a.yaml",
+        "{apiVersion: v1, kind: A}\n---\n{\"apiVersion\": \"v1\", \"kind\": \"B\"}\n",
+    )]);
+    assert_eq!(flow.len(), 2);
+}
+
+#[test]
+fn a_finalizer_has_the_name_of_one() {
+    let text = AGENTS.replace("metadata:\n", "metadata:\n  finalizers: [a b]\n");
+    let shown = validate(&manifests(&[("a.yaml", &text)]), Format::Table).unwrap();
+    assert!(
+        shown.text.contains("metadata.finalizers[0]: must be NAME"),
+        "{}",
+        shown.text
+    );
+}
+
+#[test]
 fn a_folder_is_read_as_by_kubectl() {
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, kind: &str| {
