@@ -68,7 +68,8 @@ pub(super) fn candidates(
                         .find(|of| of.get_short() == name.chars().next())
                 })
             })
-            .filter(|of| of.get_action().takes_values());
+            // A switch has its word behind `=`, if it has one.
+            .filter(|of| of.get_action().takes_values() && !of.is_require_equals_set());
         if let Some(next) = current.find_subcommand(word) {
             current = next;
         }
@@ -176,6 +177,7 @@ mod tests {
     #[case(&["sync", "-n", "ml", "t"], "two-ml\n:4\n")]
     #[case(&["approve", "--namespace=ml", "one"], "one-ml\n:4\n")]
     #[case(&["sync", "-n", "", "t"], "two-here\n:4\n")]
+    #[case(&["sync", "--wait", "-A", "t"], "two-here\n:4\n")]
     #[case(&["inventory", ""], ":4\n")]
     #[case(&["plan", "-f", ""], ":0\n")]
     fn the_words_so_far_have_candidates(#[case] words: &[&str], #[case] expected: &str) {

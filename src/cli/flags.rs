@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io::IsTerminal as _, path::Path, time::Duration};
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use jiff::SignedDuration;
 
 use super::{
@@ -71,7 +71,19 @@ impl ClusterFlags {
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct Scope {
     /// All namespaces
-    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    #[arg(
+        short = 'A',
+        long,
+        conflicts_with = "namespace",
+        num_args(0..=1),
+        require_equals = true,
+        action = ArgAction::Set,
+        default_value_t = false,
+        default_missing_value = "true",
+        value_name = "BOOL",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pub(super) all_namespaces: bool,
 
     /// Objects with these labels, as for kubectl
@@ -124,7 +136,17 @@ pub(super) struct OutputFlags {
     pub(super) output: Format,
 
     /// No line with the names of the columns
-    #[arg(long)]
+    #[arg(
+        long,
+        num_args(0..=1),
+        require_equals = true,
+        action = ArgAction::Set,
+        default_value_t = false,
+        default_missing_value = "true",
+        value_name = "BOOL",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pub(super) no_headers: bool,
 
     #[command(flatten)]
@@ -191,24 +213,45 @@ enum When {
     Never,
 }
 
+/// What a negative duration waits.
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
 /// How long a command waits.
 #[derive(Args, Clone, Debug)]
 pub(super) struct WaitFlags {
     /// Wait until it is done
-    #[arg(long)]
+    #[arg(
+        long,
+        num_args(0..=1),
+        require_equals = true,
+        action = ArgAction::Set,
+        default_value_t = false,
+        default_missing_value = "true",
+        value_name = "BOOL",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     pub(super) wait: bool,
 
-    /// How long to wait, such as 90s or 10m; then the exit code is 124
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    /// How long to wait, such as 90s or 10m; then the exit code is 124. 0 looks once, and a negative one waits a week
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "5m",
+        value_parser = duration,
+        allow_hyphen_values = true
+    )]
     pub(super) timeout: Duration,
 }
 
-/// A duration such as 10m or 90s.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let read = text.parse::<SignedDuration>().ok();
-    read.and_then(|read| Duration::try_from(read).ok())
-        .filter(|read| *read > Duration::ZERO)
-        .ok_or_else(|| "give a duration such as 90s or 10m".to_owned())
+/// A duration such as 10m or 90s, with the meaning that `kubectl wait` gives to none and to a negative one.
+fn duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let read = text.parse::<SignedDuration>();
+    let read = read.map_err(|_| "give a duration such as 90s or 10m".to_owned())?;
+    Ok(Duration::try_from(read).unwrap_or(WEEK))
 }
 
 #[cfg(test)]
@@ -222,6 +265,63 @@ mod tests {
     struct Line {
         #[command(flatten)]
         cluster: ClusterFlags,
+    }
+
+    #[derive(Parser)]
+    struct Waiting {
+        #[command(flatten)]
+        wait: WaitFlags,
+    }
+
+    #[rstest]
+    #[case(&[], Some(Duration::from_mins(5)))]
+    #[case(&["--timeout=90s"], Some(Duration::from_secs(90)))]
+    #[case(&["--timeout", "0"], Some(Duration::ZERO))]
+    #[case(&["--timeout=0s"], Some(Duration::ZERO))]
+    #[case(&["--timeout=-1s"], Some(WEEK))]
+    #[case(&["--timeout", "-1s"], Some(WEEK))]
+    #[case(&["--timeout=soon"], None)]
+    fn a_timeout_is_that_of_kubectl(#[case] words: &[&str], #[case] expected: Option<Duration>) {
+        let words = [&["x"], words].concat();
+        let read = Waiting::try_parse_from(words).ok();
+        assert_eq!(read.map(|read| read.wait.timeout), expected);
+    }
+
+    #[derive(Parser)]
+    struct Choosing {
+        #[command(flatten)]
+        cluster: ClusterFlags,
+
+        #[command(flatten)]
+        scope: Scope,
+
+        #[command(flatten)]
+        output: OutputFlags,
+
+        #[command(flatten)]
+        wait: WaitFlags,
+
+        #[arg(short)]
+        watch: bool,
+
+        names: Vec<String>,
+    }
+
+    #[rstest]
+    #[case(&["-A", "--no-headers", "--wait", "a"], true)]
+    #[case(&["-A=true", "--no-headers=true", "--wait=true", "a"], true)]
+    #[case(&["-Aw", "--no-headers", "a", "--wait"], true)]
+    #[case(&["-A=false", "--no-headers=false", "--wait=false", "a"], false)]
+    #[case(&["-n", "ml", "a"], false)]
+    fn a_switch_may_have_a_word(#[case] words: &[&str], #[case] is_on: bool) {
+        let words = [&["x"], words].concat();
+        let read = Choosing::try_parse_from(words).unwrap();
+        assert_eq!(read.scope.all_namespaces, is_on);
+        assert_eq!(read.output.no_headers, is_on);
+        assert_eq!(read.wait.wait, is_on);
+        assert_eq!(read.names, ["a"]);
+        assert!(!read.watch || is_on);
+        assert_eq!(read.cluster.context(), None);
     }
 
     fn cluster(words: &[&str]) -> ClusterFlags {

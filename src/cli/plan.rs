@@ -74,6 +74,7 @@ pub(super) struct Flags {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Lines for people
+    #[value(alias = "table")]
     Text,
     /// JSON
     Json,

@@ -36,6 +36,12 @@ fn waiting(spec: &Value) -> ProviderSecret {
     object("ml/llm-serving", whole, status)
 }
 
+/// The other commands have a table where this one has text.
+#[test]
+fn a_table_is_text() {
+    assert_eq!(Format::from_str("table", false), Ok(Format::Text));
+}
+
 #[test]
 fn a_plan_that_waits_is_shown_with_the_command_that_approves_it() {
     let plans = [Plan::live(&waiting(&json!({})))];
