@@ -34,6 +34,8 @@ const BUDGET: usize = 64 * 1024 * 1024;
 const FUEL: u64 = 10_000;
 /// The name under which every key can be reached.
 const SECRET: &str = "secret";
+/// What some editors put before UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Why there is no text. Names of keys and our own words only.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,9 @@ pub enum Fault {
     Empty(String),
     /// The value of this key is not UTF-8 text.
     NotText(String),
+    /// A key, or what `b64decode` makes of one, holds NUL, as a text in UTF-16 does. A filter may hide it from
+    /// whoever looks at the text that is made.
+    HoldsNul,
     /// What `b64decode` was given is not the base64 of UTF-8 text.
     NotBase64,
     /// The text is longer than a value may be.
@@ -81,6 +86,15 @@ impl<'a> Template<'a> {
     }
 }
 
+/// The text that a template made.
+pub struct Rendered {
+    /// The text.
+    pub text: Zeroizing<Vec<u8>>,
+    /// Whether a key that was looked up begins with a byte order mark. The text need not begin with it, and a
+    /// filter may have encoded it.
+    pub has_byte_order_mark: bool,
+}
+
 /// Renders the templates of one object, which share a budget.
 pub struct Renderer {
     budget: Budget,
@@ -108,7 +122,7 @@ impl Renderer {
         &self,
         template: &Template<'_>,
         data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
-    ) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    ) -> Result<Rendered, Fault> {
         let keys = Arc::new(Keys::new(&template.used, data, &self.budget)?);
         let mut environment = Environment::empty();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -131,7 +145,10 @@ impl Renderer {
         match (rendered, keys.empty()) {
             // Some filters refuse an empty text.
             (Ok(()) | Err(Fault::Invalid { .. }), Some(key)) => Err(Fault::Empty(key)),
-            (rendered, _) => rendered.map(|()| text.0),
+            (rendered, _) => rendered.map(|()| Rendered {
+                text: text.0,
+                has_byte_order_mark: keys.has_byte_order_mark.load(Ordering::Relaxed),
+            }),
         }
     }
 }
@@ -168,6 +185,8 @@ struct Keys {
     budget: Budget,
     /// Whether there was no budget left for a key.
     is_spent: AtomicBool,
+    /// Whether a key that was looked up begins with a byte order mark.
+    has_byte_order_mark: AtomicBool,
 }
 
 impl Keys {
@@ -180,6 +199,9 @@ impl Keys {
         for key in &used.keys {
             let Some(bytes) = data.get(key) else { continue };
             let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotText(key.clone()))?;
+            if text.contains('\0') {
+                return Err(Fault::HoldsNul);
+            }
             texts.insert(key.clone(), Value::from(text));
         }
         Ok(Self {
@@ -190,6 +212,7 @@ impl Keys {
             empty: Mutex::new(None),
             budget: budget.clone(),
             is_spent: AtomicBool::new(false),
+            has_byte_order_mark: AtomicBool::new(false),
         })
     }
 
@@ -201,7 +224,11 @@ impl Keys {
             }
             return None;
         };
-        let length = found.as_str().map_or(0, str::len);
+        let text = found.as_str().unwrap_or_default();
+        let length = text.len();
+        if text.starts_with(BYTE_ORDER_MARK) {
+            self.has_byte_order_mark.store(true, Ordering::Relaxed);
+        }
         if length == 0 && self.sent.contains(key) {
             let mut empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
             empty.get_or_insert_with(|| key.to_owned());
@@ -227,6 +254,7 @@ impl Keys {
             (filters::TOO_LARGE, _) => Fault::TooLarge,
             (filters::TOO_MUCH, _) => Fault::TooMuch,
             (filters::NOT_BASE64, _) => Fault::NotBase64,
+            (filters::HOLDS_NUL, _) => Fault::HoldsNul,
             _ => Fault::Invalid {
                 what: check::ARGUMENTS,
                 line: error.line(),

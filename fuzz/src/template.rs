@@ -32,5 +32,6 @@ fn make(
     source: &str,
     data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
 ) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    Renderer::new().render(&Template::new(source)?, data)
+    let made = Renderer::new().render(&Template::new(source)?, data)?;
+    Ok(made.text)
 }

@@ -40,6 +40,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) const TOO_LARGE: ErrorKind = ErrorKind::WriteFailure;
 pub(super) const TOO_MUCH: ErrorKind = ErrorKind::OutOfFuel;
 pub(super) const NOT_BASE64: ErrorKind = ErrorKind::BadSerialization;
+pub(super) const HOLDS_NUL: ErrorKind = ErrorKind::CannotUnpack;
 
 /// Adds the filters and the test.
 pub(super) fn add(environment: &mut Environment<'_>, budget: &Budget) {
@@ -113,7 +114,12 @@ fn default(value: Value, others: Rest<Value>) -> Value {
 
 fn b64decode(text: &str) -> Result<String, Error> {
     let bytes = STANDARD.decode(text).map_err(|_| Error::from(NOT_BASE64))?;
-    String::from_utf8(bytes).map_err(|_| NOT_BASE64.into())
+    let text = String::from_utf8(bytes).map_err(|_| Error::from(NOT_BASE64))?;
+    // Here, because the next filter may hide it.
+    if text.contains('\0') {
+        return Err(HOLDS_NUL.into());
+    }
+    Ok(text)
 }
 
 fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {

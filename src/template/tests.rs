@@ -14,8 +14,8 @@ fn render(source: &str, data: Data<'_>) -> Result<String, Fault> {
         .iter()
         .map(|(key, value)| ((*key).to_owned(), Zeroizing::new(value.to_vec())))
         .collect();
-    let text = Renderer::new().render(&Template::new(source)?, &data)?;
-    Ok(utf8(&text))
+    let made = Renderer::new().render(&Template::new(source)?, &data)?;
+    Ok(utf8(&made.text))
 }
 
 fn utf8(text: &[u8]) -> String {
@@ -111,13 +111,49 @@ fn a_template_makes_a_text(#[case] source: &str, #[case] expected: &str) {
 #[case::empty_in_and("{{ a and empty }}", Fault::Empty("empty".to_owned()))]
 #[case::not_text("{{ binary }}", Fault::NotText("binary".to_owned()))]
 #[case::not_text_unreached("{{ 'x' if true else binary }}", Fault::NotText("binary".to_owned()))]
+#[case::nul("{{ nul | urlencode }}", Fault::HoldsNul)]
+#[case::nul_in_json("{{ secret['nul'] | tojson }}", Fault::HoldsNul)]
+#[case::nul_in_base64("{{ nul | b64encode }}", Fault::HoldsNul)]
+#[case::nul_unreached("{{ 'x' if true else nul }}", Fault::HoldsNul)]
+#[case::nul_that_is_decoded("{{ encoded | b64decode | urlencode }}", Fault::HoldsNul)]
 #[case::not_base64("{{ a | b64decode }}", Fault::NotBase64)]
 #[case::not_text_in_base64("{{ '//8=' | b64decode }}", Fault::NotBase64)]
 #[case::replace_nothing("\n{{ a | replace('', 'x') }}", Fault::Invalid { what: check::ARGUMENTS, line: Some(2) })]
 #[case::bool("{{ true | upper }}", Fault::Invalid { what: check::ARGUMENTS, line: Some(1) })]
 fn a_text_that_cannot_be_made_is_told_of(#[case] source: &str, #[case] expected: Fault) {
-    let data: Data<'_> = &[("a", b"value"), ("binary", b"\xff"), ("empty", b"")];
+    let data: Data<'_> = &[
+        ("a", b"value"),
+        ("binary", b"\xff"),
+        ("empty", b""),
+        ("nul", b"k\0e\0y\0"),
+        ("encoded", b"awBlAHkA"),
+    ];
     assert_eq!(render(source, data), Err(expected));
+}
+
+/// Cases: R-24
+#[rstest]
+#[case::alone("{{ a }}", true)]
+#[case::inside("x{{ a }}", true)]
+#[case::encoded("{{ a | urlencode }}", true)]
+#[case::of_secret("{{ secret['a'] | b64encode }}", true)]
+#[case::in_a_branch("{% if a %}x{{ a }}{% endif %}", true)]
+#[case::another_key("{{ b }}", false)]
+#[case::a_branch_that_is_not_taken("{{ b if b else a }}", false)]
+#[case::not_at_the_beginning("{{ c }}", false)]
+fn a_byte_order_mark_of_a_key_that_is_used_is_told_of(
+    #[case] source: &str,
+    #[case] expected: bool,
+) {
+    let value = |value: &str| Zeroizing::new(value.as_bytes().to_vec());
+    let data = BTreeMap::from([
+        ("a".to_owned(), value("\u{feff}key")),
+        ("b".to_owned(), value("key")),
+        ("c".to_owned(), value("key\u{feff}")),
+    ]);
+    let template = Template::new(source).unwrap();
+    let made = Renderer::new().render(&template, &data).ok().unwrap();
+    assert_eq!(made.has_byte_order_mark, expected);
 }
 
 #[rstest]

@@ -50,7 +50,7 @@ impl DesiredEntry {
 pub(crate) struct Marks {
     /// It is one line of text and the newline after it.
     pub(crate) is_line: bool,
-    /// It begins with a byte order mark, which some editors put before UTF-8.
+    /// It, or a key that its template uses, begins with a byte order mark, which some editors put before UTF-8.
     pub(crate) has_byte_order_mark: bool,
 }
 

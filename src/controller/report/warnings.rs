@@ -96,7 +96,7 @@ impl Kind {
                  in a template write |- instead of | in YAML, or use the filter trim.",
             ),
             Self::ByteOrderMark => (
-                "begins with a byte order mark, which is sent as it is",
+                "begins with a byte order mark, or is made of a key that does, and the mark is sent as it is",
                 "If it is not meant, store the file as UTF-8 without one.",
             ),
         };

@@ -161,8 +161,7 @@ fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules
         None => Err(missing(secret)),
     };
     let value = value_of(&name, source, renderer, data);
-    let bytes = value.as_ref().map(Bytes::as_slice).map_err(Failure::clone);
-    desired_entry(name, secret, options, bytes, rules)
+    desired_entry(name, secret, options, value, rules)
 }
 
 fn from_source(
@@ -176,7 +175,13 @@ fn from_source(
         .filter(|(key, _)| filter.takes(key))
         .map(|(key, bytes)| {
             let name = bulk_name(key, source);
-            desired_entry(name, secret, Options::default(), Ok(bytes), rules)
+            desired_entry(
+                name,
+                secret,
+                Options::default(),
+                Ok(Bytes::Held(bytes)),
+                rules,
+            )
         })
         .collect()
 }
@@ -185,15 +190,15 @@ fn desired_entry(
     name: String,
     secret: &str,
     options: Options,
-    bytes: Result<&[u8], Failure>,
+    bytes: Result<Bytes<'_>, Failure>,
     rules: &Rules,
 ) -> DesiredEntry {
-    let marks = match bytes {
+    let marks = match &bytes {
         // They are part of a file.
-        Ok(bytes) if !rules.is_file(&options) => Marks::of(bytes),
+        Ok(bytes) if !rules.is_file(&options) => bytes.marks(),
         _ => Marks::default(),
     };
-    let value = bytes.and_then(|bytes| wire_value(&name, bytes, &options, rules));
+    let value = bytes.and_then(|bytes| wire_value(&name, bytes.as_slice(), &options, rules));
     DesiredEntry {
         folded: (rules.fold)(&name),
         name,

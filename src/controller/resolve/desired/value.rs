@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     api::{EntrySource, Reason},
-    controller::error::Failure,
+    controller::{error::Failure, plan::Marks},
     provider::{Options, Rules},
-    template::{Fault, Renderer, Template},
+    template::{Fault, Rendered, Renderer, Template},
 };
 
 /// The data of a Secret by key.
@@ -21,14 +21,27 @@ pub(crate) enum Bytes<'a> {
     /// Those of a key.
     Held(&'a [u8]),
     /// Those that a template made.
-    Made(Zeroizing<Vec<u8>>),
+    Made(Rendered),
 }
 
 impl Bytes<'_> {
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Held(bytes) => bytes,
-            Self::Made(bytes) => bytes,
+            Self::Made(made) => &made.text,
+        }
+    }
+
+    /// What of the text is sent and hardly meant.
+    pub(crate) fn marks(&self) -> Marks {
+        let marks = Marks::of(self.as_slice());
+        match self {
+            Self::Held(_) => marks,
+            // In the middle of a text, or encoded, it is as wrong as at the beginning.
+            Self::Made(made) => Marks {
+                has_byte_order_mark: marks.has_byte_order_mark || made.has_byte_order_mark,
+                ..marks
+            },
         }
     }
 }
@@ -69,11 +82,20 @@ pub(crate) fn empty_key(secret: &str, key: &str, entry: &str) -> Failure {
     Failure::waiting(Reason::EmptyValue, message)
 }
 
+/// A text in UTF-16, or one of its keys is.
+fn holds_nul(entry: &str) -> Failure {
+    let message = format!(
+        "The value of entry {entry} looks like UTF-16: it holds NUL, which is no part of a text. Store it as UTF-8."
+    );
+    Failure::config(Reason::InvalidEncoding, message)
+}
+
 /// Why there is no text, in words for the user who wrote the template.
 fn template_failure(fault: Fault, entry: &str, secret: &str) -> Failure {
     let (reason, message) = match fault {
         Fault::Missing(key) => return no_key(secret, &key, entry),
         Fault::Empty(key) => return empty_key(secret, &key, entry),
+        Fault::HoldsNul => return holds_nul(entry),
         Fault::Invalid { what, line } => {
             let line = line.map_or_else(String::new, |line| format!(" in line {line}"));
             (
@@ -155,10 +177,7 @@ pub(crate) fn wire_value(
         Failure::config(Reason::InvalidEncoding, message)
     })?;
     if text.contains('\0') {
-        let message = format!(
-            "The value of entry {name} looks like UTF-16: it holds NUL, which is no part of a text. Store it as UTF-8."
-        );
-        return Err(Failure::config(Reason::InvalidEncoding, message));
+        return Err(holds_nul(name));
     }
     Ok(SecretString::from(text))
 }

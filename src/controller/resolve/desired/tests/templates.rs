@@ -33,6 +33,62 @@ fn a_template_is_made_or_refused(#[case] text: &str, #[case] expected: Result<&s
     }
 }
 
+/// Cases: R-24
+#[rstest]
+#[case::as_it_is("{{ k }}")]
+#[case::in_a_url("postgres://{{ k | urlencode }}@db")]
+#[case::in_json("{{ k | tojson }}")]
+#[case::in_base64("{{ k | b64encode }}")]
+#[case::decoded("{{ encoded | b64decode | tojson }}")]
+fn a_template_of_a_key_with_nul_is_refused_like_the_key(#[case] text: &str) {
+    let data = |key: &'static [u8], encoded: &'static [u8]| {
+        sources(&[(
+            "s",
+            &[("k", key), ("encoded", encoded), ("unused", b"\0\xff")],
+        )])
+    };
+    let entries = json!({"data": [one("NAME"), template("NAMED", text)]});
+    for kind in ProviderKind::ALL {
+        let utf16 = desired(&entries, &data(b"k\0e\0y\0", b"awBlAHkA"), kind).unwrap();
+        let messages = utf16.entries.iter().map(|entry| {
+            let failure = entry.value.as_ref().map(|_| ()).unwrap_err();
+            assert_eq!(failure.reason, Reason::InvalidEncoding);
+            failure.message.replace("NAMED", "NAME")
+        });
+        let messages: Vec<String> = messages.collect();
+        assert_eq!(messages[0], messages[1]);
+        let utf8 = desired(&entries, &data(b"key", b"a2V5"), kind).unwrap();
+        assert!(utf8.entries.iter().all(|entry| entry.value.is_ok()));
+    }
+}
+
+/// Cases: R-24
+#[rstest]
+#[case::at_the_beginning("{{ k }}", true)]
+#[case::in_the_middle("postgres://{{ k }}@db", true)]
+#[case::encoded("x{{ k | urlencode }}", true)]
+#[case::made_by_a_filter("{{ encoded | b64decode }}", true)]
+#[case::of_a_key_that_is_not_used("{{ other }}", false)]
+fn a_byte_order_mark_is_known_behind_a_template(#[case] text: &str, #[case] expected: bool) {
+    let secrets = sources(&[(
+        "s",
+        &[
+            ("k", b"\xef\xbb\xbfkey"),
+            ("other", b"key"),
+            ("encoded", b"77u/a2V5"),
+        ],
+    )]);
+    let mut file = template("FILE", text);
+    file["primeIntellect"] = json!({"isFile": true});
+    let data = json!({"data": [template("NAME", text), file]});
+    let desired = desired(&data, &secrets, ProviderKind::PrimeIntellect).unwrap();
+    for entry in &desired.entries {
+        assert!(entry.value.is_ok());
+        let is_told = expected && entry.name == "NAME";
+        assert_eq!(entry.marks.has_byte_order_mark, is_told, "{}", entry.name);
+    }
+}
+
 #[test]
 fn a_template_that_is_wrong_waits_for_no_secret() {
     let data = json!({"data": [template("BAD", "{{ k"), template("GOOD", "{{ k }}")]});
