@@ -17,7 +17,7 @@ mod window;
 
 pub(crate) use self::{
     complete::Complete,
-    large_values::LargeValues,
+    large_values::{LargeValues, Room},
     namespace_bounds::NamespaceBounds,
     news::News,
     object_state::{Acted, Deletion, ObjectState, ObjectStates, Tracked},

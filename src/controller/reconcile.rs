@@ -32,7 +32,7 @@ use super::{
     kubernetes::KubernetesError,
     object::{Versions, object_name},
     report::{messages, outcome::Outcome},
-    resolve::{dereference, desired::desired_state},
+    resolve::{dereference, desired::desired_state_within},
     session::{Session, raw_records},
 };
 use crate::{
@@ -251,16 +251,19 @@ impl Reconcile<'_> {
         if read.values().any(is_passing) {
             return Err(Stop::Passing);
         }
-        let Ok(room) = self.context.large_values.take(dereference::held(&read)) else {
+        let (held, mut room) = (dereference::held(&read), self.context.large_values.room());
+        if !room.hold(held) {
             return Err(Stop::Crowded);
-        };
+        }
         let mut sources = session.credential.clone();
         sources.extend(versions);
         sources.sort();
         sources.dedup_by(|a, b| a.0 == b.0);
         // Status as it stands: the key that verifies a record may come back.
         let records = raw_records(&self.object);
-        let desired = desired_state(spec, &name, &read, session.rules());
+        // Several entries may name one key, and templates make values: these are taken room for before they are copied.
+        let mut has_room = |made: usize| room.hold(made);
+        let desired = desired_state_within(spec, &name, &read, session.rules(), &mut has_room);
         let inputs = match desired {
             Ok(desired) => {
                 if let Some(rest) = self.rest_under_former_key(session, &desired, &sources) {
@@ -269,6 +272,7 @@ impl Reconcile<'_> {
                 self.inputs(session, (desired, sources.clone()), drift)
                     .await
             }
+            Err(failure) if failure.is_passing => return Err(Stop::Crowded),
             Err(failure) => Err(failure),
         };
         let inputs = inputs.map(|inputs| inputs.with_room(room));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Objects that name more bytes than this share [`LARGE_VALUES`].
 const LARGE: usize = 256 * 1024;
@@ -20,21 +20,79 @@ impl Default for LargeValues {
 }
 
 impl LargeValues {
-    /// Room for so many bytes that were read, until it is dropped. Small objects need none.
-    ///
-    /// # Errors
-    /// Other large objects take the room now.
-    pub(crate) fn take(
-        &self,
-        held: usize,
-    ) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
-        if held <= LARGE {
-            return Ok(None);
+    /// The room of one object, which takes none yet.
+    pub(crate) fn room(&self) -> Room {
+        Room {
+            shared: Arc::clone(&self.0),
+            taken: None,
         }
-        let kibibytes = (held / 1024).min(LARGE_VALUES);
-        let kibibytes = u32::try_from(kibibytes).unwrap_or(u32::MAX);
-        Arc::clone(&self.0)
-            .try_acquire_many_owned(kibibytes)
-            .map(Some)
+    }
+}
+
+/// The room that the values of one object take, until it is dropped.
+pub(crate) struct Room {
+    shared: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    /// Takes room for so many bytes in all, unless it has as much already, and says whether there was any: a
+    /// reconcile does not wait for it with values in memory. Small objects need none. None needs more than all
+    /// the room that there is, so that an object that is alone always has enough.
+    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
+        if bytes <= LARGE {
+            return true;
+        }
+        let wanted = (bytes / 1024).min(LARGE_VALUES);
+        let taken = self
+            .taken
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = u32::try_from(wanted.saturating_sub(taken)).unwrap_or(u32::MAX);
+        let Ok(more) = Arc::clone(&self.shared).try_acquire_many_owned(more) else {
+            return false;
+        };
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            none => *none = Some(more),
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    /// Cases: R-06
+    #[rstest]
+    #[case::small(&[LARGE], 0)]
+    #[case::large(&[LARGE + 1024], 257)]
+    #[case::grows(&[MIB, 3 * MIB], 3 * 1024)]
+    #[case::grows_to_be_large(&[1, LARGE, MIB], 1024)]
+    #[case::does_not_shrink(&[3 * MIB, MIB, 1], 3 * 1024)]
+    #[case::never_more_than_there_is(&[MIB, 32 * MIB, usize::MAX], LARGE_VALUES)]
+    fn a_room_grows_with_what_is_held(#[case] held: &[usize], #[case] expected: usize) {
+        let values = LargeValues::default();
+        let mut room = values.room();
+        assert!(held.iter().all(|bytes| room.hold(*bytes)));
+        assert_eq!(LARGE_VALUES - values.0.available_permits(), expected);
+        drop(room);
+        assert_eq!(values.0.available_permits(), LARGE_VALUES);
+    }
+
+    /// Cases: R-06
+    #[test]
+    fn large_objects_share_the_room_and_small_ones_need_none() {
+        let values = LargeValues::default();
+        let [mut first, mut second, mut small] = [values.room(), values.room(), values.room()];
+        assert!(first.hold(10 * MIB) && second.hold(6 * MIB) && small.hold(LARGE));
+        assert!(!second.hold(6 * MIB + 1024) && second.hold(6 * MIB));
+        drop(first);
+        assert!(second.hold(16 * MIB) && second.hold(32 * MIB));
     }
 }

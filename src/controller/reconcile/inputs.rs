@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     Reconcile, Stop,
@@ -18,6 +18,7 @@ use crate::{
     api::{Approval, EntryStatus},
     clock::Moment,
     controller::{
+        cache::Room,
         error::Failure,
         object::{Versions, approved_plan},
         plan::{
@@ -49,7 +50,7 @@ pub(super) struct Inputs {
     /// When to look again, because something seems to be missing and it is too early to tell.
     pub(super) look_again: Option<Duration>,
     /// Room in memory for large values.
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Option<Room>,
 }
 
 /// What the provider was asked for a plan.
@@ -97,9 +98,9 @@ impl Planned<'_> {
 
 impl Inputs {
     /// The same, with the room in memory that its values take.
-    pub(super) fn with_room(self, room: Option<OwnedSemaphorePermit>) -> Self {
+    pub(super) fn with_room(self, room: Room) -> Self {
         Self {
-            _room: room,
+            _room: Some(room),
             ..self
         }
     }

@@ -21,7 +21,7 @@ use self::{
     failures::{credential_failure, not_allowed, too_much, unreadable, vanishing},
     named::{Named, named},
 };
-use super::desired::{SecretData, Sources, missing};
+use super::desired::{MOST_VALUES, SecretData, Sources, missing};
 use crate::{
     account::{Credential, ObjectName, Versioned},
     api::{ProviderSecretSpec, Reason, SecretKeyRef},
@@ -41,10 +41,6 @@ const REFUSED: [&str; 3] = [
     "bootstrap.kubernetes.io/token",
     "helm.sh/release.v1",
 ];
-
-/// How many bytes of values an object may name; they are in memory together. What its Secrets hold besides
-/// is dropped as soon as it was read.
-const MOST_VALUES: usize = 32 * 1024 * 1024;
 
 /// The credential of an object and the version of its Secret; the version also where the key in it
 /// is missing or unusable.
@@ -139,7 +135,7 @@ pub(crate) async fn sources(
     (sources, versions)
 }
 
-/// How many bytes of values were read.
+/// How many bytes of values were read, each once, however many entries name it.
 pub(crate) fn held(sources: &Sources) -> usize {
     let read = sources.values().filter_map(|data| data.as_ref().ok());
     read.map(|data| size(data)).sum()

@@ -3,6 +3,7 @@
 mod image_pull;
 mod keys;
 mod registry;
+mod tally;
 mod value;
 
 use std::{
@@ -12,10 +13,14 @@ use std::{
 
 use zeroize::Zeroizing;
 
-pub(crate) use self::keys::{KeyFilter, bulk_name, may_give};
 use self::{
     image_pull::image_pull,
+    tally::Tally,
     value::{Bytes, value_of, wire_value},
+};
+pub(crate) use self::{
+    keys::{KeyFilter, bulk_name, may_give},
+    tally::MOST_VALUES,
 };
 use crate::{
     api::{DataFromSource, Entry, ProviderSecretSpec, Reason},
@@ -36,6 +41,8 @@ const ENTRY_OVERHEAD: usize = 416;
 const SOURCE_OVERHEAD: usize = 64;
 /// How many patterns of a source a message shows.
 const SHOWN_PATTERNS: usize = 3;
+/// What to do about an object that asks for too much.
+const SPLIT: &str = "Split the object into several.";
 /// What status holds besides entries and Secrets: conditions with their messages, and a plan.
 const STATUS_OVERHEAD: usize = 32 * 1024;
 
@@ -53,16 +60,31 @@ pub(crate) struct DesiredState {
     pub(crate) unread: Vec<Failure>,
 }
 
-/// Finds everything that an object asks for. `object` is the name of the ProviderSecret.
+/// Finds everything that an object asks for, in a process that does so for one object at a time.
 ///
 /// # Errors
-/// What makes the object as a whole unfit, before any write: no entry at all, too many, or two
-/// that claim one name.
+/// As [`desired_state_within`], and none that is passing.
 pub(crate) fn desired_state(
     spec: &ProviderSecretSpec,
     object: &str,
     sources: &Sources,
     rules: &Rules,
+) -> Result<DesiredState, Failure> {
+    desired_state_within(spec, object, sources, rules, &mut |_| true)
+}
+
+/// Finds everything that an object asks for. `object` is the name of the ProviderSecret. Before a value is
+/// copied, `has_room` is asked whether there is room in memory for so many bytes of values in all.
+///
+/// # Errors
+/// What makes the object as a whole unfit, before any write: no entry at all, too many, or two
+/// that claim one name. A passing failure where there is no room.
+pub(crate) fn desired_state_within(
+    spec: &ProviderSecretSpec,
+    object: &str,
+    sources: &Sources,
+    rules: &Rules,
+    has_room: &mut dyn FnMut(usize) -> bool,
 ) -> Result<DesiredState, Failure> {
     if let Some((set, secret)) = spec.image_pull_secret(object) {
         let entry = image_pull(set, secret, sources, rules);
@@ -71,23 +93,30 @@ pub(crate) fn desired_state(
             unread: Vec::new(),
         });
     }
-    let renderer = Renderer::new();
-    let mut desired: Vec<DesiredEntry> = spec
-        .entries()
-        .iter()
-        .map(|entry| explicit(entry, sources, &renderer, rules))
-        .collect();
+    let (renderer, mut tally) = (Renderer::new(), Tally::new(has_room));
+    let mut desired = Vec::with_capacity(spec.entries().len());
+    for entry in spec.entries() {
+        desired.push(explicit(entry, sources, &renderer, rules, &mut tally));
+        tally.ensure_room()?;
+    }
     refuse_collisions(&desired, rules)?;
     let (mut bulk, mut unread) = (Vec::new(), Vec::new());
     for (index, source) in spec.bulk_sources().iter().enumerate() {
         let filter = KeyFilter::new(index, source)?;
         match sources.get(&source.secret_ref.name) {
             Some(Ok(data)) => {
-                let taken = from_source(source, &filter, data, rules);
+                let taken: Vec<_> = data.iter().filter(|(key, _)| filter.takes(key)).collect();
                 if taken.is_empty() {
                     unread.push(nothing_taken(source));
                 }
-                bulk.extend(taken);
+                // Before an entry is made of each: a Secret may hold very many keys.
+                if bulk.len() + taken.len() > MAX_ENTRIES {
+                    return Err(too_many_taken());
+                }
+                for (key, bytes) in taken {
+                    bulk.push(bulk_entry(source, key, bytes, rules, &mut tally));
+                    tally.ensure_room()?;
+                }
             }
             Some(Err(failure)) => unread.push(failure.clone()),
             None => unread.push(missing(&source.secret_ref.name)),
@@ -118,11 +147,18 @@ fn nothing_named() -> Failure {
     Failure::config(Reason::InvalidSpec, message)
 }
 
+/// More keys than an object may have entries, however many explicit entries take their names.
+fn too_many_taken() -> Failure {
+    let message = format!(
+        "The dataFrom sources of the object give more than {MAX_ENTRIES} entries, and {MAX_ENTRIES} is the most. {SPLIT}"
+    );
+    Failure::config(Reason::TooManyEntries, message)
+}
+
 fn refuse_too_many(spec: &ProviderSecretSpec, desired: &[DesiredEntry]) -> Result<(), Failure> {
-    let advice = "Split the object into several.";
     if desired.len() > MAX_ENTRIES {
         let message = format!(
-            "The object asks for {} entries, and {MAX_ENTRIES} is the most. {advice}",
+            "The object asks for {} entries, and {MAX_ENTRIES} is the most. {SPLIT}",
             desired.len()
         );
         return Err(Failure::config(Reason::TooManyEntries, message));
@@ -138,21 +174,27 @@ fn refuse_too_many(spec: &ProviderSecretSpec, desired: &[DesiredEntry]) -> Resul
         .sum();
     if entries + sources + STATUS_OVERHEAD > MAX_STATUS {
         let message = format!(
-            "The names of the object's entries and Secrets are too long for its status. {advice}"
+            "The names of the object's entries and Secrets are too long for its status. {SPLIT}"
         );
         return Err(Failure::config(Reason::TooManyEntries, message));
     }
     Ok(())
 }
 
-fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules) -> DesiredEntry {
+fn explicit(
+    entry: &Entry,
+    sources: &Sources,
+    renderer: &Renderer,
+    rules: &Rules,
+    tally: &mut Tally<'_>,
+) -> DesiredEntry {
     let options = entry.options();
     let name = entry.name.clone();
     let Some(source) = entry.source() else {
         let message =
             format!("Give entry {name} either secretKeyRef, or template together with secretRef.");
         let value = Err(Failure::config(Reason::InvalidSpec, message));
-        return desired_entry(name, "", options, value, rules);
+        return desired_entry(name, "", options, value, rules, tally);
     };
     let secret = source.secret_name();
     let data = match sources.get(secret) {
@@ -161,29 +203,19 @@ fn explicit(entry: &Entry, sources: &Sources, renderer: &Renderer, rules: &Rules
         None => Err(missing(secret)),
     };
     let value = value_of(&name, source, renderer, data);
-    desired_entry(name, secret, options, value, rules)
+    desired_entry(name, secret, options, value, rules, tally)
 }
 
-fn from_source(
+fn bulk_entry(
     source: &DataFromSource,
-    filter: &KeyFilter,
-    data: &BTreeMap<String, Zeroizing<Vec<u8>>>,
+    key: &str,
+    bytes: &[u8],
     rules: &Rules,
-) -> Vec<DesiredEntry> {
-    let secret = &source.secret_ref.name;
-    data.iter()
-        .filter(|(key, _)| filter.takes(key))
-        .map(|(key, bytes)| {
-            let name = bulk_name(key, source);
-            desired_entry(
-                name,
-                secret,
-                Options::default(),
-                Ok(Bytes::Held(bytes)),
-                rules,
-            )
-        })
-        .collect()
+    tally: &mut Tally<'_>,
+) -> DesiredEntry {
+    let (name, secret) = (bulk_name(key, source), &source.secret_ref.name);
+    let value = Ok(Bytes::Held(bytes));
+    desired_entry(name, secret, Options::default(), value, rules, tally)
 }
 
 fn desired_entry(
@@ -192,13 +224,14 @@ fn desired_entry(
     options: Options,
     bytes: Result<Bytes<'_>, Failure>,
     rules: &Rules,
+    tally: &mut Tally<'_>,
 ) -> DesiredEntry {
     let marks = match &bytes {
         // They are part of a file.
         Ok(bytes) if !rules.is_file(&options) => bytes.marks(),
         _ => Marks::default(),
     };
-    let value = bytes.and_then(|bytes| wire_value(&name, bytes.as_slice(), &options, rules));
+    let value = bytes.and_then(|bytes| wire_value(&name, bytes.as_slice(), &options, rules, tally));
     DesiredEntry {
         folded: (rules.fold)(&name),
         name,

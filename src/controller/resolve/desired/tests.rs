@@ -1,6 +1,7 @@
 //! Names, values and collisions.
 
 mod image_pull;
+mod sizes;
 mod templates;
 
 use proptest::prelude::*;

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use super::tally::Tally;
 use crate::{
     api::{EntrySource, Reason},
     controller::{error::Failure, plan::Marks},
@@ -129,12 +130,13 @@ fn template_failure(fault: Fault, entry: &str, secret: &str) -> Failure {
     Failure::config(reason, message)
 }
 
-/// The value as it goes over the wire, if the provider takes it under this name.
+/// The value as it goes over the wire, if the provider takes it under this name and there is room for it.
 pub(crate) fn wire_value(
     name: &str,
     bytes: &[u8],
     options: &Options,
     rules: &Rules,
+    tally: &mut Tally<'_>,
 ) -> Result<SecretString, Failure> {
     let provider = rules.kind;
     (rules.check_name)(name).map_err(|reason| {
@@ -162,6 +164,7 @@ pub(crate) fn wire_value(
             );
             return Err(Failure::config(Reason::ValueTooLarge, message));
         }
+        tally.add(name, encoded.len())?;
         return Ok(SecretString::from(encoded));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| {
@@ -179,5 +182,6 @@ pub(crate) fn wire_value(
     if text.contains('\0') {
         return Err(holds_nul(name));
     }
+    tally.add(name, text.len())?;
     Ok(SecretString::from(text))
 }
