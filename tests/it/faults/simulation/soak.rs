@@ -147,15 +147,16 @@ impl Soak {
             (FAILURE[1], Happens::IsOver),
             (TAKEOVER, Happens::TakesOver),
         ];
+        let vanishing = present.len() / 20;
         for index in 0..present.len() / 5 {
-            let number = present[random.usize(..present.len())];
-            let what = if index % 4 == 0 {
-                Happens::Vanishes
+            // One that vanished three times in a day would be left alone: each has its turn.
+            let happens = if index < vanishing {
+                Happens::Vanishes(present[(hour * vanishing + index) % present.len()])
             } else {
-                Happens::Rotates
+                Happens::Rotates(present[random.usize(..present.len())])
             };
             let at = Duration::from_secs(random.u64(BUSY.0 * 60..BUSY.1 * 60));
-            plan.push((at, what(number)));
+            plan.push((at, happens));
         }
         plan.sort_by_key(|(at, _)| *at);
         plan

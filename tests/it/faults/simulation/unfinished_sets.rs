@@ -99,7 +99,7 @@ fn a_set_that_vanishes_while_another_entry_waits_is_written_again() {
         world.wait("it is written again", MINUTE, written).await;
         sleep(MINUTE * 25).await;
         let said = world.ready_reason("object");
-        assert_eq!(said.as_deref(), Some("SecretKeyNotFound"));
+        assert_eq!(said.as_deref(), Some("KeyNotFound"));
         assert_eq!(writes(world, "A_KEY"), 2);
         world.entries(&[("A_KEY", "a")]);
     });
