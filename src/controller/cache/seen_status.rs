@@ -112,12 +112,23 @@ fn is_set_back(known: &ProviderSecret, shown: &ProviderSecret) -> bool {
     records(known).into_iter().any(is_older) || forgets_what_was_asked(known, shown)
 }
 
-/// Whether two records of one write differ in what is sealed.
+/// Whether a record was edited by hand: what is sealed changed and the seal did not, or the seal alone, or it is gone.
+/// Another operator that wrote the name in the same second changes both.
 fn tells_otherwise(known: &EntryStatus, shown: &EntryStatus, is_same_key: bool) -> bool {
-    known.remote_id != shown.remote_id
-        || known.remote_version != shown.remote_version
-        || known.found != shown.found
-        || (is_same_key && known.seal != shown.seal)
+    let facts = |entry: &EntryStatus| {
+        let EntryStatus {
+            remote_id,
+            remote_version,
+            found,
+            ..
+        } = entry.clone();
+        (remote_id, remote_version, found)
+    };
+    match (facts(known) == facts(shown), known.seal == shown.seal) {
+        (true, true) => false,
+        (true, false) => is_same_key,
+        (false, is_same_seal) => is_same_seal || shown.seal.is_none(),
+    }
 }
 
 /// Whether status says of less than it did that it was acted on, while users ask the same.

@@ -78,6 +78,8 @@ struct Soak {
     counts: Counts,
     /// What there was to write in this hour, by remote name.
     causes: Counts,
+    /// Who leads since the last takeover.
+    leader: Option<u64>,
 }
 
 impl Soak {
@@ -91,6 +93,7 @@ impl Soak {
             objects,
             counts: Counts::new(),
             causes: Counts::new(),
+            leader: None,
         }
     }
 
@@ -220,6 +223,7 @@ impl Soak {
         self.rotate(first, &text);
         let leads = |world: &World| world.leader().is_some_and(|now| now != leader);
         self.world.wait("another leads", LEASE, leads).await;
+        self.leader = self.world.leader();
         self.world.replace_former_leader().await;
         // What the former leader did last may be done once more, whichever name it was. Where the provider shows no
         // change, what the next one writes at first is confirmed.
@@ -247,6 +251,9 @@ impl Soak {
         let world = &self.world;
         let mut faults = violations(&world.account.requests());
         faults.extend(world.calls_without_lease());
+        if world.leader() != self.leader {
+            faults.push("the lease changed hands by itself".to_owned());
+        }
         let objects = world.store.list(Resource::ProviderSecrets, None);
         for resource in [Resource::ProviderSecrets, Resource::Events] {
             let text = Value::from(world.store.list(resource, None)).to_string();
