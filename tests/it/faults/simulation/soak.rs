@@ -224,7 +224,7 @@ impl Soak {
         let leads = |world: &World| world.leader().is_some_and(|now| now != leader);
         self.world.wait("another leads", LEASE, leads).await;
         self.leader = self.world.leader();
-        self.world.replace_former_leader().await;
+        self.world.replace(leader).await;
         // What the former leader did last may be done once more, whichever name it was. Where the provider shows no
         // change, what the next one writes at first is confirmed.
         for number in 0..self.objects {

@@ -58,7 +58,8 @@ pub(super) struct World {
     pub(super) choices: Choices,
     /// Of the newest incarnation, where there is one at a time.
     pub(super) metrics: Metrics,
-    processes: Vec<JoinHandle<()>>,
+    /// With the number of the incarnation.
+    processes: Vec<(u64, JoinHandle<()>)>,
     /// Whether there are two processes, of which one leads by the lease.
     pub(super) has_standby: bool,
     /// Whether the first of them finds no Lease.
@@ -217,7 +218,7 @@ impl World {
         self.metrics = Metrics::default();
         let metrics = self.metrics.clone();
         let process = operator(client, transport, self.choices, leadership, metrics);
-        self.processes.push(tokio::spawn(process));
+        self.processes.push((incarnation, tokio::spawn(process)));
     }
 
     /// A client in place of the operator.
@@ -232,7 +233,7 @@ impl World {
     /// Ends the running incarnation, whatever it does.
     pub(super) async fn down(&mut self) {
         self.call_log.end_incarnations();
-        for process in self.processes.drain(..) {
+        for (_, process) in self.processes.drain(..) {
             process.abort();
             let _ = process.await;
             // Its reconciles are tasks, which end after it.

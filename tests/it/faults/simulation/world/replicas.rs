@@ -43,7 +43,7 @@ impl World {
         }
         let incarnations = [(); 2].map(|()| self.call_log.start_incarnation());
         self.call_log.count(incarnations[0]);
-        let processes = incarnations.map(|incarnation| self.start_replica(incarnation));
+        let processes = incarnations.map(|number| (number, self.start_replica(number)));
         self.processes.extend(processes);
     }
 
@@ -56,14 +56,16 @@ impl World {
     }
 
     /// Puts a new incarnation in the place of the one that led, which is gone.
-    pub(in crate::faults::simulation) async fn replace_former_leader(&mut self) {
-        let former = self.processes.remove(0);
+    pub(in crate::faults::simulation) async fn replace(&mut self, former: u64) {
+        let mut processes = self.processes.iter();
+        let former = processes.position(|(incarnation, _)| *incarnation == former);
+        let (_, former) = self.processes.remove(former.expect("it is one of them"));
         former.abort();
         // It was aborted, or had ended.
         let _ = former.await;
         let incarnation = self.call_log.start_incarnation();
         let standby = self.start_replica(incarnation);
-        self.processes.push(standby);
+        self.processes.push((incarnation, standby));
     }
 
     fn start_replica(&self, incarnation: u64) -> JoinHandle<()> {
