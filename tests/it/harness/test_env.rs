@@ -25,7 +25,7 @@ use super::{
     cluster_pool::{PooledCluster, Prepared},
     root,
     statuses::StatusWatch,
-    until,
+    until, until_within,
 };
 
 /// The namespace and ServiceAccount of the operator.
@@ -311,18 +311,23 @@ async fn prepare(cluster: Cluster, rules: &str) -> Prepared {
         .await
         .expect("kubectl runs");
     assert!(applied.success, "{}", applied.stderr);
-    until("the CustomResourceDefinition is established", async || {
-        let wait = ["get", "providersecrets", "-A"];
-        let output = cluster
-            .kubectl_output(&wait, None)
-            .await
-            .expect("kubectl runs");
-        if output.success {
-            Ok(())
-        } else {
-            Err(output.stderr)
-        }
-    })
+    // An API server that still begins to serve a resource may hold up a request for a minute, and break it off then.
+    until_within(
+        Duration::from_mins(3),
+        "the definition is established",
+        async || {
+            let wait = ["get", "providersecrets", "-A", "--request-timeout=10s"];
+            let output = cluster
+                .kubectl_output(&wait, None)
+                .await
+                .expect("kubectl runs");
+            if output.success {
+                Ok(())
+            } else {
+                Err(output.stderr)
+            }
+        },
+    )
     .await;
     let account = cluster.service_account(NAMESPACE, ACCOUNT, rules).await;
     Prepared {
