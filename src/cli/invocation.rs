@@ -56,14 +56,13 @@ pub(super) fn command_first(mut words: Vec<OsString>) -> Vec<OsString> {
 
 /// How many words a flag takes that says which cluster or namespace; none if it is another word.
 fn length(word: &str) -> Option<usize> {
-    const WITH_VALUE: [&str; 3] = ["--namespace", "--context", "--kubeconfig"];
+    const WITH_VALUE: [&str; 4] = ["-n", "--namespace", "--context", "--kubeconfig"];
     let (name, has_value) = match word.split_once('=') {
         Some((name, _)) => (name, true),
         None => (word, false),
     };
     match name {
         "-A" | "--all-namespaces" => Some(1),
-        "-n" => Some(if has_value { 1 } else { 2 }),
         _ if WITH_VALUE.contains(&name) => Some(if has_value { 1 } else { 2 }),
         // As in `-nteam`.
         _ if name.starts_with("-n") => Some(1),

@@ -41,7 +41,7 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// A text of somebody else's as one word, so that each line has a word for each column.
+/// A text of another writer as one word, so that each line has a word for each column.
 pub(in crate::cli) fn one_word(text: &str) -> String {
     visible(text).replace(char::is_whitespace, "_")
 }

@@ -202,7 +202,7 @@ async fn a_secret_that_is_replaced_is_waited_for() {
     assert!(is_waited_for(&mut watch).await);
 }
 
-/// It may hold the old value, and nobody would know.
+/// It may hold the old value, and status would not tell.
 #[tokio::test]
 async fn an_object_that_does_not_decode_leaves_no_value_to_be_revoked() {
     let spec = json!({

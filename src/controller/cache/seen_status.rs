@@ -86,7 +86,7 @@ impl SeenStatus {
     }
 }
 
-/// Whether status forgot a write, shows an older one, or tells otherwise of one: a backup was restored, or somebody
+/// Whether status forgot a write, shows an older one, or tells otherwise of one: a backup was restored, or a user
 /// edited it. Another operator only ever shows newer ones. The same where it forgot what was acted on, so that an old
 /// edit or request would confirm what is held.
 fn is_set_back(known: &ProviderSecret, shown: &ProviderSecret) -> bool {
