@@ -99,11 +99,8 @@ pub struct Call<'a> {
     pub query: &'a [(&'a str, &'a str)],
     /// A JSON body.
     pub body: Option<Body>,
-    /// Whether the account works as well without an answer. That there is none, whatever the reason,
-    /// says nothing of what else the key may do and the provider answers.
-    pub is_optional: bool,
-    /// Whether a read is about one name, as every write is. That it is forbidden says nothing of the others.
-    pub is_of_name: bool,
+    /// What the failure of a read says something about. That of a write is about its entry.
+    pub concerns: Concerns,
     /// The largest answer that is read, in bytes, where it is another than that of all calls.
     pub max_answer: Option<usize>,
     /// Tells from the body of a refusal whether it is the one that the provider's file looks for. The
@@ -111,14 +108,26 @@ pub struct Call<'a> {
     pub recognises: Option<fn(&[u8]) -> bool>,
 }
 
+/// What the failure of a read says something about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Concerns {
+    /// All that the account does.
+    #[default]
+    Account,
+    /// The entries that need the answer, if the provider forbids it (403): the key may do the rest.
+    Entry,
+    /// Nothing, whatever the reason: the account works as well without the answer.
+    Nothing,
+}
+
 impl Call<'_> {
     fn kind(&self) -> CallKind {
         if self.method != Method::GET {
-            CallKind::Write
-        } else if self.is_of_name {
-            CallKind::ReadOfName
-        } else {
-            CallKind::Read
+            return CallKind::Write;
+        }
+        match self.concerns {
+            Concerns::Entry => CallKind::ReadOfEntry,
+            Concerns::Account | Concerns::Nothing => CallKind::Read,
         }
     }
 }
@@ -267,8 +276,7 @@ impl ApiClient {
     /// this process does not lead: then nothing is sent, and nothing counted.
     pub async fn call(&self, call: Call<'_>) -> Result<Answer, ProviderError> {
         self.may_send()?;
-        let (operation, is_optional, recognises) =
-            (call.operation, call.is_optional, call.recognises);
+        let (operation, concerns, recognises) = (call.operation, call.concerns, call.recognises);
         let kind = call.kind();
         let sent = Instant::now();
         let span = call_span(self.kind.as_str(), operation);
@@ -298,7 +306,7 @@ impl ApiClient {
             Ok(_) => Some(ProviderError::protocol()),
             Err(error) => Some(error.clone()),
         };
-        if !(is_optional && failure.is_some()) {
+        if concerns != Concerns::Nothing || failure.is_none() {
             self.monitor.answered(sent, kind, failure.as_ref());
         }
         answer

@@ -121,7 +121,10 @@ impl ProviderError {
     /// A listing of several pages that changed while it was read: [`ErrorClass::Transient`], because
     /// the next one may not.
     pub fn moved() -> Self {
-        Self::new(ErrorClass::Transient, Reason::ProviderUnavailable)
+        Self {
+            detail: Some(Box::new(Detail::Moved)),
+            ..Self::new(ErrorClass::Transient, Reason::ProviderUnavailable)
+        }
     }
 
     /// A request that is wrong as it stands: [`ErrorClass::Config`]. Nothing was sent.
@@ -131,7 +134,10 @@ impl ProviderError {
 
     /// Nothing was sent, because another process leads or may soon: [`ErrorClass::Transient`].
     pub(super) fn not_leading() -> Self {
-        Self::new(ErrorClass::Transient, Reason::ProviderUnavailable)
+        Self {
+            detail: Some(Box::new(Detail::NotLeading)),
+            ..Self::new(ErrorClass::Transient, Reason::ProviderUnavailable)
+        }
     }
 
     /// No answer in time. Only a write can have had an effect.
@@ -246,6 +252,10 @@ impl ProviderError {
             Some(Detail::TooSlow) => {
                 return "takes longer for a listing than is waited".to_owned();
             }
+            Some(Detail::Moved) => return "changed while it was listed".to_owned(),
+            Some(Detail::NotLeading) => {
+                return "was not called: another process leads, or may soon".to_owned();
+            }
             Some(Detail::Recognised) | None => {}
         }
         match (self.status, self.reason) {
@@ -258,7 +268,6 @@ impl ProviderError {
             (None, Reason::UnexpectedResponse) => {
                 "gave an answer that was not understood".to_owned()
             }
-            (None, Reason::ProviderUnavailable) => "changed while it was listed".to_owned(),
             (None, reason) => format!("refused ({reason})"),
         }
     }
@@ -319,5 +328,16 @@ mod tests {
         assert_eq!(cut.class, ErrorClass::UnknownOutcome);
         let refused = ProviderError::from_transport(TransportError::Connect, true, "host");
         assert_eq!(refused.class, ErrorClass::Transient);
+    }
+
+    /// Both are ProviderUnavailable without a status, and only one of them is of the provider.
+    #[rstest]
+    #[case(ProviderError::moved(), "changed while it was listed")]
+    #[case(
+        ProviderError::not_leading(),
+        "was not called: another process leads, or may soon"
+    )]
+    fn what_was_not_answered_is_told_apart(#[case] error: ProviderError, #[case] expected: &str) {
+        assert_eq!(error.what(), expected);
     }
 }

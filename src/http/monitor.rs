@@ -9,8 +9,8 @@ use super::ProviderError;
 pub enum CallKind {
     /// It reads what the account holds, or whose it is.
     Read,
-    /// It reads what one name holds.
-    ReadOfName,
+    /// It reads what some entries alone need.
+    ReadOfEntry,
     /// It writes or deletes.
     Write,
 }
@@ -24,7 +24,8 @@ pub trait Monitor: Send + Sync {
     fn may_send(&self) -> Result<(), ProviderError>;
 
     /// A call that was sent at `sent` has ended, well unless there is a `failure`. It is not notified of
-    /// calls that were not sent, of those that were given up before they ended, nor of optional ones that failed.
+    /// calls that were not sent, of those that were given up before they ended, nor of failed ones
+    /// that concern nothing.
     fn answered(&self, sent: Instant, kind: CallKind, failure: Option<&ProviderError>);
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
-    http::{ApiClient, Body, Call, ErrorClass, ProviderError, Scheme},
+    http::{ApiClient, Body, Call, Concerns, ErrorClass, ProviderError, Scheme},
 };
 
 /// The descriptor of Baseten.
@@ -108,7 +108,7 @@ impl Baseten {
         let call = Call {
             operation: "teams",
             path: &["v1", "teams"],
-            is_of_name: true,
+            concerns: Concerns::Entry,
             ..Call::default()
         };
         let teams = self.teams.get_or_init(|| self.teams(call)).await;
@@ -200,7 +200,7 @@ impl Provider for Baseten {
         let call = Call {
             operation: "teams",
             path: &["v1", "teams"],
-            is_optional: true,
+            concerns: Concerns::Nothing,
             ..Call::default()
         };
         let teams = self.teams(call).await?;

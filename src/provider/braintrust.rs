@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
-    http::{ApiClient, Body, Call, ProviderError, Scheme},
+    http::{ApiClient, Body, Call, Concerns, ProviderError, Scheme},
 };
 
 /// The descriptor of Braintrust.
@@ -143,7 +143,7 @@ impl Braintrust {
         let call = Call {
             operation: "get",
             path: &["v1", "ai_secret", id],
-            is_of_name: true,
+            concerns: Concerns::Entry,
             ..Call::default()
         };
         self.client.call(call).await?.json()

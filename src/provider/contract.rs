@@ -103,8 +103,8 @@ pub trait Provider: Send + Sync {
 
     /// The id of the team, user or organization that the secrets belong to; none where the provider
     /// does not tell it to this key. It tells two objects apart that write one name with two keys.
-    /// Sends reads only, which are [optional](crate::http::Call::is_optional); after an answer the account
-    /// never asks again.
+    /// Sends reads only, which [concern nothing](crate::http::Concerns::Nothing) where they fail; after an
+    /// answer the account never asks again.
     ///
     /// # Errors
     /// Any; nothing waits for the answer. The account asks again later.

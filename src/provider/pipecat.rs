@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     api::{self, ImagePullSecret, ProviderKind, Reason, ReplaceImagePullSecret, SecretKeyRef},
-    http::{ApiClient, Body, Call, ProviderError, Scheme},
+    http::{ApiClient, Body, Call, Concerns, ProviderError, Scheme},
 };
 
 /// The descriptor of Pipecat Cloud.
@@ -139,7 +139,7 @@ impl Pipecat {
         let call = Call {
             operation: "get",
             path: &["v1", "secrets", &self.set],
-            is_of_name: true,
+            concerns: Concerns::Entry,
             ..Call::default()
         };
         let mut pages = Pages::of(&self.client);

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     api::{self, ProviderKind, Reason, SecretKeyRef},
-    http::{ApiClient, Body, Call, ProviderError, Scheme},
+    http::{ApiClient, Body, Call, Concerns, ProviderError, Scheme},
 };
 
 /// The descriptor of PrimeIntellect.
@@ -240,7 +240,7 @@ impl Provider for PrimeIntellect {
         let call = Call {
             operation: "whoami",
             path: &["api", "v1", "user", "whoami"],
-            is_optional: true,
+            concerns: Concerns::Nothing,
             ..Call::default()
         };
         let answer: WhoAmI = self.client.call(call).await?.json()?;

@@ -222,15 +222,15 @@ fn a_refused_read_of_one_name_is_that_names() {
     let mut account = TestAccount::proved();
     let refused = answer(403, None);
     for _ in 0..5 {
-        account.call(CallKind::ReadOfName, Some(&refused));
+        account.call(CallKind::ReadOfEntry, Some(&refused));
         assert_eq!(account.capacity(), Capacity::All);
     }
     // A key that is not accepted is not, whatever was asked.
-    account.call(CallKind::ReadOfName, Some(&answer(401, None)));
+    account.call(CallKind::ReadOfEntry, Some(&answer(401, None)));
     assert!(account.open_for() > Duration::ZERO);
     // As a probe it shows that the key is still refused.
     account.wait(account.open_for());
-    account.call(CallKind::ReadOfName, Some(&refused));
+    account.call(CallKind::ReadOfEntry, Some(&refused));
     assert!(account.open_for() > MINUTE);
 }
 

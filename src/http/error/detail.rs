@@ -16,6 +16,12 @@ pub enum Detail {
     TooLarge,
     /// All pages of a listing together take longer than is waited ([`Timeout`](crate::api::Reason::Timeout)).
     TooSlow,
+    /// The listing changed while its pages were read
+    /// ([`ProviderUnavailable`](crate::api::Reason::ProviderUnavailable)).
+    Moved,
+    /// Nothing was sent, because another process leads or may soon
+    /// ([`ProviderUnavailable`](crate::api::Reason::ProviderUnavailable)).
+    NotLeading,
     /// The body of the refusal is the one that [`Call::recognises`](crate::http::Call::recognises) looks for.
     Recognised,
 }
