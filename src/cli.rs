@@ -50,11 +50,11 @@ use clap::{
     builder::Resettable,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-
 use url::Url;
 
 use self::{
     answer::{Answer, Answered, Refusal},
+    flags::switches_take_words,
     invocation::{Invocation, command_first},
     request::Verb,
 };
@@ -173,7 +173,7 @@ pub fn main() -> ExitCode {
 
 /// The command line as it is under this name. The plugin does not show what is not for users.
 fn command(invocation: Invocation) -> clap::Command {
-    let command = Arguments::command();
+    let command = switches_take_words(Arguments::command());
     match invocation {
         Invocation::Program => command,
         Invocation::Plugin | Invocation::Completion => command

@@ -27,7 +27,7 @@ mod session;
 mod watch;
 
 pub use context::{OptIn, SecretAccess, Settings};
-pub(crate) use gate::requested;
+pub(crate) use gate::{request_order, requested};
 pub use namespaces::Namespaces;
 pub(crate) use object::Guarded;
 pub(crate) use plan::due;

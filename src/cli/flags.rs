@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io::IsTerminal as _, path::Path, time::Duration};
 
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{Arg, ArgAction, Args, Command, ValueEnum, value_parser};
 use jiff::SignedDuration;
 
 use super::{
@@ -71,19 +71,7 @@ impl ClusterFlags {
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct Scope {
     /// All namespaces
-    #[arg(
-        short = 'A',
-        long,
-        conflicts_with = "namespace",
-        num_args(0..=1),
-        require_equals = true,
-        action = ArgAction::Set,
-        default_value_t = false,
-        default_missing_value = "true",
-        value_name = "BOOL",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub(super) all_namespaces: bool,
 
     /// Objects with these labels, as for kubectl
@@ -136,17 +124,7 @@ pub(super) struct OutputFlags {
     pub(super) output: Format,
 
     /// No line with the names of the columns
-    #[arg(
-        long,
-        num_args(0..=1),
-        require_equals = true,
-        action = ArgAction::Set,
-        default_value_t = false,
-        default_missing_value = "true",
-        value_name = "BOOL",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
+    #[arg(long)]
     pub(super) no_headers: bool,
 
     #[command(flatten)]
@@ -220,17 +198,7 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 #[derive(Args, Clone, Debug)]
 pub(super) struct WaitFlags {
     /// Wait until it is done
-    #[arg(
-        long,
-        num_args(0..=1),
-        require_equals = true,
-        action = ArgAction::Set,
-        default_value_t = false,
-        default_missing_value = "true",
-        value_name = "BOOL",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
+    #[arg(long)]
     pub(super) wait: bool,
 
     /// How long to wait, such as 90s or 10m; then the exit code is 124. 0 looks once, and a negative one waits a week
@@ -254,9 +222,29 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::try_from(read).unwrap_or(WEEK))
 }
 
+/// A command whose switches take a word behind `=`, such as `--wait=false`, as those of kubectl.
+pub(super) fn switches_take_words(command: Command) -> Command {
+    let switch = |arg: Arg| match arg.get_action() {
+        ArgAction::SetTrue => arg
+            .action(ArgAction::Set)
+            .value_parser(value_parser!(bool))
+            .value_name("BOOL")
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_value("false")
+            .default_missing_value("true")
+            .hide_default_value(true)
+            .hide_possible_values(true),
+        _ => arg,
+    };
+    command
+        .mut_args(switch)
+        .mut_subcommands(switches_take_words)
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory as _, FromArgMatches as _, Parser};
     use rstest::rstest;
 
     use super::*;
@@ -301,26 +289,28 @@ mod tests {
         #[command(flatten)]
         wait: WaitFlags,
 
-        #[arg(short)]
+        #[arg(short, long)]
         watch: bool,
 
         names: Vec<String>,
     }
 
     #[rstest]
-    #[case(&["-A", "--no-headers", "--wait", "a"], true)]
-    #[case(&["-A=true", "--no-headers=true", "--wait=true", "a"], true)]
+    #[case(&["-A", "--no-headers", "--wait", "--watch", "a"], true)]
+    #[case(&["-A=true", "--no-headers=true", "--wait=true", "-w=true", "a"], true)]
     #[case(&["-Aw", "--no-headers", "a", "--wait"], true)]
-    #[case(&["-A=false", "--no-headers=false", "--wait=false", "a"], false)]
+    #[case(&["-A=false", "--no-headers=false", "--wait=false", "--watch=false", "a"], false)]
     #[case(&["-n", "ml", "a"], false)]
     fn a_switch_may_have_a_word(#[case] words: &[&str], #[case] is_on: bool) {
         let words = [&["x"], words].concat();
-        let read = Choosing::try_parse_from(words).unwrap();
+        let command = switches_take_words(Choosing::command());
+        let matches = command.try_get_matches_from(words).unwrap();
+        let read = Choosing::from_arg_matches(&matches).unwrap();
         assert_eq!(read.scope.all_namespaces, is_on);
         assert_eq!(read.output.no_headers, is_on);
         assert_eq!(read.wait.wait, is_on);
+        assert_eq!(read.watch, is_on);
         assert_eq!(read.names, ["a"]);
-        assert!(!read.watch || is_on);
         assert_eq!(read.cluster.context(), None);
     }
 

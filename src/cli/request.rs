@@ -5,7 +5,7 @@ mod progress;
 use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -127,7 +127,7 @@ async fn request(
             code = FAILED;
             continue;
         }
-        let token = token(&object, now);
+        let token = token(object.annotations().get(FLUX_REQUESTED_AT), now);
         let changed = match reader.patch(&namespace, &name, &verb.patch(&token)).await {
             Ok(changed) => changed,
             // The others must not wait for it.
@@ -159,14 +159,13 @@ async fn request(
     })
 }
 
-/// The text of a request. Unlike a time of whole seconds it differs from that of a request a moment ago.
-fn token(object: &ProviderSecret, now: Timestamp) -> String {
-    let now = format!("{now:.9}");
-    // Of the two annotations the operator takes the later text (docs/reference.md#requests).
-    match object.annotations().get(FLUX_REQUESTED_AT) {
-        Some(other) if *other >= now => format!("{other} {now}"),
-        _ => now,
-    }
+/// The text of a request that is made `now`. Unlike a time of whole seconds it differs from that of a request a moment
+/// ago. Of the two annotations the operator takes the later time (docs/reference.md#requests), and the clock that Flux
+/// wrote its own with may be ahead.
+pub(super) fn token(flux: Option<&String>, now: Timestamp) -> String {
+    let flux = flux.and_then(|text| text.parse::<Timestamp>().ok());
+    let after_flux = flux.and_then(|at| at.checked_add(SignedDuration::from_nanos(1)).ok());
+    format!("{:.9}", after_flux.map_or(now, |after| now.max(after)))
 }
 
 /// Waits until the operator has acted on all of them, and tells of each what came of it. Gives the exit code.
@@ -313,18 +312,23 @@ mod tests {
     #[rstest]
     #[case::alone(json!({}), "2026-11-29T12:00:00.000000000Z")]
     #[case::before(json!({FLUX_REQUESTED_AT: "2026-11-29T11:59:59Z"}), "2026-11-29T12:00:00.000000000Z")]
-    #[case::after(json!({FLUX_REQUESTED_AT: "2026-11-29T12:00:01Z"}), "2026-11-29T12:00:01Z 2026-11-29T12:00:00.000000000Z")]
-    #[case::no_time(json!({FLUX_REQUESTED_AT: "now"}), "now 2026-11-29T12:00:00.000000000Z")]
+    #[case::after(json!({FLUX_REQUESTED_AT: "2026-11-29T12:00:01Z"}), "2026-11-29T12:00:01.000000001Z")]
+    #[case::before_elsewhere(json!({FLUX_REQUESTED_AT: "2026-11-29T13:30:00+02:00"}), "2026-11-29T12:00:00.000000000Z")]
+    #[case::after_elsewhere(json!({FLUX_REQUESTED_AT: "2026-11-29T11:30:00-01:00"}), "2026-11-29T12:30:00.000000001Z")]
+    #[case::no_time(json!({FLUX_REQUESTED_AT: "now"}), "2026-11-29T12:00:00.000000000Z")]
+    #[case::last_time(json!({FLUX_REQUESTED_AT: "9999-12-30T22:00:00.999999999Z"}), "2026-11-29T12:00:00.000000000Z")]
     fn a_request_is_later_than_that_of_flux(#[case] annotations: Value, #[case] expected: &str) {
         let object = json!({
             "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecret",
             "metadata": {"name": "object", "namespace": "ml", "annotations": annotations},
             "spec": {"provider": {"baseten": {"apiKeySecretRef": {"name": "api", "key": "key"}}}},
         });
-        let object: ProviderSecret = serde_json::from_value(object).unwrap();
+        let mut object: ProviderSecret = serde_json::from_value(object).unwrap();
         let now = "2026-11-29T12:00:00Z".parse().unwrap();
-        let token = token(&object, now);
+        let token = token(object.annotations().get(FLUX_REQUESTED_AT), now);
         assert_eq!(token, expected);
-        assert!(object.annotations().values().all(|other| token > *other));
+        let annotations = object.annotations_mut();
+        annotations.insert(SYNC_REQUESTED_AT.to_owned(), token.clone());
+        assert_eq!(requested(&object), Some(token));
     }
 }

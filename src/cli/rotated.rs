@@ -75,7 +75,7 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
                     }
                     return Ok(answer);
                 }
-                Ok(rotation) => watch.nudge(&rotation).await,
+                Ok(rotation) => watch.request_sync(&rotation).await,
                 Err(refusal) if !flags.wait.wait => return Err(refusal),
                 Err(refusal) => refusal.in_wait(is_over)?,
             }
@@ -160,7 +160,7 @@ impl<'a> Watch<'a> {
 
     /// Requests a sync of objects that are at rest with an older version: its answer names the version that was
     /// compared, also where no value has changed.
-    async fn nudge(&mut self, rotation: &Rotation) {
+    async fn request_sync(&mut self, rotation: &Rotation) {
         let now = Instant::now();
         let is_resting = |feed: &&Feed| feed.acknowledged == Acknowledged::AtRest;
         let resting: Vec<&Feed> = rotation.objects.iter().filter(is_resting).collect();
@@ -173,10 +173,13 @@ impl<'a> Watch<'a> {
                 continue;
             }
             *due = now + AGAIN;
-            let token = format!("{:.9}", Timestamp::now());
             if let Err(refusal) = self
                 .reader
-                .patch(&self.reader.namespace, object, &feed.nudge(&token))
+                .patch(
+                    &self.reader.namespace,
+                    object,
+                    &feed.sync_patch(Timestamp::now()),
+                )
                 .await
                 && !refusal.is_transient
             {

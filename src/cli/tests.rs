@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_command_line_is_consistent() {
-    Arguments::command().debug_assert();
+    command(Invocation::Program).debug_assert();
 }
 
 #[test]

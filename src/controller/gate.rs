@@ -206,11 +206,16 @@ pub(crate) fn requested(object: &ProviderSecret) -> Option<String> {
     let asked = REQUESTS
         .into_iter()
         .filter_map(|key| annotations.get(key))
-        .max_by_key(|asked| (asked.parse::<Timestamp>().ok(), *asked))?;
+        .max_by_key(|asked| request_order(asked))?;
     let asked: String = asked.chars().take(LONGEST_REQUEST).collect();
     let handled = object.status.as_ref();
     let handled = handled.and_then(|status| status.last_handled_sync_request.as_ref());
     (handled != Some(&asked)).then_some(asked)
+}
+
+/// What orders requests: that of two which is greater is the later one.
+pub(crate) fn request_order(asked: &str) -> (Option<Timestamp>, &str) {
+    (asked.parse().ok(), asked)
 }
 
 /// Whether users have asked the same of two states of an object: neither the spec nor a request differs.

@@ -6,12 +6,12 @@ use super::Verb;
 use crate::{
     api::ProviderSecret,
     cli::view::{Standing, is_paused},
-    controller::requested,
+    controller::{request_order, requested},
 };
 
 /// After which time an object that a person must act on is not waited for any more: its account makes no call,
 /// so that the request may be open for an hour.
-const HOPELESS: Duration = Duration::from_secs(10);
+const STALLED_AFTER: Duration = Duration::from_secs(10);
 
 /// What was asked of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +26,13 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Whether the operator has handled it, or one that came after it: another user, Flux or `rotated --wait` may have asked
-    /// too. Status echoes one of them alone, the later text (docs/reference.md#requests), and a clock that is behind
-    /// writes the earlier text over the later one.
+    /// too. Status echoes one of them alone, the later one (docs/reference.md#requests), and a clock that is behind
+    /// writes an earlier one over a later one.
     fn is_handled(&self, object: &ProviderSecret) -> bool {
         let status = object.status.as_ref();
         let handled = status.and_then(|status| status.last_handled_sync_request.as_ref());
-        let is_covered = |handled: &String| *handled >= self.token || requested(object).is_none();
+        let is_later = |handled: &str| request_order(handled) >= request_order(&self.token);
+        let is_covered = |handled: &String| is_later(handled) || requested(object).is_none();
         handled != self.handled_before.as_ref() && handled.is_some_and(is_covered)
     }
 }
@@ -66,8 +67,8 @@ pub(super) fn progress(
         Verb::Suspend => is_acted_on && is_paused(object),
         Verb::Resume => is_acted_on && !is_paused(object) && standing.reason != "Progressing",
     };
-    let is_hopeless = is_acted_on && standing.is_stalled && waited >= HOPELESS;
-    if !is_done && !is_hopeless {
+    let is_stalled = is_acted_on && standing.is_stalled && waited >= STALLED_AFTER;
+    if !is_done && !is_stalled {
         return Progress::Waiting;
     }
     let synced = status
@@ -97,6 +98,12 @@ mod tests {
     use super::*;
     use crate::api::SYNC_REQUESTED_AT;
 
+    const TOKEN: &str = "2026-11-29T12:00:00.000000000Z";
+    /// Handled before the request.
+    const BEFORE: &str = "2026-11-29T11:00:00Z";
+    /// Written over the request, with a clock that is behind.
+    const SLOW: &str = "2026-11-29T11:58:00Z";
+
     fn object(ready: &str, reason: &str, more: &Value) -> ProviderSecret {
         let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": reason, "message": "m", "lastTransitionTime": "2026-11-29T12:00:00Z"});
         let mut conditions = vec![condition("Ready", ready)];
@@ -107,7 +114,7 @@ mod tests {
             "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecret",
             "metadata": {
                 "name": "object", "namespace": "ml", "generation": 2,
-                "annotations": {SYNC_REQUESTED_AT: more["requested"].as_str().unwrap_or("token")},
+                "annotations": {SYNC_REQUESTED_AT: more["requested"].as_str().unwrap_or(TOKEN)},
             },
             "spec": {"provider": {"baseten": {"apiKeySecretRef": {"name": "api", "key": "key"}}}},
             "status": {
@@ -120,13 +127,15 @@ mod tests {
 
     #[rstest]
     #[case(Verb::Sync, "True", "Synced", json!({}), 1, None)]
-    #[case(Verb::Sync, "True", "Synced", json!({"handled": "an earlier one"}), 1, None)]
-    #[case(Verb::Sync, "True", "Synced", json!({"handled": "token of another user"}), 1, Some((true, "synced 1/1")))]
-    #[case(Verb::Sync, "True", "Synced", json!({"handled": "what was handled before"}), 1, None)]
-    #[case(Verb::Sync, "True", "Synced", json!({"handled": "by a slow clock", "requested": "by a slow clock"}), 1, Some((true, "synced 1/1")))]
-    #[case(Verb::Sync, "True", "Synced", json!({"handled": "token", "requested": "what came after"}), 1, Some((true, "synced 1/1")))]
-    #[case(Verb::Sync, "True", "Synced", json!({"handled": "token"}), 1, Some((true, "synced 1/1")))]
-    #[case(Verb::Sync, "False", "Conflict", json!({"handled": "token", "also": "Stalled"}), 1, Some((false, "is not Ready (Conflict), 1/1 synced,")))]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": "2026-11-29T11:59:59Z"}), 1, None)]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": "2026-11-29T13:30:00+02:00"}), 1, None)]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": "2026-11-29T11:30:00-01:00"}), 1, Some((true, "synced 1/1")))]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": "2026-11-29T12:00:01Z"}), 1, Some((true, "synced 1/1")))]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": BEFORE}), 1, None)]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": SLOW, "requested": SLOW}), 1, Some((true, "synced 1/1")))]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": TOKEN, "requested": "2026-11-29T12:00:02Z"}), 1, Some((true, "synced 1/1")))]
+    #[case(Verb::Sync, "True", "Synced", json!({"handled": TOKEN}), 1, Some((true, "synced 1/1")))]
+    #[case(Verb::Sync, "False", "Conflict", json!({"handled": TOKEN, "also": "Stalled"}), 1, Some((false, "is not Ready (Conflict), 1/1 synced,")))]
     #[case(Verb::Sync, "False", "AuthenticationFailed", json!({"also": "Stalled"}), 1, None)]
     #[case(Verb::Sync, "False", "AuthenticationFailed", json!({"also": "Stalled"}), 11, Some((false, "is not Ready (AuthenticationFailed), 1/1 synced,")))]
     #[case(Verb::Sync, "False", "RateLimited", json!({"also": "Reconciling"}), 99, None)]
@@ -148,8 +157,8 @@ mod tests {
         let object = object(ready, reason, &more);
         let waited = Duration::from_secs(seconds);
         let asked = Asked {
-            token: "token".to_owned(),
-            handled_before: Some("what was handled before".to_owned()),
+            token: TOKEN.to_owned(),
+            handled_before: Some(BEFORE.to_owned()),
             generation: Some(2),
         };
         let found = progress(verb, &object, &asked, waited);

@@ -4,12 +4,17 @@
 //! the older one while a newer cannot be acted on; an entry is Synced when the provider has acknowledged the value of that
 //! version; a provider that applies what it accepted keeps Ready False until it has.
 
+use jiff::Timestamp;
+use kube::ResourceExt as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Entry, EntryState, EntryStatus, ProviderSecret, SYNC_REQUESTED_AT},
-    cli::view::{Standing, conditions, is_observed, place},
+    api::{Entry, EntryState, EntryStatus, FLUX_REQUESTED_AT, ProviderSecret, SYNC_REQUESTED_AT},
+    cli::{
+        request::token,
+        view::{Standing, conditions, is_observed, place},
+    },
     provider,
 };
 
@@ -34,6 +39,9 @@ pub(super) struct Feed {
     /// The resourceVersion of the object that was looked at.
     #[serde(skip)]
     version: Option<String>,
+    /// What Flux has requested of it.
+    #[serde(skip)]
+    flux_request: Option<String>,
 }
 
 /// Whether everything is acknowledged.
@@ -56,10 +64,10 @@ fn as_bool<S: serde::Serializer>(of: &Acknowledged, serializer: S) -> Result<S::
 impl Feed {
     /// A request for a sync of the object as it was looked at. Over a newer state, which may say what a request
     /// confirms (docs/reference.md#requests), the API server refuses it.
-    pub(super) fn nudge(&self, token: &str) -> Value {
+    pub(super) fn sync_patch(&self, now: Timestamp) -> Value {
         json!({"metadata": {
             "resourceVersion": self.version,
-            "annotations": {SYNC_REQUESTED_AT: token},
+            "annotations": {SYNC_REQUESTED_AT: token(self.flux_request.as_ref(), now)},
         }})
     }
 
@@ -117,6 +125,7 @@ pub(super) fn of(object: &ProviderSecret, secret: &str, version: &str) -> Option
         acknowledged,
         because,
         version: object.metadata.resource_version.clone(),
+        flux_request: object.annotations().get(FLUX_REQUESTED_AT).cloned(),
         after_rotation: choice
             .filter(|_| is_source)
             .and_then(|choice| choice.kind().descriptor().after_rotation),

@@ -239,7 +239,8 @@ fn a_request_is_of_the_state_that_was_looked_at() {
     let feed = feed::of(&object, "a", "7").unwrap();
     let expected = json!({"metadata": {
         "resourceVersion": "41",
-        "annotations": {"providersecrets.dev/sync-requested-at": "now"},
+        "annotations": {"providersecrets.dev/sync-requested-at": "2026-11-29T12:00:00.000000000Z"},
     }});
-    assert_eq!(feed.nudge("now"), expected);
+    let now = "2026-11-29T12:00:00Z".parse().unwrap();
+    assert_eq!(feed.sync_patch(now), expected);
 }
