@@ -32,10 +32,13 @@ use crate::{
 
 /// How long after a refusal that only a change can heal it is tried again all the same.
 const PROBE: Duration = Duration::from_hours(6);
-/// How long a provider is given at least and at most before it is asked again whether it has
-/// finished.
-const SETTLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// How long a provider is given at least and at most before it is asked again whether it has finished, and the part of
+/// the time since the write that this is in between: what took 20 s is seen within a second.
+const SETTLE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+const SETTLE_PART: u32 = 20;
 
+/// How long what has vanished before it was ready waits until it is written again.
+const ABSENT: Duration = Duration::from_secs(1);
 /// After which a Secret that has gone is back, or the watch has said that it is gone.
 const PASSING: Duration = Duration::from_secs(3);
 /// After which a request for a sync that could not be answered is looked at again.
@@ -301,11 +304,15 @@ impl Reconcile<'_> {
                 Some(tracked.backoff.refused())
             } else if outcome.settled != Settled::Ready && !failures.iter().any(keeps_set_waiting) {
                 Some(match outcome.settled {
-                    Settled::Absent => SETTLE.0,
+                    Settled::Absent => ABSENT,
                     // What fails each time is written as seldom as what fails otherwise.
                     Settled::Failed => tracked.backoff.next(),
                     Settled::Pending | Settled::Ready => {
-                        tracked.backoff.next().clamp(SETTLE.0, SETTLE.1)
+                        let since = outcome
+                            .since_write()
+                            .and_then(|since| since.try_into().ok());
+                        let part = since.unwrap_or(Duration::ZERO) / SETTLE_PART;
+                        part.clamp(SETTLE.0, SETTLE.1)
                     }
                 })
             } else if has(&[ErrorClass::Config]) {

@@ -253,10 +253,7 @@ impl Reconcile<'_> {
             Err(error) => outcome.failures.push(session.failure(&error)),
         }
         let kind = session.choice.kind();
-        let written = outcome.entries.iter();
-        let written = written.filter_map(|entry| entry.last_write_time.as_ref());
-        let now = crate::clock::now();
-        let since = written.max().map(|time| now.duration_since(time.0));
+        let since = outcome.since_write();
         let is_since = |least: SignedDuration| since.is_some_and(|since| since >= least);
         if outcome.settled == Settled::Absent && !is_since(ABSENCE_COUNTS_AFTER) {
             outcome.settled = Settled::Pending;
@@ -265,7 +262,7 @@ impl Reconcile<'_> {
             self.remark(outcome, messages::late(kind));
         }
         if outcome.settled == Settled::Absent {
-            self.note_vanished(session, outcome, now);
+            self.note_vanished(session, outcome, crate::clock::now());
         }
         if matches!(outcome.settled, Settled::Failed | Settled::Absent) {
             // What was accepted is not there: everything is sent again.

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::{
     api::{EntryStatus, PlanStatus},
+    clock,
     controller::{error::Failure, events::EventNote, object::Versions},
     provider::Settled,
 };
@@ -43,6 +46,14 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// How long ago an entry was last written; none if none was.
+    pub(crate) fn since_write(&self) -> Option<SignedDuration> {
+        let times = self.entries.iter();
+        let times = times.filter_map(|entry| entry.last_write_time.as_ref());
+        let newest = times.max()?;
+        Some(clock::now().duration_since(newest.0))
+    }
+
     /// Nothing was done and nothing failed.
     pub(crate) fn of(entries: Vec<EntryStatus>, sources: Versions) -> Self {
         Self {

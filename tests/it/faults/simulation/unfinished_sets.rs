@@ -62,6 +62,28 @@ fn deletes(world: &World) -> usize {
     deletes.count()
 }
 
+/// So `rotated --wait` returns within a second of the value, and a set that never comes is asked for seldom.
+#[rstest]
+#[case(Duration::from_secs(4), 12)]
+#[case(Duration::from_secs(10), 24)]
+#[case(Duration::from_secs(20), 44)]
+#[case(MINUTE * 20, 150)]
+fn a_set_is_seen_within_a_second_of_being_ready(#[case] after: Duration, #[case] looks: usize) {
+    play(after, async |world| {
+        world.entries(&[("A_KEY", "a")]);
+        sleep(Duration::from_millis(500)).await;
+        assert_eq!(writes(world, "A_KEY"), 1);
+        sleep(after.saturating_sub(Duration::from_secs(1))).await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Progressing"));
+        sleep(Duration::from_secs(2).max(after / 20)).await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        let requests = world.account.requests();
+        let looked = requests.iter().filter(|one| one.line().starts_with("GET"));
+        let looked = looked.count();
+        assert!(looked <= looks, "the operator has looked {looked} times");
+    });
+}
+
 /// Cases: R-07
 #[test]
 fn a_set_that_vanishes_while_it_is_pending_is_written_again_after_30_seconds() {
