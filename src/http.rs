@@ -1,7 +1,7 @@
 //! The one outbound client.
 //!
 //! Bounded in time and size, without redirects and without proxies from the environment. A
-//! credential is bound to its endpoint in a [`ApiClient`] and goes nowhere else. The transport is a
+//! credential is bound to its endpoint in an [`ApiClient`] and goes nowhere else. The transport is a
 //! boxed tower service, so that tests can put a provider's router in its place.
 
 mod egress;
@@ -250,7 +250,7 @@ impl ApiClient {
         })
     }
 
-    /// The same session without calls: each is refused with `error`.
+    /// The same client, whose every call is refused with `error`.
     pub fn refusing(&self, error: ProviderError) -> Self {
         Self {
             monitor: Arc::new(Refusing(error)),

@@ -11,7 +11,7 @@
 //! - `template`: values made of several keys
 //! - [`validation`]: what is wrong with a manifest, without a cluster
 //! - [`clock`]: the time of day
-//! - [`telemetry`]: logs, metrics and probes
+//! - [`telemetry`]: logs, metrics, traces and probes
 //! - [`cli`]: the command line
 
 pub mod account;

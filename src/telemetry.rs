@@ -1,4 +1,4 @@
-//! What the operator tells about itself: logs, metrics and probes.
+//! What the operator tells about itself: logs, metrics, traces and probes.
 
 mod accounts;
 mod address;

@@ -54,7 +54,7 @@ pub enum Fault {
     /// The value of this key is not UTF-8 text.
     NotText(String),
     /// A key, or what `b64decode` makes of one, holds NUL, as a text in UTF-16 does. A filter may hide it from
-    /// whoever looks at the text that is made.
+    /// every reader of the text that is made.
     HoldsNul,
     /// What `b64decode` was given is not the base64 of UTF-8 text.
     NotBase64,

@@ -26,7 +26,8 @@ impl Credential {
     /// Checks the bytes of a Secret's key. Line ends after the key are dropped: `echo` writes one.
     ///
     /// # Errors
-    /// [`Reason::CredentialInvalid`] when the key is empty, too long or not printable ASCII.
+    /// [`Reason::EmptyValue`] when the key is empty; [`Reason::CredentialInvalid`] when it is longer than 8,192 bytes
+    /// or not printable ASCII.
     pub fn new(bytes: &[u8]) -> Result<Self, Reason> {
         let text = std::str::from_utf8(bytes).map_err(|_| Reason::CredentialInvalid)?;
         let text = text.trim_end_matches(['\r', '\n']);

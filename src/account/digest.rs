@@ -134,7 +134,8 @@ impl DigestKey {
         fingerprint
     }
 
-    /// Stands for the scope in status where the provider does not tell its id.
+    /// Stands for the API key in status: for `status.keyFingerprint`, and for the scope where the provider does not
+    /// tell its id.
     pub fn key_id(&self) -> String {
         format!(
             "{KEY_SCOPE}{}",

@@ -86,7 +86,7 @@ reasons! {
     CredentialNotFound,
     /// The key is not in the Secret of the API key.
     CredentialKeyMissing,
-    /// The API key cannot be sent: it is empty, too long or has a character no header may hold.
+    /// The API key cannot be sent: it is longer than 8,192 bytes or has a character no header may hold.
     CredentialInvalid,
     /// The provider does not accept the API key (401).
     AuthenticationFailed,
@@ -96,7 +96,7 @@ reasons! {
     TargetNotFound,
     /// The provider does not take this name.
     InvalidKeyName,
-    /// The value is empty.
+    /// The value, or the API key, is empty.
     EmptyValue,
     /// The value is larger than the provider takes.
     ValueTooLarge,
@@ -124,11 +124,11 @@ reasons! {
     SourceNotAllowed,
     /// The namespace does not allow its objects to use this provider, or this endpoint of it.
     ProviderNotAllowed,
-    /// The provider refused the request (400, 413, 422).
+    /// The provider refused the request (400, 402, 409, 422).
     Rejected,
     /// The provider does not change what is there, and it may not be deleted and created.
     Immutable,
-    /// The operator may not read a Secret.
+    /// The operator may not read a Secret or the namespace.
     Forbidden,
     /// The provider asked to slow down (429).
     RateLimited,

@@ -17,7 +17,8 @@ use super::{Condition, EntryStatus, PlanStatus};
 #[serde(rename_all = "camelCase")]
 pub struct ProviderSecretStatus {
     /// The state of the object in conditions that kubectl, Helm, Flux and Argo CD understand:
-    /// Ready always, Reconciling while the operator works or waits, Stalled while a person must act.
+    /// Ready, but for an object that was suspended before it was synced; Reconciling while the operator works or waits,
+    /// Stalled while a person must act, Suspended while `spec.suspend` is true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

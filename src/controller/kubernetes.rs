@@ -125,7 +125,7 @@ pub(crate) async fn allowed_providers(
     Ok(annotations.and_then(|mut annotations| annotations.remove(ALLOWED_PROVIDERS)))
 }
 
-/// Whether a namespace is being deleted. One that cannot be read is not.
+/// Whether a namespace is being deleted. One that is gone counts as deleted; one that cannot be read does not.
 pub(crate) async fn is_terminating(client: &Client, namespace: &str) -> bool {
     let api: Api<Namespace> = Api::all(client.clone());
     match bounded(api.get(namespace)).await {

@@ -208,7 +208,7 @@ impl Reconcile<'_> {
             }
         })?;
         self.use_account(&account.0);
-        // It waits behind nobody's calls, because it makes none.
+        // A suspended object makes no call, so it takes no permit.
         if self.object.spec.is_suspended() {
             account.0.limiter.forget(&object_name(&*self.object));
             return Ok(self.session(choice, account, Ok(None)));

@@ -273,7 +273,7 @@ async fn guarded(object: &Stored, seen: Option<&Arc<ProviderSecret>>, context: &
         .catch_unwind()
         .await;
     let (result, action) = outcome.unwrap_or_else(|_| {
-        tracing::error!("a pass panicked; this is a bug");
+        tracing::error!("a reconcile panicked; this is a bug");
         release_permit();
         (
             ReconcileResult::Panicked,

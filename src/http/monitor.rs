@@ -1,4 +1,4 @@
-//! Who watches over a session's calls: the account it belongs to.
+//! What is asked before each call of an account, and hears how it ended.
 
 use tokio::time::Instant;
 
@@ -40,7 +40,7 @@ impl Monitor for Refusing {
     fn answered(&self, _sent: Instant, _kind: CallKind, _failure: Option<&ProviderError>) {}
 }
 
-/// Lets every call through: for a session outside of the operator, which has no account.
+/// Lets every call through: for a client outside of the operator, which has no account.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unmonitored;
 

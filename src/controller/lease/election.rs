@@ -81,7 +81,7 @@ pub(super) enum Written {
     Accepted(Record),
     /// It has another version of the Lease, or none.
     Refused,
-    /// Nobody knows.
+    /// It is not known: no answer came.
     Unknown,
 }
 

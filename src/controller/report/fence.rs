@@ -64,7 +64,7 @@ fn asked_tests(object: &ProviderSecret) -> Vec<Value> {
 }
 
 /// The greatest number beyond the own term's that is believed. A Lease counts its holders, and has no such number;
-/// whoever may write a status may write any.
+/// a user who may write a status may write any.
 const GREATEST_EPOCH: i64 = 1 << 30;
 
 /// The number of the term in which a status was written, if a process wrote it that led by a lease. `ours` is the
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(merged.approval_seal.as_deref(), expected);
     }
 
-    /// Else whoever may write a status could stop every rotation of the object.
+    /// Else a user who may write a status could stop every rotation of the object.
     #[rstest]
     #[case::the_first(0, 7, true)]
     #[case::the_greatest(GREATEST_EPOCH, 7, true)]

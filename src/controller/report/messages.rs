@@ -1,4 +1,4 @@
-//! Verdicts that no failure decides, and the words for them.
+//! The words of conditions, failures, remarks and events. Pure.
 
 use kube::ResourceExt as _;
 

@@ -269,7 +269,7 @@ pub(crate) fn summary(entries: &[EntryStatus]) -> String {
     format!("{synced}/{}", entries.len())
 }
 
-/// Whether two statuses say the same, whoever wrote them. The versions of Secrets whose values did not change are
+/// Whether two statuses say the same, no matter which process wrote them. The versions of Secrets whose values did not change are
 /// written, and sealed, with the next real change.
 pub(crate) fn is_same(a: &ProviderSecretStatus, b: &ProviderSecretStatus) -> bool {
     let names = |status: &ProviderSecretStatus| -> Vec<String> {

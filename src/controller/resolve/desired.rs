@@ -141,7 +141,7 @@ pub(crate) fn desired_state_within(
     })
 }
 
-/// A spec with empty lists, as an empty loop of a Helm chart leaves it: nobody means that everything goes.
+/// A spec with empty lists, as an empty loop of a Helm chart leaves it: no user means that everything goes.
 fn nothing_named() -> Failure {
     let message = "The spec names nothing to send: data and dataFrom are empty. Nothing is deleted for that. Name entries, or delete the object.";
     Failure::config(Reason::InvalidSpec, message)

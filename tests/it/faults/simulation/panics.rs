@@ -101,7 +101,7 @@ fn a_panic_shows_where_it_was_and_nothing_of_what_it_had_at_hand() {
             |line: Value| ["namespace", "name", "reconcileID"].map(|name| line[name].clone());
         lines.map(whose).collect()
     };
-    let caught = reconciles(&mut of("a pass panicked; this is a bug"));
+    let caught = reconciles(&mut of("a reconcile panicked; this is a bug"));
     assert_eq!(caught, reconciles(&mut panics.into_iter()));
     let has_names = |whose: &[Value; 3]| whose.iter().all(Value::is_string);
     assert!(caught.iter().all(has_names), "{caught:#?}");
