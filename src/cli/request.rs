@@ -246,6 +246,7 @@ mod tests {
         answer::TIMEOUT,
         tests::samples::{answering, condition, object, provider, refused},
     };
+    use crate::controller::requested;
 
     fn waited(name: &str) -> Waited {
         Waited {
