@@ -105,7 +105,12 @@ async fn of_kubeconfig(mut kubeconfig: Kubeconfig) -> Option<(Config, Option<Str
     }
     let options = KubeConfigOptions::default();
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    Some((config.ok()?, proxy))
+    let mut config = config.ok()?;
+    // As for kubectl: without a namespace a path of the API server means all of them.
+    if config.default_namespace.is_empty() {
+        "default".clone_into(&mut config.default_namespace);
+    }
+    Some((config, proxy))
 }
 
 fn in_cluster() -> Option<(Config, Option<String>)> {

@@ -1,5 +1,6 @@
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, api::ListParams};
+use rstest::rstest;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -59,6 +60,23 @@ async fn the_proxy_is_that_of_the_current_cluster() {
         assert_eq!(proxy.as_deref(), expected);
         assert_eq!(bounded(config).proxy_url, None);
     }
+}
+
+/// `suspend --all` in it must not be meant for all namespaces.
+#[rstest]
+#[case::none(None, "default")]
+#[case::empty(Some(""), "default")]
+#[case::named(Some("ml"), "ml")]
+#[tokio::test]
+async fn a_context_without_a_namespace_is_of_the_default_one(
+    #[case] namespace: Option<&str>,
+    #[case] expected: &str,
+) {
+    let mut kubeconfig = kubeconfig([None, None]);
+    let context = kubeconfig.contexts[0].context.as_mut().unwrap();
+    context.namespace = namespace.map(str::to_owned);
+    let (config, _) = of_kubeconfig(kubeconfig).await.unwrap();
+    assert_eq!(config.default_namespace, expected);
 }
 
 /// Cases: R-14
