@@ -4,7 +4,11 @@
 //! a proxy on the way to the API server would see its answers, or break them off. A proxy is used if
 //! the cluster of the kubeconfig names one (`proxy-url`), as in kubectl.
 
-use std::{path::Path, time::Duration};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use base64::Engine as _;
 use http::{HeaderValue, Uri};
@@ -44,11 +48,10 @@ pub(super) struct Named<'a> {
 impl Named<'_> {
     /// The kubeconfig, with the context that is meant as its current one.
     fn read(self) -> Option<Kubeconfig> {
-        let read = match self.file {
-            Some(file) => Kubeconfig::read_from(file),
-            None => Kubeconfig::read(),
+        let mut kubeconfig = match self.file {
+            Some(file) => Kubeconfig::read_from(file).ok()?,
+            None => usual()?,
         };
-        let mut kubeconfig = read.ok()?;
         if let Some(context) = self.context {
             kubeconfig.current_context = Some(context.to_owned());
         }
@@ -63,6 +66,40 @@ impl Named<'_> {
             (Some(file), None) => format!("{} is not a usable kubeconfig", file.display()),
         }
     }
+}
+
+/// The kubeconfig where no file is named.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "kube reads the same variable where no file of it is there"
+)]
+fn usual() -> Option<Kubeconfig> {
+    let listed = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    match existing(&listed).as_slice() {
+        [] => Kubeconfig::read().ok(),
+        files => merged(files),
+    }
+}
+
+/// The files of a list that exist; kubectl leaves out the others too.
+fn existing(list: &OsStr) -> Vec<PathBuf> {
+    let files = std::env::split_paths(list).filter(|file| !file.as_os_str().is_empty());
+    // A file that the user may not look at is an error.
+    files
+        .filter(|file| file.try_exists().unwrap_or(true))
+        .collect()
+}
+
+/// What several files say: of two that say the same, the first one.
+fn merged(files: &[PathBuf]) -> Option<Kubeconfig> {
+    files
+        .iter()
+        .try_fold(Kubeconfig::default(), |merged, file| {
+            let mut next = Kubeconfig::read_from(file).ok()?;
+            // kubectl writes an empty one for none.
+            next.current_context = next.current_context.filter(|name| !name.is_empty());
+            merged.merge(next).ok()
+        })
 }
 
 /// The client of the API server, or why there is none. The ServiceAccount of the pod is used where no

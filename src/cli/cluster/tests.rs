@@ -62,6 +62,46 @@ async fn the_proxy_is_that_of_the_current_cluster() {
     }
 }
 
+/// A file of another cluster may come and go.
+#[rstest]
+#[case::first_is_missing(&["missing", "one", "two"], Some("one"))]
+#[case::last_is_missing(&["two", "one", "missing"], Some("two"))]
+#[case::without_a_context(&["none", "two"], Some("two"))]
+#[case::damaged(&["one", "damaged"], None)]
+fn of_a_list_of_kubeconfigs_those_that_are_there_are_merged(
+    #[case] names: &[&str],
+    #[case] current: Option<&str>,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        (
+            "one",
+            r#"{"current-context": "one", "contexts": [{"name": "one"}]}"#,
+        ),
+        (
+            "two",
+            r#"{"current-context": "two", "contexts": [{"name": "two"}]}"#,
+        ),
+        ("none", r#"{"current-context": "", "contexts": []}"#),
+        ("damaged", r#"{"contexts": 7}"#),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let list = std::env::join_paths(names.iter().map(|name| folder.path().join(name)));
+    let list = format!("{}:", list.unwrap().to_str().unwrap());
+    let merged = merged(&existing(OsStr::new(&list)));
+    let found = merged.as_ref().map(|merged| merged.contexts.len());
+    let there = names.iter().filter(|name| ["one", "two"].contains(name));
+    assert_eq!(found, current.map(|_| there.count()));
+    let found = merged.and_then(|merged| merged.current_context);
+    assert_eq!(found.as_deref(), current);
+}
+
+#[test]
+fn of_a_list_of_which_no_file_is_there_nothing_is_left() {
+    assert!(existing(OsStr::new("/missing/one::/missing/two")).is_empty());
+}
+
 /// `suspend --all` in it must not be meant for all namespaces.
 #[rstest]
 #[case::none(None, "default")]
