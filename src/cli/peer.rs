@@ -127,14 +127,13 @@ impl Peer {
         self.names.contains(name)
     }
 
-    /// Whether it is older than another object and writes to the same place, or may.
+    /// Whether it is older than another object and writes to the same place, or may: of an object that was never at its
+    /// account nothing is known but the provider.
     fn is_rival(&self, other: &Self) -> bool {
         let (a, b) = (&self.account, &other.account);
-        let is_one_scope = self.scope.is_some() && self.scope == other.scope;
-        let is_one_key = a.key.is_some() && a.key == b.key && a.field == b.field;
-        (a.provider, &a.endpoint) == (b.provider, &b.endpoint)
-            && (is_one_scope || is_one_key || other.scope.is_none())
-            && self.is_older_than(other)
+        let is_one_provider = (a.provider, &a.endpoint) == (b.provider, &b.endpoint);
+        let is_unknown = other.scope.is_none() && b.key.is_none();
+        (self.shares_account(other) || (is_one_provider && is_unknown)) && self.is_older_than(other)
     }
 
     /// Whether it has the same trouble with the same account as another object.
