@@ -1,9 +1,10 @@
 //! The cause why an object is not Ready: the one beneath all others. Pure.
 
 use jiff::Timestamp;
+use kube::ResourceExt as _;
 
 use crate::{
-    api::{ProviderSecret, Reason},
+    api::{DeletionPolicy, FINALIZER, ProviderSecret, Reason},
     cli::{
         definition::DefinitionFact,
         installation::{Installation, LeaseFact},
@@ -154,8 +155,27 @@ fn of_operator(facts: &Facts) -> Option<Cause> {
     if !operator.watches(&namespace) {
         return Some(Cause::NotWatched(operator.clone()));
     }
-    let lacking = facts.lacking.read().filter(|lacking| !lacking.is_empty());
-    lacking.map(|lacking| Cause::Denied(operator.clone(), lacking.clone()))
+    let lacking = facts.lacking.read().into_iter().flatten();
+    let lacking = lacking.filter(|right| is_needed(right, &facts.object));
+    let lacking: Vec<Right> = lacking.cloned().collect();
+    (!lacking.is_empty()).then(|| Cause::Denied(operator.clone(), lacking))
+}
+
+/// Whether the operator does nothing for an object without a right. Events tell of what it does, and beside its status
+/// it patches nothing of an object but the finalizer.
+fn is_needed(right: &Right, object: &ProviderSecret) -> bool {
+    match (right.verb.as_str(), right.resource.as_str()) {
+        ("create", "events") => false,
+        ("patch", "providersecrets") => {
+            object.spec.deletion_policy() == DeletionPolicy::Delete || has_finalizer(object)
+        }
+        _ => true,
+    }
+}
+
+/// Whether the operator keeps an object that is deleted.
+fn has_finalizer(object: &ProviderSecret) -> bool {
+    object.finalizers().iter().any(|name| name == FINALIZER)
 }
 
 fn expired(lease: &LeaseFact, now: Timestamp) -> Option<Cause> {

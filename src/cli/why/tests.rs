@@ -7,7 +7,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::{
-    api::Reason,
+    api::{DeletionPolicy, FINALIZER, Reason},
     cli::{
         definition::DefinitionFact,
         installation::{Installation, LeaseFact},
@@ -40,6 +40,14 @@ fn lease(holder: Option<&str>, seconds: i64) -> LeaseFact {
         holder: holder.map(str::to_owned),
         renewed: Some(now() - SignedDuration::from_secs(seconds)),
         lasts: Duration::from_secs(15),
+    }
+}
+
+fn right(verb: &str, resource: &str) -> Right {
+    Right {
+        verb: verb.into(),
+        resource: resource.into(),
+        namespace: Some("ml".into()),
     }
 }
 
@@ -174,8 +182,18 @@ fn each_reason_is_named_with_a_prospect_an_advice_and_a_command() {
     facts.installations = Known::Read(vec![watching("a"), watching("b")]);
 })]
 #[case::rights_are_missing("OperatorForbidden", |facts: &mut Facts| {
-    let right = |verb: &str| Right { verb: verb.into(), resource: "secrets".into(), namespace: Some("ml".into()) };
-    facts.lacking = Known::Read(["get", "list", "watch", "patch"].map(right).into());
+    facts.lacking = Known::Read(["get", "list", "watch", "patch"].map(|verb| right(verb, "secrets")).into());
+})]
+#[case::a_finalizer_cannot_be_set("OperatorForbidden", |facts: &mut Facts| {
+    facts.lacking = Known::Read(vec![right("patch", "providersecrets")]);
+    facts.object.spec.deletion_policy = Some(DeletionPolicy::Delete);
+})]
+#[case::a_finalizer_cannot_be_removed("OperatorForbidden", |facts: &mut Facts| {
+    facts.lacking = Known::Read(vec![right("patch", "providersecrets")]);
+    facts.object.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+})]
+#[case::rights_without_which_it_works_are_missing("SecretNotFound", |facts: &mut Facts| {
+    facts.lacking = Known::Read(vec![right("create", "events"), right("patch", "providersecrets")]);
 })]
 #[case::the_definition_is_not_served("DefinitionNotEstablished", |facts: &mut Facts| {
     facts.definition = Known::Read(DefinitionFact { is_there: true, ..DefinitionFact::default() });
