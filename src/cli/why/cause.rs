@@ -62,6 +62,8 @@ pub(super) enum Cause {
     Unobserved,
     /// A user suspended it.
     Suspended,
+    /// It is being deleted, and waits for these finalizers of other controllers alone.
+    HeldBy(Vec<String>),
     /// It is being deleted.
     Deleting,
     /// It is being deleted, and the plan of that waits for approval.
@@ -78,6 +80,9 @@ pub(super) enum Cause {
 
 /// The cause.
 pub(super) fn cause(facts: &Facts) -> Cause {
+    if let Some(cause) = of_finalizers(&facts.object) {
+        return cause;
+    }
     let standing = Standing::of(&facts.object);
     let operator = of_operator(facts);
     if standing.is_ready() && !is_paused(&facts.object) {
@@ -109,6 +114,13 @@ pub(super) fn cause(facts: &Facts) -> Cause {
         Some(Reason::Conflict) => of_conflict(facts),
         Some(reason) => of_account(facts, reason),
     }
+}
+
+/// What keeps a deleted object for which the operator does nothing any more.
+fn of_finalizers(object: &ProviderSecret) -> Option<Cause> {
+    let finalizers = object.finalizers();
+    let is_held = object.metadata.deletion_timestamp.is_some() && !finalizers.is_empty();
+    (is_held && !has_finalizer(object)).then(|| Cause::HeldBy(finalizers.to_vec()))
 }
 
 /// What keeps any object of the namespace from being worked on.

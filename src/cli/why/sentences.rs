@@ -88,6 +88,7 @@ fn word(cause: &Cause) -> String {
         Cause::OldDefinition(_) => "DefinitionOld",
         Cause::Unobserved => "NotObserved",
         Cause::Suspended => "Suspended",
+        Cause::HeldBy(_) => "HeldByFinalizer",
         Cause::Deleting => "Deleting",
         Cause::Unapproved => Reason::AwaitingApproval.as_str(),
         Cause::Owned(_) => "Conflict",
@@ -161,6 +162,12 @@ impl<'a> Words<'a> {
                 }
             }
             Cause::Suspended => self.by_reason(Reason::Suspended, format!("{subject} and suspended: {}", self.message())),
+            Cause::HeldBy(finalizers) => Said {
+                what: format!("{subject}: it is being deleted, and does not wait for the operator but for {}.", some(finalizers)),
+                next: "The operator does nothing more; the object goes when other controllers have removed their finalizers.".to_owned(),
+                advice: "Look at the controllers that set these finalizers, and why they do not remove them.".to_owned(),
+                command: format!("kubectl get psec {} -n {} -o jsonpath={{.metadata.finalizers}}", self.name, self.namespace),
+            },
             Cause::Deleting => Said {
                 what: format!("{subject}: it is being deleted."),
                 next: "The operator deletes what the object wrote, where deletionPolicy says so, and lets it go within --deletion-timeout (15 minutes by default).".to_owned(),

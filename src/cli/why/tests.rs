@@ -1,5 +1,7 @@
 //! Planted faults: `why` names the cause of each.
 
+mod owners; // which object owns a name
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -213,6 +215,15 @@ fn each_reason_is_named_with_a_prospect_an_advice_and_a_command() {
 #[case::it_is_being_deleted("Deleting", |facts: &mut Facts| {
     facts.object.metadata.deletion_timestamp = serde_json::from_value(ago(5).into()).unwrap();
 })]
+#[case::only_another_controller_keeps_it("HeldByFinalizer", |facts: &mut Facts| {
+    facts.object.metadata.deletion_timestamp = serde_json::from_value(ago(5).into()).unwrap();
+    facts.object.metadata.finalizers = Some(vec!["foregroundDeletion".to_owned()]);
+    facts.installations = Known::Read(Vec::new());
+})]
+#[case::the_operator_keeps_it_too("Deleting", |facts: &mut Facts| {
+    facts.object.metadata.deletion_timestamp = serde_json::from_value(ago(5).into()).unwrap();
+    facts.object.metadata.finalizers = Some(vec!["foregroundDeletion".to_owned(), FINALIZER.to_owned()]);
+})]
 #[case::the_reason_is_of_a_newer_operator("OutOfQuota", |facts: &mut Facts| {
     facts.object = in_state("ml/broken", "Stalled", "OutOfQuota", "The account is full.");
 })]
@@ -242,6 +253,19 @@ fn of_a_deletion_that_is_blocked_the_cause_is_named_and_no_release_is_suggested(
     );
     assert!(said.advice.starts_with("Mend that"), "{}", said.advice);
     assert!(!said.text().contains("release"), "{}", said.text());
+}
+
+/// Whatever the operator said of it before.
+#[test]
+fn of_a_deletion_that_other_controllers_hold_the_finalizers_are_named() {
+    let mut held = in_state("ml/held", "Reconciling", "DeletionBlocked", "It is so.");
+    held.metadata.deletion_timestamp = serde_json::from_value(ago(5).into()).unwrap();
+    held.metadata.finalizers = Some(vec!["example.com/one".to_owned()]);
+    let said = said(&facts(held));
+    let expected = "does not wait for the operator but for example.com/one.";
+    assert!(said.what.ends_with(expected), "{}", said.what);
+    let expected = "kubectl get psec held -n ml -o jsonpath={.metadata.finalizers}";
+    assert_eq!(said.command, expected);
 }
 
 /// The plan that waits for approval, of an object that lives and of one that is deleted.
@@ -304,48 +328,6 @@ fn the_older_object_that_owns_a_name_is_named() {
     insta::assert_snapshot!("owned", said.text());
     assert_eq!((said.cause.as_str(), said.ready), ("Conflict", false));
     documented("why second -n ml", &said.text());
-}
-
-/// Of a provider that tells no scope, such as Baseten of a key that sees two teams, the API key stands for it.
-#[rstest]
-#[case::of_another_key(Some("key:1a"), "elsewhere", Some("key:2b"), false)]
-#[case::of_an_unknown_key(Some("key:1a"), "elsewhere", None, false)]
-#[case::of_the_same_key(Some("key:1a"), "elsewhere", Some("key:1a"), true)]
-#[case::of_the_same_secret(Some("key:1a"), "ml", None, true)]
-#[case::where_nothing_is_known(None, "elsewhere", Some("key:2b"), true)]
-fn an_older_object_of_another_api_key_owns_no_name(
-    #[case] key: Option<&str>,
-    #[case] namespace: &str,
-    #[case] of_older: Option<&str>,
-    #[case] is_owner: bool,
-) {
-    let with_key = |place: &str, key: Option<&str>| {
-        let mut object = in_state(place, "Stalled", "Conflict", "It is so.");
-        object.status.as_mut().unwrap().key_fingerprint = key.map(str::to_owned);
-        object
-    };
-    let mut facts = facts(with_key("ml/second", key));
-    let mut older = with_key(&format!("{namespace}/older"), of_older);
-    older.metadata.creation_timestamp = serde_json::from_value(ago(40 * 86_400).into()).unwrap();
-    facts.peers = Known::Read(vec![Peer::of(&older)]);
-    let what = said(&facts).what;
-    assert_eq!(what.contains("/older owns HF_TOKEN"), is_owner, "{what}");
-}
-
-#[test]
-fn a_conflict_with_another_client_is_none_between_objects() {
-    let message = "Baseten holds HF_TOKEN, which this object did not write. Delete it there.";
-    let said = said(&facts(in_state(
-        "ml/second",
-        "Stalled",
-        "Conflict",
-        message,
-    )));
-    assert!(
-        said.what.contains("which this object did not write"),
-        "{}",
-        said.what
-    );
 }
 
 #[test]
