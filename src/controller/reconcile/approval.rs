@@ -20,6 +20,7 @@ use crate::{
         report::{self, Asks, messages},
         session::Session,
     },
+    provider::SetKeys,
 };
 
 impl Reconcile<'_> {
@@ -96,10 +97,8 @@ impl Reconcile<'_> {
         let seal =
             |actions: &[PlannedAction]| session.approval_seal(plan_facts("cleanup", actions));
         let mut plan = shown(&[], removals, session.rules().unit, seal);
-        let mut records = removals.iter().map(|removal| removal.record.found);
-        // A set that the object made goes with the last of its keys.
-        plan.calls += i32::from(records.any(|found| found == Some(Found::NoSet)));
         if approved_plan(&self.object) != Some(&plan.hash) {
+            plan.calls += i32::from(is_set_deleted(session, removals).await);
             let kind = session.choice.kind();
             let failure = messages::awaiting_approval(&plan, &self.object, kind);
             return Ok(Some((failure, plan)));
@@ -111,4 +110,25 @@ impl Reconcile<'_> {
         report::write(self.context, &newest, next, Asks::Nothing).await?;
         Ok(None)
     }
+}
+
+/// Whether the set goes with these keys: the object made it, and another client has no key in it. One that cannot be
+/// looked at is taken for such a set.
+async fn is_set_deleted(session: &Session<'_>, removals: &[PlannedRemoval]) -> bool {
+    let mut founds = removals.iter().map(|removal| removal.record.found);
+    if !founds.any(|found| found == Some(Found::NoSet)) {
+        return false;
+    }
+    let keys = match session.provider.members().await {
+        Ok(SetKeys::Shown(keys)) => keys,
+        Ok(SetKeys::NoSet | SetKeys::NotShown | SetKeys::Referenced) => return false,
+        Err(_) => return true,
+    };
+    let is_deleted = |key: &String| {
+        let mut named = removals
+            .iter()
+            .filter(|removal| removal.record.name == *key);
+        named.any(|removal| removal.action == RemovalAction::Delete)
+    };
+    keys.iter().all(is_deleted)
 }

@@ -1,7 +1,7 @@
 //! What a plan says is what the provider gets once it is approved.
 
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::DOUBT;
@@ -98,4 +98,32 @@ fn a_plan_predicts_the_calls(#[case] target: Target) {
     }
     say(&format!("{target:?}: {all} plans"));
     assert!(all >= 60, "{all} plans");
+}
+
+/// What a plan of a deletion says of the calls, of a set that the object made and that another client may write into.
+#[rstest]
+#[case::alone(false, 2)]
+#[case::shared(true, 1)]
+fn a_plan_counts_the_set_that_goes_with_the_last_key(#[case] is_shared: bool, #[case] calls: u32) {
+    simulate(async {
+        let (mut world, mut faults) = (World::new(Target::Pipecat), Vec::new());
+        world.without_foreign_set();
+        world.source(&[("a", "a1")]);
+        world.spec(&json!({"approval": "Manual", "deletionPolicy": "Delete"}));
+        world.entries(&[("A_KEY", "a")]);
+        assert_eq!(settled(&mut world, &mut faults).await, 1);
+        if is_shared {
+            world.with_foreign_secret();
+        }
+        world.delete();
+        worked(&mut world, &mut faults).await;
+        assert_eq!(world.plan().unwrap()["calls"], calls);
+        assert_eq!(settled(&mut world, &mut faults).await, 1);
+        assert_eq!(world.object(), None);
+        world.with_foreign_secret();
+        faults.extend(world.rest(Policy::Delete, REST).await);
+        let lines = world.call_log.lines();
+        assert!(faults.is_empty(), "{faults:#?} {lines:#?}");
+        world.down().await;
+    });
 }
