@@ -3,7 +3,8 @@
 use super::Plan;
 use crate::{
     api::{
-        ActionKind, Approval, DeletionPolicy, EntryState, EntryStatus, PlanStatus, ProviderSecret,
+        ActionKind, Approval, DeletionPolicy, EntryState, EntryStatus, Found, PlanStatus,
+        ProviderSecret, Reason,
     },
     cli::{
         origin::{Keys, origins},
@@ -42,6 +43,11 @@ impl Plan {
         }
         let is_set = choice.is_some_and(|choice| choice.set_name(&plan.name).is_some());
         plan.count_calls(is_set);
+        if is_deleted && plan.delete > 0 {
+            // A set that the object made goes with the last of its keys.
+            let has_made_set = |entry: &EntryStatus| entry.found == Some(Found::NoSet);
+            plan.calls += usize::from(entries.iter().any(has_made_set));
+        }
         let standing = Standing::of(object);
         if !standing.is_ready() && plan.notes.is_empty() {
             plan.notes.push(format!("it waits: {}", standing.reason));
@@ -81,7 +87,8 @@ impl Plan {
         let is_kept = object.spec.deletion_policy() == DeletionPolicy::Retain;
         let was_written = entry.last_write_time.is_some();
         // What neither the spec nor a source may ask for goes, perhaps after a while.
-        let is_unwanted = || origins(object, &entry.name, &Keys::new()).is_empty();
+        let is_unwanted =
+            || is_taken_away(entry) || origins(object, &entry.name, &Keys::new()).is_empty();
         let action = if is_deleted {
             if is_kept || !was_written {
                 self.keep += usize::from(was_written);
@@ -102,6 +109,12 @@ impl Plan {
         };
         self.act(&entry.name, action, reason.as_deref());
     }
+}
+
+/// Whether the operator has seen that a source no longer gives an entry, and waits until `--removal-grace` is over.
+pub(super) fn is_taken_away(entry: &EntryStatus) -> bool {
+    let is_waiting = |reason: &str| reason == Reason::Progressing.as_str();
+    entry.state == EntryState::Failed && entry.reason.as_deref().is_some_and(is_waiting)
 }
 
 /// Whether a person must act on a reason.

@@ -88,6 +88,41 @@ fn of_a_deleted_object_the_policy_decides(
     assert_eq!((plan.delete, plan.keep), (delete, keep));
 }
 
+/// It goes when `--removal-grace` is over; an entry that failed is written when it can be.
+#[rstest]
+#[case::taken_away("Progressing", ActionKind::Delete)]
+#[case::not_written("ProviderUnavailable", ActionKind::Update)]
+fn what_a_source_took_away_is_to_be_deleted(#[case] reason: &str, #[case] expected: ActionKind) {
+    let spec = json!({
+        "provider": provider("baseten", "b"), "deletionPolicy": "Delete",
+        "dataFrom": [{"secretRef": {"name": "all"}}],
+    });
+    let entry =
+        json!({"name": "A", "state": "Failed", "reason": reason, "lastWriteTime": ago(600)});
+    let plan = Plan::live(&object("ml/o", spec, json!({"entries": [entry]})));
+    let actions = plan.actions.iter().map(|action| action.action);
+    assert_eq!(actions.collect::<Vec<_>>(), [expected]);
+}
+
+#[rstest]
+#[case::the_object_made_it("NoSet", true, 3)]
+#[case::it_was_there("Absent", true, 2)]
+#[case::the_object_lives("NoSet", false, 0)]
+fn a_set_that_the_object_made_goes_with_its_last_key(
+    #[case] found: &str,
+    #[case] is_deleted: bool,
+    #[case] calls: usize,
+) {
+    let entry = |name: &str| json!({"name": name, "state": "Synced", "lastWriteTime": ago(5), "record": {"found": found}});
+    let spec = json!({"provider": provider("pipecat", "p"), "deletionPolicy": "Delete"});
+    let status = json!({"entries": [entry("A"), entry("B")]});
+    let mut object = object("ml/o", spec, status);
+    if is_deleted {
+        object.metadata.deletion_timestamp = object.metadata.creation_timestamp.clone();
+    }
+    assert_eq!(Plan::live(&object).calls, calls);
+}
+
 #[test]
 fn a_spec_that_the_operator_has_not_seen_is_pending() {
     let spec = json!({"provider": provider("baseten", "b")});
