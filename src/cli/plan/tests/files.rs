@@ -1,0 +1,230 @@
+//! Plans of objects in files.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::{
+    api::Reason,
+    cli::{
+        peer::Peer,
+        plan::{
+            document::{Document, Wanted},
+            proposed::plans,
+        },
+        read::{Known, Visible},
+        tests::samples::now,
+    },
+};
+
+fn entry(name: &str, secret: &str, key: &str) -> Value {
+    json!({"name": name, "secretKeyRef": {"name": secret, "key": key}})
+}
+
+fn wanted(more: &Value) -> ProviderSecret {
+    let mut spec = json!({
+        "provider": provider("baseten", "baseten"),
+        "data": [entry("HF_TOKEN", "huggingface", "token"), entry("OPENAI_API_KEY", "openai", "key")],
+    });
+    json_patch::merge(&mut spec, more);
+    object("ml/llm-serving", spec, json!({}))
+}
+
+/// The object that is there: two entries of it are synced, and one more is recorded.
+fn live() -> ProviderSecret {
+    let mut live = wanted(&json!({}));
+    let record = |name: &str, digest: &str| json!({"name": name, "state": "Synced", "lastWriteTime": ago(60), "record": {"digest": digest}});
+    let status = json!({
+        "scope": "team-7Hq", "keyFingerprint": "key:1a2b",
+        "entries": [record("HF_TOKEN", "d1"), record("OLD_TOKEN", "d2"), record("OPENAI_API_KEY", "d3")],
+    });
+    live.status = serde_json::from_value(status).unwrap();
+    live
+}
+
+fn planned(
+    wanted: &ProviderSecret,
+    peers: &[ProviderSecret],
+    values: Option<&[(&str, Wanted)]>,
+) -> Plan {
+    let values = values.map(|values| {
+        let values = values.iter().cloned();
+        values
+            .map(|(name, wanted)| (name.to_owned(), wanted))
+            .collect::<BTreeMap<_, _>>()
+    });
+    let document = Document {
+        values,
+        ..Document::new(wanted.clone(), Some(live()))
+    };
+    run(&[document], peers).remove(0)
+}
+
+/// The plans of files that are applied in one go, an hour after the last write.
+fn run(documents: &[Document], peers: &[ProviderSecret]) -> Vec<Plan> {
+    let peers = Visible::whole(Known::Read(peers.iter().map(Peer::of).collect()));
+    plans(documents, &peers, now() + SignedDuration::from_hours(1))
+}
+
+/// An object that is not there yet, under the same API key.
+fn new_one(name: &str) -> Document {
+    let spec = json!({
+        "provider": provider("baseten", "baseten"),
+        "data": [entry("HF_TOKEN", "huggingface", "token")],
+    });
+    Document::new(object(&format!("ml/{name}"), spec, json!({})), None)
+}
+
+fn said(plan: &Plan) -> Vec<String> {
+    let actions = plan.actions.iter();
+    actions
+        .map(|action| format!("{} {}", action.action.as_str(), action.name))
+        .collect()
+}
+
+#[rstest]
+#[case::as_it_is(json!({}), &[], 2)]
+#[case::delete(json!({"deletionPolicy": "Delete"}), &["Delete OLD_TOKEN"], 2)]
+#[case::new(json!({"data": [entry("HF_TOKEN", "huggingface", "token"), entry("NEW", "new", "key")]}), &["Create NEW"], 1)]
+#[case::other_source(json!({"data": [entry("HF_TOKEN", "other", "token")]}), &["Update HF_TOKEN"], 0)]
+#[case::bulk(json!({"data": [], "dataFrom": [{"secretRef": {"name": "all"}}]}), &[], 3)]
+fn what_a_file_would_change_is_known_without_values(
+    #[case] spec: Value,
+    #[case] actions: &[&str],
+    #[case] keep: usize,
+) {
+    let plan = planned(&wanted(&spec), &[], None);
+    assert_eq!(
+        (said(&plan).as_slice(), plan.keep),
+        (
+            &actions
+                .iter()
+                .map(|&action| action.to_owned())
+                .collect::<Vec<_>>()[..],
+            keep
+        )
+    );
+    assert_eq!(plan.calls, actions.len());
+}
+
+#[test]
+fn with_the_values_everything_is_known() {
+    let digest = |digest: &str| Wanted::Digest(Some(digest.to_owned()));
+    let values = [
+        ("HF_TOKEN", digest("d1")),
+        ("OPENAI_API_KEY", digest("other")),
+        ("BROKEN", Wanted::Refused(Reason::KeyNotFound)),
+        ("NEW", digest("d4")),
+    ];
+    let spec =
+        json!({"deletionPolicy": "Delete", "data": [entry("HF_TOKEN", "elsewhere", "token")]});
+    let plan = planned(&wanted(&spec), &[], Some(&values));
+    let expected = [
+        "Refuse BROKEN",
+        "Create NEW",
+        "Delete OLD_TOKEN",
+        "Update OPENAI_API_KEY",
+    ];
+    assert_eq!(
+        (said(&plan), plan.keep),
+        (expected.map(str::to_owned).to_vec(), 1)
+    );
+    assert_eq!(plan.notes, Vec::<String>::new());
+}
+
+/// An object of another namespace may own the names.
+#[test]
+fn that_other_namespaces_are_not_seen_is_said() {
+    let documents = [Document::new(wanted(&json!({})), Some(live()))];
+    let peers = Visible {
+        found: Known::Read(Vec::new()),
+        narrowed: Some("you may not".to_owned()),
+    };
+    let notes = plans(&documents, &peers, now()).remove(0).notes;
+    let note = "whether another object owns a name is not known: you may not";
+    assert!(notes.contains(&note.to_owned()), "{notes:?}");
+}
+
+#[test]
+fn a_name_that_an_older_object_owns_is_refused() {
+    let mut older = live();
+    older.metadata.name = Some("older".to_owned());
+    older.metadata.creation_timestamp = ago(40 * 86_400)
+        .parse()
+        .ok()
+        .map(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time);
+    let plan = planned(&wanted(&json!({})), &[older], None);
+    assert_eq!(said(&plan), ["Refuse HF_TOKEN", "Refuse OPENAI_API_KEY"]);
+    assert!(
+        plan.notes
+            .contains(&"HF_TOKEN belongs to ml/older".to_owned()),
+        "{:?}",
+        plan.notes
+    );
+}
+
+#[test]
+fn what_is_not_known_is_said() {
+    let spec = json!({
+        "data": [entry("HF_TOKEN", "other", "token"), entry("NEW", "new", "key")],
+        "dataFrom": [{"secretRef": {"name": "all"}}],
+        "conflictPolicy": "Fail", "approval": "Manual",
+    });
+    let shown = planned(&wanted(&spec), &[], None).lines();
+    assert_snapshot!("file", shown);
+    documented("plan -f llm-serving.yaml", &shown);
+}
+#[test]
+fn of_new_objects_of_one_run_the_first_by_name_owns_a_name() {
+    let plans = run(&[new_one("b"), new_one("a")], &[]);
+    let said = plans.iter().map(said).collect::<Vec<_>>();
+    assert_eq!(said, [["Refuse HF_TOKEN"], ["Create HF_TOKEN"]]);
+    let owner = "HF_TOKEN belongs to ml/a".to_owned();
+    assert!(plans[0].notes.contains(&owner), "{:?}", plans[0].notes);
+}
+
+/// The object that is there gives a name up, unless it is suspended: then it holds what it wrote.
+#[rstest]
+#[case::moved(json!({}), "Create HF_TOKEN")]
+#[case::kept(json!({"data": [entry("HF_TOKEN", "huggingface", "token")]}), "Refuse HF_TOKEN")]
+#[case::suspended(json!({"suspend": true}), "Refuse HF_TOKEN")]
+fn a_name_that_the_files_free_is_free(#[case] more: Value, #[case] expected: &str) {
+    let mut spec = json!({"data": [], "deletionPolicy": "Delete"});
+    json_patch::merge(&mut spec, &more);
+    let former = Document::new(wanted(&spec), Some(live()));
+    let live = live();
+    let plans = run(&[former, new_one("b")], &[]);
+    assert_eq!(said(&plans[1]), [expected]);
+    if expected.starts_with("Create") {
+        // Its successor writes it, and nothing deletes it in between.
+        let deleted = ["Delete OLD_TOKEN", "Delete OPENAI_API_KEY"];
+        assert_eq!(said(&plans[0]), deleted, "{:?}", plans[0].notes);
+    }
+    // What is not in the files stays as it is.
+    let alone = run(&[new_one("b")], &[live]);
+    assert_eq!(said(&alone[0]), ["Refuse HF_TOKEN"]);
+}
+
+#[rstest]
+#[case::nothing(json!({}), 2, None)]
+#[case::rewritten(json!({"rewriteInterval": "1h"}), 0, Some("longer ago than rewriteInterval"))]
+#[case::not_yet(json!({"rewriteInterval": "2h"}), 2, None)]
+#[case::another_key(json!({"provider": provider("baseten", "other")}), 2, Some("AccountChanged"))]
+#[case::nothing_to_approve(json!({"approval": "Manual"}), 2, None)]
+fn what_an_edit_of_the_policies_does_is_known(
+    #[case] spec: Value,
+    #[case] keep: usize,
+    #[case] note: Option<&str>,
+) {
+    let plan = planned(&wanted(&spec), &[], None);
+    assert_eq!((plan.keep, plan.update), (keep, 2 - keep), "{plan:?}");
+    let notes = plan.notes.join("\n");
+    match note {
+        Some(note) => assert!(notes.contains(note), "{notes}"),
+        None => assert!(
+            !notes.contains("approval") && plan.notes.len() == 1,
+            "{notes}"
+        ),
+    }
+}
