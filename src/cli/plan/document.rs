@@ -7,6 +7,7 @@ use crate::{
     cli::{
         origin::{Keys, origins},
         peer::Peer,
+        view::is_observed,
     },
     provider::{self, Choice, Rules, Unit},
 };
@@ -76,6 +77,13 @@ impl Document {
     pub(super) fn former_key(&self) -> Option<&SecretKeyRef> {
         let former = api_key(self.live.as_ref()?)?;
         (Some(former) != api_key(&self.wanted)).then_some(former)
+    }
+
+    /// Whether the spec is the one that the operator has acted on: then to apply it confirms nothing.
+    pub(super) fn is_as_it_is(&self) -> bool {
+        let generation = self.wanted.metadata.generation;
+        let live = self.live.as_ref();
+        live.is_some_and(|live| is_observed(live) && live.metadata.generation == generation)
     }
 
     /// Whether an entry that is recorded stays with the object although it is not known to be wanted: a source that could

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     Plan,
     document::{Document, Wanted},
+    live::is_taken_away,
 };
 use crate::{
     api::{
@@ -156,7 +157,7 @@ impl Proposal<'_> {
             entries.keys().any(|name| (rules.fold)(name) == folded)
         };
         let deletes = document.wanted.spec.deletion_policy() == DeletionPolicy::Delete;
-        let mut forgotten = 0;
+        let (mut forgotten, mut held, mut waiting) = (0, 0, 0);
         let records = document.records().iter();
         for record in records.filter(|record| !is_wanted(record)) {
             let folded = (rules.fold)(&record.name);
@@ -169,17 +170,34 @@ impl Proposal<'_> {
             } else if let Some(successor) = successor {
                 let note = format!("{} goes over to {}", record.name, successor.place());
                 plan.notes.push(note);
+            } else if document.is_as_it_is() && is_held(record) {
+                held += 1;
+            } else if document.is_as_it_is() && is_taken_away(record) {
+                waiting += 1;
             } else if deletes {
                 plan.act(&record.name, ActionKind::Delete, None);
             } else {
                 forgotten += 1;
             }
         }
-        if forgotten > 0 {
-            let note = format!(
-                "{forgotten} no longer wanted: they stay at the provider and are forgotten (deletionPolicy Retain)"
-            );
-            plan.notes.push(note);
+        plan.keep += held + waiting;
+        for (count, what) in [
+            (
+                forgotten,
+                "no longer wanted: they stay at the provider and are forgotten (deletionPolicy Retain)",
+            ),
+            (
+                held,
+                "no longer given by a Secret: held until a sync is requested or the spec is edited (RemovalHeld)",
+            ),
+            (
+                waiting,
+                "no longer given by a Secret: deleted when --removal-grace is over, whatever is applied",
+            ),
+        ] {
+            if count > 0 {
+                plan.notes.push(format!("{count} {what}"));
+            }
         }
     }
 
@@ -228,4 +246,9 @@ impl Proposal<'_> {
                 .push("it waits for approval after it is applied".to_owned());
         }
     }
+}
+
+/// Whether the operator holds what a source took away until a user confirms it.
+fn is_held(record: &EntryStatus) -> bool {
+    record.reason.as_deref() == Some(Reason::RemovalHeld.as_str())
 }

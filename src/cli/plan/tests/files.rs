@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::{
-    api::Reason,
+    api::{EntryState, Reason},
     cli::{
         peer::Peer,
         plan::{
@@ -227,4 +227,47 @@ fn what_an_edit_of_the_policies_does_is_known(
             "{notes}"
         ),
     }
+}
+
+/// An object in a file with the digests of its values.
+fn with_digests(
+    wanted: ProviderSecret,
+    live: ProviderSecret,
+    digests: &[(&str, &str)],
+) -> Document {
+    let digests = digests.iter().map(|(name, digest)| {
+        let digest = Wanted::Digest(Some((*digest).to_owned()));
+        ((*name).to_owned(), digest)
+    });
+    Document {
+        values: Some(digests.collect()),
+        ..Document::new(wanted, Some(live))
+    }
+}
+
+/// To apply what is there already confirms nothing, and ends no grace time; an edit confirms what is held.
+#[rstest]
+#[case::held("RemovalHeld", 3, Some("1 no longer given by a Secret: held until"))]
+#[case::waiting("Progressing", 3, Some("1 no longer given by a Secret: deleted when"))]
+#[case::held_and_edited("RemovalHeld", 4, None)]
+#[case::waiting_and_edited("Progressing", 4, None)]
+fn what_a_secret_no_longer_gives_is_not_deleted_by_the_same_file(
+    #[case] reason: &str,
+    #[case] generation: i64,
+    #[case] note: Option<&str>,
+) {
+    let mut live = live();
+    let status = live.status.as_mut().unwrap();
+    status.observed_generation = Some(3);
+    status.entries[1].state = EntryState::Failed;
+    status.entries[1].reason = Some(reason.to_owned());
+    let mut wanted = wanted(&json!({"deletionPolicy": "Delete"}));
+    wanted.metadata.generation = Some(generation);
+    let digests = [("HF_TOKEN", "d1"), ("OPENAI_API_KEY", "d3")];
+    let plan = run(&[with_digests(wanted, live, &digests)], &[]).remove(0);
+    let kept = note.map_or(2, |_| 3);
+    assert_eq!((plan.keep, plan.delete), (kept, 3 - kept), "{plan:?}");
+    assert_eq!(plan.is_pending(), note.is_none());
+    let notes = plan.notes.join("\n");
+    assert!(notes.contains(note.unwrap_or_default()), "{notes}");
 }
