@@ -86,6 +86,16 @@ impl Document {
         live.is_some_and(|live| is_observed(live) && live.metadata.generation == generation)
     }
 
+    /// Whether a user has approved what the spec sends, and no plan waits.
+    pub(super) fn is_approved(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| {
+            let status = live.status.as_ref();
+            let is_approved =
+                status.is_some_and(|of| of.approval_seal.is_some() && of.plan.is_none());
+            is_approved && live.spec == self.wanted.spec
+        })
+    }
+
     /// Whether an entry that is recorded stays with the object although it is not known to be wanted: a source that could
     /// not be read may give it.
     pub(super) fn may_be_given(&self, record: &EntryStatus) -> bool {

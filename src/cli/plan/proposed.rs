@@ -21,7 +21,7 @@ use crate::{
         view::place,
     },
     controller::due,
-    provider::{self, Rules},
+    provider::{self, Choice, Rules},
 };
 
 /// The plans of objects that are applied in one go. `peers` are the objects that none of them replaces.
@@ -239,12 +239,23 @@ impl Proposal<'_> {
         if spec.is_suspended() {
             plan.notes
                 .push("it is suspended: nothing of it before it is resumed".to_owned());
-        } else if spec.approval() != Approval::Automatic
-            && plan.create + plan.update + plan.delete > 0
-        {
+        } else if self.waits_for_approval(plan) {
             plan.notes
                 .push("it waits for approval after it is applied".to_owned());
         }
+    }
+
+    /// Whether what is done waits for a user. Under Manual a changed value does not where its name, and the Secret and
+    /// key that it comes from, were approved before.
+    fn waits_for_approval(&self, plan: &Plan) -> bool {
+        let spec = &self.document.wanted.spec;
+        let may_recreate = spec.provider.choice().is_some_and(Choice::may_recreate);
+        let waits = match spec.approval() {
+            Approval::Automatic => return false,
+            Approval::ManualEveryChange => true,
+            Approval::Manual => may_recreate || !self.document.is_approved(),
+        };
+        plan.create + plan.delete > 0 || (waits && plan.update > 0)
     }
 }
 

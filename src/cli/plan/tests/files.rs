@@ -271,3 +271,27 @@ fn what_a_secret_no_longer_gives_is_not_deleted_by_the_same_file(
     let notes = plan.notes.join("\n");
     assert!(notes.contains(note.unwrap_or_default()), "{notes}");
 }
+
+/// What was approved is names and sources, unless every change waits.
+#[rstest]
+#[case::approved("Manual", Some("seal"), json!({}), false)]
+#[case::never_approved("Manual", None, json!({}), true)]
+#[case::edited("Manual", Some("seal"), json!({"conflictPolicy": "Fail"}), true)]
+#[case::every_change("ManualEveryChange", Some("seal"), json!({}), true)]
+fn a_changed_value_waits_for_approval_where_it_does(
+    #[case] approval: &str,
+    #[case] seal: Option<&str>,
+    #[case] edit: Value,
+    #[case] waits: bool,
+) {
+    let mut spec = json!({"approval": approval});
+    let mut live = live();
+    live.spec = wanted(&spec).spec;
+    live.status.as_mut().unwrap().approval_seal = seal.map(str::to_owned);
+    json_patch::merge(&mut spec, &edit);
+    let digests = [("HF_TOKEN", "other"), ("OPENAI_API_KEY", "d3")];
+    let plan = run(&[with_digests(wanted(&spec), live, &digests)], &[]).remove(0);
+    assert_eq!(said(&plan), ["Update HF_TOKEN"]);
+    let notes = plan.notes.join("\n");
+    assert_eq!(notes.contains("waits for approval"), waits, "{notes}");
+}
