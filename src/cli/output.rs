@@ -8,6 +8,23 @@ use serde::Serialize;
 pub(super) use self::table::{Cell, NONE, Table, Tone, one_word};
 use super::{answer::Refusal, flags::Format};
 
+/// How many names of a list are named.
+const NAMED: usize = 3;
+
+/// The first of a list, and how many more there are.
+pub(super) fn some(words: &[String]) -> String {
+    let named = words
+        .iter()
+        .take(NAMED)
+        .cloned()
+        .collect::<Vec<String>>()
+        .join(", ");
+    match words.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
 /// Whether there are colours.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Paint {

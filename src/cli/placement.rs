@@ -6,10 +6,10 @@ use serde::Serialize;
 use super::{
     origin::{Keys, Origin, origins},
     output::one_word,
-    view::place,
+    view::{is_held, is_observed, place},
 };
 use crate::{
-    api::{EntryState, ProviderSecret},
+    api::{EntryState, EntryStatus, ProviderSecret},
     provider,
 };
 
@@ -33,6 +33,9 @@ pub(super) struct Placement {
     pub(super) object: String,
     /// The Secrets and keys that it comes from, or may.
     pub(super) from: Vec<Origin>,
+    /// Whether the provider may still hold a value that the entry took from elsewhere, before the spec was edited.
+    #[serde(skip)]
+    pub(super) may_be_older: bool,
     #[serde(skip)]
     flag: &'static str,
     #[serde(skip)]
@@ -97,6 +100,12 @@ pub(super) fn placements(object: &ProviderSecret, keys: &Keys) -> Vec<Placement>
     let is_set = choice.image_pull_secret().is_none();
     let set = choice.set_name(&name).filter(|_| is_set).map(str::to_owned);
     let entries = status.into_iter().flat_map(|status| &status.entries);
+    let is_acted_on = is_observed(object);
+    let was_edited = object.metadata.generation != Some(1);
+    let may_be_older = |entry: &EntryStatus| {
+        let was_sent = entry.last_write_time.is_some() || entry.attempted.is_some();
+        was_edited && was_sent && !(is_acted_on && is_held(entry))
+    };
     let placed = entries.map(|entry| {
         let mut from = origins(object, &entry.name, keys);
         if from.is_empty() {
@@ -113,6 +122,7 @@ pub(super) fn placements(object: &ProviderSecret, keys: &Keys) -> Vec<Placement>
             name: entry.name.clone(),
             state: entry.state,
             reason: entry.reason.clone(),
+            may_be_older: may_be_older(entry),
             since: entry.last_write_time.as_ref().map(|time| time.0),
             namespace: namespace.clone(),
             object: name.clone(),

@@ -8,7 +8,7 @@ use super::{
     answer::Refusal,
     output::{Cell, Tone},
 };
-use crate::api::{Condition, ProviderSecret, READY, STALLED, SUSPENDED};
+use crate::api::{Condition, EntryState, EntryStatus, ProviderSecret, READY, STALLED, SUSPENDED};
 
 /// How an object stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,11 @@ pub(super) fn is_paused(object: &ProviderSecret) -> bool {
 pub(super) fn is_observed(object: &ProviderSecret) -> bool {
     let status = object.status.as_ref();
     status.and_then(|status| status.observed_generation) == object.metadata.generation
+}
+
+/// Whether the provider has acknowledged the value of an entry, and nothing older is on its way.
+pub(super) fn is_held(record: &EntryStatus) -> bool {
+    record.state == EntryState::Synced && !record.leaving && record.attempted.is_none()
 }
 
 /// Namespace and name.

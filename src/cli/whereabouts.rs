@@ -9,9 +9,10 @@ use super::{
     answer::{Answer, Answered, Refusal},
     flags::{ClusterFlags, Format, OutputFlags, Scope},
     origin::Keys,
-    output::{Cell, List, Table, age::age_or_none, structured},
+    output::{Cell, List, Table, age::age_or_none, some, structured},
     placement::{Placement, placements},
     read::{Known, on_cluster},
+    say,
     status::{state, tone_of},
     view::resource_name,
 };
@@ -79,6 +80,22 @@ impl<'a> Sought<'a> {
             Self::Remote(provider, name) => placement.is_at(provider, name),
         }
     }
+
+    /// Whether it may hold what the entry took from the Secret before: status does not tell where from that was.
+    fn may_take(self, placement: &Placement) -> bool {
+        matches!(self, Self::Secret(..)) && placement.may_be_older
+    }
+}
+
+/// What is found, and a line of what may hold a value that an entry took from there before.
+fn split(placed: Vec<Placement>, sought: Sought<'_>) -> (Vec<Placement>, Option<String>) {
+    let (found, others): (Vec<_>, Vec<_>) = placed.into_iter().partition(|of| sought.takes(of));
+    let others = others.iter().filter(|of| sought.may_take(of));
+    let name = |of: &Placement| format!("{} of {}/{}", of.full_name(), of.namespace, of.object);
+    let names: Vec<String> = others.map(name).collect();
+    let text = "may still hold a value of before the last edit of the spec";
+    let doubt = (!names.is_empty()).then(|| format!("{} {text}", some(&names)));
+    (found, doubt)
 }
 
 pub(super) fn run(flags: &Flags) -> ExitCode {
@@ -98,20 +115,27 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
         }
         let found = reader.each(&flags.scope, |object| {
             let mut placed = placements(&object, &keys);
-            placed.retain(|placement| sought.takes(placement));
+            placed.retain(|placement| sought.takes(placement) || sought.may_take(placement));
             placed
         });
-        let found: Vec<Placement> = found.await?.into_iter().flatten().collect();
+        let found = found.await?.into_iter().flatten();
+        let (found, doubt) = split(found.collect(), sought);
         if found.is_empty() {
             let place = if flags.scope.all_namespaces {
                 "in any namespace".to_owned()
             } else {
                 format!("in namespace {}", reader.namespace)
             };
-            return Err(Refusal::failed(format!(
-                "no ProviderSecret {place} holds anything of {}",
-                flags.what
-            )));
+            let what = &flags.what;
+            return Err(Refusal::failed(match doubt {
+                Some(doubt) => format!(
+                    "whether a ProviderSecret {place} holds anything of {what} is not known: {doubt}"
+                ),
+                None => format!("no ProviderSecret {place} holds anything of {what}"),
+            }));
+        }
+        if let Some(doubt) = doubt {
+            say(&doubt);
         }
         shown(&found, sought, &flags.output, Timestamp::now())
     })
@@ -179,8 +203,10 @@ mod tests {
     use clap::Parser;
     use rstest::rstest;
 
+    use serde_json::{Value, json};
+
     use super::*;
-    use crate::cli::tests::samples::{documented, fleet, now};
+    use crate::cli::tests::samples::{ago, documented, fleet, now, object, provider};
 
     #[derive(Parser)]
     struct Line {
@@ -229,6 +255,41 @@ mod tests {
     #[case(&["pipecat/other"], 0)]
     fn what_is_looked_for_is_found(#[case] arguments: &[&str], #[case] count: usize) {
         assert_eq!(found(arguments, &Keys::new()).0, count);
+    }
+
+    /// The entry takes its value from another Secret now, and status does not tell from where before.
+    #[rstest]
+    #[case::written(json!({"state": "Synced"}), 3, false)]
+    #[case::not_written(json!({"state": "Failed", "reason": "AwaitingApproval"}), 3, true)]
+    #[case::never_written(json!({"state": "Failed", "lastWriteTime": null}), 3, false)]
+    #[case::leaving(json!({"state": "Pending", "record": {"leaving": true}}), 3, true)]
+    #[case::on_its_way(json!({"state": "Synced", "record": {"attempted": "several"}}), 3, true)]
+    #[case::not_looked_at(json!({"state": "Synced"}), 4, true)]
+    #[case::never_edited(json!({"state": "Failed"}), 1, false)]
+    fn an_entry_that_moved_may_hold_what_it_took_before(
+        #[case] more: Value,
+        #[case] generation: i64,
+        #[case] is_doubted: bool,
+    ) {
+        let mut entry = json!({"name": "A", "lastWriteTime": ago(60)});
+        json_patch::merge(&mut entry, &more);
+        let spec = json!({
+            "provider": provider("baseten", "api"),
+            "data": [{"name": "A", "secretKeyRef": {"name": "new", "key": "k"}}],
+        });
+        let status = json!({"observedGeneration": generation.min(3), "entries": [entry]});
+        let mut object = object("ml/x", spec, status);
+        object.metadata.generation = Some(generation);
+        let placed = || placements(&object, &Keys::new());
+        let (found, doubt) = split(placed(), Sought::Secret("old", None));
+        let expected = "A of ml/x may still hold a value of before the last edit of the spec";
+        assert_eq!(doubt.as_deref(), is_doubted.then_some(expected));
+        assert!(found.is_empty());
+        // It holds what the spec says, or will.
+        for sought in [Sought::Secret("new", None), Sought::Remote("baseten", "A")] {
+            let (found, doubt) = split(placed(), sought);
+            assert_eq!((found.len(), doubt), (1, None));
+        }
     }
 
     #[rstest]

@@ -13,7 +13,7 @@ use crate::{
     api::{Entry, EntryState, EntryStatus, FLUX_REQUESTED_AT, ProviderSecret, SYNC_REQUESTED_AT},
     cli::{
         request::token,
-        view::{Standing, conditions, is_observed, place},
+        view::{Standing, conditions, is_held, is_observed, place},
     },
     provider,
 };
@@ -287,9 +287,4 @@ fn folded(object: &ProviderSecret, name: &str) -> String {
         Some(choice) => (provider::rules(choice.kind()).fold)(name),
         None => name.to_owned(),
     }
-}
-
-/// Whether the provider has acknowledged the value of an entry, and nothing older is on its way.
-fn is_held(record: &EntryStatus) -> bool {
-    record.state == EntryState::Synced && !record.leaving && record.attempted.is_none()
 }

@@ -8,14 +8,11 @@ use super::cause::{Cause, Facts};
 use crate::{
     api::Reason,
     cli::{
-        output::age::age,
+        output::{age::age, some},
         reasons::{self, plain, prospect},
         view::{Standing, conditions, place},
     },
 };
-
-/// How many names of a list are named.
-const NAMED: usize = 3;
 
 /// What `why` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -288,19 +285,5 @@ fn split(place: &str) -> String {
     match place.split_once('/') {
         Some((namespace, name)) => format!("{name} -n {namespace}"),
         None => place.to_owned(),
-    }
-}
-
-/// The first of a list, and how many more there are.
-fn some(words: &[String]) -> String {
-    let named = words
-        .iter()
-        .take(NAMED)
-        .cloned()
-        .collect::<Vec<String>>()
-        .join(", ");
-    match words.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
     }
 }
