@@ -40,6 +40,7 @@ mod validate;
 mod variables;
 mod version;
 mod view;
+mod wait;
 mod whereabouts;
 mod why;
 

@@ -4,7 +4,6 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
 
 use super::{
     answer::{Answer, Answered, Refusal},
@@ -13,8 +12,8 @@ use super::{
     print,
     question::is_confirmed,
     read::{Reader, on_cluster},
-    request::POLL,
     view::{Standing, place, resource_name},
+    wait::Wait,
 };
 use crate::api::{APPROVED_PLAN, Approval, ProviderSecret};
 
@@ -118,10 +117,9 @@ async fn carried_out(
 ) -> Answered {
     let (namespace, name) = place(object);
     let resource = resource_name(&name);
-    let started = Instant::now();
+    let wait = Wait::new(timeout);
     loop {
-        let is_over = || started.elapsed() >= timeout;
-        let Some(found) = reader.awaited(object, is_over).await? else {
+        let Some(found) = reader.awaited(object, wait).await? else {
             return Ok(Answer::done(format!("{resource} deleted\n")));
         };
         match progress(&found, hash) {
@@ -133,12 +131,13 @@ async fn carried_out(
                     "something else would be done now: plan {other} waits, see kubectl provider-secrets plan {name} -n {namespace}"
                 )));
             }
-            Progress::Waiting if is_over() => {
-                return Err(Refusal::timeout(format!(
-                    "timed out waiting for {namespace}/{name}: see kubectl provider-secrets why {name} -n {namespace}"
-                )));
+            Progress::Waiting => {
+                if !wait.pause().await {
+                    return Err(Refusal::timeout(format!(
+                        "timed out waiting for {namespace}/{name}: see kubectl provider-secrets why {name} -n {namespace}"
+                    )));
+                }
             }
-            Progress::Waiting => sleep(POLL).await,
         }
     }
 }

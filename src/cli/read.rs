@@ -10,10 +10,9 @@ use kube::{
     api::{ListParams, Patch, PatchParams},
 };
 use serde_json::Value;
-use tokio::time::sleep;
 
 pub(super) use self::{
-    error::{is_of_kind, is_transient, refused},
+    error::{PATIENCE, is_of_kind, is_transient, refused},
     facts::{EventFact, SecretFact, known},
 };
 use super::{
@@ -21,9 +20,9 @@ use super::{
     cluster::{self, Named},
     finish,
     flags::{ClusterFlags, Scope},
-    request::POLL,
     say,
     view::{object_name, place},
+    wait::Wait,
 };
 use crate::{
     api::{GROUP, ProviderSecret},
@@ -195,17 +194,16 @@ impl Reader {
     pub(super) async fn awaited(
         &self,
         object: &ProviderSecret,
-        is_over: impl Fn() -> bool,
+        wait: Wait,
     ) -> Result<Option<ProviderSecret>, Refusal> {
         let (namespace, name) = place(object);
         loop {
-            match self.find(&namespace, &name).await {
+            match wait.look(self.find(&namespace, &name)).await {
                 Ok(found) => {
                     return Ok(found.filter(|found| found.metadata.uid == object.metadata.uid));
                 }
-                Err(refusal) => refusal.in_wait(is_over())?,
+                Err(refusal) => wait.after(refusal).await?,
             }
-            sleep(POLL).await;
         }
     }
 
@@ -309,7 +307,7 @@ pub(super) async fn bounded<T>(
     namespace: Option<&str>,
     call: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Refusal> {
-    match tokio::time::timeout(error::PATIENCE, call).await {
+    match tokio::time::timeout(PATIENCE, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
             let text = refused(what, namespace, &error);

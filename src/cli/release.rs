@@ -4,7 +4,6 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Args;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
 
 use super::{
     answer::{Answer, Answered, Refusal},
@@ -12,8 +11,8 @@ use super::{
     print,
     question::is_confirmed,
     read::{Reader, on_cluster},
-    request::POLL,
     view::{place, resource_name},
+    wait::Wait,
 };
 use crate::api::{DELETION_OVERRIDE, DeletionPolicy, FINALIZER, ProviderSecret};
 
@@ -93,18 +92,16 @@ fn question(object: &ProviderSecret) -> Result<String, Refusal> {
 /// Waits until the object is gone.
 async fn gone(reader: &Reader, object: &ProviderSecret, timeout: Duration) -> Answered {
     let (namespace, name) = place(object);
-    let started = Instant::now();
+    let wait = Wait::new(timeout);
     loop {
-        let is_over = || started.elapsed() >= timeout;
-        if reader.awaited(object, is_over).await?.is_none() {
+        if reader.awaited(object, wait).await?.is_none() {
             return Ok(Answer::done(format!("{} deleted\n", resource_name(&name))));
         }
-        if is_over() {
+        if !wait.pause().await {
             return Err(Refusal::timeout(format!(
                 "timed out waiting for {namespace}/{name} to go: see kubectl provider-secrets why {name} -n {namespace}"
             )));
         }
-        sleep(POLL).await;
     }
 }
 

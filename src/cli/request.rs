@@ -8,7 +8,6 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 use self::progress::{Asked, Progress, progress};
 use super::{
@@ -18,11 +17,10 @@ use super::{
     read::{Reader, on_cluster},
     say,
     view::{place, resource_name},
+    wait::Wait,
 };
 use crate::api::{FLUX_REQUESTED_AT, ProviderSecret, SYNC_REQUESTED_AT};
 
-/// Between two looks at the objects that are waited for.
-pub(super) const POLL: Duration = Duration::from_millis(250);
 /// How many objects a line about a wait that was in vain names.
 const NAMED: usize = 3;
 
@@ -175,12 +173,13 @@ async fn wait(
     mut waited: Vec<Waited>,
     timeout: Duration,
 ) -> Result<u8, Refusal> {
-    let started = Instant::now();
+    let wait = Wait::new(timeout);
     let mut code = DONE;
     while !waited.is_empty() {
         let mut open = Vec::new();
         for one in waited {
-            let found = match reader.find(&one.namespace, &one.name).await {
+            let found = reader.find(&one.namespace, &one.name);
+            let found = match wait.look(found).await {
                 Ok(found) => found.filter(|found| found.metadata.uid == one.uid),
                 Err(refusal) if refusal.is_transient => {
                     open.push(one);
@@ -201,10 +200,10 @@ async fn wait(
                 code = FAILED;
                 continue;
             };
-            match progress(verb, &object, &one.asked, started.elapsed()) {
+            match progress(verb, &object, &one.asked, wait.elapsed()) {
                 Progress::Waiting => open.push(one),
                 Progress::Done { is_ready, text } => {
-                    let seconds = started.elapsed().as_secs_f64();
+                    let seconds = wait.elapsed().as_secs_f64();
                     print(&format!(
                         "{} {text} in {seconds:.1}s\n",
                         resource_name(&one.name)
@@ -216,7 +215,7 @@ async fn wait(
             }
         }
         waited = open;
-        if !waited.is_empty() && started.elapsed() >= timeout {
+        if !waited.is_empty() && !wait.pause().await {
             let names = waited
                 .iter()
                 .take(NAMED)
@@ -230,9 +229,6 @@ async fn wait(
                 first.namespace
             )));
         }
-        if !waited.is_empty() {
-            sleep(POLL).await;
-        }
     }
     Ok(code)
 }
@@ -240,11 +236,12 @@ async fn wait(
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::cli::{
         answer::TIMEOUT,
-        tests::samples::{answering, condition, object, provider, refused},
+        tests::samples::{answering, condition, object, provider, refused, silent},
     };
     use crate::controller::requested;
 
@@ -286,6 +283,23 @@ mod tests {
         let timeout = Duration::from_mins(1);
         let found = wait(&answering(answers), Verb::Sync, both, timeout).await;
         assert_eq!(found.map_err(|refusal| refusal.code), expected);
+    }
+
+    /// However many objects are waited for; without time they are looked at once.
+    #[rstest]
+    #[case::shorter_than_a_read(Duration::from_secs(5), 5)]
+    #[case::longer_than_a_read(Duration::from_secs(70), 70)]
+    #[case::without_time(Duration::ZERO, 30)]
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_in_time_while_the_api_server_is_silent(
+        #[case] timeout: Duration,
+        #[case] seconds: u64,
+    ) {
+        let began = Instant::now();
+        let all = ["one", "two", "three"].map(waited).into();
+        let found = wait(&silent(), Verb::Sync, all, timeout).await;
+        assert_eq!(found.map_err(|refusal| refusal.code), Err(TIMEOUT));
+        assert_eq!(began.elapsed().as_secs(), seconds);
     }
 
     #[derive(clap::Parser)]

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode, time::Durat
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use self::feed::{Acknowledged, Feed};
 use super::{
@@ -16,9 +16,9 @@ use super::{
     output::{Cell, Table, Tone, structured},
     print,
     read::{Reader, on_cluster},
-    request::POLL,
     say,
     view::resource_name,
+    wait::Wait,
 };
 
 /// How long an object may be at rest with an older version before a sync is requested of it, and between two
@@ -60,28 +60,36 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
     on_cluster(&flags.cluster, async |reader| {
         let secret = secret_name(&flags.secret)?;
         let mut watch = Watch::new(&reader, secret);
-        let started = Instant::now();
-        loop {
-            let looked = watch.look().await;
-            let is_over = started.elapsed() >= flags.wait.timeout;
-            match looked {
-                Ok(rotation) if rotation.acknowledged || is_over || !flags.wait.wait => {
-                    let mut answer = shown(&rotation, &flags.output)?;
-                    if flags.wait.wait && !rotation.acknowledged {
-                        answer.code = TIMEOUT;
-                        print(&answer.text);
-                        say("timed out waiting for what is not acknowledged");
-                        answer.text = String::new();
-                    }
-                    return Ok(answer);
-                }
-                Ok(rotation) => watch.request_sync(&rotation).await,
-                Err(refusal) if !flags.wait.wait => return Err(refusal),
-                Err(refusal) => refusal.in_wait(is_over)?,
-            }
-            sleep(POLL).await;
+        if flags.wait.wait {
+            return acknowledged(&mut watch, &flags.output, flags.wait.timeout).await;
         }
+        shown(&watch.look().await?, &flags.output)
     })
+}
+
+/// Waits until everything is acknowledged.
+async fn acknowledged(watch: &mut Watch<'_>, output: &OutputFlags, timeout: Duration) -> Answered {
+    let wait = Wait::new(timeout);
+    loop {
+        let rotation = match wait.look(watch.look()).await {
+            Ok(rotation) if rotation.acknowledged => return shown(&rotation, output),
+            Ok(rotation) => rotation,
+            Err(refusal) => {
+                wait.after(refusal).await?;
+                continue;
+            }
+        };
+        wait.bound(watch.request_sync(&rotation)).await;
+        if !wait.pause().await {
+            let answer = shown(&rotation, output)?;
+            print(&answer.text);
+            say("timed out waiting for what is not acknowledged");
+            return Ok(Answer {
+                text: String::new(),
+                code: TIMEOUT,
+            });
+        }
+    }
 }
 
 /// The name in `secret/NAME`.

@@ -1,8 +1,14 @@
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::*;
-use crate::cli::tests::samples::{answering, condition, object, provider, refused};
+use crate::cli::{
+    answer::TIMEOUT,
+    tests::samples::{answering, condition, object, provider, refused, silent},
+};
 
 /// `doctor` tells a missing right from an API server that does not answer.
 #[rstest]
@@ -36,6 +42,18 @@ async fn only_a_missing_right_narrows_to_one_namespace(
     assert_eq!(visible.found.read().is_some(), is_narrowed);
     assert_eq!(visible.narrowed.is_some(), is_narrowed);
     assert!(visible.lacks().is_some());
+}
+
+/// As `approve` and `release` wait for it.
+#[tokio::test(start_paused = true)]
+async fn an_object_is_awaited_in_time_while_the_api_server_is_silent() {
+    let began = Instant::now();
+    let spec = json!({"provider": provider("baseten", "baseten")});
+    let object = object("ml/object", spec, json!({}));
+    let wait = Wait::new(Duration::from_secs(5));
+    let refusal = silent().awaited(&object, wait).await.unwrap_err();
+    assert_eq!(refusal.code, TIMEOUT);
+    assert_eq!(began.elapsed().as_secs(), 5);
 }
 
 /// Every user who may write the status of an object writes them.

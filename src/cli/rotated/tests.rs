@@ -202,6 +202,17 @@ async fn a_secret_that_is_replaced_is_waited_for() {
     assert!(is_waited_for(&mut watch).await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_what_is_acknowledged_ends_while_the_api_server_is_silent() {
+    let began = Instant::now();
+    let reader = samples::silent();
+    let timeout = Duration::from_secs(5);
+    let flags = output(&[]);
+    let answered = acknowledged(&mut Watch::new(&reader, "a"), &flags.output, timeout).await;
+    assert_eq!(answered.unwrap_err().code, TIMEOUT);
+    assert_eq!(began.elapsed().as_secs(), 5);
+}
+
 /// It may hold the old value, and status would not tell.
 #[tokio::test]
 async fn an_object_that_does_not_decode_leaves_no_value_to_be_revoked() {

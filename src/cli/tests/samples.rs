@@ -47,6 +47,13 @@ pub(in crate::cli) fn answering(answers: Vec<(u16, Value)>) -> Reader {
     Reader::new(Client::new(service, "ml"), "ml".to_owned())
 }
 
+/// An API server that takes requests and answers none.
+pub(in crate::cli) fn silent() -> Reader {
+    let never = std::future::pending::<Result<http::Response<Body>, Infallible>>;
+    let service = tower::service_fn(move |_: http::Request<Body>| never());
+    Reader::new(Client::new(service, "ml"), "ml".to_owned())
+}
+
 /// The answer of an API server that refuses a request.
 pub(in crate::cli) fn refused(code: u16) -> (u16, Value) {
     let message = "what it says";
