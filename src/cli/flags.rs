@@ -136,6 +136,11 @@ impl OutputFlags {
     pub(super) fn render(&self, table: &Table) -> String {
         table.render(!self.no_headers, "", self.colour.paint())
     }
+
+    /// The text of a table that goes on below others, of which `widths` has those of the columns.
+    pub(super) fn render_on(&self, table: &Table, widths: &mut Vec<usize>) -> String {
+        table.render_on(widths, !self.no_headers, "", self.colour.paint())
+    }
 }
 
 /// Whether there are colours.

@@ -2,6 +2,7 @@
 
 mod detail;
 mod fleet;
+mod follow;
 
 use std::process::ExitCode;
 
@@ -10,13 +11,14 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use kube::{
     Api,
-    runtime::{WatchStreamExt, watcher, watcher::Event},
+    runtime::{WatchStreamExt, watcher},
 };
 
 pub(super) use self::detail::{state, tone_of};
 use self::{
     detail::{Detail, Facts},
     fleet::Row,
+    follow::Follow,
 };
 use super::{
     answer::{Answer, Answered, Refusal},
@@ -123,26 +125,21 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
     let changes = watcher(api, config).default_backoff();
     let mut changes = std::pin::pin!(changes);
     let mut output = flags.output.clone();
+    let (mut follow, mut widths) = (Follow::new(names), Vec::new());
     while let Some(change) = changes.next().await {
-        let (read, to_row): (_, fn(&ProviderSecret) -> Row) = match change {
-            Ok(Event::Apply(read) | Event::InitApply(read)) => (read, Row::of),
-            Ok(Event::Delete(read)) => (read, Row::deleted),
-            Ok(Event::Init | Event::InitDone) => continue,
+        let change = match change {
+            Ok(change) => change,
             Err(error) => {
                 broken_off(error, namespace)?;
                 continue;
             }
         };
-        let Some(object) = reader.decoded(read) else {
-            continue;
-        };
-        let (_, name) = place(&object);
-        if !names.is_empty() && !names.contains(&name) {
+        let rows = follow.rows(change, |read| reader.decoded(read));
+        if rows.is_empty() {
             continue;
         }
-        let rows = [to_row(&object)];
-        let text = fleet::text(&rows, has_namespaces, &output, Timestamp::now());
-        if !is_printed(&text) {
+        let table = fleet::table(&rows, has_namespaces, &output, Timestamp::now());
+        if !is_printed(&output.render_on(&table, &mut widths)) {
             break;
         }
         output.no_headers = true;

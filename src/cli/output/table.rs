@@ -69,15 +69,27 @@ impl Table {
 
     /// The text. What is not there stands as `<none>`, so that each line has a word for each column.
     pub(in crate::cli) fn render(&self, has_heads: bool, indent: &str, paint: Paint) -> String {
+        self.render_on(&mut Vec::new(), has_heads, indent, paint)
+    }
+
+    /// The same for lines below others, as kubectl shows changes: a column is as wide as before, or wider from here on.
+    pub(in crate::cli) fn render_on(
+        &self,
+        widths: &mut Vec<usize>,
+        has_heads: bool,
+        indent: &str,
+        paint: Paint,
+    ) -> String {
         let heads = self.heads.iter().copied().map(Cell::from).collect();
         let heads: Vec<Cell> = heads;
         let shown = has_heads.then_some(&heads).into_iter().chain(&self.rows);
         let shown: Vec<&Vec<Cell>> = shown.collect();
-        let width = |column: usize| {
-            let cells = shown.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| word(cell).chars().count()).max()
-        };
-        let widths: Vec<usize> = (0..self.heads.len()).filter_map(width).collect();
+        widths.resize(self.heads.len(), 0);
+        for row in &shown {
+            for (width, cell) in widths.iter_mut().zip(row.iter()) {
+                *width = (*width).max(word(cell).chars().count());
+            }
+        }
         let mut text = String::new();
         for row in shown {
             text.push_str(indent);
@@ -139,6 +151,20 @@ mod tests {
             text,
             "  llm-serving   True     12d\n  é             <none>   9m\n"
         );
+    }
+
+    #[test]
+    fn a_line_that_comes_later_stands_below_the_others() {
+        let mut widths = Vec::new();
+        table().render_on(&mut widths, true, "", Paint::default());
+        let mut later = |name: &str| {
+            let mut later = Table::new(["NAME", "READY", "AGE"]);
+            later.row([name.into(), "True".into(), "1s".into()]);
+            later.render_on(&mut widths, false, "", Paint::default())
+        };
+        assert_eq!(later("short"), "short         True     1s\n");
+        assert_eq!(later("embedding-keys"), "embedding-keys   True     1s\n");
+        assert_eq!(later("short"), "short            True     1s\n");
     }
 
     #[test]

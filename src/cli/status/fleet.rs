@@ -60,17 +60,16 @@ impl Row {
         }
     }
 
-    /// The last line of an object that is gone.
-    pub(super) fn deleted(object: &ProviderSecret) -> Self {
-        let row = Self::of(object);
+    /// The last line of the object, which is gone.
+    pub(super) fn deleted(self) -> Self {
         Self {
             ready: "",
             reason: "Deleted".to_owned(),
             standing: Standing {
                 ready: "",
-                ..row.standing
+                ..self.standing
             },
-            ..row
+            ..self
         }
     }
 
@@ -90,6 +89,16 @@ pub(super) fn text(
         let names = rows.iter().map(|row| resource_name(&row.name) + "\n");
         return names.collect();
     }
+    output.render(&table(rows, has_namespaces, output, now))
+}
+
+/// The table.
+pub(super) fn table(
+    rows: &[Row],
+    has_namespaces: bool,
+    output: &OutputFlags,
+    now: Timestamp,
+) -> Table {
     let is_wide = output.output == Format::Wide;
     let mut heads = vec!["NAME", "PROVIDER", "READY", "REASON", "SYNCED", "LAST-SYNC"];
     if has_namespaces {
@@ -126,5 +135,5 @@ pub(super) fn text(
         );
         table.row(cells);
     }
-    output.render(&table)
+    table
 }

@@ -94,7 +94,7 @@ fn names_and_headers_are_left_out_on_request() {
 #[test]
 fn a_deletion_has_a_line_of_its_own() {
     let flags = flags(&[]);
-    let rows = [Row::deleted(&agent_keys())];
+    let rows = [Row::of(&agent_keys()).deleted()];
     let shown = fleet::text(&rows, false, &flags.output, now());
     let words: Vec<&str> = shown.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(words[..4], ["agent-keys", "Pipecat", "<none>", "Deleted"]);
