@@ -32,6 +32,9 @@ pub(super) struct Installation {
     pub(super) name: String,
     /// The version that its label tells.
     pub(super) version: Option<String>,
+    /// The name of its container.
+    #[serde(skip)]
+    pub(super) container: String,
     /// The image of its container.
     pub(super) image: Option<String>,
     /// The ServiceAccount of its pods.
@@ -49,7 +52,7 @@ pub(super) struct Installation {
 }
 
 impl Installation {
-    fn new(deployment: Deployment) -> Option<Self> {
+    pub(super) fn new(deployment: Deployment) -> Option<Self> {
         let (namespace, name) = (deployment.namespace()?, deployment.name_any());
         let version = deployment
             .labels()
@@ -87,6 +90,7 @@ impl Installation {
                 _ => Access::Watch,
             },
             lease: elects.then(of),
+            container: container.name,
             image: container.image,
             namespace,
             name,
@@ -101,6 +105,12 @@ impl Installation {
     /// `namespace/name`.
     pub(super) fn place(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether a pod is one of its Deployment.
+    pub(super) fn has_pod(&self, namespace: &str, name: &str) -> bool {
+        let rest = name.strip_prefix(self.name.as_str());
+        self.namespace == namespace && rest.is_some_and(|rest| rest.starts_with('-'))
     }
 }
 

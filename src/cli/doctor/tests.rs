@@ -11,6 +11,7 @@ fn operator() -> Installation {
         namespace: "provider-secrets-system".into(),
         name: "provider-secrets".into(),
         version: Some(crate::cli::version::CLIENT.into()),
+        container: "provider-secrets".into(),
         image: None,
         service_account: "provider-secrets".into(),
         replicas: 2,

@@ -25,6 +25,7 @@ fn operator() -> Installation {
         namespace: "system".into(),
         name: "provider-secrets".into(),
         version: Some("0.1.0".into()),
+        container: "provider-secrets".into(),
         image: None,
         service_account: "provider-secrets".into(),
         replicas: 2,
