@@ -143,8 +143,8 @@ async fn pods(reader: &Reader, tail: i64, operators: &[Installation]) -> Result<
     Ok(())
 }
 
-/// The container of the operator in a pod: the one of its Deployment, else the first one. Without its name the API server
-/// gives no log of a pod into which a mesh has put another.
+/// The container of the operator in a pod: the one of its Deployment, else the first one. Without its name the API
+/// server gives no log of a pod into which a mesh has put another.
 fn container(pod: &Pod, operators: &[Installation]) -> Option<String> {
     let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);

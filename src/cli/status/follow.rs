@@ -1,4 +1,5 @@
-//! What `--watch` shows: a line for each change of an object, also of one that came while the watch was broken off. Pure.
+//! What `--watch` shows: a line for each change of an object, also for one that came while the watch was broken off.
+//! Pure.
 
 use std::collections::BTreeMap;
 
@@ -86,8 +87,8 @@ impl Follow {
         }
         for (place, is) in &self.known {
             let was = before.get(place);
-            let is_same = |was: &Seen| (&was.uid, &was.version) == (&is.uid, &is.version);
-            if !was.is_some_and(is_same) {
+            let is_new = |was: &Seen| (&was.uid, &was.version) != (&is.uid, &is.version);
+            if was.is_none_or(is_new) {
                 rows.push(is.row.clone());
             }
         }
