@@ -17,13 +17,13 @@ mod status;
 pub use condition::{Condition, READY, RECONCILING, Reason, STALLED, SUSPENDED};
 pub use definition::definition;
 pub use entry::*;
-pub use entry_status::{DriftStatus, EntryState, EntryStatus, Found};
+pub use entry_status::{DriftStatus, EntryState, EntryStatus, Found, MAX_NAME};
 pub use image_pull::{ImagePullSecret, ImagePullSource, ReplaceImagePullSecret};
 pub use plan::{ActionKind, MAX_ACTIONS, PlanStatus, PlannedAction};
 pub use policy::{Approval, ConflictPolicy, DeletionPolicy};
 pub use provider::*;
 pub use provider_secret::{ProviderSecret, ProviderSecretSpec};
-pub use status::{ProviderSecretStatus, SourceStatus, WriterStatus};
+pub use status::{MAX_RECORDS, ProviderSecretStatus, SourceStatus, WriterStatus};
 
 /// The API group; labels, annotations and the field manager share it as a prefix.
 pub const GROUP: &str = "providersecrets.dev";

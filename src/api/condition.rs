@@ -116,7 +116,7 @@ reasons! {
     Unsupported,
     /// The spec cannot be acted on.
     InvalidSpec,
-    /// The object asks for more than 500 entries.
+    /// The object asks for more than 500 entries, or for more than its status holds beside those that are to go.
     TooManyEntries,
     /// A Secret of this type is not sent anywhere.
     SourceRefused,

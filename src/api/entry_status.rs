@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use self::stored::StoredEntry;
 
+/// How long a name at the provider may be in status: a key of 253 characters, of which `nameTransform` makes 379,
+/// after a prefix of 128.
+pub const MAX_NAME: usize = 512;
+
 /// One entry as the operator knows it. Status shows what a person reads beside `record`, which holds
 /// the rest.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::MAX_NAME;
+
 /// How many actions a plan names at most; it counts all of them.
 pub const MAX_ACTIONS: usize = 50;
 
@@ -52,7 +54,7 @@ pub struct PlanStatus {
 #[serde(rename_all = "camelCase")]
 pub struct PlannedAction {
     /// The name at the provider.
-    #[schemars(length(max = 400))]
+    #[schemars(length(max = MAX_NAME))]
     pub name: String,
 
     /// Create: it is written for the first time. Update: it is written again. Delete: it is deleted at the

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, EntryStatus, PlanStatus};
 
+/// How many entries status holds at most: as many as an object may have, and as many that are to go.
+pub const MAX_RECORDS: usize = 1000;
+
 /// What the operator has done and knows. It holds names, versions and times, never a value.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -92,7 +95,7 @@ pub struct ProviderSecretStatus {
 
     /// What the operator wrote and knows of it, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 500))]
+    #[schemars(length(max = MAX_RECORDS))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub entries: Vec<EntryStatus>,
 }

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DriftStatus, EntryState, EntryStatus, Found};
+use super::{DriftStatus, EntryState, EntryStatus, Found, MAX_NAME};
 
 /// One entry as the operator knows it.
 #[derive(JsonSchema, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ use super::{DriftStatus, EntryState, EntryStatus, Found};
 #[schemars(rename = "EntryStatus")]
 pub(super) struct StoredEntry {
     /// The name at the provider.
-    #[schemars(length(max = 400))]
+    #[schemars(length(max = MAX_NAME))]
     name: String,
 
     /// Whether the provider holds the wanted value. Synced: it has acknowledged it. Failed: the value

@@ -26,8 +26,8 @@ use crate::{
             lacks, plan, plan_removals,
         },
         report::status,
-        resolve::desired::DesiredState,
-        session::Session,
+        resolve::desired::{DesiredState, ensure_recordable},
+        session::{Session, raw_records},
     },
     http::CALL_TIMEOUT,
     provider::{ListingNeed, Rules, Unit},
@@ -186,6 +186,7 @@ impl Reconcile<'_> {
         session: &Session<'_>,
         inputs: &'i Inputs,
     ) -> Result<Planned<'i>, Stop> {
+        self.ensure_recordable(session, inputs)?;
         let mut observed = inputs.observed.clone();
         loop {
             let names = inputs.desired.entries.iter();
@@ -213,6 +214,17 @@ impl Reconcile<'_> {
                 );
             }
         }
+    }
+
+    /// Ends the reconcile where status would have to hold more than it may, before anything is done.
+    fn ensure_recordable(&self, session: &Session<'_>, inputs: &Inputs) -> Result<(), Stop> {
+        let records = raw_records(&self.object);
+        let desired = &inputs.desired.entries;
+        let others = plan::unwanted(desired, records, session.rules());
+        ensure_recordable(&self.object.spec, desired, &others).map_err(|failure| {
+            let read = inputs.sources.clone();
+            self.nothing_done(records, failure, read).into()
+        })
     }
 
     /// The plan from what is known now, and the first thing that it lacks.

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use crate::{
     api::{
-        DeletionPolicy, EntryState, EntryStatus, ProviderSecretSpec, ProviderSecretStatus, Reason,
+        DeletionPolicy, EntryState, EntryStatus, MAX_RECORDS, ProviderSecretSpec,
+        ProviderSecretStatus, Reason,
     },
     controller::{
         error::Failure,
@@ -239,7 +240,9 @@ pub(crate) fn untouched(
         explicit
     };
     for name in named {
-        if recorded.iter().all(|entry| fold(&entry.name) != fold(name)) {
+        // What is recorded has its place first.
+        let has_room = entries.len() < MAX_RECORDS;
+        if has_room && recorded.iter().all(|entry| fold(&entry.name) != fold(name)) {
             entries.push(EntryStatus {
                 reason: reason.clone(),
                 ..unwritten(name)

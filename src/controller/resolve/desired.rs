@@ -23,7 +23,7 @@ pub(crate) use self::{
     tally::MOST_VALUES,
 };
 use crate::{
-    api::{DataFromSource, Entry, ProviderSecretSpec, Reason},
+    api::{DataFromSource, Entry, EntryStatus, MAX_RECORDS, ProviderSecretSpec, Reason},
     controller::{
         error::Failure,
         plan::{DesiredEntry, Marks},
@@ -34,7 +34,8 @@ use crate::{
 
 /// Entries an object may have at most; status must stay well below what etcd takes.
 pub(crate) const MAX_ENTRIES: usize = 500;
-/// How large status may grow, in bytes. A property test holds the estimate against the real thing.
+/// How large status may grow, in bytes; twice that while as many entries are to go. A property test holds the estimate
+/// against the real thing.
 pub(crate) const MAX_STATUS: usize = 280 * 1024;
 /// What status holds of an entry besides its name, and of a Secret besides its name, at most.
 const ENTRY_OVERHEAD: usize = 416;
@@ -163,16 +164,7 @@ fn refuse_too_many(spec: &ProviderSecretSpec, desired: &[DesiredEntry]) -> Resul
         );
         return Err(Failure::config(Reason::TooManyEntries, message));
     }
-    let entries: usize = desired
-        .iter()
-        .map(|entry| entry.name.len() + ENTRY_OVERHEAD)
-        .sum();
-    let sources: usize = spec
-        .secret_names()
-        .iter()
-        .map(|name| name.len() + SOURCE_OVERHEAD)
-        .sum();
-    if entries + sources + STATUS_OVERHEAD > MAX_STATUS {
+    if status_size(spec, desired.iter().map(|entry| entry.name.as_str())) > MAX_STATUS {
         let message = format!(
             "The names of the object's entries and Secrets are too long for its status. {SPLIT}"
         );
@@ -185,6 +177,35 @@ fn explicit(
     entry: &Entry,
     sources: &Sources,
     renderer: &Renderer,
+/// How large status may become with entries of these names, in bytes.
+fn status_size<'n>(spec: &ProviderSecretSpec, names: impl Iterator<Item = &'n str>) -> usize {
+    let entries: usize = names.map(|name| name.len() + ENTRY_OVERHEAD).sum();
+    let sources = spec.secret_names();
+    let sources = sources.iter().map(|name| name.len() + SOURCE_OVERHEAD);
+    entries + sources.sum::<usize>() + STATUS_OVERHEAD
+}
+
+/// Refuses what status has no room for, because other entries are not gone yet: each name is recorded before it is
+/// written, and until it is gone.
+pub(crate) fn ensure_recordable(
+    spec: &ProviderSecretSpec,
+    desired: &[DesiredEntry],
+    others: &[&EntryStatus],
+) -> Result<(), Failure> {
+    let names = desired.iter().map(|entry| entry.name.as_str());
+    let names = names.chain(others.iter().map(|other| other.name.as_str()));
+    let count = desired.len() + others.len();
+    if count <= MAX_RECORDS && status_size(spec, names) <= 2 * MAX_STATUS {
+        return Ok(());
+    }
+    let message = format!(
+        "The object asks for {} entries, and {} others are not gone yet. Its status holds {MAX_RECORDS} together, or fewer with long names. Nothing is written or deleted. Change the names in steps: put a part of the former ones back, and change it when the others are gone.",
+        desired.len(),
+        others.len()
+    );
+    Err(Failure::config(Reason::TooManyEntries, message))
+}
+
     rules: &Rules,
     tally: &mut Tally<'_>,
 ) -> DesiredEntry {

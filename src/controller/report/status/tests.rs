@@ -311,3 +311,28 @@ fn before_a_plan_no_record_is_dropped_that_is_to_be_deleted() {
     assert_eq!(names("Retain"), ["B"]);
     assert_eq!(names("Delete"), ["A", "B"]);
 }
+
+#[test]
+fn before_a_plan_status_names_no_more_entries_than_it_holds() {
+    let data: Vec<_> = (0..500)
+        .map(|number| {
+            let name = format!("NEW_{number}");
+            serde_json::json!({"name": name, "secretKeyRef": {"name": "s", "key": "k"}})
+        })
+        .collect();
+    let spec = serde_json::json!({
+        "provider": {"baseten": {"apiKeySecretRef": {"name": "key", "key": "k"}}},
+        "data": data,
+        "deletionPolicy": "Delete",
+    });
+    let spec: ProviderSecretSpec = serde_json::from_value(spec).unwrap();
+    let former = (0..800).map(|number| EntryStatus {
+        name: format!("FORMER_{number}"),
+        ..recorded()
+    });
+    let former: Vec<EntryStatus> = former.collect();
+    let reason = failure(ErrorClass::Waiting, Reason::CredentialNotFound);
+    let entries = untouched(&former, &spec, "object", &reason);
+    assert_eq!(entries.len(), MAX_RECORDS);
+    assert_eq!(entries[..800], former);
+}

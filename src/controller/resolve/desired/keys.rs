@@ -113,6 +113,17 @@ mod tests {
         assert_eq!(upper_snake(key), name);
     }
 
+    #[test]
+    fn the_longest_name_fits_into_status() {
+        let key = format!("{}a", "aB".repeat(126));
+        assert_eq!(key.len(), 253);
+        let source = json!({"secretRef": {"name": "s"}, "nameTransform": "UpperSnake", "prefix": "P".repeat(128)});
+        let source = serde_json::from_value(source).unwrap();
+        let longest = bulk_name(&key, &source).len();
+        assert_eq!(longest, 507);
+        assert!(longest <= crate::api::MAX_NAME);
+    }
+
     fn taken(key: &str, include: Option<&[String]>, exclude: Option<&[String]>) -> bool {
         let source = json!({"secretRef": {"name": "s"}, "include": include, "exclude": exclude});
         let source = serde_json::from_value(source).unwrap();

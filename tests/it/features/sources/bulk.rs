@@ -223,3 +223,38 @@ fn five_hundred_entries_are_written() {
         }
     });
 }
+
+/// Status has the former names beside the new ones until they are gone.
+/// Cases: C-13
+#[test]
+fn all_names_of_a_large_object_may_change_at_once_under_delete() {
+    run(async {
+        let env = TestEnv::shared().await;
+        for target in [Target::Pipecat, Target::PrimeIntellect] {
+            let case = TestCase::new(env, target).await;
+            let names: Vec<String> = (0..300).map(|index| format!("K{index:03}")).collect();
+            let value = case.value("a");
+            let many: Vec<(&str, &str)> = names.iter().map(|name| (&**name, &*value)).collect();
+            case.secret("bulk", &many).await;
+            let mut spec = json!({
+                "provider": case.provider(),
+                "deletionPolicy": "Delete",
+                "dataFrom": [{"secretRef": {"name": "bulk"}}],
+            });
+            case.apply("bulk", spec.clone())
+                .await
+                .expect("it is applied");
+            case.wait_ready("bulk").await;
+            case.wait_held(&many).await;
+            spec["dataFrom"][0]["prefix"] = "APP_".into();
+            case.apply("bulk", spec).await.expect("it is applied");
+            let names = names.iter().map(|name| format!("APP_{name}"));
+            let names: Vec<String> = names.collect();
+            let many: Vec<(&str, &str)> = names.iter().map(|name| (&**name, &*value)).collect();
+            case.wait_held(&many).await;
+            let object = case.wait_ready("bulk").await;
+            assert_eq!(summary(&object), Some("300/300"));
+            case.finish().await;
+        }
+    });
+}

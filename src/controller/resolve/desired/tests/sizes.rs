@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::controller::object::unwritten;
 
 const MIB: usize = 1024 * 1024;
 
@@ -137,4 +138,32 @@ fn an_explicit_entry_takes_no_place_of_the_bulk_one_it_wins_over() {
     });
     let accepted = desired(&both, &sources(&[("s", &data)]), ProviderKind::Baseten).unwrap();
     assert_eq!(accepted.entries.len(), MAX_ENTRIES);
+}
+
+/// A rename of all keys, as by another prefix, has twice as many records until the former names are gone.
+#[rstest]
+#[case::a_rename_of_the_most(500, 500, 7, true)]
+#[case::one_more(500, 501, 7, false)]
+#[case::few_beside_very_many(100, 900, 7, true)]
+#[case::long_former_names(500, 500, 255, false)]
+#[case::few_long_former_names(100, 500, 255, true)]
+fn status_has_room_for_what_is_asked_for_beside_what_is_not_gone(
+    #[case] asked: usize,
+    #[case] others: usize,
+    #[case] length: usize,
+    #[case] has_room: bool,
+) {
+    let secrets = sources(&[("s", &[("k", b"1")])]);
+    let entries = json!({"data": keys(asked)});
+    let accepted = desired(&entries, &secrets, ProviderKind::Baseten).unwrap();
+    let former = |number| unwritten(&format!("{}{number:03}", "O".repeat(length - 3)));
+    let former: Vec<EntryStatus> = (0..others).map(former).collect();
+    let former: Vec<&EntryStatus> = former.iter().collect();
+    let room = ensure_recordable(&spec(&entries), &accepted.entries, &former);
+    assert_eq!(room.is_ok(), has_room);
+    if let Err(failure) = room {
+        assert_eq!(failure.reason, Reason::TooManyEntries);
+        let counts = format!("{asked} entries, and {others} others");
+        assert!(failure.message.contains(&counts), "{}", failure.message);
+    }
 }
