@@ -18,7 +18,7 @@ use self::taken::{foreign, found, shown_set, unfit};
 pub(crate) use self::{
     again::{confirm_in, due, next_due},
     approval::{Consent, ConsentInputs, consent, plan_facts, scope_facts, shown},
-    brake::{Brake, BrakeInputs, brake},
+    brake::{Brake, BrakeInputs, brake, is_held_back, is_silent},
     drift::{Cause, Drift, Evidence, counted, drifted, is_contended},
     entry::{Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
     lacks::{Lack, lacks},

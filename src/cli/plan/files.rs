@@ -209,7 +209,7 @@ impl Reader {
         let values = match desired_state(&wanted.spec, &name, &sources, rules) {
             Ok(desired) => {
                 is_unread = !desired.unread.is_empty();
-                notes.extend(desired.unread.into_iter().map(|failure| failure.message));
+                notes.extend(desired.unread.into_values().map(|failure| failure.message));
                 let entries = desired.entries.into_iter().map(|entry| {
                     let wanted = if let Err(failure) = &entry.value {
                         Wanted::Refused(failure.reason)

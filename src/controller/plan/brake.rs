@@ -7,10 +7,28 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use super::{PlannedRemoval, RemovalAction};
-use crate::api::Reason;
+use crate::api::{EntryState, EntryStatus, Reason};
 
 /// How many entries sources may take away at once; more are held if they are more than half.
 const FEW: usize = 5;
+/// While an object says one of these, it says nothing of what is held, because a user keeps the operator from it.
+const SILENT: [Reason; 2] = [Reason::Suspended, Reason::AwaitingApproval];
+
+/// Whether status says that the brake holds a record.
+pub(crate) fn is_held_back(record: &EntryStatus) -> bool {
+    record.reason.as_deref() == Some(Reason::RemovalHeld.as_str())
+}
+
+/// Whether an object that says this says nothing of what it held before.
+pub(crate) fn is_silent(said: Reason) -> bool {
+    SILENT.contains(&said)
+}
+
+/// Whether a record that is not desired may have been held until the object fell silent.
+fn was_held_back(record: &EntryStatus) -> bool {
+    let is_reason = |reason: &Reason| record.reason.as_deref() == Some(reason.as_str());
+    record.state == EntryState::Failed && SILENT.iter().any(is_reason)
+}
 
 /// What becomes of what sources have taken away.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +37,8 @@ pub(crate) enum Brake {
     Open,
     /// Entries wait for the end of the grace time, which is so far off.
     Waiting(Duration),
-    /// So many entries are held until a user confirms it.
-    Held(usize),
+    /// Entries are held until a user confirms it.
+    Held,
 }
 
 /// What decides about what sources have taken away.
@@ -52,13 +70,11 @@ pub(crate) fn brake(
     }
     let is_much = taken.len() > FEW && 2 * taken.len() > inputs.recorded;
     // A hold ends with a confirmation, and not because a part of the keys is back.
-    let held = Some(Reason::RemovalHeld.as_str());
     let is_held = taken
         .iter()
-        .any(|removal| removal.record.reason.as_deref() == held);
+        .any(|removal| is_held_back(&removal.record) || was_held_back(&removal.record));
     if is_much || is_held || inputs.went_back {
-        let held = Brake::Held(taken.len());
-        return (going, taken, held);
+        return (going, taken, Brake::Held);
     }
     let wait = |removal: &PlannedRemoval| {
         let since = since(removal).unwrap_or(inputs.now);
@@ -123,11 +139,11 @@ mod tests {
     #[case::one(1, 10, HALF, 0, Brake::Waiting(HALF))]
     #[case::one_after_the_grace(1, 10, GRACE, 1, Brake::Open)]
     #[case::few_of_few(5, 5, GRACE, 5, Brake::Open)]
-    #[case::six_of_six(6, 6, GRACE, 0, Brake::Held(6))]
+    #[case::six_of_six(6, 6, GRACE, 0, Brake::Held)]
     #[case::six_of_twelve(6, 12, GRACE, 6, Brake::Open)]
-    #[case::seven_of_thirteen(7, 13, GRACE, 0, Brake::Held(7))]
+    #[case::seven_of_thirteen(7, 13, GRACE, 0, Brake::Held)]
     #[case::many_of_very_many(150, 500, HALF, 0, Brake::Waiting(HALF))]
-    #[case::most_of_very_many(300, 500, HALF, 0, Brake::Held(300))]
+    #[case::most_of_very_many(300, 500, HALF, 0, Brake::Held)]
     fn what_a_source_takes_away_waits_or_is_held(
         #[case] count: usize,
         #[case] recorded: usize,
@@ -140,14 +156,18 @@ mod tests {
 
     #[test]
     fn what_an_old_state_does_not_know_is_held_however_little_it_is() {
-        assert_eq!(braked(1, 500, GRACE * 9, true), (0, Brake::Held(1)));
+        assert_eq!(braked(1, 500, GRACE * 9, true), (0, Brake::Held));
     }
 
-    #[test]
-    fn a_hold_does_not_end_because_a_part_of_the_keys_is_back() {
+    /// Nor does it end because the object said something else for a while.
+    #[rstest]
+    fn a_hold_does_not_end_because_a_part_of_the_keys_is_back(
+        #[values(Reason::RemovalHeld, Reason::Suspended, Reason::AwaitingApproval)] reason: Reason,
+    ) {
         let now = Instant::now();
         let mut removals = removals(2, RemovalAction::Delete);
-        removals[0].record.reason = Some(Reason::RemovalHeld.as_str().to_owned());
+        removals[0].record.state = EntryState::Failed;
+        removals[0].record.reason = Some(reason.as_str().to_owned());
         let taken = ["KEY_0", "KEY_1"].map(|name| (name.to_owned(), now - GRACE * 9));
         let inputs = BrakeInputs {
             taken: &taken.into(),
@@ -158,7 +178,7 @@ mod tests {
         };
         let (going, staying, brake) = brake(removals, inputs, str::to_owned);
         assert_eq!((going.len(), staying.len()), (0, 2));
-        assert_eq!(brake, Brake::Held(2));
+        assert_eq!(brake, Brake::Held);
     }
 
     proptest! {

@@ -9,26 +9,16 @@ use super::{Reconcile, inputs::Inputs};
 use crate::{
     api::{Approval, EntryState, EntryStatus, Reason},
     controller::{
+        cache::ObjectState,
         error::Failure,
         gate::is_asked_alike,
-        object::{is_acted_on, ready_condition, recorded_sources},
-        plan::{Brake, BrakeInputs, PlannedRemoval, brake},
-        report::{Asks, messages, outcome::Outcome},
-        resolve::desired::may_come_from_a_source,
+        object::{Versions, is_acted_on, ready_condition, recorded_sources},
+        plan::{Brake, BrakeInputs, PlannedRemoval, brake, is_held_back, is_silent},
+        report::{Asks, messages, outcome::Outcome, status},
+        resolve::desired::{may_come_from_a_source, may_give},
         session::{Session, raw_records},
     },
 };
-
-/// Whether status says that the brake holds a record.
-fn is_held(record: &EntryStatus) -> bool {
-    record.reason.as_deref() == Some(Reason::RemovalHeld.as_str())
-}
-
-/// Whether status says that an entry waits because a source took it away.
-fn is_waiting(record: &EntryStatus) -> bool {
-    record.state == EntryState::Failed
-        && record.reason.as_deref() == Some(Reason::Progressing.as_str())
-}
 
 impl Reconcile<'_> {
     /// Whether something is said for the first time that a user confirms with a request or an edit. One that was
@@ -37,17 +27,35 @@ impl Reconcile<'_> {
         let mut failures = outcome.failures.iter();
         let is_changed = failures.any(|failure| failure.reason == Reason::AccountChanged)
             && !self.says_account_changed();
-        let recorded = raw_records(&self.object);
-        let was_held = |name: &str| {
-            recorded
-                .iter()
-                .any(|record| record.name == name && is_held(record))
-        };
-        let mut held = outcome.entries.iter().filter(|entry| is_held(entry));
-        if is_changed || held.any(|entry| !was_held(&entry.name)) {
+        let was_held = self.held_before();
+        let mut held = outcome.entries.iter().filter(|entry| is_held_back(entry));
+        if is_changed || held.any(|entry| !was_held.contains(entry.name.as_str())) {
             Asks::ForConfirmation
         } else {
             Asks::Nothing
+        }
+    }
+
+    /// The names that status says are held.
+    fn held_before(&self) -> BTreeSet<&str> {
+        let records = raw_records(&self.object).iter();
+        let held = records.filter(|record| is_held_back(record));
+        held.map(|record| record.name.as_str()).collect()
+    }
+
+    /// Records as held only what the object says that it holds, because the next edit confirms it. What it said before
+    /// stays through a failure; an object that is suspended, or waits for approval, says nothing of it meanwhile.
+    pub(super) fn record_what_is_said(&self, outcome: &mut Outcome, said: Reason) {
+        if said == Reason::RemovalHeld {
+            return;
+        }
+        let was_held = self.held_before();
+        for entry in &mut outcome.entries {
+            let was_said = was_held.contains(entry.name.as_str()) && !is_silent(said);
+            if is_held_back(entry) && !was_said {
+                entry.state = EntryState::Failed;
+                entry.reason = Some(said.as_str().to_owned());
+            }
         }
     }
 
@@ -64,6 +72,35 @@ impl Reconcile<'_> {
         said == Some(Reason::AccountChanged.as_str())
     }
 
+    /// Parts what is not desired into the records that stay, because a source that cannot be read may ask for the entry
+    /// or may have given it, and those that may go.
+    pub(super) fn part_unwanted<'r>(
+        &self,
+        inputs: &Inputs,
+        unwanted: Vec<&'r EntryStatus>,
+    ) -> (Vec<EntryStatus>, Vec<&'r EntryStatus>) {
+        let (recorded, unread) = (recorded_sources(&self.object), &inputs.desired.unread);
+        let sources = self.object.spec.bulk_sources();
+        let (mut stays, mut goes) = (Vec::new(), Vec::new());
+        for record in unwanted {
+            let mut unread = unread.iter();
+            let awaited = unread.find(|(index, _)| {
+                sources.get(**index).is_none_or(|source| {
+                    let secret = &source.secret_ref.name;
+                    // What is synced was made from the Secrets that status names, and from no other.
+                    record.state != EntryState::Synced
+                        || recorded.iter().any(|(name, _)| name == secret)
+                        || may_give(&record.name, **index, source)
+                })
+            });
+            match awaited {
+                Some((_, failure)) => stays.push(status::retained(record, failure)),
+                None => goes.push(record),
+            }
+        }
+        (stays, goes)
+    }
+
     /// Splits removals into those that go now and those that the brake holds up.
     pub(super) fn brake(
         &self,
@@ -78,12 +115,17 @@ impl Reconcile<'_> {
         let names = removals.iter().map(|removal| &removal.record);
         let names = names.filter(|record| {
             let needs_confirmation = went_back
-                || is_held(record)
+                || is_held_back(record)
                 || may_come_from_a_source(&self.object.spec, &record.name);
             needs_confirmation && !self.is_confirmed(record, is_by_spec_alone)
         });
         let names: BTreeSet<String> = names.map(|record| fold(&record.name)).collect();
-        let taken = self.tracked(|tracked| tracked.taken_away(names));
+        let taken = self.tracked(|tracked| {
+            let taken = tracked.taken_away(names);
+            // Whether an old state lacks what a source gives is not known before the source is read.
+            tracked.went_back |= went_back && !inputs.desired.unread.is_empty();
+            taken
+        });
         let taken = taken.unwrap_or_default();
         let brake_inputs = BrakeInputs {
             taken: &taken,
@@ -98,48 +140,71 @@ impl Reconcile<'_> {
     /// Whether the spec is a newer one than the records were made from, and no Secret that it still names has
     /// changed.
     fn is_edited_alone(&self, inputs: &Inputs) -> bool {
-        let recorded = recorded_sources(&self.object);
+        let (recorded, acted) = (recorded_sources(&self.object), self.acted_without_a_trace());
         let is_unchanged = |(name, version): &(String, String)| {
             let mut read = inputs.sources.iter();
             read.find(|(of, _)| of == name)
-                .is_none_or(|(_, read)| read == version)
+                .is_none_or(|read| read.1 == *version || acted.contains(read))
         };
         !is_acted_on(&self.object) && recorded.iter().all(is_unchanged)
     }
 
-    /// Whether an entry may go at once, whatever took it away.
-    fn is_confirmed(&self, record: &EntryStatus, is_by_spec_alone: bool) -> bool {
-        // The one who approves sees each name that goes.
-        let is_approved = self.object.spec.approval() != Approval::Automatic;
-        record.leaving
-            || is_approved
-            // An edit of something else does not end the grace.
-            || (is_by_spec_alone && !is_waiting(record))
-            // A request that was made before it was said is not about it.
-            || (is_held(record) && (self.requested.is_some() || !is_acted_on(&self.object)))
+    /// The versions of Secrets that the last reconcile read and found everything synced with, where status does not
+    /// name them: nothing but metadata of the Secrets had changed.
+    fn acted_without_a_trace(&self) -> Versions {
+        let status = self.object.status.as_ref();
+        let observed = status.and_then(|status| status.observed_generation);
+        // After any other end it may have read versions that it did not act on.
+        let was_synced = self.was_synced();
+        let acted = self.tracked(|tracked| match &tracked.state {
+            ObjectState::Waiting { acted, .. } if was_synced => {
+                (Some(acted.generation) == observed).then(|| acted.sources.clone())
+            }
+            _ => None,
+        });
+        acted.flatten().unwrap_or_default()
     }
 
-    /// What is said of what sources took away.
-    pub(super) fn braked(
+    /// Whether an entry may go at once, whatever took it away.
+    fn is_confirmed(&self, record: &EntryStatus, is_by_spec_alone: bool) -> bool {
+        let spec = &self.object.spec;
+        // The one who approves sees each name that goes.
+        let is_approved = spec.approval() != Approval::Automatic;
+        let is_asked = self.requested.is_some() || !is_acted_on(&self.object);
+        record.leaving
+            || is_approved
+            // What a source took away, or may give once it can be read, is Failed: an edit of something else ends
+            // neither wait.
+            || (is_by_spec_alone && record.state != EntryState::Failed)
+            // A request that was made before it was said is not about it. To suspend an object confirms nothing.
+            || (is_held_back(record) && is_asked && !spec.is_suspended())
+    }
+
+    /// What is said of removals that wait.
+    pub(super) fn removals_wait(&self, session: &Session<'_>) -> Failure {
+        messages::removals_wait(&self.bulk_secrets(), session.choice.kind())
+    }
+
+    /// What is said of so many removals that are held.
+    pub(super) fn removals_held(
         &self,
         session: &Session<'_>,
         inputs: &Inputs,
-        brake: &Brake,
-    ) -> Option<Failure> {
-        let sources = self.object.spec.bulk_sources().iter();
-        let secrets: BTreeSet<&str> = sources.map(|source| &*source.secret_ref.name).collect();
-        let secrets: Vec<&str> = secrets.into_iter().collect();
-        let kind = session.choice.kind();
+        count: usize,
+    ) -> Failure {
+        let (entries, rules) = (inputs.records.len(), session.rules());
+        let secrets = self.bulk_secrets();
         let went_back = self.tracked(|tracked| tracked.went_back) == Some(true);
-        if let Brake::Held(count) = brake
-            && (went_back || secrets.is_empty())
-        {
-            return Some(messages::held_since_it_went_back(
-                *count,
-                inputs.records.len(),
-                kind,
-            ));
+        if went_back || secrets.is_empty() {
+            messages::held_since_it_went_back(count, entries, rules)
+        } else {
+            messages::removals_held(count, entries, &secrets, rules)
         }
-        messages::braked(brake, inputs.records.len(), &secrets, kind)
+    }
+
+    /// The Secrets of `dataFrom`, each once.
+    fn bulk_secrets(&self) -> BTreeSet<&str> {
+        let sources = self.object.spec.bulk_sources().iter();
+        sources.map(|source| &*source.secret_ref.name).collect()
     }
 }

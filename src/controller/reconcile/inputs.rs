@@ -251,22 +251,16 @@ impl Reconcile<'_> {
             is_requested: self.requested.is_some(),
             now: crate::clock::now(),
         };
-        let DesiredState { entries, unread } = &inputs.desired;
+        let desired = &inputs.desired.entries;
         let digest = |entry: &_| session.digest(entry);
-        let entries = plan(entries, &plan_inputs, &claims, digest);
-        let unwanted = plan::unwanted(&inputs.desired.entries, &inputs.records, rules);
-        // While a source cannot be read nothing is removed: it may still ask for it.
-        let (retained, removals, brake) = if let Some(failure) = unread.first() {
-            let retained = status::retained(unwanted, failure);
-            (retained, Vec::new(), Brake::Open)
-        } else {
-            let unverified = &session.records.unverified;
-            let policy = spec.deletion_policy();
-            let mut removals = plan_removals(unwanted, unverified, policy, rules, &claims);
-            removals.retain(|removal| removal.action != RemovalAction::DropRecord);
-            let (removals, held, brake) = self.brake(session, inputs, removals);
-            (status::held(held, &brake), removals, brake)
-        };
+        let entries = plan(desired, &plan_inputs, &claims, digest);
+        let unwanted = plan::unwanted(desired, &inputs.records, rules);
+        let (mut retained, unwanted) = self.part_unwanted(inputs, unwanted);
+        let (unverified, policy) = (&session.records.unverified, spec.deletion_policy());
+        let mut removals = plan_removals(unwanted, unverified, policy, rules, &claims);
+        removals.retain(|removal| removal.action != RemovalAction::DropRecord);
+        let (removals, held, brake) = self.brake(session, inputs, removals);
+        retained.extend(status::held(held, &brake));
         let lack = lacks(&entries, &plan_inputs);
         let planned = Planned {
             entries,

@@ -32,7 +32,8 @@ pub(super) fn suspended(
     let mut changes = planned.entries.iter().map(|entry| &entry.change);
     let is_synced = changes.all(|change| *change == Change::Keep);
     outcome.plan = (!is_synced || plan.delete > 0).then_some(plan);
-    if inputs.desired.unread.is_empty() && is_synced {
+    // What sources took away meanwhile is not as it was synced.
+    if inputs.desired.unread.is_empty() && planned.retained.is_empty() && is_synced {
         outcome
     } else {
         outcome.with(messages::not_held())
@@ -51,7 +52,7 @@ pub(super) fn awaiting_approval(
     let removals = as_recorded(planned);
     let outcome = without_changes(object, session, inputs, planned, removals, failure.reason);
     let mut outcome = outcome.with(failure);
-    let unread = inputs.desired.unread.iter();
+    let unread = inputs.desired.unread.values();
     outcome.failures.extend(unread.cloned());
     outcome.plan = Some(plan);
     // Everything was looked at; what is tried is up to the one who approves.
@@ -85,7 +86,7 @@ pub(super) fn not_carried_out(
     let mut outcome = outcome.with(failure);
     outcome
         .failures
-        .extend(inputs.desired.unread.iter().cloned());
+        .extend(inputs.desired.unread.values().cloned());
     outcome
 }
 

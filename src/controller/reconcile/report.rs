@@ -68,6 +68,7 @@ impl Reconcile<'_> {
             wait = wait.into_iter().chain(confirms).chain(outcome.try_in).min();
         }
         let requested = self.requested.clone().filter(|_| !is_suspended);
+        self.record_what_is_said(&mut outcome, readiness.reason);
         let asks = self.asks(&outcome);
         let is_answered = outcome.answers_request || asks == Asks::ForConfirmation;
         let (handled, unanswered) = if is_answered {

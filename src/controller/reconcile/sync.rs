@@ -114,6 +114,8 @@ impl Reconcile<'_> {
         } = applied;
         let kind = session.choice.kind();
         let mut records = status::entries(&entries, of_account.as_ref(), crate::clock::now());
+        let held = retained.iter().filter(|record| plan::is_held_back(record));
+        let held = held.count();
         records.extend(retained);
         records.extend(removal.kept);
         let sealed = records.into_iter().map(|record| session.sealed(record));
@@ -140,20 +142,24 @@ impl Reconcile<'_> {
         outcome.scope = session.scope(reported_scope);
         outcome.written = written().count();
         outcome.key_fingerprint = Some(session.account.digests.key_id());
-        outcome.failures = inputs.desired.unread.clone();
+        outcome.failures = inputs.desired.unread.values().cloned().collect();
         let failed = entries.into_iter().filter_map(|entry| match entry.outcome {
             EntryOutcome::Failed(failure) => Some(failure),
             EntryOutcome::NotTried | EntryOutcome::Kept | EntryOutcome::Written(_) => None,
         });
         outcome.failures.extend(failed);
         outcome.failures.extend(removal.failures);
-        outcome
-            .failures
-            .extend(self.braked(session, inputs, &brake));
         let grace = match brake {
             Brake::Waiting(wait) => Some(wait),
-            Brake::Open | Brake::Held(_) => None,
+            Brake::Open | Brake::Held => None,
         };
+        let waits = grace.map(|_| self.removals_wait(session));
+        outcome.failures.extend(waits);
+        if held > 0 {
+            // First, so that the object says it: the next edit, of another entry that failed perhaps, confirms it.
+            let failure = self.removals_held(session, inputs, held);
+            outcome.failures.insert(0, failure);
+        }
         outcome.try_in = grace.into_iter().chain(inputs.look_again).min();
         let is_tried = |failure: &Failure| {
             use ErrorClass::{Config, Waiting};
@@ -316,7 +322,7 @@ impl Reconcile<'_> {
 
     /// Whether everything had settled before this reconcile. Without that an answer that failed to
     /// arrive would be forgotten.
-    fn was_synced(&self) -> bool {
+    pub(super) fn was_synced(&self) -> bool {
         let ready = ready_condition(&self.object);
         ready.is_some_and(|ready| ready.reason == Reason::Synced.as_str())
     }

@@ -1,5 +1,7 @@
 //! The words of conditions, failures, remarks and events. Pure.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt as _;
 
 use super::conditions::{Readiness, ReadyState};
@@ -8,9 +10,9 @@ use crate::{
     controller::{
         error::Failure,
         events::{EventNote, Importance},
-        plan::{Brake, Drift},
+        plan::Drift,
     },
-    provider::{Choice, Settled},
+    provider::{Choice, Rules, Settled},
 };
 
 /// What is said when there is no failure.
@@ -201,37 +203,47 @@ pub(crate) fn account_changed(choice: Choice<'_>) -> Failure {
     Failure::config(Reason::AccountChanged, message)
 }
 
-/// What sources took away waits or is held; nothing if nothing does.
-pub(crate) fn braked(
-    brake: &Brake,
+/// What sources took away waits.
+pub(crate) fn removals_wait(secrets: &BTreeSet<&str>, kind: ProviderKind) -> Failure {
+    let message = format!(
+        "The Secrets of dataFrom ({}) do not give all entries any more. What they do not give is deleted at {kind} unless the keys come back soon.",
+        listed(secrets)
+    );
+    Failure::waiting(Reason::Progressing, message)
+}
+
+/// What sources took away is held.
+pub(crate) fn removals_held(
+    count: usize,
     entries: usize,
-    secrets: &[&str],
-    kind: ProviderKind,
-) -> Option<Failure> {
-    let secrets = secrets.join(", ");
-    match brake {
-        Brake::Open => None,
-        Brake::Waiting(_) => Some(Failure::waiting(
-            Reason::Progressing,
-            format!(
-                "Keys that entries were made from are gone from their Secret ({secrets}). The entries are deleted at {kind} unless the keys come back soon."
-            ),
-        )),
-        Brake::Held(count) => Some(Failure::config(
-            Reason::RemovalHeld,
-            format!(
-                "{count} of {entries} entries have lost their keys in their Secret ({secrets}). Nothing is deleted at {kind} for that. Put the keys back; or request a sync, or edit the spec, to have these entries deleted."
-            ),
-        )),
-    }
+    secrets: &BTreeSet<&str>,
+    rules: &Rules,
+) -> Failure {
+    let message = format!(
+        "The Secrets of dataFrom ({}) do not give {count} of {entries} entries any more. {} Put the keys back; or request a sync, or edit the spec, to have these entries deleted.",
+        listed(secrets),
+        nothing_deleted(rules)
+    );
+    Failure::config(Reason::RemovalHeld, message)
 }
 
 /// What a state that went back no longer asks for.
-pub(crate) fn held_since_it_went_back(count: usize, entries: usize, kind: ProviderKind) -> Failure {
+pub(crate) fn held_since_it_went_back(count: usize, entries: usize, rules: &Rules) -> Failure {
     let message = format!(
-        "The object or its Secrets went back to an older state, as by a restored backup, which does not have {count} of {entries} entries. Nothing is deleted at {kind} for that. Put back what is missing; or request a sync, or edit the spec, to have these entries deleted."
+        "The object or its Secrets went back to an older state, as by a restored backup, which does not have {count} of {entries} entries. {} Put back what is missing; or request a sync, or edit the spec, to have these entries deleted.",
+        nothing_deleted(rules)
     );
     Failure::config(Reason::RemovalHeld, message)
+}
+
+/// What becomes of entries that are held.
+fn nothing_deleted(rules: &Rules) -> String {
+    format!("Nothing is deleted at {} for that.", rules.kind)
+}
+
+fn listed(names: &BTreeSet<&str>) -> String {
+    let names: Vec<&str> = names.iter().copied().collect();
+    names.join(", ")
 }
 
 /// A plan that waits for approval.

@@ -11,8 +11,8 @@ use crate::{
         error::Failure,
         object::{time, unwritten},
         plan::{
-            Brake, Change, EntryOutcome, PlannedEntry, PlannedRemoval, is_ours, may_be_there,
-            was_written,
+            Brake, Change, EntryOutcome, PlannedEntry, PlannedRemoval, is_held_back, is_ours,
+            may_be_there, was_written,
         },
     },
     http::ErrorClass,
@@ -49,7 +49,7 @@ pub(crate) fn pending(planned: &PlannedEntry<'_>, must_know: bool) -> Option<Ent
 /// The records of entries whose removal the brake holds up.
 pub(crate) fn held(removals: Vec<PlannedRemoval>, brake: &Brake) -> Vec<EntryStatus> {
     let reason = match brake {
-        Brake::Held(_) => Reason::RemovalHeld,
+        Brake::Held => Reason::RemovalHeld,
         Brake::Open | Brake::Waiting(_) => Reason::Progressing,
     };
     let removals = removals.into_iter();
@@ -62,17 +62,20 @@ pub(crate) fn held(removals: Vec<PlannedRemoval>, brake: &Brake) -> Vec<EntrySta
         .collect()
 }
 
-/// The records of entries that are not desired now and that a source which could not be read may
-/// still ask for.
-pub(crate) fn retained(records: Vec<&EntryStatus>, unread: &Failure) -> Vec<EntryStatus> {
-    let records = records.into_iter().cloned();
-    records
-        .map(|record| EntryStatus {
-            state: EntryState::Failed,
-            reason: Some(unread.reason.as_str().to_owned()),
-            ..record
-        })
-        .collect()
+/// The record of an entry that is not desired now and that a source which could not be read may still
+/// ask for.
+pub(crate) fn retained(record: &EntryStatus, unread: &Failure) -> EntryStatus {
+    // A hold ends with a confirmation, and not because another source is away for a while.
+    let reason = if is_held_back(record) {
+        Reason::RemovalHeld
+    } else {
+        unread.reason
+    };
+    EntryStatus {
+        state: EntryState::Failed,
+        reason: Some(reason.as_str().to_owned()),
+        ..record.clone()
+    }
 }
 
 fn recorded_or_unwritten(planned: &PlannedEntry<'_>) -> EntryStatus {

@@ -56,9 +56,9 @@ pub(crate) type Sources = HashMap<String, SecretData>;
 pub(crate) struct DesiredState {
     /// The entries, sorted by name.
     pub(crate) entries: Vec<DesiredEntry>,
-    /// Why `dataFrom` sources could not be read, or give nothing. Which names they would give is not
-    /// known, so the names that were recorded stay recorded.
-    pub(crate) unread: Vec<Failure>,
+    /// Why `dataFrom` sources could not be read, or give nothing, by their place in the list. Which names
+    /// they would give is not known, so the names that they may give or may have given stay recorded.
+    pub(crate) unread: BTreeMap<usize, Failure>,
 }
 
 /// Finds everything that an object asks for, in a process that does so for one object at a time.
@@ -91,7 +91,7 @@ pub(crate) fn desired_state_within(
         let entry = image_pull(set, secret, sources, rules);
         return Ok(DesiredState {
             entries: vec![entry],
-            unread: Vec::new(),
+            unread: BTreeMap::new(),
         });
     }
     let (renderer, mut tally) = (Renderer::new(), Tally::new(has_room));
@@ -101,14 +101,14 @@ pub(crate) fn desired_state_within(
         tally.ensure_room()?;
     }
     refuse_collisions(&desired, rules)?;
-    let (mut bulk, mut unread) = (Vec::new(), Vec::new());
+    let (mut bulk, mut unread) = (Vec::new(), BTreeMap::new());
     for (index, source) in spec.bulk_sources().iter().enumerate() {
         let filter = KeyFilter::new(index, source)?;
         match sources.get(&source.secret_ref.name) {
             Some(Ok(data)) => {
                 let taken: Vec<_> = data.iter().filter(|(key, _)| filter.takes(key)).collect();
                 if taken.is_empty() {
-                    unread.push(nothing_taken(source));
+                    unread.insert(index, nothing_taken(source));
                 }
                 // Before an entry is made of each: a Secret may hold very many keys.
                 if bulk.len() + taken.len() > MAX_ENTRIES {
@@ -119,8 +119,12 @@ pub(crate) fn desired_state_within(
                     tally.ensure_room()?;
                 }
             }
-            Some(Err(failure)) => unread.push(failure.clone()),
-            None => unread.push(missing(&source.secret_ref.name)),
+            Some(Err(failure)) => {
+                unread.insert(index, failure.clone());
+            }
+            None => {
+                unread.insert(index, missing(&source.secret_ref.name));
+            }
         }
     }
     // An explicit entry wins over a bulk one.
@@ -173,10 +177,6 @@ fn refuse_too_many(spec: &ProviderSecretSpec, desired: &[DesiredEntry]) -> Resul
     Ok(())
 }
 
-fn explicit(
-    entry: &Entry,
-    sources: &Sources,
-    renderer: &Renderer,
 /// How large status may become with entries of these names, in bytes.
 fn status_size<'n>(spec: &ProviderSecretSpec, names: impl Iterator<Item = &'n str>) -> usize {
     let entries: usize = names.map(|name| name.len() + ENTRY_OVERHEAD).sum();
@@ -206,6 +206,10 @@ pub(crate) fn ensure_recordable(
     Err(Failure::config(Reason::TooManyEntries, message))
 }
 
+fn explicit(
+    entry: &Entry,
+    sources: &Sources,
+    renderer: &Renderer,
     rules: &Rules,
     tally: &mut Tally<'_>,
 ) -> DesiredEntry {

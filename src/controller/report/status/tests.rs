@@ -245,6 +245,27 @@ fn a_refused_entry_keeps_what_the_provider_holds() {
     );
 }
 
+#[rstest]
+#[case::synced(EntryState::Synced, None, Reason::SecretNotFound)]
+#[case::waiting(EntryState::Failed, Some(Reason::Progressing), Reason::SecretNotFound)]
+#[case::held(EntryState::Failed, Some(Reason::RemovalHeld), Reason::RemovalHeld)]
+fn a_hold_outlives_a_source_that_cannot_be_read(
+    #[case] state: EntryState,
+    #[case] reason: Option<Reason>,
+    #[case] expected: Reason,
+) {
+    let record = EntryStatus {
+        state,
+        reason: reason.map(|reason| reason.as_str().to_owned()),
+        ..recorded()
+    };
+    let unread = failure(ErrorClass::Waiting, Reason::SecretNotFound);
+    let kept = retained(&record, &unread);
+    assert_eq!(kept.state, EntryState::Failed);
+    assert_eq!(kept.reason.as_deref(), Some(expected.as_str()));
+    assert_eq!(kept.digest, record.digest);
+}
+
 #[test]
 fn the_version_of_a_secret_alone_is_not_worth_a_write() {
     let status = |version: &str| ProviderSecretStatus {

@@ -271,7 +271,7 @@ fn what_is_missing_is_waited_for_and_the_others_go_on() {
     ];
     assert_eq!(shown(&desired), expected);
     assert_eq!(
-        desired.unread.first().map(|failure| failure.reason),
+        desired.unread.values().next().map(|failure| failure.reason),
         Some(Reason::SecretNotFound)
     );
 }
