@@ -70,8 +70,8 @@ impl Writer<'_> {
         None
     }
 
-    /// All desired entries go into each write of a set: that is right whether the provider merges
-    /// or replaces.
+    /// All desired entries that have a value go into each write of a set: where all have one, that is
+    /// right whether the provider merges or replaces (docs/vendors.md#pc-1).
     async fn write_set(&self, entries: &mut [PlannedEntry<'_>]) -> Option<Failure> {
         if !entries.iter().any(|entry| entry.change.is_write()) {
             return None;

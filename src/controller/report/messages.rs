@@ -12,7 +12,7 @@ use crate::{
         events::{EventNote, Importance},
         plan::Drift,
     },
-    provider::{Choice, Rules, Settled},
+    provider::{Choice, Rules, Settled, Unit},
 };
 
 /// What is said when there is no failure.
@@ -238,7 +238,14 @@ pub(crate) fn held_since_it_went_back(count: usize, entries: usize, rules: &Rule
 
 /// What becomes of entries that are held.
 fn nothing_deleted(rules: &Rules) -> String {
-    format!("Nothing is deleted at {} for that.", rules.kind)
+    let kind = rules.kind;
+    match rules.unit {
+        Unit::Each => format!("Nothing is deleted at {kind} for that."),
+        // docs/vendors.md#pc-1
+        Unit::Set => format!(
+            "The operator deletes nothing at {kind} for that; what it writes to the set goes without these entries, whose values it does not have."
+        ),
+    }
 }
 
 fn listed(names: &BTreeSet<&str>) -> String {
