@@ -6,7 +6,8 @@ mod faults;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::{Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder, Response};
+use tokio::time::timeout;
 use tower::{service_fn, util::BoxCloneSyncService};
 
 use self::faults::{certificate_fault, not_connected};
@@ -21,6 +22,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(10);
 /// Largest answer that is read, in bytes, unless the request has another bound.
 const MAX_ANSWER: usize = 1024 * 1024;
+/// How long the body of an answer without success is awaited. Its status and headers say what is acted on, and
+/// they must not be lost with a body that is cut, drips or has no end; what came of it is looked at, if at all,
+/// for the words of one refusal (docs/vendors.md#pc-6).
+const REFUSAL_BODY: Duration = Duration::from_secs(2);
 
 /// The bound of a request's answer, in bytes: an extension of the request.
 #[derive(Clone, Copy, Debug)]
@@ -133,16 +138,30 @@ async fn exchange(
     };
     let mut response = response.map_err(|error| without_answer(&error))?;
     let mut body = Vec::new();
+    if response.status().is_success() {
+        read_body(&mut response, bound, &mut body).await?;
+    } else {
+        let _ = timeout(REFUSAL_BODY, read_body(&mut response, bound, &mut body)).await;
+    }
+    let mut answer = http::Response::new(Bytes::from(body));
+    *answer.status_mut() = response.status();
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    Ok(answer)
+}
+
+/// Reads a body of at most `bound` bytes to its end.
+async fn read_body(
+    response: &mut Response,
+    bound: usize,
+    body: &mut Vec<u8>,
+) -> Result<(), TransportError> {
     while let Some(chunk) = response.chunk().await.map_err(|_| TransportError::Cut)? {
         if body.len() + chunk.len() > bound {
             return Err(TransportError::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
-    let mut answer = http::Response::new(Bytes::from(body));
-    *answer.status_mut() = response.status();
-    *answer.headers_mut() = std::mem::take(response.headers_mut());
-    Ok(answer)
+    Ok(())
 }
 
 /// Why a request got no answer.

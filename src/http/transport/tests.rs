@@ -13,7 +13,7 @@ mod silence; // what takes its time, or for ever
 mod tenants; // what is sent, and with whose key
 mod tls; // certificates and versions that are refused
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::Method;
 use reqwest::{Client, ClientBuilder};
@@ -98,6 +98,29 @@ async fn write(session: &ApiClient) -> Result<serde_json::Value, ProviderError> 
 /// What went wrong, as far as it decides anything.
 fn failure_of<T>(outcome: Result<T, ProviderError>) -> Option<(ErrorClass, Reason)> {
     outcome.err().map(|error| (error.class, error.reason))
+}
+
+/// The beginning of a refusal, and what it says whatever becomes of its body.
+type Refusal = (&'static str, (ErrorClass, Reason, Option<Duration>));
+const REFUSALS: [Refusal; 2] = [
+    (
+        "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\n",
+        (
+            ErrorClass::Throttled,
+            Reason::RateLimited,
+            Some(Duration::from_secs(7)),
+        ),
+    ),
+    (
+        "HTTP/1.1 401 Unauthorized\r\n",
+        (ErrorClass::Auth, Reason::AuthenticationFailed, None),
+    ),
+];
+
+/// What a write was refused with.
+async fn refusal(session: &ApiClient) -> (ErrorClass, Reason, Option<Duration>) {
+    let error = write(session).await.expect_err("it is refused");
+    (error.class, error.reason, error.retry_after)
 }
 
 /// No server was reached, so nothing was sent.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{
-    UNREACHED, UNSURE, failure_of,
+    REFUSALS, UNREACHED, UNSURE, failure_of,
     peer::{self, Seen, answering},
-    plain, read, write,
+    plain, read, refusal, write,
 };
 use crate::{
     api::Reason,
@@ -92,6 +92,28 @@ async fn a_body_without_end_is_cut_at_the_largest_answer() {
             (MAX_ANSWER..MAX_ANSWER * 16).contains(&sent),
             "{head}: {sent}"
         );
+    }
+}
+
+/// Cases: P-19, P-22
+#[tokio::test]
+async fn a_refusal_counts_although_its_body_is_cut_or_has_no_end() {
+    for (head, expected) in REFUSALS {
+        for (text, is_endless) in [
+            ("content-length: 400\r\n\r\ntrue", false),
+            ("transfer-encoding: chunked\r\n\r\n400\r\ntrue", false),
+            ("transfer-encoding: chunked\r\n\r\n", true),
+        ] {
+            let (address, _) = peer::serve(move |_, mut stream, seen: Seen| async move {
+                seen.request(&mut stream).await;
+                let text = format!("{head}{text}");
+                peer::send(&mut stream, &text).await.expect("sent");
+                let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000));
+                while is_endless && peer::send(&mut stream, &chunk).await.is_ok() {}
+            })
+            .await;
+            assert_eq!(refusal(&plain(address)).await, expected, "{head}{text}");
+        }
     }
 }
 

@@ -7,10 +7,15 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{UNREACHED, client, failure_of, peer, plain, read, tls::named, write};
+use super::{
+    REFUSALS, UNREACHED, client, failure_of, peer, plain, read, refusal, tls::named, write,
+};
 use crate::{
     api::Reason,
-    http::{CALL_TIMEOUT, ErrorClass, transport::CONNECT_TIMEOUT},
+    http::{
+        CALL_TIMEOUT, ErrorClass,
+        transport::{CONNECT_TIMEOUT, REFUSAL_BODY},
+    },
 };
 
 /// What a call may take beyond a deadline.
@@ -100,6 +105,30 @@ async fn a_body_at_one_byte_a_second_ends_at_the_deadline_of_a_call() {
         "1\r\n \r\n",
     )
     .await;
+}
+
+/// Cases: P-18
+#[tokio::test(start_paused = true)]
+async fn a_refusal_counts_although_its_body_drips_or_never_comes() {
+    for (head, expected) in REFUSALS {
+        for text in ["", " "] {
+            let (address, _) = peer::serve(move |_, mut stream, seen| async move {
+                seen.request(&mut stream).await;
+                let head = format!("{head}content-length: 1000\r\n\r\n");
+                peer::send(&mut stream, &head).await.expect("it is there");
+                if text.is_empty() {
+                    seen.drain(&mut stream).await;
+                } else {
+                    drip(stream, text).await;
+                }
+            })
+            .await;
+            let since = Instant::now();
+            assert_eq!(refusal(&plain(address)).await, expected, "{head}");
+            let took = since.elapsed();
+            assert!((REFUSAL_BODY..CALL_TIMEOUT).contains(&took), "{took:?}");
+        }
+    }
 }
 
 /// That a server is given up which begins with one text and goes on with the other, and that its
