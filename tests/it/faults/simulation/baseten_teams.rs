@@ -1,4 +1,5 @@
-//! Deletions at Baseten by an object that names no team: only the team that a secret belongs to may lose it.
+//! Objects at Baseten that name no team: only the team that a secret belongs to may lose it, and that several teams
+//! have the name is no reason to refuse a write.
 
 use std::time::Duration;
 
@@ -7,7 +8,10 @@ use serde_json::json;
 use simulator::Fault;
 use tokio::time::sleep;
 
-use super::world::{World, simulate, value};
+use super::{
+    races::synced,
+    world::{World, simulate, value},
+};
 use crate::harness::Target;
 
 const TEAMS: &str = "/v1/teams";
@@ -72,6 +76,38 @@ fn what_cannot_be_deleted_yet_is_deleted_later(
         assert_eq!(is_deleted(world), shows_team);
         assert_eq!(world.notes("DeletionSkipped").is_empty(), shows_team);
         assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}
+
+/// An upsert by name needs no id, so nothing is looked for when it is refused.
+/// Cases: P-01
+#[test]
+fn a_refused_rotation_is_told_as_it_is_where_two_teams_have_the_name() {
+    simulate(async {
+        let mut world = World::new(Target::BasetenWorkspace);
+        world.source(&[("a", "a1"), ("b", "b1")]);
+        world.up();
+        synced(&mut world).await;
+        let object = world.object().expect("the object");
+        assert!(object["status"]["entries"][0]["remoteId"].is_string());
+        let other = Target::team(world.account.name());
+        let written = world.account.foreign_write(Some(&other), "A_KEY", "theirs");
+        written.expect("another team has the name");
+        let refusal = Fault::status(400).method("POST");
+        world.account.add_fault(refusal.forever());
+        let listed = world.calls("GET baseten");
+        world.rotate("a2");
+        let is_told = |world: &World| world.ready_reason("object").as_deref() == Some("Rejected");
+        let most = Duration::from_secs(5);
+        world.wait("the refusal", most, is_told).await;
+        let said = world.message();
+        assert!(said.contains("answered 400 for entry A_KEY"), "{said}");
+        assert_eq!(world.calls("GET baseten"), listed);
+        world.account.clear_faults();
+        world.rotate("a3");
+        let is_written = |world: &World| world.held()["A_KEY"] == value("a3");
+        world.wait("the rotation", most, is_written).await;
+        world.down().await;
     });
 }
 
