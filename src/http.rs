@@ -184,6 +184,11 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|_| ProviderError::protocol())
     }
 
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The length of the body, in bytes.
     pub fn length(&self) -> usize {
         self.body.len()

@@ -51,7 +51,7 @@ pub fn answers(input: &[u8]) {
     let calls = Arc::new(AtomicUsize::new(0));
     let transport = answering(&scenario, body, Arc::clone(&calls));
     let outcome = RUNTIME.with(|runtime| runtime.block_on(operate(&scenario, transport)));
-    judge::judge(&scenario, &outcome);
+    judge::judge(&scenario, body.is_empty(), &outcome);
 }
 
 async fn operate(scenario: &Scenario, transport: Transport) -> scenario::Outcome {

@@ -160,7 +160,7 @@ impl Provider for Baseten {
             body: Some(Body::json(&Upsert::new(entry.name, entry.value))?),
             ..Call::default()
         };
-        let secret: Secret = self.client.call(call).await?.json()?;
+        let secret: Secret = wire::decoded(&self.client.call(call).await?)?;
         let remote = Remote::from(secret);
         Ok(Written {
             id: remote.id,

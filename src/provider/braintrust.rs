@@ -112,7 +112,9 @@ impl Braintrust {
             query: &query,
             ..Call::default()
         };
-        pages.read(call).await
+        let page: Listed = pages.read(call).await?;
+        page.rest.no_error()?;
+        Ok(page)
     }
 
     /// Replaces all of a secret, or creates it. A type that is not managed is kept by sending it.
@@ -136,7 +138,7 @@ impl Braintrust {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        self.client.call(call).await?.json()
+        wire::decoded(&self.client.call(call).await?)
     }
 
     async fn get(&self, id: &str) -> Result<Secret, ProviderError> {
@@ -146,7 +148,7 @@ impl Braintrust {
             concerns: Concerns::Entry,
             ..Call::default()
         };
-        self.client.call(call).await?.json()
+        wire::decoded(&self.client.call(call).await?)
     }
 
     async fn update(&self, id: &str, entry: &Write<'_>) -> Result<Secret, ProviderError> {
@@ -164,7 +166,7 @@ impl Braintrust {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        self.client.call(call).await?.json()
+        wire::decoded(&self.client.call(call).await?)
     }
 }
 

@@ -19,8 +19,9 @@ use crate::http::ProviderError;
 ///
 /// - 404 and 410 are [`Config`](crate::http::ErrorClass::Config) with the reason `TargetNotFound`,
 /// - 409 is `Config` with the reason `Rejected`, like every other 4xx without a meaning of its own,
-/// - an answer that cannot be read is [`Protocol`](crate::http::ErrorClass::Protocol). This holds for
-///   a write too, although it may have been carried out.
+/// - an answer that cannot be read, or tells of an error under a status of success, is
+///   [`Protocol`](crate::http::ErrorClass::Protocol). This holds for a write too, although it may have been
+///   carried out.
 ///
 /// A method says below where it must class an answer differently, with
 /// [`ProviderError::with`]. [`Waiting`](crate::http::ErrorClass::Waiting) is never returned, and no
@@ -87,8 +88,8 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// 404 and 410 are no errors: what is not there is deleted. A 409 that passes by itself must be
-    /// made `Transient`. The body of a success is not read. `Config` with `Ambiguous` when the name
-    /// could mean another's secret; then nothing is deleted.
+    /// made `Transient`. `Protocol` when a success has a body that is not JSON or tells of an error.
+    /// `Config` with `Ambiguous` when the name could mean another's secret; then nothing is deleted.
     async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError>;
 
     /// Deletes the set that this object wrote to, after the controller has seen that it has no keys

@@ -116,7 +116,9 @@ impl PrimeIntellect {
             query: &query,
             ..Call::default()
         };
-        pages.read(call).await
+        let page: Page = pages.read(call).await?;
+        page.rest.no_error()?;
+        Ok(page)
     }
 
     async fn create(&self, entry: &Write<'_>) -> Result<Wrapped, ProviderError> {
@@ -134,7 +136,7 @@ impl PrimeIntellect {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        self.client.call(call).await?.json()
+        wire::decoded(&self.client.call(call).await?)
     }
 
     async fn update(&self, id: &str, entry: &Write<'_>) -> Result<Wrapped, ProviderError> {
@@ -150,7 +152,7 @@ impl PrimeIntellect {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        self.client.call(call).await?.json()
+        wire::decoded(&self.client.call(call).await?)
     }
 }
 

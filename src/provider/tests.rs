@@ -2,7 +2,9 @@
 //! says what is missing; CONTRIBUTING.md ("Adding a provider") has the whole list.
 
 mod accounts;
+mod canned; // answers that a test has written
 mod listings; // what a listing may prove, whatever the provider
+mod outcomes; // what the answer to a write or a deletion proves
 mod places;
 
 use std::{

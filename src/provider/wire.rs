@@ -3,12 +3,14 @@
 
 mod more;
 mod pages;
+mod success;
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 
 pub use self::pages::LONGEST_LISTING;
-pub(super) use self::{more::Rest, pages::Pages};
+use self::success::accepted;
+pub(super) use self::{more::Rest, pages::Pages, success::decoded};
 use crate::http::{ApiClient, Call, ProviderError};
 
 /// The longest id that is kept, in characters; the vendors' are UUIDs and shorter.
@@ -35,11 +37,12 @@ pub(super) fn version(text: Option<&str>) -> Option<String> {
         .map(|instant| instant.to_string())
 }
 
-/// Deletes what a path names. Idempotent. The body of a success is not read: some have none.
+/// Deletes what a path names. Idempotent. A success has no body, or JSON that tells of no error.
 ///
 /// # Errors
 /// Those of [`ApiClient::call`], but not 404 and 410: what is not there is deleted
-/// (docs/vendors.md#ge-3).
+/// (docs/vendors.md#ge-3). [`ProviderError::protocol`] when a success has another body: nothing shows that the
+/// provider has deleted anything.
 pub(super) async fn delete(
     client: &ApiClient,
     path: &[&str],
@@ -53,7 +56,7 @@ pub(super) async fn delete(
         ..Call::default()
     };
     match client.call(call).await {
-        Ok(_) => Ok(()),
+        Ok(answer) => accepted(&answer),
         Err(error) if error.is(StatusCode::NOT_FOUND) || error.is(StatusCode::GONE) => Ok(()),
         Err(error) => Err(error),
     }

@@ -14,7 +14,8 @@ use super::{
 /// A hundred pages of a hundred, and one answer more.
 const MOST_REMOTES: usize = 10_000 + super::LONGEST_BODY / r#"{"name":""},"#.len();
 
-pub(super) fn judge(scenario: &Scenario, outcome: &Outcome) {
+/// `is_bodyless` says whether the answers had no body.
+pub(super) fn judge(scenario: &Scenario, is_bodyless: bool, outcome: &Outcome) {
     let is_taken = match outcome {
         Outcome::Listed(outcome) => {
             if let Ok(listed) = taken(scenario, outcome) {
@@ -43,7 +44,7 @@ pub(super) fn judge(scenario: &Scenario, outcome: &Outcome) {
         Outcome::Settled(outcome) => taken(scenario, outcome).is_ok(),
     };
     if is_taken && scenario.asks() {
-        judge_taken(scenario);
+        judge_taken(scenario, is_bodyless);
     }
 }
 
@@ -62,8 +63,8 @@ fn taken<'a, T>(scenario: &Scenario, outcome: &'a Result<T, ProviderError>) -> R
     Err(())
 }
 
-/// What was taken for success was one: a status of success, and JSON where something is read from the answer.
-fn judge_taken(scenario: &Scenario) {
+/// What was taken for success was one: a status of success and JSON, or no body where nothing is read from it.
+fn judge_taken(scenario: &Scenario, is_bodyless: bool) {
     let provider = scenario.provider();
     let is_gone = matches!(scenario.first, StatusCode::NOT_FOUND | StatusCode::GONE);
     let (may_be_gone, reads) = match scenario.operation {
@@ -83,7 +84,11 @@ fn judge_taken(scenario: &Scenario) {
         is_success || asks_nothing,
         "taken for success: {scenario:?}"
     );
-    let is_read = scenario.is_json() || !reads || (may_be_gone && is_gone);
+    let needs_no_body = !reads || scenario.first == StatusCode::NO_CONTENT;
+    let is_read = scenario.is_json()
+        || (is_bodyless && needs_no_body)
+        || asks_nothing
+        || (may_be_gone && is_gone);
     assert!(is_read, "not JSON and taken for success: {scenario:?}");
 }
 

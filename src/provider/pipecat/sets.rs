@@ -9,7 +9,7 @@ use crate::{
     http::{ApiClient, Call, ErrorClass, ProviderError},
     provider::{
         Form, Listing, Remote, Settled, Written,
-        wire::{Pages, Rest},
+        wire::{self, Pages, Rest},
     },
 };
 
@@ -35,14 +35,13 @@ pub(super) async fn inventory(client: &ApiClient) -> Result<Listing, ProviderErr
 
 /// Sends a PUT.
 pub(super) async fn put(client: &ApiClient, call: Call<'_>) -> Result<Written, ProviderError> {
-    match client.call(call).await {
-        // 200 or 202, whose members differ (docs/vendors.md#pc-2). A page of a proxy in between is
-        // not JSON and no answer of Pipecat's.
-        Ok(answer) => answer
-            .json()
-            .map(|_: Map<String, Value>| Written::default()),
-        Err(error) => Err(unless_busy(error)),
+    let answer = client.call(call).await.map_err(unless_busy)?;
+    // 200 or 202, whose members differ, or 204 without any (docs/vendors.md#pc-2). A page of a proxy in
+    // between is not JSON and no answer of Pipecat's.
+    if answer.status() != StatusCode::NO_CONTENT || answer.length() > 0 {
+        wire::decoded::<Map<String, Value>>(&answer)?;
     }
+    Ok(Written::default())
 }
 
 /// A change of the same set is under way; it ends by itself (docs/vendors.md#pc-7).

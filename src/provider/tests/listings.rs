@@ -12,16 +12,16 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, header};
 use rstest::rstest;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tower::{service_fn, util::BoxCloneSyncService};
 
-use super::*;
+use super::{
+    canned::{connected, spec_of, with},
+    *,
+};
 use crate::{
     api::Reason,
-    http::{ApiClient, Detail, ErrorClass, Http, ProviderError, Scheme, Unmonitored},
-    leadership::Leadership,
-    telemetry::Metrics,
+    http::{Detail, ErrorClass, ProviderError},
 };
 
 /// What a request of this number is answered with: its query is given.
@@ -53,21 +53,7 @@ fn provider(
             Ok(response.body(Bytes::from(body.to_string())).unwrap())
         }
     }));
-    let spec: ProviderSpec = serde_json::from_value(spec.clone()).unwrap();
-    let choice = spec.choice().unwrap();
-    let client = ApiClient::new(
-        Http::new(transport, Metrics::default(), Leadership::unopposed()),
-        choice.kind(),
-        "https://provider.example".parse().unwrap(),
-        Scheme::Bearer,
-        &SecretString::from("key"),
-        Arc::new(Unmonitored),
-    );
-    (connect(choice, "object", client.unwrap()), asked)
-}
-
-fn spec_of(kind: ProviderKind) -> Value {
-    json!({kind.member(): {"apiKeySecretRef": {"name": "s", "key": "k"}}})
+    (connected(spec, transport), asked)
 }
 
 /// The only page of a listing with these secrets.
@@ -82,12 +68,6 @@ fn page(kind: ProviderKind, names: &[&str]) -> Value {
         ProviderKind::Pipecat => json!({"sets": items}),
         ProviderKind::Braintrust => json!({"objects": items}),
     }
-}
-
-fn with(mut page: Value, members: &Value) -> Value {
-    let page_members = page.as_object_mut().unwrap();
-    page_members.extend(members.as_object().unwrap().clone());
-    page
 }
 
 async fn listed(provider: &dyn Provider) -> Result<BTreeSet<String>, ProviderError> {
@@ -162,6 +142,21 @@ async fn the_total_of_a_paged_listing_must_have_come() {
         let (provider, _) = provider(&spec_of(kind), Duration::ZERO, Arc::new(answers));
         let error = listed(&*provider).await.unwrap_err();
         assert_eq!(error.detail(), Some(&Detail::NotWhole));
+    }
+}
+
+/// What it shows may be a part.
+/// Cases: R-17
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_tells_of_an_error_is_none() {
+    for kind in ProviderKind::ALL {
+        let answers = move |number: usize, _: &str| match number {
+            0 => with(page(kind, &["A"]), &json!({"errors": ["It is busy"]})),
+            _ => page(kind, &[]),
+        };
+        let (provider, _) = provider(&spec_of(kind), Duration::ZERO, Arc::new(answers));
+        let error = listed(&*provider).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Protocol, "{kind}");
     }
 }
 

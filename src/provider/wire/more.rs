@@ -9,12 +9,23 @@ use http::{HeaderMap, header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::success::no_error;
+use crate::http::ProviderError;
+
 /// The members of a page that its provider's file does not know.
 #[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
 pub(in crate::provider) struct Rest(Map<String, Value>);
 
 impl Rest {
+    /// Refuses a page that tells of an error: what it shows may be a part.
+    ///
+    /// # Errors
+    /// [`ProviderError::protocol`].
+    pub(in crate::provider) fn no_error(&self) -> Result<(), ProviderError> {
+        no_error(&self.0)
+    }
+
     /// Whether the members tell that there is more than the `came` items of all pages that were read.
     pub(super) fn tells_of_more(&self, came: usize) -> bool {
         tells_of_more(&self.0, &[], came)

@@ -73,8 +73,10 @@ impl<'c> Pages<'c> {
     /// Ends the listing after `came` items; `rest` is of the last page.
     ///
     /// # Errors
-    /// [`ProviderError::not_whole`] when the provider tells of more.
+    /// [`ProviderError::protocol`] when the page tells of an error, and [`ProviderError::not_whole`] when the
+    /// provider tells of more.
     pub(in crate::provider) fn end(self, rest: &Rest, came: usize) -> Result<(), ProviderError> {
+        rest.no_error()?;
         let has_more = self.has_more || headers_tell_of_more(&self.headers, came);
         if has_more || rest.tells_of_more(came) {
             Err(ProviderError::not_whole())

@@ -73,6 +73,8 @@ fn an_answer_that_is_not_understood_is_never_taken_for_success() {
     let page = "<html><body>Please log in</body></html>";
     let large = format!("{{\"padding\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
     let deep = "[".repeat(100_000);
+    let error = "{\"error\": \"It is busy\", \"code\": \"INTERNAL\"}";
+    let detail = "{\"data\": null, \"detail\": \"It is busy\"}";
     let bodies: [(&str, &str); 9] = [
         ("text/html", page),
         ("application/json", page),
@@ -93,7 +95,12 @@ fn an_answer_that_is_not_understood_is_never_taken_for_success() {
                 suffers(&case, fault, State::Strange, "UnexpectedResponse").await;
             }
             // The writes alone, where reads are as they should be.
-            for (content_type, body) in [("text/html", page), ("application/json", page)] {
+            for (content_type, body) in [
+                ("text/html", page),
+                ("application/json", page),
+                ("application/json", error),
+                ("application/json", detail),
+            ] {
                 let fault = quoting(&case, 200, content_type)
                     .body(body)
                     .method(target.update_method());

@@ -1,0 +1,78 @@
+//! Providers whose answers a test has written.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tower::{service_fn, util::BoxCloneSyncService};
+
+use super::*;
+use crate::{
+    http::{ApiClient, Http, Scheme, Transport, Unmonitored},
+    leadership::Leadership,
+    telemetry::Metrics,
+};
+
+/// The provider of a member of the spec over a transport.
+pub(super) fn connected(spec: &Value, transport: Transport) -> Box<dyn Provider> {
+    let spec: ProviderSpec = serde_json::from_value(spec.clone()).unwrap();
+    let choice = spec.choice().unwrap();
+    let client = ApiClient::new(
+        Http::new(transport, Metrics::default(), Leadership::unopposed()),
+        choice.kind(),
+        "https://provider.example".parse().unwrap(),
+        Scheme::Bearer,
+        &SecretString::from("key"),
+        Arc::new(Unmonitored),
+    );
+    connect(choice, "object", client.unwrap())
+}
+
+/// The provider of a member of the spec, whose requests are all answered with this status, content type and body.
+/// Gives also the number of requests.
+pub(super) fn answering(
+    spec: &Value,
+    (status, content_type, body): (u16, &'static str, &str),
+) -> (Box<dyn Provider>, Arc<AtomicUsize>) {
+    let (asked, body) = (Arc::new(AtomicUsize::new(0)), Bytes::from(body.to_owned()));
+    let count = Arc::clone(&asked);
+    let transport = BoxCloneSyncService::new(service_fn(move |_: Request<Bytes>| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let answer = Response::builder()
+            .status(status)
+            .header(header::CONTENT_TYPE, content_type)
+            .body(body.clone());
+        async move { Ok(answer.unwrap()) }
+    }));
+    (connected(spec, transport), asked)
+}
+
+pub(super) fn spec_of(kind: ProviderKind) -> Value {
+    json!({kind.member(): {"apiKeySecretRef": {"name": "s", "key": "k"}}})
+}
+
+/// The spec of an image pull secret.
+pub(super) fn image_pull() -> Value {
+    let mut spec = spec_of(ProviderKind::Pipecat);
+    let source = json!({"host": "ghcr.io", "secretKeyRef": {"name": "s", "key": "k"}});
+    spec["pipecat"]["imagePullSecret"] = source;
+    spec
+}
+
+/// The spec of each provider, and that of an image pull secret.
+pub(super) fn specs() -> Vec<Value> {
+    let specs = ProviderKind::ALL.into_iter().map(spec_of);
+    specs.chain([image_pull()]).collect()
+}
+
+/// An object with further members.
+pub(super) fn with(mut object: Value, members: &Value) -> Value {
+    let own = object.as_object_mut().unwrap();
+    own.extend(members.as_object().unwrap().clone());
+    object
+}

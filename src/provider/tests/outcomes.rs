@@ -1,0 +1,160 @@
+//! Writes and deletions of all providers: what an answer proves. Answers are canned.
+
+use std::sync::atomic::Ordering;
+
+use rstest::rstest;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::{
+    canned::{answering, image_pull, spec_of, specs, with},
+    *,
+};
+use crate::{
+    api::Reason,
+    http::{ErrorClass, ProviderError},
+};
+
+const NAME: &str = "A_NAME";
+const ID: Option<&str> = Some("an-id");
+const JSON: &str = "application/json";
+const PAGE: &str = "<html><body>Please log in</body></html>";
+
+/// Why something failed, as far as it decides anything.
+type Why = Option<(ErrorClass, Reason)>;
+
+const STRANGE: Why = Some((ErrorClass::Protocol, Reason::UnexpectedResponse));
+
+fn why<T>(outcome: Result<T, ProviderError>) -> Why {
+    outcome.err().map(|error| (error.class, error.reason))
+}
+
+async fn write(provider: &dyn Provider, id: Option<&str>) -> Result<Written, ProviderError> {
+    let value = SecretString::from("value");
+    let options = Options {
+        host: Some("https://ghcr.io".to_owned()),
+        ..Options::default()
+    };
+    let entry = Write {
+        name: NAME,
+        value: &value,
+        options: &options,
+        id,
+    };
+    provider.write(&[entry]).await
+}
+
+async fn delete(provider: &dyn Provider, id: Option<&str>) -> Result<(), ProviderError> {
+    let request = DeleteRequest {
+        name: NAME,
+        id,
+        shown: None,
+    };
+    provider.delete(&request).await
+}
+
+/// Cases: P-23
+#[rstest]
+#[case(200, "text/html", PAGE, STRANGE)]
+#[case(200, JSON, PAGE, STRANGE)]
+#[case(200, "text/plain", "OK", STRANGE)]
+#[case(200, JSON, r#"{"error": "It is busy", "code": "INTERNAL"}"#, STRANGE)]
+#[case(
+    202,
+    JSON,
+    r#"{"errors": [{"param": "", "details": "It is busy"}]}"#,
+    STRANGE
+)]
+#[case(200, JSON, r#"{"detail": "It is busy"}"#, STRANGE)]
+#[case(
+    200,
+    JSON,
+    r#"{"error": null, "errors": [], "detail": "", "code": "OK"}"#,
+    None
+)]
+#[case(200, JSON, "{}", None)]
+#[case(200, JSON, "null", None)]
+#[case(200, "text/html", "", None)]
+#[case(204, JSON, "", None)]
+#[tokio::test(start_paused = true)]
+async fn a_deletion_is_done_only_if_its_answer_shows_no_failure(
+    #[case] status: u16,
+    #[case] content_type: &'static str,
+    #[case] body: &str,
+    #[case] expected: Why,
+) {
+    for spec in specs() {
+        let (provider, asked) = answering(&spec, (status, content_type, body));
+        assert_eq!(why(delete(&*provider, ID).await), expected, "{spec} {body}");
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        if provider.rules().unit == Unit::Set {
+            assert_eq!(why(provider.delete_set().await), expected, "{body}");
+        }
+    }
+}
+
+/// An answer that each provider takes for a success.
+fn success() -> Value {
+    json!({"id": "an-id", "name": NAME, "org_id": "org", "data": null, "status": "OK"})
+}
+
+/// Cases: P-23
+#[rstest]
+#[case(json!({"error": "It is busy", "code": "INTERNAL"}), STRANGE)]
+#[case(json!({"error": {"message": "It is busy"}}), STRANGE)]
+#[case(json!({"errors": [{"param": "", "details": "It is busy"}]}), STRANGE)]
+#[case(json!({"detail": [{"loc": ["body"], "msg": "It is busy"}]}), STRANGE)]
+#[case(json!({"error": null, "errors": [], "detail": {}}), None)]
+#[case(json!({"error": false, "errors": 0, "detail": ""}), None)]
+#[tokio::test(start_paused = true)]
+async fn a_write_is_done_only_if_its_answer_shows_no_failure(
+    #[case] members: Value,
+    #[case] expected: Why,
+) {
+    let body = with(success(), &members).to_string();
+    for spec in specs() {
+        for (status, id) in [(200, None), (200, ID), (202, ID)] {
+            let (provider, _) = answering(&spec, (status, JSON, body.as_str()));
+            let outcome = write(&*provider, id).await;
+            assert_eq!(why(outcome), expected, "{spec} {id:?} {members}");
+        }
+    }
+}
+
+/// Cases: P-23
+#[rstest]
+#[case("text/html", PAGE)]
+#[case(JSON, "")]
+#[case(JSON, "null")]
+#[case(JSON, "[null]")]
+#[case(JSON, r#"{"error": "It is busy", "code": "INTERNAL"}"#)]
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_no_secret_and_no_acknowledgement_is_no_write(
+    #[case] content_type: &'static str,
+    #[case] body: &str,
+) {
+    for spec in specs() {
+        for id in [None, ID] {
+            let (provider, _) = answering(&spec, (200, content_type, body));
+            assert_eq!(why(write(&*provider, id).await), STRANGE, "{spec} {body}");
+        }
+    }
+}
+
+/// docs/vendors.md#pc-2
+#[tokio::test(start_paused = true)]
+async fn a_put_that_is_answered_without_content_is_accepted() {
+    for spec in [spec_of(ProviderKind::Pipecat), image_pull()] {
+        let (provider, _) = answering(&spec, (204, JSON, ""));
+        assert_eq!(write(&*provider, None).await, Ok(Written::default()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_whose_answer_tells_of_an_error_is_not_ready() {
+    let body = json!({"error": "It is busy", "code": "INTERNAL"}).to_string();
+    let spec = spec_of(ProviderKind::Pipecat);
+    let (provider, _) = answering(&spec, (200, JSON, body.as_str()));
+    assert_eq!(why(provider.settled().await), STRANGE);
+    assert_eq!(why(provider.members().await), STRANGE);
+}
