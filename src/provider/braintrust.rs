@@ -194,6 +194,7 @@ impl Provider for Braintrust {
                 page => page?,
             };
             let Some(last) = page.objects.last() else {
+                pages.was_empty();
                 pages.end(&page.rest, listing.remotes.len())?;
                 return Ok(listing);
             };

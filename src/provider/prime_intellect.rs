@@ -170,18 +170,24 @@ impl Provider for PrimeIntellect {
         let mut pages = Pages::of(&self.client);
         loop {
             let page = self.page(&mut pages, offset).await?;
-            offset += page.data.len();
+            let came = page.data.len();
+            // A total that is not above what a later page shows counts that page and not the listing.
+            let said = page.total().filter(|said| offset == 0 || *said > came);
             // What followed a deleted one has moved up, and one of it is on no page that was read.
-            if page.total().is_some_and(|now| now < total) {
+            if said.is_some_and(|now| now < total) {
                 return Err(ProviderError::moved());
             }
-            total = page.total().unwrap_or(total);
+            total = said.unwrap_or(total);
+            offset += came;
             // A page without secrets is the last one, and then all of the total must have come.
-            let is_empty = page.data.is_empty();
-            if is_empty && offset < total {
-                return Err(ProviderError::not_whole());
+            if came == 0 {
+                pages.was_empty();
+                if offset < total {
+                    return Err(ProviderError::not_whole());
+                }
             }
-            let is_last = is_empty || page.total().is_some_and(|total| offset >= total);
+            // So is one at which the total is reached; but where it is full, the total may count the page alone.
+            let is_last = came == 0 || (came < PAGE && said.is_some_and(|said| offset >= said));
             let before = seen.len();
             for secret in page.data {
                 // After a creation a page begins with what the last one ended with. A secret of

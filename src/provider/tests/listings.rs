@@ -145,6 +145,70 @@ async fn the_total_of_a_paged_listing_must_have_come() {
     }
 }
 
+/// Pages of so many secrets each, with the members that `members` gives for that number; then pages without any.
+fn pages(
+    kind: ProviderKind,
+    sizes: &'static [usize],
+    members: impl Fn(usize) -> Value + Send + Sync + 'static,
+) -> Arc<Answers> {
+    Arc::new(move |number: usize, _: &str| {
+        let size = sizes.get(number).copied().unwrap_or_default();
+        let names: Vec<String> = (0..size)
+            .map(|index| format!("N{number}_{index}"))
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        with(page(kind, &names), &members(size))
+    })
+}
+
+/// docs/vendors.md#pi-3
+/// Cases: R-17, P-25
+#[rstest]
+#[case(&[100, 100], true, 3)]
+#[case(&[100, 100, 50], true, 4)]
+#[case(&[100, 50], false, 2)]
+#[case(&[100], false, 2)]
+#[case(&[99], false, 1)]
+#[tokio::test(start_paused = true)]
+async fn a_total_that_counts_the_page_does_not_end_a_listing(
+    #[case] sizes: &'static [usize],
+    #[case] counts_page: bool,
+    #[case] calls: usize,
+) {
+    let kind = ProviderKind::PrimeIntellect;
+    let all: usize = sizes.iter().sum();
+    let members = move |size: usize| {
+        let total = if counts_page { size } else { all };
+        json!({"total_count": total})
+    };
+    let (provider, asked) = provider(&spec_of(kind), Duration::ZERO, pages(kind, sizes, members));
+    assert_eq!(listed(&*provider).await.unwrap().len(), all);
+    assert_eq!(asked.load(Ordering::SeqCst), calls);
+}
+
+/// Cases: R-17
+#[rstest]
+#[case(2, true)]
+#[case(3, false)]
+#[tokio::test(start_paused = true)]
+async fn a_listing_of_as_many_pages_as_there_are_is_whole(
+    #[case] total_pages: usize,
+    #[case] is_whole: bool,
+) {
+    for kind in [ProviderKind::PrimeIntellect, ProviderKind::Braintrust] {
+        let members = move |_: usize| json!({"total_pages": total_pages});
+        let answers = pages(kind, &[2, 1], members);
+        let (provider, _) = provider(&spec_of(kind), Duration::ZERO, answers);
+        match listed(&*provider).await {
+            Ok(names) => assert!(is_whole && names.len() == 3, "{kind} {names:?}"),
+            Err(error) => {
+                assert!(!is_whole, "{kind}");
+                assert_eq!(error.detail(), Some(&Detail::NotWhole), "{kind}");
+            }
+        }
+    }
+}
+
 /// What it shows may be a part.
 /// Cases: R-17
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,15 @@ use serde_json::{Map, Value};
 use super::success::no_error;
 use crate::http::ProviderError;
 
+/// What was read of a listing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    /// The items of all pages.
+    pub(super) items: usize,
+    /// The pages with items, and at least one.
+    pub(super) pages: usize,
+}
+
 /// The members of a page that its provider's file does not know.
 #[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
@@ -26,14 +35,14 @@ impl Rest {
         no_error(&self.0)
     }
 
-    /// Whether the members tell that there is more than the `came` items of all pages that were read.
-    pub(super) fn tells_of_more(&self, came: usize) -> bool {
+    /// Whether the members tell that there is more than came.
+    pub(super) fn tells_of_more(&self, came: Came) -> bool {
         tells_of_more(&self.0, &[], came)
     }
 }
 
-/// Whether headers tell that there is more than the `came` items of all pages that were read.
-pub(super) fn headers_tell_of_more(headers: &HeaderMap, came: usize) -> bool {
+/// Whether headers tell that there is more than came.
+pub(super) fn headers_tell_of_more(headers: &HeaderMap, came: Came) -> bool {
     let members = headers.iter().filter_map(|(name, value)| {
         let text = value.to_str().ok()?;
         if name == header::CONTENT_RANGE {
@@ -202,7 +211,7 @@ const JOINED: &[&str] = &[
 const LONGEST: usize = 40;
 
 /// Whether members tell of more; `outer` are the words of the members that hold them.
-fn tells_of_more(members: &Map<String, Value>, outer: &[String], came: usize) -> bool {
+fn tells_of_more(members: &Map<String, Value>, outer: &[String], came: Came) -> bool {
     let named = || members.iter().map(|(name, value)| (words(name), value));
     // Some give a cursor at the end too, for what may come later.
     let is_end = named().any(|(own, value)| says_end(&own, value));
@@ -221,8 +230,8 @@ fn tells_of_more(members: &Map<String, Value>, outer: &[String], came: usize) ->
         (leads_on(&all) && is_given(value) && (!is_end || is_yes(value)))
             || (holds(&all, CUT) && is_given(value))
             || (is_of_end(&all) && *value == Value::Bool(false))
-            || (is_total(&own, &all) && number.is_some_and(|total| total > came))
-            || (counts_pages(&own) && number.is_some_and(|pages| pages > 1))
+            || (is_total(&own, &all) && number.is_some_and(|total| total > came.items))
+            || (counts_pages(&own) && number.is_some_and(|pages| pages > came.pages))
             || (holds(&all, &["remaining"])
                 && !holds(&all, UNITS)
                 && number.is_some_and(|left| left > 0))

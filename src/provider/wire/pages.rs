@@ -10,7 +10,7 @@ use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
-use super::more::{Rest, headers_tell_of_more};
+use super::more::{Came, Rest, headers_tell_of_more};
 use crate::http::{ApiClient, Call, ProviderError};
 
 /// How long all pages of a listing may take together. Writes are remembered for longer
@@ -27,6 +27,8 @@ pub(in crate::provider) struct Pages<'c> {
     client: &'c ApiClient,
     until: Instant,
     left: usize,
+    /// How many pages with items were read.
+    read: usize,
     /// Whether the last answer's status or links tell of more.
     has_more: bool,
     /// The headers of the last answer.
@@ -40,6 +42,7 @@ impl<'c> Pages<'c> {
             client,
             until: Instant::now() + LONGEST_LISTING,
             left: LARGEST_LISTING,
+            read: 0,
             has_more: false,
             headers: HeaderMap::new(),
         }
@@ -67,16 +70,24 @@ impl<'c> Pages<'c> {
         self.left = self.left.saturating_sub(cost);
         self.has_more = answer.tells_of_more();
         self.headers.clone_from(answer.headers());
+        self.read += 1;
         answer.json()
     }
 
-    /// Ends the listing after `came` items; `rest` is of the last page.
+    /// The last page had no items: what counts pages does not count it.
+    pub(in crate::provider) fn was_empty(&mut self) {
+        self.read = self.read.saturating_sub(1);
+    }
+
+    /// Ends the listing after `items`; `rest` is of the last page.
     ///
     /// # Errors
     /// [`ProviderError::protocol`] when the page tells of an error, and [`ProviderError::not_whole`] when the
     /// provider tells of more.
-    pub(in crate::provider) fn end(self, rest: &Rest, came: usize) -> Result<(), ProviderError> {
+    pub(in crate::provider) fn end(self, rest: &Rest, items: usize) -> Result<(), ProviderError> {
         rest.no_error()?;
+        let pages = self.read.max(1);
+        let came = Came { items, pages };
         let has_more = self.has_more || headers_tell_of_more(&self.headers, came);
         if has_more || rest.tells_of_more(came) {
             Err(ProviderError::not_whole())

@@ -7,8 +7,11 @@ use serde_json::json;
 
 use super::*;
 
-/// As many items as came.
-const CAME: usize = 100;
+/// As much as came.
+const CAME: Came = Came {
+    items: 100,
+    pages: 1,
+};
 
 fn tells(members: &Value) -> bool {
     tells_of_more(members.as_object().unwrap(), &[], CAME)
@@ -139,6 +142,20 @@ fn a_header_that_tells_of_no_more_does_not(#[case] name: &str, #[case] value: &s
     assert!(!header_tells(name, value), "{name}: {value}");
 }
 
+/// Cases: R-17
+#[rstest]
+#[case("total_pages")]
+#[case("pageCount")]
+#[case("X-Total-Pages")]
+fn pages_that_were_read_are_no_more_pages(#[case] name: &str) {
+    let came = Came { pages: 2, ..CAME };
+    for (pages, is_more) in [(1, false), (2, false), (3, true)] {
+        let members = json!({ "meta": { name: pages } });
+        let tells = tells_of_more(members.as_object().unwrap(), &[], came);
+        assert_eq!(tells, is_more, "{members}");
+    }
+}
+
 /// How a name is written.
 #[derive(Clone, Copy, Debug)]
 enum Style {
@@ -230,7 +247,7 @@ fn members() -> impl Strategy<Value = (Vec<&'static str>, Value, bool)> {
         (prop::sample::select(totals.to_vec()), 0..1000_usize).prop_map(|(name, total)| (
             name,
             json!(total),
-            total > CAME
+            total > CAME.items
         )),
         (prop::sample::select(others.to_vec()), any::<u32>()).prop_map(|(name, number)| (
             name,
