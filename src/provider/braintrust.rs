@@ -199,15 +199,15 @@ impl Provider for Braintrust {
                 return Ok(listing);
             };
             listing.scope = listing.scope.or_else(|| wire::id(last.org_id.clone()));
-            let last = wire::id(last.id.clone());
+            let last = wire::required_id(last.id.clone())?;
             // The same page again would never end.
-            if last.is_none() || last == after {
+            if after.as_ref() == Some(&last) {
                 return Err(ProviderError::protocol());
             }
-            after = last;
-            listing
-                .remotes
-                .extend(page.objects.into_iter().map(Remote::from));
+            after = Some(last);
+            for secret in page.objects {
+                listing.remotes.push(Remote::try_from(secret)?);
+            }
         }
     }
 
@@ -222,7 +222,7 @@ impl Provider for Braintrust {
             _ => self.replace(entry).await?,
         };
         let scope = wire::id(secret.org_id.clone());
-        let remote = Remote::from(secret);
+        let remote = Remote::try_from(secret)?;
         Ok(Written {
             id: remote.id,
             version: remote.version,
@@ -232,9 +232,9 @@ impl Provider for Braintrust {
 
     async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
         // By id and not by name: some proxies drop the body of a DELETE (docs/vendors.md#bt-12). A
-        // secret that we wrote has an id.
+        // secret that we wrote has an id: without one it is not deleted.
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());
-        let Some(id) = id else { return Ok(()) };
+        let id = id.ok_or_else(ProviderError::protocol)?;
         let gone = wire::delete(&self.client, &["v1", "ai_secret", id], &[]).await;
         match gone {
             // An id that is gone may answer 400 (docs/vendors.md#bt-13): the listing decides.

@@ -88,8 +88,9 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// 404 and 410 are no errors: what is not there is deleted. A 409 that passes by itself must be
-    /// made `Transient`. `Protocol` when a success has a body that is not JSON or tells of an error.
-    /// `Config` with `Ambiguous` when the name could mean another's secret; then nothing is deleted.
+    /// made `Transient`. `Protocol` when a success has a body that is not JSON or tells of an error, and when
+    /// there is no id where the provider deletes by id. `Config` with `Ambiguous` when the name could mean
+    /// another's secret; then nothing is deleted.
     async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError>;
 
     /// Deletes the set that this object wrote to, after the controller has seen that it has no keys
@@ -189,7 +190,8 @@ pub struct Listing {
 pub struct Remote {
     /// The name as the provider spells it; not folded.
     pub name: String,
-    /// The id, where there is one: 1 to 64 characters of `[A-Za-z0-9_:-]`, a set's name also with `.`.
+    /// The id, where there is one: 1 to 64 characters of `[A-Za-z0-9_:.~=-]`. Where
+    /// [`Rules::deletes_by_name`] is false there always is one: a listing without is `Protocol`.
     pub id: Option<String>,
     /// The version, where there is one: the time of the last change, or of the creation, as RFC 3339
     /// in UTC.
@@ -207,8 +209,7 @@ pub struct Remote {
 pub struct DeleteRequest<'a> {
     /// The name, as the listing spells it if `shown` is given.
     pub name: &'a str,
-    /// The id that the record holds. Where the provider deletes by id and neither this nor `shown`
-    /// has one, there is nothing to delete.
+    /// The id that the record holds. Where the provider deletes by id, this or `shown` has one.
     pub id: Option<&'a str>,
     /// What a listing shows that was just taken. Given where [`Rules::deletes_by_name`] is true and
     /// [`Rules::unit`] is [`Unit::Each`](super::Unit::Each).
@@ -230,7 +231,7 @@ pub struct Write<'a> {
 /// What the provider said of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// The id, where there is one; bounds as in [`Remote::id`].
+    /// The id, where the answer has one; bounds as in [`Remote::id`].
     pub id: Option<String>,
     /// The version after the write, where the answer has one; shape as in [`Remote::version`].
     pub version: Option<String>,

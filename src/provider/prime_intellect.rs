@@ -195,7 +195,7 @@ impl Provider for PrimeIntellect {
                 let is_new = secret.id.clone().is_none_or(|id| seen.insert(id));
                 if is_new && secret.is_of(self.team_id.as_deref()) {
                     listing.scope = listing.scope.or_else(|| wire::id(secret.user_id.clone()));
-                    listing.remotes.push(Remote::from(secret));
+                    listing.remotes.push(Remote::try_from(secret)?);
                 }
             }
             if is_last {
@@ -225,7 +225,8 @@ impl Provider for PrimeIntellect {
             };
             wire::id(team.or(secret.user_id.as_ref()).cloned())
         });
-        let remote = answer.data.map(Remote::from).unwrap_or_default();
+        let remote = answer.data.map(Remote::try_from).transpose()?;
+        let remote = remote.unwrap_or_default();
         Ok(Written {
             id: remote.id.or_else(|| entry.id.map(str::to_owned)),
             version: remote.version,
@@ -234,9 +235,9 @@ impl Provider for PrimeIntellect {
     }
 
     async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
-        // Without an id there is nothing to name: a secret that we wrote has one.
+        // A secret that we wrote has an id: without one it is not deleted.
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());
-        let Some(id) = id else { return Ok(()) };
+        let id = id.ok_or_else(ProviderError::protocol)?;
         let path = ["api", "v1", "secrets", id];
         wire::delete(&self.client, &path, &self.team_query()).await
     }

@@ -16,15 +16,26 @@ use crate::http::{ApiClient, Call, ProviderError};
 /// The longest id that is kept, in characters; the vendors' are UUIDs and shorter.
 pub(crate) const LONGEST_ID: usize = 64;
 
-/// The text as an id: 1 to [`LONGEST_ID`] (64) characters of `[A-Za-z0-9_:-]`. None for every other
-/// text: an id goes into paths and into status.
+/// The text as an id: 1 to [`LONGEST_ID`] (64) characters of `[A-Za-z0-9_:.~=-]`, and not `.` or `..`. None for
+/// every other text: an id goes into paths and into status.
 pub(super) fn id(text: Option<String>) -> Option<String> {
+    let is_plain = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.' | b'~' | b'=')
+    };
     text.filter(|text| {
         (1..=LONGEST_ID).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':'))
+            && text.bytes().all(is_plain)
+            && !matches!(text.as_str(), "." | "..")
     })
+}
+
+/// The text as an id, of a provider that changes and deletes by it: without one, a secret could be neither changed
+/// nor deleted, and its name would be created again and again.
+///
+/// # Errors
+/// [`ProviderError::protocol`] where [`id`] gives none.
+pub(super) fn required_id(text: Option<String>) -> Result<String, ProviderError> {
+    id(text).ok_or_else(ProviderError::protocol)
 }
 
 /// A time as a version: the instant as RFC 3339 in UTC, so that another spelling of it is not a change
@@ -84,9 +95,11 @@ mod tests {
 
     #[rstest]
     #[case("sec_123-ABC", true)]
+    #[case("a.b~c==", true)]
     #[case("", false)]
     #[case("a/b", false)]
     #[case("a b", false)]
+    #[case(".", false)]
     #[case("..", false)]
     fn an_id_has_a_plain_alphabet(#[case] text: &str, #[case] accepted: bool) {
         assert_eq!(id(Some(text.to_owned())).is_some(), accepted);

@@ -99,7 +99,7 @@ fn judge_remote(remote: &Remote) {
 }
 
 fn judge_id(id: Option<&str>) {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:.".contains(&byte);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:.~=".contains(&byte);
     let is_id = |id: &str| (1..=64).contains(&id.len()) && id.bytes().all(is_plain);
     assert!(id.is_none_or(is_id), "an id that is none");
 }

@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::provider::{
-    Remote,
-    wire::{self, Rest},
+use crate::{
+    http::ProviderError,
+    provider::{
+        Remote,
+        wire::{self, Rest},
+    },
 };
 
 /// `CreateAISecret`, also the body of PUT and, with fewer fields, of PATCH. `secret` is never left
@@ -42,17 +45,19 @@ pub(super) struct Listed {
     pub(super) rest: Rest,
 }
 
-impl From<Secret> for Remote {
-    fn from(secret: Secret) -> Self {
+impl TryFrom<Secret> for Remote {
+    type Error = ProviderError;
+
+    fn try_from(secret: Secret) -> Result<Self, ProviderError> {
         let version = secret
             .secret_updated_at
             .as_deref()
             .or(secret.updated_at.as_deref());
-        Self {
-            id: wire::id(secret.id),
+        Ok(Self {
+            id: Some(wire::required_id(secret.id)?),
             version: wire::version(version),
             name: secret.name,
             ..Self::default()
-        }
+        })
     }
 }

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::provider::{
-    Form, Remote,
-    wire::{self, Rest},
+use crate::{
+    http::ProviderError,
+    provider::{
+        Form, Remote,
+        wire::{self, Rest},
+    },
 };
 
 /// What is needed of whoami.
@@ -106,11 +109,13 @@ impl Page {
     }
 }
 
-impl From<Secret> for Remote {
-    fn from(secret: Secret) -> Self {
-        Self {
+impl TryFrom<Secret> for Remote {
+    type Error = ProviderError;
+
+    fn try_from(secret: Secret) -> Result<Self, ProviderError> {
+        Ok(Self {
             name: secret.name,
-            id: wire::id(secret.id),
+            id: Some(wire::required_id(secret.id)?),
             version: wire::version(secret.updated_at.as_deref()),
             form: Some(if secret.is_file {
                 Form::File
@@ -118,6 +123,6 @@ impl From<Secret> for Remote {
                 Form::Text
             }),
             ..Self::default()
-        }
+        })
     }
 }

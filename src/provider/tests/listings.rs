@@ -224,6 +224,34 @@ async fn a_listing_that_tells_of_an_error_is_none() {
     }
 }
 
+/// Where a secret is changed and deleted by its id, one without could be neither.
+#[rstest]
+#[case(json!("a.b"), true)]
+#[case(json!(null), false)]
+#[case(json!("a b"), false)]
+#[case(json!("i".repeat(70)), false)]
+#[tokio::test(start_paused = true)]
+async fn a_listing_without_ids_that_can_be_kept_is_none(#[case] id: Value, #[case] is_kept: bool) {
+    for kind in [ProviderKind::PrimeIntellect, ProviderKind::Braintrust] {
+        let items = json!([{"id": id, "name": "A"}, {"id": "b", "name": "B"}]);
+        let answers = move |number: usize, _: &str| match number {
+            0 => json!({"data": items, "objects": items}),
+            _ => json!({"data": [], "objects": []}),
+        };
+        let (provider, _) = provider(&spec_of(kind), Duration::ZERO, Arc::new(answers));
+        match provider.list().await {
+            Ok(listing) => {
+                assert!(is_kept, "{kind} {id}");
+                assert_eq!(listing.remotes[0].id.as_deref(), id.as_str(), "{kind}");
+            }
+            Err(error) => {
+                assert!(!is_kept, "{kind} {id}");
+                assert_eq!(error.class, ErrorClass::Protocol, "{kind}");
+            }
+        }
+    }
+}
+
 /// A name that no other secret has, and that makes the secret long.
 fn long_name(number: usize) -> String {
     format!("N{number:0>200}")

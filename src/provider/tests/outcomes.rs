@@ -19,6 +19,8 @@ const NAME: &str = "A_NAME";
 const ID: Option<&str> = Some("an-id");
 const JSON: &str = "application/json";
 const PAGE: &str = "<html><body>Please log in</body></html>";
+/// Those that change a secret by its id.
+const BY_ID: [ProviderKind; 2] = [ProviderKind::PrimeIntellect, ProviderKind::Braintrust];
 
 /// Why something failed, as far as it decides anything.
 type Why = Option<(ErrorClass, Reason)>;
@@ -93,6 +95,16 @@ async fn a_deletion_is_done_only_if_its_answer_shows_no_failure(
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_deletion_by_id_without_an_id_is_never_done() {
+    for kind in BY_ID {
+        assert!(!rules(kind).deletes_by_name);
+        let (provider, asked) = answering(&spec_of(kind), (200, JSON, "{}"));
+        assert_eq!(why(delete(&*provider, None).await), STRANGE, "{kind}");
+        assert_eq!(asked.load(Ordering::SeqCst), 0, "{kind}");
+    }
+}
+
 /// An answer that each provider takes for a success.
 fn success() -> Value {
     json!({"id": "an-id", "name": NAME, "org_id": "org", "data": null, "status": "OK"})
@@ -157,4 +169,32 @@ async fn a_set_whose_answer_tells_of_an_error_is_not_ready() {
     let (provider, _) = answering(&spec, (200, JSON, body.as_str()));
     assert_eq!(why(provider.settled().await), STRANGE);
     assert_eq!(why(provider.members().await), STRANGE);
+}
+
+/// The secret could be neither changed nor deleted, and would be created by each write.
+#[rstest]
+#[case(json!("sec_1"), true)]
+#[case(json!("a.b~c=="), true)]
+#[case(json!(null), false)]
+#[case(json!("a/b"), false)]
+#[case(json!(".."), false)]
+#[case(json!("i".repeat(70)), false)]
+#[tokio::test(start_paused = true)]
+async fn a_write_without_an_id_that_can_be_kept_is_not_done(
+    #[case] id: Value,
+    #[case] is_kept: bool,
+) {
+    for kind in BY_ID {
+        let secret = json!({"id": id, "name": NAME, "org_id": "org"});
+        let body = with(secret.clone(), &json!({"data": secret})).to_string();
+        for known in [None, ID] {
+            let (provider, _) = answering(&spec_of(kind), (200, JSON, body.as_str()));
+            let outcome = write(&*provider, known).await;
+            if is_kept {
+                assert_eq!(outcome.unwrap().id.as_deref(), id.as_str(), "{kind}");
+            } else {
+                assert_eq!(why(outcome), STRANGE, "{kind} {known:?} {id}");
+            }
+        }
+    }
 }

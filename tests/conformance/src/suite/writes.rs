@@ -2,7 +2,7 @@
 
 use provider_secrets::{
     http::ErrorClass,
-    provider::{Options, Remote},
+    provider::{Options, Provider, Remote},
 };
 
 use crate::{Failure, Outcome, Run};
@@ -106,7 +106,9 @@ pub(super) async fn delete_missing(run: &Run) -> Result<Outcome, Failure> {
     };
     sandbox.remove(&gone, shown.as_ref()).await?;
     sandbox.remove(&gone, shown.as_ref()).await?;
-    sandbox.remove(&sandbox.name("NEVER"), None).await?;
+    if sandbox.provider.rules().deletes_by_name {
+        sandbox.remove(&sandbox.name("NEVER"), None).await?;
+    }
     sandbox.expect(&gone, 0).await?;
     sandbox.expect(&stays, 1).await?;
     Ok(Outcome::Ok)
