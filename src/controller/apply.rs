@@ -193,9 +193,9 @@ impl Writer<'_> {
     }
 
     /// Whether the answer may mean that the secret has another id, or got one meanwhile: a secret
-    /// that was deleted by hand answers 404, or 400 (docs/vendors.md#bt-13), and a
-    /// name that was created by another writer is refused where a write is not an upsert
-    /// (docs/vendors.md#pi-1). An upsert by name needs no id, so its refusal says nothing of ids.
+    /// that was deleted by hand answers 404, or 400 (docs/vendors.md#bt-13), one that was renamed by hand
+    /// shows its name, and a name that was created by another writer is refused where a write is not an
+    /// upsert (docs/vendors.md#pi-1). An upsert by name needs no id, so its refusal says nothing of ids.
     fn may_be_elsewhere(&self, error: &ProviderError, id: Option<&str>) -> bool {
         let listing = self.session.rules().listing;
         match id {

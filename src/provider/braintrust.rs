@@ -166,7 +166,9 @@ impl Braintrust {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        wire::decoded(&self.client.call(call).await?)
+        let secret: Secret = wire::decoded(&self.client.call(call).await?)?;
+        wire::still_named(entry.name, &secret.name)?;
+        Ok(secret)
     }
 }
 

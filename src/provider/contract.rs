@@ -66,12 +66,13 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// 404 with an id is `TargetNotFound`: the controller lists, and writes once more to the id that
-    /// is there now, but not where `Rules::listing` is [`ListingNeed::Never`](super::ListingNeed::Never).
-    /// 409 is `Rejected` if the name is taken: where `Rules::listing` is `ListingNeed::Create` the
-    /// controller lists, and updates what is there. A 409 that passes by itself must be made `Transient`
-    /// with `ProviderUnavailable`. A refusal that only another secret can heal is `Config` with `Immutable`,
-    /// and only where the body of the answer says so, because what is there may be deleted for it.
-    /// Unreadable answers as above: a record without the id that the answer should have had would be wrong.
+    /// is there now, but not where `Rules::listing` is [`ListingNeed::Never`](super::ListingNeed::Never). So
+    /// is the answer to an update which shows that the secret bears another name now. 409 is `Rejected` if
+    /// the name is taken: where `Rules::listing` is `ListingNeed::Create` the controller lists, and updates
+    /// what is there. A 409 that passes by itself must be made `Transient` with `ProviderUnavailable`. A
+    /// refusal that only another secret can heal is `Config` with `Immutable`, and only where the body of the
+    /// answer says so, because what is there may be deleted for it. Unreadable answers as above: a record
+    /// without the id that the answer should have had would be wrong.
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError>;
 
     /// Finds out whether the provider would take an entry as a new one, without touching what it holds

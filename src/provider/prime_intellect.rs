@@ -152,7 +152,11 @@ impl PrimeIntellect {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        wire::decoded(&self.client.call(call).await?)
+        let answer: Wrapped = wire::decoded(&self.client.call(call).await?)?;
+        if let Some(secret) = &answer.data {
+            wire::still_named(entry.name, &secret.name)?;
+        }
+        Ok(answer)
     }
 }
 

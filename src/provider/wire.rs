@@ -11,7 +11,10 @@ use jiff::Timestamp;
 pub use self::pages::LONGEST_LISTING;
 use self::success::accepted;
 pub(super) use self::{more::Rest, pages::Pages, success::decoded};
-use crate::http::{ApiClient, Call, ProviderError};
+use crate::{
+    api::Reason,
+    http::{ApiClient, Call, ProviderError},
+};
 
 /// The longest id that is kept, in characters; the vendors' are UUIDs and shorter.
 pub(crate) const LONGEST_ID: usize = 64;
@@ -36,6 +39,19 @@ pub(super) fn id(text: Option<String>) -> Option<String> {
 /// [`ProviderError::protocol`] where [`id`] gives none.
 pub(super) fn required_id(text: Option<String>) -> Result<String, ProviderError> {
     id(text).ok_or_else(ProviderError::protocol)
+}
+
+/// Refuses the answer to an update by id if the secret bears another name now: a user has renamed it, and the
+/// provider holds nothing under the entry's name.
+///
+/// # Errors
+/// `TargetNotFound`: the controller then looks for the name, and creates it.
+pub(super) fn still_named(wanted: &str, shown: &str) -> Result<(), ProviderError> {
+    if wanted == shown {
+        Ok(())
+    } else {
+        Err(ProviderError::config(Reason::TargetNotFound))
+    }
 }
 
 /// A time as a version: the instant as RFC 3339 in UTC, so that another spelling of it is not a change

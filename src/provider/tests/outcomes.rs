@@ -26,6 +26,7 @@ const BY_ID: [ProviderKind; 2] = [ProviderKind::PrimeIntellect, ProviderKind::Br
 type Why = Option<(ErrorClass, Reason)>;
 
 const STRANGE: Why = Some((ErrorClass::Protocol, Reason::UnexpectedResponse));
+const ELSEWHERE: Why = Some((ErrorClass::Config, Reason::TargetNotFound));
 
 fn why<T>(outcome: Result<T, ProviderError>) -> Why {
     outcome.err().map(|error| (error.class, error.reason))
@@ -196,5 +197,24 @@ async fn a_write_without_an_id_that_can_be_kept_is_not_done(
                 assert_eq!(why(outcome), STRANGE, "{kind} {known:?} {id}");
             }
         }
+    }
+}
+
+/// A user has renamed it.
+#[rstest]
+#[case(NAME, ID, None)]
+#[case("B_NAME", ID, ELSEWHERE)]
+#[case("B_NAME", None, None)]
+#[tokio::test(start_paused = true)]
+async fn an_update_that_shows_another_name_has_not_written_the_name(
+    #[case] shown: &str,
+    #[case] id: Option<&str>,
+    #[case] expected: Why,
+) {
+    for kind in BY_ID {
+        let secret = json!({"id": "an-id", "name": shown, "org_id": "org"});
+        let body = with(secret.clone(), &json!({"data": secret})).to_string();
+        let (provider, _) = answering(&spec_of(kind), (200, JSON, body.as_str()));
+        assert_eq!(why(write(&*provider, id).await), expected, "{kind}");
     }
 }

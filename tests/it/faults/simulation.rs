@@ -37,6 +37,7 @@ mod recreated_secrets;
 mod refusal;
 mod refused_rewrites;
 mod relists;
+mod renamed_secrets;
 mod renumbered_versions;
 mod request;
 mod restored_data_store;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::{body::Body, http::Request};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use provider_secrets::api::{
     ALLOW, ALLOWED_PROVIDERS, APPROVED_PLAN, DELETION_OVERRIDE, SYNC_REQUESTED_AT,
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use super::{ACCOUNT, NAMESPACE, World};
 use crate::{
     faults::simulation::store::{Id, Part, Resource, Store},
-    harness::CANARY,
+    harness::{CANARY, Target},
 };
 
 /// The object that most tests have, and the Secret of its values.
@@ -217,6 +218,26 @@ impl World {
             .foreign_write(self.scope().as_deref(), name, value)
             .expect("a foreign write");
         self.foreign.borrow_mut().insert(name.to_owned());
+    }
+
+    /// Renames a secret at the provider as another client.
+    pub(in crate::faults::simulation) async fn foreign_rename(&self, name: &str, new: &str) {
+        let held = self.account.held(self.scope().as_deref());
+        let id = held[name].id.as_deref().expect("it has an id");
+        let path = match self.target {
+            Target::PrimeIntellect => format!("/api/v1/secrets/{id}"),
+            Target::Braintrust => format!("/v1/ai_secret/{id}"),
+            other => unreachable!("at {other:?} a name does not change"),
+        };
+        let request = Request::patch(path)
+            .header("authorization", format!("Bearer {CANARY}-key"))
+            .header("content-type", "application/json")
+            .body(Body::from(json!({"name": new}).to_string()))
+            .expect("a request");
+        let simulator = self.remote.simulator();
+        let answer = simulator.call(self.account.provider(), request).await;
+        let status = answer.expect("an answer").status();
+        assert!(status.is_success(), "{status}");
     }
 
     /// Whether another client has ever written a name.
