@@ -138,7 +138,8 @@ impl Braintrust {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        wire::decoded(&self.client.call(call).await?)
+        let answer = self.client.call(call).await.map_err(wire::unless_busy)?;
+        wire::decoded(&answer)
     }
 
     async fn get(&self, id: &str) -> Result<Secret, ProviderError> {
@@ -166,7 +167,8 @@ impl Braintrust {
             body: Some(Body::json(&body)?),
             ..Call::default()
         };
-        let secret: Secret = wire::decoded(&self.client.call(call).await?)?;
+        let answer = self.client.call(call).await.map_err(wire::unless_busy)?;
+        let secret: Secret = wire::decoded(&answer)?;
         wire::still_named(entry.name, &secret.name)?;
         Ok(secret)
     }
@@ -238,7 +240,7 @@ impl Provider for Braintrust {
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());
         let id = id.ok_or_else(ProviderError::protocol)?;
         let gone = wire::delete(&self.client, &["v1", "ai_secret", id], &[]).await;
-        match gone {
+        match gone.map_err(wire::unless_busy) {
             // An id that is gone may answer 400 (docs/vendors.md#bt-13): the listing decides.
             Err(error) if error.is(StatusCode::BAD_REQUEST) => {
                 let listing = self.list().await?.remotes;

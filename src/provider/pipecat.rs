@@ -17,7 +17,7 @@ use serde_json::Value;
 pub(crate) use self::image_pull::RULES as IMAGE_PULL_RULES;
 use self::{
     image_pull::ImagePull,
-    sets::{Pair, Put, SetAnswer, inventory, is_referenced, put, settled, unless_busy},
+    sets::{Pair, Put, SetAnswer, delete, inventory, is_referenced, put, settled},
 };
 use super::{
     AccountSpec, Choice, DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption,
@@ -200,14 +200,11 @@ impl Provider for Pipecat {
     }
 
     async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
-        let path = ["v1", "secrets", &self.set, entry.name];
-        let gone = wire::delete(&self.client, &path, &[]).await;
-        gone.map_err(unless_busy)
+        delete(&self.client, &["v1", "secrets", &self.set, entry.name]).await
     }
 
     async fn delete_set(&self) -> Result<(), ProviderError> {
-        let gone = wire::delete(&self.client, &["v1", "secrets", &self.set], &[]).await;
-        gone.map_err(unless_busy)
+        delete(&self.client, &["v1", "secrets", &self.set]).await
     }
 
     async fn settled(&self) -> Result<Settled, ProviderError> {

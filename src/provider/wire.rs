@@ -13,7 +13,7 @@ use self::success::accepted;
 pub(super) use self::{more::Rest, pages::Pages, success::decoded};
 use crate::{
     api::Reason,
-    http::{ApiClient, Call, ProviderError},
+    http::{ApiClient, Call, ErrorClass, ProviderError},
 };
 
 /// The longest id that is kept, in characters; the vendors' are UUIDs and shorter.
@@ -86,6 +86,16 @@ pub(super) async fn delete(
         Ok(answer) => accepted(&answer),
         Err(error) if error.is(StatusCode::NOT_FOUND) || error.is(StatusCode::GONE) => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// The same error, but a 409 heals by itself: another change is under way (docs/vendors.md#pc-7,
+/// docs/vendors.md#bt-8).
+pub(super) fn unless_busy(error: ProviderError) -> ProviderError {
+    if error.is(StatusCode::CONFLICT) {
+        error.with(ErrorClass::Transient, Reason::ProviderUnavailable)
+    } else {
+        error
     }
 }
 

@@ -11,7 +11,7 @@ use http::Method;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::sets::{inventory, put, sets, settled, unless_busy};
+use super::sets::{delete, inventory, put, sets, settled};
 use crate::{
     api::{ProviderKind, Reason},
     http::{ApiClient, Body, Call, Detail, ErrorClass, ProviderError, Scheme},
@@ -96,21 +96,17 @@ impl Provider for ImagePull {
         let path = ["v1", "secrets", &name];
         let tried = match self.put(&name, entry).await {
             Err(error) if is_refusal_of_updates(&error) => {
-                wire::delete(&self.client, &path, &[]).await?;
+                delete(&self.client, &path).await?;
                 self.put(&name, entry).await
             }
             tried => tried,
         };
         tried?;
-        wire::delete(&self.client, &path, &[])
-            .await
-            .map_err(unless_busy)
+        delete(&self.client, &path).await
     }
 
     async fn delete(&self, _entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
-        wire::delete(&self.client, &["v1", "secrets", &self.set], &[])
-            .await
-            .map_err(unless_busy)
+        delete(&self.client, &["v1", "secrets", &self.set]).await
     }
 
     async fn settled(&self) -> Result<Settled, ProviderError> {

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    api::Reason,
-    http::{ApiClient, Call, ErrorClass, ProviderError},
+    http::{ApiClient, Call, ProviderError},
     provider::{
         Form, Listing, Remote, Settled, Written,
         wire::{self, Pages, Rest},
@@ -35,7 +34,7 @@ pub(super) async fn inventory(client: &ApiClient) -> Result<Listing, ProviderErr
 
 /// Sends a PUT.
 pub(super) async fn put(client: &ApiClient, call: Call<'_>) -> Result<Written, ProviderError> {
-    let answer = client.call(call).await.map_err(unless_busy)?;
+    let answer = client.call(call).await.map_err(wire::unless_busy)?;
     // 200 or 202, whose members differ, or 204 without any (docs/vendors.md#pc-2). A page of a proxy in
     // between is not JSON and no answer of Pipecat's.
     if answer.status() != StatusCode::NO_CONTENT || answer.length() > 0 {
@@ -44,13 +43,10 @@ pub(super) async fn put(client: &ApiClient, call: Call<'_>) -> Result<Written, P
     Ok(Written::default())
 }
 
-/// A change of the same set is under way; it ends by itself (docs/vendors.md#pc-7).
-pub(super) fn unless_busy(error: ProviderError) -> ProviderError {
-    if error.is(StatusCode::CONFLICT) {
-        error.with(ErrorClass::Transient, Reason::ProviderUnavailable)
-    } else {
-        error
-    }
+/// Deletes a set, or a key of one.
+pub(super) async fn delete(client: &ApiClient, path: &[&str]) -> Result<(), ProviderError> {
+    let gone = wire::delete(client, path, &[]).await;
+    gone.map_err(wire::unless_busy)
 }
 
 /// `RegularSecretsRequest`, with the region of the newer documents.

@@ -26,6 +26,8 @@ const BY_ID: [ProviderKind; 2] = [ProviderKind::PrimeIntellect, ProviderKind::Br
 type Why = Option<(ErrorClass, Reason)>;
 
 const STRANGE: Why = Some((ErrorClass::Protocol, Reason::UnexpectedResponse));
+const BUSY: Why = Some((ErrorClass::Transient, Reason::ProviderUnavailable));
+const REFUSED: Why = Some((ErrorClass::Config, Reason::Rejected));
 const ELSEWHERE: Why = Some((ErrorClass::Config, Reason::TargetNotFound));
 
 fn why<T>(outcome: Result<T, ProviderError>) -> Why {
@@ -216,5 +218,20 @@ async fn an_update_that_shows_another_name_has_not_written_the_name(
         let body = with(secret.clone(), &json!({"data": secret})).to_string();
         let (provider, _) = answering(&spec_of(kind), (200, JSON, body.as_str()));
         assert_eq!(why(write(&*provider, id).await), expected, "{kind}");
+    }
+}
+
+/// docs/vendors.md#pc-7, docs/vendors.md#bt-8
+#[tokio::test(start_paused = true)]
+async fn a_conflict_heals_by_itself_where_a_change_is_under_way() {
+    for spec in specs() {
+        let (provider, _) = answering(&spec, (409, JSON, "{}"));
+        let expected = match provider.rules().kind {
+            ProviderKind::Pipecat | ProviderKind::Braintrust => BUSY,
+            ProviderKind::Baseten | ProviderKind::PrimeIntellect => REFUSED,
+        };
+        assert_eq!(why(write(&*provider, None).await), expected, "{spec}");
+        assert_eq!(why(write(&*provider, ID).await), expected, "{spec}");
+        assert_eq!(why(delete(&*provider, ID).await), expected, "{spec}");
     }
 }

@@ -111,9 +111,9 @@ fn each_status_has_its_condition_and_reason_and_heals_with_the_next_change() {
                 let fault = quoting(&case, status, "application/json").forever();
                 suffers(&case, fault, state, reason).await;
             }
-            // A conflict is a person's to solve, but at Pipecat it is another write under way.
+            // A conflict is a person's to solve, but at Pipecat and at Braintrust it is another write under way.
             let (expected, reason) = match target {
-                Target::Pipecat => (State::Reconciling, "ProviderUnavailable"),
+                Target::Pipecat | Target::Braintrust => (State::Reconciling, "ProviderUnavailable"),
                 _ => (State::Stalled, "Rejected"),
             };
             let fault = quoting(&case, 409, "application/json").forever();
