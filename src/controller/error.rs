@@ -82,7 +82,7 @@ impl Failure {
             reason: error.reason,
             message,
             retry_after: error.retry_after,
-            is_answer: error.status.is_some(),
+            is_answer: error.status.is_some() || error.detail() == Some(&Detail::NotApplied),
             is_passing: false,
         }
     }

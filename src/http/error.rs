@@ -105,6 +105,14 @@ impl ProviderError {
         }
     }
 
+    /// A value that the provider accepted, and then failed to apply or did not apply in time.
+    pub fn not_applied(class: ErrorClass, reason: Reason) -> Self {
+        Self {
+            detail: Some(Box::new(Detail::NotApplied)),
+            ..Self::new(class, reason)
+        }
+    }
+
     /// The same error, of which the body is the one that the provider's file looked for.
     pub(super) fn recognised(self) -> Self {
         Self {
@@ -255,6 +263,9 @@ impl ProviderError {
             Some(Detail::Moved) => return "changed while it was listed".to_owned(),
             Some(Detail::NotLeading) => {
                 return "was not called: another process leads, or may soon".to_owned();
+            }
+            Some(Detail::NotApplied) => {
+                return "accepted the value and did not apply it".to_owned();
             }
             Some(Detail::Recognised) | None => {}
         }

@@ -10,8 +10,8 @@ use crate::http::ProviderError;
 ///
 /// The controller decides what is written and when it is tried again; an implementation turns one
 /// call of a method into the provider's calls, says what the answers mean, and keeps nothing between
-/// two calls. It never tries again by itself, never waits, and never reads a value back: no provider
-/// gives one (docs/vendors.md#ge-1).
+/// two calls. It never tries again by itself, never waits (but in [`Provider::rehearse`]), and never reads
+/// a value back: no provider gives one (docs/vendors.md#ge-1).
 ///
 /// # Errors of all methods
 /// [`ApiClient::call`](crate::http::ApiClient::call) classes what fails, and most methods pass it on
@@ -76,11 +76,12 @@ pub trait Provider: Send + Sync {
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError>;
 
     /// Finds out whether the provider would take an entry as a new one, without touching what it holds
-    /// under the entry's name. Asked before what refuses an update is deleted, because afterwards it is
-    /// too late. It leaves nothing behind when it succeeds.
+    /// under the entry's name, and whether it applies what it takes. Asked before what refuses an update is
+    /// deleted, because afterwards it is too late. It leaves nothing behind when it succeeds. It may wait for
+    /// the provider, at most some seconds.
     ///
     /// # Errors
-    /// As [`Provider::write`].
+    /// As [`Provider::write`]; and [`ProviderError::not_applied`] when the provider does not apply what it took.
     async fn rehearse(&self, _entry: &Write<'_>) -> Result<(), ProviderError> {
         Ok(())
     }

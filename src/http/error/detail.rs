@@ -22,6 +22,9 @@ pub enum Detail {
     /// Nothing was sent, because another process leads or may soon
     /// ([`ProviderUnavailable`](crate::api::Reason::ProviderUnavailable)).
     NotLeading,
+    /// The provider accepted a value and did not apply it
+    /// ([`Rejected`](crate::api::Reason::Rejected), [`ProviderUnavailable`](crate::api::Reason::ProviderUnavailable)).
+    NotApplied,
     /// The body of the refusal is the one that [`Call::recognises`](crate::http::Call::recognises) looks for.
     Recognised,
 }

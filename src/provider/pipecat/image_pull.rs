@@ -4,12 +4,13 @@
 //! servers do not update one that exists (docs/vendors.md#pc-6): that is distinguished from any other
 //! refusal by the list, which showed it, and by the body of the answer.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use async_trait::async_trait;
 use http::Method;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 
 use super::sets::{delete, inventory, put, sets, settled};
 use crate::{
@@ -35,6 +36,12 @@ pub(crate) const RULES: Rules = Rules {
     name_rule: "holds 3 to 63 characters",
     check_name,
 };
+
+/// How long the provider may take to apply a trial; it usually takes seconds (docs/vendors.md#pc-2). The reconcile
+/// waits so long, and holds its slot and the name meanwhile.
+const TRIAL_TIME: Duration = Duration::from_secs(10);
+/// The wait between two looks at a trial.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// An image pull secret at Pipecat Cloud.
 pub(super) struct ImagePull {
@@ -64,6 +71,36 @@ impl ImagePull {
         };
         put(&self.client, call).await
     }
+
+    async fn remove(&self, set: &str) -> Result<(), ProviderError> {
+        delete(&self.client, &["v1", "secrets", set]).await
+    }
+
+    /// Where a set is on its way, as the list shows it.
+    async fn state(&self, name: &str) -> Result<Settled, ProviderError> {
+        let sets = sets(&self.client).await?;
+        let set = sets.iter().find(|set| set.name == name);
+        Ok(set.map_or(Settled::Absent, |set| settled(set.status.as_deref())))
+    }
+
+    /// Waits until the provider has applied a trial: what it accepts may fail later (docs/vendors.md#pc-2).
+    async fn wait_applied(&self, trial: &str) -> Result<(), ProviderError> {
+        let not_applied = ProviderError::not_applied;
+        let until = Instant::now() + TRIAL_TIME;
+        loop {
+            match self.state(trial).await? {
+                Settled::Ready => return Ok(()),
+                Settled::Failed => return Err(not_applied(ErrorClass::Config, Reason::Rejected)),
+                Settled::Pending | Settled::Absent if Instant::now() < until => sleep(LOOK).await,
+                Settled::Pending | Settled::Absent => {
+                    return Err(not_applied(
+                        ErrorClass::Transient,
+                        Reason::ProviderUnavailable,
+                    ));
+                }
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -89,30 +126,29 @@ impl Provider for ImagePull {
         }
     }
 
-    /// By a set of another name, which is deleted at once. If one is left of a try that was cut short,
-    /// it is replaced.
+    /// By a set of another name, which is deleted once it is applied, or is not. If one is left of a try that was
+    /// cut short, it is replaced.
     async fn rehearse(&self, entry: &Write<'_>) -> Result<(), ProviderError> {
         let name = trial_name(&self.set);
-        let path = ["v1", "secrets", &name];
         let tried = match self.put(&name, entry).await {
             Err(error) if is_refusal_of_updates(&error) => {
-                delete(&self.client, &path).await?;
+                self.remove(&name).await?;
                 self.put(&name, entry).await
             }
             tried => tried,
         };
         tried?;
-        delete(&self.client, &path).await
+        let applied = self.wait_applied(&name).await;
+        let deleted = self.remove(&name).await;
+        applied.and(deleted)
     }
 
     async fn delete(&self, _entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
-        delete(&self.client, &["v1", "secrets", &self.set]).await
+        self.remove(&self.set).await
     }
 
     async fn settled(&self) -> Result<Settled, ProviderError> {
-        let sets = sets(&self.client).await?;
-        let set = sets.iter().find(|set| set.name == self.set);
-        Ok(set.map_or(Settled::Absent, |set| settled(set.status.as_deref())))
+        self.state(&self.set).await
     }
 
     fn set(&self) -> Option<NamedSet<'_>> {

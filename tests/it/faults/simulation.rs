@@ -16,6 +16,7 @@ mod crash;
 mod finalizers;
 mod get_only;
 mod idle_events;
+mod image_pull;
 mod keys_of_one_scope;
 mod large_secrets;
 mod late_answers;
