@@ -87,7 +87,7 @@ pub(super) struct Set {
 pub(super) struct SetAnswer {
     pub(super) source: Option<String>,
     pub(super) status: Option<String>,
-    /// Absent where the keys are not shown (docs/vendors.md#pc-12).
+    /// Absent where the keys are not shown (docs/vendors.md#pc-14).
     pub(super) secrets: Option<Vec<Field>>,
     #[serde(flatten)]
     pub(super) rest: Rest,
@@ -109,7 +109,7 @@ pub(super) fn settled(status: Option<&str>) -> Settled {
     }
 }
 
-/// Whether a set refers to a store of the user's own, by its `source` (docs/vendors.md#pc-12).
+/// Whether a set refers to a store of the user's own, by its `source` (docs/vendors.md#pc-14).
 pub(super) fn is_referenced(source: Option<&str>) -> bool {
     source == Some("referenced")
 }
