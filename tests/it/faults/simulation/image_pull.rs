@@ -16,7 +16,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const VALUE: &str = "secretValue";
 
 /// Plays where the credential `one` is synced and the server refuses updates.
-fn play(play: impl AsyncFn(&mut World)) {
+fn play(play: impl AsyncFn(&mut World) + Copy) {
     simulate(async {
         let mut world = World::new(Target::Pipecat);
         world.without_foreign_set();
@@ -104,7 +104,7 @@ fn a_credential_that_is_not_applied_in_time_never_costs_the_one_that_works() {
         assert!(is_held(world, "one"));
         assert_eq!(deletes(world), 0);
         vary(world, |variants| {
-            variants.ready_after = Duration::from_secs(3)
+            variants.ready_after = Duration::from_secs(3);
         });
         let is_new = |world: &World| is_held(world, "two");
         world.wait("the credential", MINUTE * 10, is_new).await;
