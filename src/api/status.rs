@@ -83,9 +83,10 @@ pub struct ProviderSecretStatus {
     pub plan: Option<PlanStatus>,
 
     /// Shows what was approved: it is made with the API key, from the account, the names, and the Secrets
-    /// and keys that they come from. While these are the same a changed value needs no approval.
+    /// and keys that they come from, with a part for each source in dataFrom. While these are the same a
+    /// changed value needs no approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 640))]
     pub approval_seal: Option<String>,
 
     /// Which process wrote this, where several share a Lease: a later one writes over what an earlier

@@ -95,6 +95,11 @@ pub(crate) fn approved_plan(object: &ProviderSecret) -> Option<&str> {
     object.annotations().get(APPROVED_PLAN).map(String::as_str)
 }
 
+/// What a user approved last, as seals.
+pub(crate) fn approved_scope(object: &ProviderSecret) -> Option<&str> {
+    object.status.as_ref()?.approval_seal.as_deref()
+}
+
 /// Drops what no reconcile reads and what takes most of the memory of an object.
 pub(crate) fn slim(object: &mut impl ResourceExt) {
     object.managed_fields_mut().clear();

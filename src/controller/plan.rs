@@ -17,10 +17,10 @@ use jiff::Timestamp;
 use self::taken::{foreign, found, shown_set, unfit};
 pub(crate) use self::{
     again::{confirm_in, due, next_due},
-    approval::{Consent, ConsentInputs, consent, plan_facts, scope_facts, shown},
+    approval::{Consent, ConsentInputs, approval_scope, consent, plan_facts, shown},
     brake::{Brake, BrakeInputs, brake, is_held_back, is_silent},
     drift::{Cause, Drift, Evidence, counted, drifted, is_contended},
-    entry::{Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
+    entry::{BulkKey, Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
     lacks::{Lack, lacks},
     locate::{Shown, is_earlier, is_shown_as_ours, locate, same_instant},
     removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{Change, PlannedEntry, PlannedRemoval, RemovalAction, was_written};
 use crate::{
-    api::{ActionKind, Approval, MAX_ACTIONS, PlanStatus, PlannedAction, ProviderSecretSpec},
+    api::{
+        ActionKind, Approval, DataFromSource, MAX_ACTIONS, PlanStatus, PlannedAction,
+        ProviderSecretSpec,
+    },
     provider::{Choice, Unit},
 };
 
@@ -24,9 +27,9 @@ pub(crate) enum Consent {
 pub(crate) struct ConsentInputs<'a> {
     /// `spec.approval`.
     pub(crate) approval: Approval,
-    /// The seal of what this plan is a part of: names, sources and account.
+    /// What an approval of this plan is for ([`approval_scope`]).
     pub(crate) scope: &'a str,
-    /// The seal of what was approved last.
+    /// What was approved last.
     pub(crate) approved_scope: Option<&'a str>,
     /// The hash of this plan.
     pub(crate) hash: &'a str,
@@ -59,13 +62,38 @@ pub(crate) fn consent(
     }
 }
 
-/// What an approval is for, besides the account: the spec as far as it decides what is sent where, and every
-/// name. `kept` are names that a source which cannot be read may still ask for.
-pub(crate) fn scope_facts(
+/// What parts the seals of a scope.
+const SEPARATOR: &str = ".";
+
+/// What an approval is for, besides the account, as seals: one of the spec as far as it decides what is sent where,
+/// with the names of its own entries; and one of each `dataFrom` source, with its Secret, the keys that it gives and
+/// their names. A source that gives nothing cannot be read, or is empty: what was `approved` of it stays, because it
+/// changes nothing at the provider and holds up no other entry.
+pub(crate) fn approval_scope(
     spec: &ProviderSecretSpec,
     entries: &[PlannedEntry<'_>],
-    kept: impl Iterator<Item = String>,
-) -> Vec<String> {
+    approved: Option<&str>,
+    seal: impl Fn(&[String]) -> String,
+) -> String {
+    let mut approved = approved.unwrap_or_default().split(SEPARATOR).skip(1);
+    let mut seals = vec![seal(&spec_facts(spec, entries))];
+    for (index, source) in spec.bulk_sources().iter().enumerate() {
+        let approved = approved.next().unwrap_or_default();
+        let is_given = |entry: &&PlannedEntry<'_>| {
+            let bulk = entry.desired.bulk.as_ref();
+            bulk.is_some_and(|bulk| bulk.source == index)
+        };
+        let given: Vec<&PlannedEntry<'_>> = entries.iter().filter(is_given).collect();
+        seals.push(if given.is_empty() {
+            approved.to_owned()
+        } else {
+            seal(&source_facts(spec, source, &given))
+        });
+    }
+    seals.join(SEPARATOR)
+}
+
+fn spec_facts(spec: &ProviderSecretSpec, entries: &[PlannedEntry<'_>]) -> Vec<String> {
     let mut data = spec.entries().to_vec();
     data.sort_by(|a, b| a.name.cmp(&b.name));
     let sources = serde_json::json!({
@@ -75,20 +103,42 @@ pub(crate) fn scope_facts(
         "deletionPolicy": spec.deletion_policy(),
         "conflictPolicy": spec.conflict_policy(),
     });
-    // What is refused and was never written is no part of what a person sees go out.
-    let may_go = |entry: &&PlannedEntry<'_>| {
-        !matches!(entry.change, Change::Refuse(_)) || entry.record.is_some_and(was_written)
-    };
-    let names = entries.iter().filter(may_go);
-    let names = names.map(|entry| entry.desired.folded.clone());
-    let mut names: Vec<String> = names.chain(kept).collect();
+    let own = entries.iter().filter(|entry| entry.desired.bulk.is_none());
+    let own: Vec<&PlannedEntry<'_>> = own.filter(|entry| may_go(entry)).collect();
+    let names = own.iter().map(|entry| entry.desired.folded.clone());
+    let mut names: Vec<String> = names.collect();
     names.sort();
     if waits_for_every_change(spec) {
-        // A value is known by its keyed digest.
-        names.extend(entries.iter().filter_map(|entry| entry.digest.clone()));
+        names.extend(own.iter().filter_map(|entry| value_digest(entry)));
     }
     let facts = ["scope".to_owned(), sources.to_string()].into_iter();
     facts.chain(names).collect()
+}
+
+fn source_facts(
+    spec: &ProviderSecretSpec,
+    source: &DataFromSource,
+    given: &[&PlannedEntry<'_>],
+) -> Vec<String> {
+    let has_values = waits_for_every_change(spec);
+    let mut facts = vec!["source".to_owned(), source.secret_ref.name.clone()];
+    for entry in given.iter().filter(|entry| may_go(entry)) {
+        let key = entry.desired.bulk.as_ref().map(|bulk| bulk.key.clone());
+        let value = value_digest(entry).filter(|_| has_values);
+        facts.push(entry.desired.folded.clone());
+        facts.extend([key, value].map(Option::unwrap_or_default));
+    }
+    facts
+}
+
+/// What is refused and was never written is no part of what a person sees go out.
+fn may_go(entry: &PlannedEntry<'_>) -> bool {
+    !matches!(entry.change, Change::Refuse(_)) || entry.record.is_some_and(was_written)
+}
+
+/// What stands for the value of an entry.
+fn value_digest(entry: &PlannedEntry<'_>) -> Option<String> {
+    entry.digest.clone()
 }
 
 /// Whether another value waits too. What may be deleted to be written again counts as a deletion each time.

@@ -26,8 +26,19 @@ pub(crate) struct DesiredEntry {
     pub(crate) value: Result<SecretString, Failure>,
     /// The Secret that it comes from.
     pub(crate) secret: String,
+    /// What gives it, if the spec does not name it.
+    pub(crate) bulk: Option<BulkKey>,
     /// What of the text is sent as it is and hardly meant.
     pub(crate) marks: Marks,
+}
+
+/// The key that gives an entry which comes from a `dataFrom` source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BulkKey {
+    /// Which of the sources, in the order of the spec.
+    pub(crate) source: usize,
+    /// The key in its Secret.
+    pub(crate) key: String,
 }
 
 impl DesiredEntry {

@@ -21,6 +21,7 @@ fn entry(name: &str, value: &str) -> DesiredEntry {
         options: Options::default(),
         value: Ok(SecretString::from(value)),
         secret: "source".to_owned(),
+        bulk: None,
         marks: Marks::default(),
     }
 }

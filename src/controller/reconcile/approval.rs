@@ -12,10 +12,10 @@ use crate::{
     controller::{
         error::Failure,
         kubernetes::KubernetesError,
-        object::approved_plan,
+        object::{approved_plan, approved_scope},
         plan::{
-            Consent, ConsentInputs, PlannedRemoval, RemovalAction, consent, plan_facts,
-            scope_facts, shown,
+            Consent, ConsentInputs, PlannedRemoval, RemovalAction, approval_scope, consent,
+            plan_facts, shown,
         },
         report::{self, Asks, messages},
         session::Session,
@@ -35,12 +35,11 @@ impl Reconcile<'_> {
         if spec.approval() == Approval::Automatic || !planned.calls_provider() {
             return Ok(planned);
         }
-        let (scope, plan) = self.shown_plan(session, inputs, &planned);
-        let status = self.object.status.as_ref();
+        let (scope, plan) = self.shown_plan(session, &planned);
         let consent_inputs = ConsentInputs {
             approval: spec.approval(),
             scope: &scope,
-            approved_scope: status.and_then(|status| status.approval_seal.as_deref()),
+            approved_scope: approved_scope(&self.object),
             hash: &plan.hash,
             approved_plan: approved_plan(&self.object),
         };
@@ -57,19 +56,15 @@ impl Reconcile<'_> {
         }
     }
 
-    /// The plan as status shows it, and the seal of what an approval of it is for.
+    /// The plan as status shows it, and what an approval of it is for.
     pub(super) fn shown_plan(
         &self,
         session: &Session<'_>,
-        inputs: &Inputs,
         planned: &Planned<'_>,
     ) -> (String, PlanStatus) {
-        let fold = session.rules().fold;
-        let is_unread = !inputs.desired.unread.is_empty();
-        let kept = planned.retained.iter().filter(|_| is_unread);
-        let kept = kept.map(|record| fold(&record.name));
-        let facts = scope_facts(&self.object.spec, &planned.entries, kept);
-        let scope = session.approval_seal(facts.iter().map(String::as_str));
+        let (spec, approved) = (&self.object.spec, approved_scope(&self.object));
+        let seal = |facts: &[String]| session.approval_seal(facts.iter().map(String::as_str));
+        let scope = approval_scope(spec, &planned.entries, approved, seal);
         let seal = |actions: &[PlannedAction]| session.approval_seal(plan_facts(&scope, actions));
         let unit = session.rules().unit;
         let plan = shown(&planned.entries, &planned.removals, unit, seal);

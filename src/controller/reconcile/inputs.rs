@@ -73,7 +73,7 @@ pub(super) struct Planned<'a> {
     pub(super) snapshot: Option<Arc<Snapshot>>,
     /// Whether it must be known later what was at the provider before the first write of a name.
     pub(super) must_know: bool,
-    /// The seal of what an approval was given for that status does not hold yet.
+    /// What an approval was given for, as seals, if status does not hold them yet.
     pub(super) approved: Option<String>,
 }
 
@@ -193,7 +193,7 @@ impl Reconcile<'_> {
             self.note_claims(session, names.map(|entry| entry.folded.as_str()));
             let (planned, lack) = self.planned(session, inputs, &observed);
             if self.object.spec.is_suspended() {
-                let (_, plan) = self.shown_plan(session, inputs, &planned);
+                let (_, plan) = self.shown_plan(session, &planned);
                 return Err(suspended(&self.object, session, inputs, &planned, plan).into());
             }
             if planned.calls_provider()

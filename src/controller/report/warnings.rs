@@ -129,6 +129,7 @@ mod tests {
             options: Options::default(),
             value: Ok(SecretString::from("value\n")),
             secret: "db".to_owned(),
+            bulk: None,
             marks: Marks {
                 is_line,
                 has_byte_order_mark: false,

@@ -26,7 +26,7 @@ use crate::{
     api::{DataFromSource, Entry, EntryStatus, MAX_RECORDS, ProviderSecretSpec, Reason},
     controller::{
         error::Failure,
-        plan::{DesiredEntry, Marks},
+        plan::{BulkKey, DesiredEntry, Marks},
     },
     provider::{Options, Rules},
     template::Renderer,
@@ -115,7 +115,7 @@ pub(crate) fn desired_state_within(
                     return Err(too_many_taken());
                 }
                 for (key, bytes) in taken {
-                    bulk.push(bulk_entry(source, key, bytes, rules, &mut tally));
+                    bulk.push(bulk_entry((index, source), key, bytes, rules, &mut tally));
                     tally.ensure_room()?;
                 }
             }
@@ -232,7 +232,7 @@ fn explicit(
 }
 
 fn bulk_entry(
-    source: &DataFromSource,
+    (index, source): (usize, &DataFromSource),
     key: &str,
     bytes: &[u8],
     rules: &Rules,
@@ -240,7 +240,14 @@ fn bulk_entry(
 ) -> DesiredEntry {
     let (name, secret) = (bulk_name(key, source), &source.secret_ref.name);
     let value = Ok(Bytes::Held(bytes));
-    desired_entry(name, secret, Options::default(), value, rules, tally)
+    let bulk = BulkKey {
+        source: index,
+        key: key.to_owned(),
+    };
+    DesiredEntry {
+        bulk: Some(bulk),
+        ..desired_entry(name, secret, Options::default(), value, rules, tally)
+    }
 }
 
 fn desired_entry(
@@ -263,6 +270,7 @@ fn desired_entry(
         options,
         value,
         secret: secret.to_owned(),
+        bulk: None,
         marks,
     }
 }

@@ -46,6 +46,7 @@ fn planned(change: Change, record: Option<EntryStatus>) -> PlannedEntry<'static>
             options: Options::default(),
             value: Ok(SecretString::from("new")),
             secret: "source".to_owned(),
+            bulk: None,
             marks: Marks::default(),
         }),
         record: record.map(kept),

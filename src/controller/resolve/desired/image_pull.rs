@@ -55,6 +55,7 @@ pub(crate) fn image_pull(
         },
         value,
         secret: source.map_or_else(String::new, |source| source.secret_name().to_owned()),
+        bulk: None,
         marks,
     }
 }

@@ -75,6 +75,28 @@ fn a_bulk_source_is_filtered_transformed_and_prefixed_in_this_order() {
 }
 
 #[test]
+fn a_bulk_entry_tells_the_source_and_the_key_that_give_it() {
+    let secrets = sources(&[("s", &[("k", b"1")]), ("t", &[("api.key", b"2")])]);
+    let from = json!({"data": [one("NAME")], "dataFrom": [
+        {"secretRef": {"name": "s"}, "prefix": "s_"},
+        {"secretRef": {"name": "t"}, "nameTransform": "UpperSnake"},
+    ]});
+    let desired = desired(&from, &secrets, ProviderKind::Baseten).unwrap();
+    let bulk = |source, key: &str| {
+        let key = key.to_owned();
+        Some(BulkKey { source, key })
+    };
+    let given = desired.entries.into_iter();
+    let given: Vec<_> = given.map(|entry| (entry.name, entry.bulk)).collect();
+    let expected = [
+        ("API_KEY", bulk(1, "api.key")),
+        ("NAME", None),
+        ("s_k", bulk(0, "k")),
+    ];
+    assert_eq!(given, expected.map(|(name, bulk)| (name.to_owned(), bulk)));
+}
+
+#[test]
 fn an_explicit_entry_wins_over_a_bulk_one_also_when_they_only_fold_together() {
     let secrets = sources(&[("s", &[("k", b"explicit"), ("hf-token", b"bulk")])]);
     let both = json!({"data": [one("hf_token")], "dataFrom": [{"secretRef": {"name": "s"}, "exclude": ["k"]}]});

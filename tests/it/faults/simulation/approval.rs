@@ -1,6 +1,7 @@
 //! Plans that wait for a person: what is shown is what is done, and nothing is done before.
 
 mod predicted; // what a plan says is what is sent
+mod sources; // what is approved of whole Secrets
 
 use std::time::Duration;
 
