@@ -136,9 +136,15 @@ fn may_go(entry: &PlannedEntry<'_>) -> bool {
     !matches!(entry.change, Change::Refuse(_)) || entry.record.is_some_and(was_written)
 }
 
-/// What stands for the value of an entry.
+/// What stands for the value that the provider holds of an entry once the plan is carried out: where the entry is
+/// refused, that is the value that was written.
 fn value_digest(entry: &PlannedEntry<'_>) -> Option<String> {
-    entry.digest.clone()
+    let recorded = entry.record.and_then(|record| record.digest.as_ref());
+    let digest = match entry.change {
+        Change::Refuse(_) => recorded.or(entry.digest.as_ref()),
+        Change::Keep | Change::Create | Change::Update(_) => entry.digest.as_ref(),
+    };
+    digest.cloned()
 }
 
 /// Whether another value waits too. What may be deleted to be written again counts as a deletion each time.

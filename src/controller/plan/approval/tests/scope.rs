@@ -142,3 +142,32 @@ fn what_cannot_be_read_moves_no_approval(#[values("Manual", "ManualEveryChange")
     assert_eq!(now(&entries[..2], Some(&approved)), approved);
     assert_ne!(now(&entries[..2], None), approved, "it was not approved");
 }
+
+/// Its key has gone, say, or another value waits in its Secret.
+#[test]
+fn a_refused_entry_counts_with_the_value_that_was_written() {
+    let (spec, names) = (spec("ManualEveryChange"), ["A", "B"].map(desired));
+    let record = EntryStatus {
+        digest: Some("written".to_owned()),
+        last_write_time: Some(time(jiff::Timestamp::UNIX_EPOCH)),
+        ..unwritten("B")
+    };
+    let scope = |record: Option<&EntryStatus>, change: Change, digest: Option<&str>| {
+        let second = PlannedEntry {
+            record,
+            digest: digest.map(str::to_owned),
+            ..planned(&names[1], change)
+        };
+        let entries = [planned(&names[0], Change::Keep), second];
+        approval_scope(&spec, &entries, None, seal)
+    };
+    let (held, another) = (Some(&record), Some("another"));
+    let approved = scope(held, Change::Keep, Some("written"));
+    assert_eq!(scope(held, refused(), None), approved);
+    assert_eq!(scope(held, refused(), another), approved);
+    assert_ne!(scope(held, Change::Update(None), another), approved);
+    // What was never written is no part of it, whatever its value is.
+    let without = scope(None, refused(), None);
+    assert_eq!(scope(None, refused(), another), without);
+    assert_ne!(without, approved);
+}
