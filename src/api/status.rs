@@ -89,6 +89,12 @@ pub struct ProviderSecretStatus {
     #[schemars(length(max = 640))]
     pub approval_seal: Option<String>,
 
+    /// The hash of the plan that was approved last and is carried out. It makes the hash of every later plan
+    /// another one, so that an approval counts once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub last_approved_plan: Option<String>,
+
     /// Which process wrote this, where several share a Lease: a later one writes over what an earlier
     /// one wrote, and never the other way round.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -90,7 +90,7 @@ pub(crate) fn is_plan_approved(object: &ProviderSecret) -> bool {
     plan.is_some_and(|plan| approved_plan(object) == Some(&plan.hash))
 }
 
-/// The hash of the plan that a user approved last.
+/// The hash of the plan that a user approved last, whether it is carried out or not.
 pub(crate) fn approved_plan(object: &ProviderSecret) -> Option<&str> {
     object.annotations().get(APPROVED_PLAN).map(String::as_str)
 }
@@ -98,6 +98,11 @@ pub(crate) fn approved_plan(object: &ProviderSecret) -> Option<&str> {
 /// What a user approved last, as seals.
 pub(crate) fn approved_scope(object: &ProviderSecret) -> Option<&str> {
     object.status.as_ref()?.approval_seal.as_deref()
+}
+
+/// The hash of the plan that was approved last and is carried out.
+pub(crate) fn last_approved_plan(object: &ProviderSecret) -> Option<&str> {
+    object.status.as_ref()?.last_approved_plan.as_deref()
 }
 
 /// Drops what no reconcile reads and what takes most of the memory of an object.

@@ -83,6 +83,7 @@ fn next_status(
         sources: sources.collect(),
         plan: outcome.plan.clone(),
         approval_seal: previous.approval_seal,
+        last_approved_plan: previous.last_approved_plan,
         writer: previous.writer,
         entries,
     }

@@ -38,7 +38,8 @@ pub(crate) struct ConsentInputs<'a> {
 }
 
 /// Decides whether a plan may be carried out. What deletes waits unless it was approved by itself: its records
-/// say so from then on, and need no second approval when the first try fails.
+/// say so from then on, and need no second approval when the first try fails. An approval of the plan is used up by
+/// it, also where it needs none.
 pub(crate) fn consent(
     entries: &[PlannedEntry<'_>],
     removals: &[PlannedRemoval],
@@ -53,10 +54,10 @@ pub(crate) fn consent(
             (is_known || !writes) && deletes.all(|removal| removal.record.leaving)
         }
     };
-    if is_free {
-        Consent::NotNeeded
-    } else if inputs.approved_plan == Some(inputs.hash) {
+    if inputs.approved_plan == Some(inputs.hash) {
         Consent::Given
+    } else if is_free {
+        Consent::NotNeeded
     } else {
         Consent::Missing
     }
@@ -205,16 +206,18 @@ pub(crate) fn shown(
     }
 }
 
-/// What the hash of a plan is made from: what may be sent, and what would be.
+/// What the hash of a plan is made from: what may be sent, what would be, and the hash of the plan that was approved
+/// `last`, so that no approval counts for a later plan that would do the same.
 pub(crate) fn plan_facts<'a>(
     scope: &'a str,
+    last: Option<&'a str>,
     actions: &'a [PlannedAction],
 ) -> impl Iterator<Item = &'a str> {
     let done = actions
         .iter()
         .filter(|action| action.action != ActionKind::Refuse);
     let done = done.flat_map(|action| [action.action.as_str(), action.name.as_str()]);
-    ["plan", scope].into_iter().chain(done)
+    ["plan", scope].into_iter().chain(last).chain(done)
 }
 
 fn action(entry: &PlannedEntry<'_>) -> Option<PlannedAction> {

@@ -3,7 +3,7 @@
 
 use super::{
     Reconcile, Stop,
-    inputs::{Inputs, Planned},
+    inputs::{ApprovedPlan, Inputs, Planned},
     not_applied::awaiting_approval,
     write_ahead::replace_records,
 };
@@ -12,7 +12,7 @@ use crate::{
     controller::{
         error::Failure,
         kubernetes::KubernetesError,
-        object::{approved_plan, approved_scope},
+        object::{approved_plan, approved_scope, last_approved_plan},
         plan::{
             Consent, ConsentInputs, PlannedRemoval, RemovalAction, approval_scope, consent,
             plan_facts, shown,
@@ -31,24 +31,28 @@ impl Reconcile<'_> {
         inputs: &Inputs,
         planned: Planned<'i>,
     ) -> Result<Planned<'i>, Stop> {
-        let spec = &self.object.spec;
-        if spec.approval() == Approval::Automatic || !planned.calls_provider() {
+        let (approval, annotated) = (self.object.spec.approval(), approved_plan(&self.object));
+        let is_free = approval == Approval::Automatic && annotated.is_none();
+        if is_free || !planned.calls_provider() {
             return Ok(planned);
         }
         let (scope, plan) = self.shown_plan(session, &planned);
         let consent_inputs = ConsentInputs {
-            approval: spec.approval(),
+            approval,
             scope: &scope,
             approved_scope: approved_scope(&self.object),
             hash: &plan.hash,
-            approved_plan: approved_plan(&self.object),
+            approved_plan: annotated,
         };
         match consent(&planned.entries, &planned.removals, consent_inputs) {
             Consent::NotNeeded => Ok(planned),
-            Consent::Given => Ok(Planned {
-                approved: Some(scope),
-                ..planned
-            }),
+            Consent::Given => {
+                let hash = plan.hash;
+                Ok(Planned {
+                    approved: Some(ApprovedPlan { scope, hash }),
+                    ..planned
+                })
+            }
             Consent::Missing => {
                 let outcome = awaiting_approval(&self.object, session, inputs, &planned, plan);
                 Err(outcome.into())
@@ -65,7 +69,9 @@ impl Reconcile<'_> {
         let (spec, approved) = (&self.object.spec, approved_scope(&self.object));
         let seal = |facts: &[String]| session.approval_seal(facts.iter().map(String::as_str));
         let scope = approval_scope(spec, &planned.entries, approved, seal);
-        let seal = |actions: &[PlannedAction]| session.approval_seal(plan_facts(&scope, actions));
+        let last = last_approved_plan(&self.object);
+        let seal =
+            |actions: &[PlannedAction]| session.approval_seal(plan_facts(&scope, last, actions));
         let unit = session.rules().unit;
         let plan = shown(&planned.entries, &planned.removals, unit, seal);
         (scope, plan)
@@ -89,8 +95,9 @@ impl Reconcile<'_> {
         if leaving.is_empty() {
             return Ok(None);
         }
+        let last = last_approved_plan(&self.object);
         let seal =
-            |actions: &[PlannedAction]| session.approval_seal(plan_facts("cleanup", actions));
+            |actions: &[PlannedAction]| session.approval_seal(plan_facts("cleanup", last, actions));
         let mut plan = shown(&[], removals, session.rules().unit, seal);
         if approved_plan(&self.object) != Some(&plan.hash) {
             plan.calls += i32::from(is_set_deleted(session, removals).await);
@@ -101,6 +108,7 @@ impl Reconcile<'_> {
         let newest = self.newest();
         let mut next = newest.status.clone().unwrap_or_default();
         next.plan = None;
+        next.last_approved_plan = Some(plan.hash);
         replace_records(&mut next, leaving, session.rules().fold);
         report::write(self.context, &newest, next, Asks::Nothing).await?;
         Ok(None)

@@ -73,8 +73,16 @@ pub(super) struct Planned<'a> {
     pub(super) snapshot: Option<Arc<Snapshot>>,
     /// Whether it must be known later what was at the provider before the first write of a name.
     pub(super) must_know: bool,
-    /// What an approval was given for, as seals, if status does not hold them yet.
-    pub(super) approved: Option<String>,
+    /// The approval of it, if status does not hold that yet.
+    pub(super) approved: Option<ApprovedPlan>,
+}
+
+/// An approval as status holds it from the write-ahead on.
+pub(super) struct ApprovedPlan {
+    /// What it is for, as seals.
+    pub(super) scope: String,
+    /// The hash of the plan.
+    pub(super) hash: String,
 }
 
 impl Planned<'_> {

@@ -86,7 +86,8 @@ impl Reconcile<'_> {
         );
         next.plan = None;
         if let Some(approved) = &planned.approved {
-            next.approval_seal = Some(approved.clone());
+            next.approval_seal = Some(approved.scope.clone());
+            next.last_approved_plan = Some(approved.hash.clone());
         }
         replace_records(&mut next, pending, session.rules().fold);
         report::write(self.context, &newest, next, Asks::Nothing).await?;

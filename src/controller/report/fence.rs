@@ -112,15 +112,15 @@ pub(super) fn merged(
         }
         entries.extend(theirs.or(ours));
     }
-    let was_approved = base.and_then(|base| base.approval_seal.as_ref());
-    let approval_seal = if next.approval_seal.as_ref() == was_approved {
-        live.approval_seal.clone()
-    } else {
-        next.approval_seal
+    // What this process has not changed, the other one may have.
+    let of_either = |of: fn(&ProviderSecretStatus) -> Option<&String>| {
+        let is_untouched = of(&next) == base.and_then(of);
+        of(if is_untouched { live } else { &next }).cloned()
     };
     Some(ProviderSecretStatus {
         summary: Some(summary(&entries)),
-        approval_seal,
+        approval_seal: of_either(|status| status.approval_seal.as_ref()),
+        last_approved_plan: of_either(|status| status.last_approved_plan.as_ref()),
         entries,
         ..next
     })
@@ -149,6 +149,7 @@ fn merge_patch(next: &ProviderSecretStatus) -> Value {
         "sourcesSeal": null,
         "plan": null,
         "approvalSeal": null,
+        "lastApprovedPlan": null,
         "writer": null,
         "entries": [],
     });
@@ -324,11 +325,13 @@ mod tests {
     ) {
         let sealed = |epoch, seal: Option<&str>| ProviderSecretStatus {
             approval_seal: seal.map(str::to_owned),
+            last_approved_plan: seal.map(str::to_owned),
             ..status(Some(epoch), &[("A", "1")])
         };
         let (base, next, live) = (sealed(1, base), sealed(3, next), sealed(1, live));
         let merged = merged(Some(&base), next, Some(&live)).unwrap();
         assert_eq!(merged.approval_seal.as_deref(), expected);
+        assert_eq!(merged.last_approved_plan.as_deref(), expected);
     }
 
     /// Else a user who may write a status could stop every rotation of the object.
@@ -385,6 +388,7 @@ mod tests {
                 actions: Vec::new(),
             }),
             approval_seal: Some(String::new()),
+            last_approved_plan: Some(String::new()),
             writer: Some(WriterStatus { epoch: 1 }),
             entries: Vec::new(),
         };

@@ -1,5 +1,6 @@
 //! Plans that wait for a person: what is shown is what is done, and nothing is done before.
 
+mod once; // an approval counts once
 mod predicted; // what a plan says is what is sent
 mod sources; // what is approved of whole Secrets
 

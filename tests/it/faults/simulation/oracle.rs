@@ -46,7 +46,7 @@ pub(super) fn state(world: &World) -> State {
 
 /// Keeps only the presence of times, versions and ids.
 fn plain(value: &Value) -> Value {
-    const MOVING: [&str; 11] = [
+    const MOVING: [&str; 12] = [
         "lastTransitionTime",
         "lastSyncTime",
         "lastWriteTime",
@@ -56,6 +56,7 @@ fn plain(value: &Value) -> Value {
         "seal",
         "sourcesSeal",
         "approvalSeal",
+        "lastApprovedPlan",
         // Depends on the former secret, which differs between histories.
         "found",
         // Depends on the uid, which differs between runs.
