@@ -28,7 +28,9 @@ use super::{
     kubernetes::{KubernetesError, bounded, patch_params, written},
     object::{object_name, recorded_sources, slim, time},
 };
-use crate::api::{ProviderSecret, ProviderSecretStatus, Reason, SourceStatus, WriterStatus};
+use crate::api::{
+    Approval, ProviderSecret, ProviderSecretStatus, Reason, SourceStatus, WriterStatus,
+};
 
 /// How often a status write is tried when others write the object at the same time. Giving up costs
 /// one more write at the provider.
@@ -62,6 +64,14 @@ fn next_status(
         resource_version: version.clone(),
     });
     let provider = object.spec.provider.choice();
+    // Without approval the operator sends what no user has seen, and the next write of a name that it forgets is a
+    // first one. Of a deleted object nothing is written any more.
+    let approval_seal = previous.approval_seal.filter(|seal| {
+        let is_deleted = object.metadata.deletion_timestamp.is_some();
+        let is_present = outcome.approval_scope.as_ref() == Some(seal);
+        let forgets = || status::forgets(&object.spec, &previous.entries, &entries);
+        object.spec.approval() != Approval::Automatic && (is_deleted || is_present || !forgets())
+    });
     ProviderSecretStatus {
         conditions: conditions(&previous.conditions, readiness, generation, now),
         observed_generation: generation,
@@ -82,7 +92,7 @@ fn next_status(
         },
         sources: sources.collect(),
         plan: outcome.plan.clone(),
-        approval_seal: previous.approval_seal,
+        approval_seal,
         last_approved_plan: previous.last_approved_plan,
         writer: previous.writer,
         entries,

@@ -8,20 +8,40 @@ use super::{
     write_ahead::replace_records,
 };
 use crate::{
-    api::{Approval, EntryStatus, Found, PlanStatus, PlannedAction},
+    api::{Approval, EntryStatus, Found, PlanStatus, PlannedAction, ProviderSecret},
     controller::{
         error::Failure,
         kubernetes::KubernetesError,
         object::{approved_plan, approved_scope, last_approved_plan},
         plan::{
-            Consent, ConsentInputs, PlannedRemoval, RemovalAction, approval_scope, consent,
-            plan_facts, shown,
+            Consent, ConsentInputs, PlannedEntry, PlannedRemoval, RemovalAction, approval_scope,
+            consent, plan_facts, shown,
         },
         report::{self, Asks, messages},
         session::Session,
     },
     provider::SetKeys,
 };
+
+/// What an approval of these entries is for, as seals.
+fn sealed_scope(
+    object: &ProviderSecret,
+    session: &Session<'_>,
+    entries: &[PlannedEntry<'_>],
+) -> String {
+    let seal = |facts: &[String]| session.approval_seal(facts.iter().map(String::as_str));
+    approval_scope(&object.spec, entries, approved_scope(object), seal)
+}
+
+/// The same where plans wait for approval.
+pub(super) fn awaited_scope(
+    object: &ProviderSecret,
+    session: &Session<'_>,
+    entries: &[PlannedEntry<'_>],
+) -> Option<String> {
+    let waits = object.spec.approval() != Approval::Automatic;
+    waits.then(|| sealed_scope(object, session, entries))
+}
 
 impl Reconcile<'_> {
     /// Ends the reconcile where the plan waits for approval, and notes what an approval is for.
@@ -66,9 +86,7 @@ impl Reconcile<'_> {
         session: &Session<'_>,
         planned: &Planned<'_>,
     ) -> (String, PlanStatus) {
-        let (spec, approved) = (&self.object.spec, approved_scope(&self.object));
-        let seal = |facts: &[String]| session.approval_seal(facts.iter().map(String::as_str));
-        let scope = approval_scope(spec, &planned.entries, approved, seal);
+        let scope = sealed_scope(&self.object, session, &planned.entries);
         let last = last_approved_plan(&self.object);
         let seal =
             |actions: &[PlannedAction]| session.approval_seal(plan_facts(&scope, last, actions));

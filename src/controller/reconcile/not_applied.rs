@@ -1,6 +1,9 @@
 //! Plans of which nothing is carried out.
 
-use super::inputs::{Inputs, Planned};
+use super::{
+    approval::awaited_scope,
+    inputs::{Inputs, Planned},
+};
 use crate::{
     api::{Approval, EntryStatus, PlanStatus, ProviderSecret, Reason},
     controller::{
@@ -106,6 +109,7 @@ fn without_changes(
     let sources = unwritten_sources(object, inputs);
     let mut outcome = Outcome::of(sealed.collect(), sources);
     outcome.read.clone_from(&inputs.sources);
+    outcome.approval_scope = awaited_scope(object, session, &planned.entries);
     outcome.sources_seal = Some(session.sources_seal(object.metadata.generation, &outcome.sources));
     // The digests and seals are this key's.
     outcome.key_fingerprint = Some(session.account.digests.key_id());

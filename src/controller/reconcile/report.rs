@@ -196,7 +196,7 @@ impl Reconcile<'_> {
         outcome
     }
 
-    /// The object as it is after the write-ahead, under the generation that was acted on.
+    /// The object as it is after the write-ahead, under the spec that was acted on.
     pub(crate) fn newest(&self) -> Arc<ProviderSecret> {
         let newest = self.tracked(|tracked| tracked.newer_than(&self.object));
         let newest = newest.flatten();
@@ -206,6 +206,7 @@ impl Reconcile<'_> {
         }
         let mut newest = ProviderSecret::clone(&newest);
         newest.metadata.generation = self.object.metadata.generation;
+        newest.spec.clone_from(&self.object.spec);
         Arc::new(newest)
     }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     Reconcile, Stop,
+    approval::awaited_scope,
     inputs::{Inputs, Planned},
     verify::ABSENCE_COUNTS_AFTER,
 };
@@ -122,6 +123,7 @@ impl Reconcile<'_> {
         let mut outcome = Outcome::of(sealed.collect(), inputs.sources.clone());
         let seal = session.sources_seal(self.object.metadata.generation, &outcome.sources);
         outcome.sources_seal = Some(seal);
+        outcome.approval_scope = awaited_scope(&self.object, session, &entries);
         outcome.event_notes = self.drift_notes(session, &entries);
         outcome
             .event_notes

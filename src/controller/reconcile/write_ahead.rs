@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{Reconcile, inputs::Planned};
 use crate::{
-    api::{DeletionPolicy, EntryStatus, ProviderSecretStatus},
+    api::{Approval, DeletionPolicy, EntryStatus, ProviderSecretStatus},
     controller::{
         gate::lacks_finalizer,
         kubernetes::KubernetesError,
@@ -88,6 +88,10 @@ impl Reconcile<'_> {
         if let Some(approved) = &planned.approved {
             next.approval_seal = Some(approved.scope.clone());
             next.last_approved_plan = Some(approved.hash.clone());
+        }
+        // As in the status that follows.
+        if self.object.spec.approval() == Approval::Automatic {
+            next.approval_seal = None;
         }
         replace_records(&mut next, pending, session.rules().fold);
         report::write(self.context, &newest, next, Asks::Nothing).await?;

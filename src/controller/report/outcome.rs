@@ -25,6 +25,8 @@ pub(crate) struct Outcome {
     pub(crate) sources_seal: Option<String>,
     /// What would be done, and waits.
     pub(crate) plan: Option<PlanStatus>,
+    /// What an approval of the present entries is for, as seals, where plans wait for approval and one was made.
+    pub(crate) approval_scope: Option<String>,
     /// Whether it answers a request for a sync: everything was looked at and tried.
     pub(crate) answers_request: bool,
     /// Whose secrets these are, where this reconcile learned it.
@@ -63,6 +65,7 @@ impl Outcome {
             sources,
             sources_seal: None,
             plan: None,
+            approval_scope: None,
             answers_request: false,
             scope: None,
             written: 0,

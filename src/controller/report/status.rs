@@ -1,5 +1,7 @@
 //! The next status: pure functions from what a reconcile saw and did.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -223,10 +225,7 @@ pub(crate) fn untouched(
     failure: &Failure,
 ) -> Vec<EntryStatus> {
     let reason = Some(failure.reason.as_str().to_owned());
-    let fold = |name: &str| match spec.provider.choice() {
-        Some(choice) => (rules(choice.kind()).fold)(name),
-        None => name.to_owned(),
-    };
+    let fold = |name: &str| folded(spec, name);
     let explicit = spec.explicit_names(object);
     let is_desired = |name: &str| {
         !spec.bulk_sources().is_empty() || explicit.iter().any(|entry| fold(entry) == fold(name))
@@ -253,6 +252,29 @@ pub(crate) fn untouched(
         }
     }
     entries
+}
+
+/// The identity of a name at the provider.
+fn folded(spec: &ProviderSecretSpec, name: &str) -> String {
+    match spec.provider.choice() {
+        Some(choice) => (rules(choice.kind()).fold)(name),
+        None => name.to_owned(),
+    }
+}
+
+/// Whether the next records lack a name for which something was sent. Nothing tells then whether what is there later is
+/// the object's.
+pub(crate) fn forgets(
+    spec: &ProviderSecretSpec,
+    recorded: &[EntryStatus],
+    next: &[EntryStatus],
+) -> bool {
+    let was_sent = |record: &&EntryStatus| was_written(record) || record.attempted.is_some();
+    let sent = |records: &[EntryStatus]| -> BTreeSet<String> {
+        let records = records.iter().filter(was_sent);
+        records.map(|record| folded(spec, &record.name)).collect()
+    };
+    !sent(recorded).is_subset(&sent(next))
 }
 
 /// The spec is a newer one than the records were made from: whether the provider holds what is

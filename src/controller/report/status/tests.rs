@@ -267,6 +267,24 @@ fn a_hold_outlives_a_source_that_cannot_be_read(
     assert_eq!(kept.digest, record.digest);
 }
 
+#[rstest]
+#[case::kept(recorded(), Some(recorded()), false)]
+#[case::dropped(recorded(), None, true)]
+#[case::taken_by_another_object(recorded(), Some(unwritten("A")), true)]
+#[case::never_sent(unwritten("A"), None, false)]
+#[case::sent_without_an_answer(EntryStatus { attempted: Some("d".to_owned()), ..unwritten("A") }, None, true)]
+#[case::under_its_twin(EntryStatus { name: "a-b".to_owned(), ..recorded() }, Some(EntryStatus { name: "a_b".to_owned(), ..recorded() }), false)]
+fn a_name_is_forgotten_with_its_record(
+    #[case] before: EntryStatus,
+    #[case] after: Option<EntryStatus>,
+    #[case] expected: bool,
+) {
+    let spec = serde_json::json!({"provider": {"baseten": {"apiKeySecretRef": {"name": "k", "key": "k"}}}});
+    let spec = serde_json::from_value(spec).unwrap();
+    let after: Vec<EntryStatus> = after.into_iter().collect();
+    assert_eq!(forgets(&spec, &[before], &after), expected);
+}
+
 #[test]
 fn the_version_of_a_secret_alone_is_not_worth_a_write() {
     let status = |version: &str| ProviderSecretStatus {
