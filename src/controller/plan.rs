@@ -17,7 +17,9 @@ use jiff::Timestamp;
 use self::taken::{foreign, found, shown_set, unfit};
 pub(crate) use self::{
     again::{confirm_in, due, next_due},
-    approval::{Consent, ConsentInputs, approval_scope, consent, plan_facts, shown},
+    approval::{
+        Consent, ConsentInputs, approval_scope, approved_leaving, consent, plan_facts, shown,
+    },
     brake::{Brake, BrakeInputs, brake, is_held_back, is_silent},
     drift::{Cause, Drift, Evidence, counted, drifted, is_contended},
     entry::{BulkKey, Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},

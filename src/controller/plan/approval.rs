@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Change, PlannedEntry, PlannedRemoval, RemovalAction, was_written};
 use crate::{
     api::{
-        ActionKind, Approval, DataFromSource, MAX_ACTIONS, PlanStatus, PlannedAction,
+        ActionKind, Approval, DataFromSource, EntryStatus, MAX_ACTIONS, PlanStatus, PlannedAction,
         ProviderSecretSpec,
     },
     provider::{Choice, Unit},
@@ -60,6 +60,20 @@ pub(crate) fn consent(
         Consent::NotNeeded
     } else {
         Consent::Missing
+    }
+}
+
+/// A record, as far as what leaves was approved. Under approval a status that holds none shows what began to leave
+/// before, when no plan waited: no user has seen a plan of that.
+pub(crate) fn approved_leaving(
+    record: EntryStatus,
+    approval: Approval,
+    approved_scope: Option<&str>,
+) -> EntryStatus {
+    let is_approved = approval == Approval::Automatic || approved_scope.is_some();
+    EntryStatus {
+        leaving: record.leaving && is_approved,
+        ..record
     }
 }
 

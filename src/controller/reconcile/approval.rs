@@ -15,7 +15,7 @@ use crate::{
         object::{approved_plan, approved_scope, last_approved_plan},
         plan::{
             Consent, ConsentInputs, PlannedEntry, PlannedRemoval, RemovalAction, approval_scope,
-            consent, plan_facts, shown,
+            approved_leaving, consent, plan_facts, shown,
         },
         report::{self, Asks, messages},
         session::Session,
@@ -80,6 +80,12 @@ impl Reconcile<'_> {
         }
     }
 
+    /// A record of this object, as far as what leaves was approved.
+    pub(super) fn approved_leaving(&self, record: EntryStatus) -> EntryStatus {
+        let approval = self.object.spec.approval();
+        approved_leaving(record, approval, approved_scope(&self.object))
+    }
+
     /// The plan as status shows it, and what an approval of it is for.
     pub(super) fn shown_plan(
         &self,
@@ -126,6 +132,7 @@ impl Reconcile<'_> {
         let newest = self.newest();
         let mut next = newest.status.clone().unwrap_or_default();
         next.plan = None;
+        next.approval_seal = Some(plan.hash.clone());
         next.last_approved_plan = Some(plan.hash);
         replace_records(&mut next, leaving, session.rules().fold);
         report::write(self.context, &newest, next, Asks::Nothing).await?;

@@ -139,8 +139,8 @@ impl Reconcile<'_> {
         let records = session.records.verified.iter();
         let left = records
             .filter(|record| plan::may_be_there(record) || unverified.contains(&record.name));
-        let left: Vec<EntryStatus> = left.cloned().collect();
-        let all = left;
+        let left = left.cloned().map(|record| self.approved_leaving(record));
+        let all: Vec<EntryStatus> = left.collect();
         let left = self.not_deleted(all.clone());
         self.note_claims(&session, std::iter::empty());
         match self.is_written_account(&session).await {

@@ -130,6 +130,10 @@ impl Reconcile<'_> {
         drift: Option<DriftCheck>,
     ) -> Result<Inputs, Failure> {
         let records = self.follow_key(session, &desired.entries, &sources).await?;
+        let records = records.into_iter();
+        let records: Vec<EntryStatus> = records
+            .map(|record| self.approved_leaving(record))
+            .collect();
         let is_asked = self.requested.is_some() && !self.object.spec.is_suspended();
         let drift = match drift {
             None if is_asked && records.iter().any(plan::was_written) => {

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::*;
 use crate::{
-    api::{EntryStatus, Reason},
+    api::Reason,
     controller::{
         error::Failure,
         object::{time, unwritten},
@@ -88,6 +88,21 @@ const KNOWN: Option<&str> = Some("scope");
 #[case::refused(Approval::Manual, None, refused(), None, Consent::NotNeeded)]
 #[case::removed(Approval::Manual, KNOWN, Change::Keep, Some(false), Consent::Missing)]
 #[case::leaves(Approval::Manual, KNOWN, Change::Keep, Some(true), Consent::NotNeeded)]
+#[case::left_without_approval(Approval::Manual, None, Change::Keep, Some(true), Consent::Missing)]
+#[case::leaves_under_an_older_scope(
+    Approval::Manual,
+    Some("older"),
+    Change::Keep,
+    Some(true),
+    Consent::NotNeeded
+)]
+#[case::leaves_freely(
+    Approval::Automatic,
+    None,
+    Change::Keep,
+    Some(true),
+    Consent::NotNeeded
+)]
 #[case::leaves_first(Approval::Manual, None, Change::Create, Some(true), Consent::Missing)]
 #[case::every_change(
     Approval::ManualEveryChange,
@@ -104,7 +119,13 @@ fn what_waits_for_approval(
     #[case] expected: Consent,
 ) {
     let name = desired("A");
-    let removals = leaving.map(|leaving| removal("B", RemovalAction::Delete, leaving));
+    let removals = leaving.map(|leaving| {
+        let removal = removal("B", RemovalAction::Delete, leaving);
+        PlannedRemoval {
+            record: approved_leaving(removal.record, approval, approved_scope),
+            ..removal
+        }
+    });
     let removals: Vec<_> = removals.into_iter().collect();
     let said = |approved_plan| {
         let inputs = ConsentInputs {
