@@ -20,7 +20,7 @@ pub(crate) use self::{
     large_values::{LargeValues, Room},
     namespace_bounds::NamespaceBounds,
     news::News,
-    object_state::{Acted, Deletion, ObjectState, ObjectStates, Tracked},
+    object_state::{Acted, Deletion, KnownDeletion, ObjectState, ObjectStates, Tracked},
     reverse_index::ReverseIndex,
     rotations::{Progress, Rotations},
     secret_questions::SecretQuestions,

@@ -18,7 +18,7 @@ use std::{
 
 use futures::{Stream, StreamExt};
 use kube::{
-    Client, ResourceExt,
+    Client, Resource, ResourceExt,
     runtime::{
         reflector::{Store, store::Writer},
         watcher,
@@ -133,6 +133,10 @@ fn applied(
         questions.ask_for(&name.0, &now);
     }
     let uid = context.states.create(&object.uid().unwrap_or_default());
+    let is_deleted = object.meta().deletion_timestamp.is_some();
+    context
+        .states
+        .with(&uid, |tracked| tracked.watched(is_deleted));
     if let Ok(object) = &object.0 {
         if !context.objects_listed.is_set() && was_reconciled(object) {
             context.was_operated.store(true, Ordering::Relaxed);

@@ -11,8 +11,8 @@ use std::{
 
 use tokio::time::{Duration, Instant};
 
-pub(crate) use self::deletion::Deletion;
-use self::marks::Marks;
+pub(crate) use self::deletion::{Deletion, KnownDeletion};
+use self::{deletion::Life, marks::Marks};
 use super::{backoff::Backoff, seen_status::SeenStatus};
 use crate::{
     account::{Account, DigestKey, ObjectName},
@@ -66,6 +66,8 @@ pub(crate) struct Tracked {
     unverified_at: Option<Instant>,
     /// Whether this process has written or verified what status says.
     pub(crate) knows_status: bool,
+    /// Whether the watch has shown the object before it was deleted.
+    life: Life,
     /// The waits after failures, while there are any.
     pub(crate) backoff: Backoff,
     /// The answer to our newest write, until the watch has caught up with it.
@@ -185,18 +187,6 @@ impl Tracked {
             ObjectState::Deleting(deletion) => deletion.wait_until(until),
             ObjectState::Resting | ObjectState::Unrecorded => {}
         }
-    }
-
-    /// The cleanup begins, unless it has; since when this process knows of the deletion.
-    pub(crate) fn delete(&mut self) -> Instant {
-        if let ObjectState::Deleting(deletion) = &self.state {
-            return deletion.since;
-        }
-        self.forget_verifications();
-        let deletion = Deletion::new(Instant::now());
-        let since = deletion.since;
-        self.state = ObjectState::Deleting(Box::new(deletion));
-        since
     }
 
     /// Whether the last reconcile could not be recorded.

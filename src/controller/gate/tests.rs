@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::controller::cache::Deletion;
+use crate::controller::cache::{Deletion, KnownDeletion};
 
 fn object(generation: i64, status: &Value) -> ProviderSecret {
     serde_json::from_value(json!({
@@ -346,7 +346,7 @@ fn a_cleanup_that_is_blocked_waits_unless_there_is_news() {
     let minute = Duration::from_mins(1);
     let acted = recorded(&object);
     let state = |blocked| {
-        let mut deletion = Deletion::new(now);
+        let mut deletion = Deletion::new(KnownDeletion::now(true));
         deletion.blocked = blocked;
         ObjectState::Deleting(Box::new(deletion))
     };

@@ -12,7 +12,7 @@ use crate::{
     api::{DELETION_OVERRIDE, DeletionPolicy, EntryStatus, PlanStatus, ProviderKind, Reason},
     controller::{
         apply::Writer,
-        cache::Tracked,
+        cache::{KnownDeletion, Tracked},
         error::Failure,
         events::EventNote,
         kubernetes::{KubernetesError, is_terminating},
@@ -30,8 +30,8 @@ use crate::{
 const TERMINATING_NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long at least until a deletion that the provider refuses is tried again.
 const REFUSED: Duration = Duration::from_secs(30);
-/// How long a process has known of a deletion, at least, before it trusts the clock that it took
-/// too long: the clock may be wrong.
+/// How long a process has known of a deletion from before its start, at least, before it trusts the clock
+/// that it took too long: the clock may be wrong.
 const MIN_CLOCK_TRUST: Duration = Duration::from_mins(1);
 
 /// Makes the note about names at a provider.
@@ -52,7 +52,8 @@ enum Cleanup {
 impl Reconcile<'_> {
     /// Deletes what a deleted object wrote, and lets the object go.
     pub(super) async fn clean_up(&self) -> Result<Ended, KubernetesError> {
-        let known_since = self.tracked(Tracked::delete).unwrap_or_else(Instant::now);
+        let known = self.tracked(Tracked::delete);
+        let known = known.unwrap_or_else(|| KnownDeletion::now(true));
         let left = left_at_provider(raw_records(&self.object));
         if self.object.spec.deletion_policy() == DeletionPolicy::Retain || left.is_empty() {
             return self.release(&[]).await;
@@ -69,11 +70,11 @@ impl Reconcile<'_> {
         // Also where the key is remembered: no user will put a better one there.
         let is_namespace_terminating =
             self.is_key_gone(choice) && is_terminating(&self.context.client, &self.namespace).await;
-        let remaining = self.remaining(known_since, is_namespace_terminating);
+        let remaining = self.remaining(known, is_namespace_terminating);
         match cleanup {
             Cleanup::Done => self.release(&[]).await,
             Cleanup::Parked => {
-                let wait = self.remaining(known_since, false);
+                let wait = self.remaining(known, false);
                 let wait = wait.max(Duration::from_secs(1));
                 Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
             }
@@ -193,9 +194,9 @@ impl Reconcile<'_> {
     }
 
     /// How long the cleanup may still go on.
-    fn remaining(&self, known_since: Instant, is_namespace_terminating: bool) -> Duration {
+    fn remaining(&self, known: KnownDeletion, is_namespace_terminating: bool) -> Duration {
         let whole = self.context.deletion_timeout;
-        remaining(whole, &*self.object, known_since, is_namespace_terminating)
+        remaining(whole, &*self.object, known, is_namespace_terminating)
     }
 
     /// Lets the object go, and says what is left behind.
@@ -281,11 +282,12 @@ impl Reconcile<'_> {
     }
 }
 
-/// How long a deleted object may still be kept, of `whole`.
+/// How long a deleted object may still be kept, of `whole`. Where this process has seen the deletion begin, its
+/// monotonic clock alone says how long ago that was (docs/architecture.md#deletion).
 pub(super) fn remaining(
     whole: Duration,
     object: &impl ResourceExt,
-    known_since: Instant,
+    known: KnownDeletion,
     is_namespace_terminating: bool,
 ) -> Duration {
     let whole = if is_namespace_terminating {
@@ -293,12 +295,14 @@ pub(super) fn remaining(
     } else {
         whole
     };
-    let own = known_since.elapsed();
+    let own = known.since.elapsed();
     let deleted = object.meta().deletion_timestamp.as_ref();
     let by_clock = deleted
         .and_then(|time| Duration::try_from(crate::clock::now().duration_since(time.0)).ok());
     let elapsed = match by_clock {
-        Some(by_clock) if own >= whole.min(MIN_CLOCK_TRUST) => by_clock.max(own),
+        Some(by_clock) if !known.is_witnessed && own >= whole.min(MIN_CLOCK_TRUST) => {
+            by_clock.max(own)
+        }
         _ => own,
     };
     whole.saturating_sub(elapsed)
@@ -314,4 +318,46 @@ pub(super) fn is_overridden(object: &impl ResourceExt) -> bool {
 fn left_at_provider(records: &[EntryStatus]) -> Vec<EntryStatus> {
     let records = records.iter().filter(|record| plan::may_be_there(record));
     records.cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use kube::core::ObjectMeta;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::controller::object::{Guarded, time};
+
+    /// The minutes that are left of 15: so many after the process has come to know of the deletion, where the clock
+    /// makes it so many old.
+    /// Cases: A-23
+    #[rstest]
+    #[case::as_the_clock(true, 10, 10, 5)]
+    #[case::of_a_clock_that_is_ahead(true, 2, 62, 13)]
+    #[case::of_a_clock_that_is_behind(true, 10, -60, 5)]
+    #[case::over(true, 15, 15, 0)]
+    #[case::from_before_the_start(false, 2, 10, 5)]
+    #[case::from_long_before_the_start(false, 1, 60, 0)]
+    #[case::in_the_first_minute(false, 0, 60, 15)]
+    #[case::from_before_the_start_and_of_a_clock_that_is_behind(false, 10, -60, 5)]
+    fn only_a_deletion_from_before_the_start_is_timed_by_the_clock(
+        #[case] is_witnessed: bool,
+        #[case] own: u64,
+        #[case] by_clock: i64,
+        #[case] left: u64,
+    ) {
+        let deleted = crate::clock::now() - SignedDuration::from_mins(by_clock);
+        let meta = ObjectMeta {
+            deletion_timestamp: Some(time(deleted)),
+            ..ObjectMeta::default()
+        };
+        let known = KnownDeletion {
+            since: Instant::now() - Duration::from_mins(own),
+            is_witnessed,
+        };
+        let whole = Duration::from_mins(15);
+        let remaining = remaining(whole, &Guarded(Err(Box::new(meta))), known, false);
+        assert_eq!((remaining.as_secs() + 30) / 60, left, "{remaining:?}");
+    }
 }

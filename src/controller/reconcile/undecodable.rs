@@ -32,12 +32,12 @@ pub(crate) async fn let_go(context: &Context, object: &Stored) -> Action {
     }
     let uid = object.uid().unwrap_or_default();
     let namespace = object.namespace().unwrap_or_default();
-    let Some(known_since) = context.states.with(&uid, Tracked::delete) else {
+    let Some(known) = context.states.with(&uid, Tracked::delete) else {
         return Action::await_change();
     };
     let is_namespace_terminating = is_terminating(&context.client, &namespace).await;
     let whole = context.deletion_timeout;
-    let remaining = remaining(whole, object, known_since, is_namespace_terminating);
+    let remaining = remaining(whole, object, known, is_namespace_terminating);
     if !remaining.is_zero() && !is_overridden(object) {
         return Action::requeue(remaining.min(AGAIN));
     }

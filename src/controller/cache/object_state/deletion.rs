@@ -4,14 +4,40 @@ use std::collections::BTreeSet;
 
 use tokio::time::{Duration, Instant};
 
-use super::Acted;
+use super::{Acted, ObjectState, Tracked};
 use crate::api::Reason;
+
+/// Whether the watch has shown an object before it was deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Life {
+    #[default]
+    Unseen,
+    Seen,
+}
+
+/// Since when this process knows of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KnownDeletion {
+    pub(crate) since: Instant,
+    /// Whether the watch has shown the object before it was deleted: then the deletion began at `since`. Else it
+    /// began before this process did.
+    pub(crate) is_witnessed: bool,
+}
+
+impl KnownDeletion {
+    /// A deletion that this process learns of now.
+    pub(crate) fn now(is_witnessed: bool) -> Self {
+        Self {
+            since: Instant::now(),
+            is_witnessed,
+        }
+    }
+}
 
 /// The cleanup of a deleted object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Deletion {
-    /// Since when this process knows of the deletion.
-    pub(crate) since: Instant,
+    known: KnownDeletion,
     /// What the last try acted on, and when the next one is due.
     pub(crate) blocked: Option<(Acted, Instant)>,
     /// The key that was found to open the account that was written to. While a cleanup takes
@@ -24,9 +50,9 @@ pub(crate) struct Deletion {
 }
 
 impl Deletion {
-    pub(crate) fn new(since: Instant) -> Self {
+    pub(crate) fn new(known: KnownDeletion) -> Self {
         Self {
-            since,
+            known,
             blocked: None,
             proved: None,
             told: BTreeSet::new(),
@@ -77,5 +103,28 @@ impl Deletion {
     pub(crate) fn tell(&mut self, reason: Reason, names: &[String]) {
         self.told
             .extend(names.iter().map(|name| (reason, name.clone())));
+    }
+}
+
+impl Tracked {
+    /// The watch shows the object. Where it has shown it before its deletion, the deletion begins now, whichever
+    /// process leads.
+    pub(crate) fn watched(&mut self, is_deleted: bool) {
+        if !is_deleted {
+            self.life = Life::Seen;
+        } else if self.life == Life::Seen {
+            self.delete();
+        }
+    }
+
+    /// The cleanup begins, unless it has; since when this process knows of the deletion.
+    pub(crate) fn delete(&mut self) -> KnownDeletion {
+        if let ObjectState::Deleting(deletion) = &self.state {
+            return deletion.known;
+        }
+        self.forget_verifications();
+        let known = KnownDeletion::now(self.life == Life::Seen);
+        self.state = ObjectState::Deleting(Box::new(Deletion::new(known)));
+        known
     }
 }

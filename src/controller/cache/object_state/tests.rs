@@ -121,17 +121,36 @@ async fn the_key_that_status_names_stays_until_the_records_have_followed() {
 fn a_cleanup_that_could_not_be_recorded_keeps_its_beginning() {
     let states = ObjectStates::default();
     states.create("a");
-    let since = states.with("a", Tracked::delete).unwrap();
+    let known = states.with("a", Tracked::delete).unwrap();
+    let since = known.since;
     states.deletion("a", |deletion| {
         deletion.prove([1; 32]);
         deletion.block(acted(), since);
     });
     states.with("a", Tracked::could_not_record);
-    assert_eq!(states.with("a", Tracked::delete), Some(since));
+    assert_eq!(states.with("a", Tracked::delete), Some(known));
     let is_proved = |key| states.deletion("a", |deletion| deletion.is_proved(key));
     assert_eq!([[1; 32], [2; 32]].map(is_proved), [Some(true), Some(false)]);
     let next_try = |tracked: &mut Tracked| tracked.next_try(&Default::default(), since);
     assert_eq!(states.with("a", next_try), Some(None));
+}
+
+/// A standby that begins to lead goes on with the time of the leader before it.
+/// Cases: A-23
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_the_watch_has_shown_is_known_since_then() {
+    let mut tracked = Tracked::default();
+    tracked.watched(false);
+    tracked.watched(true);
+    let begun = KnownDeletion::now(true);
+    tokio::time::advance(Duration::from_mins(5)).await;
+    tracked.watched(true);
+    assert_eq!(tracked.delete(), begun);
+    // Of one from before its start a process knows when it began to act on it, and no more.
+    let mut restarted = Tracked::default();
+    restarted.watched(true);
+    tokio::time::advance(Duration::from_mins(5)).await;
+    assert_eq!(restarted.delete(), KnownDeletion::now(false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,12 +13,12 @@ use tokio::time::sleep;
 
 use super::{
     races::at_each,
-    world::{World, value},
+    world::{DELETION_TIMEOUT, World, value},
 };
 use crate::harness::Target;
 
-/// How long the operator knows of a deletion before it trusts a clock that is months ahead of the API server's: then the
-/// time of the deletion is over.
+/// How long the operator knows of a deletion from before its start before it trusts its clock, which is months ahead of
+/// the API server's: then the time of that deletion is over.
 const DOUBT: Duration = Duration::from_mins(1);
 
 /// An object with these entries whose plans wait.
@@ -179,7 +179,7 @@ fn another_writer_between_plan_and_approval_makes_another_plan() {
         }
         assert_eq!(reason(world).as_deref(), Some("Conflict"), "{target:?}");
         world.delete();
-        sleep(DOUBT * 2).await;
+        sleep(DELETION_TIMEOUT + DOUBT).await;
         world.with_foreign_secret();
     });
 }
@@ -310,6 +310,7 @@ fn another_api_key_needs_another_approval() {
     });
 }
 
+/// Cases: A-23
 #[test]
 fn a_deleted_object_waits_for_approval_and_not_for_ever() {
     at_each(async |world| {
@@ -332,7 +333,10 @@ fn a_deleted_object_waits_for_approval_and_not_for_ever() {
         if is_approved {
             approve(world).await;
         } else {
-            sleep(2 * DOUBT).await;
+            // The operator has seen the deletion begin, so its clock ends nothing early.
+            sleep(DELETION_TIMEOUT - DOUBT).await;
+            assert!(world.object().is_some(), "{:?}", world.target);
+            sleep(DOUBT).await;
         }
         assert_eq!(world.object(), None, "{:?}", world.target);
         let is_held = world.held().contains_key("A_KEY");

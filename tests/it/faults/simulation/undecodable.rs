@@ -10,12 +10,12 @@ use tokio::time::sleep;
 use super::{
     races::at_each,
     store::{Part, Resource},
-    world::{World, data, value},
+    world::{DELETION_TIMEOUT, World, data, value},
 };
 
-/// The API server's clock is months behind the operator's, so that the time is over as soon as the operator has known of
-/// the deletion for as long as it doubts its own clock.
-const TIMEOUT: Duration = Duration::from_mins(1);
+/// The API server's clock is months behind the operator's. So the time of a deletion from before the operator's start
+/// is over as soon as the operator has known of it for as long as it doubts its own clock.
+const DOUBT: Duration = Duration::from_mins(1);
 
 /// How the object ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ enum End {
     Override,
 }
 
-/// Cases: B-08
+/// Cases: A-23, B-08
 #[rstest]
 fn a_deleted_object_that_does_not_decode_goes_in_the_end(
     #[values(End::Timeout, End::Override)] end: End,
@@ -42,7 +42,8 @@ fn a_deleted_object_that_does_not_decode_goes_in_the_end(
             world.down().await;
             world.up();
         }
-        sleep(TIMEOUT / 2).await;
+        let timeout = if restarts { DOUBT } else { DELETION_TIMEOUT };
+        sleep(timeout / 2).await;
         assert!(world.object().is_some(), "{:?}", world.target);
         if end == End::Override {
             world.release();
@@ -50,7 +51,7 @@ fn a_deleted_object_that_does_not_decode_goes_in_the_end(
         let most = if end == End::Override {
             Duration::from_secs(5)
         } else {
-            TIMEOUT * 2
+            timeout * 2
         };
         let is_gone = |world: &World| world.object().is_none();
         world.wait("the object goes", most, is_gone).await;

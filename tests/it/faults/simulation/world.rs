@@ -44,6 +44,8 @@ pub(super) const QUIET: Duration = Duration::from_mins(6);
 pub(super) const REST: Duration = Duration::from_mins(12);
 /// For what would happen often, and each run would pay for.
 pub(super) const NEVER: Duration = Duration::from_hours(1000);
+/// How long the operators try a deletion that they have seen begin.
+pub(super) const DELETION_TIMEOUT: Duration = Duration::from_mins(15);
 /// Nothing takes so long to come to rest.
 const RESTLESS: Duration = Duration::from_hours(12);
 
@@ -146,7 +148,7 @@ fn operator(
         concurrency: 32,
         calls_per_account: 8,
         verify_interval: Duration::from_mins(10),
-        deletion_timeout: Duration::from_mins(15),
+        deletion_timeout: DELETION_TIMEOUT,
         removal_grace: Duration::from_mins(1),
         opt_in: choices.opt_in,
         secret_access: choices.secret_access,

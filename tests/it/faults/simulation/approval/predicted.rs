@@ -13,7 +13,7 @@ use crate::{
     harness::{Target, say},
 };
 
-/// Lets the operator work; a deletion is given up after a minute here.
+/// Lets the operator work; a deletion from before its start is given up after a minute here.
 async fn worked(world: &mut World, faults: &mut Vec<String>) {
     let is_deleted = |object: Value| !object["metadata"]["deletionTimestamp"].is_null();
     if world.object().is_some_and(is_deleted) {
