@@ -20,7 +20,10 @@ mod snapshot;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -68,8 +71,13 @@ pub struct Account {
     pub limiter: Arc<AccountLimiter>,
     /// The newest answer to "which secrets are there?".
     pub listing: ListingCache,
-    /// The id of the scope, from the first answer that contained it.
+    /// The field of the spec that says whose secrets these are. Where it is the id of the scope, no answer is needed
+    /// to know the id, and none has said yet that the key opens it.
+    scope_field: Option<String>,
+    /// The id of the scope, from the spec or the first answer that contained it.
     scope: OnceLock<String>,
+    /// Whether an answer to the key contained it.
+    is_scope_answered: AtomicBool,
     /// Set once the provider has answered the question for the scope.
     scope_asked: OnceCell<()>,
     /// When the last question for the scope came to no answer, and why.
@@ -133,7 +141,9 @@ impl Accounts {
             fingerprint: credential.fingerprint(),
             limiter,
             listing: ListingCache::new(provider::rules(choice.kind()).fold),
+            scope_field: key.scope.clone(),
             scope: OnceLock::new(),
+            is_scope_answered: AtomicBool::new(false),
             scope_asked: OnceCell::new(),
             scope_unanswered: Mutex::default(),
         });
@@ -171,7 +181,13 @@ impl Account {
             let answer = provider.scope().await.inspect_err(|error| {
                 *self.scope_unanswered() = Some((Instant::now(), error.clone()));
             });
-            self.learn_scope(answer?.as_deref());
+            match answer? {
+                // The spec has it, and no answer.
+                Some(id) if self.scope_field.as_ref() == Some(&id) => {
+                    let _ = self.scope.set(id);
+                }
+                id => self.learn_scope(id.as_deref()),
+            }
             Ok(())
         };
         match self.scope_asked.get_or_try_init(ask).await {
@@ -184,8 +200,16 @@ impl Account {
     pub fn learn_scope(&self, id: Option<&str>) {
         if let Some(id) = id {
             // A key belongs to one scope: a later id is the same.
-            let _ = self.scope.set(id.to_owned());
+            let known = self.scope.get_or_init(|| id.to_owned());
+            if known == id {
+                self.is_scope_answered.store(true, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// Whether an answer of the provider has shown that the key opens the scope. A spec may name any scope.
+    pub fn is_scope_answered(&self) -> bool {
+        self.is_scope_answered.load(Ordering::Relaxed)
     }
 
     /// Whether the provider was asked for the scope id, or has said it unasked. Where it did not answer,

@@ -96,7 +96,26 @@ async fn a_question_that_may_not_be_sent_is_not_asked() {
         is_inherited: false,
     }));
     assert_eq!(account.scope(&*provider).await.unwrap(), Some("scope"));
-    assert!(account.is_scope_asked());
+    assert!(account.is_scope_asked() && account.is_scope_answered());
+}
+
+/// Whoever writes a spec may name any team there.
+/// Cases: M-02
+#[tokio::test(start_paused = true)]
+async fn a_team_that_the_spec_names_is_not_one_that_an_answer_has_shown() {
+    let spec = json!({"baseten": {"apiKeySecretRef": {"name": "s", "key": "k"}, "teamId": "team"}});
+    let spec: ProviderSpec = serde_json::from_value(spec).unwrap();
+    let is_well = Arc::default();
+    let (account, asked) = account(&spec, Ends::With(401), &is_well, Leadership::unopposed());
+    let provider = account.provider(spec.choice().unwrap(), "object");
+    assert_eq!(account.scope(&*provider).await.unwrap(), Some("team"));
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    assert!(account.is_scope_asked() && !account.is_scope_answered());
+    account.learn_scope(Some("another"));
+    assert!(!account.is_scope_answered());
+    let listing = provider.list().await.unwrap();
+    account.learn_scope(listing.scope.as_deref());
+    assert!(account.is_scope_answered());
 }
 
 #[rstest]

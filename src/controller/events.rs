@@ -35,12 +35,12 @@ use crate::{
 /// Events that wait to be sent at most.
 const QUEUED: usize = 1024;
 /// Normal events that may be sent at once, and how many a second after that. Warnings are not
-/// counted: there is one for each transition.
+/// counted: there is one for each transition. Nor is what a reconcile waits for.
 const BURST: f64 = 100.0;
 const PER_SECOND: f64 = 10.0;
 /// Events that are sent at once.
 const IN_FLIGHT: usize = 8;
-/// How often a Warning is tried, and the first wait between two tries; each is twice the last.
+/// How often an event that must arrive is tried, and the first wait between two tries; each is twice the last.
 const TRIES: u32 = 6;
 const WAIT: Duration = Duration::from_millis(250);
 /// How long a reconcile waits until an event is accepted that nothing else tells.
@@ -90,6 +90,13 @@ pub(crate) struct Events {
     queue: mpsc::Sender<Queued>,
     metrics: Metrics,
     reporter: String,
+}
+
+impl Queued {
+    /// Whether nothing else tells it, or a person should look.
+    fn must_arrive(&self) -> bool {
+        self.importance == Importance::Warning || self.reply.is_some()
+    }
 }
 
 impl Events {
@@ -216,7 +223,7 @@ async fn send_all(
         Some((next, queued))
     });
     let sent = queued.filter_map(|next| {
-        let is_dropped = next.importance == Importance::Normal && !bucket.take();
+        let is_dropped = !next.must_arrive() && !bucket.take();
         if is_dropped {
             metrics.event_dropped();
         }
@@ -237,13 +244,10 @@ async fn send_all(
     each.await;
 }
 
-/// Sends an event; a Warning is tried again while the API server cannot be had.
+/// Sends an event; one that must arrive is tried again while the API server cannot be had.
 async fn send(client: &Client, leadership: &Leadership, queued: &Queued) -> Delivery {
     let api: Api<Event> = Api::namespaced(client.clone(), &queued.namespace);
-    let tries = match queued.importance {
-        Importance::Normal => 1,
-        Importance::Warning => TRIES,
-    };
+    let tries = if queued.must_arrive() { TRIES } else { 1 };
     for tried in 0..tries {
         if !leadership.is_held() {
             return Delivery::Unavailable;
@@ -304,6 +308,22 @@ mod tests {
         assert_eq!((0..150).filter(|_| bucket.take()).count(), 100);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!((0..150).filter(|_| bucket.take()).count(), 10);
+    }
+
+    #[test]
+    fn what_a_reconcile_waits_for_must_arrive_as_a_warning_must() {
+        let must_arrive = |importance, is_awaited: bool| {
+            let queued = Queued {
+                importance,
+                namespace: String::new(),
+                event: Event::default(),
+                reply: is_awaited.then(|| oneshot::channel().0),
+            };
+            queued.must_arrive()
+        };
+        assert!(must_arrive(Importance::Warning, false));
+        assert!(must_arrive(Importance::Normal, true));
+        assert!(!must_arrive(Importance::Normal, false));
     }
 
     #[test]

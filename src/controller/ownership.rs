@@ -12,4 +12,7 @@ mod index;
 mod names;
 mod scopes;
 
-pub(crate) use self::claims::{Claims, Rival};
+pub(crate) use self::{
+    claims::{Claims, Rival},
+    scopes::ReportedScope,
+};

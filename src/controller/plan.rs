@@ -30,7 +30,7 @@ pub(crate) use self::{
 };
 use super::error::Failure;
 use crate::{
-    account::Snapshot,
+    account::{ObjectName, Snapshot},
     api::{ConflictPolicy, DeletionPolicy, EntryState, EntryStatus, Found, Reason},
     provider::{ListingNeed, Rules, SetKeys, Unit},
 };
@@ -97,8 +97,19 @@ pub(crate) struct Inputs<'a, 'o> {
 pub(crate) trait Claimed {
     /// Why the name is another object's; none if it is ours.
     fn lost(&self, folded: &str) -> Option<Failure>;
-    /// Whether another object that lives on claims the name too.
-    fn has_successor(&self, folded: &str) -> bool;
+    /// Who has the name when this object gives it up.
+    fn successor(&self, folded: &str) -> Successor;
+}
+
+/// Who has a name when an object gives it up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Successor {
+    /// No other object.
+    None,
+    /// Only objects that nothing shows to write to the same place: they name it, and so may any user.
+    Stranger,
+    /// This object.
+    Heir(ObjectName),
 }
 
 /// Makes the plan. `digest` gives the digest of a desired entry, where it has a value.

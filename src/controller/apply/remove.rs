@@ -6,10 +6,11 @@ use tokio::time::Instant;
 
 use super::Writer;
 use crate::{
+    account::ObjectName,
     api::{EntryStatus, Found},
     controller::{
         error::Failure,
-        plan::{PlannedRemoval, RemovalAction},
+        plan::{PlannedRemoval, RemovalAction, Successor},
         session::DeleteOutcome,
     },
     http::ProviderError,
@@ -28,6 +29,8 @@ pub(crate) struct RemovalOutcome {
     pub(crate) orphaned: Vec<String>,
     /// Names of what another writer has written since, which stays.
     pub(crate) replaced: Vec<String>,
+    /// Names of what other objects have now, which stays, and these objects.
+    pub(crate) handed_over: Vec<(String, ObjectName)>,
 }
 
 impl RemovalOutcome {
@@ -52,7 +55,11 @@ impl Writer<'_> {
             let leaving = removal.leaving();
             let PlannedRemoval { record, action } = removal;
             let deleted = match action {
-                RemovalAction::DropRecord | RemovalAction::TransferOwner => Ok(DeleteOutcome::Gone),
+                RemovalAction::DropRecord => Ok(DeleteOutcome::Gone),
+                // Where the heir has gone since the plan was made, the plan deletes nothing all the same.
+                RemovalAction::TransferOwner => {
+                    Ok(self.left(&record).unwrap_or(DeleteOutcome::Orphaned))
+                }
                 RemovalAction::Orphan => Ok(DeleteOutcome::Orphaned),
                 RemovalAction::Delete if has_account_failed => {
                     outcome.kept.push(leaving);
@@ -65,6 +72,9 @@ impl Writer<'_> {
                 Ok(DeleteOutcome::Gone) => {}
                 Ok(DeleteOutcome::Orphaned) => outcome.orphaned.push(record.name),
                 Ok(DeleteOutcome::Replaced) => outcome.replaced.push(record.name),
+                Ok(DeleteOutcome::HandedOver(heir)) => {
+                    outcome.handed_over.push((record.name, heir));
+                }
                 Err(error) => {
                     has_account_failed |= self.is_of_account(&error, &record.name);
                     let failure =
@@ -89,8 +99,8 @@ impl Writer<'_> {
         let folded = (session.rules().fold)(&record.name);
         let mut lock = session.lock(self.names, &folded).await;
         // Another object may have come to claim it since the plan was made.
-        if self.claimed.has_successor(&folded) {
-            return Ok(DeleteOutcome::Gone);
+        if let Some(left) = self.left(record) {
+            return Ok(left);
         }
         let outcome = match session.rules().unit {
             Unit::Set => self.delete_member(record).await,
@@ -98,6 +108,16 @@ impl Writer<'_> {
         };
         lock.wrote();
         outcome
+    }
+
+    /// What comes of a name that other objects claim: it is left to them. None if no other object does.
+    fn left(&self, record: &EntryStatus) -> Option<DeleteOutcome> {
+        let folded = (self.session.rules().fold)(&record.name);
+        match self.claimed.successor(&folded) {
+            Successor::None => None,
+            Successor::Stranger => Some(DeleteOutcome::Orphaned),
+            Successor::Heir(heir) => Some(DeleteOutcome::HandedOver(heir)),
+        }
     }
 
     async fn delete_member(&self, record: &EntryStatus) -> Result<DeleteOutcome, ProviderError> {
@@ -124,7 +144,7 @@ impl Writer<'_> {
             .iter()
             .any(|record| record.found == Some(Found::NoSet));
         let is_set = self.session.rules().unit == Unit::Set;
-        if !is_set || !is_ours || self.claimed.has_successor("") {
+        if !is_set || !is_ours || self.claimed.successor("") != Successor::None {
             return Ok(());
         }
         let _lock = self.session.lock(self.names, "").await;

@@ -8,10 +8,12 @@ use kube::ResourceExt;
 use super::{
     claimant::{Claimant, credential},
     index::Index,
+    scopes::ReportedScope,
 };
 use crate::{
     account::ObjectName,
     api::ProviderSecret,
+    controller::plan::Successor,
     provider::{self, Unit},
 };
 
@@ -66,7 +68,7 @@ impl Claims {
         &self,
         uid: &str,
         key: ([u8; 32], &str),
-        reported: Option<&str>,
+        reported: Option<ReportedScope<'_>>,
     ) -> Vec<ObjectName> {
         let mut index = self.index();
         let Some(credential) = index.get(uid).map(|known| Arc::clone(&known.credential)) else {
@@ -86,12 +88,7 @@ impl Claims {
     /// The owner of a name, if it is not the object itself.
     pub(crate) fn owner(&self, uid: &str, folded: &str) -> Option<Rival> {
         let index = self.index();
-        let me = index.get(uid)?;
-        let rivals = index
-            .sharing(uid, folded)
-            .filter(|(_, other)| index.counts_against(other, me, folded))
-            .filter(|(_, other)| other.age() < me.age());
-        let (uid, owner) = rivals.min_by(|(_, a), (_, b)| a.age().cmp(&b.age()))?;
+        let (uid, owner) = index.owner(uid, folded)?;
         Some(Rival {
             uid: uid.to_owned(),
             name: owner.name.clone(),
@@ -99,11 +96,25 @@ impl Claims {
         })
     }
 
-    /// Whether another object, that is not being deleted, claims a name too.
-    pub(crate) fn has_successor(&self, uid: &str, folded: &str) -> bool {
+    /// Who has a name when an object gives it up: its owner, if that is another object, else the oldest of those
+    /// that live on and claim it. A name is left to no object that is not known to write to the same place.
+    pub(crate) fn successor(&self, uid: &str, folded: &str) -> Successor {
         let index = self.index();
-        let mut others = index.sharing(uid, folded);
-        others.any(|(_, other)| !other.is_deleting)
+        let Some(me) = index.get(uid) else {
+            return Successor::None;
+        };
+        let owner = index.owner(uid, folded).map(|(_, owner)| owner);
+        let others = index.sharing(uid, folded).map(|(_, other)| other);
+        let claiming: Vec<&Claimant> = match owner {
+            Some(owner) => vec![owner],
+            None => others.filter(|other| !other.is_deleting).collect(),
+        };
+        let verified = claiming.iter().filter(|other| index.is_verified(other, me));
+        match verified.min_by(|a, b| a.age().cmp(&b.age())) {
+            Some(next) => Successor::Heir(next.name.clone()),
+            None if claiming.is_empty() => Successor::None,
+            None => Successor::Stranger,
+        }
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {

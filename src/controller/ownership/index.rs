@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     claimant::Claimant,
-    scopes::{CredentialRef, Fingerprint, Scopes},
+    scopes::{CredentialRef, Fingerprint, ReportedScope, Scopes},
 };
 use crate::account::ObjectName;
 
@@ -97,7 +97,7 @@ impl Index {
         &mut self,
         credential: &Arc<CredentialRef>,
         key: (Fingerprint, &str),
-        reported: Option<&str>,
+        reported: Option<ReportedScope<'_>>,
     ) -> Vec<ObjectName> {
         let mut affected = BTreeSet::new();
         for changed in self.scopes.identify(credential, key, reported) {
@@ -164,6 +164,27 @@ impl Index {
                 other.names.contains(folded) && self.scopes.scope(&other.credential) == scope
             })
         })
+    }
+
+    /// The owner of a name, if it is not `uid`, and its uid.
+    pub(super) fn owner<'a>(
+        &'a self,
+        uid: &'a str,
+        folded: &'a str,
+    ) -> Option<(&'a str, &'a Claimant)> {
+        let me = self.get(uid)?;
+        let rivals = self
+            .sharing(uid, folded)
+            .filter(|(_, other)| self.counts_against(other, me, folded))
+            .filter(|(_, other)| other.age() < me.age());
+        rivals.min_by(|(_, a), (_, b)| a.age().cmp(&b.age()))
+    }
+
+    /// Whether `other`, which claims a name of the scope of `me`, is known to write there: they use one key, or the
+    /// provider has said that the other's key opens the scope. What its spec and status say any user may have written.
+    pub(super) fn is_verified(&self, other: &Claimant, me: &Claimant) -> bool {
+        let (other, me) = (&other.credential, &me.credential);
+        self.scopes.is_same_key(other, me) || self.scopes.is_answered(other)
     }
 
     /// Whether a claim of `other` on a name counts against one of `me`.

@@ -25,6 +25,15 @@ pub(super) struct CredentialRef {
     pub(super) secret: SecretKeyRef,
 }
 
+/// The scope that a key opens, as far as the account knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReportedScope<'a> {
+    pub(crate) id: &'a str,
+    /// Whether the provider has said so in an answer to the key. Else the spec names the scope, which proves
+    /// nothing.
+    pub(crate) is_answered: bool,
+}
+
 /// Whose names they are, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Scope<'a> {
@@ -55,7 +64,13 @@ struct Credential {
 struct Key {
     credentials: Vec<Arc<CredentialRef>>,
     /// By endpoint and scope field: one key may open several teams.
-    reported: HashMap<(String, Option<String>), Box<str>>,
+    reported: HashMap<(String, Option<String>), Reported>,
+}
+
+/// As [`ReportedScope`].
+struct Reported {
+    id: Box<str>,
+    is_answered: bool,
 }
 
 impl Scopes {
@@ -109,7 +124,7 @@ impl Scopes {
         &mut self,
         credential: &Arc<CredentialRef>,
         (fingerprint, key_id): (Fingerprint, &str),
-        reported: Option<&str>,
+        reported: Option<ReportedScope<'_>>,
     ) -> Vec<Arc<CredentialRef>> {
         let Some(known) = self.credentials.get_mut(credential) else {
             return Vec::new();
@@ -128,14 +143,21 @@ impl Scopes {
         if is_other {
             key.credentials.push(Arc::clone(credential));
         }
-        let account = (credential.endpoint.clone(), credential.field.clone());
-        match reported {
-            Some(id) if key.reported.get(&account).map(|known| &**known) != Some(id) => {
-                key.reported.insert(account, id.into());
-                key.credentials.clone()
+        if let Some(ReportedScope { id, is_answered }) = reported {
+            let account = (credential.endpoint.clone(), credential.field.clone());
+            match key.reported.get_mut(&account) {
+                Some(known) if *known.id == *id => known.is_answered |= is_answered,
+                _ => {
+                    let id = id.into();
+                    key.reported.insert(account, Reported { id, is_answered });
+                    return key.credentials.clone();
+                }
             }
-            _ if is_other => vec![Arc::clone(credential)],
-            _ => Vec::new(),
+        }
+        if is_other {
+            vec![Arc::clone(credential)]
+        } else {
+            Vec::new()
         }
     }
 
@@ -157,11 +179,7 @@ impl Scopes {
         let Some(known) = self.credentials.get(credential) else {
             return Scope::Unidentified(credential);
         };
-        let reported = known.key.as_ref().and_then(|(key, _)| {
-            let account = (credential.endpoint.clone(), credential.field.clone());
-            let key = self.keys.get(&(credential.kind, *key))?;
-            key.reported.get(&account)
-        });
+        let reported = self.reported(credential).map(|reported| &reported.id);
         let key = known.key.as_ref().map(|(_, id)| id);
         // What status says of a key that the object no longer uses says nothing of this one.
         let recorded = known.recorded.as_ref();
@@ -171,6 +189,19 @@ impl Scopes {
             Some(id) => Scope::Id(credential.kind, &credential.endpoint, id),
             None => Scope::Unidentified(credential),
         }
+    }
+
+    /// Whether the provider has said in an answer to its key which scope a credential opens.
+    pub(super) fn is_answered(&self, credential: &Arc<CredentialRef>) -> bool {
+        let reported = self.reported(credential);
+        reported.is_some_and(|reported| reported.is_answered)
+    }
+
+    fn reported(&self, credential: &Arc<CredentialRef>) -> Option<&Reported> {
+        let (key, _) = self.credentials.get(credential)?.key.as_ref()?;
+        let account = (credential.endpoint.clone(), credential.field.clone());
+        let key = self.keys.get(&(credential.kind, *key))?;
+        key.reported.get(&account)
     }
 
     /// Whether two credentials hold one key, as far as it is known.

@@ -1,6 +1,6 @@
 //! What is done about entries that go away.
 
-use super::{Claimed, was_written};
+use super::{Claimed, Successor, was_written};
 use crate::{
     api::{DeletionPolicy, EntryState, EntryStatus, Found, Reason},
     provider::Rules,
@@ -37,9 +37,9 @@ pub(crate) enum RemovalAction {
     DropRecord,
     /// It is deleted at the provider.
     Delete,
-    /// Another object claims it and writes it.
+    /// Another object has it now: it stays, and an event names both.
     TransferOwner,
-    /// It may be there, but may be another writer's: it stays, and an event names it.
+    /// It may be there, but may be another writer's, or another object's: it stays, and an event names it.
     Orphan,
 }
 
@@ -55,18 +55,18 @@ pub(crate) fn plan_removals<'a>(
     let unwanted = unwanted.into_iter();
     let removal = |record: &EntryStatus| {
         let folded = (rules.fold)(&record.name);
-        let is_another = || claimed.lost(&folded).is_some() || claimed.has_successor(&folded);
         let is_unverified = unverified.contains(&record.name);
-        let action =
-            if policy == DeletionPolicy::Retain || (!is_unverified && !may_be_there(record)) {
-                RemovalAction::DropRecord
-            } else if is_another() {
-                RemovalAction::TransferOwner
-            } else if !is_unverified && is_ours(record) {
-                RemovalAction::Delete
-            } else {
-                RemovalAction::Orphan
-            };
+        let is_nothing =
+            policy == DeletionPolicy::Retain || (!is_unverified && !may_be_there(record));
+        let action = if is_nothing {
+            RemovalAction::DropRecord
+        } else {
+            match claimed.successor(&folded) {
+                Successor::Heir(_) => RemovalAction::TransferOwner,
+                Successor::None if !is_unverified && is_ours(record) => RemovalAction::Delete,
+                Successor::None | Successor::Stranger => RemovalAction::Orphan,
+            }
+        };
         PlannedRemoval {
             record: record.clone(),
             action,
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        api::{ProviderKind, Reason},
+        api::ProviderKind,
         controller::{
             error::Failure,
             object::{time, unwritten},
@@ -101,20 +101,25 @@ mod tests {
         provider,
     };
 
-    struct Others {
-        owns: bool,
-        inherits: bool,
-    }
+    struct Others(Successor);
 
     impl Claimed for Others {
         fn lost(&self, _folded: &str) -> Option<Failure> {
-            self.owns
-                .then(|| Failure::config(Reason::Conflict, "another's"))
+            None
         }
 
-        fn has_successor(&self, _folded: &str) -> bool {
-            self.inherits
+        fn successor(&self, _folded: &str) -> Successor {
+            self.0.clone()
         }
+    }
+
+    fn successors() -> impl Strategy<Value = Successor> {
+        let heir = ("team".to_owned(), "next".to_owned());
+        prop::sample::select(vec![
+            Successor::None,
+            Successor::Stranger,
+            Successor::Heir(heir),
+        ])
     }
 
     fn founds() -> impl Strategy<Value = Option<Found>> {
@@ -133,7 +138,7 @@ mod tests {
         #[test]
         fn only_what_is_known_to_be_ours_is_deleted(
             is_written in any::<bool>(), is_pending in any::<bool>(), is_tried in any::<bool>(), found in founds(),
-            is_delete in any::<bool>(), owns in any::<bool>(), inherits in any::<bool>(),
+            is_delete in any::<bool>(), successor in successors(),
         ) {
             let state = if is_pending { EntryState::Pending } else { EntryState::Failed };
             let entry = EntryStatus {
@@ -145,10 +150,16 @@ mod tests {
             };
             let policy = if is_delete { DeletionPolicy::Delete } else { DeletionPolicy::Retain };
             let rules = provider::rules(ProviderKind::Baseten);
-            let removed = plan_removals([&entry], &[], policy, rules, &Others { owns, inherits });
-            let is_deleted = removed[0].action == RemovalAction::Delete;
-            let is_ours = is_written || ((is_pending || is_tried) && matches!(found, Some(Found::Absent | Found::NoSet)));
-            prop_assert_eq!(is_deleted, is_delete && is_ours && !owns && !inherits);
+            let removed = plan_removals([&entry], &[], policy, rules, &Others(successor.clone()));
+            let is_there = is_written || ((is_pending || is_tried) && found.is_some());
+            let is_ours = is_written || matches!(found, Some(Found::Absent | Found::NoSet));
+            let expected = match successor {
+                _ if !is_delete || !is_there => RemovalAction::DropRecord,
+                Successor::Heir(_) => RemovalAction::TransferOwner,
+                Successor::None if is_ours => RemovalAction::Delete,
+                Successor::None | Successor::Stranger => RemovalAction::Orphan,
+            };
+            prop_assert_eq!(removed[0].action, expected);
         }
     }
 }

@@ -59,8 +59,8 @@ impl Claimed for Unclaimed {
         None
     }
 
-    fn has_successor(&self, _folded: &str) -> bool {
-        false
+    fn successor(&self, _folded: &str) -> Successor {
+        Successor::None
     }
 }
 

@@ -5,8 +5,8 @@ use crate::{
     api::Reason,
     controller::{
         error::Failure,
-        ownership::{Claims, Rival},
-        plan::{Change, Claimed, PlannedEntry},
+        ownership::{Claims, ReportedScope, Rival},
+        plan::{Change, Claimed, PlannedEntry, Successor},
         report::messages,
         session::Session,
     },
@@ -37,9 +37,9 @@ impl Claimed for ObjectClaims<'_> {
         Some(messages::owned(name, owner, self.session.choice.kind()))
     }
 
-    fn has_successor(&self, folded: &str) -> bool {
+    fn successor(&self, folded: &str) -> Successor {
         let name = self.session.claimed_name(folded);
-        self.claims.has_successor(self.uid, name)
+        self.claims.successor(self.uid, name)
     }
 }
 
@@ -63,7 +63,10 @@ impl Reconcile<'_> {
     ) {
         let claims = &self.context.claims;
         claims.want(&self.uid, names);
-        let scope = session.account.known_scope();
+        let scope = session.account.known_scope().map(|id| ReportedScope {
+            id,
+            is_answered: session.account.is_scope_answered(),
+        });
         let key_id = session.account.digests.key_id();
         let key = (session.account.fingerprint, key_id.as_str());
         let affected = claims.identify(&self.uid, key, scope);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Ended, Reconcile, left_behind::tell_once};
 use crate::{
-    account::{Account, Admission},
+    account::{Account, Admission, ObjectName},
     api::{DELETION_OVERRIDE, DeletionPolicy, EntryStatus, PlanStatus, ProviderKind, Reason},
     controller::{
         apply::Writer,
@@ -182,6 +182,7 @@ impl Reconcile<'_> {
         ] {
             self.tell(kind, names, note).await?;
         }
+        self.tell_heirs(kind, &removal.handed_over).await?;
         if let Some(failure) = removal.failures.into_iter().next() {
             let kept = removal.kept.into_iter();
             let kept = kept.map(|record| session.sealed(record)).collect();
@@ -247,6 +248,25 @@ impl Reconcile<'_> {
         let note = |untold: &[String]| note(kind, untold);
         let told = tell_once(self.context, &*self.object, names, note).await?;
         self.context.metrics.keys_left_behind(kind, told);
+        Ok(())
+    }
+
+    /// Tells what other objects have now, once. They write it, so it does not count as left behind.
+    ///
+    /// # Errors
+    /// As [`Self::tell`].
+    async fn tell_heirs(
+        &self,
+        kind: ProviderKind,
+        heirs: &[(String, ObjectName)],
+    ) -> Result<(), KubernetesError> {
+        let names: Vec<String> = heirs.iter().map(|(name, _)| name.clone()).collect();
+        let note = |untold: &[String]| {
+            let heirs = heirs.iter().filter(|(name, _)| untold.contains(name));
+            let heirs: Vec<_> = heirs.cloned().collect();
+            messages::handed_over(kind, &self.namespace, &heirs)
+        };
+        tell_once(self.context, &*self.object, &names, note).await?;
         Ok(())
     }
 

@@ -134,6 +134,10 @@ impl Reconcile<'_> {
         outcome
             .event_notes
             .extend(messages::replaced(kind, &removal.replaced));
+        let heirs = &removal.handed_over;
+        outcome
+            .event_notes
+            .extend(messages::handed_over(kind, &self.namespace, heirs));
         let recorded = self.object.status.as_ref();
         let of_values = warnings::of_values(&entries, recorded, &inputs.sources);
         outcome.event_notes.extend(of_values);
@@ -225,6 +229,8 @@ impl Reconcile<'_> {
         });
         let mut scopes = written().filter_map(|entry| entry.written()?.scope.as_deref());
         session.account.learn_scope(scopes.next_back());
+        // The answers may have said which scope the key opens.
+        self.note_claims(session, std::iter::empty());
         let (metrics, kind) = (&self.context.metrics, session.choice.kind());
         let updated = written().filter(is_change).count();
         metrics.keys_written(kind, "create", written().count() - updated);

@@ -6,6 +6,7 @@ use kube::ResourceExt as _;
 
 use super::conditions::{Readiness, ReadyState};
 use crate::{
+    account::ObjectName,
     api::{EntryStatus, PlanStatus, ProviderKind, ProviderSecret, Reason, enumerated},
     controller::{
         error::Failure,
@@ -330,6 +331,28 @@ pub(crate) fn replaced(kind: ProviderKind, names: &[String]) -> Option<EventNote
         &format!(
             "Left at {kind}, because another writer has written it since, such as an operator in another cluster or a person"
         ),
+    )
+}
+
+/// What stays at the provider because other objects have it now. A user who may see the object, of `namespace`, need
+/// not see those of other namespaces.
+pub(crate) fn handed_over(
+    kind: ProviderKind,
+    namespace: &str,
+    heirs: &[(String, ObjectName)],
+) -> Option<EventNote> {
+    let names = heirs.iter().map(|(name, (of, heir))| {
+        if of == namespace {
+            format!("{name} to ProviderSecret {heir}")
+        } else {
+            format!("{name} to a ProviderSecret in another namespace")
+        }
+    });
+    event_note(
+        &names.collect::<Vec<_>>(),
+        Importance::Normal,
+        Reason::DeletionSkipped,
+        &format!("Handed over at {kind} and not deleted"),
     )
 }
 

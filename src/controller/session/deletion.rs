@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Session;
 use crate::{
-    account::Snapshot,
+    account::{ObjectName, Snapshot},
     api::EntryStatus,
     controller::plan::{Shown, is_earlier, is_shown_as_ours, same_instant, was_written},
     http::ProviderError,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What came of a delete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DeleteOutcome {
     /// The provider has deleted it.
     Deleted,
@@ -24,6 +24,8 @@ pub(crate) enum DeleteOutcome {
     Replaced,
     /// It cannot be told from what another writer wrote, and stays.
     Orphaned,
+    /// Another object has it now, and it stays.
+    HandedOver(ObjectName),
 }
 
 impl Session<'_> {

@@ -1,5 +1,6 @@
 //! Who owns a name.
 
+use rstest::rstest;
 use serde_json::json;
 
 use super::*;
@@ -27,6 +28,11 @@ const DRAFT: Draft = Draft {
 
 const KEY: ([u8; 32], &str) = ([1; 32], "key:1");
 const OTHER_KEY: ([u8; 32], &str) = ([2; 32], "key:2");
+
+/// The scope of a key, as an answer of the provider has it, or the spec alone.
+const fn scope(id: &str, is_answered: bool) -> Option<ReportedScope<'_>> {
+    Some(ReportedScope { id, is_answered })
+}
 
 fn object(draft: &Draft) -> ProviderSecret {
     let created = Timestamp::from_second(1_000_000 - draft.age).unwrap();
@@ -68,6 +74,14 @@ fn owner(claims: &Claims, uid: &str) -> Option<String> {
     claims.owner(uid, "HF_TOKEN").map(|rival| rival.name.1)
 }
 
+fn successor(claims: &Claims, uid: &str) -> Successor {
+    claims.successor(uid, "HF_TOKEN")
+}
+
+fn heir(namespace: &str, name: &str) -> Successor {
+    Successor::Heir((namespace.to_owned(), name.to_owned()))
+}
+
 /// Cases: M-01
 #[test]
 fn the_older_of_two_objects_owns_a_name() {
@@ -82,7 +96,7 @@ fn the_older_of_two_objects_owns_a_name() {
     note(&claims, &object(&younger));
     assert_eq!(owner(&claims, "a"), None);
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
-    assert!(claims.has_successor("a", "HF_TOKEN"));
+    assert_eq!(successor(&claims, "a"), heir("ml", "b"));
     assert_eq!(claims.forget("a"), [("ml".to_owned(), "b".to_owned())]);
     assert_eq!(owner(&claims, "b"), None);
 }
@@ -127,18 +141,94 @@ fn a_claim_under_another_key_counts_once_it_was_acknowledged() {
     note(&claims, &object(&older(false)));
     note(&claims, &object(&younger));
     assert_eq!(owner(&claims, "b"), None);
-    assert!(claims.has_successor("a", "HF_TOKEN"), "a doubt keeps it");
+    assert_eq!(successor(&claims, "a"), Successor::Stranger);
     assert_eq!(
         note(&claims, &object(&older(true))),
         [("ml".to_owned(), "b".to_owned())]
     );
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
     // Also after the younger object's key was exchanged for another one of the team.
-    claims.identify("b", KEY, Some("team"));
-    claims.identify("b", OTHER_KEY, Some("team"));
+    claims.identify("b", KEY, scope("team", true));
+    claims.identify("b", OTHER_KEY, scope("team", true));
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
-    claims.identify("b", OTHER_KEY, Some("another"));
+    claims.identify("b", OTHER_KEY, scope("another", true));
     assert_eq!(owner(&claims, "b"), None);
+}
+
+/// What this process knows of the key of another object.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    /// It has not read the key: there is none, perhaps.
+    Nothing,
+    /// The spec names the scope, and no call under the key has succeeded.
+    NamesTheScope,
+    OpensTheScope,
+    OpensAnother,
+    IsTheSame,
+}
+
+/// Whoever may write an object, and its status, may name any scope there, and any write.
+/// Cases: A-19, M-02
+#[rstest]
+#[case::without_a_key(Known::Nothing, Successor::Stranger)]
+#[case::with_a_key_that_is_refused(Known::NamesTheScope, Successor::Stranger)]
+#[case::with_a_key_of_another_scope(Known::OpensAnother, Successor::None)]
+#[case::with_another_key_of_the_scope(Known::OpensTheScope, heir("evil", "b"))]
+#[case::with_the_same_key(Known::IsTheSame, heir("evil", "b"))]
+fn a_name_goes_over_to_an_object_whose_key_opens_the_scope(
+    #[case] known: Known,
+    #[case] expected: Successor,
+    #[values(0, 2)] age: i64,
+    #[values(false, true)] acknowledged: bool,
+) {
+    let claims = Claims::default();
+    let mine = Draft {
+        acknowledged: true,
+        scope: Some("team"),
+        ..DRAFT
+    };
+    let other = Draft {
+        name: "b",
+        namespace: "evil",
+        age,
+        acknowledged,
+        ..mine
+    };
+    note(&claims, &object(&mine));
+    note(&claims, &object(&other));
+    claims.identify("a", KEY, scope("team", true));
+    match known {
+        Known::Nothing => Vec::new(),
+        Known::NamesTheScope => claims.identify("b", OTHER_KEY, scope("team", false)),
+        Known::OpensTheScope => claims.identify("b", OTHER_KEY, scope("team", true)),
+        Known::OpensAnother => claims.identify("b", OTHER_KEY, scope("another", true)),
+        Known::IsTheSame => claims.identify("b", KEY, None),
+    };
+    assert_eq!(successor(&claims, "a"), expected);
+}
+
+#[test]
+fn what_an_answer_has_shown_of_a_key_stays_shown() {
+    let claims = Claims::default();
+    note(&claims, &object(&DRAFT));
+    note(
+        &claims,
+        &object(&Draft {
+            name: "b",
+            secret: "other",
+            age: 0,
+            ..DRAFT
+        }),
+    );
+    claims.identify("a", KEY, scope("team", false));
+    for (is_answered, expected) in [
+        (false, Successor::Stranger),
+        (true, heir("ml", "b")),
+        (false, heir("ml", "b")),
+    ] {
+        claims.identify("b", OTHER_KEY, scope("team", is_answered));
+        assert_eq!(successor(&claims, "a"), expected);
+    }
 }
 
 #[test]
@@ -173,7 +263,7 @@ fn an_answer_that_comes_after_the_deletion_claims_nothing() {
     };
     note(&claims, &object(&again));
     assert_eq!(owner(&claims, "b"), None);
-    assert!(!claims.has_successor("b", "HF_TOKEN"));
+    assert_eq!(successor(&claims, "b"), Successor::None);
 }
 
 #[test]
@@ -199,10 +289,10 @@ fn all_objects_of_a_credential_move_with_it() {
     for draft in &drafts {
         note(&claims, &object(draft));
     }
-    claims.identify("c", OTHER_KEY, Some("team"));
+    claims.identify("c", OTHER_KEY, scope("team", true));
     assert_eq!(claims.owner("b", "OTHER"), None);
     // Reconciling one of them tells whose names all of them are.
-    let affected = claims.identify("a", KEY, Some("team"));
+    let affected = claims.identify("a", KEY, scope("team", true));
     assert_eq!(affected, [("ml".to_owned(), "c".to_owned())]);
     let owner = claims.owner("b", "OTHER").map(|rival| rival.name.1);
     assert_eq!(owner.as_deref(), Some("c"));

@@ -150,6 +150,39 @@ fn under_fail_a_forged_record_adopts_nothing() {
     }));
 }
 
+/// Cases: A-19, M-02
+#[test]
+fn a_claim_that_status_alone_makes_takes_nothing_over_unsaid() {
+    run(at_each_api_verifying(async |case| {
+        let one = case.synced("victim", &delete_policy()).await;
+        let status = case.get("victim").await.status.expect("a status");
+        let other = case.with_account(&case.account, &case.key).await;
+        other.delete_secret("credential").await;
+        other.source("a").await;
+        other
+            .put("forged", &[("A_KEY", "source", "a")], &json!({}))
+            .await;
+        other.wait_reason("forged", "CredentialNotFound").await;
+        let written = Timestamp::from_second(Timestamp::now().as_second()).expect("a time");
+        let forged = json!({
+            "scope": status.scope,
+            "keyFingerprint": status.key_fingerprint,
+            "entries": [{"name": "A_KEY", "state": "Synced", "lastWriteTime": written}],
+        });
+        other.forge("forged", &forged).await;
+        case.delete("victim").await;
+        case.wait_gone("victim").await;
+        let note = case.wait_event("DeletionSkipped").await;
+        assert!(
+            note.contains("A_KEY") && !note.contains(&other.namespace),
+            "{note}"
+        );
+        case.assert_held(&[("A_KEY", &one)]);
+        other.finish().await;
+        case.finish_leaving(&["A_KEY"]).await;
+    }));
+}
+
 /// Cases: A-19
 #[test]
 fn a_forged_ready_is_found_out() {

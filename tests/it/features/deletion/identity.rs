@@ -90,6 +90,8 @@ fn a_name_that_another_object_claims_is_handed_over_without_a_deletion() {
         let writes = case.writes();
         assert_eq!(writes.len(), before + 1, "{:?} {writes:?}", case.target);
         assert_eq!(case.deletions(), Vec::<String>::new());
+        let note = case.wait_event("DeletionSkipped").await;
+        assert!(note.contains("A_KEY to ProviderSecret next"), "{note}");
         // It is the next owner's now, and goes with it.
         case.delete("next").await;
         case.wait_gone("next").await;

@@ -1,0 +1,185 @@
+//! Who has what an object wrote that goes or gives a name up: an object that is known to write there takes it over, and
+//! an event says so. One that names the same place and no more takes nothing over unsaid.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::{
+    races::at_each,
+    store::{Id, Part, Resource},
+    world::{World, data, simulate, value},
+};
+use crate::harness::{CANARY, Target};
+
+/// The namespace of another tenant.
+const OTHER: &str = "other-tenant";
+/// Longer than a deletion takes.
+const SOON: Duration = Duration::from_secs(5);
+/// Longer than it takes until an object is ready.
+const SETTLED: Duration = Duration::from_secs(20);
+
+/// What the other tenant has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rival {
+    /// The same API key.
+    SameKey,
+    /// A key that no provider knows.
+    UnknownKey,
+    /// No key, and a status that says that the name was written.
+    ForgedStatus,
+}
+
+fn rival_id() -> Id {
+    (
+        Resource::ProviderSecrets,
+        OTHER.to_owned(),
+        "rival".to_owned(),
+    )
+}
+
+/// Makes an object of the other tenant that asks for the same name, of the same team where the spec names one.
+fn claim(world: &World, rival: Rival) {
+    world.store.create_namespace(OTHER);
+    let source = BTreeMap::from([("b", value("b1"))]);
+    world.store.apply_secret(OTHER, "source", &source);
+    let key = match rival {
+        Rival::SameKey => Some(world.data("credential")["api-key"].clone()),
+        Rival::UnknownKey => Some(format!("{CANARY}-unknown-key")),
+        Rival::ForgedStatus => None,
+    };
+    if let Some(key) = key {
+        let credential = BTreeMap::from([("api-key", key)]);
+        world.store.apply_secret(OTHER, "credential", &credential);
+    }
+    let object = json!({
+        "apiVersion": "providersecrets.dev/v1alpha1",
+        "kind": "ProviderSecret",
+        "metadata": {},
+        "spec": {
+            "provider": world.target.provider_spec("account"),
+            "data": data(&[("A_KEY", "b")]),
+        },
+    });
+    let made = world.store.create(&rival_id(), object);
+    made.expect("an object is made");
+}
+
+/// Says in the status of the rival that it wrote the name in the scope of the first object.
+fn forge(world: &World) {
+    let status = world.object().expect("the object")["status"].clone();
+    let forged = world.store.update(&rival_id(), Part::Status, |object| {
+        for field in ["scope", "keyFingerprint"] {
+            object["status"][field] = status[field].clone();
+        }
+        object["status"]["entries"] = json!([
+            {"name": "A_KEY", "state": "Synced", "lastWriteTime": "2026-01-01T00:00:00Z"},
+        ]);
+        Ok(())
+    });
+    forged.expect("status is written");
+}
+
+/// Types and notes of the events that tell what stays.
+fn told(world: &World) -> Vec<(String, String)> {
+    let mut events = world.store.list(Resource::Events, None);
+    events.retain(|event| event["reason"] == "DeletionSkipped");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let told = events.iter();
+    told.map(|event| (text(&event["type"]), text(&event["note"])))
+        .collect()
+}
+
+fn deletions(world: &World) -> usize {
+    let writes = world.account.writes().into_iter();
+    writes
+        .filter(|write| write.line().starts_with("DELETE "))
+        .count()
+}
+
+/// Cases: A-19, D-15, M-02
+#[rstest]
+fn what_another_namespace_claims_stays_and_is_told(
+    #[values(Rival::SameKey, Rival::UnknownKey, Rival::ForgedStatus)] rival: Rival,
+) {
+    for target in Target::ALL {
+        simulate(async {
+            let mut world = World::new(target);
+            world.source(&[("a", "a1")]);
+            world.spec(&json!({"deletionPolicy": "Delete"}));
+            world.entries(&[("A_KEY", "a")]);
+            world.up();
+            sleep(SETTLED).await;
+            claim(&world, rival);
+            sleep(SETTLED).await;
+            // Only the spec of Baseten names the scope of an object whose key has opened none.
+            let is_shared = rival != Rival::UnknownKey || target == Target::BasetenTeam;
+            let reason = match rival {
+                Rival::ForgedStatus => "CredentialNotFound",
+                _ if is_shared => "Conflict",
+                _ => "AuthenticationFailed",
+            };
+            let said = world.ready_reason("rival");
+            assert_eq!(said.as_deref(), Some(reason), "{target:?}");
+            if rival == Rival::ForgedStatus {
+                forge(&world);
+                sleep(SOON).await;
+            }
+            world.delete();
+            let is_gone = |world: &World| world.object().is_none();
+            world.wait("the object goes", SOON, is_gone).await;
+
+            assert_eq!(deletions(&world) == 0, is_shared, "{target:?}");
+            let told = told(&world);
+            let kinds: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+            let expected: &[&str] = match rival {
+                Rival::SameKey => &["Normal"],
+                _ if is_shared => &["Warning"],
+                _ => &[],
+            };
+            assert_eq!(kinds, expected, "{target:?}");
+            for (_, note) in &told {
+                assert!(note.contains("A_KEY") && !note.contains(OTHER), "{note}");
+            }
+            let left = match rival {
+                Rival::SameKey => Some(value("b1")),
+                _ => is_shared.then(|| value("a1")),
+            };
+            let is_left = |world: &World| world.held().get("A_KEY") == left.as_ref();
+            world.wait("what stays", SETTLED, is_left).await;
+            world.down().await;
+        });
+    }
+}
+
+/// Cases: D-15, M-03
+#[rstest]
+fn the_object_that_takes_a_name_over_is_named(#[values(false, true)] is_whole_object: bool) {
+    at_each(async |world| {
+        // What is left of a set stays the owner's, and no other object has a part of it.
+        if world.target == Target::Pipecat && !is_whole_object {
+            return;
+        }
+        world.spec(&json!({"deletionPolicy": "Delete"}));
+        world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
+        world.quiet().await;
+        world.apply("next", &json!({"data": data(&[("A_KEY", "b")])}));
+        world.quiet().await;
+        assert_eq!(world.ready_reason("next").as_deref(), Some("Conflict"));
+        if is_whole_object {
+            world.delete();
+        } else {
+            world.entries(&[("B_KEY", "b")]);
+        }
+        let is_written = |world: &World| world.held().get("A_KEY") == Some(&value("b1"));
+        world.wait("the next value", SETTLED, is_written).await;
+        world.quiet().await;
+        let told = told(world);
+        assert_eq!(told.len(), 1, "{:?} {told:?}", world.target);
+        let (kind, note) = &told[0];
+        assert_eq!(kind, "Normal");
+        assert!(note.contains("A_KEY to ProviderSecret next"), "{note}");
+    });
+}
