@@ -99,7 +99,7 @@ async fn a_question_that_may_not_be_sent_is_not_asked() {
     assert!(account.is_scope_asked() && account.is_scope_answered());
 }
 
-/// Whoever writes a spec may name any team there.
+/// A user may name any team in a spec.
 /// Cases: M-02
 #[tokio::test(start_paused = true)]
 async fn a_team_that_the_spec_names_is_not_one_that_an_answer_has_shown() {

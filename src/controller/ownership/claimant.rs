@@ -10,7 +10,7 @@ use crate::{
     account::ObjectName,
     api::{EntryStatus, ProviderSecret},
     controller::object::object_name,
-    provider::{self, Choice},
+    provider::{self, Choice, Unit},
 };
 
 /// One object and what it claims.
@@ -45,6 +45,16 @@ impl Claimant {
         self.is_deleting == other.is_deleting
             && Arc::ptr_eq(&self.credential, &other.credential)
             && self.names.claims().eq(other.names.claims())
+    }
+
+    /// Whether what is claimed is a set and not each name in it.
+    pub(super) fn claims_set(&self) -> bool {
+        provider::rules(self.credential.kind).unit == Unit::Set
+    }
+
+    /// Whether the object claims this set and lives on: then it gives up an entry, and the set stays its own.
+    pub(super) fn keeps_set(&self, folded: &str) -> bool {
+        self.claims_set() && !self.is_deleting && self.names.contains(folded)
     }
 
     /// The order of owners: the oldest object first. Of two that were created in one second the

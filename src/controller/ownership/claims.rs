@@ -10,12 +10,7 @@ use super::{
     index::Index,
     scopes::ReportedScope,
 };
-use crate::{
-    account::ObjectName,
-    api::ProviderSecret,
-    controller::plan::Successor,
-    provider::{self, Unit},
-};
+use crate::{account::ObjectName, api::ProviderSecret, controller::plan::Successor};
 
 /// What every object claims.
 #[derive(Default)]
@@ -50,9 +45,7 @@ impl Claims {
     /// Notes names that an object asks for and that its spec does not spell out.
     pub(crate) fn want<'a>(&self, uid: &str, folded: impl Iterator<Item = &'a str>) {
         let mut index = self.index();
-        let is_single =
-            |claimant: &&Claimant| provider::rules(claimant.credential.kind).unit == Unit::Each;
-        let Some(known) = index.get(uid).filter(is_single) else {
+        let Some(known) = index.get(uid).filter(|known| !known.claims_set()) else {
             return;
         };
         let new = folded.filter(|name| !known.names.contains(name));
@@ -107,6 +100,7 @@ impl Claims {
         let others = index.sharing(uid, folded).map(|(_, other)| other);
         let claiming: Vec<&Claimant> = match owner {
             Some(owner) => vec![owner],
+            None if me.keeps_set(folded) => Vec::new(),
             None => others.filter(|other| !other.is_deleting).collect(),
         };
         let verified = claiming.iter().filter(|other| index.is_verified(other, me));

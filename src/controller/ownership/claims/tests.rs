@@ -1,6 +1,7 @@
 //! Who owns a name.
 
-use rstest::rstest;
+mod successors;
+
 use serde_json::json;
 
 use super::*;
@@ -153,82 +154,6 @@ fn a_claim_under_another_key_counts_once_it_was_acknowledged() {
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
     claims.identify("b", OTHER_KEY, scope("another", true));
     assert_eq!(owner(&claims, "b"), None);
-}
-
-/// What this process knows of the key of another object.
-#[derive(Clone, Copy, Debug)]
-enum Known {
-    /// It has not read the key: there is none, perhaps.
-    Nothing,
-    /// The spec names the scope, and no call under the key has succeeded.
-    NamesTheScope,
-    OpensTheScope,
-    OpensAnother,
-    IsTheSame,
-}
-
-/// Whoever may write an object, and its status, may name any scope there, and any write.
-/// Cases: A-19, M-02
-#[rstest]
-#[case::without_a_key(Known::Nothing, Successor::Stranger)]
-#[case::with_a_key_that_is_refused(Known::NamesTheScope, Successor::Stranger)]
-#[case::with_a_key_of_another_scope(Known::OpensAnother, Successor::None)]
-#[case::with_another_key_of_the_scope(Known::OpensTheScope, heir("evil", "b"))]
-#[case::with_the_same_key(Known::IsTheSame, heir("evil", "b"))]
-fn a_name_goes_over_to_an_object_whose_key_opens_the_scope(
-    #[case] known: Known,
-    #[case] expected: Successor,
-    #[values(0, 2)] age: i64,
-    #[values(false, true)] acknowledged: bool,
-) {
-    let claims = Claims::default();
-    let mine = Draft {
-        acknowledged: true,
-        scope: Some("team"),
-        ..DRAFT
-    };
-    let other = Draft {
-        name: "b",
-        namespace: "evil",
-        age,
-        acknowledged,
-        ..mine
-    };
-    note(&claims, &object(&mine));
-    note(&claims, &object(&other));
-    claims.identify("a", KEY, scope("team", true));
-    match known {
-        Known::Nothing => Vec::new(),
-        Known::NamesTheScope => claims.identify("b", OTHER_KEY, scope("team", false)),
-        Known::OpensTheScope => claims.identify("b", OTHER_KEY, scope("team", true)),
-        Known::OpensAnother => claims.identify("b", OTHER_KEY, scope("another", true)),
-        Known::IsTheSame => claims.identify("b", KEY, None),
-    };
-    assert_eq!(successor(&claims, "a"), expected);
-}
-
-#[test]
-fn what_an_answer_has_shown_of_a_key_stays_shown() {
-    let claims = Claims::default();
-    note(&claims, &object(&DRAFT));
-    note(
-        &claims,
-        &object(&Draft {
-            name: "b",
-            secret: "other",
-            age: 0,
-            ..DRAFT
-        }),
-    );
-    claims.identify("a", KEY, scope("team", false));
-    for (is_answered, expected) in [
-        (false, Successor::Stranger),
-        (true, heir("ml", "b")),
-        (false, heir("ml", "b")),
-    ] {
-        claims.identify("b", OTHER_KEY, scope("team", is_answered));
-        assert_eq!(successor(&claims, "a"), expected);
-    }
 }
 
 #[test]

@@ -1,0 +1,107 @@
+//! Who has a name when an object gives it up.
+
+use rstest::rstest;
+
+use super::*;
+
+/// What this process knows of the key of another object.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    /// It has not read the key: there is none, perhaps.
+    Nothing,
+    /// The spec names the scope, and no call under the key has succeeded.
+    NamesTheScope,
+    OpensTheScope,
+    OpensAnother,
+    IsTheSame,
+}
+
+/// A user may name any scope in a spec, and a user who may write status any scope and any write.
+/// Cases: A-19, M-02
+#[rstest]
+#[case::without_a_key(Known::Nothing, Successor::Stranger)]
+#[case::with_a_key_that_is_refused(Known::NamesTheScope, Successor::Stranger)]
+#[case::with_a_key_of_another_scope(Known::OpensAnother, Successor::None)]
+#[case::with_another_key_of_the_scope(Known::OpensTheScope, heir("evil", "b"))]
+#[case::with_the_same_key(Known::IsTheSame, heir("evil", "b"))]
+fn a_name_goes_over_to_an_object_whose_key_opens_the_scope(
+    #[case] known: Known,
+    #[case] expected: Successor,
+    #[values(0, 2)] age: i64,
+    #[values(false, true)] acknowledged: bool,
+) {
+    let claims = Claims::default();
+    let mine = Draft {
+        acknowledged: true,
+        scope: Some("team"),
+        ..DRAFT
+    };
+    let other = Draft {
+        name: "b",
+        namespace: "evil",
+        age,
+        acknowledged,
+        ..mine
+    };
+    note(&claims, &object(&mine));
+    note(&claims, &object(&other));
+    claims.identify("a", KEY, scope("team", true));
+    match known {
+        Known::Nothing => Vec::new(),
+        Known::NamesTheScope => claims.identify("b", OTHER_KEY, scope("team", false)),
+        Known::OpensTheScope => claims.identify("b", OTHER_KEY, scope("team", true)),
+        Known::OpensAnother => claims.identify("b", OTHER_KEY, scope("another", true)),
+        Known::IsTheSame => claims.identify("b", KEY, None),
+    };
+    assert_eq!(successor(&claims, "a"), expected);
+}
+
+#[test]
+fn what_an_answer_has_shown_of_a_key_stays_shown() {
+    let claims = Claims::default();
+    note(&claims, &object(&DRAFT));
+    note(
+        &claims,
+        &object(&Draft {
+            name: "b",
+            secret: "other",
+            age: 0,
+            ..DRAFT
+        }),
+    );
+    claims.identify("a", KEY, scope("team", false));
+    for (is_answered, expected) in [
+        (false, Successor::Stranger),
+        (true, heir("ml", "b")),
+        (false, heir("ml", "b")),
+    ] {
+        claims.identify("b", OTHER_KEY, scope("team", is_answered));
+        assert_eq!(successor(&claims, "a"), expected);
+    }
+}
+
+/// A Pipecat object that asks for `HF_TOKEN` in the set `agents`; deleted, if it is.
+fn set_object(name: &str, age: i64, is_deleting: bool) -> ProviderSecret {
+    let mut object = object(&Draft { age, ..DRAFT });
+    let key = json!({"name": "key", "key": "k"});
+    let provider = json!({"pipecat": {"apiKeySecretRef": key, "setName": "agents"}});
+    object.spec.provider = serde_json::from_value(provider).unwrap();
+    object.metadata.name = Some(name.to_owned());
+    object.metadata.uid = Some(name.to_owned());
+    if is_deleting {
+        object.metadata.deletion_timestamp = object.metadata.creation_timestamp.clone();
+    }
+    object
+}
+
+/// Cases: D-15, M-05
+#[test]
+fn a_set_goes_over_with_its_owner_and_not_with_an_entry_that_it_gives_up() {
+    let claims = Claims::default();
+    note(&claims, &set_object("a", 1, false));
+    note(&claims, &set_object("b", 0, false));
+    assert_eq!(claims.successor("a", "agents"), Successor::None);
+    assert_eq!(claims.successor("b", "agents"), heir("ml", "a"));
+    note(&claims, &set_object("a", 1, true));
+    assert_eq!(claims.successor("a", "agents"), heir("ml", "b"));
+}
