@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::{names::Names, scopes::CredentialRef};
 use crate::{
     account::ObjectName,
-    api::{EntryStatus, ProviderSecret},
+    api::{ConflictPolicy, EntryStatus, ProviderSecret},
     controller::object::object_name,
     provider::{self, Choice, Unit},
 };
@@ -18,6 +18,8 @@ pub(super) struct Claimant {
     pub(super) name: ObjectName,
     pub(super) created: Timestamp,
     pub(super) is_deleting: bool,
+    /// Whether it writes over what it did not write, by its `conflictPolicy`.
+    overwrites: bool,
     pub(super) credential: Arc<CredentialRef>,
     pub(super) names: Names,
 }
@@ -35,6 +37,7 @@ impl Claimant {
                 .creation_timestamp()
                 .map_or(Timestamp::MAX, |time| time.0),
             is_deleting: object.metadata.deletion_timestamp.is_some(),
+            overwrites: object.spec.conflict_policy() == ConflictPolicy::Overwrite,
             credential,
             names: names(object, choice),
         }
@@ -45,6 +48,12 @@ impl Claimant {
         self.is_deleting == other.is_deleting
             && Arc::ptr_eq(&self.credential, &other.credential)
             && self.names.claims().eq(other.names.claims())
+    }
+
+    /// Whether the object writes a name that another object has written. Under `conflictPolicy: Fail` it leaves alone
+    /// what it did not write itself.
+    pub(super) fn takes(&self, folded: &str) -> bool {
+        self.overwrites || self.names.written(folded).is_some()
     }
 
     /// Whether what is claimed is a set and not each name in it.

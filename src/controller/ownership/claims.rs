@@ -90,7 +90,8 @@ impl Claims {
     }
 
     /// Who has a name when an object gives it up: its owner, if that is another object, else the oldest of those
-    /// that live on and claim it. A name is left to no object that is not known to write to the same place.
+    /// that live on and claim it. A name is left to no object that is not known to write to the same place, and not to
+    /// a next one that leaves alone what is there: deleted, the name is free for it.
     pub(crate) fn successor(&self, uid: &str, folded: &str) -> Successor {
         let index = self.index();
         let Some(me) = index.get(uid) else {
@@ -105,9 +106,11 @@ impl Claims {
         };
         let verified = claiming.iter().filter(|other| index.is_verified(other, me));
         match verified.min_by(|a, b| a.age().cmp(&b.age())) {
-            Some(next) => Successor::Heir(next.name.clone()),
-            None if claiming.is_empty() => Successor::None,
-            None => Successor::Stranger,
+            Some(next) if owner.is_some() || next.takes(folded) => {
+                Successor::Heir(next.name.clone())
+            }
+            None if claiming.iter().any(|other| other.takes(folded)) => Successor::Stranger,
+            Some(_) | None => Successor::None,
         }
     }
 

@@ -14,16 +14,16 @@ use super::{
     verify::DriftCheck,
 };
 use crate::{
-    account::Snapshot,
-    api::{Approval, EntryStatus},
+    account::{LastWrite, Snapshot},
+    api::{Approval, EntryStatus, Found},
     clock::Moment,
     controller::{
         cache::Room,
         error::Failure,
         object::{Versions, approved_plan},
         plan::{
-            self, Brake, Cause, Lack, Members, PlannedEntry, PlannedRemoval, RemovalAction, due,
-            lacks, plan, plan_removals,
+            self, Brake, Cause, Change, Lack, Members, PlannedEntry, PlannedRemoval, RemovalAction,
+            due, lacks, plan, plan_removals,
         },
         report::status,
         resolve::desired::{DesiredState, ensure_recordable},
@@ -216,7 +216,8 @@ impl Reconcile<'_> {
                     not_carried_out(&self.object, session, inputs, &planned, failure).into(),
                 );
             }
-            let Some(lack) = lack else {
+            let is_outdated = is_outdated(&planned, |folded| self.last_write(session, folded));
+            let Some(lack) = lack.or(is_outdated.then_some(Lack::Snapshot)) else {
                 return self.ensure_approved(session, inputs, planned);
             };
             if let Err(error) = self.observe(session, lack, &mut observed).await {
@@ -303,7 +304,11 @@ impl Reconcile<'_> {
                 let _ = session.account.scope(&*session.provider).await;
             }
             Lack::Snapshot => {
-                let since = self.snapshot_since();
+                // Where there is one already, it is outdated.
+                let since = match observed.snapshot {
+                    None => self.snapshot_since(),
+                    Some(_) => Instant::now(),
+                };
                 observed.snapshot = Some(session.listing(since, Duration::ZERO).await?);
             }
             Lack::Members => {
@@ -330,4 +335,20 @@ impl Reconcile<'_> {
         let oldest = now.checked_sub(FRESH.min(self.verify_interval()));
         oldest.map_or(desired, |oldest| desired.max(oldest))
     }
+}
+
+/// Whether a name is refused because of what a listing shows that began before the last write of the name ended: an
+/// object that gave it up has deleted it since, perhaps.
+fn is_outdated(planned: &Planned<'_>, last_write: impl Fn(&str) -> LastWrite) -> bool {
+    let Some(snapshot) = &planned.snapshot else {
+        return false;
+    };
+    let is_refused = |entry: &&PlannedEntry<'_>| {
+        entry.found == Some(Found::Foreign) && matches!(entry.change, Change::Refuse(_))
+    };
+    let mut refused = planned.entries.iter().filter(is_refused);
+    refused.any(|entry| match last_write(&entry.desired.folded) {
+        LastWrite::At(ended) => snapshot.began <= ended,
+        LastWrite::UnderWay | LastWrite::LongAgo => false,
+    })
 }

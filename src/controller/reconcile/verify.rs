@@ -258,7 +258,7 @@ impl Reconcile<'_> {
     }
 
     /// When our last write of a name ended.
-    fn last_write(&self, session: &Session<'_>, folded: &str) -> LastWrite {
+    pub(super) fn last_write(&self, session: &Session<'_>, folded: &str) -> LastWrite {
         let name = session.lock_name(session.claimed_name(folded));
         self.context.accounts.name_locks.last_write(&name)
     }

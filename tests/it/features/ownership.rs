@@ -5,16 +5,21 @@ mod owner_succession; // the owner goes
 mod policy; // what is foreign and conflictPolicy Fail
 
 use futures::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Target, TestCase, TestEnv, at_each_api_verifying, condition, entry, run};
 
 /// A second object with the same name at the provider and a value of its own, which must lose.
 async fn rival(case: &TestCase<'_>, name: &str) -> String {
+    rival_under(case, name, &json!({})).await
+}
+
+/// As [`rival`], with the fields of `more` in its spec.
+async fn rival_under(case: &TestCase<'_>, name: &str, more: &Value) -> String {
     case.next_second().await;
     let rival = case.value("rival");
     case.secret("rival", &[("a", &rival)]).await;
-    case.put(name, &[("A_KEY", "rival", "a")], &json!({})).await;
+    case.put(name, &[("A_KEY", "rival", "a")], more).await;
     let object = case.wait_reason(name, "Conflict").await;
     assert!(
         condition(&object, "Stalled").is_some(),

@@ -13,6 +13,7 @@ struct Draft {
     age: i64,
     entries: &'static [&'static str],
     acknowledged: bool,
+    conflict: &'static str,
     scope: Option<&'static str>,
     secret: &'static str,
 }
@@ -23,6 +24,7 @@ const DRAFT: Draft = Draft {
     age: 1,
     entries: &["HF_TOKEN"],
     acknowledged: false,
+    conflict: "Overwrite",
     scope: None,
     secret: "key",
 };
@@ -60,6 +62,7 @@ fn object(draft: &Draft) -> ProviderSecret {
         "spec": {
             "provider": {"baseten": {"apiKeySecretRef": {"name": draft.secret, "key": "k"}}},
             "data": data,
+            "conflictPolicy": draft.conflict,
         },
         "status": {"scope": draft.scope, "entries": written},
     }))

@@ -186,3 +186,38 @@ fn the_object_that_takes_a_name_over_is_named(#[values(false, true)] is_whole_ob
         assert!(note.contains("A_KEY to ProviderSecret next"), "{note}");
     });
 }
+
+/// Under `conflictPolicy: Fail` the next object takes nothing that is there.
+/// Cases: M-03, M-06
+#[rstest]
+fn what_the_next_object_leaves_alone_is_deleted_and_created(
+    #[values(false, true)] is_whole_object: bool,
+) {
+    at_each(async |world| {
+        // The rest of a set stays the owner's.
+        if world.target == Target::Pipecat && !is_whole_object {
+            return;
+        }
+        world.without_foreign_set();
+        world.spec(&json!({"deletionPolicy": "Delete"}));
+        world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
+        world.quiet().await;
+        let next = json!({"conflictPolicy": "Fail", "data": data(&[("A_KEY", "b")])});
+        world.apply("next", &next);
+        world.quiet().await;
+        assert_eq!(world.ready_reason("next").as_deref(), Some("Conflict"));
+        if is_whole_object {
+            world.delete();
+        } else {
+            world.entries(&[("B_KEY", "b")]);
+        }
+        let is_next = |world: &World| world.held().get("A_KEY") == Some(&value("b1"));
+        world.wait("the next value", SETTLED, is_next).await;
+        world.quiet().await;
+        let said = world.ready_reason("next");
+        assert_eq!(said.as_deref(), Some("Synced"), "{:?}", world.target);
+        assert_ne!(deletions(world), 0, "{:?}", world.target);
+        assert_eq!(told(world), [], "{:?}", world.target);
+        world.with_foreign_secret();
+    });
+}

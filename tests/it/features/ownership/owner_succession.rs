@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rival;
+use super::{rival, rival_under};
 use crate::harness::{at_each_api_verifying, delete_policy, run};
 
 /// What happens to the owner.
@@ -33,6 +33,24 @@ fn the_next_owner_writes_exactly_once_under_retain() {
 #[test]
 fn the_next_owner_writes_exactly_once_under_delete_and_nothing_is_deleted() {
     run(inherits(delete_policy()));
+}
+
+/// Under Fail it takes nothing that is there.
+/// Cases: M-03, M-06
+#[test]
+fn a_next_owner_under_fail_creates_what_the_owner_has_deleted() {
+    run(at_each_api_verifying(async |case| {
+        case.synced("owner", &delete_policy()).await;
+        let fail = json!({"conflictPolicy": "Fail"});
+        let rival = rival_under(&case, "next", &fail).await;
+        case.delete("owner").await;
+        case.wait_gone("owner").await;
+        case.wait_held(&[("A_KEY", &rival)]).await;
+        case.wait_ready("next").await;
+        assert_ne!(case.deletions(), Vec::<String>::new(), "{:?}", case.target);
+        assert!(case.events("DeletionSkipped").await.is_empty());
+        case.finish().await;
+    }));
 }
 
 /// Cases: M-03

@@ -80,6 +80,51 @@ fn what_an_answer_has_shown_of_a_key_stays_shown() {
     }
 }
 
+/// Under `conflictPolicy: Fail` an object leaves alone what it did not write.
+/// Cases: M-03, M-06
+#[rstest]
+#[case::overwrites("Overwrite", false, true)]
+#[case::leaves_it_alone("Fail", false, false)]
+#[case::has_written_it("Fail", true, true)]
+fn a_name_goes_over_to_a_next_one_that_takes_what_is_there(
+    #[case] conflict: &'static str,
+    #[case] acknowledged: bool,
+    #[case] takes: bool,
+    #[values("key", "unread")] secret: &'static str,
+) {
+    let claims = Claims::default();
+    let next = Draft {
+        name: "b",
+        age: 0,
+        acknowledged,
+        conflict,
+        secret,
+        scope: Some("team"),
+        ..DRAFT
+    };
+    note(&claims, &object(&DRAFT));
+    note(&claims, &object(&next));
+    claims.identify("a", KEY, scope("team", true));
+    let expected = match secret {
+        _ if !takes => Successor::None,
+        "key" => heir("ml", "b"),
+        _ => Successor::Stranger,
+    };
+    assert_eq!(successor(&claims, "a"), expected);
+    // The oldest of those that are left is the next owner, and no younger one.
+    let youngest = Draft {
+        name: "c",
+        age: -1,
+        ..DRAFT
+    };
+    note(&claims, &object(&youngest));
+    let expected = match secret {
+        "key" => expected,
+        _ => heir("ml", "c"),
+    };
+    assert_eq!(successor(&claims, "a"), expected);
+}
+
 /// A Pipecat object that asks for `HF_TOKEN` in the set `agents`; deleted, if it is.
 fn set_object(name: &str, age: i64, is_deleting: bool) -> ProviderSecret {
     let mut object = object(&Draft { age, ..DRAFT });
