@@ -217,7 +217,7 @@ impl Reconcile<'_> {
                 );
             }
             let is_outdated = is_outdated(&planned, |folded| self.last_write(session, folded));
-            let Some(lack) = lack.or(is_outdated.then_some(Lack::Snapshot)) else {
+            let Some(lack) = lack.or_else(|| is_outdated.then_some(Lack::Snapshot)) else {
                 return self.ensure_approved(session, inputs, planned);
             };
             if let Err(error) = self.observe(session, lack, &mut observed).await {

@@ -33,8 +33,8 @@ const KEY: ([u8; 32], &str) = ([1; 32], "key:1");
 const OTHER_KEY: ([u8; 32], &str) = ([2; 32], "key:2");
 
 /// The scope of a key, as an answer of the provider has it, or the spec alone.
-const fn scope(id: &str, is_answered: bool) -> Option<ReportedScope<'_>> {
-    Some(ReportedScope { id, is_answered })
+const fn scope(id: &str, is_answered: bool) -> ReportedScope<'_> {
+    ReportedScope { id, is_answered }
 }
 
 fn object(draft: &Draft) -> ProviderSecret {
@@ -152,10 +152,10 @@ fn a_claim_under_another_key_counts_once_it_was_acknowledged() {
     );
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
     // Also after the younger object's key was exchanged for another one of the team.
-    claims.identify("b", KEY, scope("team", true));
-    claims.identify("b", OTHER_KEY, scope("team", true));
+    claims.identify("b", KEY, Some(scope("team", true)));
+    claims.identify("b", OTHER_KEY, Some(scope("team", true)));
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
-    claims.identify("b", OTHER_KEY, scope("another", true));
+    claims.identify("b", OTHER_KEY, Some(scope("another", true)));
     assert_eq!(owner(&claims, "b"), None);
 }
 
@@ -217,10 +217,10 @@ fn all_objects_of_a_credential_move_with_it() {
     for draft in &drafts {
         note(&claims, &object(draft));
     }
-    claims.identify("c", OTHER_KEY, scope("team", true));
+    claims.identify("c", OTHER_KEY, Some(scope("team", true)));
     assert_eq!(claims.owner("b", "OTHER"), None);
     // Reconciling one of them tells whose names all of them are.
-    let affected = claims.identify("a", KEY, scope("team", true));
+    let affected = claims.identify("a", KEY, Some(scope("team", true)));
     assert_eq!(affected, [("ml".to_owned(), "c".to_owned())]);
     let owner = claims.owner("b", "OTHER").map(|rival| rival.name.1);
     assert_eq!(owner.as_deref(), Some("c"));

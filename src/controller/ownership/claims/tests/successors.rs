@@ -45,12 +45,12 @@ fn a_name_goes_over_to_an_object_whose_key_opens_the_scope(
     };
     note(&claims, &object(&mine));
     note(&claims, &object(&other));
-    claims.identify("a", KEY, scope("team", true));
+    claims.identify("a", KEY, Some(scope("team", true)));
     match known {
         Known::Nothing => Vec::new(),
-        Known::NamesTheScope => claims.identify("b", OTHER_KEY, scope("team", false)),
-        Known::OpensTheScope => claims.identify("b", OTHER_KEY, scope("team", true)),
-        Known::OpensAnother => claims.identify("b", OTHER_KEY, scope("another", true)),
+        Known::NamesTheScope => claims.identify("b", OTHER_KEY, Some(scope("team", false))),
+        Known::OpensTheScope => claims.identify("b", OTHER_KEY, Some(scope("team", true))),
+        Known::OpensAnother => claims.identify("b", OTHER_KEY, Some(scope("another", true))),
         Known::IsTheSame => claims.identify("b", KEY, None),
     };
     assert_eq!(successor(&claims, "a"), expected);
@@ -69,13 +69,13 @@ fn what_an_answer_has_shown_of_a_key_stays_shown() {
             ..DRAFT
         }),
     );
-    claims.identify("a", KEY, scope("team", false));
+    claims.identify("a", KEY, Some(scope("team", false)));
     for (is_answered, expected) in [
         (false, Successor::Stranger),
         (true, heir("ml", "b")),
         (false, heir("ml", "b")),
     ] {
-        claims.identify("b", OTHER_KEY, scope("team", is_answered));
+        claims.identify("b", OTHER_KEY, Some(scope("team", is_answered)));
         assert_eq!(successor(&claims, "a"), expected);
     }
 }
@@ -104,7 +104,7 @@ fn a_name_goes_over_to_a_next_one_that_takes_what_is_there(
     };
     note(&claims, &object(&DRAFT));
     note(&claims, &object(&next));
-    claims.identify("a", KEY, scope("team", true));
+    claims.identify("a", KEY, Some(scope("team", true)));
     let expected = match secret {
         _ if !takes => Successor::None,
         "key" => heir("ml", "b"),
