@@ -3,6 +3,7 @@
 
 mod deletion;
 mod marks;
+mod verifications;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -19,9 +20,6 @@ use crate::{
     api::{ProviderKind, ProviderSecret},
     controller::object::{is_newer, version},
 };
-
-/// For how long verifications fail at least before the object counts as unverified: a short outage is none.
-const LASTING: Duration = Duration::from_mins(5);
 
 /// What a reconcile acted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,31 +220,6 @@ impl Tracked {
 
     fn is_due(&self, now: Instant) -> bool {
         self.verify_at.is_some_and(|due| due <= now) || self.must_rewrite()
-    }
-}
-
-/// Verifications.
-impl Tracked {
-    /// What was written was compared with the account's listing, or could not be. The last success was an interval
-    /// before the first failure.
-    pub(crate) fn verified(&mut self, is_compared: bool, interval: Duration) {
-        if is_compared {
-            self.forget_verifications();
-        } else {
-            let lasting = LASTING.max(2 * interval);
-            self.unverified_at
-                .get_or_insert_with(|| Instant::now() + lasting);
-        }
-    }
-
-    /// The object is not verified for now: it is suspended, deleted or not Ready, which is said elsewhere.
-    pub(crate) fn forget_verifications(&mut self) {
-        self.unverified_at = None;
-    }
-
-    /// Whether no verification has succeeded for three intervals.
-    pub(crate) fn is_unverified(&self, now: Instant) -> bool {
-        self.unverified_at.is_some_and(|at| at <= now)
     }
 }
 

@@ -29,10 +29,11 @@ use crate::{
 /// How long after our last write of a name its absence counts: some providers show what they
 /// took a little later.
 pub(super) const ABSENCE_COUNTS_AFTER: SignedDuration = SignedDuration::from_secs(30);
-/// After how long an empty listing is asked for again, and a failed one at the latest.
+/// After how long an empty listing is asked for again.
 const SOON: Duration = Duration::from_secs(5);
 /// The least wait before absence is looked at again.
 const MOMENT: Duration = Duration::from_secs(1);
+/// After how long a listing that failed is asked for again, for the first time.
 const LATER: Duration = Duration::from_mins(1);
 
 /// What a comparison of the records with a listing showed.
@@ -110,11 +111,20 @@ impl Reconcile<'_> {
         let interval = self.verify_interval();
         let since = Instant::now().checked_sub(interval);
         let since = since.unwrap_or(self.context.epoch);
-        let patience = LATER.min(interval);
-        let drift = match self.check_drift(session, since, patience).await {
+        let failing_for = || {
+            let failing_for = self.tracked(|tracked| tracked.verifications_fail_for(interval));
+            failing_for.unwrap_or_default()
+        };
+        let shared_for = shared_for(failing_for(), interval);
+        let drift = match self.check_drift(session, since, shared_for).await {
             Ok(drift) => drift,
             Err(error) => {
-                self.verify_again(patience);
+                let wait = if error.is_passing() {
+                    backoff(failing_for(), interval)
+                } else {
+                    interval
+                };
+                self.verify_again(wait);
                 let failure = session.failure(&error);
                 // For a bad key a person must act.
                 if failure.class == ErrorClass::Auth {
@@ -126,7 +136,7 @@ impl Reconcile<'_> {
                 }
                 let mut outcome = self.as_recorded(session);
                 self.remark(&mut outcome, messages::blind(&failure));
-                outcome.verify_in = Some(patience);
+                outcome.verify_in = Some(wait);
                 return Err(outcome.into());
             }
         };
@@ -293,6 +303,18 @@ impl Reconcile<'_> {
     }
 }
 
+/// How long after a verification that failed the next one comes: a minute, doubling up to the interval. So a listing
+/// that fails is not asked for more often than one that succeeds.
+fn backoff(failing_for: Duration, interval: Duration) -> Duration {
+    (failing_for + LATER).min(interval)
+}
+
+/// How old a listing that failed for another object may be to stand for one that this object asks for: as old as the
+/// object has waited since the last one.
+fn shared_for(failing_for: Duration, interval: Duration) -> Duration {
+    ((failing_for + LATER) / 2).clamp(LATER.min(interval), interval)
+}
+
 /// How long after our last write of a name a listing began; none if nothing tells.
 fn since_write(
     last: LastWrite,
@@ -315,4 +337,28 @@ fn since_write(
 fn is_set_shown(session: &Session<'_>, snapshot: &Snapshot) -> bool {
     let set = session.provider.listed_name("");
     snapshot.named(set).next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_that_fails_is_asked_for_no_more_often_than_one_that_succeeds() {
+        let waits = |interval: Duration| -> Vec<Duration> {
+            let mut failing_for = Duration::ZERO;
+            let wait = |_| {
+                let wait = backoff(failing_for, interval);
+                // The object's own failure from before this wait stands for no other.
+                assert!(shared_for(failing_for + wait, interval) <= wait);
+                failing_for += wait;
+                wait
+            };
+            (0..6).map(wait).collect()
+        };
+        let expected = [1, 2, 4, 8, 10, 10].map(Duration::from_mins);
+        assert_eq!(waits(Duration::from_mins(10)), expected);
+        let short = Duration::from_secs(20);
+        assert_eq!(waits(short), [short; 6]);
+    }
 }

@@ -166,6 +166,8 @@ async fn an_object_is_unverified_when_no_look_succeeds_for_three_intervals() {
     // The first failure is an interval after the last success, and another one changes nothing.
     states.with("a", fails);
     tokio::time::advance(minute).await;
+    let failing_for = |tracked: &mut Tracked| tracked.verifications_fail_for(10 * minute);
+    assert_eq!(states.with("a", failing_for), Some(minute));
     states.with("a", fails);
     assert_eq!([19, 20].map(unverified), [0, 1]);
     let ends: [fn(&mut Tracked); 3] = [
