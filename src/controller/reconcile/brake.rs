@@ -112,12 +112,14 @@ impl Reconcile<'_> {
         let went_back = self.tracked(|tracked| tracked.went_back) == Some(true);
         // What went back is not what a user asks for now.
         let is_by_spec_alone = !went_back && self.is_edited_alone(inputs);
+        // A request that could not be looked at stays open, and confirms nothing yet.
+        let is_requested = self.requested.is_some() && inputs.unchecked.is_none();
         let names = removals.iter().map(|removal| &removal.record);
         let names = names.filter(|record| {
             let needs_confirmation = went_back
                 || is_held_back(record)
                 || may_come_from_a_source(&self.object.spec, &record.name);
-            needs_confirmation && !self.is_confirmed(record, is_by_spec_alone)
+            needs_confirmation && !self.is_confirmed(record, is_by_spec_alone, is_requested)
         });
         let names: BTreeSet<String> = names.map(|record| fold(&record.name)).collect();
         let taken = self.tracked(|tracked| {
@@ -166,11 +168,16 @@ impl Reconcile<'_> {
     }
 
     /// Whether an entry may go at once, whatever took it away.
-    fn is_confirmed(&self, record: &EntryStatus, is_by_spec_alone: bool) -> bool {
+    fn is_confirmed(
+        &self,
+        record: &EntryStatus,
+        is_by_spec_alone: bool,
+        is_requested: bool,
+    ) -> bool {
         let spec = &self.object.spec;
         // The one who approves sees each name that goes.
         let is_approved = spec.approval() != Approval::Automatic;
-        let is_asked = self.requested.is_some() || !is_acted_on(&self.object);
+        let is_asked = is_requested || !is_acted_on(&self.object);
         record.leaving
             || is_approved
             // What a source took away, or may give once it can be read, is Failed: an edit of something else ends

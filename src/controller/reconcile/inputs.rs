@@ -29,7 +29,7 @@ use crate::{
         resolve::desired::{DesiredState, ensure_recordable},
         session::{Session, raw_records},
     },
-    http::CALL_TIMEOUT,
+    http::{CALL_TIMEOUT, ErrorClass},
     provider::{ListingNeed, Rules, Unit},
 };
 
@@ -49,6 +49,8 @@ pub(super) struct Inputs {
     observed: Observed,
     /// When to look again, because something seems to be missing and it is too early to tell.
     pub(super) look_again: Option<Duration>,
+    /// Why the provider did not show what it holds, where a user asked for a sync.
+    pub(super) unchecked: Option<Failure>,
     /// Room in memory for large values.
     _room: Option<Room>,
 }
@@ -134,13 +136,9 @@ impl Reconcile<'_> {
         let records: Vec<EntryStatus> = records
             .map(|record| self.approved_leaving(record))
             .collect();
-        let is_asked = self.requested.is_some() && !self.object.spec.is_suspended();
-        let drift = match drift {
-            None if is_asked && records.iter().any(plan::was_written) => {
-                let drift = self.check_drift_now(session).await;
-                Some(drift.map_err(|error| session.failure(&error))?)
-            }
-            drift => drift,
+        let (drift, unchecked) = match drift {
+            Some(drift) => (Some(drift), None),
+            None => self.check_again(session, &records).await?,
         };
         let (clock, interval) = (crate::clock::now(), self.object.spec.rewrite_interval());
         let due = records.iter().filter_map(|record| {
@@ -171,8 +169,31 @@ impl Reconcile<'_> {
             suspects,
             observed,
             look_again,
+            unchecked,
             _room: None,
         })
+    }
+
+    /// Looks at what the provider holds, where a user asked for a sync.
+    /// Gives why it could not be looked at: what has changed is written all the same, as far as that needs no listing.
+    ///
+    /// # Errors
+    /// The provider refuses the key.
+    async fn check_again(
+        &self,
+        session: &Session<'_>,
+        records: &[EntryStatus],
+    ) -> Result<(Option<DriftCheck>, Option<Failure>), Failure> {
+        let is_asked = self.requested.is_some() && !self.object.spec.is_suspended();
+        if !is_asked || !records.iter().any(plan::was_written) {
+            return Ok((None, None));
+        }
+        let checked = self.check_drift_now(session).await;
+        match checked.map_err(|error| session.failure(&error)) {
+            Ok(drift) => Ok((Some(drift), None)),
+            Err(failure) if failure.class == ErrorClass::Auth => Err(failure),
+            Err(failure) => Ok((None, Some(failure))),
+        }
     }
 
     /// Whether the process before this one may have sent writes of the object that are still on their way, where the

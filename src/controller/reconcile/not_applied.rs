@@ -58,8 +58,8 @@ pub(super) fn awaiting_approval(
     let unread = inputs.desired.unread.values();
     outcome.failures.extend(unread.cloned());
     outcome.plan = Some(plan);
-    // Everything was looked at; what is tried is up to the one who approves.
-    outcome.answers_request = true;
+    // What is tried is up to the one who approves.
+    outcome.answers_request = inputs.unchecked.is_none();
     outcome
 }
 
@@ -110,6 +110,7 @@ fn without_changes(
     let mut outcome = Outcome::of(sealed.collect(), sources);
     outcome.read.clone_from(&inputs.sources);
     outcome.approval_scope = awaited_scope(object, session, &planned.entries);
+    outcome.unchecked.clone_from(&inputs.unchecked);
     outcome.sources_seal = Some(session.sources_seal(object.metadata.generation, &outcome.sources));
     // The digests and seals are this key's.
     outcome.key_fingerprint = Some(session.account.digests.key_id());

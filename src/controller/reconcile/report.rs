@@ -259,26 +259,22 @@ impl Reconcile<'_> {
             ErrorClass::Auth,
         ];
         let failures = &outcome.failures;
+        // What could not be looked at is tried again as what could not be written.
+        let causes = || failures.iter().chain(&outcome.unchecked);
+        let is_protocol = |failure: &Failure| failure.class == ErrorClass::Protocol;
         let mut is_strange = false;
         let scheduled = self.tracked(|tracked| {
-            let has = |kinds: &[ErrorClass]| {
-                failures
-                    .iter()
-                    .any(|failure| kinds.contains(&failure.class))
-            };
-            if tracked
+            let has = |kinds: &[ErrorClass]| causes().any(|failure| kinds.contains(&failure.class));
+            is_strange = tracked
                 .backoff
-                .protocol_failed(has(&[ErrorClass::Protocol]))
-            {
-                is_strange = true;
-            }
+                .protocol_failed(failures.iter().any(is_protocol));
             let is_suspended = self.object.spec.is_suspended();
             let until = tracked.account().and_then(|account| {
                 let name = object_name(&*self.object);
                 let is_of_account = |failure: &Failure| {
                     OF_ACCOUNT.contains(&failure.class) && !failure.is_of_kubernetes()
                 };
-                if failures.iter().any(is_of_account) && !is_suspended {
+                if causes().any(is_of_account) && !is_suspended {
                     return account.limiter.park_failed(&name);
                 }
                 account.limiter.forget(&name);
@@ -290,10 +286,7 @@ impl Reconcile<'_> {
             if let Some(until) = until {
                 Some(until.saturating_duration_since(Instant::now()))
             } else if has(&RETRIED) {
-                let asked = failures
-                    .iter()
-                    .filter_map(|failure| failure.retry_after)
-                    .max();
+                let asked = causes().filter_map(|failure| failure.retry_after).max();
                 let own = if failures.iter().any(Failure::is_of_kubernetes) {
                     tracked.backoff.briefly()
                 } else {
@@ -342,5 +335,6 @@ fn keeps_set_waiting(failure: &Failure) -> bool {
 /// Whether the provider refuses what it took before: a fault of its own, perhaps, that ends by itself.
 fn is_refused_after_success(outcome: &Outcome) -> bool {
     let is_refusal = |failure: &Failure| failure.class == ErrorClass::Config && failure.is_answer;
-    outcome.failures.iter().any(is_refusal) && outcome.entries.iter().any(plan::was_written)
+    let mut failures = outcome.failures.iter().chain(&outcome.unchecked);
+    failures.any(is_refusal) && outcome.entries.iter().any(plan::was_written)
 }

@@ -178,6 +178,7 @@ impl Reconcile<'_> {
         if outcome.written > 0 || (was_written && !self.was_synced()) {
             self.settle(session, &mut outcome).await;
         }
+        self.note_unchecked(inputs, &mut outcome);
         outcome
     }
 

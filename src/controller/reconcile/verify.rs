@@ -10,7 +10,7 @@ use std::{
 use jiff::SignedDuration;
 use tokio::time::Instant;
 
-use super::{Reconcile, Stop};
+use super::{Reconcile, Stop, inputs::Inputs};
 use crate::{
     account::{LastWrite, Snapshot},
     api::{EntryStatus, ProviderSecret},
@@ -19,11 +19,11 @@ use crate::{
         gate::Decision,
         object::recorded_sources,
         plan::{self, Drift, Evidence, Members, Shown, drifted},
-        report::messages,
+        report::{messages, outcome::Outcome},
         session::Session,
     },
     http::{ErrorClass, ProviderError},
-    provider::Unit,
+    provider::{Settled, Unit},
 };
 
 /// How long after our last write of a name its absence counts: some providers show what they
@@ -159,6 +159,21 @@ impl Reconcile<'_> {
         }
         self.verify_again(next);
         Err(Stop::Unchanged)
+    }
+
+    /// A listing that was to be looked at failed. What was synced stays so, whatever the listing suffers from; a
+    /// request stays open, and is tried again no later than the object would be verified.
+    pub(super) fn note_unchecked(&self, inputs: &Inputs, outcome: &mut Outcome) {
+        let Some(failure) = &inputs.unchecked else {
+            return;
+        };
+        outcome.answers_request = false;
+        outcome.unchecked = Some(failure.clone());
+        let is_ready = outcome.failures.is_empty() && outcome.settled == Settled::Ready;
+        if is_ready && outcome.remark.is_none() {
+            self.remark(outcome, messages::blind(failure));
+            outcome.try_in = Some(self.verify_interval());
+        }
     }
 
     /// Whether a user must know that deleted and changed secrets go unseen: a failed listing does not heal

@@ -29,6 +29,8 @@ pub(crate) struct Outcome {
     pub(crate) approval_scope: Option<String>,
     /// Whether it answers a request for a sync: everything was looked at and tried.
     pub(crate) answers_request: bool,
+    /// Why the provider did not show what it holds, where that was to be looked at. It decides on the next try alone.
+    pub(crate) unchecked: Option<Failure>,
     /// Whose secrets these are, where this reconcile learned it.
     pub(crate) scope: Option<String>,
     /// How many entries the provider acknowledged.
@@ -67,6 +69,7 @@ impl Outcome {
             plan: None,
             approval_scope: None,
             answers_request: false,
+            unchecked: None,
             scope: None,
             written: 0,
             settled: Settled::Ready,

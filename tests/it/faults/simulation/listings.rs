@@ -9,11 +9,13 @@ use tokio::time::sleep;
 
 use super::{
     races::{at_each, synced, writes},
-    world::World,
+    world::{World, value},
 };
 use crate::harness::Target;
 
 const MINUTE: Duration = Duration::from_mins(1);
+/// Longer than it takes to act on a change.
+const SOON: Duration = Duration::from_secs(5);
 
 /// How often the account was listed.
 fn listings(world: &World) -> usize {
@@ -106,6 +108,41 @@ fn a_listing_that_fails_for_good_or_for_long_is_said(
         sleep(MINUTE * 15).await;
         assert!(!is_blind(world), "{:?} {}", world.target, world.message());
         assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}
+
+/// A write by a known id, or of a known name, needs no listing.
+/// Cases: P-13
+#[rstest]
+fn a_request_that_waits_for_a_listing_holds_up_no_rotation(#[values(500, 400)] status: u16) {
+    at_each(async |world| {
+        synced(world).await;
+        let before = listings(world);
+        let fault = Fault::status(status).method("GET").forever();
+        world.account.add_fault(fault);
+        world.request_sync("now");
+        world.wait("what is not seen", SOON, is_blind).await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        world.rotate("a2");
+        let is_held = |world: &World| world.held()["A_KEY"] == value("a2");
+        world.wait("the rotation", SOON, is_held).await;
+        sleep(MINUTE * 15).await;
+        let is_answered = |world: &World| {
+            let object = world.object().unwrap_or_default();
+            object["status"]["lastHandledSyncRequest"] == "now"
+        };
+        assert!(!is_answered(world), "{:?}", world.target);
+        if world.target != Target::Pipecat {
+            // There it is asked besides whether the new value is applied.
+            assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+            let listed = listings(world) - before;
+            assert!(listed <= 40, "{:?} {listed}", world.target);
+        }
+        world.account.clear_faults();
+        let most = MINUTE * 90;
+        world.wait("the answer", most, is_answered).await;
+        assert!(!is_blind(world), "{:?}", world.target);
+        assert_eq!(writes(world, "A_KEY"), 2, "{:?}", world.target);
     });
 }
 
