@@ -157,8 +157,9 @@ pub(super) fn prospect(reason: Reason, credential: &str) -> String {
         }
         R::SourceNotAllowed => "reads the Secret at once when it has the label".to_owned(),
         R::ProviderNotAllowed => "writes and deletes nothing meanwhile, and looks at the namespace again within a minute of its change".to_owned(),
+        R::Ambiguous => "looks again at once when the spec or a Secret changes or a sync is requested, else every verifyInterval".to_owned(),
         R::TargetNotFound | R::InvalidKeyName | R::ValueTooLarge | R::InvalidEncoding | R::InvalidTemplate | R::Conflict
-        | R::Ambiguous | R::Unsupported | R::InvalidSpec | R::TooManyEntries | R::SourceRefused | R::Rejected | R::Immutable => AT_CHANGE.to_owned(),
+        | R::Unsupported | R::InvalidSpec | R::TooManyEntries | R::SourceRefused | R::Rejected | R::Immutable => AT_CHANGE.to_owned(),
     }
 }
 

@@ -133,7 +133,7 @@ impl Writer<'_> {
             let is_current =
                 |shown: &Snapshot| lock.last_write().is_none_or(|write| shown.began > write);
             if !snapshot.is_some_and(is_current) {
-                match self.find_now(entry, is_left).await {
+                match self.find_now(planned, is_left).await {
                     Ok(found) => id = found,
                     Err(failed) => return failed.noting(of_account),
                 }
@@ -143,7 +143,7 @@ impl Writer<'_> {
         if let Err(error) = &written
             && self.may_be_elsewhere(error, id.as_deref())
         {
-            match self.find_now(entry, is_left).await {
+            match self.find_now(planned, is_left).await {
                 // Found under another id, or gone and created again.
                 Ok(found) if found != id => {
                     written = self.send(entry, found.as_deref(), &mut lock).await;
@@ -214,16 +214,20 @@ impl Writer<'_> {
     /// The id of the entry in a listing that begins now, unless what is there is left alone.
     async fn find_now(
         &self,
-        entry: &DesiredEntry,
+        planned: &PlannedEntry<'_>,
         is_left: bool,
     ) -> Result<Option<String>, Failed> {
+        let entry = planned.desired;
         let listed = self
             .session
             .listing(Instant::now(), Duration::ZERO)
             .await
             .map_err(|error| self.failed(&error, entry))?;
+        let known = planned
+            .record
+            .and_then(|record| record.remote_id.as_deref());
         let rules = self.session.rules();
-        let located = match locate(entry, &listed, rules) {
+        let located = match locate(entry, known, &listed, rules) {
             Ok(Some(_)) if is_left => Err(taken(&entry.name, rules)),
             located => located,
         };

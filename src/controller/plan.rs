@@ -21,10 +21,10 @@ pub(crate) use self::{
         Consent, ConsentInputs, approval_scope, approved_leaving, consent, plan_facts, shown,
     },
     brake::{Brake, BrakeInputs, brake, is_held_back, is_silent},
-    drift::{Cause, Drift, Evidence, counted, drifted, is_contended},
+    drift::{Cause, Drift, Evidence, counted, doubled, drifted, is_contended},
     entry::{BulkKey, Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
     lacks::{Lack, lacks},
-    locate::{Shown, is_earlier, is_shown_as_ours, locate, same_instant},
+    locate::{Shown, ambiguous, is_earlier, is_shown_as_ours, locate, same_instant},
     removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},
     taken::taken,
 };
@@ -184,7 +184,8 @@ fn planned<'a>(
         Unit::Each => each(entry, recorded, inputs),
         Unit::Set => member(entry, recorded, inputs),
     };
-    let drift = if is_drift {
+    // What is refused is no repair.
+    let drift = if is_drift && change.is_write() {
         Some(counted(repairs, inputs.now))
     } else {
         nothing.drift.clone()
@@ -239,9 +240,10 @@ fn each(
         };
         return (change, found);
     }
+    let known = recorded.and_then(|recorded| recorded.remote_id.as_deref());
     let located = inputs
         .snapshot
-        .map(|snapshot| locate(entry, snapshot, inputs.rules));
+        .map(|snapshot| locate(entry, known, snapshot, inputs.rules));
     let located = match located.transpose() {
         Ok(located) => located.flatten(),
         Err(failure) => return (Change::Refuse(failure), found),
@@ -301,6 +303,11 @@ pub(crate) fn was_written(recorded: &EntryStatus) -> bool {
 pub(crate) fn was_unsupported(recorded: &EntryStatus) -> bool {
     recorded.state == EntryState::Failed
         && recorded.reason.as_deref() == Some(Reason::Unsupported.as_str())
+}
+
+/// Whether the provider showed several secrets of an entry's name when it was looked at last.
+pub(crate) fn was_ambiguous(recorded: &EntryStatus) -> bool {
+    was_written(recorded) && recorded.reason.as_deref() == Some(Reason::Ambiguous.as_str())
 }
 
 /// What is recorded and not wanted.

@@ -1,19 +1,19 @@
 //! Drift: what a listing proves about what was written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Members,
     locate::{Shown, is_earlier, is_shown_as_ours, same_instant},
-    was_written,
+    was_ambiguous, was_written,
 };
 use crate::{
     account::Snapshot,
     api::{DriftStatus, EntryState, EntryStatus},
     controller::object::time,
-    provider::{Rules, Unit},
+    provider::{ListingNeed, Rules, Unit},
 };
 
 /// How often in a day an entry is written again because another writer changed it.
@@ -86,6 +86,30 @@ pub(crate) fn drifted(
             (evidence(&folded, entry) >= needed).then_some((folded, drift))
         })
         .collect()
+}
+
+/// The entries, by folded name, of which the provider shows several secrets where a name is meant to be one: which of
+/// them is used there is not known. Of an entry of which the listing may prove nothing, the record still holds.
+pub(crate) fn doubled(
+    recorded: &[EntryStatus],
+    snapshot: &Snapshot,
+    rules: &Rules,
+    evidence: impl Fn(&str, &EntryStatus) -> Evidence,
+) -> BTreeSet<String> {
+    // Where a write is an upsert by name, several of a name are those of several teams.
+    if rules.unit != Unit::Each || rules.listing != ListingNeed::Create {
+        return BTreeSet::new();
+    }
+    let written = recorded.iter().filter(|entry| was_written(entry));
+    let names = written.filter_map(|entry| {
+        let folded = (rules.fold)(&entry.name);
+        let is_doubled = match evidence(&folded, entry) {
+            Evidence::None => was_ambiguous(entry),
+            Evidence::Presence | Evidence::Full => snapshot.named(&folded).nth(1).is_some(),
+        };
+        is_doubled.then_some(folded)
+    });
+    names.collect()
 }
 
 /// What another writer did, and how much a listing must prove before that counts.
@@ -217,6 +241,39 @@ mod tests {
         };
         assert!(drifts(Evidence::Presence).is_empty());
         assert_eq!(drifts(Evidence::Full)["A"], Drift::Changed);
+    }
+
+    /// Cases: P-37
+    #[rstest]
+    #[case::one(&["id"], None, Evidence::Presence, false)]
+    #[case::two(&["id", "other"], None, Evidence::Presence, true)]
+    #[case::two_of_others(&["one", "other"], None, Evidence::Full, true)]
+    #[case::two_of_before_our_write(&["id", "other"], None, Evidence::None, false)]
+    #[case::one_again(&["id"], Some("Ambiguous"), Evidence::Full, false)]
+    #[case::not_looked_at_since(&["id"], Some("Ambiguous"), Evidence::None, true)]
+    fn two_of_one_name_are_found_as_far_as_the_listing_tells(
+        #[case] shown: &[&str],
+        #[case] reason: Option<&str>,
+        #[case] evidence: Evidence,
+        #[case] is_doubled: bool,
+    ) {
+        let record = EntryStatus {
+            reason: reason.map(str::to_owned),
+            ..written()
+        };
+        let remotes = shown.iter().map(|id| remote(id, "2026-11-21T12:00:00Z"));
+        let remotes: Vec<Remote> = remotes.collect();
+        let found = |kind, record: EntryStatus| {
+            let (shown, rules) = (snapshot(kind, &remotes), provider::rules(kind));
+            !doubled(&[record], &shown, rules, |_, _| evidence).is_empty()
+        };
+        assert_eq!(
+            found(ProviderKind::PrimeIntellect, record.clone()),
+            is_doubled
+        );
+        // A write there changes the one of the name.
+        assert!(!found(ProviderKind::Baseten, record));
+        assert!(!found(ProviderKind::PrimeIntellect, unwritten("A")));
     }
 
     #[test]

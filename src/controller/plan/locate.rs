@@ -8,27 +8,29 @@ use crate::{
     provider::{Form, Remote, Rules},
 };
 
-/// Finds an entry in a listing; none if it is not there.
+/// Finds an entry in a listing; none if it is not there. Of several of the name, the one with the `known` id is ours.
 ///
 /// # Errors
-/// When the provider shows several of the name, or one that cannot become what is wanted.
+/// When the provider shows several of the name and none of them is known, or one that cannot become what is wanted.
 pub(crate) fn locate<'a>(
     entry: &DesiredEntry,
+    known: Option<&str>,
     snapshot: &'a Snapshot,
     rules: &Rules,
 ) -> Result<Option<&'a Remote>, Failure> {
     let provider = rules.kind;
     let mut same_name = snapshot.named(&entry.folded);
-    let Some(found) = same_name.next() else {
+    let Some(first) = same_name.next() else {
         return Ok(None);
     };
-    if same_name.next().is_some() {
-        let message = format!(
-            "{provider} shows several secrets named {}. Delete all but one there.",
-            entry.name
-        );
-        return Err(Failure::config(Reason::Ambiguous, message));
-    }
+    let found = if same_name.next().is_none() {
+        first
+    } else {
+        let is_known = |remote: &&Remote| known.is_some() && remote.id.as_deref() == known;
+        let mut same_name = snapshot.named(&entry.folded);
+        let ours = same_name.find(is_known);
+        ours.ok_or_else(|| ambiguous(&entry.name, rules))?
+    };
     if let Some(form) = other_form(found, rules) {
         return Err(other_kind(&entry.name, form, rules));
     }
@@ -46,6 +48,15 @@ pub(crate) fn locate<'a>(
         return Err(Failure::config(Reason::Unsupported, message));
     }
     Ok(Some(found))
+}
+
+/// Several secrets of one name, of which the operator deletes none by guess.
+pub(crate) fn ambiguous(name: &str, rules: &Rules) -> Failure {
+    let message = format!(
+        "{} shows several secrets named {name}. Delete all but one there.",
+        rules.kind
+    );
+    Failure::config(Reason::Ambiguous, message)
 }
 
 /// The form of something that cannot be what an object of these rules wrote, because everything

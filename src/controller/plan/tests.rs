@@ -183,6 +183,30 @@ fn what_exists_is_updated_and_never_created_again() {
     assert_eq!(failure.reason, Reason::Ambiguous);
 }
 
+/// Cases: P-37
+#[rstest]
+#[case::ours(Some("2"), Some("2"))]
+#[case::of_others(Some("3"), None)]
+#[case::not_known(None, None)]
+fn of_several_of_a_name_the_one_with_the_recorded_id_is_written(
+    #[case] known: Option<&str>,
+    #[case] written: Option<&str>,
+) {
+    let recorded = EntryStatus {
+        remote_id: known.map(str::to_owned),
+        ..record("A", Some("old"), EntryState::Failed)
+    };
+    let shown = [remote("A", "1"), remote("A", "2")];
+    let change = only(ProviderKind::PrimeIntellect, Some(recorded), Some(&shown));
+    match written {
+        Some(id) => assert_eq!(change, Change::Update(Some(id.to_owned()))),
+        None => assert!(
+            matches!(&change, Change::Refuse(failure) if failure.reason == Reason::Ambiguous),
+            "{change:?}"
+        ),
+    }
+}
+
 #[test]
 fn a_file_does_not_become_a_text() {
     let file = Remote {

@@ -1,7 +1,7 @@
 //! What a plan is made from, and the loop that plans, asks for what the plan lacks and plans again.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -49,7 +49,9 @@ pub(super) struct Inputs {
     observed: Observed,
     /// When to look again, because something seems to be missing and it is too early to tell.
     pub(super) look_again: Option<Duration>,
-    /// Why the provider did not show what it holds, where a user asked for a sync.
+    /// Entries, by folded name, of which the provider shows several secrets.
+    pub(super) doubled: BTreeSet<String>,
+    /// Why the provider did not show what it holds, where a request or a record asks to look at it.
     pub(super) unchecked: Option<Failure>,
     /// Room in memory for large values.
     _room: Option<Room>,
@@ -150,17 +152,21 @@ impl Reconcile<'_> {
             let dirty = tracked.dirty().map(str::to_owned);
             suspects.extend(dirty.map(|name| (name, Cause::OverwrittenByPeer)));
         });
-        let look_again = drift.as_ref().and_then(|drift| drift.look_again);
-        let observed = match drift {
+        let (observed, look_again, doubled) = match drift {
             Some(drift) => {
                 let drifts = drift.drifts.into_iter();
                 suspects.extend(drifts.map(|(name, drift)| (name, Cause::Drift(drift))));
-                Observed {
+                let observed = Observed {
                     snapshot: Some(drift.snapshot),
                     members: drift.members,
-                }
+                };
+                (observed, drift.look_again, drift.doubled)
             }
-            None => Observed::default(),
+            None => {
+                let ambiguous = records.iter().filter(|record| plan::was_ambiguous(record));
+                let names = ambiguous.map(|record| (session.rules().fold)(&record.name));
+                (Observed::default(), None, names.collect())
+            }
         };
         Ok(Inputs {
             desired,
@@ -169,12 +175,13 @@ impl Reconcile<'_> {
             suspects,
             observed,
             look_again,
+            doubled,
             unchecked,
             _room: None,
         })
     }
 
-    /// Looks at what the provider holds, where a user asked for a sync.
+    /// Looks at what the provider holds, where a user asked for a sync, or where it showed several secrets of a name.
     /// Gives why it could not be looked at: what has changed is written all the same, as far as that needs no listing.
     ///
     /// # Errors
@@ -184,11 +191,17 @@ impl Reconcile<'_> {
         session: &Session<'_>,
         records: &[EntryStatus],
     ) -> Result<(Option<DriftCheck>, Option<Failure>), Failure> {
-        let is_asked = self.requested.is_some() && !self.object.spec.is_suspended();
-        if !is_asked || !records.iter().any(plan::was_written) {
+        let checked = if self.object.spec.is_suspended() {
             return Ok((None, None));
-        }
-        let checked = self.check_drift_now(session).await;
+        } else if self.requested.is_some() && records.iter().any(plan::was_written) {
+            self.check_drift_now(session).await
+        } else if records.iter().any(plan::was_ambiguous) {
+            // What a plan is made from rests on it as well.
+            let since = self.snapshot_since();
+            self.check_drift(session, since, Duration::ZERO).await
+        } else {
+            return Ok((None, None));
+        };
         match checked.map_err(|error| session.failure(&error)) {
             Ok(drift) => Ok((Some(drift), None)),
             Err(failure) if failure.class == ErrorClass::Auth => Err(failure),

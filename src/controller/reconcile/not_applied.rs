@@ -36,7 +36,8 @@ pub(super) fn suspended(
     let is_synced = changes.all(|change| *change == Change::Keep);
     outcome.plan = (!is_synced || plan.delete > 0).then_some(plan);
     // What sources took away meanwhile is not as it was synced.
-    if inputs.desired.unread.is_empty() && planned.retained.is_empty() && is_synced {
+    let is_as_desired = is_synced && planned.retained.is_empty() && inputs.doubled.is_empty();
+    if inputs.desired.unread.is_empty() && is_as_desired {
         outcome
     } else {
         outcome.with(messages::not_held())

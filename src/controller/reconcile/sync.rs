@@ -28,7 +28,7 @@ use crate::{
         session::Session,
     },
     http::ErrorClass,
-    provider::Settled,
+    provider::{Rules, Settled},
 };
 
 /// How long a provider may apply what it accepted before a user is told.
@@ -117,6 +117,7 @@ impl Reconcile<'_> {
         let mut records = status::entries(&entries, of_account.as_ref(), crate::clock::now());
         let held = retained.iter().filter(|record| plan::is_held_back(record));
         let held = held.count();
+        let ambiguous = mark_doubled(&mut records, inputs, session.rules());
         records.extend(retained);
         records.extend(removal.kept);
         let sealed = records.into_iter().map(|record| session.sealed(record));
@@ -154,6 +155,7 @@ impl Reconcile<'_> {
             EntryOutcome::NotTried | EntryOutcome::Kept | EntryOutcome::Written(_) => None,
         });
         outcome.failures.extend(failed);
+        outcome.failures.extend(ambiguous);
         outcome.failures.extend(removal.failures);
         let grace = match brake {
             Brake::Waiting(wait) => Some(wait),
@@ -166,7 +168,12 @@ impl Reconcile<'_> {
             let failure = self.removals_held(session, inputs, held);
             outcome.failures.insert(0, failure);
         }
-        outcome.try_in = grace.into_iter().chain(inputs.look_again).min();
+        // No change here tells that a user has settled it at the provider.
+        let is_ambiguous = |failure: &Failure| failure.reason == Reason::Ambiguous;
+        let is_unsettled = outcome.failures.iter().any(is_ambiguous);
+        let again = is_unsettled.then(|| self.verify_interval());
+        let times = grace.into_iter().chain(inputs.look_again).chain(again);
+        outcome.try_in = times.min();
         let is_tried = |failure: &Failure| {
             use ErrorClass::{Config, Waiting};
             matches!(failure.class, Config | Waiting)
@@ -340,4 +347,20 @@ impl Reconcile<'_> {
 /// Whether the provider has accepted the wanted value of an entry.
 fn is_accepted(entry: &&mut EntryStatus) -> bool {
     entry.state == EntryState::Synced
+}
+
+/// Marks the records of entries of which the provider shows several secrets, and gives the failures. What was written
+/// is ours by its id; which of them is used there is not known.
+fn mark_doubled(records: &mut [EntryStatus], inputs: &Inputs, rules: &Rules) -> Vec<Failure> {
+    let is_doubled = |record: &EntryStatus| inputs.doubled.contains(&(rules.fold)(&record.name));
+    let synced = records
+        .iter_mut()
+        .filter(|record| record.state == EntryState::Synced && is_doubled(record));
+    let failures = synced.map(|record| {
+        let failure = plan::ambiguous(&record.name, rules);
+        record.state = EntryState::Failed;
+        record.reason = Some(failure.reason.as_str().to_owned());
+        failure
+    });
+    failures.collect()
 }

@@ -1,7 +1,7 @@
 //! Verification: what was written is compared with the account's listing.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher, RandomState},
     sync::{Arc, LazyLock},
     time::Duration,
@@ -43,6 +43,8 @@ pub(super) struct DriftCheck {
     pub(super) members: Members,
     /// What another writer did, by folded name.
     pub(super) drifts: BTreeMap<String, Drift>,
+    /// Of what the provider shows several secrets, by folded name.
+    pub(super) doubled: BTreeSet<String>,
     /// When to look again, because something seems to be missing and it is too early to tell.
     pub(super) look_again: Option<Duration>,
 }
@@ -140,7 +142,7 @@ impl Reconcile<'_> {
                 return Err(outcome.into());
             }
         };
-        if !drift.drifts.is_empty() {
+        if !drift.drifts.is_empty() || !drift.doubled.is_empty() {
             return Ok(drift);
         }
         let age = drift.snapshot.began.elapsed();
@@ -201,7 +203,7 @@ impl Reconcile<'_> {
         Ok(drift)
     }
 
-    async fn check_drift(
+    pub(super) async fn check_drift(
         &self,
         session: &Session<'_>,
         since: Instant,
@@ -234,6 +236,9 @@ impl Reconcile<'_> {
         };
         let drifts = find(&|folded, record| self.evidence(session, folded, record, &snapshot));
         let suspected = find(&|_, _| Evidence::Full);
+        let evidence =
+            |folded: &str, record: &EntryStatus| self.evidence(session, folded, record, &snapshot);
+        let doubled = plan::doubled(records, &snapshot, rules, evidence);
         let records = records.iter().filter(|_| suspected.len() > drifts.len());
         let look_again = records.filter_map(|record| {
             let folded = (rules.fold)(&record.name);
@@ -255,6 +260,7 @@ impl Reconcile<'_> {
             snapshot,
             members,
             drifts,
+            doubled,
             look_again,
         })
     }

@@ -14,7 +14,7 @@ use crate::{
         object::{time, unwritten},
         plan::{
             Brake, Change, EntryOutcome, PlannedEntry, PlannedRemoval, is_held_back, is_ours,
-            may_be_there, was_written,
+            may_be_there, was_ambiguous, was_written,
         },
     },
     http::ErrorClass,
@@ -197,6 +197,10 @@ pub(crate) fn not_carried_out(planned: &[PlannedEntry<'_>], reason: Reason) -> V
     let record = |planned: &PlannedEntry<'_>| {
         let recorded = recorded_or_unwritten(planned);
         let (state, reason) = match &planned.change {
+            // It was not looked at again.
+            Change::Keep if was_ambiguous(&recorded) => {
+                (EntryState::Failed, Some(Reason::Ambiguous))
+            }
             Change::Keep => (EntryState::Synced, None),
             Change::Refuse(failure) => (EntryState::Failed, Some(failure.reason)),
             // Nothing was sent: if the old value comes back, the provider still holds it.

@@ -9,8 +9,8 @@ use simulator::{
 };
 
 use crate::{
-    harness::{Target, TestCase, condition, run, until},
-    providers::{bodies, case, entry, requests, spec},
+    harness::{Target, TestCase, TestEnv, condition, delete_policy, run, until},
+    providers::{assert_stalled, bodies, case, entry, requests, spec},
 };
 
 const DUPLICATES: [Duplicate; 4] = [
@@ -137,16 +137,31 @@ fn a_name_that_another_client_creates_meanwhile_is_changed() {
     });
 }
 
+/// The values of all secrets of a name, in order.
+fn values(case: &TestCase<'_>, name: &str) -> Vec<String> {
+    let vendor = case.env.simulator().prime_intellect();
+    let secrets = vendor.secrets(&case.account, None).into_iter();
+    let named = secrets.filter(|secret| secret.name == name);
+    let mut values: Vec<String> = named.map(|secret| secret.held.value).collect();
+    values.sort();
+    values
+}
+
 /// Cases: P-37
 #[test]
-fn two_of_one_name_are_reported_and_neither_is_touched() {
+fn two_of_one_name_are_reported_and_neither_is_touched_until_one_is_deleted() {
     run(async {
-        let case = case_with(Duplicate::Silent).await;
+        let case = TestCase::new(TestEnv::verifying().await, Target::PrimeIntellect).await;
+        let vendor = case.env.simulator().prime_intellect();
+        vendor.set_variants(&case.account, |variants| {
+            variants.duplicate = Duplicate::Silent;
+        });
         case.account
             .add_fault(Fault::new(Action::Handle).method("POST").delay(MEANWHILE));
         let value = case.value("one");
         case.secret("source", &[("a", &value)]).await;
-        case.object("first", &[("TOKEN", "source", "a")]).await;
+        case.put("first", &[("TOKEN", "source", "a")], &delete_policy())
+            .await;
         until("the creation is on its way", async || {
             let posts = requests(&case, "POST");
             if posts.is_empty() {
@@ -159,8 +174,42 @@ fn two_of_one_name_are_reported_and_neither_is_touched() {
         case.account
             .foreign_write(None, "TOKEN", "foreign")
             .expect("written");
+        let object = case.wait_reason("first", "Ambiguous").await;
+        assert_stalled(&object, "Ambiguous", "Delete all but one");
+        let before = case.writes();
+        let mut both = ["foreign".to_owned(), value];
+        both.sort();
+        assert_eq!(values(&case, "TOKEN"), both);
+        // Looked at again it is so still, and nothing is written or deleted.
+        let listed = case.listings();
+        until("it is looked at again", async || {
+            let now = case.listings();
+            (now > listed + 1)
+                .then_some(())
+                .ok_or_else(|| format!("{now}"))
+        })
+        .await;
+        case.wait_reason("first", "Ambiguous").await;
+        assert_eq!(case.writes(), before);
+        // A new value goes to the one that the object wrote.
+        let rotated = case.value("two");
+        case.secret("source", &[("a", &rotated)]).await;
+        let mut both = ["foreign".to_owned(), rotated.clone()];
+        both.sort();
+        until("the new value is there", async || {
+            let values = values(&case, "TOKEN");
+            (values == both)
+                .then_some(())
+                .ok_or_else(|| format!("{values:?}"))
+        })
+        .await;
+        case.wait_reason("first", "Ambiguous").await;
+        // The oldest of the name goes, which is the foreign one.
+        case.account.foreign_delete(None, "TOKEN").expect("deleted");
         case.wait_ready("first").await;
-        assert_eq!(count(&case, "TOKEN"), 2);
+        assert_eq!(values(&case, "TOKEN"), [rotated]);
+        assert!(case.deletions().is_empty());
+        assert!(case.events("DriftDetected").await.is_empty());
         case.finish().await;
     });
 }
