@@ -1,6 +1,7 @@
 //! Apply: carries the plan out at the provider. One failing entry does not stop the others; a
-//! failure of the account does.
+//! failure of the account does, and a provider that fails at one name after the other.
 
+mod halt;
 mod recreate;
 mod remove;
 
@@ -9,7 +10,8 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
-pub(crate) use self::remove::RemovalOutcome;
+use self::halt::Streak;
+pub(crate) use self::{halt::Halt, remove::RemovalOutcome};
 use super::{
     error::Failure,
     plan::{
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::{
     account::{NameLock, NameLocks, Snapshot},
-    api::{ConflictPolicy, Reason},
+    api::{ConflictPolicy, EntryState, Reason},
     http::{ErrorClass, ProviderError},
     provider::{ListingNeed, Unit, Write, Written},
 };
@@ -35,12 +37,12 @@ pub(crate) struct Writer<'a> {
 
 impl Writer<'_> {
     /// Writes the entries of a plan that was made from `snapshot`, and says of each what came of it.
-    /// Gives the failure that ended it early, if the account failed.
+    /// Gives why it ended early, if it did.
     pub(crate) async fn write_entries(
         &self,
         entries: &mut [PlannedEntry<'_>],
         snapshot: Option<&Snapshot>,
-    ) -> Option<Failure> {
+    ) -> Option<Halt> {
         for entry in &mut *entries {
             match &entry.change {
                 Change::Keep => entry.outcome = EntryOutcome::Kept,
@@ -58,13 +60,23 @@ impl Writer<'_> {
         &self,
         entries: &mut [PlannedEntry<'_>],
         snapshot: Option<&Snapshot>,
-    ) -> Option<Failure> {
+    ) -> Option<Halt> {
         let writes = entries.iter_mut().filter(|entry| entry.change.is_write());
+        let mut writes: Vec<_> = writes.collect();
+        writes.sort_by_key(|entry| turn(entry));
+        let mut streak = Streak::default();
         for entry in writes {
-            let mut of_account = None;
-            entry.outcome = self.write_entry(entry, snapshot, &mut of_account).await;
-            if of_account.is_some() {
-                return of_account;
+            let mut halt = None;
+            entry.outcome = self.write_entry(entry, snapshot, &mut halt).await;
+            if halt.is_some() {
+                return halt;
+            }
+            let failure = match &entry.outcome {
+                EntryOutcome::Failed(failure) => Some(failure),
+                EntryOutcome::NotTried | EntryOutcome::Kept | EntryOutcome::Written(_) => None,
+            };
+            if streak.is_long(failure) {
+                return failure.cloned().map(Halt::Provider);
             }
         }
         None
@@ -72,7 +84,7 @@ impl Writer<'_> {
 
     /// All desired entries that have a value go into each write of a set: where all have one, that is
     /// right whether the provider merges or replaces (docs/vendors.md#pc-1).
-    async fn write_set(&self, entries: &mut [PlannedEntry<'_>]) -> Option<Failure> {
+    async fn write_set(&self, entries: &mut [PlannedEntry<'_>]) -> Option<Halt> {
         if !entries.iter().any(|entry| entry.change.is_write()) {
             return None;
         }
@@ -104,17 +116,17 @@ impl Writer<'_> {
                 writes.for_each(|entry| entry.outcome = EntryOutcome::Failed(failure.clone()));
                 // A set is one write: whatever failed it, nothing else is tried.
                 self.is_of_account(&error, self.session.claimed_name(""));
-                Some(failure)
+                Some(Halt::Account(failure))
             }
         }
     }
 
-    /// Writes one entry. A failure of the account is noted in `of_account` as well.
+    /// Writes one entry. A failure of the account is noted in `halt` as well.
     async fn write_entry(
         &self,
         planned: &PlannedEntry<'_>,
         snapshot: Option<&Snapshot>,
-        of_account: &mut Option<Failure>,
+        halt: &mut Option<Halt>,
     ) -> EntryOutcome {
         let entry = planned.desired;
         let mut lock = self.session.lock(self.names, &entry.folded).await;
@@ -133,9 +145,9 @@ impl Writer<'_> {
             let is_current =
                 |shown: &Snapshot| lock.last_write().is_none_or(|write| shown.began > write);
             if !snapshot.is_some_and(is_current) {
-                match self.find_now(planned, is_left).await {
+                match self.find(planned, is_left, lock.last_write()).await {
                     Ok(found) => id = found,
-                    Err(failed) => return failed.noting(of_account),
+                    Err(failed) => return failed.noting(halt),
                 }
             }
         }
@@ -143,7 +155,7 @@ impl Writer<'_> {
         if let Err(error) = &written
             && self.may_be_elsewhere(error, id.as_deref())
         {
-            match self.find_now(planned, is_left).await {
+            match self.find(planned, is_left, lock.last_write()).await {
                 // Found under another id, or gone and created again.
                 Ok(found) if found != id => {
                     written = self.send(entry, found.as_deref(), &mut lock).await;
@@ -153,7 +165,7 @@ impl Writer<'_> {
                     written = Err(error.clone().with(ErrorClass::Protocol, Reason::Rejected));
                 }
                 Ok(_) => {}
-                Err(failed) => return failed.noting(of_account),
+                Err(failed) => return failed.noting(halt),
             }
         }
         match written {
@@ -163,7 +175,7 @@ impl Writer<'_> {
                     is_of_account: self.is_of_account(&error, &entry.folded),
                     ..self.failed(&error, entry)
                 };
-                failed.noting(of_account)
+                failed.noting(halt)
             }
         }
     }
@@ -211,16 +223,18 @@ impl Writer<'_> {
         }
     }
 
-    /// The id of the entry in a listing that begins now, unless what is there is left alone.
-    async fn find_now(
+    /// The id of an entry in a listing that began after the last write of its name, unless what is there is left alone.
+    async fn find(
         &self,
         planned: &PlannedEntry<'_>,
         is_left: bool,
+        last_write: Option<Instant>,
     ) -> Result<Option<String>, Failed> {
         let entry = planned.desired;
+        let since = last_write.unwrap_or_else(Instant::now);
         let listed = self
             .session
-            .listing(Instant::now(), Duration::ZERO)
+            .listing(since, Duration::ZERO)
             .await
             .map_err(|error| self.failed(&error, entry))?;
         let known = planned
@@ -256,11 +270,21 @@ struct Failed {
 }
 
 impl Failed {
-    fn noting(self, of_account: &mut Option<Failure>) -> EntryOutcome {
+    fn noting(self, halt: &mut Option<Halt>) -> EntryOutcome {
         if self.is_of_account {
-            *of_account = Some(self.failure.clone());
+            *halt = Some(Halt::Account(self.failure.clone()));
         }
         EntryOutcome::Failed(self.failure)
+    }
+}
+
+/// When an entry is written: what is news first, and last what failed the last time. So names at which the provider
+/// fails hold up no others.
+fn turn(entry: &PlannedEntry<'_>) -> u8 {
+    match entry.record.map(|record| record.state) {
+        None | Some(EntryState::Synced) => 0,
+        Some(EntryState::Pending) => 1,
+        Some(EntryState::Failed) => 2,
     }
 }
 

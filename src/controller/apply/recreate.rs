@@ -2,11 +2,10 @@
 
 use tokio::time::Instant;
 
-use super::{Writer, write};
+use super::{Halt, Writer, write};
 use crate::{
     api::Reason,
     controller::{
-        error::Failure,
         plan::{EntryOutcome, PlannedEntry, is_ours},
         report::messages,
         session::DeleteOutcome,
@@ -22,14 +21,14 @@ impl Writer<'_> {
     }
 
     /// Deletes an entry that refused an update, if its record and a listing that begins now show it
-    /// as ours, and creates it. A failure of the account is noted in `of_account` as well.
+    /// as ours, and creates it. A failure of the account is noted in `halt` as well.
     ///
     /// The record is Pending since before the refused update. If the operator dies between the two
     /// calls, the next reconcile finds nothing there and creates it.
     pub(crate) async fn recreate(
         &self,
         planned: &PlannedEntry<'_>,
-        of_account: &mut Option<Failure>,
+        halt: &mut Option<Halt>,
     ) -> EntryOutcome {
         let entry = planned.desired;
         let Some(record) = planned.record.filter(|record| is_ours(record)) else {
@@ -43,14 +42,14 @@ impl Writer<'_> {
         if let Some(write) = write(entry, None)
             && let Err(error) = self.session.provider.rehearse(&write).await
         {
-            return self.failed(&error, entry).noting(of_account);
+            return self.failed(&error, entry).noting(halt);
         }
         // What is not shown as ours is not deleted; if it is there, the create is refused.
         let deleted = self.session.delete_shown(record, Instant::now()).await;
         lock.wrote();
         let deleted = match deleted {
             Ok(deleted) => deleted,
-            Err(error) => return self.failed(&error, entry).noting(of_account),
+            Err(error) => return self.failed(&error, entry).noting(halt),
         };
         match self.send(entry, None, &mut lock).await {
             Ok(written) => EntryOutcome::Written(written),
@@ -63,9 +62,9 @@ impl Writer<'_> {
                 };
                 let mut failed = self.failed(&error, entry);
                 failed.failure = messages::missing_between(failed.failure, &entry.name, kind);
-                failed.noting(of_account)
+                failed.noting(halt)
             }
-            Err(error) => self.failed(&error, entry).noting(of_account),
+            Err(error) => self.failed(&error, entry).noting(halt),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Writer;
+use super::{Writer, halt::Streak};
 use crate::{
     account::ObjectName,
-    api::{EntryStatus, Found},
+    api::{EntryStatus, Found, Reason},
     controller::{
         error::Failure,
         plan::{PlannedRemoval, RemovalAction, Successor},
@@ -41,51 +41,70 @@ impl RemovalOutcome {
             ..Self::default()
         }
     }
+
+    /// Notes what came of one deletion.
+    fn note(&mut self, deleted: DeleteOutcome, name: String) {
+        match deleted {
+            DeleteOutcome::Deleted => self.deleted.push(name),
+            DeleteOutcome::Gone => {}
+            DeleteOutcome::Orphaned => self.orphaned.push(name),
+            DeleteOutcome::Replaced => self.replaced.push(name),
+            DeleteOutcome::HandedOver(heir) => self.handed_over.push((name, heir)),
+        }
+    }
 }
 
 impl Writer<'_> {
-    /// Carries removals out, one after the other; a failure of the account ends it.
-    pub(crate) async fn remove(&self, removals: Vec<PlannedRemoval>) -> RemovalOutcome {
+    /// Carries removals out, one after the other. It ends with a failure of the account, and when the provider fails at
+    /// one name after the other.
+    pub(crate) async fn remove(&self, mut removals: Vec<PlannedRemoval>) -> RemovalOutcome {
         let mut outcome = RemovalOutcome::default();
+        // Names at which the provider fails hold up no others.
+        removals.sort_by_key(has_failed);
         // One listing for all of them, which may begin in this very moment.
         let now = Instant::now();
         let began = now.checked_sub(Duration::from_nanos(1)).unwrap_or(now);
-        let mut has_account_failed = false;
+        let (mut has_account_failed, mut streak, mut halted_by) = (false, Streak::default(), None);
         for removal in removals {
             let leaving = removal.leaving();
             let PlannedRemoval { record, action } = removal;
-            let deleted = match action {
-                RemovalAction::DropRecord => Ok(DeleteOutcome::Gone),
+            let left = match action {
+                RemovalAction::DropRecord => Some(DeleteOutcome::Gone),
                 // Where the heir has gone since the plan was made, the plan deletes nothing all the same.
                 RemovalAction::TransferOwner => {
-                    Ok(self.left(&record).unwrap_or(DeleteOutcome::Orphaned))
+                    Some(self.left(&record).unwrap_or(DeleteOutcome::Orphaned))
                 }
-                RemovalAction::Orphan => Ok(DeleteOutcome::Orphaned),
-                RemovalAction::Delete if has_account_failed => {
-                    outcome.kept.push(leaving);
+                RemovalAction::Orphan => Some(DeleteOutcome::Orphaned),
+                RemovalAction::Delete => None,
+            };
+            if let Some(left) = left {
+                outcome.note(left, record.name);
+                continue;
+            }
+            if has_account_failed {
+                outcome.kept.push(leaving);
+                continue;
+            }
+            if let Some(failure) = &halted_by {
+                outcome.failures.push(Failure::clone(failure));
+                outcome.kept.push(because(Reason::Progressing, leaving));
+                continue;
+            }
+            let error = match self.delete(&record, began).await {
+                Ok(deleted) => {
+                    streak = Streak::default();
+                    outcome.note(deleted, record.name);
                     continue;
                 }
-                RemovalAction::Delete => self.delete(&record, began).await,
+                Err(error) => error,
             };
-            match deleted {
-                Ok(DeleteOutcome::Deleted) => outcome.deleted.push(record.name),
-                Ok(DeleteOutcome::Gone) => {}
-                Ok(DeleteOutcome::Orphaned) => outcome.orphaned.push(record.name),
-                Ok(DeleteOutcome::Replaced) => outcome.replaced.push(record.name),
-                Ok(DeleteOutcome::HandedOver(heir)) => {
-                    outcome.handed_over.push((record.name, heir));
-                }
-                Err(error) => {
-                    has_account_failed |= self.is_of_account(&error, &record.name);
-                    let failure =
-                        Failure::provider(&error, self.session.choice, Some(&record.name));
-                    outcome.kept.push(EntryStatus {
-                        reason: Some(failure.reason.as_str().to_owned()),
-                        ..leaving
-                    });
-                    outcome.failures.push(failure);
-                }
+            has_account_failed = self.is_of_account(&error, &record.name);
+            let failure = Failure::provider(&error, self.session.choice, Some(&record.name));
+            if streak.is_long(Some(&failure)) {
+                halted_by = Some(failure.clone());
             }
+            outcome.kept.push(because(failure.reason, leaving));
+            outcome.failures.push(failure);
         }
         outcome
     }
@@ -153,4 +172,18 @@ impl Writer<'_> {
             SetKeys::Shown(_) | SetKeys::NoSet | SetKeys::NotShown | SetKeys::Referenced => Ok(()),
         }
     }
+}
+
+/// The record of what is not gone yet, for this reason.
+fn because(reason: Reason, leaving: EntryStatus) -> EntryStatus {
+    EntryStatus {
+        reason: Some(reason.as_str().to_owned()),
+        ..leaving
+    }
+}
+
+/// Whether a deletion was tried the last time, and failed.
+fn has_failed(removal: &PlannedRemoval) -> bool {
+    let record = &removal.record;
+    record.leaving && record.reason.as_deref() != Some(Reason::Progressing.as_str())
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     api::{EntryState, EntryStatus, Reason},
     controller::{
-        apply::{RemovalOutcome, Writer},
+        apply::{Halt, RemovalOutcome, Writer},
         error::Failure,
         events::{EventNote, Importance},
         kubernetes::{KubernetesError, bounded},
@@ -49,8 +49,8 @@ pub(super) struct Applied<'a> {
     retained: Vec<EntryStatus>,
     brake: Brake,
     removal: RemovalOutcome,
-    /// The failure of the account that kept later entries from being tried.
-    of_account: Option<Failure>,
+    /// Why not everything was tried.
+    halt: Option<Halt>,
 }
 
 impl Reconcile<'_> {
@@ -72,15 +72,16 @@ impl Reconcile<'_> {
         self.ensure_finalizer(session, &planned).await?;
         self.write_ahead(session, &planned).await?;
         let entries = &mut planned.entries;
-        let mut of_account = writer
+        let mut halt = writer
             .write_entries(entries, planned.snapshot.as_deref())
             .await;
-        self.recreate_refused(&writer, entries, &mut of_account)
-            .await?;
+        self.recreate_refused(&writer, entries, &mut halt).await?;
         self.note_written(session, entries);
         let is_refused = |entry: &PlannedEntry<'_>| matches!(&entry.outcome, EntryOutcome::Failed(failure) if failure.class == ErrorClass::Auth);
+        // Names at which the provider fails are no reason to keep others.
+        let goes_on = matches!(halt, None | Some(Halt::Provider(_)));
         // What a key may not write it need not delete.
-        let removal = if of_account.is_none() && !entries.iter().any(is_refused) {
+        let removal = if goes_on && !entries.iter().any(is_refused) {
             if planned.deletes() {
                 self.still_wants().await?;
             }
@@ -95,7 +96,7 @@ impl Reconcile<'_> {
             retained: planned.retained,
             brake: planned.brake,
             removal,
-            of_account,
+            halt,
         })
     }
 
@@ -111,10 +112,11 @@ impl Reconcile<'_> {
             retained,
             brake,
             removal,
-            of_account,
+            halt,
         } = applied;
         let kind = session.choice.kind();
-        let mut records = status::entries(&entries, of_account.as_ref(), crate::clock::now());
+        let halted_by = halt.as_ref().map(Halt::failure);
+        let mut records = status::entries(&entries, halted_by, crate::clock::now());
         let held = retained.iter().filter(|record| plan::is_held_back(record));
         let held = held.count();
         let ambiguous = mark_doubled(&mut records, inputs, session.rules());
@@ -152,7 +154,12 @@ impl Reconcile<'_> {
         outcome.failures = inputs.desired.unread.values().cloned().collect();
         let failed = entries.into_iter().filter_map(|entry| match entry.outcome {
             EntryOutcome::Failed(failure) => Some(failure),
-            EntryOutcome::NotTried | EntryOutcome::Kept | EntryOutcome::Written(_) => None,
+            // What was not tried counts as well.
+            EntryOutcome::NotTried => match &halt {
+                Some(Halt::Provider(failure)) => Some(failure.clone()),
+                Some(Halt::Account(_)) | None => None,
+            },
+            EntryOutcome::Kept | EntryOutcome::Written(_) => None,
         });
         outcome.failures.extend(failed);
         outcome.failures.extend(ambiguous);
@@ -195,12 +202,12 @@ impl Reconcile<'_> {
         &self,
         writer: &Writer<'_>,
         entries: &mut [PlannedEntry<'_>],
-        of_account: &mut Option<Failure>,
+        halt: &mut Option<Halt>,
     ) -> Result<(), KubernetesError> {
         for entry in entries {
             if writer.is_to_be_recreated(entry) {
                 self.still_wants().await?;
-                entry.outcome = writer.recreate(entry, of_account).await;
+                entry.outcome = writer.recreate(entry, halt).await;
             }
         }
         Ok(())

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use super::{Reconcile, inputs::Planned};
 use crate::{
-    api::{Approval, DeletionPolicy, EntryStatus, ProviderSecretStatus},
+    api::{
+        Approval, Condition, DeletionPolicy, EntryStatus, ProviderSecretStatus, Reason, STALLED,
+    },
     controller::{
         gate::lacks_finalizer,
         kubernetes::KubernetesError,
@@ -77,13 +79,16 @@ impl Reconcile<'_> {
                 Ok(())
             };
         }
-        next.conditions = conditions(
-            &next.conditions,
-            &messages::writing(pending.len().max(planned.writes())),
-            // That this generation was acted on is not known before the provider has answered.
-            next.observed_generation,
-            crate::clock::now(),
-        );
+        // A failure that repeats is no news: it is said until the try that follows it has ended.
+        if !next.conditions.iter().any(is_of_retry) {
+            next.conditions = conditions(
+                &next.conditions,
+                &messages::writing(pending.len().max(planned.writes())),
+                // That this generation was acted on is not known before the provider has answered.
+                next.observed_generation,
+                crate::clock::now(),
+            );
+        }
         next.plan = None;
         if let Some(approved) = &planned.approved {
             next.approval_seal = Some(approved.scope.clone());
@@ -97,6 +102,13 @@ impl Reconcile<'_> {
         report::write(self.context, &newest, next, Asks::Nothing).await?;
         Ok(())
     }
+}
+
+/// Whether a condition says of a failure that it is tried again.
+fn is_of_retry(condition: &Condition) -> bool {
+    let reason = condition.reason.as_str();
+    let is_strange = condition.r#type == STALLED && reason == Reason::UnexpectedResponse.as_str();
+    is_strange || reason == Reason::ProgressingWithRetry.as_str()
 }
 
 /// The records of everything that a plan writes or deletes, as they are before that.

@@ -1,4 +1,4 @@
-//! A source that changes all the time while the provider refuses what is written, or with a new name each time.
+//! What a provider that refuses or fails costs: with a source that changes all the time, and with many entries.
 
 use std::time::Duration;
 
@@ -7,10 +7,17 @@ use serde_json::json;
 use simulator::Fault;
 use tokio::time::sleep;
 
-use crate::faults::simulation::{
-    races::at_each,
-    world::{SOURCE, World, data, value},
+use crate::{
+    faults::simulation::{
+        races::at_each,
+        world::{SOURCE, World, data, value},
+    },
+    harness::Target,
 };
+
+/// Longer than two tries take.
+const SOON: Duration = Duration::from_secs(10);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Writes that the provider has received, whatever it answered.
 fn received(world: &World) -> usize {
@@ -102,5 +109,126 @@ fn a_source_that_grows_all_the_time_is_acted_on_once_a_second() {
         world.source(&[("a", "a1"), ("b", "b1")]);
         world.spec(&json!({"dataFrom": null, "data": data(&[("A_KEY", "a")])}));
         world.quiet().await;
+    });
+}
+
+/// Names of so many entries.
+fn names(count: usize) -> Vec<String> {
+    let names = (0..count).map(|number| format!("KEY_{number:02}"));
+    names.collect()
+}
+
+/// The entries of an object that has these names and one of its own.
+fn entries(names: &[String]) -> Vec<(&str, &str)> {
+    let entries = names.iter().map(|name| (name.as_str(), "a"));
+    entries.chain([("A_KEY", "b")]).collect()
+}
+
+/// What the path of a request for a name has of it, where it has anything.
+fn in_path(world: &World, name: &str) -> String {
+    let held = world.account.held(world.scope().as_deref());
+    match world.target {
+        Target::PrimeIntellect | Target::Braintrust => held[name].id.clone().expect("an id"),
+        Target::BasetenWorkspace | Target::BasetenTeam | Target::Pipecat => name.to_owned(),
+    }
+}
+
+/// Cases: P-14
+#[test]
+fn a_provider_that_fails_for_a_day_costs_three_calls_a_try_of_twenty_entries() {
+    at_each(async |world| {
+        let names = names(20);
+        world.entries(&entries(&names));
+        world.quiet().await;
+        for method in ["POST", "PUT", "PATCH"] {
+            let fault = Fault::status(500).method(method);
+            world.account.add_fault(fault.forever());
+        }
+        world.rotate("a2");
+        sleep(HOUR).await;
+        let before = world.account.requests().len();
+        sleep(23 * HOUR).await;
+        let calls = world.account.requests().len() - before;
+        assert!(
+            (15..=3 * 26).contains(&calls),
+            "{calls}, {:?}",
+            world.target
+        );
+        let said = world.notes("ProviderUnavailable");
+        assert_eq!(said.len(), 1, "{:?} {said:?}", world.target);
+        assert!(world.message().contains("19 more"), "{}", world.message());
+        world.account.clear_faults();
+        let is_rotated = |world: &World| names.iter().all(|name| world.held()[name] == value("a2"));
+        world.wait("all of them", 2 * HOUR, is_rotated).await;
+        world.quiet().await;
+        world.entries(&[("A_KEY", "b")]);
+    });
+}
+
+/// Each of them fails for ever. At Baseten no path tells which one it is, so that each fails once.
+/// Cases: P-14, R-02
+#[rstest]
+fn names_at_which_the_provider_fails_hold_up_no_others(#[values(1, 3, 4)] failing: usize) {
+    at_each(async |world| {
+        if world.target == Target::Pipecat {
+            // A set is one write.
+            world.entries(&[("A_KEY", "b")]);
+            return;
+        }
+        let names = names(10);
+        world.entries(&entries(&names));
+        world.quiet().await;
+        let is_for_ever = matches!(world.target, Target::PrimeIntellect | Target::Braintrust);
+        for name in &names[..failing] {
+            let fault = Fault::status(500).method(world.target.update_method());
+            world.account.add_fault(if is_for_ever {
+                fault.path_contains(&in_path(world, name)).forever()
+            } else {
+                fault
+            });
+        }
+        world.rotate("a2");
+        let are_rotated = |world: &World, names: &[String]| {
+            let held = world.held();
+            names.iter().all(|name| held[name] == value("a2"))
+        };
+        let others = |world: &World| are_rotated(world, &names[failing..]);
+        world.wait("the others", SOON, others).await;
+        assert!(!is_for_ever || !are_rotated(world, &names[..failing]));
+        world.account.clear_faults();
+        let all = |world: &World| are_rotated(world, &names);
+        world.wait("all of them", HOUR, all).await;
+        world.quiet().await;
+        world.entries(&[("A_KEY", "b")]);
+    });
+}
+
+/// Cases: P-14
+#[rstest]
+fn deletions_at_which_the_provider_fails_hold_up_no_others(#[values(1, 3, 4, 10)] failing: usize) {
+    at_each(async |world| {
+        let names = names(10);
+        world.spec(&json!({"deletionPolicy": "Delete", "data": data(&entries(&names))}));
+        world.quiet().await;
+        for name in &names[..failing] {
+            let fault = Fault::status(500).method("DELETE");
+            let fault = fault.path_contains(&in_path(world, name));
+            world.account.add_fault(fault.forever());
+        }
+        world.entries(&[("A_KEY", "b")]);
+        let left = |world: &World| {
+            let held = world.held();
+            names.iter().filter(|name| held.contains_key(*name)).count()
+        };
+        let are_gone = |world: &World| left(world) == failing;
+        world.wait("the others", SOON, are_gone).await;
+        sleep(HOUR).await;
+        let before = world.account.writes().len();
+        sleep(10 * HOUR).await;
+        let tried = world.account.writes().len() - before;
+        assert!(tried <= 3 * 11, "{tried} in ten hours, {:?}", world.target);
+        world.account.clear_faults();
+        let is_done = |world: &World| left(world) == 0;
+        world.wait("all of them", 2 * HOUR, is_done).await;
     });
 }

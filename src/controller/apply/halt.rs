@@ -1,0 +1,105 @@
+//! Why what is left of a plan is not tried.
+
+use crate::{api::Reason, controller::error::Failure, http::ErrorClass};
+
+/// After failures at so many names in a row it is the provider that fails, and not what one of the names holds.
+const IN_A_ROW: usize = 3;
+
+/// Why what is left of a plan is not tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// The account failed, or the set, which is one write.
+    Account(Failure),
+    /// The provider failed at several names in a row, the last time so.
+    Provider(Failure),
+}
+
+impl Halt {
+    /// The failure that halted it.
+    pub(crate) fn failure(&self) -> &Failure {
+        match self {
+            Self::Account(failure) | Self::Provider(failure) => failure,
+        }
+    }
+}
+
+/// At how many names in a row the provider has failed.
+#[derive(Debug, Default)]
+pub(super) struct Streak(usize);
+
+impl Streak {
+    /// Counts what came of one name, and says whether the provider has failed at too many in a row.
+    pub(super) fn is_long(&mut self, failure: Option<&Failure>) -> bool {
+        match failure {
+            Some(failure) if is_of_provider(failure) => self.0 += 1,
+            // The provider was not asked.
+            Some(failure) if !failure.is_answer => {}
+            Some(_) | None => self.0 = 0,
+        }
+        self.0 >= IN_A_ROW
+    }
+}
+
+/// Whether the provider failed, at whatever it was asked: a 5xx, or an answer that is none of its API.
+fn is_of_provider(failure: &Failure) -> bool {
+    match failure.class {
+        ErrorClass::Transient => failure.is_answer,
+        ErrorClass::Protocol => failure.reason == Reason::UnexpectedResponse,
+        ErrorClass::Waiting
+        | ErrorClass::Config
+        | ErrorClass::Auth
+        | ErrorClass::Throttled
+        | ErrorClass::UnknownOutcome => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const DOWN: (ErrorClass, Reason) = (ErrorClass::Transient, Reason::ProviderUnavailable);
+    const STRANGE: (ErrorClass, Reason) = (ErrorClass::Protocol, Reason::UnexpectedResponse);
+    const TAKEN: (ErrorClass, Reason) = (ErrorClass::Protocol, Reason::Rejected);
+    const REFUSED: (ErrorClass, Reason) = (ErrorClass::Config, Reason::Rejected);
+
+    /// None is a success.
+    #[rstest]
+    #[case::down(&[Some(DOWN), Some(DOWN), Some(DOWN)], true)]
+    #[case::down_and_strange(&[Some(DOWN), Some(STRANGE), Some(DOWN)], true)]
+    #[case::two(&[Some(DOWN), Some(DOWN)], false)]
+    #[case::a_success_between(&[Some(DOWN), Some(DOWN), None, Some(DOWN)], false)]
+    #[case::a_refusal_between(&[Some(DOWN), Some(DOWN), Some(REFUSED), Some(DOWN)], false)]
+    #[case::names_that_are_taken(&[Some(TAKEN), Some(TAKEN), Some(TAKEN)], false)]
+    #[case::refusals(&[Some(REFUSED), Some(REFUSED), Some(REFUSED)], false)]
+    fn a_provider_that_fails_at_three_names_in_a_row_fails_at_all(
+        #[case] outcomes: &[Option<(ErrorClass, Reason)>],
+        #[case] is_halted: bool,
+    ) {
+        let failure = |(class, reason)| Failure {
+            class,
+            is_answer: true,
+            ..Failure::waiting(reason, "")
+        };
+        let mut streak = Streak::default();
+        let mut is_last_halted = false;
+        for outcome in outcomes {
+            is_last_halted = streak.is_long(outcome.map(failure).as_ref());
+        }
+        assert_eq!(is_last_halted, is_halted);
+    }
+
+    #[test]
+    fn what_was_not_asked_for_neither_counts_nor_begins_the_count_anew() {
+        let down = Failure {
+            is_answer: true,
+            ..Failure::transient(Reason::ProviderUnavailable, "")
+        };
+        let owned = Failure::config(Reason::Conflict, "another object's");
+        let mut streak = Streak::default();
+        let mut is_long = |failure| streak.is_long(Some(failure));
+        assert_eq!([&down, &down, &owned].map(&mut is_long), [false; 3]);
+        assert!(is_long(&down));
+    }
+}
