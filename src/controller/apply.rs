@@ -33,6 +33,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) claimed: &'a (dyn Claimed + Sync),
     /// What becomes of a name that turns out to be another writer's.
     pub(crate) conflict: ConflictPolicy,
+    /// Whether the user still wants the object to be written, as far as is known now.
+    pub(crate) is_wanted: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Writer<'_> {
@@ -95,6 +97,9 @@ impl Writer<'_> {
                 writes.for_each(|entry| entry.outcome = EntryOutcome::Failed(lost.clone()));
                 return None;
             }
+            if !(self.is_wanted)() {
+                return Some(Halt::Withdrawn);
+            }
             let accepted = entries
                 .iter()
                 .filter(|entry| !matches!(entry.change, Change::Refuse(_)));
@@ -121,7 +126,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes one entry. A failure of the account is noted in `halt` as well.
+    /// Writes one entry, unless the user has withdrawn the object. That, and a failure of the account, is noted in
+    /// `halt` as well.
     async fn write_entry(
         &self,
         planned: &PlannedEntry<'_>,
@@ -132,6 +138,11 @@ impl Writer<'_> {
         let mut lock = self.session.lock(self.names, &entry.folded).await;
         if let Some(lost) = self.claimed.lost(&entry.folded) {
             return EntryOutcome::Failed(lost);
+        }
+        // The lock may have been another object's for as long as a call takes.
+        if !(self.is_wanted)() {
+            *halt = Some(Halt::Withdrawn);
+            return EntryOutcome::NotTried;
         }
         let mut id = match &planned.change {
             Change::Update(id) => id.clone(),

@@ -337,6 +337,14 @@ impl Reconcile<'_> {
         self.context.states.deletion(&self.uid, lend)
     }
 
+    /// Whether the object is there and neither suspended nor deleted, as far as the watch has shown it since this
+    /// reconcile began.
+    fn is_wanted(&self) -> bool {
+        let generation = self.object.metadata.generation;
+        let is_withdrawn = self.tracked(|tracked| tracked.is_withdrawn_since(generation));
+        is_withdrawn == Some(false)
+    }
+
     /// How old a listing may be.
     fn verify_interval(&self) -> Duration {
         let own = self.object.spec.verify_interval();

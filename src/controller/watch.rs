@@ -138,6 +138,9 @@ fn applied(
         .states
         .with(&uid, |tracked| tracked.watched(is_deleted));
     if let Ok(object) = &object.0 {
+        context
+            .states
+            .with(&uid, |tracked| tracked.note_withdrawal(object));
         if !context.objects_listed.is_set() && was_reconciled(object) {
             context.was_operated.store(true, Ordering::Relaxed);
         }

@@ -12,13 +12,16 @@ pub(crate) enum Halt {
     Account(Failure),
     /// The provider failed at several names in a row, the last time so.
     Provider(Failure),
+    /// The user has suspended or deleted the object, or it is gone.
+    Withdrawn,
 }
 
 impl Halt {
     /// The failure that halted it.
-    pub(crate) fn failure(&self) -> &Failure {
+    pub(crate) fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Account(failure) | Self::Provider(failure) => failure,
+            Self::Account(failure) | Self::Provider(failure) => Some(failure),
+            Self::Withdrawn => None,
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct RemovalOutcome {
     pub(crate) replaced: Vec<String>,
     /// Names of what other objects have now, which stays, and these objects.
     pub(crate) handed_over: Vec<(String, ObjectName)>,
+    /// Whether it ended because the user has withdrawn the object.
+    pub(crate) is_withdrawn: bool,
 }
 
 impl RemovalOutcome {
@@ -55,8 +57,8 @@ impl RemovalOutcome {
 }
 
 impl Writer<'_> {
-    /// Carries removals out, one after the other. It ends with a failure of the account, and when the provider fails at
-    /// one name after the other.
+    /// Carries removals out, one after the other. It ends with a failure of the account, when the provider fails at one
+    /// name after the other, and when the user withdraws the object.
     pub(crate) async fn remove(&self, mut removals: Vec<PlannedRemoval>) -> RemovalOutcome {
         let mut outcome = RemovalOutcome::default();
         // Names at which the provider fails hold up no others.
@@ -81,7 +83,8 @@ impl Writer<'_> {
                 outcome.note(left, record.name);
                 continue;
             }
-            if has_account_failed {
+            outcome.is_withdrawn |= !(self.is_wanted)();
+            if has_account_failed || outcome.is_withdrawn {
                 outcome.kept.push(leaving);
                 continue;
             }

@@ -62,6 +62,8 @@ pub(crate) struct Tracked {
     pub(crate) verify_at: Option<Instant>,
     /// When the object counts as unverified, since a verification failed, unless one succeeds before.
     unverified_at: Option<Instant>,
+    /// The generation in which a user suspended or deleted the object, if the watch shows it so.
+    withdrawn: Option<i64>,
     /// Whether this process has written or verified what status says.
     pub(crate) knows_status: bool,
     /// Whether the watch has shown the object before it was deleted.
@@ -268,6 +270,18 @@ impl Tracked {
     pub(crate) fn wrote(&mut self, answer: &Arc<ProviderSecret>) {
         self.newest = Some(Arc::clone(answer));
         self.seen_status.note(answer);
+    }
+
+    /// The watch shows the object: whether a user wants it to be written.
+    pub(crate) fn note_withdrawal(&mut self, shown: &ProviderSecret) {
+        let is_deleted = shown.metadata.deletion_timestamp.is_some();
+        let is_withdrawn = is_deleted || shown.spec.is_suspended();
+        self.withdrawn = shown.metadata.generation.filter(|_| is_withdrawn);
+    }
+
+    /// Whether a user has suspended or deleted the object since it had this generation.
+    pub(crate) fn is_withdrawn_since(&self, generation: Option<i64>) -> bool {
+        self.withdrawn.is_some_and(|at| Some(at) >= generation)
     }
 
     /// The watch showed the object as `known`, and shows it as `shown` now.

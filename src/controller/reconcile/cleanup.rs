@@ -172,6 +172,8 @@ impl Reconcile<'_> {
             names: &self.context.accounts.name_locks,
             claimed: &claims,
             conflict: self.object.spec.conflict_policy(),
+            // Nothing brings a deleted object back.
+            is_wanted: &|| true,
         };
         let removal = writer.remove(removals).await;
         let kind = choice.kind();

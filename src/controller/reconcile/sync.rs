@@ -62,11 +62,13 @@ impl Reconcile<'_> {
         mut planned: Planned<'i>,
     ) -> Result<Applied<'i>, Stop> {
         let claims = self.claims(session);
+        let is_wanted = || self.is_wanted();
         let writer = Writer {
             session,
             names: &self.context.accounts.name_locks,
             claimed: &claims,
             conflict: self.object.spec.conflict_policy(),
+            is_wanted: &is_wanted,
         };
         self.request_owner_rewrite(session, inputs, &planned.entries);
         self.ensure_finalizer(session, &planned).await?;
@@ -82,7 +84,7 @@ impl Reconcile<'_> {
         let goes_on = matches!(halt, None | Some(Halt::Provider(_)));
         // What a key may not write it need not delete.
         let removal = if goes_on && !entries.iter().any(is_refused) {
-            if planned.deletes() {
+            if planned.deletes() && self.is_wanted() {
                 self.still_wants().await?;
             }
             let removal = writer.remove(planned.removals).await;
@@ -91,6 +93,9 @@ impl Reconcile<'_> {
         } else {
             RemovalOutcome::not_tried(&planned.removals)
         };
+        if removal.is_withdrawn {
+            halt = Some(Halt::Withdrawn);
+        }
         Ok(Applied {
             entries: planned.entries,
             retained: planned.retained,
@@ -115,7 +120,7 @@ impl Reconcile<'_> {
             halt,
         } = applied;
         let kind = session.choice.kind();
-        let halted_by = halt.as_ref().map(Halt::failure);
+        let halted_by = halt.as_ref().and_then(Halt::failure);
         let mut records = status::entries(&entries, halted_by, crate::clock::now());
         let held = retained.iter().filter(|record| plan::is_held_back(record));
         let held = held.count();
@@ -157,7 +162,7 @@ impl Reconcile<'_> {
             // What was not tried counts as well.
             EntryOutcome::NotTried => match &halt {
                 Some(Halt::Provider(failure)) => Some(failure.clone()),
-                Some(Halt::Account(_)) | None => None,
+                Some(Halt::Account(_) | Halt::Withdrawn) | None => None,
             },
             EntryOutcome::Kept | EntryOutcome::Written(_) => None,
         });
@@ -191,6 +196,10 @@ impl Reconcile<'_> {
         let was_written = outcome.entries.iter().any(plan::was_written);
         if outcome.written > 0 || (was_written && !self.was_synced()) {
             self.settle(session, &mut outcome).await;
+        }
+        if halt == Some(Halt::Withdrawn) {
+            outcome.failures.push(messages::withdrawn());
+            outcome.answers_request = false;
         }
         self.note_unchecked(inputs, &mut outcome);
         outcome

@@ -142,6 +142,14 @@ pub(crate) fn suspended(all_held: bool) -> Readiness {
     }
 }
 
+/// What was left to do when a user suspended or deleted the object is not done. The next reconcile says more.
+pub(crate) fn withdrawn() -> Failure {
+    Failure::waiting(
+        Reason::Progressing,
+        "The object was suspended or deleted while it was written. What was left to write is not written.",
+    )
+}
+
 /// Another object owns a name. `owner` is its name, where the user may see it.
 pub(crate) fn owned(name: &str, owner: Option<&str>, kind: ProviderKind) -> Failure {
     let owner = match owner {

@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     account::{Accounts, Admission, Credential, Endpoints, Limiter},
     api::ProviderSpec,
+    controller::object::time,
     http::{Http, TransportError},
     leadership::Leadership,
     telemetry::Metrics,
@@ -185,4 +186,30 @@ async fn an_object_is_unverified_when_no_look_succeeds_for_three_intervals() {
     states.with("a", fails);
     states.forget("a");
     assert_eq!(unverified(60), 0);
+}
+
+/// Cases: B-12
+#[test]
+fn an_object_is_withdrawn_from_the_generation_on_in_which_a_user_did_it() {
+    let shown = |generation: i64, suspend: bool| -> ProviderSecret {
+        let object = serde_json::json!({
+            "apiVersion": "providersecrets.dev/v1alpha1",
+            "kind": "ProviderSecret",
+            "metadata": {"name": "o", "uid": "u", "generation": generation},
+            "spec": {"provider": {}, "suspend": suspend},
+        });
+        serde_json::from_value(object).unwrap()
+    };
+    let mut deleted = shown(3, false);
+    deleted.metadata.deletion_timestamp = Some(time(jiff::Timestamp::UNIX_EPOCH));
+    let of_generation_2 = |shown: &ProviderSecret| {
+        let mut tracked = Tracked::default();
+        tracked.note_withdrawal(shown);
+        tracked.is_withdrawn_since(Some(2))
+    };
+    assert!(of_generation_2(&shown(3, true)));
+    assert!(of_generation_2(&deleted));
+    // An edit of something else goes on, and the watch may lag behind the answer to the operator's own write.
+    assert!(!of_generation_2(&shown(3, false)));
+    assert!(!of_generation_2(&shown(1, true)));
 }

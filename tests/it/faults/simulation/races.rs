@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -173,5 +174,48 @@ fn a_write_of_the_dead_that_arrives_after_a_newer_one_does_not_stay() {
         world.down().await;
         world.rotate("a3");
         world.up();
+    });
+}
+
+/// Cases: B-12
+#[rstest]
+fn no_further_value_leaves_when_a_user_suspends_or_deletes_the_object_meanwhile(
+    #[values(true, false)] suspends: bool,
+) {
+    at_each(async |world| {
+        let names: Vec<String> = (0..10).map(|number| format!("KEY_{number}")).collect();
+        let entries: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "a")).collect();
+        let held = |world: &World| {
+            let held = world.held();
+            names.iter().filter(|name| held.contains_key(*name)).count()
+        };
+        let sent = |world: &World| {
+            let mut writes = world.account.writes();
+            writes.retain(|write| write.method != "DELETE");
+            writes.len()
+        };
+        let is_set = world.target == Target::Pipecat;
+        world.account.set_latency(Duration::from_secs(1));
+        world.spec(&json!({"deletionPolicy": "Delete", "data": data(&entries)}));
+        let is_at_work = |world: &World| held(world) >= 2;
+        let most = Duration::from_secs(15);
+        world.wait("the second value", most, is_at_work).await;
+        let before = sent(world);
+        if suspends {
+            world.spec(&json!({"suspend": true}));
+            world.quiet().await;
+            assert_eq!(world.ready_reason("object").as_deref(), Some("Suspended"));
+            let object = world.object().expect("the object");
+            let kind = &object["status"]["conditions"][0]["type"];
+            assert!(is_set || kind == "Suspended", "{kind}");
+            assert!(is_set || (2..=4).contains(&held(world)), "{}", held(world));
+            assert!(sent(world) <= before + 1, "{:?}", world.target);
+        }
+        world.delete();
+        world.quiet().await;
+        assert!(sent(world) <= before + 1, "{:?}", world.target);
+        assert!(world.object().is_none(), "{:?}", world.target);
+        assert_eq!(held(world), 0, "{:?}", world.target);
+        world.account.set_latency(Duration::from_millis(20));
     });
 }
