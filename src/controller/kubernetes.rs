@@ -133,3 +133,20 @@ pub(crate) async fn is_terminating(client: &Client, namespace: &str) -> bool {
         Err(error) => error == KubernetesError::NotFound,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Cases: A-07
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_not_answered_ends_after_ten_seconds() {
+        let began = Instant::now();
+        let answer = bounded(std::future::pending::<kube::Result<()>>()).await;
+        assert_eq!(answer, Err(KubernetesError::Unavailable));
+        let took = began.elapsed().as_millis();
+        assert!((10_000..10_100).contains(&took), "{took} ms");
+    }
+}

@@ -36,7 +36,7 @@ pub(super) fn assert_waits(object: &ProviderSecret) {
 
 /// Cases: C-01, C-04
 #[test]
-fn a_missing_secret_or_key_makes_no_call_and_heals_within_a_second() {
+fn a_missing_secret_or_key_makes_no_call_and_heals_without_a_backoff() {
     run(async {
         let env = TestEnv::shared().await;
         let bystander = Bystander::new(env).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use simulator::{Action, Answer, Fault};
+use simulator::{Action, Answer, Fault, prime_intellect::Duplicate};
 use tokio::net::TcpListener;
 
 use super::{State, quoting, suffers};
@@ -46,6 +46,13 @@ fn a_create_whose_answer_is_lost_makes_no_second_secret() {
                 Action::AnswerAfterEffect(refusal),
             ] {
                 let case = TestCase::new(env, target).await;
+                let prime = env.simulator().prime_intellect();
+                if target == Target::PrimeIntellect {
+                    // Only the operator keeps a second one from being made.
+                    prime.set_variants(&case.account, |variants| {
+                        variants.duplicate = Duplicate::Silent;
+                    });
+                }
                 for method in ["POST", "PUT"] {
                     case.account
                         .add_fault(Fault::new(action.clone()).method(method));
@@ -56,9 +63,11 @@ fn a_create_whose_answer_is_lost_makes_no_second_secret() {
                 case.wait_ready("created").await;
                 assert!(case.account.faults().len() < 2, "{target:?} {action:?}");
                 case.wait_held(&[("A_KEY", &value)]).await;
-                let prime = env.simulator().prime_intellect();
                 if target == Target::PrimeIntellect {
                     assert_eq!(prime.secrets(&case.account, None).len(), 1, "{action:?}");
+                    let mut creates = case.writes();
+                    creates.retain(|write| write.starts_with("POST "));
+                    assert_eq!(creates.len(), 1, "{action:?} {creates:?}");
                 }
                 case.finish().await;
             }

@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
+use simulator::Fault;
 
 use super::{assert_waits, entry, summary};
 use crate::harness::{Bystander, Target, TestCase, TestEnv, at_each_api, condition, run};
@@ -256,5 +257,36 @@ fn all_names_of_a_large_object_may_change_at_once_under_delete() {
             assert_eq!(summary(&object), Some("300/300"));
             case.finish().await;
         }
+    });
+}
+
+/// What was written before the provider asked for patience is not written again.
+/// Cases: C-13
+#[test]
+fn many_entries_go_on_after_a_pause_where_it_had_ended_them() {
+    run(async {
+        let env = TestEnv::shared().await;
+        // Pipecat writes all entries in one request.
+        let each = Target::ALL
+            .into_iter()
+            .filter(|target| *target != Target::Pipecat);
+        join_all(each.map(async |target| {
+            let case = TestCase::new(env, target).await;
+            let pause = Fault::status(429).header("retry-after", "1");
+            let pause = pause.method(target.create_method()).skip(10);
+            case.account.add_fault(pause);
+            let names: Vec<String> = (0..20).map(|index| format!("K{index:02}")).collect();
+            let value = case.value("a");
+            let many: Vec<(&str, &str)> = names.iter().map(|name| (&**name, &*value)).collect();
+            case.secret("bulk", &many).await;
+            apply(&case, json!([{"secretRef": {"name": "bulk"}}]), json!([])).await;
+            case.wait_held(&many).await;
+            let object = case.wait_ready("bulk").await;
+            assert_eq!(summary(&object), Some("20/20"));
+            let writes = case.writes();
+            assert_eq!(writes.len(), 21, "{target:?} {writes:?}");
+            case.finish().await;
+        }))
+        .await;
     });
 }

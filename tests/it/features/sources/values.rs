@@ -143,7 +143,9 @@ fn a_file_at_prime_intellect_may_hold_any_bytes_up_to_its_limit() {
             .await
             .expect("an object is applied");
         let object = case.wait_reason("files", "ValueTooLarge").await;
-        assert!(condition(&object, "Stalled").is_some());
+        let stalled = condition(&object, "Stalled").expect("Stalled");
+        let limit = "larger than 64 KB in base64";
+        assert!(stalled.message.contains(limit), "{}", stalled.message);
         assert_eq!(entry(&object, "OVER").1, Some("ValueTooLarge"));
         let (bytes, full) = (STANDARD.encode(bytes), STANDARD.encode(full));
         case.wait_held(&[("BYTES", &bytes), ("FULL", &full)]).await;
