@@ -152,21 +152,18 @@ impl Reconcile<'_> {
             let dirty = tracked.dirty().map(str::to_owned);
             suspects.extend(dirty.map(|name| (name, Cause::OverwrittenByPeer)));
         });
-        let (observed, look_again, doubled) = match drift {
-            Some(drift) => {
-                let drifts = drift.drifts.into_iter();
-                suspects.extend(drifts.map(|(name, drift)| (name, Cause::Drift(drift))));
-                let observed = Observed {
-                    snapshot: Some(drift.snapshot),
-                    members: drift.members,
-                };
-                (observed, drift.look_again, drift.doubled)
-            }
-            None => {
-                let ambiguous = records.iter().filter(|record| plan::was_ambiguous(record));
-                let names = ambiguous.map(|record| (session.rules().fold)(&record.name));
-                (Observed::default(), None, names.collect())
-            }
+        let (observed, look_again, doubled) = if let Some(drift) = drift {
+            let drifts = drift.drifts.into_iter();
+            suspects.extend(drifts.map(|(name, drift)| (name, Cause::Drift(drift))));
+            let observed = Observed {
+                snapshot: Some(drift.snapshot),
+                members: drift.members,
+            };
+            (observed, drift.look_again, drift.doubled)
+        } else {
+            let ambiguous = records.iter().filter(|record| plan::was_ambiguous(record));
+            let names = ambiguous.map(|record| (session.rules().fold)(&record.name));
+            (Observed::default(), None, names.collect())
         };
         Ok(Inputs {
             desired,

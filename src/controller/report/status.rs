@@ -86,19 +86,19 @@ fn recorded_or_unwritten(planned: &PlannedEntry<'_>) -> EntryStatus {
 }
 
 /// The records of all entries after the plan was carried out, in the order of the plan.
-/// `of_account` is the failure that kept later entries from being tried.
+/// `halted_by` is the failure that kept later entries from being tried.
 pub(crate) fn entries(
     planned: &[PlannedEntry<'_>],
-    of_account: Option<&Failure>,
+    halted_by: Option<&Failure>,
     now: Timestamp,
 ) -> Vec<EntryStatus> {
     let planned = planned.iter();
     planned
-        .map(|planned| entry(planned, of_account, now))
+        .map(|planned| entry(planned, halted_by, now))
         .collect()
 }
 
-fn entry(planned: &PlannedEntry<'_>, of_account: Option<&Failure>, now: Timestamp) -> EntryStatus {
+fn entry(planned: &PlannedEntry<'_>, halted_by: Option<&Failure>, now: Timestamp) -> EntryStatus {
     let recorded = EntryStatus {
         found: planned.found,
         drift: planned.drift.clone(),
@@ -173,7 +173,9 @@ fn entry(planned: &PlannedEntry<'_>, of_account: Option<&Failure>, now: Timestam
             ..after_write(EntryState::Failed)
         },
         EntryOutcome::NotTried => EntryStatus {
-            reason: reason(of_account.map_or(Reason::Progressing, |failure| failure.reason)),
+            reason: reason(halted_by.map_or(Reason::Progressing, |failure| failure.reason)),
+            // Nothing was sent: what is there later is not ours because this try found it absent.
+            found: planned.record.and_then(|record| record.found),
             ..after_write(EntryState::Pending)
         },
     };

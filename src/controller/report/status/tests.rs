@@ -376,3 +376,19 @@ fn before_a_plan_status_names_no_more_entries_than_it_holds() {
     assert_eq!(entries.len(), MAX_RECORDS);
     assert_eq!(entries[..800], former);
 }
+
+#[rstest]
+#[case::first_try(None)]
+#[case::sent_before(Some(Found::Absent))]
+fn what_was_not_tried_is_no_more_ours_than_before(#[case] before: Option<Found>) {
+    let record = before.map(|found| EntryStatus {
+        found: Some(found),
+        ..unwritten("A")
+    });
+    let planned = PlannedEntry {
+        found: Some(Found::Absent),
+        ..planned(Change::Create, record)
+    };
+    let entry = after(planned, EntryOutcome::NotTried);
+    assert_eq!((entry.state, entry.found), (EntryState::Pending, before));
+}
