@@ -2,6 +2,7 @@
 //! alone tells that nothing moved.
 
 mod deletion;
+mod keys;
 mod marks;
 mod verifications;
 
@@ -225,7 +226,7 @@ impl Tracked {
     }
 }
 
-/// Dirty names, versions and keys.
+/// Dirty names and versions.
 impl Tracked {
     /// The folded names of entries that another object overwrote.
     pub(crate) fn dirty(&self) -> impl Iterator<Item = &str> {
@@ -313,40 +314,6 @@ impl Tracked {
         self.newest = None;
         self.doubt();
         self.is_requeued = true;
-    }
-
-    /// Keeps the account alive; gives the one before, if it was another. `made_with` is the key that
-    /// status says the records were made with.
-    pub(crate) fn use_account(
-        &mut self,
-        account: &Arc<Account>,
-        made_with: Option<&str>,
-    ) -> Option<Arc<Account>> {
-        let before = self.account.replace(Arc::clone(account));
-        let other = before.filter(|before| !Arc::ptr_eq(before, account));
-        if let Some(other) = &other {
-            // What failed there says nothing of this one.
-            self.reset_backoff();
-            if made_with == Some(&other.digests.key_id()) {
-                self.former_key = Some(Box::new(other.digests.clone()));
-            }
-        }
-        other
-    }
-
-    /// The key that the records were made with before the object began to use another.
-    pub(crate) fn former_key(&self) -> Option<DigestKey> {
-        self.former_key.as_deref().cloned()
-    }
-
-    /// The records have followed the API key.
-    pub(crate) fn forget_former_key(&mut self) {
-        self.former_key = None;
-    }
-
-    /// The account, where one is known.
-    pub(crate) fn account(&self) -> Option<Arc<Account>> {
-        self.account.clone()
     }
 
     /// Since when this generation is desired.

@@ -1,4 +1,4 @@
-//! How a reconcile begins: what the gate decides by, and a status that was set back.
+//! How a reconcile begins: what the gate decides by, and a status that another writer set back or edited.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Ended, Reconcile, verify};
 use crate::{
-    api::{ProviderSecret, ProviderSecretStatus},
+    api::ProviderSecret,
     controller::{
         cache::Tracked,
         context::Context,
@@ -28,8 +28,8 @@ pub(super) struct Passed {
     pub(super) decision: Decision,
     /// Whether a reconcile was asked for.
     pub(super) was_requeued: bool,
-    /// What status said before another writer set it back.
-    pub(super) before: Option<Box<ProviderSecretStatus>>,
+    /// The object before another writer set its status back.
+    pub(super) before: Option<Box<ProviderSecret>>,
 }
 
 /// Takes from the object's state what the gate decides by.
@@ -43,7 +43,7 @@ pub(super) fn pass_gate(
     let object = newest.as_deref().unwrap_or(seen);
     let was_requeued = std::mem::take(&mut tracked.is_requeued);
     let is_edited = tracked.seen_status.is_edited(object);
-    let before = tracked.seen_status.take_before();
+    let before = tracked.seen_status.take_before(object);
     let decision = decided(tracked, object, was_requeued || is_edited, current);
     if decision == Decision::Rest && tracked.verify_at.is_none() {
         tracked.verify_at = verify::first(context, object);
@@ -99,15 +99,16 @@ fn decided(
 }
 
 impl Reconcile<'_> {
-    /// Puts back a status that was set back, then reconciles or cleans up.
+    /// Puts back what another writer set back or edited, then reconciles or cleans up.
     pub(super) async fn begin(
         &mut self,
         decision: &Decision,
-        before: Option<Box<ProviderSecretStatus>>,
+        before: Option<Box<ProviderSecret>>,
     ) -> Result<Ended, KubernetesError> {
         if let Some(before) = before {
-            self.put_back(*before).await?;
+            self.put_back(before).await?;
         }
+        self.put_key_back().await?;
         if self.object.metadata.deletion_timestamp.is_some() {
             self.clean_up().await
         } else {
@@ -118,23 +119,46 @@ impl Reconcile<'_> {
     /// Another writer set status back. Without its records the operator would take its own secrets for
     /// foreign ones, or write them again. So it restores the status first. An annotation that went back
     /// with the object is no new request: it would confirm what is held.
-    async fn put_back(&mut self, mut before: ProviderSecretStatus) -> Result<(), KubernetesError> {
+    async fn put_back(&mut self, before: Box<ProviderSecret>) -> Result<(), KubernetesError> {
+        let mut status = before.status.clone().unwrap_or_default();
         let asked = requested(&self.object);
-        before.last_handled_sync_request = asked.or(before.last_handled_sync_request);
+        status.last_handled_sync_request = asked.or(status.last_handled_sync_request);
         self.requested = None;
         tracing::warn!("status was set back by another writer, and is put back as it was known");
-        match report::write_over(self.context, &self.object, before.clone()).await {
+        match report::write_over(self.context, &self.object, status).await {
             Ok(object) => {
                 self.object = object;
                 self.tracked(|tracked| tracked.went_back = true);
                 Ok(())
             }
-            // Another writer has written it meanwhile: it is looked at anew.
-            Err(KubernetesError::Conflict) => Err(KubernetesError::Conflict),
+            // Where another writer has written it meanwhile, it is compared anew.
             Err(error) => {
                 self.tracked(|tracked| tracked.seen_status.keep_before(before));
                 Err(error)
             }
         }
+    }
+
+    /// Another writer named an API key in status that the records were not made with. No seal could be checked under
+    /// that key, and the edit could make foreign secrets the object's, or freeze a rotation. So the operator goes by
+    /// the key that it knows, also where status cannot be written now: its writer may edit it all the time.
+    async fn put_key_back(&mut self) -> Result<(), KubernetesError> {
+        let known = self.tracked(|tracked| tracked.with_known_key(&self.object));
+        let Some(status) = known.flatten() else {
+            return Ok(());
+        };
+        tracing::warn!(
+            "another writer named an API key in status, and the one that was known is put back"
+        );
+        match report::write_over(self.context, &self.object, status.clone()).await {
+            Ok(object) => self.object = object,
+            Err(KubernetesError::NotFound) => return Err(KubernetesError::NotFound),
+            Err(_) => {
+                let mut object = ProviderSecret::clone(&self.object);
+                object.status = Some(status);
+                self.object = Arc::new(object);
+            }
+        }
+        Ok(())
     }
 }

@@ -104,8 +104,8 @@ impl Reconcile<'_> {
             if is_suspended || readiness.state != ReadyState::Ready {
                 tracked.forget_verifications();
             }
-            if outcome.key_fingerprint.is_some() {
-                tracked.forget_former_key();
+            if let Some(made_with) = &outcome.key_fingerprint {
+                tracked.followed(made_with);
             }
             let usual = || jittered(self.verify_interval());
             let verify_in = outcome.verify_in.unwrap_or_else(usual);

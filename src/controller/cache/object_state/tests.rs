@@ -109,13 +109,72 @@ async fn the_key_that_status_names_stays_until_the_records_have_followed() {
     }
     let former = tracked.former_key().map(|key| key.key_id());
     assert_eq!(former, Some(made_with.clone()));
-    tracked.forget_former_key();
+    tracked.followed(&keys[3].digests.key_id());
     assert!(tracked.former_key().is_none());
     // A process that began with the wrong key never had the right one.
     let mut restarted = Tracked::default();
     restarted.use_account(&keys[1], Some(&made_with));
     restarted.use_account(&keys[3], Some(&made_with));
     assert!(restarted.former_key().is_none());
+}
+
+/// An object whose status names a key.
+fn made_with(key: Option<&str>) -> ProviderSecret {
+    let object = serde_json::json!({
+        "apiVersion": "providersecrets.dev/v1alpha1",
+        "kind": "ProviderSecret",
+        "metadata": {"name": "o", "uid": "u", "resourceVersion": "1"},
+        "spec": {"provider": {}},
+        "status": {"keyFingerprint": key},
+    });
+    serde_json::from_value(object).unwrap()
+}
+
+/// The key that is put back where status names one, empty if it is none.
+fn put_back(tracked: &mut Tracked, named: Option<&str>) -> Option<String> {
+    let status = tracked.with_known_key(&made_with(named));
+    status.map(|status| status.key_fingerprint.unwrap_or_default())
+}
+
+/// Cases: A-19, H-15
+#[tokio::test]
+async fn a_key_that_another_writer_names_in_status_does_not_count() {
+    let limiter = limiter();
+    let [old, new] = ["old", "new"].map(|key| account(limiter.clone(), key));
+    let (old_id, new_id) = (old.digests.key_id(), new.digests.key_id());
+    let mut tracked = Tracked::default();
+    tracked
+        .seen_status
+        .is_edited(&made_with(Some(old_id.as_str())));
+    tracked.use_account(&old, Some(old_id.as_str()));
+    assert_eq!(put_back(&mut tracked, Some(old_id.as_str())), None);
+    for forged in [Some("AAAA"), None] {
+        assert_eq!(put_back(&mut tracked, forged), Some(old_id.clone()));
+    }
+    // That status names the key in use proves nothing: whether it opens the same account was not asked.
+    tracked.use_account(&new, Some(old_id.as_str()));
+    let named = Some(new_id.as_str());
+    assert_eq!(put_back(&mut tracked, named), Some(old_id.clone()));
+    // Unless this process has sent it, and lost the answer.
+    let sent = made_with(named).status.unwrap();
+    tracked.seen_status.send(&sent);
+    assert_eq!(put_back(&mut tracked, named), None);
+    assert_eq!(put_back(&mut tracked, Some("AAAA")), Some(new_id));
+}
+
+/// Cases: A-19, H-15
+#[tokio::test]
+async fn of_an_object_that_was_never_written_only_the_key_in_use_counts() {
+    let account = account(limiter(), "key");
+    let key = account.digests.key_id();
+    let mut tracked = Tracked::default();
+    tracked.seen_status.is_edited(&made_with(None));
+    tracked.use_account(&account, None);
+    assert_eq!(put_back(&mut tracked, None), None);
+    assert_eq!(put_back(&mut tracked, Some("AAAA")), Some(String::new()));
+    // Another process was the first to write.
+    assert_eq!(put_back(&mut tracked, Some(key.as_str())), None);
+    assert_eq!(put_back(&mut tracked, Some("AAAA")), Some(key));
 }
 
 #[test]

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
+use simulator::Fault;
+use tokio::time::sleep;
 
 use super::{
     races::at_each,
@@ -16,6 +18,8 @@ use super::{
 const SOON: Duration = Duration::from_secs(5);
 /// As operators of the simulation have it, and the jitter.
 const VERIFY_INTERVAL: Duration = Duration::from_mins(11);
+/// Longer than an account is left alone whose calls have failed a few times.
+const HEALED: Duration = Duration::from_mins(30);
 
 /// Makes the object and lets it come to rest; the versions are far above those of a new data store.
 async fn synced(world: &mut World) {
@@ -113,6 +117,65 @@ fn a_writer_of_status_cannot_freeze_a_change(
         world.quiet().await;
         assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
     });
+}
+
+/// What another writer says of the entry whose rotation waits for the provider: that the new value was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    /// Under a key that no process has, so that no digest can be checked.
+    UnknownKey,
+    /// By the digest of the value that comes back, which status showed before.
+    FormerDigest,
+}
+
+/// Cases: A-19, H-15, R-01
+#[rstest]
+fn a_rotation_that_waits_for_the_provider_is_not_frozen_by_an_edit_of_status(
+    #[values(Claim::UnknownKey, Claim::FormerDigest)] claim: Claim,
+    #[values(false, true)] restarts: bool,
+) {
+    at_each(async |world| {
+        synced(world).await;
+        let digest = match claim {
+            Claim::UnknownKey => json!("AAAA"),
+            Claim::FormerDigest => record(world)["digest"].clone(),
+        };
+        world.rotate("a3");
+        world.quiet().await;
+        world.account.add_fault(Fault::status(503).forever());
+        world.rotate("a2");
+        sleep(SOON).await;
+        assert_eq!(world.held()["A_KEY"], value("a3"), "{:?}", world.target);
+        // In two steps, so that what the second one changes was not the operator's any more.
+        forge(world, Forged::Newest, false);
+        world.change_status(|status| {
+            if claim == Claim::UnknownKey {
+                status["keyFingerprint"] = "AAAA".into();
+            }
+            let edit = json!({
+                "state": "Synced",
+                "reason": null,
+                "record": {"digest": digest, "attempted": null},
+            });
+            json_patch::merge(&mut status["entries"][0], &edit);
+        });
+        sleep(SOON).await;
+        if restarts {
+            world.down().await;
+            world.up();
+        }
+        world.account.clear_faults();
+        let is_written = |world: &World| world.held()["A_KEY"] == value("a2");
+        world.wait("the rotation", HEALED, is_written).await;
+        world.quiet().await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+    });
+}
+
+/// What the operator has to remember of the first entry.
+fn record(world: &World) -> Value {
+    let object = world.object().expect("the object");
+    object["status"]["entries"][0]["record"].clone()
 }
 
 fn forge(world: &World, forged: Forged, is_seal_dropped: bool) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::{Value, json};
+use simulator::Fault;
 
 use super::{
     races::at_each,
@@ -13,6 +14,8 @@ use super::{
 
 /// Longer than it takes to act on a change.
 const SOON: Duration = Duration::from_secs(5);
+/// Longer than an account is left alone whose calls have failed a few times.
+const HEALED: Duration = Duration::from_mins(30);
 
 /// What status is set back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +115,55 @@ fn a_record_that_is_edited_is_put_back(#[case] edit: Value) {
         world.delete();
         world.quiet().await;
         assert!(!world.held().contains_key("A_KEY"), "{:?}", world.target);
+    });
+}
+
+/// Another writer names a key under which no seal can be checked, and perhaps a foreign secret with it, while the
+/// provider is down.
+/// Cases
+#[rstest]
+fn a_key_that_another_writer_names_in_status_is_put_back(
+    #[values(Some("AAAA"), Some("key:0123456789abcdef"), None)] key: Option<&str>,
+    #[values(false, true)] claims_foreign: bool,
+    #[values(false, true)] restarts: bool,
+) {
+    at_each(async |world| {
+        world.without_foreign_set();
+        world.spec(&json!({"conflictPolicy": "Fail", "deletionPolicy": "Delete"}));
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        world.with_foreign_secret();
+        world.entries(&[("A_KEY", "a"), ("FOREIGN_KEY", "b")]);
+        world.quiet().await;
+        let (known, held) = (status(world), world.held());
+        let is_told = |world: &World| world.ready_reason("object").as_deref() == Some("Conflict");
+        assert!(is_told(world), "{:?}", world.target);
+        world.account.add_fault(Fault::status(503).forever());
+        world.change_status(|status| {
+            status["keyFingerprint"] = json!(key);
+            if claims_foreign {
+                let written = "2026-01-01T00:00:00Z";
+                let claim =
+                    json!({"name": "FOREIGN_KEY", "state": "Synced", "lastWriteTime": written});
+                status["entries"][1] = claim;
+            }
+        });
+        let is_back = |world: &World| status(world)["keyFingerprint"] == known["keyFingerprint"];
+        world.wait("the key as it was", SOON, is_back).await;
+        if restarts {
+            world.down().await;
+            world.up();
+        }
+        world.account.clear_faults();
+        world.request_sync("2026-01-01T00:00:00Z");
+        world.wait("the conflict", HEALED, is_told).await;
+        world.quiet().await;
+        assert_eq!(world.held(), held, "{:?}", world.target);
+        world.delete();
+        world.quiet().await;
+        assert_eq!(world.object(), None, "{:?}", world.target);
+        assert!(!world.held().contains_key("A_KEY"), "{:?}", world.target);
+        assert_eq!(world.held()["FOREIGN_KEY"], held["FOREIGN_KEY"]);
     });
 }
 

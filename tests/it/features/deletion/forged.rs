@@ -137,14 +137,23 @@ fn under_fail_a_forged_record_adopts_nothing() {
         let more = json!({"conflictPolicy": "Fail"});
         case.put("forged", &[(VICTIM, "source", "a")], &more).await;
         case.wait_reason("forged", "Conflict").await;
+        let written =
+            json!({"name": VICTIM, "state": "Synced", "lastWriteTime": "2026-01-01T00:00:00Z"});
+        let pending = |found: &str| json!({"name": VICTIM, "state": "Pending", "found": found});
         for forged in [
             claim(&case, VICTIM),
-            json!({"name": VICTIM, "state": "Pending", "found": "Absent"}),
-            json!({"name": VICTIM, "state": "Pending", "found": "NoSet"}),
+            written,
+            pending("Absent"),
+            pending("NoSet"),
         ] {
-            case.forge("forged", &json!({"entries": [forged]})).await;
-            case.request_sync("forged").await;
-            case.wait_reason("forged", "Conflict").await;
+            // Under a key that no process has, no seal can be checked.
+            for edit in [json!({}), json!({"keyFingerprint": "AAAA"})] {
+                let mut status = json!({"entries": [forged]});
+                json_patch::merge(&mut status, &edit);
+                case.forge("forged", &status).await;
+                case.request_sync("forged").await;
+                case.wait_reason("forged", "Conflict").await;
+            }
         }
         case.finish().await;
     }));
