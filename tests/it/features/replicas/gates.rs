@@ -135,7 +135,11 @@ fn note(calls: &Calls, line: String, holder: String) {
 
 /// The pod that holds the lease; none where it is free.
 pub(super) async fn holder(leases: &Api<Lease>) -> Option<String> {
-    let lease = leases.get(LEASE).await.ok()?;
+    pod(leases.get(LEASE).await.ok()?)
+}
+
+/// The pod that a Lease names as its holder.
+pub(super) fn pod(lease: Lease) -> Option<String> {
     let identity = lease.spec?.holder_identity?;
     Some(identity.rsplit_once('_')?.0.to_owned())
 }

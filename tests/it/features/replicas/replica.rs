@@ -8,7 +8,10 @@ use std::{
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 
-use super::gates::{self, Gates};
+use super::{
+    gates::{self, Gates},
+    holders::Holders,
+};
 use crate::harness::{NAMESPACE, Operator, SHORT_LEASE, TestEnv, traces, until};
 
 /// Two at a time.
@@ -26,6 +29,7 @@ pub(super) struct Replica {
 pub(super) struct Replicas<'a> {
     env: &'a TestEnv,
     leases: Api<Lease>,
+    holders: Holders,
     all: Vec<Replica>,
 }
 
@@ -33,9 +37,11 @@ impl<'a> Replicas<'a> {
     /// Two in the place of the operator of an environment.
     pub(super) async fn of(env: &'a TestEnv) -> Self {
         assert!(env.operator.terminate().await.success());
+        let leases: Api<Lease> = Api::namespaced(env.client.clone(), NAMESPACE);
         let mut replicas = Self {
             env,
-            leases: Api::namespaced(env.client.clone(), NAMESPACE),
+            holders: Holders::watch(leases.clone()),
+            leases,
             all: Vec::new(),
         };
         replicas.refill().await;
@@ -174,6 +180,22 @@ impl<'a> Replicas<'a> {
             let without = replica.gates.calls_without_lease(&replica.name);
             assert_eq!(without, Vec::<String>::new());
         }
+    }
+
+    /// No process took the lease from one that had not given it up.
+    pub(super) async fn assert_each_released_the_lease(&self) {
+        let leader = self.wait_for_leader().await;
+        let holders = until("the watch shows who leads", async || {
+            let holders = self.holders.all();
+            if holders.last() == Some(&leader) {
+                Ok(holders)
+            } else {
+                Err(format!("{holders:?}"))
+            }
+        })
+        .await;
+        let is_released = |change: &[String]| change.iter().any(String::is_empty);
+        assert!(holders.windows(2).all(is_released), "{holders:?}");
     }
 
     /// Ends them all; nothing has leaked.
