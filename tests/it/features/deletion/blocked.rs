@@ -7,8 +7,8 @@ use serde_json::json;
 use simulator::Fault;
 
 use crate::harness::{
-    DELETION_TIMEOUT, TestCase, TestEnv, at_each_api, at_each_api_verifying, calls, condition,
-    delete_policy, is_guarded, metric, run, soon, until,
+    DELETION_TIMEOUT, Target, TestCase, TestEnv, at_each_api, at_each_api_verifying, calls,
+    condition, delete_policy, is_guarded, metric, run, soon, until,
 };
 
 /// Waits until the object reports that its deletion is blocked, and returns the message.
@@ -177,8 +177,14 @@ fn a_refused_deletion_is_said_and_tried_slowly() {
         let before = case.deletions().len();
         tokio::time::sleep(Duration::from_secs(3)).await;
         let tried = case.deletions().len() - before;
+        // What is refused is tried again after half a minute. At Pipecat Cloud the answer says that the set is being
+        // changed, which ends by itself.
+        let most = match case.target {
+            Target::Pipecat => 6,
+            _ => 0,
+        };
         assert!(
-            tried <= 6,
+            tried <= most,
             "{:?}: {tried} tries in three seconds",
             case.target
         );
