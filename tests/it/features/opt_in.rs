@@ -47,6 +47,7 @@ async fn was_read(case: &TestCase<'_>, secret: &str) -> bool {
     calls.iter().any(is_read)
 }
 
+/// Cases: H-05
 #[test]
 fn a_secret_without_the_label_is_neither_read_nor_sent() {
     run(async {
@@ -72,6 +73,7 @@ fn a_secret_without_the_label_is_neither_read_nor_sent() {
     });
 }
 
+/// Cases: H-05
 #[test]
 fn a_label_that_vanishes_holds_up_what_is_new_and_deletes_nothing() {
     run(async {
@@ -123,6 +125,7 @@ fn a_label_that_vanishes_holds_up_what_is_new_and_deletes_nothing() {
 
 /// The key is sent to the provider as any value is: without the label an object could send every Secret there, as its
 /// API key.
+/// Cases: H-05
 #[test]
 fn an_api_key_without_the_label_is_not_sent_either() {
     run(async {
@@ -157,6 +160,7 @@ fn an_api_key_without_the_label_is_not_sent_either() {
     });
 }
 
+/// Cases: H-05
 #[test]
 fn every_way_to_name_a_source_asks_for_the_label() {
     run(async {
@@ -194,6 +198,7 @@ fn every_way_to_name_a_source_asks_for_the_label() {
 }
 
 /// Without the flag the label means nothing.
+/// Cases: H-05
 #[test]
 fn a_label_is_asked_for_only_by_the_flag() {
     run(async {

@@ -179,6 +179,7 @@ async fn make_without_status(cluster: &Cluster, fixture: &Value) {
     .await;
 }
 
+/// Cases: R-16
 #[test]
 fn four_tools_agree_on_every_status_that_the_operator_can_write() {
     run(async {

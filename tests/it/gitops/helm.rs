@@ -74,6 +74,7 @@ async fn write_status(client: Client, fixture: &Value) {
     .await;
 }
 
+/// Cases: R-16
 #[test]
 fn helm_succeeds_when_an_object_is_ready_or_suspended() {
     run(async {

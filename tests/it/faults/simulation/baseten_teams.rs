@@ -56,7 +56,7 @@ fn asked(world: &World) -> usize {
         .count()
 }
 
-/// Cases: D-05
+/// Cases: R-18
 #[rstest]
 #[case::the_key_is_refused(401)]
 #[case::it_asks_to_slow_down(429)]
@@ -111,7 +111,7 @@ fn a_refused_rotation_is_told_as_it_is_where_two_teams_have_the_name() {
     });
 }
 
-/// Cases: D-05
+/// Cases: R-18
 #[test]
 fn a_key_that_may_not_see_the_teams_writes_all_the_same() {
     after_a_removal(true, &Fault::status(403), async |world| {
@@ -131,7 +131,7 @@ fn a_key_that_may_not_see_the_teams_writes_all_the_same() {
     });
 }
 
-/// Cases: D-05
+/// Cases: R-18
 #[test]
 fn what_cannot_be_told_from_other_teams_stays_and_is_named() {
     after_a_removal(false, &Fault::status(403), async |world| {

@@ -107,6 +107,7 @@ fn while_a_namespace_cannot_be_read_nothing_is_sent_and_nothing_is_said() {
 }
 
 /// The watch lags, and what the API server answers counts.
+/// Cases: H-05
 #[test]
 fn a_label_that_is_gone_counts_before_the_watch_shows_it() {
     for target in Target::ALL {

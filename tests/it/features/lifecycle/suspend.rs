@@ -98,6 +98,7 @@ fn an_entry_added_while_suspended_waits_too() {
     }));
 }
 
+/// Cases: R-16
 #[test]
 fn an_object_that_begins_suspended_asks_the_provider_nothing() {
     run(at_each_api(async |case| {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{arguments_of, container, find, pod, render, template};
 
+/// Cases: K-06
 #[tokio::test]
 async fn a_proxy_and_cas_come_as_files() {
     let set = "--set=proxy.https=http://proxy1:3128,proxy.noProxy=.internal,proxy.credentials.secretName=proxy,\

@@ -104,6 +104,7 @@ async fn the_rules_are_those_of_the_file_and_the_users() {
     assert_eq!(groups.as_array().map(Vec::len), Some(2));
 }
 
+/// Cases: K-06
 #[tokio::test]
 async fn a_network_policy_lets_through_what_the_operator_needs() {
     let cluster = shared_cluster().await;
