@@ -68,7 +68,7 @@ async fn end(world: &mut World) {
     world.quiet().await;
 }
 
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[rstest]
 fn few_keys_that_go_away_are_deleted_after_the_grace(
     #[values((10, 9), (10, 5), (6, 1), (3, 1))] (before, after): (usize, usize),
@@ -92,7 +92,7 @@ fn few_keys_that_go_away_are_deleted_after_the_grace(
     });
 }
 
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[rstest]
 fn keys_that_come_back_within_the_grace_cost_no_call(#[values(1, 40)] gone: usize) {
     at_each(async |world| {
@@ -122,7 +122,7 @@ enum Confirmed {
     Source,
 }
 
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[rstest]
 fn much_that_goes_away_is_held_until_a_user_confirms_it(
     #[values(Confirmed::Sync, Confirmed::Edit, Confirmed::Keys, Confirmed::Source)]
@@ -178,7 +178,7 @@ fn much_that_goes_away_is_held_until_a_user_confirms_it(
 }
 
 /// As of a script that asks for a sync after each edit of the Secret, and `rotated --wait`.
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[rstest]
 fn a_request_of_before_it_was_said_confirms_nothing(
     #[values((50, 24), (10, 9))] (before, after): (usize, usize),
@@ -214,7 +214,7 @@ fn a_request_of_before_it_was_said_confirms_nothing(
     });
 }
 
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[rstest]
 fn what_the_spec_takes_away_goes_at_once(
     #[values(1, 40)] gone: usize,

@@ -276,7 +276,7 @@ fn a_power_over_the_cluster_is_no_api_key(
     });
 }
 
-/// Cases: L-16
+/// Cases: P-36
 #[rstest]
 fn a_sync_that_is_requested_soon_after_a_write_repairs_what_is_missing(
     #[values(1, 10, 25)] seconds: u64,

@@ -21,7 +21,7 @@ enum Meanwhile {
 }
 
 /// The request is there, or the spec is edited, before status says that something is held: it is no answer to that.
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[rstest]
 fn what_a_user_does_before_it_was_said_confirms_nothing(
     #[values(Meanwhile::Sync, Meanwhile::Edit)] meanwhile: Meanwhile,
@@ -75,7 +75,7 @@ fn set_rotated_keys(world: &World, count: usize, text: &str) {
 }
 
 /// An edit or a request confirms what the object says that it holds, and not what it holds in silence.
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[rstest]
 fn what_is_held_in_silence_is_confirmed_by_nothing(
     #[values(Silent::Suspended, Silent::SuspendedThen, Silent::Refused)] silent: Silent,
@@ -129,7 +129,7 @@ fn what_is_held_in_silence_is_confirmed_by_nothing(
 }
 
 /// What a user does about that entry would confirm it.
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[test]
 fn what_is_held_is_said_although_another_entry_is_refused() {
     at_each(async |world| {
@@ -192,7 +192,7 @@ async fn assert_held_until_confirmed(world: &mut World, before: usize, left: usi
 }
 
 /// Which of two sources took the keys away is not known while one of them cannot be read.
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[rstest]
 fn what_goes_while_another_source_is_away_does_not_go_with_that_one(
     #[values(false, true)] restarts: bool,
@@ -215,7 +215,7 @@ fn what_goes_while_another_source_is_away_does_not_go_with_that_one(
     });
 }
 
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[rstest]
 fn a_hold_outlives_the_absence_of_another_source(#[values(false, true)] restarts: bool) {
     at_each(async |world| {
@@ -237,7 +237,7 @@ fn a_hold_outlives_the_absence_of_another_source(#[values(false, true)] restarts
 }
 
 /// One `kubectl apply` makes the Secret anew with fewer keys, and edits the object.
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[test]
 fn an_edit_beside_a_source_that_comes_back_shorter_confirms_nothing() {
     at_each(async |world| {
@@ -282,7 +282,7 @@ fn an_explicit_entry_goes_while_a_source_that_never_gave_it_is_away() {
     });
 }
 
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[rstest]
 fn an_edit_of_something_else_does_not_end_the_grace(#[values(false, true)] restarts: bool) {
     at_each(async |world| {
@@ -303,7 +303,7 @@ fn an_edit_of_something_else_does_not_end_the_grace(#[values(false, true)] resta
 }
 
 /// It is the spec that takes away what only a source gave that it names no more.
-/// Cases: D-13, R-09
+/// Cases: R-09
 #[rstest]
 fn what_goes_with_a_source_of_the_spec_goes_at_once(
     #[values(3, 40)] gone: usize,
