@@ -156,6 +156,11 @@ impl Session<'_> {
         self.account.digests.seal_approval(self.uid, &target, facts)
     }
 
+    /// Whether a record is one that the operator wrote, under the present key.
+    pub(crate) fn is_sealed_now(&self, entry: &EntryStatus) -> bool {
+        self.is_sealed(&self.account.digests, entry)
+    }
+
     /// Whether a record is one that the operator wrote, under this key.
     fn is_sealed(&self, key: &DigestKey, entry: &EntryStatus) -> bool {
         !claims_anything(entry) || entry.seal == Some(self.seal_under(key, entry))

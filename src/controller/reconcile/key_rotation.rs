@@ -65,8 +65,10 @@ impl Reconcile<'_> {
         let unchanged = self.unchanged_secrets(sources);
         let fold = session.rules().fold;
         let rekeyed = records.iter().map(|record| {
-            // A record whose seal cannot be checked is taken as far as the listing confirms it.
-            if session.cannot_verify() && !is_confirmed(record, &snapshot, session) {
+            // A record whose seal cannot be checked is taken as far as the listing confirms it. Another operator
+            // may have followed the key.
+            let is_unchecked = session.cannot_verify() && !session.is_sealed_now(record);
+            if is_unchecked && !is_confirmed(record, &snapshot, session) {
                 return unwritten(&record.name);
             }
             let mut record = record.clone();
