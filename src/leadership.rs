@@ -8,6 +8,7 @@ use std::{
     future::{Future, pending, poll_fn},
     pin::pin,
     task::Poll,
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -87,6 +88,12 @@ impl Leadership {
         *self.term.borrow()
     }
 
+    /// For how long the process has led; zero if it does not lead.
+    pub(crate) fn led_for(&self) -> Duration {
+        let term = self.term();
+        term.map_or(Duration::ZERO, |term| Moment::now().since(term.began))
+    }
+
     /// Waits until the process leads.
     pub(crate) async fn begins(&self) {
         let mut term = self.term.clone();
@@ -134,8 +141,6 @@ impl Leadership {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn term(until: Moment) -> Term {

@@ -84,7 +84,7 @@ pub(crate) fn decide(
         return Decision::Go;
     };
     let is_at_rest = is_at_rest(object);
-    let is_due = next_due(object).is_some_and(|due| due <= clock);
+    let is_due = next_due(object, clock).is_some_and(|due| due <= clock);
     let must_write = !object.spec.is_suspended()
         && !is_awaiting_approval(object)
         && (remembered.must_rewrite || (is_at_rest && is_due));

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use self::taken::{foreign, found, shown_set, unfit};
 pub(crate) use self::{
-    again::{confirm_in, due, next_due},
+    again::{confirm_in, due, lies_ahead, next_due},
     approval::{
         Consent, ConsentInputs, approval_scope, approved_leaving, consent, plan_facts, shown,
     },

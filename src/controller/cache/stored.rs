@@ -12,6 +12,7 @@ use crate::{
     api::{
         EntryState, ProviderKind, ProviderSecret, ProviderSecretSpec, ProviderSecretStatus, Reason,
     },
+    clock,
     controller::{
         object::{Guarded, ready_condition, resource},
         plan::next_due,
@@ -109,7 +110,7 @@ impl Stored {
             meta,
             content: Some(Content {
                 packed: compress_prepend_size_with_dict(&text, DICTIONARY).into(),
-                next_due: next_due(object),
+                next_due: next_due(object, clock::now()),
                 sample: Sample::of(object),
             }),
         }

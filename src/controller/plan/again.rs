@@ -7,13 +7,15 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Cause;
 use crate::api::{EntryState, EntryStatus, ProviderSecret};
 
 /// How long a write without an answer may be on its way.
 const CONFIRM: Duration = Duration::from_mins(1);
+/// How far ahead of this process's clock a time in status may lie: the clocks of two processes differ a little.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
 /// Stands for the digest of what was sent where more than one value may be on its way.
 const SEVERAL: &str = "several";
 
@@ -61,28 +63,37 @@ fn is_other_under_way(recorded: Option<&EntryStatus>, digest: Option<&str>) -> b
     })
 }
 
+/// Whether a time in status was written by a clock that was wrong, or this process's is: it lies ahead, and says nothing
+/// of how long ago that was.
+pub(crate) fn lies_ahead(time: Timestamp, now: Timestamp) -> bool {
+    time.duration_since(now) > SKEW
+}
+
 /// Why an entry that is synced is written again now, if it is.
 pub(crate) fn due(
     entry: &EntryStatus,
     rewrite_interval: Option<Duration>,
     now: Timestamp,
 ) -> Option<Cause> {
-    let mut again = again(entry, rewrite_interval);
+    let mut again = again(entry, rewrite_interval, now);
     again.find_map(|(at, cause)| (at <= now).then_some(cause))
 }
 
 /// The earliest time at which an entry of the object is [due].
-pub(crate) fn next_due(object: &ProviderSecret) -> Option<Timestamp> {
+pub(crate) fn next_due(object: &ProviderSecret, now: Timestamp) -> Option<Timestamp> {
     let interval = object.spec.rewrite_interval();
     let entries = object.status.iter().flat_map(|status| &status.entries);
-    let times = entries.flat_map(|entry| again(entry, interval));
+    let times = entries.flat_map(|entry| again(entry, interval, now));
     times.map(|(at, _)| at).min()
 }
 
-/// When a synced entry is written again, and why: the more urgent cause first.
+/// When a synced entry is written again, and why: the more urgent cause first. Where the time of the last write lies
+/// ahead that is now, whatever the cause. Such a write confirms nothing, because a write without an answer may still be
+/// on its way; but it is recorded with a time from which the minute counts.
 fn again(
     entry: &EntryStatus,
     rewrite_interval: Option<Duration>,
+    now: Timestamp,
 ) -> impl Iterator<Item = (Timestamp, Cause)> {
     let confirm = entry
         .attempted
@@ -91,20 +102,21 @@ fn again(
     let rewrite = rewrite_interval.map(|interval| (interval, Cause::Due));
     let written = written(entry);
     let waits = confirm.into_iter().chain(rewrite);
-    waits.filter_map(move |(wait, cause)| Some((written?.checked_add(wait).ok()?, cause)))
+    waits.filter_map(move |(wait, cause)| {
+        let written = written?;
+        if lies_ahead(written, now) {
+            return Some((now, Cause::Due));
+        }
+        Some((written.checked_add(wait).ok()?, cause))
+    })
 }
 
 /// After which time an entry has to be confirmed; none also where that should have been already.
 pub(crate) fn confirm_in(entry: &EntryStatus, now: Timestamp) -> Option<Duration> {
     entry.attempted.as_ref()?;
-    CONFIRM
-        .checked_sub(age(entry, now)?)
-        .filter(|wait| !wait.is_zero())
-}
-
-/// How long ago a synced entry was written.
-fn age(entry: &EntryStatus, now: Timestamp) -> Option<Duration> {
-    Duration::try_from(now.duration_since(written(entry)?)).ok()
+    let (at, _) = again(entry, None, now).next()?;
+    let wait = Duration::try_from(at.duration_since(now)).ok()?;
+    (!wait.is_zero()).then_some(wait)
 }
 
 /// When a synced entry was written.
@@ -179,5 +191,34 @@ mod tests {
         let wait = is_unsure.then_some(Duration::from_secs(20));
         assert_eq!(confirm_in(&entry, after(40)), wait);
         assert_eq!(confirm_in(&entry, after(60)), None);
+    }
+
+    /// The clock of the process that wrote it was hours ahead, or this one's has been set back since.
+    /// Cases: A-23
+    #[rstest]
+    #[case::unconfirmed(Some(SEVERAL), None, Some(Cause::Due))]
+    #[case::by_interval(None, Some(86_400), Some(Cause::Due))]
+    #[case::at_rest(None, None, None)]
+    fn what_has_a_time_ahead_is_written_with_a_right_one_and_then_confirmed(
+        #[case] attempted: Option<&str>,
+        #[case] interval: Option<u64>,
+        #[case] cause: Option<Cause>,
+    ) {
+        let interval = interval.map(Duration::from_secs);
+        let entry = record(Synced, Some("a"), attempted);
+        let before = |seconds| Timestamp::from_second(-seconds).unwrap();
+        let is_due = |seconds| due(&entry, interval, before(seconds));
+        assert_eq!(is_due(3 * 3600), cause);
+        assert_eq!(is_due(61), cause);
+        // Clocks of two machines differ by so much.
+        assert_eq!(is_due(60), None);
+        assert_eq!(confirm_in(&entry, before(3 * 3600)), None);
+        let several = attempted.map(str::to_owned);
+        assert_eq!(
+            unconfirmed(Some(&entry), Some("a"), SentAfter::Recorded),
+            several
+        );
+        let wait = attempted.map(|_| Duration::from_secs(65));
+        assert_eq!(confirm_in(&entry, before(5)), wait);
     }
 }

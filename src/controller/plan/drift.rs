@@ -26,7 +26,7 @@ const WINDOW: SignedDuration = SignedDuration::from_hours(24);
 pub(crate) enum Cause {
     /// Another writer touched it.
     Drift(Drift),
-    /// `spec.rewriteInterval` is over.
+    /// `spec.rewriteInterval` is over, or the time of the last write lies ahead.
     Due,
     /// A write whose outcome was never known may have come in last.
     Unsure,

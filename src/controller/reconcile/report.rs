@@ -262,6 +262,8 @@ impl Reconcile<'_> {
         // What could not be looked at is tried again as what could not be written.
         let causes = || failures.iter().chain(&outcome.unchecked);
         let is_protocol = |failure: &Failure| failure.class == ErrorClass::Protocol;
+        let led_for = self.context.leadership.led_for();
+        let since_write = outcome.since_write(crate::clock::now(), led_for);
         let mut is_strange = false;
         let scheduled = self.tracked(|tracked| {
             let has = |kinds: &[ErrorClass]| causes().any(|failure| kinds.contains(&failure.class));
@@ -303,9 +305,7 @@ impl Reconcile<'_> {
                     // What fails each time is written as seldom as what fails otherwise.
                     Settled::Failed => tracked.backoff.next(),
                     Settled::Pending | Settled::Ready => {
-                        let since = outcome
-                            .since_write()
-                            .and_then(|since| since.try_into().ok());
+                        let since = since_write.and_then(|since| since.try_into().ok());
                         let part = since.unwrap_or(Duration::ZERO) / SETTLE_PART;
                         part.clamp(SETTLE.0, SETTLE.1)
                     }

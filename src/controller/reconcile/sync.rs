@@ -291,7 +291,8 @@ impl Reconcile<'_> {
             Err(error) => outcome.failures.push(session.failure(&error)),
         }
         let kind = session.choice.kind();
-        let since = outcome.since_write();
+        let led_for = self.context.leadership.led_for();
+        let since = outcome.since_write(crate::clock::now(), led_for);
         let is_since = |least: SignedDuration| since.is_some_and(|since| since >= least);
         if outcome.settled == Settled::Absent && !is_since(ABSENCE_COUNTS_AFTER) {
             outcome.settled = Settled::Pending;

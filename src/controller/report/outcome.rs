@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     api::{EntryStatus, PlanStatus},
-    clock,
-    controller::{error::Failure, events::EventNote, object::Versions},
+    controller::{error::Failure, events::EventNote, object::Versions, plan::lies_ahead},
     provider::Settled,
 };
 
@@ -50,12 +49,19 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// How long ago an entry was last written; none if none was.
-    pub(crate) fn since_write(&self) -> Option<SignedDuration> {
+    /// How long before `now` an entry was last written; none if none was. What has a time ahead was written by a process
+    /// before this one, which has led for `led_for`.
+    pub(crate) fn since_write(&self, now: Timestamp, led_for: Duration) -> Option<SignedDuration> {
         let times = self.entries.iter();
         let times = times.filter_map(|entry| entry.last_write_time.as_ref());
-        let newest = times.max()?;
-        Some(clock::now().duration_since(newest.0))
+        let since = times.map(|written| {
+            if lies_ahead(written.0, now) {
+                SignedDuration::try_from(led_for).unwrap_or(SignedDuration::MAX)
+            } else {
+                now.duration_since(written.0)
+            }
+        });
+        since.min()
     }
 
     /// Nothing was done and nothing failed.
@@ -85,5 +91,36 @@ impl Outcome {
     pub(crate) fn with(mut self, failure: Failure) -> Self {
         self.failures.push(failure);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::controller::object::{time, unwritten};
+
+    /// Cases: A-23
+    #[rstest]
+    #[case::none(&[], None)]
+    #[case::unwritten(&[None], None)]
+    #[case::the_newest(&[Some(-600), None, Some(-5)], Some(5))]
+    #[case::clocks_differ_a_little(&[Some(-600), Some(2)], Some(-2))]
+    #[case::ahead(&[Some(-600), Some(3 * 3600)], Some(40))]
+    #[case::one_ahead_and_one_just_now(&[Some(3 * 3600), Some(0)], Some(0))]
+    fn a_write_with_a_time_ahead_is_as_old_as_the_term(
+        #[case] written: &[Option<i64>],
+        #[case] since: Option<i64>,
+    ) {
+        let now = Timestamp::UNIX_EPOCH;
+        let after = |seconds| time(now + SignedDuration::from_secs(seconds));
+        let entries = written.iter().map(|written| EntryStatus {
+            last_write_time: written.map(after),
+            ..unwritten("A")
+        });
+        let outcome = Outcome::of(entries.collect(), Versions::new());
+        let shown = outcome.since_write(now, Duration::from_secs(40));
+        assert_eq!(shown, since.map(SignedDuration::from_secs));
     }
 }

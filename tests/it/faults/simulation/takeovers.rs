@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::{
     oracle,
@@ -161,6 +162,57 @@ fn a_late_write_of_a_leader_that_is_gone_does_not_stay(
     }
 }
 
+/// By how much the clock of one leader is ahead.
+const AHEAD: Duration = Duration::from_hours(3);
+
+/// A leader follows one that was killed, so what it writes is to be confirmed; and the time that it records lies hours
+/// ahead. The leader after it has a right clock: each runtime of the simulation begins at the machine's time.
+/// Cases: A-23, L-06
+#[rstest]
+fn a_write_of_a_leader_whose_clock_was_ahead_is_confirmed_all_the_same(
+    #[values(Target::BasetenWorkspace, Target::BasetenTeam)] target: Target,
+) {
+    let minute = Duration::from_mins(1);
+    let holds = |world: &World, text| world.held().get("A_KEY") == Some(&value(text));
+    let mut world = simulate(async {
+        let mut world = World::new(target);
+        world.has_standby = true;
+        sleep(AHEAD).await;
+        world.source(&[("a", "a0")]);
+        world.entries(&[("A_KEY", "a")]);
+        world.up();
+        assert_eq!(world.quiet().await, Ended::Quiet);
+        let leader = world.leader().expect("one leads");
+        world.call_log.end_incarnation(leader);
+        world.source(&[("a", "a1")]);
+        let is_unconfirmed = |world: &World| {
+            let object = world.object().unwrap_or_default();
+            let entry = &object["status"]["entries"][0];
+            let is_recorded =
+                entry["state"] == "Synced" && entry["record"]["attempted"].is_string();
+            is_recorded && holds(world, "a1")
+        };
+        world.wait("it is rotated", minute, is_unconfirmed).await;
+        world.down().await;
+        world
+    });
+    simulate(async move {
+        let before = writes(&world, "A_KEY");
+        world.up();
+        let is_sent = |world: &World| writes(world, "A_KEY") > before;
+        world.wait("it is sent again", minute, is_sent).await;
+        // What the leader that was killed had sent comes in.
+        world.foreign_write("A_KEY", &value("a0"));
+        let is_confirmed = |world: &World| holds(world, "a1");
+        world
+            .wait("it is confirmed", minute * 2, is_confirmed)
+            .await;
+        assert_eq!(world.quiet().await, Ended::Quiet);
+        assert_eq!(writes(&world, "A_KEY"), before + 2);
+        world.down().await;
+    });
+}
+
 /// A first installation follows nobody. Where a status is, a user may have deleted the Lease of a leader that hangs.
 /// Cases: L-06
 #[rstest]
@@ -184,7 +236,7 @@ fn what_a_process_without_a_lease_writes_is_confirmed_only_where_another_was(
         world.entries(&[("A_KEY", "a")]);
         world.up();
         assert_eq!(world.quiet().await, Ended::Quiet);
-        tokio::time::sleep(Duration::from_mins(5)).await;
+        sleep(Duration::from_mins(5)).await;
         assert_eq!(writes(&world, "A_KEY") > 1, was_another);
         world.down().await;
     });
