@@ -95,6 +95,8 @@ pub(super) struct Election {
     must_read: bool,
     /// No call before this moment.
     not_before: Option<Moment>,
+    /// The version that the last refused write named, and until when there is no further write over it.
+    refused: Option<(String, Moment)>,
     /// The least number of transitions that the next record has, as far as any is known.
     floor: Option<i32>,
     /// What this process wrote when it did not lead. Each of them may have come in, whose answer was lost.
@@ -102,7 +104,8 @@ pub(super) struct Election {
     /// Whether it is not known that the process before, which this one wants to follow or follows, released the
     /// lease.
     is_inherited: bool,
-    /// Since when a leader doubts that it leads: the watch showed a Lease of another holder, of none, or no Lease.
+    /// Since when a leader doubts that it leads: it was shown a Lease of another holder, of none, or no Lease, or its
+    /// renewal was refused.
     doubts: Option<Moment>,
     state: State,
 }
@@ -140,6 +143,7 @@ impl Election {
             seen: None,
             must_read: true,
             not_before: None,
+            refused: None,
             floor: None,
             asked: Vec::new(),
             is_inherited: false,
@@ -150,21 +154,24 @@ impl Election {
 
     /// The term, while the process leads.
     pub(super) fn term(&self) -> Option<Term> {
-        let State::Leading {
-            epoch,
-            began,
-            renewed,
-        } = self.state
-        else {
+        let State::Leading { epoch, began, .. } = self.state else {
             return None;
         };
-        let until = renewed + self.timing.renew_deadline;
+        let until = self.deadline()?;
         Some(Term {
             epoch: Some(i64::from(epoch)),
             began,
             until: Some(self.doubts.map_or(until, |doubts| doubts.min(until))),
             is_inherited: self.is_inherited,
         })
+    }
+
+    /// When a leader ends that does not renew the lease before.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        match self.state {
+            State::Leading { renewed, .. } => Some(renewed + self.timing.renew_deadline),
+            State::Standby | State::Ended => None,
+        }
     }
 
     /// The process that leads, as far as it is known.
@@ -191,9 +198,7 @@ impl Election {
 
     /// What to do at `now`, which is `clock` by the time of day.
     pub(super) fn next(&mut self, now: Moment, clock: Timestamp) -> Step {
-        if let State::Leading { renewed, .. } = self.state
-            && now >= renewed + self.timing.renew_deadline
-        {
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
             self.state = State::Ended;
         }
         if self.state == State::Ended {
@@ -223,14 +228,14 @@ impl Election {
     /// The Lease, or that there is none, as it was read at `now`.
     pub(super) fn read(&mut self, record: Option<Record>, now: Moment) {
         self.must_read = false;
-        if let (State::Leading { .. }, Some(record)) = (self.state, &record) {
-            if record.holder == self.identity {
-                self.doubts = None;
-            } else {
-                self.state = State::Ended;
+        if let State::Leading { .. } = self.state {
+            match &record {
+                Some(record) if record.holder == self.identity => self.doubts = None,
+                Some(_) => self.state = State::Ended,
+                // It makes the Lease anew, and begins no write before it has, if no other process does.
+                None => self.doubts = self.doubts.or(Some(now)),
             }
         }
-        // Without a Lease the leader makes it anew, and begins no write before it has, if no other process does.
         self.see(record, now);
     }
 
@@ -280,13 +285,23 @@ impl Election {
                 self.see(Some(record), now);
                 self.not_before = None;
             }
-            Written::Refused => self.must_read = true,
+            Written::Refused => {
+                let until = sent + self.timing.retry_period;
+                self.refused = Some((self.version().to_owned(), until));
+                self.doubts = self.doubts.or(Some(now));
+                self.must_read = true;
+            }
             Written::Unknown => self.unread(now),
         }
     }
 
     fn known(&self) -> Option<&Record> {
         self.seen.as_ref()?.record.as_ref()
+    }
+
+    /// The version of the Lease that a write names; empty where there is no Lease.
+    fn version(&self) -> &str {
+        self.known().map_or("", |known| known.version.as_str())
     }
 
     /// Whether a record is this process's own: of its term, or what it asked for before. A user may have given its
@@ -346,12 +361,15 @@ impl Election {
             State::Standby => Some(seen.since + seen.lasts),
             State::Ended => None,
         });
-        let due = due.max(self.not_before);
-        match self.state {
-            State::Leading { renewed, .. } => {
-                due.map(|due| due.min(renewed + self.timing.renew_deadline))
-            }
-            State::Standby | State::Ended => due,
+        // A write over the version that was refused would be refused again.
+        let refused = self.refused.as_ref();
+        let refused = refused.filter(|(of, _)| !self.must_read && of == self.version());
+        let due = due
+            .max(self.not_before)
+            .max(refused.map(|(_, until)| *until));
+        match self.deadline() {
+            Some(deadline) => due.map(|due| due.min(deadline)),
+            None => due,
         }
     }
 
@@ -373,7 +391,7 @@ impl Election {
             acquired: own.and_then(|own| own.acquired).or(Some(clock)),
             renewed: Some(clock),
             transitions,
-            version: known.map(|known| known.version.clone()).unwrap_or_default(),
+            version: self.version().to_owned(),
         }
     }
 }

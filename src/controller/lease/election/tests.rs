@@ -1,6 +1,7 @@
 //! Who leads.
 
 mod orders; // of everything that can happen
+mod refusals; // of writes, and a Lease that is missing
 
 use rstest::rstest;
 
