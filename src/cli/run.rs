@@ -241,7 +241,9 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         egress: _,
     } = flags;
     let lease = match election.settings(&client, &pod_name) {
-        Ok(settings) => settings.map(|of| Lease::new(client.clone(), of, metrics.clone())),
+        Ok(settings) => {
+            settings.map(|of| Lease::new(client.clone(), of, metrics.clone(), health.clone()))
+        }
         Err(what) => return refuse(what),
     };
     let (lease, leadership) = lease.unzip();

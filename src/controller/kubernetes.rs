@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::{Api, Client, api::PatchParams};
+use kube::{Api, Client, api::PatchParams, runtime::watcher};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -84,6 +84,17 @@ pub(crate) async fn written<T>(
         return Err(KubernetesError::Unavailable);
     }
     bounded(call).await
+}
+
+/// The HTTP status of an answer that ended a watch; none where another failure did.
+pub(crate) fn watch_status(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status.code),
+        _ => None,
+    }
 }
 
 /// The parameters of every patch: the operator's name as field manager.

@@ -20,12 +20,19 @@ use tokio::time::{sleep, timeout};
 
 pub use self::election::Timing;
 use self::election::{Election, Record, Step, Written};
-use super::kubernetes::patch_params;
+use super::kubernetes::{patch_params, watch_status};
 use crate::{
     clock::Moment,
     leadership::{Leadership, Post},
-    telemetry::Metrics,
+    telemetry::{Health, Metrics},
 };
+
+/// The names in `/readyz`: of the calls for the Lease, and of its watch.
+const COMPONENT: &str = "lease";
+const WATCH: &str = "watch of the lease";
+/// What the ServiceAccount may have to be granted.
+const FOR_IT: &str = "get, list, watch and patch for it";
+const TO_WRITE: &str = "create for leases, and patch for it";
 
 /// Which Lease it is, and how it is kept.
 #[derive(Clone, Debug)]
@@ -48,6 +55,7 @@ pub struct Lost;
 /// The Lease of this operator, and this process's part in the election.
 pub struct Lease {
     api: Api<Object>,
+    namespace: String,
     name: String,
     election: Election,
     post: Post,
@@ -55,13 +63,22 @@ pub struct Lease {
     /// Longest wait for an answer: two fit into the renew deadline.
     patience: Duration,
     metrics: Metrics,
+    health: Health,
+    /// What came of the last call, until `/readyz` tells: what the Lease lacks, if it does.
+    answer: Option<Result<(), String>>,
     /// What was logged last of who leads.
     told: Option<String>,
 }
 
 impl Lease {
-    /// The Lease, and the leadership that it gives.
-    pub fn new(client: Client, settings: LeaseSettings, metrics: Metrics) -> (Self, Leadership) {
+    /// The Lease, and the leadership that it gives. `/readyz` says what it lacks: a process that can never lead must not
+    /// take the place of one that does.
+    pub fn new(
+        client: Client,
+        settings: LeaseSettings,
+        metrics: Metrics,
+        health: Health,
+    ) -> (Self, Leadership) {
         let LeaseSettings {
             namespace,
             name,
@@ -71,14 +88,18 @@ impl Lease {
         // A container that is started anew in its pod is another process of the same name.
         let identity = format!("{pod_name}_{:016x}", fastrand::u64(..));
         let (post, leadership) = Leadership::elected();
+        health.lacks(COMPONENT, "not read yet");
         let lease = Self {
             api: Api::namespaced(client, &namespace),
+            namespace,
             name,
             election: Election::new(identity, timing),
             post,
             leadership: leadership.clone(),
             patience: timing.renew_deadline / 2,
             metrics,
+            health,
+            answer: None,
             told: None,
         };
         (lease, leadership)
@@ -93,13 +114,18 @@ impl Lease {
             let step = self.election.next(Moment::now(), crate::clock::now());
             self.tell();
             match step {
-                Step::Wait(wait) => tokio::select! {
-                    () = sleep(wait) => {}
-                    record = changed(&mut shown) => self.election.shown(record, Moment::now()),
-                    Ok(()) = outdone.changed() => {
-                        self.election.raise(*outdone.borrow_and_update());
+                Step::Wait(wait) => {
+                    self.report();
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        record = changed(&mut shown, &self.name, &self.health) => {
+                            self.election.shown(record, Moment::now());
+                        }
+                        Ok(()) = outdone.changed() => {
+                            self.election.raise(*outdone.borrow_and_update());
+                        }
                     }
-                },
+                }
                 Step::Read => self.read().await,
                 Step::Write(record) => {
                     let sent = Moment::now();
@@ -128,20 +154,27 @@ impl Lease {
     }
 
     async fn read(&mut self) {
-        match timeout(self.patience, self.api.get_opt(&self.name)).await {
+        let answer = timeout(self.patience(), self.api.get_opt(&self.name)).await;
+        match answer {
             Ok(Ok(lease)) => {
-                let record = lease.map(record);
-                self.election.read(record, Moment::now());
+                // Where there is none, it may be that none can be made.
+                if lease.is_some() {
+                    self.answer = Some(Ok(()));
+                }
+                self.election.read(lease.map(record), Moment::now());
             }
             Ok(Err(error)) => {
-                self.failed(&error, "read", "get, list, watch and patch for it");
+                self.failed(&error, "read", FOR_IT);
                 self.election.unread(Moment::now());
             }
-            Err(_) => self.election.unread(Moment::now()),
+            Err(_) => {
+                self.unanswered("read");
+                self.election.unread(Moment::now());
+            }
         }
     }
 
-    async fn write(&self, record: &Record) -> Written {
+    async fn write(&mut self, record: &Record) -> Written {
         let answer = async {
             if record.version.is_empty() {
                 let lease = object(&self.name, record);
@@ -152,21 +185,41 @@ impl Lease {
                 self.api.patch(&self.name, &patch_params(), &patch).await
             }
         };
-        match timeout(self.patience, answer).await {
-            Ok(Ok(lease)) => Written::Accepted(self::record(lease)),
+        let answer = timeout(self.patience(), answer).await;
+        match answer {
+            Ok(Ok(lease)) => {
+                self.answer = Some(Ok(()));
+                Written::Accepted(self::record(lease))
+            }
             Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
+                if status.code == 404 && record.version.is_empty() {
+                    let (lease, namespace) = (&self.name, &self.namespace);
+                    let what = format!("namespace {namespace} does not exist");
+                    tracing::warn!(lease, "the lease could not be written: {what}");
+                    self.answer = Some(Err(what));
+                }
                 Written::Refused
             }
             Ok(Err(error)) => {
-                self.failed(&error, "written", "create for leases, and patch for it");
+                self.failed(&error, "written", TO_WRITE);
                 Written::Unknown
             }
-            Err(_) => Written::Unknown,
+            Err(_) => {
+                self.unanswered("written");
+                Written::Unknown
+            }
         }
     }
 
+    /// How long an answer is waited for: a leader ends in time also while its calls hang.
+    fn patience(&self) -> Duration {
+        let deadline = self.election.deadline();
+        let left = deadline.map(|deadline| deadline.since(Moment::now()));
+        left.map_or(self.patience, |left| left.min(self.patience))
+    }
+
     /// Logs that the Lease could not be read or written, and which verbs that takes.
-    fn failed(&self, error: &kube::Error, what: &str, verbs: &str) {
+    fn failed(&mut self, error: &kube::Error, what: &str, verbs: &str) {
         let (lease, status) = (&self.name, status(error));
         if status == Some(403) {
             tracing::warn!(
@@ -174,12 +227,29 @@ impl Lease {
                 status,
                 "the lease could not be {what}: grant the verbs {verbs}"
             );
+            let what = format!("it could not be {what}: grant the verbs {verbs}");
+            self.answer = Some(Err(what));
         } else {
             tracing::warn!(
                 lease,
                 status,
                 "the lease could not be {what}; it is tried again"
             );
+        }
+    }
+
+    /// Logs that the API server did not answer.
+    fn unanswered(&self, what: &str) {
+        let lease = &self.name;
+        tracing::warn!(lease, "the lease could not be {what} in time");
+    }
+
+    /// Has `/readyz` tell what came of the last call.
+    fn report(&mut self) {
+        match self.answer.take() {
+            Some(Ok(())) => self.health.works(COMPONENT),
+            Some(Err(what)) => self.health.lacks(COMPONENT, what),
+            None => {}
         }
     }
 
@@ -204,10 +274,24 @@ impl Lease {
 /// The Lease as the watch shows it next.
 async fn changed(
     shown: &mut (impl Stream<Item = watcher::Result<Option<Object>>> + Unpin),
+    lease: &str,
+    health: &Health,
 ) -> Option<Record> {
     loop {
         match shown.next().await {
-            Some(Ok(lease)) => return lease.map(record),
+            Some(Ok(shown)) => {
+                health.works(WATCH);
+                return shown.map(record);
+            }
+            Some(Err(error)) if watch_status(&error) == Some(403) => {
+                tracing::warn!(
+                    lease,
+                    status = 403,
+                    "the lease could not be watched: grant the verbs {FOR_IT}"
+                );
+                let what = format!("it could not be watched: grant the verbs {FOR_IT}");
+                health.lacks(WATCH, what);
+            }
             // It begins again by itself, and the lease is looked at when it would expire.
             Some(Err(_)) => {}
             None => pending().await,
@@ -270,3 +354,6 @@ fn patch(record: &Record) -> Value {
     }
     patch
 }
+
+#[cfg(test)]
+mod tests;

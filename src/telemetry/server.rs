@@ -61,7 +61,8 @@ impl Health {
         change(components.entry(component.to_owned()).or_default());
     }
 
-    fn missing(&self) -> Vec<String> {
+    /// What is missing: the component and its sentence.
+    pub(crate) fn missing(&self) -> Vec<String> {
         let components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = components
             .iter()

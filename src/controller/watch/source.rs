@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     account::ObjectName,
-    controller::{namespaces::Namespaces, object::slim},
+    controller::{kubernetes::watch_status, namespaces::Namespaces, object::slim},
     telemetry::{Health, Metrics},
 };
 
@@ -174,7 +174,7 @@ impl Source {
                     is_listed,
                 },
                 Err(error) => Step::Failed {
-                    is_refusal: status(&error) == Some(403),
+                    is_refusal: watch_status(&error) == Some(403),
                 },
             })
     }
@@ -242,18 +242,8 @@ fn found_deaf(component: &str, deafness: Deafness, health: &Health) {
     health.lacks(component, what);
 }
 
-fn status(error: &watcher::Error) -> Option<u16> {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => Some(status.code),
-        _ => None,
-    }
-}
-
 fn what(error: &watcher::Error, location: &str) -> String {
-    match status(error) {
+    match watch_status(error) {
         Some(403) => format!("the ServiceAccount may not list and watch them {location}"),
         Some(404) => {
             "the API server does not know them; install the CustomResourceDefinition".to_owned()

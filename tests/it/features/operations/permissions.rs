@@ -3,12 +3,15 @@
 use serde_json::{Value, json};
 
 use super::wait_events;
-use crate::harness::{Bystander, Operator, RIGHTS, Target, TestCase, TestEnv, run, until};
+use crate::harness::{
+    Bystander, LEASE, NAMESPACE, Operator, RIGHTS, Target, TestCase, TestEnv, run, until,
+};
 
 const DEFINITION: &str = "customresourcedefinition/providersecrets.providersecrets.dev";
 
 async fn get(env: &TestEnv, what: &str) -> Value {
-    let output = env.kubectl(&["get", what, "-o", "json"], None).await;
+    let get = ["get", what, "--namespace", NAMESPACE, "-o", "json"];
+    let output = env.kubectl(&get, None).await;
     let mut object: Value = serde_json::from_str(&output).expect("JSON");
     for field in [
         "resourceVersion",
@@ -100,6 +103,20 @@ fn readiness_names_what_is_missing_and_comes_back_without_a_restart() {
         kubectl(&env, &["replace", "-f", "-"], Some(&role)).await;
         blind.wait_until_ready().await;
         assert!(blind.terminate().await.success());
+
+        // The Lease may not be read: a process that can never lead takes the place of no leader.
+        let role = get(&env, &format!("role/{LEASE}-lease")).await;
+        kubectl(
+            &env,
+            &["replace", "-f", "-"],
+            Some(&without(&role, "leases")),
+        )
+        .await;
+        let never_leads = env.further_unready(&[]).await;
+        wait_not_ready(&never_leads, &["lease", "grant the verbs"]).await;
+        kubectl(&env, &["replace", "-f", "-"], Some(&role)).await;
+        never_leads.wait_until_ready().await;
+        assert!(never_leads.terminate().await.success());
 
         // The definition goes while it runs, and is not there when it starts.
         kubectl(&env, &["delete", DEFINITION], None).await;

@@ -5,7 +5,7 @@ use std::{future::poll_fn, task::Poll, time::Duration};
 use futures::{FutureExt, future::BoxFuture};
 use provider_secrets::{
     controller::lease::{Lease, LeaseSettings, Timing},
-    telemetry::Metrics,
+    telemetry::{Health, Metrics},
 };
 use tokio::{
     task::JoinHandle,
@@ -77,7 +77,8 @@ impl World {
             pod_name: pod_name(incarnation),
             timing: TIMING,
         };
-        let (mut lease, leadership) = Lease::new(client.clone(), settings, Metrics::default());
+        let (metrics, health) = (Metrics::default(), Health::default());
+        let (mut lease, leadership) = Lease::new(client.clone(), settings, metrics, health);
         let operator = operator(
             client,
             transport,
