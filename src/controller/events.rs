@@ -232,8 +232,8 @@ async fn send_all(
     let (client, metrics, leadership) = (&client, &metrics, &leadership);
     let each = sent.for_each_concurrent(IN_FLIGHT, |next| async move {
         let delivery = send(client, leadership, &next).await;
-        // Of the leader, not of those that stand by and see the same.
-        if delivery != Delivery::Accepted && leadership.is_held() {
+        // Of the leader, also while it is in doubt, and not of one that ended.
+        if delivery != Delivery::Accepted && leadership.term().is_some() {
             metrics.event_dropped();
         }
         if let Some(reply) = next.reply {
@@ -244,15 +244,18 @@ async fn send_all(
     each.await;
 }
 
-/// Sends an event; one that must arrive is tried again while the API server cannot be had.
+/// Sends an event; one that must arrive is tried again while the API server cannot be had. While a leader is in doubt
+/// its events wait.
 async fn send(client: &Client, leadership: &Leadership, queued: &Queued) -> Delivery {
     let api: Api<Event> = Api::namespaced(client.clone(), &queued.namespace);
     let tries = if queued.must_arrive() { TRIES } else { 1 };
     for tried in 0..tries {
-        if !leadership.is_held() {
+        if leadership.term().is_none() {
             return Delivery::Unavailable;
         }
-        match bounded(api.create(&PostParams::default(), &queued.event)).await {
+        let parameters = PostParams::default();
+        let call = bounded(api.create(&parameters, &queued.event));
+        match leadership.led(call).await {
             Ok(_) => return Delivery::Accepted,
             // A namespace that is terminating takes no events, and a quota may be full: neither
             // matters to the object (docs/reliability.md, D-07 and A-22).
@@ -300,7 +303,73 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use kube::client::Body;
+    use tower::service_fn;
+
     use super::*;
+    use crate::{clock::Moment, leadership::Term};
+
+    /// A client for an API server that takes every event, and the count of them.
+    fn server() -> (Client, &'static AtomicUsize) {
+        let calls: &'static AtomicUsize = Box::leak(Box::default());
+        let answer = move |_: ::http::Request<Body>| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            let event = Body::from(br#"{"metadata": {"name": "event"}}"#.to_vec());
+            ready(Ok::<_, io::Error>(::http::Response::new(event)))
+        };
+        (Client::new(service_fn(answer), "default"), calls)
+    }
+
+    /// A leader whose renewal was refused reads its Lease before it goes on.
+    #[tokio::test(start_paused = true)]
+    async fn events_wait_while_a_leader_is_in_doubt() {
+        let ((client, calls), (post, leadership)) = (server(), Leadership::elected());
+        let lead_for = |seconds| {
+            let now = Moment::now();
+            post.send_replace(Some(Term {
+                epoch: Some(1),
+                began: now,
+                until: Some(now + Duration::from_secs(seconds)),
+                is_inherited: false,
+            }));
+        };
+        let metrics = Metrics::default();
+        let (events, sent) = Events::new(client, metrics, "test".to_owned(), leadership);
+        let sent = tokio::spawn(sent);
+        let note = EventNote {
+            importance: Importance::Warning,
+            reason: Reason::InvalidSpec,
+            action: "Decode",
+            note: "short".to_owned(),
+        };
+        let object = serde_json::json!({
+            "apiVersion": "providersecrets.dev/v1alpha1",
+            "kind": "ProviderSecret",
+            "metadata": {"namespace": "ml", "name": "object"},
+            "spec": {"provider": {}},
+        });
+        let object: ProviderSecret = serde_json::from_value(object).unwrap();
+        lead_for(0);
+        for _ in 0..20 {
+            events.send(&object, &note);
+        }
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(calls.load(Ordering::Relaxed), 0);
+        lead_for(10);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(calls.load(Ordering::Relaxed), 20);
+        // Those of a process that leads no more are not sent.
+        post.send_replace(None);
+        events.send(&object, &note);
+        drop(events);
+        assert!(sent.await.is_ok());
+        assert_eq!(calls.load(Ordering::Relaxed), 20);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_bucket_gives_its_burst_and_then_its_rate() {
