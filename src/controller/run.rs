@@ -265,6 +265,7 @@ async fn guarded(object: &Stored, seen: Option<&Arc<ProviderSecret>>, context: &
         || context.release_permit(&object.uid().unwrap_or_default(), &object_name(object));
     let Some(seen) = seen else {
         release_permit();
+        reconcile::undecodable::tell(context, object);
         return reconcile::undecodable::let_go(context, object).await;
     };
     // A panic would end the controller for every object

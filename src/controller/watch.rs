@@ -30,10 +30,9 @@ pub(crate) use self::{metrics::StoreSamples, polls::polls, secrets::secrets};
 use super::{
     cache::{Stored, Tracked},
     context::Context,
-    events::{EventNote, Importance},
     object::{Guarded, object_name, object_ref, secret_names, was_reconciled},
 };
-use crate::{account::ObjectName, api::Reason, telemetry::Health};
+use crate::{account::ObjectName, telemetry::Health};
 
 /// The objects themselves. Fills the store, keeps the reverse index, and drops what is kept in memory
 /// of objects that are gone.
@@ -146,23 +145,17 @@ fn applied(
         }
         context.requeue_all(context.claims.note(&uid, object));
     } else {
-        undecodable(context, object, &name);
+        // The process that leads tells it by an event.
+        context.metrics.undecodable();
+        let (namespace, name) = &name;
+        tracing::error!(
+            namespace,
+            name,
+            "the object does not fit the operator's schema and is left alone"
+        );
     }
     // What the first lists show comes in the first round.
     context.objects_listed.is_set().then_some(stored)
-}
-
-fn undecodable(context: &Context, object: &Guarded, (namespace, name): &ObjectName) {
-    context.metrics.undecodable();
-    let note = "The object does not fit the operator's schema and is left alone. Compare it with kubectl explain providersecret.spec.";
-    tracing::error!(namespace, name, "{note}");
-    let note = EventNote {
-        importance: Importance::Warning,
-        reason: Reason::InvalidSpec,
-        action: "Decode",
-        note: note.to_owned(),
-    };
-    context.events.send(object, &note);
 }
 
 /// The names that the store holds of a namespace, or of all.

@@ -87,6 +87,8 @@ pub(crate) struct Tracked {
     pub(crate) went_back: bool,
     /// The status that we last saw or wrote.
     pub(crate) seen_status: SeenStatus,
+    /// The last version of which was told that it does not decode.
+    pub(crate) undecodable: Option<Box<str>>,
 }
 
 /// What is remembered of all objects, by uid. Only the watch creates an entry: what comes late from

@@ -1,5 +1,5 @@
-//! A deleted object that does not decode. What it wrote is not known, so nothing is deleted; but its end
-//! needs no more than its metadata: it goes when its time is over, or when a user lets it go.
+//! An object that does not decode: the process that leads says so. What a deleted one wrote is not known, so nothing is
+//! deleted; but its end needs no more than its metadata: it goes when its time is over, or when a user lets it go.
 
 use std::time::Duration;
 
@@ -24,6 +24,27 @@ use crate::{
 
 /// How long the operator waits before it tries again.
 const AGAIN: Duration = Duration::from_secs(30);
+
+/// Tells that an object does not decode: once of each version.
+pub(crate) fn tell(context: &Context, object: &Stored) {
+    let uid = object.uid().unwrap_or_default();
+    let version = object.resource_version().unwrap_or_default();
+    let is_news = |tracked: &mut Tracked| {
+        let told = tracked.undecodable.replace(version.as_str().into());
+        told.as_deref() != Some(version.as_str())
+    };
+    if context.states.with(&uid, is_news) != Some(true) {
+        return;
+    }
+    let note = "The object does not fit the operator's schema and is left alone. Compare it with kubectl explain providersecret.spec.";
+    let note = EventNote {
+        importance: Importance::Warning,
+        reason: Reason::InvalidSpec,
+        action: "Decode",
+        note: note.to_owned(),
+    };
+    context.events.send(object, &note);
+}
 
 /// Lets a deleted object go that does not decode, once its time is over.
 pub(crate) async fn let_go(context: &Context, object: &Stored) -> Action {

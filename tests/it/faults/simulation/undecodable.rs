@@ -10,8 +10,9 @@ use tokio::time::sleep;
 use super::{
     races::at_each,
     store::{Part, Resource},
-    world::{DELETION_TIMEOUT, World, data, value},
+    world::{DELETION_TIMEOUT, Ended, World, data, simulate, value},
 };
+use crate::harness::Target;
 
 /// The API server's clock is months behind the operator's. So the time of a deletion from before the operator's start
 /// is over as soon as the operator has known of it for as long as it doubts its own clock.
@@ -65,5 +66,31 @@ fn a_deleted_object_that_does_not_decode_goes_in_the_end(
         );
         world.entries(&[("A_KEY", "a")]);
         world.quiet().await;
+    });
+}
+
+/// A standby sends no event, and the watch shows the object only once.
+/// Cases: B-08
+#[test]
+fn an_object_that_stopped_to_decode_without_a_leader_is_told_by_the_next_one() {
+    simulate(async {
+        let mut world = World::new(Target::Braintrust);
+        world.has_standby = true;
+        world.source(&[("a", "a1")]);
+        world.entries(&[("A_KEY", "a")]);
+        world.up();
+        assert_eq!(world.quiet().await, Ended::Quiet);
+        let leader = world.leader().expect("one leads");
+        world.call_log.end_incarnation(leader);
+        world.change(Resource::ProviderSecrets, "object", Part::Main, |object| {
+            object["spec"]["data"] = "of another version".into();
+        });
+        let is_told = |world: &World| !world.notes("InvalidSpec").is_empty();
+        let minute = Duration::from_mins(1);
+        world.wait("it is told", minute, is_told).await;
+        // Each look at the object would tell it again.
+        sleep(minute * 30).await;
+        assert_eq!(world.notes("InvalidSpec").len(), 1);
+        world.down().await;
     });
 }
