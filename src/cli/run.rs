@@ -214,7 +214,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         Err(what) => return refuse(&format!("no cluster: {what}")),
     };
     let Some(stop) = stop() else {
-        return fail("signals cannot be received");
+        return fail_logged("signals cannot be received");
     };
     let (metrics, health) = (Metrics::default(), Health::default());
     let Flags {
@@ -289,8 +289,14 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
             tracing::info!("stopped");
             ExitCode::SUCCESS
         }
-        Err(why) => fail(&why),
+        Err(why) => fail_logged(&why),
     }
+}
+
+/// Ends as [`fail`] does, once the log has started: what reads the log has no use for a line of another form.
+fn fail_logged(why: &str) -> ExitCode {
+    tracing::error!("{why}");
+    ExitCode::FAILURE
 }
 
 /// Runs the controller while the lease is kept. Without the lease everything under way ends at once: another

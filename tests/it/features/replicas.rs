@@ -141,6 +141,7 @@ fn a_leader_that_was_stopped_longer_than_its_lease_writes_nothing_any_more() {
             replicas.wait_for_another(&stopped).await;
             let status = replicas.resume(&stopped).await;
             assert_eq!(status.code(), Some(1), "{stopped}");
+            replicas.assert_error(&stopped, "the lease was lost");
         })
         .await;
         end(replicas, test_cases).await;

@@ -7,6 +7,7 @@ use std::{
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
+use serde_json::Value;
 
 use super::{
     gates::{self, Gates},
@@ -172,6 +173,18 @@ impl<'a> Replicas<'a> {
         leader.has_ended = true;
         leader.gates.close();
         leader.operator.process().wait().await.expect("it ends")
+    }
+
+    /// A process logged an error of these words, and printed nothing that is no line of its log.
+    pub(super) fn assert_error(&self, name: &str, words: &str) {
+        let log = self.named(name).operator.log();
+        let lines = log.lines();
+        let mut lines: Vec<Value> = lines
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect();
+        lines.retain(|line| line["level"] == "error");
+        let is_it = |line: &Value| line["msg"].as_str().is_some_and(|msg| msg.contains(words));
+        assert!(lines.iter().any(is_it), "{name}: {lines:#?}");
     }
 
     /// No process called a provider that did not hold the lease.
