@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::SignedDuration;
-use kube::Client;
 
 use crate::controller::lease::{LeaseSettings, Timing};
+
+/// The shortest lease. A Lease without a holder that lasts for 1 s or 2 s is one that its holder gave up: no process waits
+/// for it.
+const SHORTEST: Duration = Duration::from_secs(3);
 
 /// Who of several processes writes.
 #[derive(Args, Debug)]
@@ -36,11 +39,12 @@ pub(super) struct Election {
         long = "leader-election-id",
         value_name = "NAME",
         env = "PROVIDER_SECRETS_LEADER_ELECTION_ID",
-        default_value = "provider-secrets"
+        default_value = "provider-secrets",
+        value_parser = lease_name
     )]
     id: String,
 
-    /// How long the others wait for a leader that does not renew the Lease, in whole seconds
+    /// How long the others wait for a leader that does not renew the Lease, in whole seconds, 3s at least
     #[arg(
         long = "leader-election-lease-duration",
         value_name = "DURATION",
@@ -72,13 +76,14 @@ pub(super) struct Election {
 }
 
 impl Election {
-    /// The settings of the Lease; none where there is one process only.
+    /// The settings of the Lease, which is in the client's namespace unless a flag names one; none where there is one
+    /// process only.
     ///
     /// # Errors
     /// What is wrong with the flags together.
     pub(super) fn settings(
         self,
-        client: &Client,
+        own_namespace: &str,
         pod_name: &str,
     ) -> Result<Option<LeaseSettings>, &'static str> {
         if !self.is_enabled {
@@ -90,10 +95,9 @@ impl Election {
             retry_period: self.retry_period,
         };
         check(timing)?;
+        let given = self.namespace.filter(|namespace| !namespace.is_empty());
         Ok(Some(LeaseSettings {
-            namespace: self
-                .namespace
-                .unwrap_or_else(|| client.default_namespace().to_owned()),
+            namespace: given.unwrap_or_else(|| own_namespace.to_owned()),
             name: self.id,
             pod_name: pod_name.to_owned(),
             timing,
@@ -111,6 +115,9 @@ fn check(timing: Timing) -> Result<(), &'static str> {
     if lease_duration.subsec_nanos() != 0 {
         return Err("--leader-election-lease-duration must be whole seconds");
     }
+    if lease_duration < SHORTEST {
+        return Err("--leader-election-lease-duration must be at least 3s");
+    }
     if lease_duration <= renew_deadline {
         return Err(
             "--leader-election-lease-duration must be longer than --leader-election-renew-deadline",
@@ -124,6 +131,19 @@ fn check(timing: Timing) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// The name of a Lease: a DNS subdomain (RFC 1123).
+fn lease_name(text: &str) -> Result<String, &'static str> {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_label = |label: &str| {
+        let is_whole = !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+        is_whole && label.bytes().all(is_inner)
+    };
+    let is_name = text.len() <= 253 && text.split('.').all(is_label);
+    is_name.then(|| text.to_owned()).ok_or(
+        "want the name of a Lease: 1 to 253 lower-case letters, digits, - and ., with a letter or digit at each end",
+    )
+}
+
 /// A duration such as 2s or 500ms, and not zero.
 fn positive(text: &str) -> Result<Duration, String> {
     let read = text.parse::<SignedDuration>().ok();
@@ -134,13 +154,47 @@ fn positive(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
     use rstest::rstest;
 
     use super::*;
 
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        election: Election,
+    }
+
+    /// Namespace and name of the Lease, of a pod in the namespace `own`; none where a flag is refused.
+    fn lease(flag: &str) -> Option<(String, String)> {
+        let flags = Flags::try_parse_from(["run", flag]).ok()?;
+        let settings = flags.election.settings("own", "pod").ok()??;
+        Some((settings.namespace, settings.name))
+    }
+
+    #[rstest]
+    #[case("--leader-election-namespace=system", Some(("system", "provider-secrets")))]
+    #[case("--leader-election-namespace=", Some(("own", "provider-secrets")))]
+    #[case("--leader-election-id=psec.team-a", Some(("own", "psec.team-a")))]
+    #[case("--leader-election-id=", None)]
+    #[case("--leader-election-id=a/b", None)]
+    #[case("--leader-election-id=A", None)]
+    #[case("--leader-election-id=a..b", None)]
+    #[case("--leader-election-id=-a", None)]
+    #[case("--leader-election-id=a-", None)]
+    fn an_empty_namespace_is_none_and_a_lease_has_a_name(
+        #[case] flag: &str,
+        #[case] expected: Option<(&str, &str)>,
+    ) {
+        let expected = expected.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+        assert_eq!(lease(flag), expected);
+    }
+
     #[rstest]
     #[case("15s", "10s", "2s", true)]
     #[case("3s", "2s", "500ms", true)]
+    #[case("2s", "1s", "500ms", false)]
+    #[case("1s", "500ms", "100ms", false)]
     #[case("15s", "15s", "2s", false)]
     #[case("10s", "15s", "2s", false)]
     #[case("15s", "3s", "2s", false)]

@@ -152,9 +152,12 @@ pub(super) struct Flags {
     traces: TraceFlags,
 
     /// The name of this pod, for events and the Lease
-    #[arg(long, env = "POD_NAME", default_value = "provider-secrets")]
+    #[arg(long, env = "POD_NAME", default_value = POD_NAME)]
     pod_name: String,
 }
+
+/// The name of the pod where none is given, or an empty one: events and the Lease take none.
+const POD_NAME: &str = "provider-secrets";
 
 /// What the operator calls itself at providers.
 const USER_AGENT: &str = concat!("provider-secrets/", env!("CARGO_PKG_VERSION"));
@@ -240,7 +243,9 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         traces: _,
         egress: _,
     } = flags;
-    let lease = match election.settings(&client, &pod_name) {
+    let pod_name = Some(pod_name).filter(|name| !name.is_empty());
+    let pod_name = pod_name.unwrap_or_else(|| POD_NAME.to_owned());
+    let lease = match election.settings(client.default_namespace(), &pod_name) {
         Ok(settings) => {
             settings.map(|of| Lease::new(client.clone(), of, metrics.clone(), health.clone()))
         }
