@@ -159,6 +159,14 @@ pub(super) struct Flags {
 /// The name of the pod where none is given, or an empty one: events and the Lease take none.
 const POD_NAME: &str = "provider-secrets";
 
+fn pod_name_or_default(given: String) -> String {
+    if given.is_empty() {
+        POD_NAME.to_owned()
+    } else {
+        given
+    }
+}
+
 /// What the operator calls itself at providers.
 const USER_AGENT: &str = concat!("provider-secrets/", env!("CARGO_PKG_VERSION"));
 
@@ -243,8 +251,7 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
         traces: _,
         egress: _,
     } = flags;
-    let pod_name = Some(pod_name).filter(|name| !name.is_empty());
-    let pod_name = pod_name.unwrap_or_else(|| POD_NAME.to_owned());
+    let pod_name = pod_name_or_default(pod_name);
     let lease = match election.settings(client.default_namespace(), &pod_name) {
         Ok(settings) => {
             settings.map(|of| Lease::new(client.clone(), of, metrics.clone(), health.clone()))
@@ -347,4 +354,15 @@ fn stop() -> Option<impl Future<Output = ()> + Clone + Send + Sync + 'static> {
         .boxed()
         .shared(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_has_a_name() {
+        assert_eq!(pod_name_or_default(String::new()), POD_NAME);
+        assert_eq!(pod_name_or_default("pod-1".to_owned()), "pod-1");
+    }
 }
