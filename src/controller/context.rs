@@ -129,6 +129,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Whether the first lists of objects and of Secrets are complete. When they are, every object comes to its reconcile.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.objects_listed.is_set() && self.secrets.is_complete()
+    }
+
     /// Waits until the first lists of objects and of Secrets are complete.
     pub(crate) async fn listed(&self) {
         self.objects_listed.wait().await;

@@ -84,7 +84,10 @@ pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> 
     if !context.namespaces.contains(&namespace) {
         return skip(context, seen, "its namespace is not watched");
     }
-    context.listed().await;
+    // To wait for them would hold up the end of the process: they may never come.
+    if !context.is_listed() {
+        return skip(context, seen, "the first lists are not complete");
+    }
     // It is requeued when they are.
     if !context
         .secrets

@@ -250,7 +250,7 @@ async fn reconcile(object: Arc<Stored>, context: Arc<Context>) -> Result<Action,
     let name = object_name(&*object);
     context.window.taken(&name);
     let seen = object.object().map(Arc::new);
-    if let Some(action) = reconcile::stand_by(&context, &name, seen.as_ref()).await {
+    if let Some(action) = reconcile::stand_by(&context, &name, seen.as_ref()) {
         return Ok(action);
     }
     let span = reconcile_span(&name.0, &name.1);

@@ -1,8 +1,11 @@
 //! What becomes of an object that comes to a process that may not write.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
-use futures::FutureExt as _;
 use kube::{ResourceExt, runtime::controller::Action};
 
 use super::begin;
@@ -17,7 +20,7 @@ const LAPSE: Duration = Duration::from_secs(1);
 
 /// How the reconcile of an object ends that this process leaves alone; none if it leads. An object that
 /// does not decode is news.
-pub(crate) async fn stand_by(
+pub(crate) fn stand_by(
     context: &Context,
     name: &ObjectName,
     seen: Option<&Arc<ProviderSecret>>,
@@ -34,8 +37,8 @@ pub(crate) async fn stand_by(
     let has_news = match seen {
         // As in a reconcile, a panic would end the controller for every object.
         Some(seen) => {
-            let look = AssertUnwindSafe(has_news(context, seen)).catch_unwind();
-            look.await.unwrap_or(true)
+            let look = AssertUnwindSafe(|| has_news(context, seen));
+            catch_unwind(look).unwrap_or(true)
         }
         None => true,
     };
@@ -45,14 +48,11 @@ pub(crate) async fn stand_by(
 }
 
 /// Whether there is news of an object.
-async fn has_news(context: &Context, seen: &ProviderSecret) -> bool {
+fn has_news(context: &Context, seen: &ProviderSecret) -> bool {
     let namespace = seen.namespace().unwrap_or_default();
-    context.listed().await;
-    // It is requeued when they are.
-    if !context
-        .secrets
-        .covers(&namespace, &seen.spec.secret_names())
-    {
+    let names = seen.spec.secret_names();
+    // It comes again when they are listed.
+    if !context.is_listed() || !context.secrets.covers(&namespace, &names) {
         return false;
     }
     let current = |name: &str| context.secrets.get(&namespace, name);

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use futures::FutureExt as _;
 use kube::{Client, client::Body};
 use rstest::rstest;
 use tokio::{sync::mpsc, time::Instant};
@@ -140,6 +141,26 @@ async fn what_is_not_the_operators_business_costs_no_call(
     assert!(if least == 0 { made == 0 } else { made >= least }, "{made}");
 }
 
+/// A process that waited here could not end before the list came.
+/// Cases: L-05
+#[tokio::test]
+async fn what_comes_before_the_first_lists_is_left_to_the_look_after_them() {
+    let calls = Arc::default();
+    let mut context = context("", &calls);
+    context.objects_listed = Complete::default();
+    let object = object("ml");
+    let left = (ReconcileResult::Unchanged, Action::await_change());
+    let ended = reconcile(&context, &object).now_or_never();
+    assert_eq!(ended, Some(left));
+    // A standby leaves it too: it does not know whether there is news.
+    context.leadership = Leadership::elected().1;
+    let name = ("ml".to_owned(), "object".to_owned());
+    let ended = stand_by(&context, &name, Some(&object));
+    assert_eq!(ended, Some(Action::await_change()));
+    assert!(context.news.take().is_empty());
+    assert_eq!(calls.load(Ordering::Relaxed), 0);
+}
+
 /// An object that is synced, its Secrets included, as status and the watches tell.
 fn synced(context: &Context) -> Arc<ProviderSecret> {
     for name in ["key", "source"] {
@@ -215,8 +236,8 @@ async fn an_object_that_comes_while_the_lease_has_run_out_comes_again() {
     context.secrets.set_whole("ml");
     let name = ("ml".to_owned(), "object".to_owned());
     let object = object("ml");
-    let stand_by = async || stand_by(&context, &name, Some(&object)).await;
-    assert_eq!(stand_by().await, Some(Action::await_change()));
+    let stand_by = || stand_by(&context, &name, Some(&object));
+    assert_eq!(stand_by(), Some(Action::await_change()));
     assert_eq!(context.news.take(), [name.clone()].into());
 
     let second = Duration::from_secs(1);
@@ -226,8 +247,8 @@ async fn an_object_that_comes_while_the_lease_has_run_out_comes_again() {
         until: Some(Moment::now() + second),
         is_inherited: false,
     }));
-    assert_eq!(stand_by().await, None);
+    assert_eq!(stand_by(), None);
     tokio::time::advance(second).await;
-    assert_eq!(stand_by().await, Some(Action::requeue(second)));
+    assert_eq!(stand_by(), Some(Action::requeue(second)));
     assert!(context.news.take().is_empty());
 }

@@ -9,7 +9,8 @@ use crate::harness::{
 
 const DEFINITION: &str = "customresourcedefinition/providersecrets.providersecrets.dev";
 
-async fn get(env: &TestEnv, what: &str) -> Value {
+/// Something as it is applied.
+pub(super) async fn get(env: &TestEnv, what: &str) -> Value {
     let get = ["get", what, "--namespace", NAMESPACE, "-o", "json"];
     let output = env.kubectl(&get, None).await;
     let mut object: Value = serde_json::from_str(&output).expect("JSON");
@@ -34,7 +35,7 @@ async fn kubectl(env: &TestEnv, arguments: &[&str], object: Option<&Value>) {
 }
 
 /// The role without the rules for a resource.
-fn without(role: &Value, resource: &str) -> Value {
+pub(super) fn without(role: &Value, resource: &str) -> Value {
     let mut role = role.clone();
     let rules = role["rules"].as_array_mut().expect("rules");
     rules.retain(|rule| {

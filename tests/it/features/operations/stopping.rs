@@ -6,8 +6,10 @@ use futures::future::join_all;
 use simulator::{Action, Fault};
 use tokio::time::Instant;
 
+use super::permissions::{get, without};
 use crate::harness::{
-    LEASE, NAMESPACE, SHORT_LEASE, Target, TestCase, TestEnv, condition, run, wait_write,
+    LEASE, NAMESPACE, RIGHTS, SHORT_LEASE, Target, TestCase, TestEnv, condition, run, until,
+    wait_write,
 };
 
 /// How long a process waits for what is under way. One at rest has nothing to wait for.
@@ -17,6 +19,20 @@ const REST: Duration = Duration::from_secs(9);
 const LEFT: Duration = Duration::from_secs(15);
 
 /// The process that holds the lease; empty where none does.
+async fn holder(env: &TestEnv) -> String {
+    let shown = [
+        "get",
+        "lease",
+        LEASE,
+        "--namespace",
+        NAMESPACE,
+        "-o",
+        "jsonpath={.spec.holderIdentity}",
+    ];
+    env.kubectl(&shown, None).await
+}
+
+/// Who holds the Lease, as its record says; empty where no process does.
 async fn holder(env: &TestEnv) -> String {
     let shown = [
         "get",
@@ -90,5 +106,46 @@ fn sigterm_lets_a_write_end_and_leaves_one_that_hangs() {
         for case in test_cases.into_iter().chain([case]) {
             case.finish().await;
         }
+    });
+}
+
+/// No reconcile waits for a list that may never come.
+/// Cases: L-05
+#[test]
+fn a_process_that_may_not_list_secrets_ends_at_once_and_releases_its_lease() {
+    run(async {
+        let env = TestEnv::dedicated(&SHORT_LEASE).await;
+        assert!(env.operator.terminate().await.success());
+        let role = get(&env, &format!("clusterrole/{RIGHTS}")).await;
+        let blind = without(&role, "secrets").to_string();
+        let replace = ["replace", "-f", "-"];
+        env.kubectl(&replace, Some(&blind)).await;
+        let operator = env.further_unready(&SHORT_LEASE).await;
+        until("it lacks the list of Secrets alone", async || {
+            let (_, missing) = operator.get("/readyz").await;
+            let is_it = missing.starts_with("secrets: the ServiceAccount may not list");
+            is_it.then_some(()).ok_or(missing)
+        })
+        .await;
+        let case = TestCase::new(&env, Target::Braintrust).await;
+        case.source("a").await;
+        case.object("waits", &[("A_KEY", "source", "a")]).await;
+        until("the object has come to it", async || {
+            let log = operator.log();
+            let is_left = log.contains("the first lists are not complete");
+            is_left.then_some(()).ok_or_else(|| "it has not".to_owned())
+        })
+        .await;
+        assert_ne!(holder(&env).await, "");
+        let since = Instant::now();
+        assert_eq!(operator.terminate().await.code(), Some(0));
+        assert!(since.elapsed() < REST, "{:?}", since.elapsed());
+        assert_eq!(holder(&env).await, "");
+        // What came before the lists is looked at after them.
+        let operator = env.further_unready(&SHORT_LEASE).await;
+        env.kubectl(&replace, Some(&role.to_string())).await;
+        case.wait_ready("waits").await;
+        assert_eq!(operator.terminate().await.code(), Some(0));
+        case.finish().await;
     });
 }
