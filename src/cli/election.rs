@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 
 use crate::controller::lease::{LeaseSettings, Timing};
 
-/// The shortest lease. A Lease without a holder that lasts for 1 s or 2 s is one that its holder gave up: no process waits
-/// for it.
+/// The shortest lease. A Lease without a holder that lasts for 1 s or 2 s is one that its holder gave up, and no
+/// process waits for it.
 const SHORTEST: Duration = Duration::from_secs(3);
 
 /// Who of several processes writes.

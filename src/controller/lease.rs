@@ -71,8 +71,8 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The Lease, and the leadership that it gives. `/readyz` says what it lacks: a process that can never lead must not
-    /// take the place of one that does.
+    /// The Lease, and the leadership that it gives. `/readyz` says what it lacks: a process that can never lead must
+    /// not take the place of one that does.
     pub fn new(
         client: Client,
         settings: LeaseSettings,

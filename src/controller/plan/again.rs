@@ -63,8 +63,8 @@ fn is_other_under_way(recorded: Option<&EntryStatus>, digest: Option<&str>) -> b
     })
 }
 
-/// Whether a time in status was written by a clock that was wrong, or this process's is: it lies ahead, and says nothing
-/// of how long ago that was.
+/// Whether a time in status lies ahead: the clock that it was taken from was wrong, or this process's is. It does not
+/// tell how long ago that was.
 pub(crate) fn lies_ahead(time: Timestamp, now: Timestamp) -> bool {
     time.duration_since(now) > SKEW
 }
