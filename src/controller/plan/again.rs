@@ -206,7 +206,7 @@ mod tests {
     ) {
         let interval = interval.map(Duration::from_secs);
         let entry = record(Synced, Some("a"), attempted);
-        let before = |seconds| Timestamp::from_second(-seconds).unwrap();
+        let before = |seconds: i64| Timestamp::from_second(-seconds).unwrap();
         let is_due = |seconds| due(&entry, interval, before(seconds));
         assert_eq!(is_due(3 * 3600), cause);
         assert_eq!(is_due(61), cause);
