@@ -151,7 +151,9 @@ fn container(pod: &Pod, operators: &[Installation]) -> Option<String> {
     let names: Vec<&String> = containers.map(|container| &container.name).collect();
     let mut operators = operators.iter().filter(|of| of.has_pod(&namespace, &name));
     let deployed = operators.find_map(|of| names.iter().find(|name| ***name == of.container));
-    deployed.or_else(|| names.first()).map(|name| (*name).clone())
+    deployed
+        .or_else(|| names.first())
+        .map(|name| (*name).clone())
 }
 
 /// Whether a container of a pod was restarted, so that there is a log of before.

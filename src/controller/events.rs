@@ -5,6 +5,8 @@
 //! again, so that a second cause would be shown with the words of the first
 //! (docs/decisions/0004-own-events.md).
 
+mod bucket;
+
 use std::{
     future::{Future, ready},
     time::Duration,
@@ -21,9 +23,10 @@ use kube::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 
+use self::bucket::Bucket;
 use super::kubernetes::{KubernetesError, bounded};
 use crate::{
     api::{ProviderSecret, Reason},
@@ -34,10 +37,6 @@ use crate::{
 
 /// Events that wait to be sent at most.
 const QUEUED: usize = 1024;
-/// Normal events that may be sent at once, and how many a second after that. Warnings are not
-/// counted: there is one for each transition. Nor is what a reconcile waits for.
-const BURST: f64 = 100.0;
-const PER_SECOND: f64 = 10.0;
 /// Events that are sent at once.
 const IN_FLIGHT: usize = 8;
 /// How often an event that must arrive is tried, and the first wait between two tries; each is twice the last.
@@ -274,33 +273,6 @@ async fn send(client: &Client, leadership: &Leadership, queued: &Queued) -> Deli
     Delivery::Unavailable
 }
 
-/// A token bucket.
-struct Bucket {
-    tokens: f64,
-    filled: Instant,
-}
-
-impl Bucket {
-    fn new() -> Self {
-        Self {
-            tokens: BURST,
-            filled: Instant::now(),
-        }
-    }
-
-    fn take(&mut self) -> bool {
-        let now = Instant::now();
-        let elapsed: Duration = now - self.filled;
-        self.tokens = (self.tokens + elapsed.as_secs_f64() * PER_SECOND).min(BURST);
-        self.filled = now;
-        if self.tokens < 1.0 {
-            return false;
-        }
-        self.tokens -= 1.0;
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -369,14 +341,6 @@ mod tests {
         drop(events);
         assert!(sent.await.is_ok());
         assert_eq!(calls.load(Ordering::Relaxed), 20);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_bucket_gives_its_burst_and_then_its_rate() {
-        let mut bucket = Bucket::new();
-        assert_eq!((0..150).filter(|_| bucket.take()).count(), 100);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!((0..150).filter(|_| bucket.take()).count(), 10);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod bounds;
 mod brake;
 mod claims;
 mod cleanup;
+mod evidence;
 mod inputs;
 mod key_rotation;
 mod left_behind;

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::{
     Reconcile, Stop,
     approval::awaited_scope,
+    evidence::ABSENCE_COUNTS_AFTER,
     inputs::{Inputs, Planned},
-    verify::ABSENCE_COUNTS_AFTER,
 };
 use crate::{
     api::{EntryState, EntryStatus, Reason},

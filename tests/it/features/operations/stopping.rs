@@ -18,20 +18,6 @@ const REST: Duration = Duration::from_secs(9);
 /// take thirty, and so does the chart's grace period, after which the kubelet kills.
 const LEFT: Duration = Duration::from_secs(15);
 
-/// The process that holds the lease; empty where none does.
-async fn holder(env: &TestEnv) -> String {
-    let shown = [
-        "get",
-        "lease",
-        LEASE,
-        "--namespace",
-        NAMESPACE,
-        "-o",
-        "jsonpath={.spec.holderIdentity}",
-    ];
-    env.kubectl(&shown, None).await
-}
-
 /// Who holds the Lease, as its record says; empty where no process does.
 async fn holder(env: &TestEnv) -> String {
     let shown = [
