@@ -61,6 +61,8 @@ use self::{
 };
 use crate::api;
 
+/// What the program calls itself at providers.
+const USER_AGENT: &str = concat!("provider-secrets/", env!("CARGO_PKG_VERSION"));
 /// Wrong usage or configuration: before anything was done.
 const USAGE: u8 = 2;
 

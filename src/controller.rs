@@ -27,9 +27,8 @@ mod session;
 mod watch;
 
 pub use context::{OptIn, SecretAccess, Settings};
-pub(crate) use gate::{request_order, requested};
 pub use namespaces::Namespaces;
-pub(crate) use object::Guarded;
+pub(crate) use object::{Guarded, request_order, requested};
 pub(crate) use plan::due;
 pub(crate) use resolve::desired::{KeyFilter, Sources, bulk_name, desired_state, may_give};
 pub use run::{Error, Stopped, run};

@@ -69,6 +69,17 @@ pub enum Found {
     Foreign,
 }
 
+impl Found {
+    /// The word for it, which seals of records are made of: another word would break each that is in a cluster.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "Absent",
+            Self::NoSet => "NoSet",
+            Self::Foreign => "Foreign",
+        }
+    }
+}
+
 /// How often another writer changed or deleted a secret lately.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    cluster, egress::EgressFlags, election::Election, fail, opt_in::OptInFlags, refuse,
+    USER_AGENT, cluster, egress::EgressFlags, election::Election, fail, opt_in::OptInFlags, refuse,
     schemes::Schemes, secret_access::SecretAccessFlags, traces::TraceFlags,
 };
 use crate::{
@@ -166,9 +166,6 @@ fn pod_name_or_default(given: String) -> String {
         given
     }
 }
-
-/// What the operator calls itself at providers.
-const USER_AGENT: &str = concat!("provider-secrets/", env!("CARGO_PKG_VERSION"));
 
 /// A duration such as 10m, at least a second.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

@@ -84,7 +84,7 @@ fn the_gate_of_an_object_at_rest() {
         state: &ObjectState::Resting,
         next_try: None,
         must_rewrite: false,
-        is_unverified: false,
+        is_verification_due: false,
         is_requeued: false,
         news: VersionNews::Later,
         quiet_until: None,

@@ -120,7 +120,7 @@ impl Writer<'_> {
                 let failure = self.session.failure(&error);
                 writes.for_each(|entry| entry.outcome = EntryOutcome::Failed(failure.clone()));
                 // A set is one write: whatever failed it, nothing else is tried.
-                self.is_of_account(&error, self.session.claimed_name(""));
+                self.note_refusal(&error, self.session.claimed_name(""));
                 Some(Halt::Account(failure))
             }
         }
@@ -183,7 +183,7 @@ impl Writer<'_> {
             Ok(written) => EntryOutcome::Written(written),
             Err(error) => {
                 let failed = Failed {
-                    is_of_account: self.is_of_account(&error, &entry.folded),
+                    is_of_account: self.note_refusal(&error, &entry.folded),
                     ..self.failed(&error, entry)
                 };
                 failed.noting(halt)
@@ -191,9 +191,9 @@ impl Writer<'_> {
         }
     }
 
-    /// Whether a failed write of a name is the account's failure and ends the reconcile. A write that is
-    /// refused with 403 is the name's, until writes of two names were: then the circuit is open.
-    fn is_of_account(&self, error: &ProviderError, name: &str) -> bool {
+    /// Tells the account of a failed write of a name. Gives whether the failure is the account's and ends the
+    /// reconcile: a 403 is the name's, until writes of two names were refused so, which opens the circuit.
+    fn note_refusal(&self, error: &ProviderError, name: &str) -> bool {
         if error.class != ErrorClass::Auth || !error.is(StatusCode::FORBIDDEN) {
             return error.is_of_account();
         }

@@ -9,18 +9,14 @@ use tokio::time::Instant;
 
 use super::{
     cache::{Acted, ObjectState},
-    object::{has_finalizer, is_newer, is_plan_approved, ready_condition, recorded_sources},
+    object::{
+        has_finalizer, is_newer, is_plan_approved, ready_condition, recorded_sources, requested,
+    },
     plan::{may_be_there, next_due},
 };
 use crate::api::{
-    DELETION_OVERRIDE, DeletionPolicy, EntryState, FLUX_REQUESTED_AT, ProviderSecret, Reason,
-    SUSPENDED, SYNC_REQUESTED_AT,
+    DELETION_OVERRIDE, DeletionPolicy, EntryState, ProviderSecret, Reason, SUSPENDED,
 };
-
-/// The annotations that request a sync.
-pub(crate) const REQUESTS: [&str; 2] = [SYNC_REQUESTED_AT, FLUX_REQUESTED_AT];
-/// How many characters of a request count; status holds no more.
-const LONGEST_REQUEST: usize = 1024;
 
 /// What the gate decides to do with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +44,7 @@ pub(crate) struct Remembered<'a> {
     /// Whether entries must be written because another object overwrote them.
     pub(crate) must_rewrite: bool,
     /// Whether it is time to look at the listing.
-    pub(crate) is_unverified: bool,
+    pub(crate) is_verification_due: bool,
     /// Whether a reconcile was asked for.
     pub(crate) is_requeued: bool,
     /// Which version of a Secret is news.
@@ -97,7 +93,7 @@ pub(crate) fn decide(
         let quiet = remembered.quiet_until.filter(|until| *until > now);
         return quiet.map_or(Decision::Go, |until| Decision::Later(until - now));
     }
-    let rest = if remembered.is_unverified && is_at_rest && !object.spec.is_suspended() {
+    let rest = if remembered.is_verification_due && is_at_rest && !object.spec.is_suspended() {
         Decision::Verify
     } else {
         Decision::Rest
@@ -197,32 +193,6 @@ fn has_other_versions(
             (Some(_), None) | (None, Some(_)) => true,
         }
     })
-}
-
-/// The request for a sync that was not acted on yet. Of two annotations the later time counts, whatever its zone is;
-/// one that is no time counts for less than one that is, and of two such ones the later text.
-pub(crate) fn requested(object: &ProviderSecret) -> Option<String> {
-    let annotations = object.annotations();
-    let asked = REQUESTS
-        .into_iter()
-        .filter_map(|key| annotations.get(key))
-        .max_by_key(|asked| request_order(asked))?;
-    let asked: String = asked.chars().take(LONGEST_REQUEST).collect();
-    let handled = object.status.as_ref();
-    let handled = handled.and_then(|status| status.last_handled_sync_request.as_ref());
-    (handled != Some(&asked)).then_some(asked)
-}
-
-/// What orders requests: that of two which is greater is the later one.
-pub(crate) fn request_order(asked: &str) -> (Option<Timestamp>, &str) {
-    (asked.parse().ok(), asked)
-}
-
-/// Whether users have asked the same of two states of an object: neither the spec nor a request differs.
-pub(crate) fn is_asked_alike(one: &ProviderSecret, other: &ProviderSecret) -> bool {
-    let requests =
-        |object: &ProviderSecret| REQUESTS.map(|key| object.annotations().get(key).cloned());
-    one.metadata.generation == other.metadata.generation && requests(one) == requests(other)
 }
 
 fn has_condition(object: &ProviderSecret, kind: &str) -> bool {

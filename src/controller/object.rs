@@ -1,6 +1,7 @@
 //! One ProviderSecret: its name, its resource version, and how its records begin.
 
 mod guarded;
+mod requests;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,10 @@ use kube::{
     runtime::reflector::{Lookup, ObjectRef},
 };
 
-pub(crate) use self::guarded::{Guarded, resource};
+pub(crate) use self::{
+    guarded::{Guarded, resource},
+    requests::{REQUESTS, is_asked_alike, request_order, requested},
+};
 use crate::{
     account::ObjectName,
     api::{
@@ -28,6 +32,12 @@ pub(crate) fn secret_names(object: Option<&ProviderSecret>) -> Vec<&str> {
     object
         .map(|object| object.spec.secret_names())
         .unwrap_or_default()
+}
+
+/// The records as status shows them, verified or not.
+pub(crate) fn raw_records(object: &ProviderSecret) -> &[EntryStatus] {
+    let status = object.status.as_ref();
+    status.map_or(&[], |status| status.entries.as_slice())
 }
 
 /// Namespace and name.

@@ -24,7 +24,7 @@ pub(crate) use self::{
     drift::{Cause, Drift, Evidence, counted, doubled, drifted, is_contended},
     entry::{BulkKey, Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
     lacks::{Lack, lacks},
-    locate::{Shown, ambiguous, is_earlier, is_shown_as_ours, locate, same_instant},
+    locate::{Shown, ambiguous, find_recorded, is_earlier, locate, same_instant},
     removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},
     taken::taken,
 };

@@ -29,12 +29,12 @@ use super::{
     cache::{Deletion, Tracked},
     context::Context,
     error::Failure,
-    gate::{Decision, requested},
+    gate::Decision,
     kubernetes::KubernetesError,
-    object::{Versions, object_name},
+    object::{Versions, object_name, raw_records, requested},
     report::{messages, outcome::Outcome},
     resolve::{dereference, desired::desired_state_within},
-    session::{Session, raw_records},
+    session::Session,
 };
 use crate::{
     account::{Account, Admission, Permit},

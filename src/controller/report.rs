@@ -24,9 +24,8 @@ use super::{
     cache::Tracked,
     context::Context,
     events::{Delivery, EventNote, Importance},
-    gate::is_asked_alike,
     kubernetes::{KubernetesError, bounded, patch_params, written},
-    object::{object_name, recorded_sources, slim, time},
+    object::{is_asked_alike, object_name, recorded_sources, slim, time},
 };
 use crate::api::{
     Approval, ProviderSecret, ProviderSecretStatus, Reason, SourceStatus, WriterStatus,

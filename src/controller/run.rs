@@ -138,7 +138,7 @@ pub async fn run(
         secrets: SecretVersions::new(&namespaces, questions),
         secret_reads: SecretReads::default(),
         large_values: LargeValues::default(),
-        bounds: NamespaceBounds::new(opt_in),
+        bounds: NamespaceBounds::new(opt_in.namespaces),
         opt_in,
         namespaces,
         reverse_index: ReverseIndex::default(),

@@ -7,14 +7,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-pub(crate) use self::{
-    deletion::DeleteOutcome,
-    records::{Records, raw_records},
-};
+pub(crate) use self::{deletion::DeleteOutcome, records::Records};
 use super::{error::Failure, object::Versions, plan::DesiredEntry};
 use crate::{
     account::{Account, DigestKey, NameLock, NameLocks, Permit, Sealed, Snapshot},
-    api::{EntryStatus, ProviderSecret},
+    api::{EntryStatus, Found, ProviderSecret},
     http::ProviderError,
     provider::{Choice, Provider, Rules, Unit},
 };
@@ -121,7 +118,6 @@ impl Session<'_> {
             .last_write_time
             .as_ref()
             .map(|time| time.0.to_string());
-        let found = entry.found.map(|found| format!("{found:?}"));
         key.seal(&Sealed {
             uid: self.uid,
             target: &self.choice.target(),
@@ -130,7 +126,7 @@ impl Session<'_> {
                 entry.remote_id.as_deref(),
                 entry.remote_version.as_deref(),
                 written.as_deref(),
-                found.as_deref(),
+                entry.found.map(Found::as_str),
             ],
             leaving: entry.leaving,
         })

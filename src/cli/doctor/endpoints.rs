@@ -8,12 +8,10 @@ use tower::ServiceExt as _;
 
 use crate::{
     account::{EndpointFlag, Endpoints},
-    cli::answer::Refusal,
+    cli::{USER_AGENT, answer::Refusal},
     http::{self, CertificateFault, Egress, TransportError, WayFault},
 };
 
-/// What the program calls itself there.
-const USER_AGENT: &str = concat!("provider-secrets/", env!("CARGO_PKG_VERSION"));
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -3,23 +3,19 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use serde::Serialize;
-use tokio::time::Instant;
 
 use crate::{
     account::{Credential, EndpointFlag, Endpoints},
     api::{ProviderKind, ProviderSecret},
     cli::{
-        answer::Refusal, egress::EgressFlags, placement::Placement, read::Reader, schemes::Schemes,
-        view::place,
+        USER_AGENT, answer::Refusal, egress::EgressFlags, placement::Placement, read::Reader,
+        schemes::Schemes, view::place,
     },
-    http::{self, ApiClient, CallKind, Http, Monitor, ProviderError},
+    http::{self, ApiClient, Http, ProviderError, Unmonitored},
     leadership::Leadership,
     provider::{self, Choice, Provider, SetKeys, Unit},
     telemetry::Metrics,
 };
-
-/// What the program calls itself at providers.
-const USER_AGENT: &str = concat!("provider-secrets/", env!("CARGO_PKG_VERSION"));
 
 /// A name that a provider holds and that no object has recorded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -68,21 +64,10 @@ impl Way {
             base.clone(),
             scheme,
             key,
-            Arc::new(Once),
+            Arc::new(Unmonitored),
         )
         .ok()
     }
-}
-
-/// A program that asks once, and is done, keeps no health of an account.
-struct Once;
-
-impl Monitor for Once {
-    fn may_send(&self) -> Result<(), ProviderError> {
-        Ok(())
-    }
-
-    fn answered(&self, _: Instant, _: CallKind, _: Option<&ProviderError>) {}
 }
 
 /// Asks the account of each API key for what it holds. Gives what no object has recorded, and a line for each account

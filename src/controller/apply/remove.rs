@@ -101,7 +101,7 @@ impl Writer<'_> {
                 }
                 Err(error) => error,
             };
-            has_account_failed = self.is_of_account(&error, &record.name);
+            has_account_failed = self.note_refusal(&error, &record.name);
             let failure = Failure::provider(&error, self.session.choice, Some(&record.name));
             if streak.is_long(Some(&failure)) {
                 halted_by = Some(failure.clone());

@@ -11,7 +11,6 @@ use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use crate::controller::{
     allowed_providers::AllowedProviders,
-    context::OptIn,
     kubernetes::{KubernetesError, allowed_providers},
 };
 
@@ -37,10 +36,10 @@ impl NamespaceBounds {
     /// How old an answer may be: after this time at most a bound that was tightened holds.
     pub(crate) const AGE: Duration = Duration::from_secs(30);
 
-    /// Knows nothing yet.
-    pub(crate) fn new(opt_in: OptIn) -> Self {
+    /// Knows nothing yet. A namespace without the annotation allows all, unless one `is_required`.
+    pub(crate) fn new(is_required: bool) -> Self {
         Self {
-            is_required: opt_in.namespaces,
+            is_required,
             slots: Mutex::default(),
         }
     }

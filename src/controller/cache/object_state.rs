@@ -140,7 +140,7 @@ impl ObjectStates {
     /// The provider of each object that could not be verified for three intervals.
     pub(crate) fn unverified(&self, now: Instant) -> Vec<ProviderKind> {
         let states = self.lock();
-        let unverified = states.values().filter(|tracked| tracked.is_unverified(now));
+        let unverified = states.values().filter(|tracked| tracked.is_overdue(now));
         let accounts = unverified.filter_map(|tracked| tracked.account.as_ref());
         accounts.map(|account| account.limiter.kind()).collect()
     }

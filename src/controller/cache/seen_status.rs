@@ -9,11 +9,7 @@ use std::{
 
 use crate::{
     api::{EntryStatus, ProviderSecret, ProviderSecretStatus},
-    controller::{
-        gate::{is_asked_alike, requested},
-        object::version,
-        session::raw_records,
-    },
+    controller::object::{is_asked_alike, raw_records, requested, version},
 };
 
 /// The status of one object, as this process last wrote or saw it.

@@ -6,7 +6,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::controller::cache::{Deletion, KnownDeletion};
+use crate::{
+    api::SYNC_REQUESTED_AT,
+    controller::cache::{Deletion, KnownDeletion},
+};
 
 fn object(generation: i64, status: &Value) -> ProviderSecret {
     serde_json::from_value(json!({
@@ -62,7 +65,7 @@ fn resting() -> Remembered<'static> {
         state: &ObjectState::Resting,
         next_try: None,
         must_rewrite: false,
-        is_unverified: false,
+        is_verification_due: false,
         is_requeued: false,
         news: VersionNews::Other,
         quiet_until: None,
@@ -229,38 +232,13 @@ fn a_request_is_an_opaque_token_of_bounded_length() {
     asked.status.as_mut().unwrap().last_handled_sync_request = Some(token);
     assert_eq!(requested(&asked), None);
     assert_eq!(decide_after_restart(&asked, Some("20")), Decision::Rest);
-    let flux = FLUX_REQUESTED_AT.to_owned();
-    asked.annotations_mut().clear();
-    asked
-        .annotations_mut()
-        .insert(flux, "2026-11-21T12:00:00Z".to_owned());
-    assert_eq!(requested(&asked).as_deref(), Some("2026-11-21T12:00:00Z"));
-}
-
-/// One that was handled stays in its annotation.
-#[rstest]
-#[case::in_another_zone("2026-11-21T15:00:00+02:00", "2026-11-21T13:30:00Z", true)]
-#[case::before_it_in_another_zone("2026-11-21T13:00:00Z", "2026-11-21T14:30:00+02:00", false)]
-#[case::after_what_is_no_time("now", "2026-11-21T12:00:00Z", true)]
-#[case::what_is_no_time("1", "2", true)]
-fn of_two_requests_the_later_one_counts(
-    #[case] handled: &str,
-    #[case] asked: &str,
-    #[case] counts: bool,
-) {
-    let mut object = object(1, &status(1, "True", "Synced"));
-    let annotations = object.annotations_mut();
-    annotations.insert(FLUX_REQUESTED_AT.to_owned(), handled.to_owned());
-    annotations.insert(SYNC_REQUESTED_AT.to_owned(), asked.to_owned());
-    object.status.as_mut().unwrap().last_handled_sync_request = Some(handled.to_owned());
-    assert_eq!(requested(&object).as_deref(), counts.then_some(asked));
 }
 
 #[test]
 fn what_is_at_rest_is_verified_when_its_time_has_come() {
     let synced = object(1, &status(1, "True", "Synced"));
     let due = Remembered {
-        is_unverified: true,
+        is_verification_due: true,
         ..resting()
     };
     let decide =

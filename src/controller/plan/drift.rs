@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Members,
-    locate::{Shown, is_earlier, is_shown_as_ours, same_instant},
+    locate::{Shown, find_recorded, is_earlier, same_instant},
     was_ambiguous, was_written,
 };
 use crate::{
@@ -114,7 +114,7 @@ pub(crate) fn doubled(
 
 /// What another writer did, and how much a listing must prove before that counts.
 fn of_secret(entry: &EntryStatus, snapshot: &Snapshot, rules: &Rules) -> Option<(Drift, Evidence)> {
-    match is_shown_as_ours(entry, snapshot, rules) {
+    match find_recorded(entry, snapshot, rules) {
         Shown::Absent => Some((Drift::Missing, Evidence::Full)),
         Shown::Other => Some((Drift::Changed, Evidence::Presence)),
         Shown::Ours(remote) => match (&entry.remote_version, &remote.version) {

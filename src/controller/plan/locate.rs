@@ -93,7 +93,7 @@ pub(crate) enum Shown<'a> {
 
 /// Looks for what was recorded. An id must be the same; where there is none, the creation time or
 /// version (where a listing spans teams, one of several of a name may be ours).
-pub(crate) fn is_shown_as_ours<'a>(
+pub(crate) fn find_recorded<'a>(
     recorded: &EntryStatus,
     snapshot: &'a Snapshot,
     rules: &Rules,

@@ -10,9 +10,9 @@ use crate::{
     controller::{
         cache::Tracked,
         context::Context,
-        gate::{Decision, Remembered, VersionNews, decide, decide_deletion, requested},
+        gate::{Decision, Remembered, VersionNews, decide, decide_deletion},
         kubernetes::KubernetesError,
-        object::{has_finalizer, object_name},
+        object::{has_finalizer, object_name, requested},
         report,
     },
 };
@@ -79,7 +79,7 @@ fn decided(
     let remembered = Remembered {
         next_try: tracked.next_try(&object_name(object), now),
         must_rewrite: tracked.must_rewrite(),
-        is_unverified: tracked.verify_at.is_some_and(|due| due <= now),
+        is_verification_due: tracked.verify_at.is_some_and(|due| due <= now),
         is_requeued,
         news: if tracked.knows_status {
             VersionNews::Later

@@ -8,9 +8,8 @@ use crate::{
         cache::NamespaceBounds,
         gate::Decision,
         kubernetes::KubernetesError,
-        object::{Versions, object_name},
+        object::{Versions, object_name, raw_records},
         report::messages,
-        session::raw_records,
     },
     provider::Choice,
 };

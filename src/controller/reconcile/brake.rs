@@ -11,12 +11,13 @@ use crate::{
     controller::{
         cache::ObjectState,
         error::Failure,
-        gate::is_asked_alike,
-        object::{Versions, is_acted_on, ready_condition, recorded_sources},
+        object::{
+            Versions, is_acted_on, is_asked_alike, raw_records, ready_condition, recorded_sources,
+        },
         plan::{Brake, BrakeInputs, PlannedRemoval, brake, is_held_back, is_silent},
         report::{Asks, messages, outcome::Outcome, status},
         resolve::desired::{may_come_from_a_source, may_give},
-        session::{Session, raw_records},
+        session::Session,
     },
 };
 

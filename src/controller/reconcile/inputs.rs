@@ -20,14 +20,14 @@ use crate::{
     controller::{
         cache::Room,
         error::Failure,
-        object::{Versions, approved_plan},
+        object::{Versions, approved_plan, raw_records},
         plan::{
             self, Brake, Cause, Change, Lack, Members, PlannedEntry, PlannedRemoval, RemovalAction,
             due, lacks, plan, plan_removals,
         },
         report::status,
         resolve::desired::{DesiredState, ensure_recordable},
-        session::{Session, raw_records},
+        session::Session,
     },
     http::{CALL_TIMEOUT, ErrorClass},
     provider::{ListingNeed, Rules, Unit},

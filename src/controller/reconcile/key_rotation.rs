@@ -14,11 +14,11 @@ use crate::{
     api::{EntryState, EntryStatus},
     controller::{
         error::Failure,
-        object::{Versions, is_acted_on, recorded_sources, unwritten},
+        object::{Versions, is_acted_on, raw_records, recorded_sources, unwritten},
         plan::{self, DesiredEntry, Shown},
         report::{messages, outcome::Outcome},
         resolve::desired::DesiredState,
-        session::{Session, claims_anything, raw_records},
+        session::{Session, claims_anything},
     },
     provider::{Form, SetKeys, Unit},
 };
@@ -179,7 +179,7 @@ impl Reconcile<'_> {
             let has_mark = record.remote_id.is_some()
                 || record.remote_version.is_some()
                 || rules.form == Some(Form::ImagePull) && plan::was_written(record);
-            let shown = plan::is_shown_as_ours(record, &snapshot, rules);
+            let shown = plan::find_recorded(record, &snapshot, rules);
             has_mark && matches!(shown, Shown::Ours(_))
         };
         Ok(records.iter().any(is_shown))
@@ -202,6 +202,6 @@ fn is_unchanged(
 
 /// Whether the listing shows what a record says, under its name. Sets show no more than names.
 fn is_confirmed(record: &EntryStatus, snapshot: &Snapshot, session: &Session<'_>) -> bool {
-    let shown = plan::is_shown_as_ours(record, snapshot, session.rules());
+    let shown = plan::find_recorded(record, snapshot, session.rules());
     session.rules().unit == Unit::Set || matches!(shown, Shown::Ours(_))
 }

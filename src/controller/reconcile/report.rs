@@ -14,7 +14,9 @@ use crate::{
         error::Failure,
         gate::is_recorded_in_status,
         kubernetes::KubernetesError,
-        object::{Versions, is_acted_on, object_name, ready_condition, recorded_sources},
+        object::{
+            Versions, is_acted_on, object_name, raw_records, ready_condition, recorded_sources,
+        },
         plan::{self, confirm_in},
         report::{
             self, Asks,
@@ -23,7 +25,7 @@ use crate::{
             outcome::Outcome,
             status,
         },
-        session::{Session, claims_anything, raw_records},
+        session::{Session, claims_anything},
     },
     http::ErrorClass,
     provider::{self, Choice, Settled, Unit},

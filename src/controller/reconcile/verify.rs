@@ -177,7 +177,7 @@ impl Reconcile<'_> {
     /// Whether a user must know that deleted and changed secrets go unseen: a failed listing does not heal
     /// by itself, or listings have failed for long, which is said once.
     fn is_blind(&self, error: &ProviderError) -> bool {
-        let is_long = self.tracked(|tracked| tracked.is_unverified(Instant::now()));
+        let is_long = self.tracked(|tracked| tracked.is_overdue(Instant::now()));
         !error.is_passing() || (is_long == Some(true) && !self.has_remark(messages::BLIND))
     }
 
@@ -278,7 +278,7 @@ impl Reconcile<'_> {
             if !is_blank || self.evidence(session, &folded, &record, snapshot) == Evidence::None {
                 return record;
             }
-            if let Shown::Ours(remote) = plan::is_shown_as_ours(&record, snapshot, rules)
+            if let Shown::Ours(remote) = plan::find_recorded(&record, snapshot, rules)
                 && remote.version.is_some()
             {
                 record.remote_id = record.remote_id.or_else(|| remote.id.clone());

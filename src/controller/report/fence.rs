@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::status::summary;
 use crate::{
     api::{EntryState, EntryStatus, ProviderSecret, ProviderSecretStatus},
-    controller::gate::REQUESTS,
+    controller::object::REQUESTS,
 };
 
 /// Of the fields of a merge patch only the resourceVersion fences: one with the uid of a deleted

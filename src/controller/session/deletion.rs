@@ -8,7 +8,7 @@ use super::Session;
 use crate::{
     account::{ObjectName, Snapshot},
     api::EntryStatus,
-    controller::plan::{Shown, is_earlier, is_shown_as_ours, same_instant, was_written},
+    controller::plan::{Shown, find_recorded, is_earlier, same_instant, was_written},
     http::ProviderError,
     provider::{DeleteRequest, Remote, Rules},
 };
@@ -89,7 +89,7 @@ impl Session<'_> {
 /// writer, who goes by that name now.
 fn shown_to_delete<'s>(entry: &EntryStatus, snapshot: &'s Snapshot, rules: &Rules) -> Shown<'s> {
     let mut ids = entry.remote_id.iter();
-    match is_shown_as_ours(entry, snapshot, rules) {
+    match find_recorded(entry, snapshot, rules) {
         Shown::Absent if ids.any(|id| snapshot.has_id(id)) => Shown::Other,
         shown => shown,
     }

@@ -8,7 +8,10 @@ use super::Session;
 use crate::{
     account::DigestKey,
     api::{EntryState, EntryStatus, ProviderSecret},
-    controller::{object::unwritten, plan},
+    controller::{
+        object::{raw_records, unwritten},
+        plan,
+    },
     provider::Form,
 };
 
@@ -72,10 +75,4 @@ impl Session<'_> {
     pub(crate) fn cannot_verify(&self) -> bool {
         self.is_key_exchanged && self.former_key.is_none()
     }
-}
-
-/// The records as status shows them, verified or not.
-pub(crate) fn raw_records(object: &ProviderSecret) -> &[EntryStatus] {
-    let status = object.status.as_ref();
-    status.map_or(&[], |status| status.entries.as_slice())
 }

@@ -32,7 +32,7 @@ impl Tracked {
     }
 
     /// Whether no verification has succeeded for three intervals.
-    pub(crate) fn is_unverified(&self, now: Instant) -> bool {
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
         self.unverified_at.is_some_and(|at| at <= now)
     }
 }
