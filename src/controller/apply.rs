@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     account::{NameLock, NameLocks, Snapshot},
-    api::{ConflictPolicy, EntryState, Reason},
+    api::{ConflictPolicy, EntryState, EntryStatus, Reason},
     http::{ErrorClass, ProviderError},
     provider::{ListingNeed, Unit, Write, Written},
 };
@@ -151,11 +151,13 @@ impl Writer<'_> {
         // No id and no record: another writer created it after planning.
         let may_be_ours = id.is_some() || planned.record.is_some_and(may_be_there);
         let is_left = self.conflict == ConflictPolicy::Fail && !may_be_ours;
-        if id.is_none() && self.session.rules().listing == ListingNeed::Create {
+        if self.session.rules().listing == ListingNeed::Create {
             // A listing that began before a write of this name ended says nothing of it.
             let is_current =
                 |shown: &Snapshot| lock.last_write().is_none_or(|write| shown.began > write);
-            if !snapshot.is_some_and(is_current) {
+            let is_unknown = id.is_none() && !snapshot.is_some_and(is_current);
+            // The secret of this id may have another name since, and would take each retry.
+            if is_unknown || planned.record.is_some_and(was_rejected) {
                 match self.find(planned, is_left, lock.last_write()).await {
                     Ok(found) => id = found,
                     Err(failed) => return failed.noting(halt),
@@ -297,6 +299,12 @@ fn turn(entry: &PlannedEntry<'_>) -> u8 {
         Some(EntryState::Pending) => 1,
         Some(EntryState::Failed) => 2,
     }
+}
+
+/// Whether the provider refused the last write of an entry.
+fn was_rejected(record: &EntryStatus) -> bool {
+    record.state == EntryState::Failed
+        && record.reason.as_deref() == Some(Reason::Rejected.as_str())
 }
 
 fn write<'a>(entry: &'a DesiredEntry, id: Option<&'a str>) -> Option<Write<'a>> {
