@@ -35,6 +35,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) conflict: ConflictPolicy,
     /// Whether the user still wants the object to be written, as far as is known now.
     pub(crate) is_wanted: &'a (dyn Fn() -> bool + Sync),
+    /// When it began: one listing that begins later serves all names that were not written since.
+    pub(crate) began: Instant,
 }
 
 impl Writer<'_> {
@@ -65,7 +67,11 @@ impl Writer<'_> {
     ) -> Option<Halt> {
         let writes = entries.iter_mut().filter(|entry| entry.change.is_write());
         let mut writes: Vec<_> = writes.collect();
-        writes.sort_by_key(|entry| turn(entry));
+        writes.sort_by_cached_key(|entry| {
+            let turn = turn(entry);
+            // None of those that failed waits behind the same others for ever.
+            (turn, if turn == FAILED { fastrand::u32(..) } else { 0 })
+        });
         let mut streak = Streak::default();
         for entry in writes {
             let mut halt = None;
@@ -160,7 +166,8 @@ impl Writer<'_> {
             if is_unknown || planned.record.is_some_and(was_rejected) {
                 match self.find(planned, is_left, lock.last_write()).await {
                     Ok(found) => id = found,
-                    Err(failed) => return failed.noting(halt),
+                    Err(failed) if is_unknown => return failed.noting(halt),
+                    Err(_) => {}
                 }
             }
         }
@@ -244,7 +251,7 @@ impl Writer<'_> {
         last_write: Option<Instant>,
     ) -> Result<Option<String>, Failed> {
         let entry = planned.desired;
-        let since = last_write.unwrap_or_else(Instant::now);
+        let since = last_write.unwrap_or(self.began);
         let listed = self
             .session
             .listing(since, Duration::ZERO)
@@ -291,13 +298,16 @@ impl Failed {
     }
 }
 
+/// The turn of what failed the last time.
+const FAILED: u8 = 2;
+
 /// When an entry is written: what is news first, and last what failed the last time. So names at which the provider
 /// fails hold up no others.
 fn turn(entry: &PlannedEntry<'_>) -> u8 {
     match entry.record.map(|record| record.state) {
         None | Some(EntryState::Synced) => 0,
         Some(EntryState::Pending) => 1,
-        Some(EntryState::Failed) => 2,
+        Some(EntryState::Failed) => FAILED,
     }
 }
 

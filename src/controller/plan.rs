@@ -174,7 +174,10 @@ fn planned<'a>(
     }
     let is_drift = matches!(cause, Some(Cause::Drift(_)));
     let repairs = nothing.drift.as_ref().filter(|_| !inputs.is_requested);
-    if is_drift && is_contended(repairs, inputs.now) {
+    if is_drift
+        && !is_other_value(recorded, nothing.digest.as_deref())
+        && is_contended(repairs, inputs.now)
+    {
         return PlannedEntry {
             change: Change::Refuse(contended(entry, inputs.rules)),
             ..nothing
@@ -206,6 +209,12 @@ fn is_held(recorded: &EntryStatus, digest: Option<&str>) -> bool {
         && !was_unsupported(recorded)
         && recorded.digest.is_some()
         && recorded.digest.as_deref() == digest
+}
+
+/// Whether another value was acknowledged than is desired: to write this one is no repair.
+fn is_other_value(recorded: Option<&EntryStatus>, digest: Option<&str>) -> bool {
+    let acknowledged = recorded.and_then(|recorded| recorded.digest.as_deref());
+    acknowledged.is_some_and(|acknowledged| Some(acknowledged) != digest)
 }
 
 fn contended(entry: &DesiredEntry, rules: &Rules) -> Failure {
@@ -308,6 +317,13 @@ pub(crate) fn was_unsupported(recorded: &EntryStatus) -> bool {
 /// Whether the provider showed several secrets of an entry's name when it was looked at last.
 pub(crate) fn was_ambiguous(recorded: &EntryStatus) -> bool {
     was_written(recorded) && recorded.reason.as_deref() == Some(Reason::Ambiguous.as_str())
+}
+
+/// Whether an entry was left to another writer when it was looked at last.
+pub(crate) fn was_contended(recorded: &EntryStatus) -> bool {
+    was_written(recorded)
+        && recorded.state == EntryState::Failed
+        && recorded.reason.as_deref() == Some(Reason::Contended.as_str())
 }
 
 /// What is recorded and not wanted.

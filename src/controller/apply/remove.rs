@@ -62,7 +62,11 @@ impl Writer<'_> {
     pub(crate) async fn remove(&self, mut removals: Vec<PlannedRemoval>) -> RemovalOutcome {
         let mut outcome = RemovalOutcome::default();
         // Names at which the provider fails hold up no others.
-        removals.sort_by_key(has_failed);
+        removals.sort_by_cached_key(|removal| {
+            let has_failed = has_failed(removal);
+            // None of those that failed waits behind the same others for ever.
+            (has_failed, if has_failed { fastrand::u32(..) } else { 0 })
+        });
         // One listing for all of them, which may begin in this very moment.
         let now = Instant::now();
         let began = now.checked_sub(Duration::from_nanos(1)).unwrap_or(now);
@@ -90,7 +94,7 @@ impl Writer<'_> {
             }
             if let Some(failure) = &halted_by {
                 outcome.failures.push(Failure::clone(failure));
-                outcome.kept.push(because(Reason::Progressing, leaving));
+                outcome.kept.push(leaving);
                 continue;
             }
             let error = match self.delete(&record, began).await {

@@ -56,6 +56,10 @@ impl Reconcile<'_> {
             if is_held_back(entry) && !was_said {
                 entry.state = EntryState::Failed;
                 entry.reason = Some(said.as_str().to_owned());
+                if is_silent(said) {
+                    // The mark of what was held: what is desired keeps its digest.
+                    entry.digest = None;
+                }
             }
         }
     }

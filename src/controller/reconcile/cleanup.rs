@@ -173,6 +173,7 @@ impl Reconcile<'_> {
             conflict: self.object.spec.conflict_policy(),
             // Nothing brings a deleted object back.
             is_wanted: &|| true,
+            began: Instant::now(),
         };
         let removal = writer.remove(removals).await;
         let kind = choice.kind();

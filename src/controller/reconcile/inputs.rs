@@ -22,8 +22,8 @@ use crate::{
         error::Failure,
         object::{Versions, approved_plan, raw_records},
         plan::{
-            self, Brake, Cause, Change, Lack, Members, PlannedEntry, PlannedRemoval, RemovalAction,
-            due, lacks, plan, plan_removals,
+            self, Brake, Cause, Change, Drift, Lack, Members, PlannedEntry, PlannedRemoval,
+            RemovalAction, due, lacks, plan, plan_removals,
         },
         report::status,
         resolve::desired::{DesiredState, ensure_recordable},
@@ -161,6 +161,12 @@ impl Reconcile<'_> {
             };
             (observed, drift.look_again, drift.doubled)
         } else {
+            // What could not be looked at is as it was.
+            let contended = records.iter().filter(|record| plan::was_contended(record));
+            suspects.extend(contended.map(|record| {
+                let folded = (session.rules().fold)(&record.name);
+                (folded, Cause::Drift(Drift::Changed))
+            }));
             let ambiguous = records.iter().filter(|record| plan::was_ambiguous(record));
             let names = ambiguous.map(|record| (session.rules().fold)(&record.name));
             (Observed::default(), None, names.collect())
@@ -178,7 +184,8 @@ impl Reconcile<'_> {
         })
     }
 
-    /// Looks at what the provider holds, where a user asked for a sync, or where it showed several secrets of a name.
+    /// Looks at what the provider holds, where a user asked for a sync, or where it showed several secrets of a name
+    /// or the work of another writer.
     /// Gives why it could not be looked at: what has changed is written all the same, as far as that needs no listing.
     ///
     /// # Errors
@@ -188,11 +195,13 @@ impl Reconcile<'_> {
         session: &Session<'_>,
         records: &[EntryStatus],
     ) -> Result<(Option<DriftCheck>, Option<Failure>), Failure> {
+        let is_unsettled =
+            |record: &EntryStatus| plan::was_ambiguous(record) || plan::was_contended(record);
         let checked = if self.object.spec.is_suspended() {
             return Ok((None, None));
         } else if self.requested.is_some() && records.iter().any(plan::was_written) {
             self.check_drift_now(session).await
-        } else if records.iter().any(plan::was_ambiguous) {
+        } else if records.iter().any(is_unsettled) {
             // What a plan is made from rests on it as well.
             let since = self.snapshot_since();
             self.check_drift(session, since, Duration::ZERO).await
@@ -292,7 +301,7 @@ impl Reconcile<'_> {
             suspects: &inputs.suspects,
             is_inherited: self.is_inherited(rules),
             // A request for a sync begins the count of repairs anew.
-            is_requested: self.requested.is_some(),
+            is_requested: self.requested.is_some() && inputs.unchecked.is_none(),
             now: crate::clock::now(),
         };
         let desired = &inputs.desired.entries;

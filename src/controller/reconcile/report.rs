@@ -261,8 +261,7 @@ impl Reconcile<'_> {
             ErrorClass::Auth,
         ];
         let failures = &outcome.failures;
-        // What could not be looked at is tried again as what could not be written.
-        let causes = || failures.iter().chain(&outcome.unchecked);
+        let causes = || failures.iter().chain(unchecked(outcome));
         let is_protocol = |failure: &Failure| failure.class == ErrorClass::Protocol;
         let led_for = self.context.leadership.led_for();
         let since_write = outcome.since_write(crate::clock::now(), led_for);
@@ -334,9 +333,15 @@ fn keeps_set_waiting(failure: &Failure) -> bool {
     failure.is_answer || failure.reason == Reason::Contended
 }
 
+/// What could not be looked at is tried again as what could not be written, once the provider has finished.
+fn unchecked(outcome: &Outcome) -> Option<&Failure> {
+    let unchecked = outcome.unchecked.as_ref();
+    unchecked.filter(|_| outcome.settled == Settled::Ready)
+}
+
 /// Whether the provider refuses what it took before: a fault of its own, perhaps, that ends by itself.
 fn is_refused_after_success(outcome: &Outcome) -> bool {
     let is_refusal = |failure: &Failure| failure.class == ErrorClass::Config && failure.is_answer;
-    let mut failures = outcome.failures.iter().chain(&outcome.unchecked);
+    let mut failures = outcome.failures.iter().chain(unchecked(outcome));
     failures.any(is_refusal) && outcome.entries.iter().any(plan::was_written)
 }

@@ -69,6 +69,7 @@ impl Reconcile<'_> {
             claimed: &claims,
             conflict: self.object.spec.conflict_policy(),
             is_wanted: &is_wanted,
+            began: Instant::now(),
         };
         self.request_owner_rewrite(session, inputs, &planned.entries);
         self.ensure_finalizer(session, &planned).await?;
@@ -190,8 +191,11 @@ impl Reconcile<'_> {
             use ErrorClass::{Config, Waiting};
             matches!(failure.class, Config | Waiting)
         };
-        outcome.answers_request =
-            inputs.look_again.is_none() && outcome.failures.iter().all(is_tried);
+        // What is held beside a source that cannot be read was not up to this request yet.
+        let is_out_of_reach = held > 0 && !inputs.desired.unread.is_empty();
+        outcome.answers_request = !is_out_of_reach
+            && inputs.look_again.is_none()
+            && outcome.failures.iter().all(is_tried);
         // A set into which nothing was written is not asked for: it may not exist.
         let was_written = outcome.entries.iter().any(plan::was_written);
         if outcome.written > 0 || (was_written && !self.was_synced()) {

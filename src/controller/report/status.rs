@@ -172,12 +172,19 @@ fn entry(planned: &PlannedEntry<'_>, halted_by: Option<&Failure>, now: Timestamp
             },
             ..after_write(EntryState::Failed)
         },
-        EntryOutcome::NotTried => EntryStatus {
-            reason: reason(halted_by.map_or(Reason::Progressing, |failure| failure.reason)),
-            // Nothing was sent: what is there later is not ours because this try found it absent.
-            found: planned.record.and_then(|record| record.found),
-            ..after_write(EntryState::Pending)
-        },
+        EntryOutcome::NotTried => {
+            // What failed before stays so, and comes last in the next try as well.
+            let state = match planned.record.map(|record| record.state) {
+                Some(EntryState::Failed) => EntryState::Failed,
+                _ => EntryState::Pending,
+            };
+            EntryStatus {
+                reason: reason(halted_by.map_or(Reason::Progressing, |failure| failure.reason)),
+                // Nothing was sent: what is there later is not ours because this try found it absent.
+                found: planned.record.and_then(|record| record.found),
+                ..after_write(state)
+            }
+        }
     };
     EntryStatus {
         name: planned.name().to_owned(),

@@ -177,10 +177,10 @@ fn a_refused_deletion_is_said_and_tried_slowly() {
         let before = case.deletions().len();
         tokio::time::sleep(Duration::from_secs(3)).await;
         let tried = case.deletions().len() - before;
-        // What is refused is tried again after half a minute. At Pipecat Cloud the answer says that the set is being
-        // changed, which ends by itself.
+        // What is refused is tried again after half a minute. At Pipecat Cloud and Braintrust the answer says that it
+        // is being changed, which ends by itself.
         let most = match case.target {
-            Target::Pipecat => 6,
+            Target::Pipecat | Target::Braintrust => 6,
             _ => 0,
         };
         assert!(

@@ -168,7 +168,7 @@ fn a_provider_that_fails_for_a_day_costs_three_calls_a_try_of_twenty_entries() {
 /// Each of them fails for ever. At Baseten no path tells which one it is, so that each fails once.
 /// Cases: P-14, R-02
 #[rstest]
-fn names_at_which_the_provider_fails_hold_up_no_others(#[values(1, 3, 4)] failing: usize) {
+fn names_at_which_the_provider_fails_hold_up_no_others(#[values(1, 3, 4, 7)] failing: usize) {
     at_each(async |world| {
         if world.target == Target::Pipecat {
             // A set is one write.
@@ -205,7 +205,9 @@ fn names_at_which_the_provider_fails_hold_up_no_others(#[values(1, 3, 4)] failin
 
 /// Cases: P-14
 #[rstest]
-fn deletions_at_which_the_provider_fails_hold_up_no_others(#[values(1, 3, 4, 10)] failing: usize) {
+fn deletions_at_which_the_provider_fails_hold_up_no_others(
+    #[values(1, 3, 4, 7, 10)] failing: usize,
+) {
     at_each(async |world| {
         let names = names(10);
         world.spec(&json!({"deletionPolicy": "Delete", "data": data(&entries(&names))}));
