@@ -9,7 +9,7 @@ use super::{
     view::{Standing, created, place},
 };
 use crate::{
-    api::ProviderSecret,
+    api::{ConflictPolicy, ProviderSecret},
     provider::{self, Choice},
 };
 
@@ -23,6 +23,13 @@ pub(super) struct Peer {
     scope: Option<String>,
     /// The folded names that it claims, or its set.
     names: BTreeSet<String>,
+    /// Those of them that it has written.
+    written: BTreeSet<String>,
+    /// Whether what it claims is a set and not each name in it.
+    claims_set: bool,
+    is_deleting: bool,
+    /// Whether it writes over what it did not write, by its `conflictPolicy`.
+    overwrites: bool,
     reason: String,
 }
 
@@ -43,18 +50,22 @@ impl Peer {
         let (namespace, name) = place(object);
         let status = object.status.as_ref();
         let choice = object.spec.provider.choice();
-        let names = choice.map(|choice| {
-            if let Some(set) = choice.set_name(&name) {
-                return BTreeSet::from([set.to_owned()]);
+        let set = choice.and_then(|choice| choice.set_name(&name));
+        let claimed = choice.map(|choice| {
+            let records = || status.into_iter().flat_map(|status| &status.entries);
+            let written = records().filter(|entry| entry.last_write_time.is_some());
+            if let Some(set) = set {
+                let written = written.map(|_| set.to_owned()).collect();
+                return (BTreeSet::from([set.to_owned()]), written);
             }
             let fold = provider::rules(choice.kind()).fold;
             let desired = object.spec.entries().iter().map(|entry| fold(&entry.name));
-            let records = status.into_iter().flat_map(|status| &status.entries);
-            desired
-                .chain(records.map(|entry| fold(&entry.name)))
-                .collect()
+            let names = desired.chain(records().map(|entry| fold(&entry.name)));
+            let written = written.map(|entry| fold(&entry.name)).collect();
+            (names.collect(), written)
         });
-        let names = names.unwrap_or_default();
+        let (names, written) = claimed.unwrap_or_default();
+        let claims_set = set.is_some();
         Self {
             created: created(object),
             account: Account {
@@ -70,6 +81,10 @@ impl Peer {
             scope: status.and_then(|status| status.scope.clone()),
             reason: Standing::of(object).reason,
             names,
+            written,
+            claims_set,
+            is_deleting: object.metadata.deletion_timestamp.is_some(),
+            overwrites: object.spec.conflict_policy() == ConflictPolicy::Overwrite,
             namespace,
             name,
         }
@@ -82,8 +97,11 @@ impl Peer {
 
     /// Whether it is the older one, as the operator decides it.
     fn is_older_than(&self, other: &Self) -> bool {
-        let age = |of: &Self| (of.created, of.namespace.clone(), of.name.clone());
-        age(self) < age(other)
+        self.age() < other.age()
+    }
+
+    fn age(&self) -> (Option<Timestamp>, &str, &str) {
+        (self.created, &self.namespace, &self.name)
     }
 
     /// The older objects among others that own names of this one, as the operator decides it: by folded name, or by
@@ -98,6 +116,26 @@ impl Peer {
             }
         }
         owners
+    }
+
+    /// Which of the others has a folded name, or the set, when this object gives up what it wrote there, as the
+    /// operator decides it: its owner, else the oldest that lives on, if it takes what is there.
+    pub(super) fn heir<'p>(&self, others: &'p [Self], name: &str) -> Option<&'p Self> {
+        let mut claiming: Vec<&'p Self> =
+            others.iter().filter(|other| other.claims(name)).collect();
+        claiming.sort_by(|a, b| a.age().cmp(&b.age()));
+        let oldest = claiming.first().copied();
+        let owner = oldest.filter(|oldest| oldest.is_older_than(self));
+        if owner.is_some() || self.keeps_set(name) {
+            return owner;
+        }
+        let next = claiming.into_iter().find(|other| !other.is_deleting);
+        next.filter(|next| next.overwrites || next.written.contains(name))
+    }
+
+    /// Whether it claims this set and lives on: then it gives up an entry, and the set stays its own.
+    fn keeps_set(&self, name: &str) -> bool {
+        self.claims_set && !self.is_deleting && self.claims(name)
     }
 
     /// The same as an object that is not there yet: all that are there are older.

@@ -91,7 +91,7 @@ impl Proposal<'_> {
                 None => self.write(&mut plan, name, wanted, rules),
             }
         }
-        self.remove(&mut plan, &entries, rules);
+        self.remove(&mut plan, &entries, set, rules);
         plan.count_calls(set.is_some());
         plan.actions.sort_by(|a, b| a.name.cmp(&b.name));
         self.remark(&mut plan);
@@ -150,7 +150,13 @@ impl Proposal<'_> {
     }
 
     /// What is recorded and not wanted any more.
-    fn remove(&self, plan: &mut Plan, entries: &BTreeMap<String, Wanted>, rules: &Rules) {
+    fn remove(
+        &self,
+        plan: &mut Plan,
+        entries: &BTreeMap<String, Wanted>,
+        set: Option<&str>,
+        rules: &Rules,
+    ) {
         let document = self.document;
         let is_wanted = |record: &EntryStatus| {
             let folded = (rules.fold)(&record.name);
@@ -160,15 +166,14 @@ impl Proposal<'_> {
         let (mut forgotten, mut held, mut waiting) = (0, 0, 0);
         let records = document.records().iter();
         for record in records.filter(|record| !is_wanted(record)) {
-            let folded = (rules.fold)(&record.name);
-            let mut neighbours = self.neighbours.iter();
-            let successor = neighbours.find(|peer| peer.claims(&folded));
+            let claimed = set.map_or_else(|| (rules.fold)(&record.name), str::to_owned);
+            let heir = self.this.heir(&self.neighbours, &claimed);
             if document.may_be_given(record) {
                 // While a source cannot be read nothing is removed.
                 plan.keep += 1;
             } else if record.last_write_time.is_none() {
-            } else if let Some(successor) = successor {
-                let note = format!("{} goes over to {}", record.name, successor.place());
+            } else if let Some(heir) = heir {
+                let note = format!("{} goes over to {}", record.name, heir.place());
                 plan.notes.push(note);
             } else if document.is_as_it_is() && is_held(record) {
                 held += 1;

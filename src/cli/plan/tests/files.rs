@@ -206,6 +206,56 @@ fn a_name_that_the_files_free_is_free(#[case] more: Value, #[case] expected: &st
     assert_eq!(said(&alone[0]), ["Refuse HF_TOKEN"]);
 }
 
+/// Under Fail the next one takes nothing that is there: the name is deleted, and the next one creates it.
+#[rstest]
+#[case::overwrites("ml/next", "Overwrite", json!([]), json!(null), true)]
+#[case::takes_nothing("ml/next", "Fail", json!([]), json!(null), false)]
+#[case::has_written_it("ml/next", "Fail", json!([{"name": "HF_TOKEN", "state": "Synced", "lastWriteTime": ago(60)}]), json!(null), true)]
+#[case::goes_too("ml/next", "Overwrite", json!([]), json!(ago(5)), false)]
+#[case::owns_it("ml/earlier", "Fail", json!([]), json!(null), true)]
+fn a_name_is_deleted_unless_the_next_one_takes_it(
+    #[case] place: &str,
+    #[case] policy: &str,
+    #[case] entries: Value,
+    #[case] deleted: Value,
+    #[case] goes_over: bool,
+) {
+    let spec = json!({
+        "provider": provider("baseten", "baseten"), "conflictPolicy": policy,
+        "data": [entry("HF_TOKEN", "huggingface", "token")],
+    });
+    // Created in the same second: the first by name is the older one.
+    let mut other = object(place, spec, json!({"entries": entries}));
+    other.metadata.deletion_timestamp = serde_json::from_value(deleted).unwrap();
+    let spec = json!({"data": [], "deletionPolicy": "Delete"});
+    let plan = planned(&wanted(&spec), &[other], None);
+    let is_deleted = said(&plan).contains(&"Delete HF_TOKEN".to_owned());
+    let note = format!("HF_TOKEN goes over to {place}");
+    assert_eq!(
+        (is_deleted, plan.notes.contains(&note)),
+        (!goes_over, goes_over),
+        "{plan:?}"
+    );
+}
+
+#[rstest]
+#[case::of_its_own_set("ml/next", &["Delete OLD_TOKEN"])]
+#[case::of_the_set_of_another("ml/earlier", &["Refuse HF_TOKEN", "Refuse OPENAI_API_KEY"])]
+fn an_owner_that_keeps_its_set_hands_no_entry_over(#[case] other: &str, #[case] expected: &[&str]) {
+    let set = json!({"setName": "shared", "apiKeySecretRef": {"name": "pipecat", "key": "token"}});
+    let spec = json!({"provider": {"baseten": null, "pipecat": set}, "deletionPolicy": "Delete"});
+    let wanted = wanted(&spec);
+    let mut live = live();
+    live.spec = wanted.spec.clone();
+    let other = object(
+        other,
+        serde_json::to_value(&wanted.spec).unwrap(),
+        json!({}),
+    );
+    let plan = run(&[Document::new(wanted, Some(live))], &[other]).remove(0);
+    assert_eq!(said(&plan), expected, "{:?}", plan.notes);
+}
+
 #[rstest]
 #[case::nothing(json!({}), 2, None)]
 #[case::rewritten(json!({"rewriteInterval": "1h"}), 0, Some("longer ago than rewriteInterval"))]
