@@ -16,7 +16,7 @@ pub(super) use self::{
     facts::{EventFact, SecretFact, known},
 };
 use super::{
-    answer::{Answered, DONE, FAILED, Refusal},
+    answer::{Answered, DONE, FAILED, Refusal, TIMEOUT},
     cluster::{self, Named},
     finish,
     flags::{ClusterFlags, Scope},
@@ -202,7 +202,16 @@ impl Reader {
                 Ok(found) => {
                     return Ok(found.filter(|found| found.metadata.uid == object.metadata.uid));
                 }
-                Err(refusal) => wait.after(refusal).await?,
+                Err(refusal) => {
+                    let waited = wait.after(refusal).await;
+                    waited.map_err(|refusal| match refusal.code {
+                        TIMEOUT => Refusal::timeout(format!(
+                            "{}; see kubectl provider-secrets why {name} -n {namespace}",
+                            refusal.text
+                        )),
+                        _ => refusal,
+                    })?;
+                }
             }
         }
     }

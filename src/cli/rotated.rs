@@ -14,7 +14,6 @@ use super::{
     answer::{Answer, Answered, Refusal, TIMEOUT},
     flags::{ClusterFlags, Format, OutputFlags, Scope, WaitFlags},
     output::{Cell, Table, Tone, structured},
-    print,
     read::{Reader, on_cluster},
     say,
     view::resource_name,
@@ -25,6 +24,10 @@ use super::{
 /// such requests: a change that leaves every value as it was is not written into status by itself.
 const AT_REST: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(10);
+/// What is said when the time is over and something is not acknowledged.
+const NOT_YET: &str = "timed out waiting for what is not acknowledged";
+/// What is said when the time is over and no look was answered.
+const UNSEEN: &str = "timed out waiting: the API server did not answer in time";
 
 /// The flags of `rotated`.
 #[derive(Args, Debug)]
@@ -67,27 +70,35 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
     })
 }
 
-/// Waits until everything is acknowledged.
+/// Waits until everything is acknowledged. When the time is over, it shows what it saw last: the end may cut a look.
 async fn acknowledged(watch: &mut Watch<'_>, output: &OutputFlags, timeout: Duration) -> Answered {
     let wait = Wait::new(timeout);
+    let mut last: Option<Rotation> = None;
     loop {
-        let rotation = match wait.look(watch.look()).await {
-            Ok(rotation) if rotation.acknowledged => return shown(&rotation, output),
-            Ok(rotation) => rotation,
-            Err(refusal) => {
-                wait.after(refusal).await?;
-                continue;
+        let looked = match wait.bound(watch.look()).await {
+            Some(Ok(rotation)) if rotation.acknowledged => return shown(&rotation, output),
+            Some(Ok(rotation)) => {
+                wait.bound(watch.request_sync(&rotation)).await;
+                last = Some(rotation);
+                if wait.pause().await {
+                    continue;
+                }
+                Err(Refusal::timeout(NOT_YET))
             }
+            Some(Err(refusal)) => wait.after(refusal).await,
+            None if last.is_some() => Err(Refusal::timeout(NOT_YET)),
+            None => Err(Refusal::timeout(UNSEEN)),
         };
-        wait.bound(watch.request_sync(&rotation)).await;
-        if !wait.pause().await {
-            let answer = shown(&rotation, output)?;
-            print(&answer.text);
-            say("timed out waiting for what is not acknowledged");
-            return Ok(Answer {
-                text: String::new(),
-                code: TIMEOUT,
-            });
+        match (looked, &last) {
+            (Err(late), Some(rotation)) if late.code == TIMEOUT => {
+                let text = shown(rotation, output)?.text;
+                say(&late.text);
+                return Ok(Answer {
+                    text,
+                    code: TIMEOUT,
+                });
+            }
+            (looked, _) => looked?,
         }
     }
 }

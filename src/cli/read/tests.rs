@@ -5,10 +5,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::*;
-use crate::cli::{
-    answer::TIMEOUT,
-    tests::samples::{answering, condition, object, provider, refused, silent},
-};
+use crate::cli::tests::samples::{answering, condition, object, provider, refused, silent};
 
 /// `doctor` tells a missing right from an API server that does not answer.
 #[rstest]
@@ -53,6 +50,8 @@ async fn an_object_is_awaited_in_time_while_the_api_server_is_silent() {
     let wait = Wait::new(Duration::from_secs(5));
     let refusal = silent().awaited(&object, wait).await.unwrap_err();
     assert_eq!(refusal.code, TIMEOUT);
+    let next = "see kubectl provider-secrets why object -n ml";
+    assert!(refusal.text.ends_with(next), "{}", refusal.text);
     assert_eq!(began.elapsed().as_secs(), 5);
 }
 

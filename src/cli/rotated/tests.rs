@@ -4,7 +4,12 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     api::ProviderSecret,
-    cli::tests::samples::{self, answering, condition, documented, object, provider, refused},
+    cli::{
+        answer::FAILED,
+        tests::samples::{
+            self, answering, condition, documented, falling_silent, object, provider, refused,
+        },
+    },
 };
 
 /// An object with entries of the Secrets `a` and `b`, which has acted on version 7 of both.
@@ -213,6 +218,55 @@ async fn a_wait_for_what_is_acknowledged_ends_while_the_api_server_is_silent() {
     assert_eq!(began.elapsed().as_secs(), 5);
 }
 
+/// The API server answers one look; what comes after it is one answer for all further requests, or silence.
+#[rstest]
+#[case::silent(None, (TIMEOUT, true))]
+#[case::down(Some(refused(503)), (TIMEOUT, true))]
+#[case::deleted(Some(refused(404)), (TIMEOUT, true))]
+#[case::forbidden(Some(refused(403)), (FAILED, false))]
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_times_out_shows_what_it_saw_last(
+    #[case] after: Option<(u16, Value)>,
+    #[case] expected: (u8, bool),
+) {
+    let more = json!({"suspend": true, "version": "6"});
+    let behind = sample("True", "Suspended", &synced(), &more);
+    let mut answers = vec![secret(), list(&json!([behind]))];
+    let reader = match after {
+        Some(after) => {
+            answers.push(after);
+            answering(answers)
+        }
+        None => falling_silent(answers),
+    };
+    let (flags, timeout) = (output(&[]), Duration::from_secs(5));
+    let answered = acknowledged(&mut Watch::new(&reader, "a"), &flags.output, timeout).await;
+    let (code, text) = match answered {
+        Ok(answer) => (answer.code, answer.text),
+        Err(refusal) => (refusal.code, refusal.text),
+    };
+    let shows = text.contains("acted on version 6") && text.contains("Keep the old value");
+    assert_eq!((code, shows), expected, "{text}");
+}
+
+/// The Secret `a` of version 7.
+fn secret() -> (u16, Value) {
+    let secret = json!({
+        "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+        "metadata": {"namespace": "ml", "name": "a", "resourceVersion": "7"},
+    });
+    (200, secret)
+}
+
+/// A list of these objects.
+fn list(items: &Value) -> (u16, Value) {
+    let list = json!({
+        "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecretList",
+        "metadata": {}, "items": items,
+    });
+    (200, list)
+}
+
 /// It may hold the old value, and status would not tell.
 #[tokio::test]
 async fn an_object_that_does_not_decode_leaves_no_value_to_be_revoked() {
@@ -228,15 +282,7 @@ async fn an_object_that_does_not_decode_leaves_no_value_to_be_revoked() {
     let known = serde_json::to_value(object("ml/object", spec, status)).unwrap();
     let unknown = json!({"metadata": {"namespace": "ml", "name": "unknown"}, "spec": 7});
     for (items, is_known) in [(json!([known]), true), (json!([known, unknown]), false)] {
-        let secret = json!({
-            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-            "metadata": {"namespace": "ml", "name": "a", "resourceVersion": "7"},
-        });
-        let list = json!({
-            "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecretList",
-            "metadata": {}, "items": items,
-        });
-        let reader = answering(vec![(200, secret), (200, list)]);
+        let reader = answering(vec![secret(), list(&items)]);
         let looked = Watch::new(&reader, "a").look().await;
         assert_eq!(looked.is_ok_and(|looked| looked.acknowledged), is_known);
     }

@@ -49,8 +49,24 @@ pub(in crate::cli) fn answering(answers: Vec<(u16, Value)>) -> Reader {
 
 /// An API server that takes requests and answers none.
 pub(in crate::cli) fn silent() -> Reader {
-    let never = std::future::pending::<Result<http::Response<Body>, Infallible>>;
-    let service = tower::service_fn(move |_: http::Request<Body>| never());
+    falling_silent(Vec::new())
+}
+
+/// An API server that gives these answers, one to each request, and takes all further ones without an answer.
+pub(in crate::cli) fn falling_silent(answers: Vec<(u16, Value)>) -> Reader {
+    let mut answers = VecDeque::from(answers);
+    let service = tower::service_fn(move |_: http::Request<Body>| {
+        let answer = answers.pop_front();
+        async move {
+            let (code, body) = match answer {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            };
+            let body = Body::from(body.to_string().into_bytes());
+            let answer = http::Response::builder().status(code).body(body).unwrap();
+            Ok::<_, Infallible>(answer)
+        }
+    });
     Reader::new(Client::new(service, "ml"), "ml".to_owned())
 }
 
