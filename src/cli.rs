@@ -167,10 +167,7 @@ pub fn main() -> ExitCode {
         Command::Validate(flags) => finish(validate::run(&flags)),
         Command::Crds => finish(output::yaml(&api::definition()).map(Answer::done)),
         Command::Version(flags) => version::run(&flags),
-        Command::Completion(flags) => finish(Ok(completion::run(
-            &flags,
-            &mut command(Invocation::Program),
-        ))),
+        Command::Completion(flags) => finish(Ok(completion::run(&flags))),
     }
 }
 

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use clap::{Arg, Args, Command};
+use clap::{Arg, Args, Command, CommandFactory as _};
 use clap_complete::Shell;
 use kube::{Api, ResourceExt, api::ListParams};
 
 use super::{
+    Arguments,
     answer::{Answer, Refusal},
     flags::{ClusterFlags, Scope},
     read::connected,
@@ -29,11 +30,13 @@ pub(super) struct Flags {
     shell: Shell,
 }
 
-/// The script that a shell reads at its start.
-pub(super) fn run(flags: &Flags, command: &mut Command) -> Answer {
+/// The script that a shell reads at its start. Its switches take no words: a script offers a word after the switch, and
+/// knows none behind `=`.
+pub(super) fn run(flags: &Flags) -> Answer {
     let mut script = Vec::new();
     // The name of a file: kubectl completes its plugins by itself.
-    clap_complete::generate(flags.shell, command, "provider-secrets", &mut script);
+    let (mut command, name) = (Arguments::command(), "provider-secrets");
+    clap_complete::generate(flags.shell, &mut command, name, &mut script);
     Answer::done(String::from_utf8_lossy(&script).into_owned())
 }
 
@@ -159,11 +162,9 @@ pub(super) fn names(flags: &ClusterFlags) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
     use rstest::rstest;
 
     use super::*;
-    use crate::cli::Arguments;
 
     #[rstest]
     #[case(&["stat"], "status\n:4\n")]
@@ -187,6 +188,18 @@ mod tests {
             vec![format!("one-{namespace}"), format!("two-{namespace}")]
         };
         assert_eq!(candidates(&Arguments::command(), &words, names), expected);
+    }
+
+    #[test]
+    fn a_script_offers_no_word_after_a_switch() {
+        let flags = Flags { shell: Shell::Bash };
+        let script = run(&flags).text;
+        for switch in ["--wait", "--yes", "--no-headers"] {
+            assert!(script.contains(switch), "{script}");
+            // The branch of the script for the word after a flag.
+            assert!(!script.contains(&format!("{switch})")), "{switch}");
+        }
+        assert!(script.contains("--timeout)"), "{script}");
     }
 
     #[test]
