@@ -12,7 +12,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{ObjectMeta, Patch, PostParams},
+    api::{ObjectMeta, Patch, PatchParams, PostParams},
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::{Value, json};
@@ -33,6 +33,10 @@ const WATCH: &str = "watch of the lease";
 /// What the ServiceAccount may have to be granted.
 const FOR_IT: &str = "get, list, watch and patch for it";
 const TO_WRITE: &str = "create for leases, and patch for it";
+/// How long a standby waits until it tries again whether it may write the Lease, and for the answer. No other call for
+/// the Lease is made while it waits for that.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+const TRY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Which Lease it is, and how it is kept.
 #[derive(Clone, Debug)]
@@ -66,6 +70,8 @@ pub struct Lease {
     health: Health,
     /// What came of the last call, until `/readyz` tells: what the Lease lacks, if it does.
     answer: Option<Result<(), String>>,
+    /// When a standby tries whether it may write the Lease; none once it may.
+    try_at: Option<Moment>,
     /// What was logged last of who leads.
     told: Option<String>,
 }
@@ -100,6 +106,7 @@ impl Lease {
             metrics,
             health,
             answer: None,
+            try_at: Some(Moment::now()),
             told: None,
         };
         (lease, leadership)
@@ -114,8 +121,10 @@ impl Lease {
             let step = self.election.next(Moment::now(), crate::clock::now());
             self.tell();
             match step {
+                Step::Wait(_) if self.is_try_due() => self.try_write().await,
                 Step::Wait(wait) => {
                     self.report();
+                    let wait = self.try_at.map_or(wait, |_| wait.min(TRY_AGAIN));
                     tokio::select! {
                         () = sleep(wait) => {}
                         record = changed(&mut shown, &self.name, &self.health) => {
@@ -160,6 +169,8 @@ impl Lease {
                 // Where there is none, it may be that none can be made.
                 if lease.is_some() {
                     self.answer = Some(Ok(()));
+                    // That it can be read does not say that it may be written.
+                    self.try_at = self.try_at.map(|_| Moment::now());
                 }
                 self.election.read(lease.map(record), Moment::now());
             }
@@ -189,6 +200,7 @@ impl Lease {
         match answer {
             Ok(Ok(lease)) => {
                 self.answer = Some(Ok(()));
+                self.try_at = None;
                 Written::Accepted(self::record(lease))
             }
             Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
@@ -208,6 +220,35 @@ impl Lease {
                 self.unanswered("written");
                 Written::Unknown
             }
+        }
+    }
+
+    /// Whether a dry run is due: while another process leads, no write shows whether this one may write.
+    fn is_try_due(&self) -> bool {
+        let is_due = self.try_at.is_some_and(|at| at <= Moment::now());
+        is_due && self.election.leader().is_some()
+    }
+
+    /// Tries whether this process may write the Lease, by a dry run of a patch that changes nothing.
+    async fn try_write(&mut self) {
+        let params = PatchParams {
+            dry_run: true,
+            ..patch_params()
+        };
+        let nothing = Patch::Merge(json!({}));
+        let answer = self.api.patch(&self.name, &params, &nothing);
+        let answer = timeout(TRY_TIMEOUT, answer).await;
+        self.try_at = Some(Moment::now() + TRY_AGAIN);
+        match answer {
+            Ok(Ok(_)) => {
+                self.try_at = None;
+                self.answer = self.answer.take().or(Some(Ok(())));
+            }
+            Ok(Err(error)) if status(&error) == Some(403) => {
+                self.failed(&error, "written", TO_WRITE);
+            }
+            // It says nothing of the right.
+            Ok(Err(_)) | Err(_) => {}
         }
     }
 

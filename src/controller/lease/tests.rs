@@ -25,8 +25,8 @@ const OTHERS: &str = r#"{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"
 const RELEASED: &str = r#"{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "operator", "resourceVersion": "7"},
     "spec": {"leaseDurationSeconds": 1, "leaseTransitions": 3}}"#;
 
-/// What is answered with which status and body: GET, POST, PATCH, or WATCH for the list that a watch begins with.
-/// Nothing else is answered.
+/// What is answered with which status and body: GET, POST, PATCH, TRY for a PATCH that is a dry run, or WATCH for the
+/// list that a watch begins with. Nothing else is answered.
 type Answers = &'static [(&'static str, u16, &'static str)];
 
 /// The Lease `operator` at an API server that answers so, so many times each, what `/readyz` tells, and the calls.
@@ -35,8 +35,10 @@ fn lease(answers: Answers, times: usize) -> (Lease, Health, Arc<Mutex<Vec<String
     let counted = Arc::clone(&calls);
     let service = service_fn(move |request: ::http::Request<Body>| {
         let is_named = request.uri().path().ends_with("/operator");
+        let query = request.uri().query().unwrap_or_default();
         let call = match request.method().as_str() {
             "GET" if !is_named => "WATCH",
+            "PATCH" if query.contains("dryRun=All") => "TRY",
             method => method,
         };
         let mut counted = counted.lock().unwrap();
@@ -87,6 +89,10 @@ async fn a_leader_whose_calls_hang_ends_with_its_deadline() {
     &[("GET", 200, RELEASED), ("PATCH", 403, "")],
     &["lease: it could not be written: grant the verbs create for leases, and patch for it"]
 )]
+#[case::it_may_not_write_while_another_leads(
+    &[("GET", 200, OTHERS), ("TRY", 403, "")],
+    &["lease: it could not be written: grant the verbs create for leases, and patch for it"]
+)]
 #[case::it_may_not_create(
     &[("GET", 404, ""), ("POST", 403, "")],
     &["lease: it could not be written: grant the verbs create for leases, and patch for it"]
@@ -100,7 +106,8 @@ async fn a_leader_whose_calls_hang_ends_with_its_deadline() {
     &["watch of the lease: it could not be watched: grant the verbs get, list, watch and patch for it"]
 )]
 #[case::nothing_is_heard(&[], &["lease: not read yet"])]
-#[case::another_leads(&[("GET", 200, OTHERS)], &[])]
+#[case::another_leads(&[("GET", 200, OTHERS), ("TRY", 200, OTHERS)], &[])]
+#[case::no_answer_says_whether_it_may_write(&[("GET", 200, OTHERS)], &[])]
 #[case::it_leads(&[("GET", 404, ""), ("POST", 201, OTHERS), ("PATCH", 200, OTHERS)], &[])]
 #[tokio::test(start_paused = true)]
 async fn a_process_that_could_not_lead_is_not_ready_and_tries_it_now_and_then(
@@ -112,7 +119,7 @@ async fn a_process_that_could_not_lead_is_not_ready_and_tries_it_now_and_then(
     assert!(kept.is_err(), "it takes part");
     assert_eq!(health.missing(), missing);
     let calls = calls.lock().unwrap();
-    let is_write = |call: &&String| matches!(call.as_str(), "POST" | "PATCH");
+    let is_write = |call: &&String| matches!(call.as_str(), "POST" | "PATCH" | "TRY");
     let writes = calls.iter().filter(is_write).count();
     // At once, and after each wait between two tries.
     assert!(writes <= 4, "{calls:?}");
