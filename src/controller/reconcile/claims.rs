@@ -73,6 +73,33 @@ impl Reconcile<'_> {
         self.context.requeue_all(affected);
     }
 
+    /// Has an answer of the provider show which scope the key opens, where another object owns a name of this one: else
+    /// that object could not hand the name over to it. Gives whether an answer has shown it now.
+    pub(super) async fn prove_scope(
+        &self,
+        session: &Session<'_>,
+        entries: &[PlannedEntry<'_>],
+    ) -> bool {
+        let (account, claims) = (&session.account, self.claims(session));
+        let is_proven = account.is_scope_answered() || !session.rules().names_scope;
+        let mut refused = entries.iter().filter(|entry| is_refused(entry));
+        let is_lost = refused.any(|entry| claims.owner(&entry.desired.folded).is_some());
+        // A question that is not sent is not asked.
+        if is_proven || !is_lost || session.refusal().is_some() {
+            return false;
+        }
+        if !account.is_scope_asked() {
+            // Without an answer it stays unknown.
+            let _ = account.scope(&*session.provider).await;
+        }
+        // Where the spec names the id no call was made for it, and some providers say it in listings alone.
+        if !account.is_scope_answered() {
+            let (since, patience) = (self.context.epoch, self.verify_interval());
+            let _ = session.listing(since, patience).await;
+        }
+        account.is_scope_answered()
+    }
+
     /// Has the owner of a name write it again if this object, which lost the name, was the last to
     /// write it.
     pub(super) fn request_owner_rewrite(
@@ -82,8 +109,7 @@ impl Reconcile<'_> {
         entries: &[PlannedEntry<'_>],
     ) {
         let claims = self.claims(session);
-        let is_lost = |entry: &&PlannedEntry<'_>| matches!(&entry.change, Change::Refuse(failure) if failure.reason == Reason::Conflict);
-        for entry in entries.iter().filter(is_lost) {
+        for entry in entries.iter().filter(|entry| is_refused(entry)) {
             let folded = &entry.desired.folded;
             let Some(owner) = claims.owner(folded) else {
                 continue;
@@ -97,4 +123,9 @@ impl Reconcile<'_> {
             }
         }
     }
+}
+
+/// Whether an entry is refused because of a conflict.
+fn is_refused(entry: &PlannedEntry<'_>) -> bool {
+    matches!(&entry.change, Change::Refuse(failure) if failure.reason == Reason::Conflict)
 }

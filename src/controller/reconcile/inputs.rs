@@ -248,6 +248,10 @@ impl Reconcile<'_> {
                 let (_, plan) = self.shown_plan(session, &planned);
                 return Err(suspended(&self.object, session, inputs, &planned, plan).into());
             }
+            // The answer may show that the name is no other object's.
+            if self.prove_scope(session, &planned.entries).await {
+                continue;
+            }
             if planned.calls_provider()
                 && let Some(error) = session.refusal()
             {

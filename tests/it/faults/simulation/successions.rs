@@ -26,6 +26,8 @@ const SETTLED: Duration = Duration::from_secs(20);
 enum Rival {
     /// The same API key.
     SameKey,
+    /// Another key of the same team, user or organization.
+    FurtherKey,
     /// A key that no provider knows.
     UnknownKey,
     /// No key, and a status that says that the name was written.
@@ -47,6 +49,11 @@ fn claim(world: &World, rival: Rival) {
     world.store.apply_secret(OTHER, "source", &source);
     let key = match rival {
         Rival::SameKey => Some(world.data("credential")["api-key"].clone()),
+        Rival::FurtherKey => {
+            let key = format!("{CANARY}-further-key");
+            world.account.add_key(&*key).expect("a further key");
+            Some(key)
+        }
         Rival::UnknownKey => Some(format!("{CANARY}-unknown-key")),
         Rival::ForgedStatus => None,
     };
@@ -149,6 +156,45 @@ fn what_another_namespace_claims_stays_and_is_told(
             };
             let is_left = |world: &World| world.held().get("A_KEY") == left.as_ref();
             world.wait("what stays", SETTLED, is_left).await;
+            world.down().await;
+        });
+    }
+}
+
+/// Without a team Baseten does not say whose names they are, and Pipecat never does.
+/// Cases: D-15, M-02, M-09
+#[rstest]
+fn an_object_with_another_key_of_the_team_takes_a_name_over(#[values(false, true)] restarts: bool) {
+    for target in [
+        Target::BasetenTeam,
+        Target::PrimeIntellect,
+        Target::Braintrust,
+    ] {
+        simulate(async {
+            let mut world = World::new(target);
+            world.source(&[("a", "a1")]);
+            world.spec(&json!({"deletionPolicy": "Delete"}));
+            world.entries(&[("A_KEY", "a")]);
+            world.up();
+            sleep(SETTLED).await;
+            claim(&world, Rival::FurtherKey);
+            sleep(SETTLED).await;
+            if restarts {
+                world.down().await;
+                world.up();
+                sleep(SETTLED).await;
+            }
+            let said = world.ready_reason("rival");
+            assert_eq!(said.as_deref(), Some("Conflict"), "{target:?}");
+            world.delete();
+            let is_gone = |world: &World| world.object().is_none();
+            world.wait("the object goes", SOON, is_gone).await;
+            let is_left = |world: &World| world.held().get("A_KEY") == Some(&value("b1"));
+            world.wait("the next value", SETTLED, is_left).await;
+            let told = told(&world);
+            let kinds: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+            assert_eq!(kinds, ["Normal"], "{target:?}");
+            assert_eq!(deletions(&world), 0, "{target:?}");
             world.down().await;
         });
     }
