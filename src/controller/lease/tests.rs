@@ -25,6 +25,8 @@ const OTHERS: &str = r#"{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"
 const RELEASED: &str = r#"{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "operator", "resourceVersion": "7"},
     "spec": {"leaseDurationSeconds": 1, "leaseTransitions": 3}}"#;
 
+const NOT_FOUND: &str = r#"{"apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}"#;
+
 /// What is answered with which status and body: GET, POST, PATCH, TRY for a PATCH that is a dry run, or WATCH for the
 /// list that a watch begins with. Nothing else is answered.
 type Answers = &'static [(&'static str, u16, &'static str)];
@@ -71,7 +73,7 @@ fn lease(answers: Answers, times: usize) -> (Lease, Health, Arc<Mutex<Vec<String
 /// Cases: A-07
 #[tokio::test(start_paused = true)]
 async fn a_leader_whose_calls_hang_ends_with_its_deadline() {
-    let (mut lease, _, calls) = lease(&[("GET", 404, ""), ("POST", 201, OTHERS)], 1);
+    let (mut lease, _, calls) = lease(&[("GET", 404, NOT_FOUND), ("POST", 201, OTHERS)], 1);
     let began = Instant::now();
     assert_eq!(lease.keep().await, Lost);
     let took = began.elapsed().as_millis();
@@ -94,11 +96,11 @@ async fn a_leader_whose_calls_hang_ends_with_its_deadline() {
     &["lease: it could not be written: grant the verbs create for leases, and patch for it"]
 )]
 #[case::it_may_not_create(
-    &[("GET", 404, ""), ("POST", 403, "")],
+    &[("GET", 404, NOT_FOUND), ("POST", 403, "")],
     &["lease: it could not be written: grant the verbs create for leases, and patch for it"]
 )]
 #[case::the_namespace_is_missing(
-    &[("GET", 404, ""), ("POST", 404, "")],
+    &[("GET", 404, NOT_FOUND), ("POST", 404, NOT_FOUND)],
     &["lease: namespace system does not exist"]
 )]
 #[case::it_may_not_watch(
@@ -108,7 +110,7 @@ async fn a_leader_whose_calls_hang_ends_with_its_deadline() {
 #[case::nothing_is_heard(&[], &["lease: not read yet"])]
 #[case::another_leads(&[("GET", 200, OTHERS), ("TRY", 200, OTHERS)], &[])]
 #[case::no_answer_says_whether_it_may_write(&[("GET", 200, OTHERS)], &[])]
-#[case::it_leads(&[("GET", 404, ""), ("POST", 201, OTHERS), ("PATCH", 200, OTHERS)], &[])]
+#[case::it_leads(&[("GET", 404, NOT_FOUND), ("POST", 201, OTHERS), ("PATCH", 200, OTHERS)], &[])]
 #[tokio::test(start_paused = true)]
 async fn a_process_that_could_not_lead_is_not_ready_and_tries_it_now_and_then(
     #[case] answers: Answers,
