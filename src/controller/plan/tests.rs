@@ -169,6 +169,36 @@ fn the_listing_is_believed_more_than_the_record() {
     assert_eq!(change(Some(&[])), Change::Update(None));
 }
 
+/// Repairs that went on for too long are no reason to keep a new value back.
+#[rstest]
+#[case::a_repair("1", Some(Reason::Contended))]
+#[case::another_value("2", None)]
+fn what_is_left_to_another_writer_is_written_with_a_new_value(
+    #[case] acknowledged: &str,
+    #[case] refused: Option<Reason>,
+) {
+    let mut drift = None;
+    while !is_contended(drift.as_ref(), Timestamp::UNIX_EPOCH) {
+        drift = Some(counted(drift.as_ref(), Timestamp::UNIX_EPOCH));
+    }
+    let recorded = EntryStatus {
+        drift,
+        ..record("A", Some(acknowledged), EntryState::Failed)
+    };
+    let suspects = BTreeMap::from([("A".to_owned(), Cause::Drift(Drift::Changed))]);
+    let recorded = [recorded];
+    let inputs = Inputs {
+        suspects: &suspects,
+        ..inputs(ProviderKind::Baseten, &recorded)
+    };
+    let desired = [entry("A", "1")];
+    let change = plan(&desired, &inputs, &Unclaimed, digest).remove(0).change;
+    match change {
+        Change::Refuse(failure) => assert_eq!(Some(failure.reason), refused),
+        change => assert_eq!((change, refused), (Change::Update(None), None)),
+    }
+}
+
 #[test]
 fn what_exists_is_updated_and_never_created_again() {
     let change = |observed: Option<&[Remote]>| only(ProviderKind::PrimeIntellect, None, observed);
