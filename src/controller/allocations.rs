@@ -1,5 +1,5 @@
 //! How often the pure core allocates. Counts are the same on every machine and at every load, so a step
-//! that becomes wasteful fails here and not in a benchmark that nobody runs. Each bound is what was
+//! that becomes wasteful fails here and not in a benchmark that no founder runs. Each bound is what was
 //! seen; a change that needs more says why in its commit.
 
 use std::{collections::BTreeMap, sync::Arc};

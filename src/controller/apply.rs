@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use self::halt::Streak;
+use self::halt::{Streak, order};
 pub(crate) use self::{halt::Halt, remove::RemovalOutcome};
 use super::{
     error::Failure,
@@ -67,10 +67,11 @@ impl Writer<'_> {
     ) -> Option<Halt> {
         let writes = entries.iter_mut().filter(|entry| entry.change.is_write());
         let mut writes: Vec<_> = writes.collect();
+        // First what is news, then what was not tried.
         writes.sort_by_cached_key(|entry| {
-            let turn = turn(entry);
-            // None of those that failed waits behind the same others for ever.
-            (turn, if turn == FAILED { fastrand::u32(..) } else { 0 })
+            let state = entry.record.map(|record| record.state);
+            let has_failed = state == Some(EntryState::Failed);
+            (order(has_failed), state == Some(EntryState::Pending))
         });
         let mut streak = Streak::default();
         for entry in writes {
@@ -295,19 +296,6 @@ impl Failed {
             *halt = Some(Halt::Account(self.failure.clone()));
         }
         EntryOutcome::Failed(self.failure)
-    }
-}
-
-/// The turn of what failed the last time.
-const FAILED: u8 = 2;
-
-/// When an entry is written: what is news first, and last what failed the last time. So names at which the provider
-/// fails hold up no others.
-fn turn(entry: &PlannedEntry<'_>) -> u8 {
-    match entry.record.map(|record| record.state) {
-        None | Some(EntryState::Synced) => 0,
-        Some(EntryState::Pending) => 1,
-        Some(EntryState::Failed) => FAILED,
     }
 }
 

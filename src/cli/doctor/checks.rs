@@ -257,7 +257,7 @@ fn of_objects(facts: &Facts, objects: &[Health]) -> Vec<Check> {
     checks
 }
 
-/// Whether a spec that nobody has acted on tells of a watch that shows nothing. One in a namespace that no operator watches
+/// Whether a spec that was not acted on tells of a watch that shows nothing. One in a namespace that no operator watches
 /// does not, nor one whose account is held back: its object is not tried before that is over.
 fn of_watches(facts: &Facts, objects: &[Health]) -> Check {
     let held_back = objects.iter().filter(|object| object.is_held_back());

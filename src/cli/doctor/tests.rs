@@ -177,7 +177,7 @@ fn a_fault_has_its_mark(#[case] mark: Mark, #[case] plant: fn(&mut Facts)) {
     );
 }
 
-/// One of the fleet with a spec that nobody has acted on.
+/// One of the fleet with a spec that no operator has acted on.
 fn unseen(index: usize) -> Health {
     let mut object = fleet().remove(index);
     object.metadata.generation = Some(4);

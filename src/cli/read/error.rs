@@ -47,7 +47,7 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
     }
 }
 
-/// Whether a call may succeed later although nobody changes anything: the API server restarts, has too much to do or
+/// Whether a call may succeed later although no user changes anything: the API server restarts, has too much to do or
 /// cannot be reached, a list took too long, or another writer was faster.
 pub(in crate::cli) fn is_transient(error: &kube::Error) -> bool {
     match error {

@@ -26,6 +26,12 @@ impl Halt {
     }
 }
 
+/// The order of names of which some failed the last time: those come last, and each time in another order, so that
+/// none of them waits behind the same others for ever.
+pub(super) fn order(has_failed: bool) -> (bool, u32) {
+    (has_failed, if has_failed { fastrand::u32(..) } else { 0 })
+}
+
 /// At how many names in a row the provider has failed.
 #[derive(Debug, Default)]
 pub(super) struct Streak(usize);

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Writer, halt::Streak};
+use super::{
+    Writer,
+    halt::{Streak, order},
+};
 use crate::{
     account::ObjectName,
     api::{EntryStatus, Found, Reason},
@@ -62,11 +65,7 @@ impl Writer<'_> {
     pub(crate) async fn remove(&self, mut removals: Vec<PlannedRemoval>) -> RemovalOutcome {
         let mut outcome = RemovalOutcome::default();
         // Names at which the provider fails hold up no others.
-        removals.sort_by_cached_key(|removal| {
-            let has_failed = has_failed(removal);
-            // None of those that failed waits behind the same others for ever.
-            (has_failed, if has_failed { fastrand::u32(..) } else { 0 })
-        });
+        removals.sort_by_cached_key(|removal| order(has_failed(removal)));
         // One listing for all of them, which may begin in this very moment.
         let now = Instant::now();
         let began = now.checked_sub(Duration::from_nanos(1)).unwrap_or(now);
@@ -110,7 +109,10 @@ impl Writer<'_> {
             if streak.is_long(Some(&failure)) {
                 halted_by = Some(failure.clone());
             }
-            outcome.kept.push(because(failure.reason, leaving));
+            outcome.kept.push(EntryStatus {
+                reason: Some(failure.reason.as_str().to_owned()),
+                ..leaving
+            });
             outcome.failures.push(failure);
         }
         outcome
@@ -178,14 +180,6 @@ impl Writer<'_> {
             SetKeys::Shown(keys) if keys.is_empty() => self.session.provider.delete_set().await,
             SetKeys::Shown(_) | SetKeys::NoSet | SetKeys::NotShown | SetKeys::Referenced => Ok(()),
         }
-    }
-}
-
-/// The record of what is not gone yet, for this reason.
-fn because(reason: Reason, leaving: EntryStatus) -> EntryStatus {
-    EntryStatus {
-        reason: Some(reason.as_str().to_owned()),
-        ..leaving
     }
 }
 

@@ -83,7 +83,7 @@ impl Reconcile<'_> {
         Ok(rekeyed.collect())
     }
 
-    /// How a reconcile of a suspended object ends whose API key was exchanged: nobody asks the provider
+    /// How a reconcile of a suspended object ends whose API key was exchanged: the operator does not ask the provider
     /// which account the new key opens, so the records stay under the key that they were made with, and
     /// follow the new one when the object goes on. None for any other object.
     pub(super) fn rest_under_former_key(

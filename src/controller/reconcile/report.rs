@@ -126,8 +126,8 @@ impl Reconcile<'_> {
         Ok((result, action))
     }
 
-    /// Whether the provider may still be at work on what it accepted before the object was suspended: nobody asks it
-    /// meanwhile, and it is not known to have finished before status says so.
+    /// Whether the provider may still be at work on what it accepted before the object was suspended: the operator
+    /// does not ask it meanwhile, and it is not known to have finished before status says so.
     fn may_be_unsettled(&self) -> bool {
         let choice = self.object.spec.provider.choice();
         let settles = choice.is_some_and(|choice| provider::rules(choice.kind()).unit == Unit::Set);

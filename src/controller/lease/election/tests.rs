@@ -205,7 +205,7 @@ fn a_lease_is_released_as_it_was_taken(
     assert_eq!(release(&process), None);
 }
 
-/// As when it is told to stop before the answer has come. Nobody waits for the end of a lease under which nothing was done.
+/// As when it is told to stop before the answer has come. No process waits for the end of a lease under which nothing was done.
 /// Cases: L-05
 #[rstest]
 #[case::after_another(record("other", 3, "7"), RELEASED_EARLY)]

@@ -23,7 +23,7 @@ enum Event {
     Restarts,
     /// A user deletes the Lease.
     LeaseIsDeleted,
-    /// A user says that nobody holds the Lease.
+    /// A user says that no process holds the Lease.
     HolderIsEmptied,
     /// A user says that another process holds the Lease.
     HolderIsRenamed,
