@@ -106,6 +106,17 @@ fn deletions(world: &World) -> usize {
         .count()
 }
 
+/// A world with an object under Delete that has written A_KEY.
+async fn owning(target: Target) -> World {
+    let mut world = World::new(target);
+    world.source(&[("a", "a1")]);
+    world.spec(&json!({"deletionPolicy": "Delete"}));
+    world.entries(&[("A_KEY", "a")]);
+    world.up();
+    sleep(SETTLED).await;
+    world
+}
+
 /// Cases: A-19, D-15, M-02
 #[rstest]
 fn what_another_namespace_claims_stays_and_is_told(
@@ -113,12 +124,7 @@ fn what_another_namespace_claims_stays_and_is_told(
 ) {
     for target in Target::ALL {
         simulate(async {
-            let mut world = World::new(target);
-            world.source(&[("a", "a1")]);
-            world.spec(&json!({"deletionPolicy": "Delete"}));
-            world.entries(&[("A_KEY", "a")]);
-            world.up();
-            sleep(SETTLED).await;
+            let mut world = owning(target).await;
             claim(&world, rival);
             sleep(SETTLED).await;
             // Only the spec of Baseten names the scope of an object whose key has opened none.
@@ -171,12 +177,7 @@ fn an_object_with_another_key_of_the_team_takes_a_name_over(#[values(false, true
         Target::Braintrust,
     ] {
         simulate(async {
-            let mut world = World::new(target);
-            world.source(&[("a", "a1")]);
-            world.spec(&json!({"deletionPolicy": "Delete"}));
-            world.entries(&[("A_KEY", "a")]);
-            world.up();
-            sleep(SETTLED).await;
+            let mut world = owning(target).await;
             claim(&world, Rival::FurtherKey);
             sleep(SETTLED).await;
             if restarts {
