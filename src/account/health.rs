@@ -25,11 +25,11 @@ const PROBE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hour
 /// How long all calls have to fail before it is an outage, and how often an object calls in one.
 pub(super) const OUTAGE: (Duration, Duration) = (Duration::from_hours(1), Duration::from_mins(1));
 /// Within which refused writes of two names are refused in a row.
-const IN_A_ROW: Duration = Duration::from_mins(5);
+const ROW_WINDOW: Duration = Duration::from_mins(5);
 /// How long a success proves that the provider answers and accepts the key.
-const PROOF: Duration = Duration::from_mins(1);
+const PROOF_WINDOW: Duration = Duration::from_mins(1);
 /// What ends sooner is not said to the objects that wait for it.
-const SAID: Duration = Duration::from_secs(30);
+const MIN_ANNOUNCED_PAUSE: Duration = Duration::from_secs(30);
 
 /// Why the circuit breaker lets no call of an account through, and until when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl OpenCircuit {
     /// than half a minute.
     #[must_use]
     pub fn is_said(&self, now: Instant) -> bool {
-        self.until > now + SAID
+        self.until > now + MIN_ANNOUNCED_PAUSE
     }
 }
 
@@ -127,7 +127,9 @@ impl Health {
             };
             return Capacity::None(open_circuit(&error, outage.next, now));
         }
-        let is_proved = self.proved.is_some_and(|proved| now < proved + PROOF);
+        let is_proved = self
+            .proved
+            .is_some_and(|proved| now < proved + PROOF_WINDOW);
         if is_proved && self.can_write && self.breaker.is_none() && !self.is_outage(now) {
             Capacity::All
         } else {
@@ -230,7 +232,7 @@ impl Health {
             return;
         }
         let before = self.refused_write.replace((name.to_owned(), now));
-        let is_recent = |at: Instant| now < at + IN_A_ROW;
+        let is_recent = |at: Instant| now < at + ROW_WINDOW;
         if before.is_some_and(|(before, at)| before != name && is_recent(at)) {
             self.refused(now, now, true, error);
         }

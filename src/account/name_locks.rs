@@ -19,8 +19,8 @@ use crate::provider::LONGEST_LISTING;
 
 /// How long a lock remembers when a write ended. It is longer than any listing takes, so every
 /// listing that began before the write is recognised.
-const REMEMBERED: Duration = Duration::from_mins(15);
-const _: () = assert!(LONGEST_LISTING.as_secs() < REMEMBERED.as_secs());
+const WRITE_MEMORY: Duration = Duration::from_mins(15);
+const _: () = assert!(LONGEST_LISTING.as_secs() < WRITE_MEMORY.as_secs());
 /// With how many locks those that are no longer needed are dropped for the first time; then always
 /// when there are twice as many as were needed the last time.
 const MANY: usize = 1024;
@@ -83,7 +83,7 @@ fn is_needed(slot: &Slot) -> bool {
     Arc::strong_count(slot) > 1
         || slot
             .try_lock()
-            .is_ok_and(|ended| ended.is_some_and(|ended| ended.elapsed() < REMEMBERED))
+            .is_ok_and(|ended| ended.is_some_and(|ended| ended.elapsed() < WRITE_MEMORY))
 }
 
 impl NameLock {
@@ -125,7 +125,7 @@ mod tests {
         for number in 0..MANY {
             locks.lock(number.to_string()).await.wrote();
         }
-        tokio::time::advance(REMEMBERED).await;
+        tokio::time::advance(WRITE_MEMORY).await;
         drop(locks.lock("one more".to_owned()).await);
         assert_eq!(locks.0.lock().unwrap().by_name.len(), 1);
     }

@@ -30,7 +30,7 @@ use tower::{BoxError, ServiceBuilder};
 
 /// How long a connection to the API server may say nothing: longer than a watch lasts, after a
 /// connection has been idle as long as it may.
-const SILENCE: Duration = Duration::from_secs(295);
+const READ_TIMEOUT: Duration = Duration::from_secs(295);
 
 /// Takes the place of a proxy, so that kube does not look for one in the environment. No connection is
 /// made to it.
@@ -160,7 +160,7 @@ fn bounded(mut config: Config) -> Config {
     // minutes (docs/architecture.md#calls-to-the-api-server).
     config.default_retry = false;
     // Nothing else bounds a list, and the opening of a watch, that are never answered.
-    config.read_timeout = Some(SILENCE);
+    config.read_timeout = Some(READ_TIMEOUT);
     config
 }
 

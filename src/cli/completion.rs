@@ -16,7 +16,7 @@ use super::{
 use crate::api::ProviderSecret;
 
 /// How long a user waits at most for the names of objects after the tab key.
-const PATIENCE: Duration = Duration::from_secs(2);
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many names are asked for: more are no help.
 const NAMES: u32 = 500;
 /// What stands for the name of an object in the usage of a command.
@@ -152,7 +152,7 @@ pub(super) fn names(flags: &ClusterFlags) -> Vec<String> {
     let listed = connected(flags, async |reader| {
         let api: Api<ProviderSecret> = reader.api(&Scope::default());
         let parameters = ListParams::default().limit(NAMES);
-        let listed = tokio::time::timeout(PATIENCE, api.list_metadata(&parameters)).await;
+        let listed = tokio::time::timeout(COMPLETION_TIMEOUT, api.list_metadata(&parameters)).await;
         let listed = listed.ok().and_then(Result::ok);
         listed.ok_or_else(|| Refusal::failed("the names are not known"))
     });

@@ -9,7 +9,7 @@ use crate::controller::lease::{LeaseSettings, Timing};
 
 /// The shortest lease. A Lease without a holder that lasts for 1 s or 2 s is one that its holder gave up, and no
 /// process waits for it.
-const SHORTEST: Duration = Duration::from_secs(3);
+const MIN_LEASE_DURATION: Duration = Duration::from_secs(3);
 
 /// Who of several processes writes.
 #[derive(Args, Debug)]
@@ -115,7 +115,7 @@ fn check(timing: Timing) -> Result<(), &'static str> {
     if lease_duration.subsec_nanos() != 0 {
         return Err("--leader-election-lease-duration must be whole seconds");
     }
-    if lease_duration < SHORTEST {
+    if lease_duration < MIN_LEASE_DURATION {
         return Err("--leader-election-lease-duration must be at least 3s");
     }
     if lease_duration <= renew_deadline {

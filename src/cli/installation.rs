@@ -20,7 +20,7 @@ pub(super) const LABELS: &str =
 /// The name of the Lease where no flag gives another.
 const LEASE: &str = "provider-secrets";
 /// How long after the end of a lease by this machine's clock it may be that of another clock.
-const CLOCKS: SignedDuration = SignedDuration::from_secs(5);
+const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// An operator as it is installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -169,7 +169,7 @@ impl LeaseFact {
     pub(super) fn looks_expired(&self, now: Timestamp) -> bool {
         let lasts = SignedDuration::try_from(self.lasts).unwrap_or(SignedDuration::MAX);
         let since = self.renewed.map(|renewed| now.duration_since(renewed));
-        since.is_none_or(|since| since > lasts.saturating_add(CLOCKS))
+        since.is_none_or(|since| since > lasts.saturating_add(MAX_CLOCK_SKEW))
     }
 }
 

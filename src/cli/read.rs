@@ -12,7 +12,7 @@ use kube::{
 use serde_json::Value;
 
 pub(super) use self::{
-    error::{PATIENCE, is_of_kind, is_transient, refused},
+    error::{ANSWER_TIMEOUT, is_of_kind, is_transient, refused},
     facts::{EventFact, SecretFact, known},
 };
 use super::{
@@ -316,7 +316,7 @@ pub(super) async fn bounded<T>(
     namespace: Option<&str>,
     call: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Refusal> {
-    match tokio::time::timeout(PATIENCE, call).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
             let text = refused(what, namespace, &error);

@@ -22,7 +22,7 @@ use super::{
 use crate::api::{FLUX_REQUESTED_AT, ProviderSecret, SYNC_REQUESTED_AT};
 
 /// How many objects a line about a wait that was in vain names.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 /// What is asked of the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,7 +218,7 @@ async fn wait(
         if !waited.is_empty() && !wait.pause().await {
             let names = waited
                 .iter()
-                .take(NAMED)
+                .take(MAX_NAMED)
                 .map(|one| format!("{}/{}", one.namespace, one.name));
             let names = names.collect::<Vec<String>>().join(", ");
             let first = &waited[0];

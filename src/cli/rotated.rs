@@ -22,8 +22,8 @@ use super::{
 
 /// How long an object may be at rest with an older version before a sync is requested of it, and between two
 /// such requests: a change that leaves every value as it was is not written into status by itself.
-const AT_REST: Duration = Duration::from_secs(2);
-const AGAIN: Duration = Duration::from_secs(10);
+const REST_BEFORE_SYNC: Duration = Duration::from_secs(2);
+const SYNC_INTERVAL: Duration = Duration::from_secs(10);
 /// What is said when the time is over and something is not acknowledged.
 const NOT_YET: &str = "timed out waiting for what is not acknowledged";
 /// What is said when the time is over and no look was answered.
@@ -187,11 +187,14 @@ impl<'a> Watch<'a> {
             .retain(|object, _| resting.iter().any(|feed| feed.object == *object));
         for feed in resting {
             let object = &feed.object;
-            let due = self.resting.entry(object.clone()).or_insert(now + AT_REST);
+            let due = self
+                .resting
+                .entry(object.clone())
+                .or_insert(now + REST_BEFORE_SYNC);
             if *due > now || self.is_refused {
                 continue;
             }
-            *due = now + AGAIN;
+            *due = now + SYNC_INTERVAL;
             if let Err(refusal) = self
                 .reader
                 .patch(

@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{answer::Refusal, read::PATIENCE};
+use super::{answer::Refusal, read::ANSWER_TIMEOUT};
 
 /// Between two looks at what is waited for.
 const POLL: Duration = Duration::from_millis(250);
@@ -31,7 +31,7 @@ impl Wait {
     /// What a call gives in the time that is left; none if it takes longer. A wait without time looks once.
     pub(super) async fn bound<T>(self, call: impl Future<Output = T>) -> Option<T> {
         let whole = if self.timeout.is_zero() {
-            PATIENCE
+            ANSWER_TIMEOUT
         } else {
             self.timeout
         };

@@ -36,14 +36,14 @@ use crate::{
 };
 
 /// Events that wait to be sent at most.
-const QUEUED: usize = 1024;
+const MAX_QUEUED: usize = 1024;
 /// Events that are sent at once.
 const IN_FLIGHT: usize = 8;
 /// How often an event that must arrive is tried, and the first wait between two tries; each is twice the last.
-const TRIES: u32 = 6;
-const WAIT: Duration = Duration::from_millis(250);
+const MAX_TRIES: u32 = 6;
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 /// How long a reconcile waits until an event is accepted that nothing else tells.
-const PATIENCE: Duration = Duration::from_secs(20);
+const ACCEPTANCE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest note the API takes, in bytes.
 const LONGEST_NOTE: usize = 1024;
 
@@ -106,7 +106,7 @@ impl Events {
         reporter: String,
         leadership: Leadership,
     ) -> (Self, impl Future<Output = ()>) {
-        let (queue, queued) = mpsc::channel(QUEUED);
+        let (queue, queued) = mpsc::channel(MAX_QUEUED);
         let task = send_all(client, queued, metrics.clone(), leadership);
         (
             Self {
@@ -139,7 +139,7 @@ impl Events {
             self.queue.send(queued).await.ok()?;
             delivery.await.ok()
         };
-        let delivery = timeout(PATIENCE, sent).await.ok().flatten();
+        let delivery = timeout(ACCEPTANCE_TIMEOUT, sent).await.ok().flatten();
         delivery.unwrap_or(Delivery::Unavailable)
     }
 
@@ -247,7 +247,7 @@ async fn send_all(
 /// its events wait.
 async fn send(client: &Client, leadership: &Leadership, queued: &Queued) -> Delivery {
     let api: Api<Event> = Api::namespaced(client.clone(), &queued.namespace);
-    let tries = if queued.must_arrive() { TRIES } else { 1 };
+    let tries = if queued.must_arrive() { MAX_TRIES } else { 1 };
     for tried in 0..tries {
         if leadership.term().is_none() {
             return Delivery::Unavailable;
@@ -265,7 +265,7 @@ async fn send(client: &Client, leadership: &Leadership, queued: &Queued) -> Deli
             Err(KubernetesError::Conflict) if tried > 0 => return Delivery::Accepted,
             Err(KubernetesError::Conflict | KubernetesError::Unavailable) => {
                 if tried + 1 < tries {
-                    sleep(jittered(WAIT * 2_u32.pow(tried))).await;
+                    sleep(jittered(FIRST_BACKOFF * 2_u32.pow(tried))).await;
                 }
             }
         }

@@ -31,12 +31,12 @@ use crate::{
 const COMPONENT: &str = "lease";
 const WATCH: &str = "watch of the lease";
 /// What the ServiceAccount may have to be granted.
-const FOR_IT: &str = "get, list, watch and patch for it";
-const TO_WRITE: &str = "create for leases, and patch for it";
+const RIGHTS_TO_HOLD: &str = "get, list, watch and patch for it";
+const RIGHTS_TO_CREATE: &str = "create for leases, and patch for it";
 /// How long a standby waits until it tries again whether it may write the Lease, and for the answer. No other call for
 /// the Lease is made while it waits for that.
-const TRY_AGAIN: Duration = Duration::from_secs(10);
-const TRY_TIMEOUT: Duration = Duration::from_secs(2);
+const DRY_RUN_INTERVAL: Duration = Duration::from_secs(10);
+const DRY_RUN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Which Lease it is, and how it is kept.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ impl Lease {
                 Step::Wait(_) if self.is_try_due() => self.try_write().await,
                 Step::Wait(wait) => {
                     self.report();
-                    let wait = self.try_at.map_or(wait, |_| wait.min(TRY_AGAIN));
+                    let wait = self.try_at.map_or(wait, |_| wait.min(DRY_RUN_INTERVAL));
                     tokio::select! {
                         () = sleep(wait) => {}
                         record = changed(&mut shown, &self.name, &self.health) => {
@@ -175,7 +175,7 @@ impl Lease {
                 self.election.read(lease.map(record), Moment::now());
             }
             Ok(Err(error)) => {
-                self.failed(&error, "read", FOR_IT);
+                self.failed(&error, "read", RIGHTS_TO_HOLD);
                 self.election.unread(Moment::now());
             }
             Err(_) => {
@@ -213,7 +213,7 @@ impl Lease {
                 Written::Refused
             }
             Ok(Err(error)) => {
-                self.failed(&error, "written", TO_WRITE);
+                self.failed(&error, "written", RIGHTS_TO_CREATE);
                 Written::Unknown
             }
             Err(_) => {
@@ -237,15 +237,15 @@ impl Lease {
         };
         let nothing = Patch::Merge(json!({}));
         let answer = self.api.patch(&self.name, &params, &nothing);
-        let answer = timeout(TRY_TIMEOUT, answer).await;
-        self.try_at = Some(Moment::now() + TRY_AGAIN);
+        let answer = timeout(DRY_RUN_TIMEOUT, answer).await;
+        self.try_at = Some(Moment::now() + DRY_RUN_INTERVAL);
         match answer {
             Ok(Ok(_)) => {
                 self.try_at = None;
                 self.answer = self.answer.take().or(Some(Ok(())));
             }
             Ok(Err(error)) if status(&error) == Some(403) => {
-                self.failed(&error, "written", TO_WRITE);
+                self.failed(&error, "written", RIGHTS_TO_CREATE);
             }
             // It says nothing of the right.
             Ok(Err(_)) | Err(_) => {}
@@ -328,9 +328,9 @@ async fn changed(
                 tracing::warn!(
                     lease,
                     status = 403,
-                    "the lease could not be watched: grant the verbs {FOR_IT}"
+                    "the lease could not be watched: grant the verbs {RIGHTS_TO_HOLD}"
                 );
-                let what = format!("it could not be watched: grant the verbs {FOR_IT}");
+                let what = format!("it could not be watched: grant the verbs {RIGHTS_TO_HOLD}");
                 health.lacks(WATCH, what);
             }
             // It begins again by itself, and the lease is looked at when it would expire.

@@ -47,7 +47,7 @@ use crate::{
 };
 
 /// How long reconciles under way may take after the signal to stop: with the events after them 10 s.
-const DRAIN: Duration = Duration::from_secs(9);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// Why the controller ended by itself. It never should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -234,7 +234,7 @@ fn gone_while_queued(gone: ObjectRef<DynamicObject>, window: &Window, limiter: &
 /// Completes when reconciles under way have had their time after `stop`.
 async fn drained(stop: impl Future<Output = ()>) {
     stop.await;
-    tokio::time::sleep(DRAIN).await;
+    tokio::time::sleep(DRAIN_TIMEOUT).await;
 }
 
 /// How many reconciles may call providers at once: a few less than there are at all, so that a reconcile

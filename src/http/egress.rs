@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use url::Url;
 
 /// How often a call looks at the files, at most. An idle operator reads nothing.
-const REREAD: Duration = Duration::from_secs(10);
+const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How connections to providers leave the cluster. The default is: directly, with the CAs of the system.
 #[derive(Clone, Debug, Default)]
@@ -145,7 +145,7 @@ impl Clients {
 
     pub(super) fn current(&self) -> Client {
         let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.looked.elapsed() >= REREAD {
+        if current.looked.elapsed() >= FILE_CHECK_INTERVAL {
             current.looked = Instant::now();
             current.reread();
         }

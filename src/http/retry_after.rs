@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderValue, header};
 use jiff::{Timestamp, civil::DateTime, fmt::strtime, tz::TimeZone};
 
 /// The shortest wait that is honoured: a provider that says 0 still gets a second.
-const SHORTEST: Duration = Duration::from_secs(1);
+const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The longest wait that is honoured: a provider that says a year is asked again after this.
-const LONGEST: Duration = Duration::from_mins(15);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(15);
 /// The one date form that is read, of 29 bytes; the obsolete forms need a laxer parser
 /// (RUSTSEC-2026-0009 came from one).
 const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
@@ -24,13 +24,15 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than a u64 holds are still "a very long time".
         let seconds = text.parse::<u64>().unwrap_or(u64::MAX);
-        return Some(Duration::from_secs(seconds.min(LONGEST.as_secs())).max(SHORTEST));
+        return Some(
+            Duration::from_secs(seconds.min(MAX_RETRY_AFTER.as_secs())).max(MIN_RETRY_AFTER),
+        );
     }
     let until = http_date(value)?;
     let now = headers.get(header::DATE).and_then(http_date);
     let now = now.unwrap_or_else(|| TimeZone::UTC.to_datetime(Timestamp::now()));
     let seconds = u64::try_from(until.duration_since(now).as_secs()).unwrap_or(0);
-    Some(Duration::from_secs(seconds.min(LONGEST.as_secs())).max(SHORTEST))
+    Some(Duration::from_secs(seconds.min(MAX_RETRY_AFTER.as_secs())).max(MIN_RETRY_AFTER))
 }
 
 fn http_date(value: &HeaderValue) -> Option<DateTime> {

@@ -19,13 +19,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often an HTTP/2 connection whose answer is awaited is asked whether it lives, and how long it
 /// may take to say so. A call that is given up ends its stream only, so that all later calls would
 /// wait on a connection whose other end is gone.
-const PING: Duration = Duration::from_secs(10);
+const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// Largest answer that is read, in bytes, unless the request has another bound.
 const MAX_ANSWER: usize = 1024 * 1024;
 /// How long the body of an answer without success is awaited. Its status and headers say what is acted on, and
 /// they must not be lost with a body that is cut, drips or has no end; what came of it is looked at, if at all,
 /// for the words of one refusal (docs/vendors.md#pc-6).
-const REFUSAL_BODY: Duration = Duration::from_secs(2);
+const REFUSAL_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The bound of a request's answer, in bytes: an extension of the request.
 #[derive(Clone, Copy, Debug)]
@@ -110,8 +110,8 @@ fn bounded(client: ClientBuilder) -> ClientBuilder {
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(Duration::from_mins(1))
         .tcp_keepalive(Duration::from_secs(30))
-        .http2_keep_alive_interval(PING)
-        .http2_keep_alive_timeout(PING)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_INTERVAL)
 }
 
 /// The transport over the client that there is at each request.
@@ -141,7 +141,11 @@ async fn exchange(
     if response.status().is_success() {
         read_body(&mut response, bound, &mut body).await?;
     } else {
-        let _ = timeout(REFUSAL_BODY, read_body(&mut response, bound, &mut body)).await;
+        let _ = timeout(
+            REFUSAL_BODY_TIMEOUT,
+            read_body(&mut response, bound, &mut body),
+        )
+        .await;
     }
     let mut answer = http::Response::new(Bytes::from(body));
     *answer.status_mut() = response.status();

@@ -27,7 +27,7 @@ use tokio::{
 use tower::util::MapRequestLayer;
 
 /// How long to wait when the process has no file for a connection that is there.
-const BREATH: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// The headers of a request. Prometheus sends six, and a proxy some more.
 const MAX_HEADERS: usize = 64;
@@ -80,7 +80,7 @@ pub(super) async fn serve(
                     yield_now().await;
                 }
                 Err(error) if is_of_one_connection(&error) => {}
-                Err(_) => sleep(BREATH).await,
+                Err(_) => sleep(ACCEPT_RETRY).await,
             },
             Some(_) = connections.tasks.join_next() => {}
         }

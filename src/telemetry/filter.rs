@@ -5,7 +5,7 @@ use tracing_subscriber::EnvFilter;
 /// The levels, least first.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// How alike two words are, from 0 to 1, when one is offered for the other.
-const ALIKE: f64 = 0.7;
+const MIN_SIMILARITY: f64 = 0.7;
 
 /// Reads a filter: levels and `target=level`, with commas between them.
 ///
@@ -49,7 +49,7 @@ fn unknown(word: &str) -> String {
     let nearest = LEVELS
         .into_iter()
         .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-        .filter(|level| likeness(level) > ALIKE)
+        .filter(|level| likeness(level) > MIN_SIMILARITY)
         .map_or_else(String::new, |level| format!(", did you mean {level}?"));
     format!(
         "{word:?} is no log level{nearest} (give off, error, warn, info, debug or trace, or target=level)"

@@ -24,13 +24,13 @@ use tokio::{
 use super::{Metrics, exposition::Exposition};
 
 /// How many clients are sent metrics at once; the others wait. Each takes a pointer for each object.
-const SCRAPES: usize = 4;
+const MAX_SCRAPES: usize = 4;
 /// After which time without a read a client gives its turn to one that waits.
-const STALLED: Duration = Duration::from_millis(500);
+const STALLED_AFTER: Duration = Duration::from_millis(500);
 /// After which time it does so although it reads. Prometheus waits 10 s for a scrape unless it is told otherwise.
-const LONGEST: Duration = Duration::from_secs(5);
+const MAX_TURN: Duration = Duration::from_secs(5);
 /// How often one that waits looks for a turn that is over.
-const LOOK: Duration = Duration::from_millis(100);
+const TURN_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The metrics, and the turns of those that ask for them.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ struct Scrape {
 
 impl Scrapes {
     pub(super) fn of(metrics: Metrics) -> Self {
-        Self::with_turns(metrics, SCRAPES)
+        Self::with_turns(metrics, MAX_SCRAPES)
     }
 
     fn with_turns(metrics: Metrics, turns: usize) -> Self {
@@ -74,7 +74,7 @@ impl Scrapes {
     async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         let mut turn = pin!(Arc::clone(&self.0.turns).acquire_owned());
         loop {
-            match timeout(LOOK, &mut turn).await {
+            match timeout(TURN_CHECK_INTERVAL, &mut turn).await {
                 Ok(turn) => return turn.ok(),
                 Err(_) => self.end_slow(),
             }
@@ -86,7 +86,7 @@ impl Scrapes {
         let mut under_way = self.under_way();
         let scrapes = &mut under_way.scrapes;
         scrapes.retain(|_, scrape| {
-            scrape.read.elapsed() < STALLED && scrape.began.elapsed() < LONGEST
+            scrape.read.elapsed() < STALLED_AFTER && scrape.began.elapsed() < MAX_TURN
         });
     }
 
@@ -234,7 +234,11 @@ mod tests {
         }
         let since = Instant::now();
         let mut next = begun(&scrapes).await;
-        assert!(since.elapsed() <= STALLED + LOOK, "{:?}", since.elapsed());
+        assert!(
+            since.elapsed() <= STALLED_AFTER + TURN_CHECK_INTERVAL,
+            "{:?}",
+            since.elapsed()
+        );
         while goes_on(&mut next).await {}
         for mut body in stalled {
             // Half an answer is shown to be one.
@@ -253,10 +257,13 @@ mod tests {
             tokio::spawn(async move { begun(&scrapes).await })
         };
         while goes_on(&mut slow).await {
-            sleep(STALLED / 2).await;
+            sleep(STALLED_AFTER / 2).await;
         }
         let kept = since.elapsed();
-        assert!((LONGEST..=LONGEST + STALLED).contains(&kept), "{kept:?}");
+        assert!(
+            (MAX_TURN..=MAX_TURN + STALLED_AFTER).contains(&kept),
+            "{kept:?}"
+        );
         assert!(goes_on(&mut next.await.unwrap()).await);
     }
 
@@ -266,7 +273,7 @@ mod tests {
         let mut slow = begun(&of_many(1)).await;
         for _ in 0..5 {
             assert!(goes_on(&mut slow).await);
-            sleep(LONGEST).await;
+            sleep(MAX_TURN).await;
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
 
 /// How long a failure counts if it is not reported again. A watch reports each failed try, which are
 /// at most 20 s apart, and says nothing when it has recovered.
-const REMEMBERED: Duration = Duration::from_secs(30);
+const FAILURE_TTL: Duration = Duration::from_secs(30);
 
 /// What the operator lacks to work, by component.
 #[derive(Clone, Default)]
@@ -33,7 +33,7 @@ struct Component {
 impl Component {
     fn lacks(&self) -> Option<&str> {
         let (what, since) = self.lacks.as_ref()?;
-        let counts = !self.has_worked || since.elapsed() < REMEMBERED;
+        let counts = !self.has_worked || since.elapsed() < FAILURE_TTL;
         counts.then_some(what.as_str())
     }
 }
@@ -131,13 +131,13 @@ mod tests {
     async fn what_is_missing_is_named_until_it_works_and_a_passing_failure_is_forgotten() {
         let health = Health::default();
         health.lacks("secrets", "not listed yet");
-        tokio::time::advance(REMEMBERED * 2).await;
+        tokio::time::advance(FAILURE_TTL * 2).await;
         assert_eq!(health.missing(), ["secrets: not listed yet"]);
         health.works("secrets");
         assert!(health.missing().is_empty());
         health.lacks("secrets", "the API server could not be reached");
         assert_eq!(health.missing().len(), 1);
-        tokio::time::advance(REMEMBERED).await;
+        tokio::time::advance(FAILURE_TTL).await;
         assert!(health.missing().is_empty());
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What came of a look at each endpoint, by provider and name.
 ///
@@ -32,7 +32,7 @@ pub(super) async fn reached(
         let answered = match request {
             Ok(request) => {
                 let call = transport.clone().oneshot(request);
-                match tokio::time::timeout(PATIENCE, call).await {
+                match tokio::time::timeout(ENDPOINT_TIMEOUT, call).await {
                     Ok(answered) => answered.map(|_| ()).or_else(told),
                     Err(_) => Err("no answer in time"),
                 }

@@ -7,7 +7,7 @@ use kube::core::Status;
 use crate::telemetry::visible;
 
 /// Longest wait for an answer. A page of a list may have some megabytes.
-pub(in crate::cli) const PATIENCE: Duration = Duration::from_secs(30);
+pub(in crate::cli) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the API server says before the fields that it does not know or has twice. Their names alone follow.
 const STRICT: &str = "strict decoding error: ";
 

@@ -34,7 +34,7 @@ struct Known {
 
 impl NamespaceBounds {
     /// How old an answer may be: after this time at most a bound that was tightened holds.
-    pub(crate) const AGE: Duration = Duration::from_secs(30);
+    pub(crate) const MAX_AGE: Duration = Duration::from_secs(30);
 
     /// Knows nothing yet. A namespace without the annotation allows all, unless one `is_required`.
     pub(crate) fn new(is_required: bool) -> Self {
@@ -59,7 +59,8 @@ impl NamespaceBounds {
         let mut known = slot.0.lock().await;
         let is_fresh = |known: &&Known| match known.answer {
             Ok(_) => {
-                since.is_none_or(|since| known.began >= since) && known.began.elapsed() < Self::AGE
+                since.is_none_or(|since| known.began >= since)
+                    && known.began.elapsed() < Self::MAX_AGE
             }
             Err(_) => known.ended > asked_at,
         };
@@ -88,7 +89,7 @@ impl NamespaceBounds {
             let Ok(known) = slot.0.try_lock() else {
                 return true;
             };
-            let is_young = |known: &Known| known.began.elapsed() < Self::AGE;
+            let is_young = |known: &Known| known.began.elapsed() < Self::MAX_AGE;
             known.as_ref().is_some_and(is_young) || Arc::strong_count(slot) > 1
         });
     }
@@ -138,16 +139,16 @@ mod tests {
         }
         let count = || calls.load(Ordering::Relaxed);
         assert_eq!(count(), 1);
-        advance(NamespaceBounds::AGE.mul_f64(0.9)).await;
+        advance(NamespaceBounds::MAX_AGE.mul_f64(0.9)).await;
         get(None).await;
         assert_eq!(count(), 1);
         // A sync request is not answered by what was known before it.
         get(Some(Instant::now())).await;
         assert_eq!(count(), 2);
-        advance(NamespaceBounds::AGE).await;
+        advance(NamespaceBounds::MAX_AGE).await;
         get(None).await;
         assert_eq!(count(), 3);
-        advance(NamespaceBounds::AGE).await;
+        advance(NamespaceBounds::MAX_AGE).await;
         bounds.sweep();
         assert!(bounds.slots.lock().unwrap().is_empty());
     }

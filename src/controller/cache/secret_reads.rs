@@ -28,11 +28,11 @@ use crate::{
 /// 16 MiB. Measured, 150 Secrets of 1 MB that were read at once took 223 MiB.
 const IN_FLIGHT: usize = 8;
 /// How long values are kept for readers that have not come yet.
-const KEPT: Duration = Duration::from_secs(10);
+const VALUES_TTL: Duration = Duration::from_secs(10);
 /// How many kibibytes of values are kept for readers. What finds no room is read again by each.
-const ROOM: usize = 16 * 1024;
+const CACHE_KIB: usize = 16 * 1024;
 /// Up to this size of all values a Secret is kept as a whole; of a larger one, the named keys.
-const SMALL: usize = 128 * 1024;
+const MAX_WHOLE_SECRET: usize = 128 * 1024;
 
 /// The keys of a Secret that an object names; none names all.
 pub(crate) type NamedKeys = Option<BTreeSet<String>>;
@@ -93,7 +93,7 @@ impl Default for SecretReads {
         Self {
             slots: Mutex::default(),
             in_flight: Semaphore::new(IN_FLIGHT),
-            room: Arc::new(Semaphore::new(ROOM)),
+            room: Arc::new(Semaphore::new(CACHE_KIB)),
         }
     }
 }
@@ -118,7 +118,7 @@ impl SecretReads {
             return Err(error);
         }
         let known = answers.read.as_mut().filter(|read| {
-            read.at.elapsed() < KEPT
+            read.at.elapsed() < VALUES_TTL
                 && !is_newer(seen, &read.secret.version)
                 && read.secret.holds(keys)
         });
@@ -161,7 +161,10 @@ impl SecretReads {
                 return true;
             };
             let read = &mut answers.read;
-            if read.as_ref().is_some_and(|read| read.at.elapsed() >= KEPT) {
+            if read
+                .as_ref()
+                .is_some_and(|read| read.at.elapsed() >= VALUES_TTL)
+            {
                 *read = None;
             }
             read.is_some() || Arc::strong_count(slot) > 1
@@ -189,7 +192,7 @@ impl SecretReads {
 impl SharedSecret {
     fn of(read: crate::controller::kubernetes::ReadSecret, keys: &NamedKeys) -> Self {
         let size: usize = read.data.values().map(|value| value.len()).sum();
-        let keys = keys.clone().filter(|_| size > SMALL);
+        let keys = keys.clone().filter(|_| size > MAX_WHOLE_SECRET);
         let mut data = read.data;
         if let Some(keys) = &keys {
             data.retain(|key, _| keys.contains(key));
@@ -254,7 +257,7 @@ mod tests {
             .values()
             .filter(|slot| kept(slot))
             .count();
-        assert_eq!(kept, ROOM / 600);
+        assert_eq!(kept, CACHE_KIB / 600);
     }
 
     #[tokio::test(start_paused = true)]

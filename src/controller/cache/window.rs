@@ -12,7 +12,7 @@ use crate::account::ObjectName;
 /// The most objects that a round gives to the queue before they are looked at. Some dozen are looked at at
 /// once. The queue takes all it is given, holds its room for ever, and gives in the order of its hashes: behind
 /// a hundred thousand, a rotation would wait.
-const ROOM: usize = 512;
+const MAX_ROUND: usize = 512;
 
 /// The objects that a round has given to the queue and that were not looked at yet.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Window {
 
     fn has_given(&self, name: &ObjectName) -> bool {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_room = given.len() < ROOM;
+        let has_room = given.len() < MAX_ROUND;
         if has_room {
             given.insert(name.clone());
         }
@@ -68,13 +68,13 @@ mod tests {
     #[tokio::test]
     async fn a_round_waits_until_all_that_it_gave_was_looked_at() {
         let window = Window::default();
-        for number in 0..ROOM {
+        for number in 0..MAX_ROUND {
             window.give(&name(number)).await;
         }
         // Two rounds may wait.
-        let mut one = Box::pin(async { window.give(&name(ROOM)).await });
-        let mut other = Box::pin(async { window.give(&name(ROOM + 1)).await });
-        for number in 0..ROOM {
+        let mut one = Box::pin(async { window.give(&name(MAX_ROUND)).await });
+        let mut other = Box::pin(async { window.give(&name(MAX_ROUND + 1)).await });
+        for number in 0..MAX_ROUND {
             assert!((&mut one).now_or_never().is_none());
             assert!((&mut other).now_or_never().is_none());
             window.taken(&name(number));

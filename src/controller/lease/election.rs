@@ -14,11 +14,11 @@ use crate::{clock::Moment, controller::object::is_newer, http::CALL_TIMEOUT, lea
 
 /// The duration of a lease that its holder gave up. One that a user emptied by hand has that of a holder, which
 /// may live.
-const RELEASED: Duration = Duration::from_secs(1);
+const RELEASE: Duration = Duration::from_secs(1);
 /// The same of a holder that gave it up while something of the process before may have been on its way.
-const RELEASED_EARLY: Duration = Duration::from_secs(2);
+const EARLY_RELEASE: Duration = Duration::from_secs(2);
 /// How many of its own writes a process tells from others' when their answers were lost.
-const ASKED: usize = 8;
+const MAX_UNANSWERED: usize = 8;
 
 /// How long a lease lasts, and how it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Record {
 
     /// Whether its holder gave it up, with nothing of its own on the way.
     fn is_released(&self) -> bool {
-        self.holder.is_empty() && [RELEASED, RELEASED_EARLY].contains(&self.duration)
+        self.holder.is_empty() && [RELEASE, EARLY_RELEASE].contains(&self.duration)
     }
 }
 
@@ -190,7 +190,7 @@ impl Election {
         let is_early = self.is_inherited && led_for < CALL_TIMEOUT;
         Some(Record {
             holder: String::new(),
-            duration: if is_early { RELEASED_EARLY } else { RELEASED },
+            duration: if is_early { EARLY_RELEASE } else { RELEASE },
             renewed: Some(clock),
             ..own.clone()
         })
@@ -215,9 +215,9 @@ impl Election {
             // The own write whose answer was lost follows whom it followed then.
             if !self.known().is_some_and(|known| self.is_own(known)) {
                 let released = self.known().filter(|known| known.is_released());
-                self.is_inherited = released.is_none_or(|known| known.duration != RELEASED);
+                self.is_inherited = released.is_none_or(|known| known.duration != RELEASE);
             }
-            if self.asked.len() == ASKED {
+            if self.asked.len() == MAX_UNANSWERED {
                 self.asked.remove(0);
             }
             self.asked.push(wanted.clone());

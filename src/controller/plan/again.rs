@@ -13,11 +13,11 @@ use super::Cause;
 use crate::api::{EntryState, EntryStatus, ProviderSecret};
 
 /// How long a write without an answer may be on its way.
-const CONFIRM: Duration = Duration::from_mins(1);
+const IN_FLIGHT_WINDOW: Duration = Duration::from_mins(1);
 /// How far ahead of this process's clock a time in status may lie: the clocks of two processes differ a little.
-const SKEW: SignedDuration = SignedDuration::from_mins(1);
+const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(1);
 /// Stands for the digest of what was sent where more than one value may be on its way.
-const SEVERAL: &str = "several";
+const SEVERAL_DIGESTS: &str = "several";
 
 /// What is known of other writes of a name when one is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +50,14 @@ pub(super) fn unconfirmed(
         SentAfter::Recorded => is_other_under_way(recorded, digest),
         SentAfter::Unknown => true,
     };
-    is_unsure.then(|| SEVERAL.to_owned())
+    is_unsure.then(|| SEVERAL_DIGESTS.to_owned())
 }
 
 /// Whether something else than the value with this digest may be on its way.
 fn is_other_under_way(recorded: Option<&EntryStatus>, digest: Option<&str>) -> bool {
     recorded.is_some_and(|recorded| match recorded.attempted.as_deref() {
         None => false,
-        Some(SEVERAL) => true,
+        Some(SEVERAL_DIGESTS) => true,
         // What was answered, with a failure, has arrived; then the record is Failed.
         attempted => recorded.state == EntryState::Pending && attempted != digest,
     })
@@ -66,7 +66,7 @@ fn is_other_under_way(recorded: Option<&EntryStatus>, digest: Option<&str>) -> b
 /// Whether a time in status lies ahead: the clock that it was taken from was wrong, or this process's is. It does not
 /// tell how long ago that was.
 pub(crate) fn lies_ahead(time: Timestamp, now: Timestamp) -> bool {
-    time.duration_since(now) > SKEW
+    time.duration_since(now) > MAX_CLOCK_SKEW
 }
 
 /// Why an entry that is synced is written again now, if it is.
@@ -98,7 +98,7 @@ fn again(
     let confirm = entry
         .attempted
         .is_some()
-        .then_some((CONFIRM, Cause::Unsure));
+        .then_some((IN_FLIGHT_WINDOW, Cause::Unsure));
     let rewrite = rewrite_interval.map(|interval| (interval, Cause::Due));
     let written = written(entry);
     let waits = confirm.into_iter().chain(rewrite);
@@ -150,34 +150,34 @@ mod tests {
     #[case::the_same_again(record(Pending, None, Some("b")), false)]
     #[case::another_unanswered(record(Pending, None, Some("a")), true)]
     #[case::another_answered(record(Failed, None, Some("a")), false)]
-    #[case::not_confirmed(record(Synced, Some("b"), Some(SEVERAL)), true)]
-    #[case::not_confirmed_and_refused(record(Failed, None, Some(SEVERAL)), true)]
+    #[case::not_confirmed(record(Synced, Some("b"), Some(SEVERAL_DIGESTS)), true)]
+    #[case::not_confirmed_and_refused(record(Failed, None, Some(SEVERAL_DIGESTS)), true)]
     fn what_may_come_in_later_is_known_until_it_was_outdone(
         #[case] recorded: EntryStatus,
         #[case] is_unsure: bool,
     ) {
         let (recorded, digest) = (Some(&recorded), Some("b"));
-        let several = is_unsure.then_some(SEVERAL);
+        let several = is_unsure.then_some(SEVERAL_DIGESTS);
         let before = |others| attempted(recorded, digest, others);
         assert_eq!(before(SentAfter::Recorded).as_deref(), several.or(digest));
         assert_eq!(before(SentAfter::All).as_deref(), digest);
-        assert_eq!(before(SentAfter::Unknown).as_deref(), Some(SEVERAL));
+        assert_eq!(before(SentAfter::Unknown).as_deref(), Some(SEVERAL_DIGESTS));
         let after = |others| unconfirmed(recorded, digest, others);
         assert_eq!(after(SentAfter::Recorded).as_deref(), several);
         assert_eq!(after(SentAfter::All), None);
         // Also where it is the same value that may be on its way.
-        assert_eq!(after(SentAfter::Unknown).as_deref(), Some(SEVERAL));
+        assert_eq!(after(SentAfter::Unknown).as_deref(), Some(SEVERAL_DIGESTS));
     }
 
     #[rstest]
     #[case::at_rest(record(Synced, Some("a"), None), None, None)]
     #[case::by_interval(record(Synced, Some("a"), None), Some(30), Some(Cause::Due))]
     #[case::unconfirmed(
-        record(Synced, Some("a"), Some(SEVERAL)),
+        record(Synced, Some("a"), Some(SEVERAL_DIGESTS)),
         Some(600),
         Some(Cause::Unsure)
     )]
-    #[case::not_synced(record(Failed, Some("a"), Some(SEVERAL)), Some(30), None)]
+    #[case::not_synced(record(Failed, Some("a"), Some(SEVERAL_DIGESTS)), Some(30), None)]
     fn what_is_written_again_and_when(
         #[case] entry: EntryStatus,
         #[case] interval: Option<u64>,
@@ -196,7 +196,7 @@ mod tests {
     /// The clock of the process that wrote it was hours ahead, or this one's has been set back since.
     /// Cases: A-23
     #[rstest]
-    #[case::unconfirmed(Some(SEVERAL), None, Some(Cause::Due))]
+    #[case::unconfirmed(Some(SEVERAL_DIGESTS), None, Some(Cause::Due))]
     #[case::by_interval(None, Some(86_400), Some(Cause::Due))]
     #[case::at_rest(None, None, None)]
     fn what_has_a_time_ahead_is_written_with_a_right_one_and_then_confirmed(

@@ -10,9 +10,9 @@ use super::{PlannedRemoval, RemovalAction};
 use crate::api::{EntryState, EntryStatus, Reason};
 
 /// How many entries sources may take away at once; more are held if they are more than half.
-const FEW: usize = 5;
+const MAX_UNHELD: usize = 5;
 /// While an object says one of these, it says nothing of what is held, because a user keeps the operator from it.
-const SILENT: [Reason; 2] = [Reason::Suspended, Reason::AwaitingApproval];
+const SILENT_REASONS: [Reason; 2] = [Reason::Suspended, Reason::AwaitingApproval];
 
 /// Whether status says that the brake holds a record.
 pub(crate) fn is_held_back(record: &EntryStatus) -> bool {
@@ -21,7 +21,7 @@ pub(crate) fn is_held_back(record: &EntryStatus) -> bool {
 
 /// Whether an object that says this says nothing of what it held before.
 pub(crate) fn is_silent(said: Reason) -> bool {
-    SILENT.contains(&said)
+    SILENT_REASONS.contains(&said)
 }
 
 /// Whether a record that is not desired may have been held until the object fell silent.
@@ -29,7 +29,7 @@ fn was_held_back(record: &EntryStatus) -> bool {
     let is_reason = |reason: &Reason| record.reason.as_deref() == Some(reason.as_str());
     // What was desired then, and was not carried out, has a digest.
     let has_mark = record.state == EntryState::Failed && record.digest.is_none();
-    has_mark && SILENT.iter().any(is_reason)
+    has_mark && SILENT_REASONS.iter().any(is_reason)
 }
 
 /// What becomes of what sources have taken away.
@@ -70,7 +70,7 @@ pub(crate) fn brake(
     if taken.is_empty() {
         return (going, taken, Brake::Open);
     }
-    let is_much = taken.len() > FEW && 2 * taken.len() > inputs.recorded;
+    let is_much = taken.len() > MAX_UNHELD && 2 * taken.len() > inputs.recorded;
     // A hold ends with a confirmation, and not because a part of the keys is back.
     let is_held = taken
         .iter()

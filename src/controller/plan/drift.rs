@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// How often in a day an entry is written again because another writer changed it.
-const REPAIRS: i32 = 3;
+const MAX_REPAIRS: i32 = 3;
 /// After which the count begins anew.
-const WINDOW: SignedDuration = SignedDuration::from_hours(24);
+const REPAIR_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// Why an entry is written although nothing changed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,7 +147,7 @@ fn of_member(entry: &EntryStatus, members: &Members) -> Option<(Drift, Evidence)
 
 /// Whether an entry was written again so often that another writer must be at work.
 pub(crate) fn is_contended(drift: Option<&DriftStatus>, now: Timestamp) -> bool {
-    drift.is_some_and(|drift| drift.repairs >= REPAIRS && is_recent(drift, now))
+    drift.is_some_and(|drift| drift.repairs >= MAX_REPAIRS && is_recent(drift, now))
 }
 
 /// The count with one more repair.
@@ -165,7 +165,7 @@ pub(crate) fn counted(drift: Option<&DriftStatus>, now: Timestamp) -> DriftStatu
 }
 
 fn is_recent(drift: &DriftStatus, now: Timestamp) -> bool {
-    now.duration_since(drift.since.0).abs() < WINDOW
+    now.duration_since(drift.since.0).abs() < REPAIR_WINDOW
 }
 
 #[cfg(test)]
@@ -313,13 +313,13 @@ mod tests {
     fn the_brake_holds_for_a_day() {
         let start = Timestamp::UNIX_EPOCH;
         let mut drift = None;
-        for repairs in 1..=REPAIRS {
+        for repairs in 1..=MAX_REPAIRS {
             assert!(!is_contended(drift.as_ref(), start));
             drift = Some(counted(drift.as_ref(), start));
             assert_eq!(drift.as_ref().map(|drift| drift.repairs), Some(repairs));
         }
         assert!(is_contended(drift.as_ref(), start));
-        let next_day = start + WINDOW;
+        let next_day = start + REPAIR_WINDOW;
         assert!(!is_contended(drift.as_ref(), next_day));
         assert_eq!(counted(drift.as_ref(), next_day).repairs, 1);
     }

@@ -19,7 +19,7 @@ use crate::{
 
 /// The least interval between two writes of one object for changes of its sources: a Secret that changes
 /// a hundred times a second took 2,308 provider writes a minute without it.
-const INTERVAL: Duration = Duration::from_secs(1);
+const MIN_WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the gate says of an object.
 pub(super) struct Passed {
@@ -86,7 +86,7 @@ fn decided(
         } else {
             VersionNews::Other
         },
-        quiet_until: tracked.written_at.map(|at| at + INTERVAL),
+        quiet_until: tracked.written_at.map(|at| at + MIN_WRITE_INTERVAL),
         state: &tracked.state,
     };
     if object.metadata.deletion_timestamp.is_none() {

@@ -16,7 +16,7 @@ use crate::{
 
 impl Reconcile<'_> {
     /// Ends the reconcile where the namespace does not allow the object to use its provider. Nothing is written or
-    /// deleted then, and every record stays. What is asked here is at most [`NamespaceBounds::AGE`] old; a sync
+    /// deleted then, and every record stays. What is asked here is at most [`NamespaceBounds::MAX_AGE`] old; a sync
     /// request has it asked anew. The cleanup of a deleted object takes
     /// values away, and is not bounded.
     pub(super) async fn ensure_allowed(
@@ -43,7 +43,7 @@ impl Reconcile<'_> {
         let records = raw_records(&self.object);
         let mut outcome = self.nothing_done(records, failure, Versions::new());
         // No watch tells of a namespace. Later than what is known now can be used.
-        outcome.try_in = Some(NamespaceBounds::AGE.mul_f64(1.0 + fastrand::f64() * 0.1));
+        outcome.try_in = Some(NamespaceBounds::MAX_AGE.mul_f64(1.0 + fastrand::f64() * 0.1));
         Err(outcome.into())
     }
 
@@ -53,7 +53,7 @@ impl Reconcile<'_> {
         self.context
             .release_permit(&self.uid, &object_name(&*self.object));
         let wait = self.tracked(|tracked| tracked.backoff.briefly());
-        let wait = wait.unwrap_or(NamespaceBounds::AGE);
+        let wait = wait.unwrap_or(NamespaceBounds::MAX_AGE);
         if *decision == Decision::Verify {
             self.verify_again(wait);
         }

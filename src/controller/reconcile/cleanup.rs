@@ -28,7 +28,7 @@ use crate::{
 /// How long it may take once the namespace is being deleted too and the API key is gone.
 const TERMINATING_NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long at least until a deletion that the provider refuses is tried again.
-const REFUSED: Duration = Duration::from_secs(30);
+const REFUSED_DELETION_RETRY: Duration = Duration::from_secs(30);
 /// How long a process has known of a deletion from before its start, at least, before it trusts the clock
 /// that it took too long: the clock may be wrong.
 const MIN_CLOCK_TRUST: Duration = Duration::from_mins(1);
@@ -284,7 +284,7 @@ impl Reconcile<'_> {
         let wait = wait.unwrap_or_default();
         // What a provider refuses, because it is in use perhaps, it will refuse in a second as well.
         let wait = if failure.class == ErrorClass::Config {
-            wait.max(REFUSED)
+            wait.max(REFUSED_DELETION_RETRY)
         } else {
             wait
         };

@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// The oldest listing that a first write may rest on.
-const FRESH: Duration = Duration::from_mins(1);
+const MAX_LISTING_AGE: Duration = Duration::from_mins(1);
 
 /// What a plan is made from, besides what the provider is asked for it.
 pub(super) struct Inputs {
@@ -376,7 +376,7 @@ impl Reconcile<'_> {
         let desired = desired.unwrap_or(now);
         // However long the object waited for its permit: what was foreign when it was first wanted
         // may be gone.
-        let oldest = now.checked_sub(FRESH.min(self.verify_interval()));
+        let oldest = now.checked_sub(MAX_LISTING_AGE.min(self.verify_interval()));
         oldest.map_or(desired, |oldest| desired.max(oldest))
     }
 }

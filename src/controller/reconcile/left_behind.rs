@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long an object is kept because an event about it is not accepted.
-const OVERDUE: Duration = Duration::from_mins(2);
+const EVENT_DEADLINE: Duration = Duration::from_mins(2);
 
 /// Tells of those of `names` that were not told yet, and says how many these are.
 ///
@@ -37,7 +37,7 @@ pub(super) async fn tell_once(
     };
     let delivery = report::deliver_note(context, object, &note).await;
     let tried = states.deletion(&uid, Deletion::telling);
-    let is_overdue = tried.is_none_or(|tried| tried >= OVERDUE);
+    let is_overdue = tried.is_none_or(|tried| tried >= EVENT_DEADLINE);
     if delivery == Delivery::Unavailable && !is_overdue {
         return Err(KubernetesError::Unavailable);
     }

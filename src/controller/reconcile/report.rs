@@ -33,20 +33,20 @@ use crate::{
 };
 
 /// How long after a refusal that only a change can heal it is tried again all the same.
-const PROBE: Duration = Duration::from_hours(6);
+const REFUSAL_PROBE_INTERVAL: Duration = Duration::from_hours(6);
 /// How long a provider is given at least and at most before it is asked again whether it has finished, and the part of
 /// the time since the write that this is in between: what took 20 s is seen within a second.
-const SETTLE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+const SETTLE_RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 const SETTLE_PART: u32 = 20;
 
 /// How long what has vanished before it was ready waits until it is written again.
-const ABSENT: Duration = Duration::from_secs(1);
+const VANISHED_RETRY: Duration = Duration::from_secs(1);
 /// After which a Secret that has gone is back, or the watch has said that it is gone.
-const PASSING: Duration = Duration::from_secs(3);
+const PASSING_ABSENCE_RETRY: Duration = Duration::from_secs(3);
 /// After which a request for a sync that could not be answered is looked at again.
-const UNANSWERED: Duration = Duration::from_secs(10);
+const UNANSWERED_SYNC_RETRY: Duration = Duration::from_secs(10);
 /// How long a large object waits for others.
-const CROWDED: Duration = Duration::from_millis(500);
+const LARGE_READ_RETRY: Duration = Duration::from_millis(500);
 
 impl Reconcile<'_> {
     /// Reports what the reconcile came to, and decides on the next try.
@@ -80,7 +80,7 @@ impl Reconcile<'_> {
         };
         // A request is answered also where nothing else is left to do.
         if unanswered.is_some() && wait.is_none() {
-            wait = Some(UNANSWERED);
+            wait = Some(UNANSWERED_SYNC_RETRY);
         }
         if asks == Asks::ForConfirmation && self.is_asked_anew() {
             return Err(KubernetesError::Conflict);
@@ -165,11 +165,14 @@ impl Reconcile<'_> {
             Stop::Parked => Ok((ReconcileResult::Abandoned, Action::await_change())),
             Stop::Unchanged => Ok((ReconcileResult::Unchanged, Action::await_change())),
             Stop::Crowded => {
-                let wait = jittered(CROWDED);
+                let wait = jittered(LARGE_READ_RETRY);
                 Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
             }
             Stop::Unread(wait) => Ok((ReconcileResult::Abandoned, Action::requeue(wait))),
-            Stop::Passing => Ok((ReconcileResult::Abandoned, Action::requeue(PASSING))),
+            Stop::Passing => Ok((
+                ReconcileResult::Abandoned,
+                Action::requeue(PASSING_ABSENCE_RETRY),
+            )),
             Stop::Kubernetes(error) => Err(error),
         }
     }
@@ -302,18 +305,18 @@ impl Reconcile<'_> {
                 Some(tracked.backoff.refused())
             } else if outcome.settled != Settled::Ready && !failures.iter().any(keeps_set_waiting) {
                 Some(match outcome.settled {
-                    Settled::Absent => ABSENT,
+                    Settled::Absent => VANISHED_RETRY,
                     // What fails each time is written as seldom as what fails otherwise.
                     Settled::Failed => tracked.backoff.next(),
                     Settled::Pending | Settled::Ready => {
                         let since = since_write.and_then(|since| since.try_into().ok());
                         let part = since.unwrap_or(Duration::ZERO) / SETTLE_PART;
-                        part.clamp(SETTLE.0, SETTLE.1)
+                        part.clamp(SETTLE_RETRY.0, SETTLE_RETRY.1)
                     }
                 })
             } else if has(&[ErrorClass::Config]) {
                 tracked.reset_backoff();
-                Some(jittered(PROBE))
+                Some(jittered(REFUSAL_PROBE_INTERVAL))
             } else {
                 tracked.reset_backoff();
                 None

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How soon a holder whose lease has run out looks again. It renews it, or ends.
-const LAPSE: Duration = Duration::from_secs(1);
+const LAPSED_LEASE_RETRY: Duration = Duration::from_secs(1);
 
 /// How the reconcile of an object ends that this process leaves alone; none if it leads. An object that
 /// does not decode is news.
@@ -32,7 +32,7 @@ pub(crate) fn stand_by(
     // A lease that ran out may be renewed by an answer that comes late. Then no process begins to lead, and
     // nothing but this would bring the object again.
     if leadership.term().is_some() {
-        return Some(Action::requeue(LAPSE));
+        return Some(Action::requeue(LAPSED_LEASE_RETRY));
     }
     let has_news = match seen {
         // As in a reconcile, a panic would end the controller for every object.

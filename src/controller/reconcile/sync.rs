@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How long a provider may apply what it accepted before a user is told.
-const LATE: SignedDuration = SignedDuration::from_mins(5);
+const PENDING_WARNING_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 /// Whether a write of the entry was sent, whatever came of it.
 fn was_tried(entry: &PlannedEntry<'_>) -> bool {
@@ -301,7 +301,7 @@ impl Reconcile<'_> {
         if outcome.settled == Settled::Absent && !is_since(ABSENCE_COUNTS_AFTER) {
             outcome.settled = Settled::Pending;
         }
-        if outcome.settled == Settled::Pending && is_since(LATE) {
+        if outcome.settled == Settled::Pending && is_since(PENDING_WARNING_AFTER) {
             self.remark(outcome, messages::late(kind));
         }
         if outcome.settled == Settled::Absent {

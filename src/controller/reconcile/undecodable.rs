@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long the operator waits before it tries again.
-const AGAIN: Duration = Duration::from_secs(30);
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Tells that an object does not decode: once of each version.
 pub(crate) fn tell(context: &Context, object: &Stored) {
@@ -60,11 +60,11 @@ pub(crate) async fn let_go(context: &Context, object: &Stored) -> Action {
     let whole = context.deletion_timeout;
     let remaining = remaining(whole, object, known, is_namespace_terminating);
     if !remaining.is_zero() && !is_overridden(object) {
-        return Action::requeue(remaining.min(AGAIN));
+        return Action::requeue(remaining.min(RETRY_INTERVAL));
     }
     match release(context, object, &namespace).await {
         Ok(()) | Err(KubernetesError::NotFound) => Action::await_change(),
-        Err(_) => Action::requeue(jittered(AGAIN)),
+        Err(_) => Action::requeue(jittered(RETRY_INTERVAL)),
     }
 }
 

@@ -26,11 +26,11 @@ use crate::{
 };
 
 /// After how long an empty listing is asked for again.
-const SOON: Duration = Duration::from_secs(5);
+const EMPTY_LISTING_RETRY: Duration = Duration::from_secs(5);
 /// The least wait before absence is looked at again.
-const MOMENT: Duration = Duration::from_secs(1);
+const MIN_ABSENCE_WAIT: Duration = Duration::from_secs(1);
 /// After how long a listing that failed is asked for again, for the first time.
-const LATER: Duration = Duration::from_mins(1);
+const FAILED_LISTING_RETRY: Duration = Duration::from_mins(1);
 
 /// What a comparison of the records with a listing showed.
 pub(super) struct DriftCheck {
@@ -142,7 +142,9 @@ impl Reconcile<'_> {
             return Ok(drift);
         }
         let age = drift.snapshot.began.elapsed();
-        let next = interval.saturating_sub(age).max(SOON.min(interval));
+        let next = interval
+            .saturating_sub(age)
+            .max(EMPTY_LISTING_RETRY.min(interval));
         let next = drift.look_again.unwrap_or(next);
         if let Some(entries) = self.with_baselines(session, &drift.snapshot) {
             let mut outcome = self.as_recorded(session);
@@ -242,14 +244,14 @@ impl Reconcile<'_> {
                 return None;
             }
             if !snapshot.proves_absence {
-                return Some(SOON);
+                return Some(EMPTY_LISTING_RETRY);
             }
             let last = self.last_write(session, &folded);
             let since = self
                 .since_write(last, record, &snapshot)
                 .unwrap_or_default();
             let wait = Duration::try_from(ABSENCE_COUNTS_AFTER - since);
-            Some(wait.unwrap_or(MOMENT).max(MOMENT))
+            Some(wait.unwrap_or(MIN_ABSENCE_WAIT).max(MIN_ABSENCE_WAIT))
         });
         let look_again = look_again
             .min()
@@ -296,13 +298,13 @@ impl Reconcile<'_> {
 /// How long after a verification that failed the next one comes: a minute, doubling up to the interval. So a listing
 /// that fails is not asked for more often than one that succeeds.
 fn backoff(failing_for: Duration, interval: Duration) -> Duration {
-    (failing_for + LATER).min(interval)
+    (failing_for + FAILED_LISTING_RETRY).min(interval)
 }
 
 /// How old a listing that failed for another object may be to stand for one that this object asks for: as old as the
 /// object has waited since the last one.
 fn shared_for(failing_for: Duration, interval: Duration) -> Duration {
-    ((failing_for + LATER) / 2).clamp(LATER.min(interval), interval)
+    ((failing_for + FAILED_LISTING_RETRY) / 2).clamp(FAILED_LISTING_RETRY.min(interval), interval)
 }
 
 fn is_set_shown(session: &Session<'_>, snapshot: &Snapshot) -> bool {

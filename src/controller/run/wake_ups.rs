@@ -30,7 +30,7 @@ const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
 const FULL_ROUND: Duration = Duration::from_mins(1);
 
 /// In how many turns all objects are looked at.
-const TURNS: u32 = 120;
+const ROUND_TURNS: u32 = 120;
 
 /// How often, at most and at least, it is looked for objects whose time has come.
 const DUE_SCAN_INTERVAL: (Duration, Duration) =
@@ -103,7 +103,7 @@ fn due(store: Store<Stored>, context: Arc<Context>) -> impl Stream<Item = Object
 /// (docs/decisions/0002-metadata-watch.md#what-a-watch-does-not-promise), and to look costs no call.
 /// A few at a time: behind all of a hundred thousand, a rotation would wait for seconds.
 fn sweep(store: Store<Stored>, context: Arc<Context>) -> impl Stream<Item = ObjectRef<Stored>> {
-    let turns = in_turns(store, (0..TURNS).cycle(), RESYNC_INTERVAL);
+    let turns = in_turns(store, (0..ROUND_TURNS).cycle(), RESYNC_INTERVAL);
     after(async move { context.listed().await }, turns)
 }
 
@@ -111,7 +111,7 @@ fn sweep(store: Store<Stored>, context: Arc<Context>) -> impl Stream<Item = Obje
 fn turn(object: &Stored) -> u32 {
     let hash =
         BuildHasherDefault::<DefaultHasher>::default().hash_one(object.meta().uid.as_deref());
-    u32::try_from(hash % u64::from(TURNS)).unwrap_or_default()
+    u32::try_from(hash % u64::from(ROUND_TURNS)).unwrap_or_default()
 }
 
 /// Every object, as soon as the first lists are complete.
@@ -147,7 +147,7 @@ fn when_leading(
         context.leadership.begins().await;
         context.listed().await;
     };
-    after(begins, in_turns(store, 0..TURNS, FULL_ROUND))
+    after(begins, in_turns(store, 0..ROUND_TURNS, FULL_ROUND))
 }
 
 /// A stream that begins when something has happened.
@@ -183,7 +183,7 @@ fn in_turns(
         .then(move |now| {
             let store = store.clone();
             async move {
-                tokio::time::sleep(round / TURNS).await;
+                tokio::time::sleep(round / ROUND_TURNS).await;
                 stream::iter(names(&store, |object| turn(object) == now))
             }
         })
@@ -231,7 +231,7 @@ mod tests {
                 json!({"metadata": metadata, "spec": {"provider": {}}}),
             )
         };
-        let mut counts = vec![0; TURNS as usize];
+        let mut counts = vec![0; ROUND_TURNS as usize];
         for number in 0..12_000 {
             counts[turn(&object(number).unwrap()) as usize] += 1;
         }

@@ -27,9 +27,9 @@ use crate::{
 };
 
 /// How long a watch may lag behind its collection: while a watch is opened anew it waits up to 10 s.
-const GRACE: Duration = Duration::from_secs(15);
+const MAX_WATCH_LAG: Duration = Duration::from_secs(15);
 /// How long the API server is asked for changes that a watch did not show.
-const LOOK: (u32, Duration) = (1, Duration::from_secs(5));
+const CHECK_TIMEOUT: (u32, Duration) = (1, Duration::from_secs(5));
 
 /// Why a watch is begun anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl Heard {
         let Some(change) = first_change(api, since).await else {
             return false;
         };
-        let patience = Instant::now() + GRACE;
+        let patience = Instant::now() + MAX_WATCH_LAG;
         sleep_until(patience).await;
         let now = self.newest();
         now.is_some_and(|(of, shown)| of == list && is_later(&change, &shown))
@@ -163,9 +163,13 @@ async fn first_change<K>(api: &Api<K>, since: &str) -> Option<String>
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let parameters = WatchParams::default().timeout(LOOK.0).disable_bookmarks();
+    let parameters = WatchParams::default()
+        .timeout(CHECK_TIMEOUT.0)
+        .disable_bookmarks();
     let changes = bounded(api.watch_metadata(&parameters, since)).await.ok()?;
-    let first = timeout(LOOK.1, Box::pin(changes).try_next()).await.ok()?;
+    let first = timeout(CHECK_TIMEOUT.1, Box::pin(changes).try_next())
+        .await
+        .ok()?;
     match first.ok()?? {
         WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) => {
             object.resource_version()

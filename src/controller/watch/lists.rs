@@ -13,7 +13,7 @@ use crate::account::ObjectName;
 /// After how many refusals in a row the others go on without a namespace. With the waits of a watch
 /// that fails these are some seconds: roles that are applied together with the operator, and an API
 /// server that has just begun and has not read its roles, get their time.
-pub(super) const PATIENCE: u32 = 5;
+pub(super) const MAX_REFUSED_LISTS: u32 = 5;
 
 /// What a watch covers: one namespace, or all.
 pub(super) type Coverage = Option<Arc<str>>;
@@ -87,7 +87,7 @@ impl FirstLists {
             }
         }
         let is_awaited =
-            |(watch, refusals): (&Coverage, &u32)| watch.is_none() || *refusals < PATIENCE;
+            |(watch, refusals): (&Coverage, &u32)| watch.is_none() || *refusals < MAX_REFUSED_LISTS;
         if !self.is_complete && !self.missing.iter().any(is_awaited) {
             self.is_complete = true;
             events.push(WatchEvent::Complete);

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::secrets::{GONE, end, shown};
+use super::secrets::{RECREATION_GRACE, end, shown};
 use crate::{
     account::ObjectName,
     clock::jittered,
@@ -32,13 +32,14 @@ use crate::{
 const IN_FLIGHT: usize = 8;
 /// The waits between tries of one question, so that a blip of the API server is no news of a Secret, nor that it has
 /// not read its roles yet.
-const WAITS: [Duration; 3] = [
+const RETRY_WAITS: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
 /// How often, at most and at least, the operator looks which Secrets are due.
-const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+const DUE_CHECK_INTERVAL: (Duration, Duration) =
+    (Duration::from_millis(100), Duration::from_secs(1));
 /// The name in `/readyz`.
 const COMPONENT: &str = "secrets";
 
@@ -117,7 +118,7 @@ fn first_names(
 
 /// The Secrets whose time has come. What is known of those that no object names any more is dropped.
 fn due(context: Arc<Context>, questions: Arc<SecretQuestions>) -> impl Stream<Item = SecretName> {
-    let often = (questions.interval() / 20).clamp(LOOK.0, LOOK.1);
+    let often = (questions.interval() / 20).clamp(DUE_CHECK_INTERVAL.0, DUE_CHECK_INTERVAL.1);
     let state = (context, questions);
     stream::unfold(state, move |(context, questions)| async move {
         sleep(often).await;
@@ -134,7 +135,7 @@ fn due(context: Arc<Context>, questions: Arc<SecretQuestions>) -> impl Stream<It
 /// Asks for a Secret, and again where there is no answer that counts.
 async fn asked(client: &Client, (namespace, name): &SecretName) -> Answer {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    for wait in WAITS {
+    for wait in RETRY_WAITS {
         match bounded(api.get_metadata(name)).await {
             Err(KubernetesError::NotFound) => return Err(KubernetesError::NotFound),
             Err(_) => sleep(jittered(wait)).await,
@@ -176,12 +177,12 @@ impl Polls {
             Err(KubernetesError::NotFound) => {
                 if context.secrets.get(&name.0, &name.1).is_some() {
                     let since = context.secrets.leave(name, now);
-                    if since + GONE <= now {
+                    if since + RECREATION_GRACE <= now {
                         end(context, name, since);
                     } else {
                         // Another controller may be creating it anew. Those that are due are taken a look
                         // earlier.
-                        again = Some(since + GONE + LOOK.1);
+                        again = Some(since + RECREATION_GRACE + DUE_CHECK_INTERVAL.1);
                     }
                 }
                 self.works();

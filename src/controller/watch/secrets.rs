@@ -49,7 +49,7 @@ pub(crate) fn secrets(
 }
 
 /// How long a Secret may be gone while another controller creates it anew.
-pub(super) const GONE: Duration = Duration::from_secs(2);
+pub(super) const RECREATION_GRACE: Duration = Duration::from_secs(2);
 
 /// Ends a Secret that has not come back since then: its readers are requeued.
 pub(super) fn end(context: &Context, name: &ObjectName, since: Instant) {
@@ -129,7 +129,7 @@ fn gone(context: &Arc<Context>, name: ObjectName) {
     let since = context.secrets.leave(&name, Instant::now());
     let context = Arc::clone(context);
     tokio::spawn(async move {
-        sleep(GONE).await;
+        sleep(RECREATION_GRACE).await;
         end(&context, &name, since);
     });
 }

@@ -39,9 +39,9 @@ pub(crate) const RULES: Rules = Rules {
 
 /// How long the provider may take to apply a trial; it usually takes seconds (docs/vendors.md#pc-2). The reconcile
 /// waits so long, and holds its slot and the name meanwhile.
-const TRIAL_TIME: Duration = Duration::from_secs(10);
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The wait between two looks at a trial.
-const LOOK: Duration = Duration::from_secs(1);
+const TRIAL_POLL: Duration = Duration::from_secs(1);
 
 /// An image pull secret at Pipecat Cloud.
 pub(super) struct ImagePull {
@@ -86,12 +86,14 @@ impl ImagePull {
     /// Waits until the provider has applied a trial: what it accepts may fail later (docs/vendors.md#pc-2).
     async fn wait_applied(&self, trial: &str) -> Result<(), ProviderError> {
         let not_applied = ProviderError::not_applied;
-        let until = Instant::now() + TRIAL_TIME;
+        let until = Instant::now() + TRIAL_TIMEOUT;
         loop {
             match self.state(trial).await? {
                 Settled::Ready => return Ok(()),
                 Settled::Failed => return Err(not_applied(ErrorClass::Config, Reason::Rejected)),
-                Settled::Pending | Settled::Absent if Instant::now() < until => sleep(LOOK).await,
+                Settled::Pending | Settled::Absent if Instant::now() < until => {
+                    sleep(TRIAL_POLL).await
+                }
                 Settled::Pending | Settled::Absent => {
                     return Err(not_applied(
                         ErrorClass::Transient,

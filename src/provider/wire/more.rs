@@ -208,7 +208,7 @@ const JOINED: &[&str] = &[
     "secrets",
 ];
 /// The longest word that is looked at for such words.
-const LONGEST: usize = 40;
+const MAX_WORD: usize = 40;
 
 /// Whether members tell of more; `outer` are the words of the members that hold them.
 fn tells_of_more(members: &Map<String, Value>, outer: &[String], came: Came) -> bool {
@@ -319,7 +319,7 @@ fn parts(word: &str) -> Option<Vec<String>> {
     if word.is_empty() {
         return Some(Vec::new());
     }
-    if word.len() > LONGEST {
+    if word.len() > MAX_WORD {
         return None;
     }
     JOINED.iter().find_map(|known| {

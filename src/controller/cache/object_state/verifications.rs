@@ -5,7 +5,7 @@ use tokio::time::{Duration, Instant};
 use super::Tracked;
 
 /// For how long verifications fail at least before the object counts as unverified: a short outage is none.
-const LASTING: Duration = Duration::from_mins(5);
+const UNVERIFIED_AFTER: Duration = Duration::from_mins(5);
 
 impl Tracked {
     /// What was written was compared with the account's listing, or could not be. The last success was an interval
@@ -39,5 +39,5 @@ impl Tracked {
 
 /// For how long verifications have failed when the object counts as unverified.
 fn lasting(interval: Duration) -> Duration {
-    LASTING.max(2 * interval)
+    UNVERIFIED_AFTER.max(2 * interval)
 }

@@ -31,7 +31,7 @@ fn record(holder: &str, transitions: i32, version: &str) -> Record {
 /// A Lease that its holder gave up.
 fn released(transitions: i32, version: &str) -> Record {
     Record {
-        duration: RELEASED,
+        duration: RELEASE,
         ..record("", transitions, version)
     }
 }
@@ -122,10 +122,10 @@ fn the_first_creates_the_lease_and_renews_it() {
 /// Cases: L-06
 #[rstest]
 #[case::released(released(3, "7"), 0, false)]
-#[case::released_early(Record { duration: RELEASED_EARLY, ..released(3, "7") }, 0, true)]
+#[case::released_early(Record { duration: EARLY_RELEASE, ..released(3, "7") }, 0, true)]
 #[case::expired(record("other", 3, "7"), 15, true)]
 #[case::emptied_by_a_user(record("", 3, "7"), 15, true)]
-#[case::shortened_by_a_user(Record { duration: RELEASED, ..record("other", 3, "7") }, 15, true)]
+#[case::shortened_by_a_user(Record { duration: RELEASE, ..record("other", 3, "7") }, 15, true)]
 #[case::given_to_it_by_a_user(record("me", 3, "7"), 15, true)]
 #[case::of_longer_leases(Record { duration: seconds(40), ..record("other", 3, "7") }, 40, true)]
 fn a_lease_is_taken_over_when_it_is_free(
@@ -185,9 +185,9 @@ fn a_leader_begins_no_write_while_the_watch_shows_that_it_may_not_lead(
 /// What the process before left may be on its way, also where this one ends well.
 /// Cases: L-05, L-06
 #[rstest]
-#[case::after_another(record("other", 3, "7"), 29, RELEASED_EARLY)]
-#[case::later(record("other", 3, "7"), 30, RELEASED)]
-#[case::after_a_release(released(3, "7"), 0, RELEASED)]
+#[case::after_another(record("other", 3, "7"), 29, EARLY_RELEASE)]
+#[case::later(record("other", 3, "7"), 30, RELEASE)]
+#[case::after_a_release(released(3, "7"), 0, RELEASE)]
 fn a_lease_is_released_as_it_was_taken(
     #[case] lease: Record,
     #[case] after: u64,
@@ -208,8 +208,8 @@ fn a_lease_is_released_as_it_was_taken(
 /// As when it is told to stop before the answer has come. No process waits for the end of a lease under which nothing was done.
 /// Cases: L-05
 #[rstest]
-#[case::after_another(record("other", 3, "7"), RELEASED_EARLY)]
-#[case::after_a_release(released(3, "7"), RELEASED)]
+#[case::after_another(record("other", 3, "7"), EARLY_RELEASE)]
+#[case::after_a_release(released(3, "7"), RELEASE)]
 fn a_lease_whose_answer_was_lost_is_released(#[case] lease: Record, #[case] duration: Duration) {
     let mut process = Process::new();
     process.read(seconds(0), Some(lease));

@@ -158,12 +158,12 @@ fn events_are_differences_already() {
 fn a_namespace_that_refuses_is_left_behind_and_may_follow() {
     let mut watches = Watches::new();
     watches.list("a", &["x"]);
-    for _ in 1..PATIENCE {
+    for _ in 1..MAX_REFUSED_LISTS {
         assert!(watches.fail("b", true).is_empty());
     }
     // Another failure says nothing of rights, so that the count begins anew.
     assert!(watches.fail("b", false).is_empty());
-    for _ in 1..PATIENCE {
+    for _ in 1..MAX_REFUSED_LISTS {
         assert!(watches.fail("b", true).is_empty());
     }
     assert_eq!(watches.fail("b", true), ["complete"]);
@@ -179,7 +179,7 @@ fn a_namespace_that_refuses_is_left_behind_and_may_follow() {
 fn a_failure_other_than_a_refusal_is_waited_for() {
     let mut watches = Watches::new();
     watches.list("a", &["x"]);
-    for _ in 0..10 * PATIENCE {
+    for _ in 0..10 * MAX_REFUSED_LISTS {
         assert!(watches.fail("b", false).is_empty());
     }
     assert!(!watches.is_complete);
@@ -188,7 +188,7 @@ fn a_failure_other_than_a_refusal_is_waited_for() {
 #[test]
 fn one_watch_of_everything_is_never_given_up() {
     let mut lists = FirstLists::new([None]);
-    for _ in 0..10 * PATIENCE {
+    for _ in 0..10 * MAX_REFUSED_LISTS {
         let refused: Step<Object> = Step::Failed { is_refusal: true };
         assert!(lists.take(&None, refused).is_empty());
     }
