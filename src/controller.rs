@@ -26,9 +26,13 @@ mod run;
 mod session;
 mod watch;
 
+pub(crate) use allowed_providers::AllowedProviders;
 pub use context::{OptIn, SecretAccess, Settings};
+pub(crate) use error::Failure;
 pub use namespaces::Namespaces;
 pub(crate) use object::{Guarded, request_order, requested};
 pub(crate) use plan::due;
-pub(crate) use resolve::desired::{KeyFilter, Sources, bulk_name, desired_state, may_give};
+pub(crate) use resolve::desired::{
+    KeyFilter, Sources, bulk_name, desired_state, may_give, unread_sources,
+};
 pub use run::{Error, Stopped, run};

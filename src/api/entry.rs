@@ -195,7 +195,7 @@ pub struct DataFromSource {
     #[schemars(length(max = 64), inner(length(min = 1, max = 253)))]
     pub exclude: Option<Vec<String>>,
 
-    /// How a key becomes a name. Without it a key is the name.
+    /// `kubectl explain` shows the text of [`NameTransform`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name_transform: Option<NameTransform>,
 

@@ -85,9 +85,9 @@ impl<'a> ImagePullSource<'a> {
     }
 }
 
-/// What happens when Pipecat Cloud refuses to update an image pull secret that this object wrote.
-/// With Never, the default, the object reports it and waits. With Recreate the secret is deleted and
-/// created again; between the two there is a moment without a credential.
+/// What happens when Pipecat Cloud refuses to update the image pull secret. Never, the default,
+/// leaves it as it is and reports the reason Immutable. Recreate deletes it and creates it again, if
+/// this object wrote it; between the two there is a moment without a credential.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReplaceImagePullSecret {
     /// It stays as it is.

@@ -30,11 +30,12 @@ pub enum ConflictPolicy {
     Fail,
 }
 
-/// Whether what would be done at the provider waits for a person. Automatic, the default, waits for none.
-/// Manual waits until the plan in status is approved, for what is written for the first time, for what is
-/// deleted, and whenever the names, the Secrets and keys they come from, the account or its API key have
-/// changed; a changed value under a name that was approved does not wait. ManualEveryChange waits for that
-/// too.
+/// Whether what would be done at the provider waits for a person. Automatic, the default, waits for
+/// none. Manual waits until the annotation providersecrets.dev/approved-plan has the value of
+/// status.plan.hash: for first writes, for deletions, the cleanup of a deleted object included, and
+/// when the names, the Secrets and keys they come from, the account or its API key have changed. A
+/// changed value under a name that was approved does not wait, except with replaceImagePullSecret
+/// Recreate; under ManualEveryChange it does.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Approval {
     /// Nothing waits.

@@ -139,7 +139,7 @@ pub(super) fn rule_of_the_object() -> Rule {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Baseten {
-    /// The Secret key that holds the Baseten API key. It needs the right to write secrets: a
+    /// The Secret key that holds the Baseten API key. No value of this Secret is sent. The key needs the right to write secrets: a
     /// personal key or a workspace key with full access.
     pub api_key_secret_ref: SecretKeyRef,
 
@@ -164,7 +164,7 @@ pub struct Baseten {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct PrimeIntellect {
-    /// The Secret key that holds the PrimeIntellect API key.
+    /// The Secret key that holds the PrimeIntellect API key. No value of this Secret is sent.
     pub api_key_secret_ref: SecretKeyRef,
 
     /// The id of the PrimeIntellect team that owns the secrets. Without it they are the personal
@@ -188,7 +188,7 @@ pub struct PrimeIntellect {
 #[serde(rename_all = "camelCase")]
 pub struct Pipecat {
     /// The Secret key that holds the Pipecat Cloud private API key. A public key is refused by
-    /// Pipecat Cloud.
+    /// Pipecat Cloud. No value of this Secret is sent.
     pub api_key_secret_ref: SecretKeyRef,
 
     /// The name of the secret set, unique in the Pipecat organization. The default is the name of
@@ -215,9 +215,7 @@ pub struct Pipecat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_secret: Option<ImagePullSecret>,
 
-    /// What happens when Pipecat Cloud refuses to update the image pull secret. Never, the default,
-    /// leaves it as it is and reports the reason Immutable. Recreate deletes it and creates it
-    /// again, if this object wrote it; between the two there is a moment without a credential.
+    /// `kubectl explain` shows the text of [`ReplaceImagePullSecret`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace_image_pull_secret: Option<ReplaceImagePullSecret>,
 
@@ -236,7 +234,8 @@ pub struct Pipecat {
 #[serde(rename_all = "camelCase")]
 pub struct Braintrust {
     /// The Secret key that holds the Braintrust API key or service token. A service token is
-    /// recommended, because an API key has the rights of the person who made it.
+    /// recommended, because an API key has the rights of the person who made it. No value of this
+    /// Secret is sent.
     pub api_key_secret_ref: SecretKeyRef,
 
     /// The name of the Braintrust organization. It is needed only when the API key belongs to

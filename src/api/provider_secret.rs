@@ -71,15 +71,11 @@ pub struct ProviderSecretSpec {
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub data_from: Option<Vec<DataFromSource>>,
 
-    /// What happens at the provider to what this object wrote, when an entry or the whole object
-    /// goes away. Retain, the default, leaves it there and forgets it. Delete deletes it, if it is
-    /// still what this object wrote; a finalizer keeps a deleted object until that is done. What
-    /// was forgotten under Retain is not deleted after a change to Delete.
+    /// `kubectl explain` shows the text of [`DeletionPolicy`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
 
-    /// What happens to a name that exists at the provider and was not written by this object.
-    /// Overwrite, the default, gives it the value. Fail leaves it alone and reports a conflict.
+    /// `kubectl explain` shows the text of [`ConflictPolicy`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflict_policy: Option<ConflictPolicy>,
 
@@ -99,16 +95,13 @@ pub struct ProviderSecretSpec {
     #[schemars(length(min = 2, max = 16), regex(pattern = policy::INTERVAL))]
     pub rewrite_interval: Option<String>,
 
-    /// Whether what would be done at the provider waits for a person. Automatic, the default, waits for
-    /// none. Manual waits until the annotation providersecrets.dev/approved-plan has the value of
-    /// status.plan.hash: for first writes, for deletions, the cleanup of a deleted object included, and
-    /// when the names, the Secrets and keys they come from, the account or its API key have changed. A
-    /// changed value under a name that was approved does not wait; under ManualEveryChange it does.
+    /// `kubectl explain` shows the text of [`Approval`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
 
-    /// While true, nothing is written to the provider, whatever changes. What was written stays.
-    /// Set it to false, or remove it, to go on.
+    /// While true, nothing is written to the provider, whatever changes. What was written stays,
+    /// unless the object is deleted: its cleanup is carried out. Set it to false, or remove it, to
+    /// go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 }

@@ -12,7 +12,7 @@ use super::{
     print,
     question::is_confirmed,
     read::{Reader, on_cluster},
-    view::{Standing, place, resource_name},
+    view::{Standing, namespaced_name, resource_name},
     wait::Wait,
 };
 use crate::api::{APPROVED_PLAN, Approval, ProviderSecret};
@@ -48,7 +48,7 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
         if !flags.yes && !is_confirmed(&question)? {
             return Ok(Answer::new("nothing was changed\n".to_owned(), false));
         }
-        let (namespace, name) = place(&object);
+        let (namespace, name) = namespaced_name(&object);
         let patch = json!({"metadata": {"annotations": {APPROVED_PLAN: hash}}});
         reader.patch(&namespace, &name, &patch).await?;
         print(&format!("{} approved\n", resource_name(&name)));
@@ -64,7 +64,7 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
 /// # Errors
 /// No plan waits for approval, or another one does.
 fn waiting(object: &ProviderSecret, plan: &Plan, meant: Option<&str>) -> Result<String, Refusal> {
-    let (namespace, name) = place(object);
+    let (namespace, name) = namespaced_name(object);
     if object.spec.approval() == Approval::Automatic {
         return Err(Refusal::failed(format!(
             "{namespace}/{name} waits for no approval: spec.approval is Automatic"
@@ -115,7 +115,7 @@ async fn carried_out(
     hash: &str,
     timeout: Duration,
 ) -> Answered {
-    let (namespace, name) = place(object);
+    let (namespace, name) = namespaced_name(object);
     let resource = resource_name(&name);
     let wait = Wait::new(timeout);
     loop {

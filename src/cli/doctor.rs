@@ -103,7 +103,7 @@ async fn facts(reader: &Reader, flags: &Flags) -> Result<Facts, Refusal> {
     for operator in installations.read().into_iter().flatten() {
         if operator.lease.is_some() {
             let found = reader.leases(operator.lease.as_ref()).await;
-            leases.push((operator.place(), found));
+            leases.push((operator.namespaced_name(), found));
         }
         let (of, account) = (&operator.namespace, &operator.service_account);
         let subject = Subject::ServiceAccount(of, account);

@@ -103,7 +103,7 @@ impl Installation {
     }
 
     /// `namespace/name`.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn namespaced_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 

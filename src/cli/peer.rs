@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     read::{Known, Reader},
-    view::{Standing, created, place},
+    view::{Standing, created, namespaced_name},
 };
 use crate::{
     api::{ConflictPolicy, ProviderSecret},
@@ -47,7 +47,7 @@ struct Account {
 
 impl Peer {
     pub(super) fn of(object: &ProviderSecret) -> Self {
-        let (namespace, name) = place(object);
+        let (namespace, name) = namespaced_name(object);
         let status = object.status.as_ref();
         let choice = object.spec.provider.choice();
         let set = choice.and_then(|choice| choice.set_name(&name));
@@ -91,7 +91,7 @@ impl Peer {
     }
 
     /// `namespace/name`.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn namespaced_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 
@@ -108,7 +108,7 @@ impl Peer {
     /// the set.
     pub(super) fn owners<'p>(&self, others: &'p [Self]) -> BTreeMap<String, &'p Self> {
         let mut rivals: Vec<&Self> = others.iter().filter(|other| other.is_rival(self)).collect();
-        rivals.sort_by_key(|rival| (rival.created, rival.place()));
+        rivals.sort_by_key(|rival| (rival.created, rival.namespaced_name()));
         let mut owners = BTreeMap::new();
         for rival in rivals {
             for name in rival.names.intersection(&self.names) {
@@ -120,7 +120,7 @@ impl Peer {
 
     /// Which of the others has a folded name, or the set, when this object gives up what it wrote there, as the
     /// operator decides it: its owner, else the oldest that lives on, if it takes what is there.
-    pub(super) fn heir<'p>(&self, others: &'p [Self], name: &str) -> Option<&'p Self> {
+    pub(super) fn successor<'p>(&self, others: &'p [Self], name: &str) -> Option<&'p Self> {
         let mut claiming: Vec<&'p Self> =
             others.iter().filter(|other| other.claims(name)).collect();
         claiming.sort_by(|a, b| a.age().cmp(&b.age()));

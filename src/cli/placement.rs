@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{
     origin::{Keys, Origin, origins},
     output::one_word,
-    view::{is_held, is_observed, place},
+    view::{is_acknowledged, is_observed, namespaced_name},
 };
 use crate::{
     api::{EntryState, EntryStatus, ProviderSecret},
@@ -91,7 +91,7 @@ impl Placement {
 
 /// The records of an object.
 pub(super) fn placements(object: &ProviderSecret, keys: &Keys) -> Vec<Placement> {
-    let (namespace, name) = place(object);
+    let (namespace, name) = namespaced_name(object);
     let Some(choice) = object.spec.provider.choice() else {
         return Vec::new();
     };
@@ -104,7 +104,7 @@ pub(super) fn placements(object: &ProviderSecret, keys: &Keys) -> Vec<Placement>
     let was_edited = object.metadata.generation != Some(1);
     let may_be_older = |entry: &EntryStatus| {
         let was_sent = entry.last_write_time.is_some() || entry.attempted.is_some();
-        was_edited && was_sent && !(is_acted_on && is_held(entry))
+        was_edited && was_sent && !(is_acted_on && is_acknowledged(entry))
     };
     let placed = entries.map(|entry| {
         let mut from = origins(object, &entry.name, keys);

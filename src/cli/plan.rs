@@ -108,12 +108,16 @@ pub(super) struct Plan {
     /// Whether the operator has not looked at the newest spec.
     #[serde(skip)]
     is_unseen: bool,
+    /// Whether a source, or the object as a whole, cannot be sent as it is.
+    #[serde(skip)]
+    is_blocked: bool,
 }
 
 impl Plan {
     /// Whether anything would be sent, or cannot be.
     fn is_pending(&self) -> bool {
-        self.is_unseen || self.create + self.update + self.delete + self.refuse > 0
+        let is_open = self.is_unseen || self.is_blocked;
+        is_open || self.create + self.update + self.delete + self.refuse > 0
     }
 
     /// How many of them are of a kind.

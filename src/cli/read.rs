@@ -21,7 +21,7 @@ use super::{
     finish,
     flags::{ClusterFlags, Scope},
     say,
-    view::{object_name, place},
+    view::{namespaced_name, object_name},
     wait::Wait,
 };
 use crate::{
@@ -196,7 +196,7 @@ impl Reader {
         object: &ProviderSecret,
         wait: Wait,
     ) -> Result<Option<ProviderSecret>, Refusal> {
-        let (namespace, name) = place(object);
+        let (namespace, name) = namespaced_name(object);
         loop {
             match wait.look(self.find(&namespace, &name)).await {
                 Ok(found) => {

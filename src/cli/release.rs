@@ -11,7 +11,7 @@ use super::{
     print,
     question::is_confirmed,
     read::{Reader, on_cluster},
-    view::{place, resource_name},
+    view::{namespaced_name, resource_name},
     wait::Wait,
 };
 use crate::api::{DELETION_OVERRIDE, DeletionPolicy, FINALIZER, ProviderSecret};
@@ -41,7 +41,7 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
         if !flags.yes && !is_confirmed(&question)? {
             return Ok(Answer::new("nothing was changed\n".to_owned(), false));
         }
-        let (namespace, name) = place(&object);
+        let (namespace, name) = namespaced_name(&object);
         let patch = json!({"metadata": {"annotations": {DELETION_OVERRIDE: "orphan"}}});
         reader.patch(&namespace, &name, &patch).await?;
         print(&format!("{} released\n", resource_name(&name)));
@@ -57,7 +57,7 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
 /// # Errors
 /// The object is not being deleted, or nothing of it would be kept.
 fn question(object: &ProviderSecret) -> Result<String, Refusal> {
-    let (namespace, name) = place(object);
+    let (namespace, name) = namespaced_name(object);
     if object.metadata.deletion_timestamp.is_none() {
         return Err(Refusal::failed(format!(
             "{namespace}/{name} is not being deleted: kubectl delete psec {name} -n {namespace} --wait=false comes first"
@@ -91,7 +91,7 @@ fn question(object: &ProviderSecret) -> Result<String, Refusal> {
 
 /// Waits until the object is gone.
 async fn gone(reader: &Reader, object: &ProviderSecret, timeout: Duration) -> Answered {
-    let (namespace, name) = place(object);
+    let (namespace, name) = namespaced_name(object);
     let wait = Wait::new(timeout);
     loop {
         if reader.awaited(object, wait).await?.is_none() {

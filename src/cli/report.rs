@@ -23,7 +23,7 @@ use super::{
     read::{Known, Reader, bounded, known, on_cluster},
     say,
     version::CLIENT,
-    view::place,
+    view::namespaced_name,
 };
 
 /// How many bytes of a log are taken.
@@ -82,7 +82,7 @@ async fn objects(reader: &Reader, scope: &Scope) -> Result<bool, Refusal> {
         }
     };
     for object in &objects {
-        let (namespace, name) = place(object);
+        let (namespace, name) = namespaced_name(object);
         let events = reader.events(&namespace, &name).await;
         write(
             "object",

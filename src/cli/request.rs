@@ -16,7 +16,7 @@ use super::{
     print,
     read::{Reader, on_cluster},
     say,
-    view::{place, resource_name},
+    view::{namespaced_name, resource_name},
     wait::Wait,
 };
 use crate::api::{FLUX_REQUESTED_AT, ProviderSecret, SYNC_REQUESTED_AT};
@@ -118,7 +118,7 @@ async fn request(
     let mut code = DONE;
     let mut waited = Vec::new();
     for object in objects {
-        let (namespace, name) = place(&object);
+        let (namespace, name) = namespaced_name(&object);
         let is_held = verb == Verb::Sync && object.spec.is_suspended();
         if is_held {
             say(&format!("{namespace}/{name} is suspended: resume it first"));

@@ -27,7 +27,7 @@ use super::{
     output::{List, structured},
     read::{Known, Reader, is_transient, on_cluster, refused},
     say,
-    view::place,
+    view::namespaced_name,
 };
 use crate::{api::ProviderSecret, controller::Guarded};
 
@@ -113,7 +113,7 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
     let mut names = Vec::new();
     for name in &flags.names {
         let object = reader.object(name).await?;
-        names.push(place(&object).1);
+        names.push(namespaced_name(&object).1);
     }
     let api: Api<Guarded> = reader.api(&flags.scope);
     let mut config = watcher::Config::default();
@@ -171,7 +171,7 @@ fn broken_off(error: watcher::Error, namespace: Option<&str>) -> Result<(), Refu
 
 /// What the API server says beside the object.
 async fn facts(reader: &Reader, object: &ProviderSecret) -> Facts {
-    let (namespace, name) = place(object);
+    let (namespace, name) = namespaced_name(object);
     let mut secrets = Vec::new();
     for secret in object.spec.secret_names() {
         let known = reader.secret(&namespace, secret).await;

@@ -82,7 +82,7 @@ fn lines(versions: &Versions<'_>, has_cluster: bool) -> String {
         let _ = writeln!(
             text,
             "Operator Version: {version} (Deployment {}, {}/{} available)",
-            operator.place(),
+            operator.namespaced_name(),
             operator.available,
             operator.replicas
         );

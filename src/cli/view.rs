@@ -88,12 +88,12 @@ pub(super) fn is_observed(object: &ProviderSecret) -> bool {
 }
 
 /// Whether the provider has acknowledged the value of an entry, and nothing older is on its way.
-pub(super) fn is_held(record: &EntryStatus) -> bool {
+pub(super) fn is_acknowledged(record: &EntryStatus) -> bool {
     record.state == EntryState::Synced && !record.leaving && record.attempted.is_none()
 }
 
 /// Namespace and name.
-pub(super) fn place(object: &ProviderSecret) -> (String, String) {
+pub(super) fn namespaced_name(object: &ProviderSecret) -> (String, String) {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 

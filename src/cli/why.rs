@@ -18,7 +18,7 @@ use super::{
     output::structured,
     read::{Known, Reader, on_cluster},
     rights::{Needs, Subject},
-    view::{Standing, place, resource_name},
+    view::{Standing, namespaced_name, resource_name},
 };
 use crate::api::ProviderSecret;
 
@@ -56,7 +56,7 @@ fn answer(facts: &Facts, output: &OutputFlags) -> Answered {
 
 /// Everything that may tell the cause, as far as the user may read it.
 async fn facts(reader: &Reader, object: ProviderSecret) -> Facts {
-    let (namespace, name) = place(&object);
+    let (namespace, name) = namespaced_name(&object);
     let installations = reader.installations().await;
     let operator = installations
         .read()

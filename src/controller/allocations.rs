@@ -1,5 +1,5 @@
 //! How often the pure core allocates. Counts are the same on every machine and at every load, so a step
-//! that becomes wasteful fails here and not in a benchmark that no founder runs. Each bound is what was
+//! that becomes wasteful fails here and not in a benchmark that nobody runs before a merge. Each bound is what was
 //! seen; a change that needs more says why in its commit.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -14,7 +14,7 @@ use super::{
     cache::{ObjectState, Stored},
     gate::{Decision, Remembered, VersionNews, decide},
     object::Guarded,
-    plan::{self, Members, tests::Unclaimed},
+    plan::{self, tests::Unclaimed},
     resolve::desired::{Sources, desired_state},
 };
 use crate::{
@@ -114,11 +114,11 @@ fn the_plan_of_what_is_there() {
         let rules = provider::rules(KIND);
         let desired = desired_state(&object.spec, "object", &sources, rules);
         let desired = desired.ok().unwrap().entries;
-        let (members, suspects) = (Members::NotAsked, BTreeMap::new());
+        let suspects = BTreeMap::new();
         let inputs = plan::Inputs {
             recorded: &object.status.as_ref().unwrap().entries,
             snapshot: None,
-            members: &members,
+            set_keys: None,
             is_scope_asked: true,
             rules,
             set: None,

@@ -15,7 +15,8 @@ pub(crate) use self::{halt::Halt, remove::RemovalOutcome};
 use super::{
     error::Failure,
     plan::{
-        Change, Claimed, DesiredEntry, EntryOutcome, PlannedEntry, locate, may_be_there, taken,
+        Change, Claimed, DesiredEntry, EntryOutcome, PlannedEntry, locate, may_be_there,
+        name_conflict,
     },
     session::Session,
 };
@@ -263,7 +264,7 @@ impl Writer<'_> {
             .and_then(|record| record.remote_id.as_deref());
         let rules = self.session.rules();
         let located = match locate(entry, known, &listed, rules) {
-            Ok(Some(_)) if is_left => Err(taken(&entry.name, rules)),
+            Ok(Some(_)) if is_left => Err(name_conflict(&entry.name, rules)),
             located => located,
         };
         match located {

@@ -5,16 +5,16 @@ mod approval;
 mod brake;
 mod drift;
 mod entry;
+mod foreign;
 mod lacks;
 mod locate;
 mod removal;
-mod taken;
 
 use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
-use self::taken::{foreign, found, shown_set, unfit};
+use self::foreign::{foreign, found, shown_set, unfit};
 pub(crate) use self::{
     again::{confirm_in, due, lies_ahead, next_due},
     approval::{
@@ -23,10 +23,10 @@ pub(crate) use self::{
     brake::{Brake, BrakeInputs, brake, is_held_back, is_silent},
     drift::{Cause, Drift, Evidence, counted, doubled, drifted, is_contended},
     entry::{BulkKey, Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
+    foreign::name_conflict,
     lacks::{Lack, lacks},
     locate::{Shown, ambiguous, find_recorded, is_earlier, locate, same_instant},
     removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},
-    taken::taken,
 };
 use super::error::Failure;
 use crate::{
@@ -34,34 +34,6 @@ use crate::{
     api::{ConflictPolicy, DeletionPolicy, EntryState, EntryStatus, Found, Reason},
     provider::{ListingNeed, Rules, SetKeys, Unit},
 };
-
-/// What is known of the keys of the set that an object writes to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Members {
-    /// The provider was not asked.
-    #[default]
-    NotAsked,
-    /// There is no such set.
-    NoSet,
-    /// The set holds these keys.
-    Keys(Vec<String>),
-    /// There is a set, and the provider does not show its keys.
-    NotShown,
-    /// There is a set that no client of the provider may write.
-    Referenced,
-}
-
-impl Members {
-    /// What the provider answered.
-    pub(crate) fn answered(keys: SetKeys) -> Self {
-        match keys {
-            SetKeys::NoSet => Self::NoSet,
-            SetKeys::Shown(keys) => Self::Keys(keys),
-            SetKeys::NotShown => Self::NotShown,
-            SetKeys::Referenced => Self::Referenced,
-        }
-    }
-}
 
 /// What the plan is made from, besides the desired entries. Records live as long as the plan; what
 /// was asked of the provider does not.
@@ -71,8 +43,8 @@ pub(crate) struct Inputs<'a, 'o> {
     pub(crate) recorded: &'a [EntryStatus],
     /// The account's listing, where it was needed.
     pub(crate) snapshot: Option<&'o Snapshot>,
-    /// The keys of the set, where they were needed.
-    pub(crate) members: &'o Members,
+    /// What the provider shows of the set, where it was asked.
+    pub(crate) set_keys: Option<&'o SetKeys>,
     /// Whether the provider was asked whose names these are.
     pub(crate) is_scope_asked: bool,
     /// The rules of the provider.
@@ -109,7 +81,7 @@ pub(crate) enum Successor {
     /// Only objects that nothing shows to write to the same place: they name it, and so may any user.
     Stranger,
     /// This object.
-    Heir(ObjectName),
+    Object(ObjectName),
 }
 
 /// Makes the plan. `digest` gives the digest of a desired entry, where it has a value.
@@ -168,7 +140,7 @@ fn planned<'a>(
     }
     let cause = inputs.suspects.get(&entry.folded).copied();
     if cause.is_none()
-        && recorded.is_some_and(|recorded| is_held(recorded, nothing.digest.as_deref()))
+        && recorded.is_some_and(|recorded| is_stored(recorded, nothing.digest.as_deref()))
     {
         return nothing;
     }
@@ -204,7 +176,7 @@ fn planned<'a>(
 
 /// Pending means that it is not known what the provider holds: it is never kept. Nor is what was
 /// refused because of what is there: that has to be looked at again.
-fn is_held(recorded: &EntryStatus, digest: Option<&str>) -> bool {
+fn is_stored(recorded: &EntryStatus, digest: Option<&str>) -> bool {
     recorded.state != EntryState::Pending
         && !was_unsupported(recorded)
         && recorded.digest.is_some()
@@ -279,14 +251,14 @@ fn member(
         Some(_) if shown_set(inputs).is_none() => Some(Found::NoSet),
         _ => None,
     };
-    let shown = match (absent, inputs.members) {
-        (Some(_), _) | (None, Members::NoSet) => Some(false),
-        (None, Members::Keys(keys)) => Some(keys.contains(&entry.name)),
-        (None, Members::NotAsked | Members::NotShown | Members::Referenced) => None,
+    let shown = match (absent, inputs.set_keys) {
+        (Some(_), _) | (None, Some(SetKeys::NoSet)) => Some(false),
+        (None, Some(SetKeys::Shown(keys))) => Some(keys.contains(&entry.name)),
+        (None, None | Some(SetKeys::NotShown | SetKeys::Referenced)) => None,
     };
-    let absent = match inputs.members {
-        Members::Keys(_) | Members::NotShown | Members::Referenced => Found::Absent,
-        Members::NotAsked | Members::NoSet => Found::NoSet,
+    let absent = match inputs.set_keys {
+        Some(SetKeys::Shown(_) | SetKeys::NotShown | SetKeys::Referenced) => Found::Absent,
+        None | Some(SetKeys::NoSet) => Found::NoSet,
     };
     let found = found(recorded, shown, absent);
     if let Some(refused) = unfit(inputs) {

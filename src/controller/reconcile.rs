@@ -255,8 +255,11 @@ impl Reconcile<'_> {
         if read.values().any(is_passing) {
             return Err(Stop::Passing);
         }
-        let (held, mut room) = (dereference::held(&read), self.context.large_values.room());
-        if !room.hold(held) {
+        let (bytes, mut room) = (
+            dereference::bytes_read(&read),
+            self.context.large_values.room(),
+        );
+        if !room.hold(bytes) {
             return Err(Stop::Crowded);
         }
         let mut sources = session.credential.clone();

@@ -227,7 +227,7 @@ fn queue(concurrency: u16) -> controller::Config {
 /// An object was deleted while it was queued: no error, but it may hold a grant.
 fn gone_while_queued(gone: ObjectRef<DynamicObject>, window: &Window, limiter: &Limiter) {
     let name = (gone.namespace.unwrap_or_default(), gone.name);
-    window.taken(&name);
+    window.note_started(&name);
     limiter.forget(&name);
 }
 
@@ -248,7 +248,7 @@ fn max_provider_calls(concurrency: u16) -> usize {
 
 async fn reconcile(object: Arc<Stored>, context: Arc<Context>) -> Result<Action, Infallible> {
     let name = object_name(&*object);
-    context.window.taken(&name);
+    context.window.note_started(&name);
     let seen = object.object().map(Arc::new);
     if let Some(action) = reconcile::stand_by(&context, &name, seen.as_ref()) {
         return Ok(action);

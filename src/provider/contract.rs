@@ -51,7 +51,7 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// 404 is no error: it is [`SetKeys::NoSet`]. An answer without the keys is
     /// [`SetKeys::NotShown`], which must not pass for a set without keys. 409 as above.
-    async fn members(&self) -> Result<SetKeys, ProviderError> {
+    async fn set_keys(&self) -> Result<SetKeys, ProviderError> {
         Ok(SetKeys::NoSet)
     }
 

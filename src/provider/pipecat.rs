@@ -165,7 +165,7 @@ impl Provider for Pipecat {
         inventory(&self.client).await
     }
 
-    async fn members(&self) -> Result<SetKeys, ProviderError> {
+    async fn set_keys(&self) -> Result<SetKeys, ProviderError> {
         let Some(set) = self.get().await? else {
             return Ok(SetKeys::NoSet);
         };

@@ -155,6 +155,19 @@ fn an_interval_is_judged_by_its_rule(#[case] interval: &str) {
     json!({"dataFrom": [{"secretRef": {"name": "s"}, "include": ["[a"]}]}),
     "spec.dataFrom[0].include[0] is not a pattern. Close every bracket, as in *_KEY or [ab]*."
 )]
+#[case::prefix(
+    json!({"provider": {"primeIntellect": {"apiKeySecretRef": {"name": "account", "key": "k"}}},
+        "dataFrom": [{"secretRef": {"name": "s"}, "prefix": "app-"}]}),
+    "PrimeIntellect takes no name that begins with app- (spec.dataFrom[0].prefix): a name starts with an upper-case letter and holds upper-case letters, digits and `_` only, at most 255. Give another prefix."
+)]
+#[case::own_key_in_an_entry(
+    json!({"data": [{"name": "A", "secretKeyRef": {"name": "api", "key": "k"}}]}),
+    "Secret api holds the API key of this object and is not sent to the provider. Keep the values in another Secret."
+)]
+#[case::own_key_in_bulk(
+    json!({"dataFrom": [{"secretRef": {"name": "api"}}]}),
+    "Secret api holds the API key of this object and is not sent to the provider. Keep the values in another Secret."
+)]
 fn what_the_operator_refuses_is_found_too(#[case] changes: Value, #[case] expected: &str) {
     let object = object(&changes);
     assert_eq!(problems(&object), Vec::<String>::new());

@@ -179,7 +179,7 @@ fn of_operators(facts: &Facts) -> Vec<Check> {
         let (available, replicas) = (operator.available, operator.replicas);
         let mut text = format!(
             "Operator {}: {available}/{replicas} available, version {version}",
-            operator.place()
+            operator.namespaced_name()
         );
         if version != CLIENT {
             text = format!("{text}, this program is {CLIENT}");
@@ -247,7 +247,7 @@ fn of_objects(facts: &Facts, objects: &[Health]) -> Vec<Check> {
             };
             let text = format!(
                 "Deletion of {}: for {} minutes",
-                object.place(),
+                object.namespaced_name(),
                 seconds / 60
             );
             checks.push(Check::new(mark, text).see(object.command("why")));
@@ -274,7 +274,7 @@ fn of_watches(facts: &Facts, objects: &[Health]) -> Check {
             let text = format!(
                 "Watches: {} objects have a spec that the operator has not acted on for a minute, such as {}",
                 deaf.len(),
-                first.place()
+                first.namespaced_name()
             );
             Check::new(Mark::Cross, text).see(first.command("why"))
         }

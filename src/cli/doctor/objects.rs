@@ -7,7 +7,7 @@ use crate::{
     api::{ProviderSecret, Reason},
     cli::{
         reasons,
-        view::{Standing, is_observed, place},
+        view::{Standing, is_observed, namespaced_name},
     },
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Health {
 
 impl Health {
     pub(super) fn of(object: &ProviderSecret, now: Timestamp) -> Self {
-        let (namespace, name) = place(object);
+        let (namespace, name) = namespaced_name(object);
         let standing = Standing::of(object);
         let since = |time: Timestamp| now.duration_since(time).as_secs().max(0);
         let deleted = object.metadata.deletion_timestamp.as_ref();
@@ -74,7 +74,7 @@ impl Health {
     }
 
     /// `namespace/name`.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn namespaced_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 

@@ -46,7 +46,7 @@ fn well() -> Facts {
         }),
         installations: Known::Read(vec![operator()]),
         leases: vec![(
-            operator().place(),
+            operator().namespaced_name(),
             Known::Read(vec![lease(Some("provider-secrets-7d9f-abc_1f"), 2)]),
         )],
         lacking: vec![(

@@ -9,7 +9,7 @@ use crate::{
     api::{ProviderKind, ProviderSecret},
     cli::{
         USER_AGENT, answer::Refusal, egress::EgressFlags, placement::Placement, read::Reader,
-        schemes::Schemes, view::place,
+        schemes::Schemes, view::namespaced_name,
     },
     http::{self, ApiClient, Http, ProviderError, Unmonitored},
     leadership::Leadership,
@@ -84,7 +84,7 @@ pub(super) async fn unowned(
         let Some(choice) = object.spec.provider.choice() else {
             continue;
         };
-        let (namespace, name) = place(object);
+        let (namespace, name) = namespaced_name(object);
         let reference = choice.api_key_secret_ref();
         let key = format!("{namespace}/{} key {}", reference.name, reference.key);
         let is_set = provider::rules(choice.kind()).unit == Unit::Set;
@@ -112,7 +112,7 @@ pub(super) async fn unowned(
             continue;
         };
         let provider = provider::connect(choice, &name, client);
-        match held(&*provider, choice).await {
+        match stored(&*provider, choice).await {
             Ok(held) => all.extend(
                 held.into_iter()
                     .filter(|held| !is_owned(held, choice.kind(), owned)),
@@ -128,7 +128,10 @@ pub(super) async fn unowned(
 }
 
 /// What an account holds: every name, and the keys of the object's set.
-async fn held(provider: &dyn Provider, choice: Choice<'_>) -> Result<Vec<Unowned>, ProviderError> {
+async fn stored(
+    provider: &dyn Provider,
+    choice: Choice<'_>,
+) -> Result<Vec<Unowned>, ProviderError> {
     let listing = provider.list().await?;
     let at = |name: String| Unowned {
         provider: choice.kind().as_str(),
@@ -136,18 +139,18 @@ async fn held(provider: &dyn Provider, choice: Choice<'_>) -> Result<Vec<Unowned
         scope: listing.scope.clone(),
         name,
     };
-    let mut held: Vec<Unowned> = listing
+    let mut names: Vec<Unowned> = listing
         .remotes
         .iter()
         .map(|remote| at(remote.name.clone()))
         .collect();
     if provider.rules().unit == Unit::Set
-        && let SetKeys::Shown(keys) = provider.members().await?
+        && let SetKeys::Shown(keys) = provider.set_keys().await?
     {
         let set = provider.listed_name("").to_owned();
-        held.extend(keys.into_iter().map(|key| at(format!("{set}/{key}"))));
+        names.extend(keys.into_iter().map(|key| at(format!("{set}/{key}"))));
     }
-    Ok(held)
+    Ok(names)
 }
 
 /// Whether any object has recorded a name, or may have: the doubt makes it owned.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use kube::ResourceExt as _;
+
 use crate::{
     api::{EntryStatus, ProviderSecret, Reason, SecretKeyRef},
     cli::{
@@ -9,6 +11,8 @@ use crate::{
         peer::Peer,
         view::is_observed,
     },
+    controller::{Failure, desired_state, unread_sources},
+    http::ErrorClass,
     provider::{self, Choice, Rules, Unit},
 };
 
@@ -31,8 +35,12 @@ pub(super) struct Document {
     pub(super) live: Option<ProviderSecret>,
     /// What the Secrets give, by name at the provider; none where they were not read.
     pub(super) values: Option<BTreeMap<String, Wanted>>,
+    /// The entries that are refused whatever the Secrets hold, by name at the provider; where these were not read.
+    pub(super) refused_names: BTreeMap<String, Reason>,
     /// Whether a source could not be read, so that not every name is known.
     pub(super) is_unread: bool,
+    /// Whether a source, or the object as a whole, cannot be sent as it is.
+    pub(super) is_blocked: bool,
     /// What is known of the file as a whole, such as a Secret that is not there.
     pub(super) notes: Vec<String>,
 }
@@ -44,9 +52,55 @@ impl Document {
             wanted,
             live,
             values: None,
+            refused_names: BTreeMap::new(),
             is_unread: false,
+            is_blocked: false,
             notes: Vec::new(),
         }
+    }
+
+    /// The same with what the operator refuses whatever the Secrets hold.
+    pub(super) fn refused_by_spec(mut self) -> Self {
+        let spec = &self.wanted.spec;
+        let Some(choice) = spec.provider.choice() else {
+            return self;
+        };
+        let (name, rules) = (self.wanted.name_any(), provider::rules(choice.kind()));
+        let desired = match desired_state(spec, &name, &unread_sources(spec), rules) {
+            Ok(desired) => desired,
+            Err(failure) => return self.refused(&failure),
+        };
+        let is_config = |failure: &Failure| failure.class == ErrorClass::Config;
+        let entries = desired.entries.into_iter();
+        let refused = entries.filter_map(|entry| {
+            let failure = entry.value.err().filter(is_config)?;
+            Some((entry.name, failure.reason))
+        });
+        self.refused_names = refused.collect();
+        let unread = desired.unread.into_values().filter(is_config);
+        let notes: Vec<String> = unread.map(|failure| failure.message).collect();
+        self.is_blocked |= !notes.is_empty();
+        self.notes.extend(notes);
+        self
+    }
+
+    /// The same where the operator refuses it as a whole: nothing is written, and nothing is removed.
+    pub(super) fn refused(mut self, failure: &Failure) -> Self {
+        let refuse = |name: String| (name, Wanted::Refused(failure.reason));
+        self.values = Some(self.names().into_iter().map(refuse).collect());
+        (self.is_unread, self.is_blocked) = (true, true);
+        self.notes.push(failure.message.clone());
+        self
+    }
+
+    /// The names of the wanted entries, as far as they are known.
+    fn names(&self) -> Vec<String> {
+        if let Some(values) = &self.values {
+            return values.keys().cloned().collect();
+        }
+        let name = self.wanted.name_any();
+        let names = self.wanted.spec.explicit_names(&name).into_iter();
+        names.map(str::to_owned).collect()
     }
 
     /// The wanted entries, as far as their names are known.
@@ -54,11 +108,11 @@ impl Document {
         if let Some(values) = &self.values {
             return values.clone();
         }
-        let name = self.wanted.metadata.name.clone().unwrap_or_default();
-        let names = self.wanted.spec.explicit_names(&name).into_iter();
-        names
-            .map(|name| (name.to_owned(), Wanted::Unread))
-            .collect()
+        let wanted = |name: String| {
+            let refused = self.refused_names.get(&name).copied();
+            (name, refused.map_or(Wanted::Unread, Wanted::Refused))
+        };
+        self.names().into_iter().map(wanted).collect()
     }
 
     /// The records of the object that is there.

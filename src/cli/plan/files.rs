@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
-use kube::{Resource as _, ResourceExt as _, api::PostParams};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Resource as _, ResourceExt as _, api::PostParams};
 use serde_json::Value;
 
 use super::{
@@ -13,16 +14,16 @@ use super::{
 };
 use crate::{
     account::{Credential, DigestKey},
-    api::{GROUP, ProviderSecret, SecretKeyRef},
+    api::{ALLOWED_PROVIDERS, GROUP, ProviderSecret, SecretKeyRef},
     cli::{
         answer::Refusal,
         flags::Scope,
         manifests::{self, Manifest},
         peer::Peer,
         read::{Known, Reader, Visible, bounded, is_of_kind},
-        view::place,
+        view::namespaced_name,
     },
-    controller::{Sources, desired_state},
+    controller::{AllowedProviders, Failure, Sources, desired_state, unread_sources},
     provider,
     validation::is_of_the_group,
 };
@@ -36,7 +37,10 @@ pub(super) async fn plans(reader: &Reader, flags: &Flags) -> Result<Vec<Plan>, R
         let read = document(reader, &manifest.object, &namespaces, flags.read_secrets);
         run.push(read.await?);
     }
-    let places: Vec<_> = run.iter().map(|document| place(&document.wanted)).collect();
+    let places: Vec<_> = run
+        .iter()
+        .map(|document| namespaced_name(&document.wanted))
+        .collect();
     let others = others(reader, &places).await;
     Ok(proposed::plans(&run, &others, Timestamp::now()))
 }
@@ -103,10 +107,15 @@ async fn document(
         });
     };
     let document = Document::new(wanted, live);
-    if reads_secrets {
-        return reader.with_values(document).await;
-    }
-    Ok(document)
+    let document = if reads_secrets {
+        reader.with_values(document).await?
+    } else {
+        document.refused_by_spec()
+    };
+    Ok(match reader.not_allowed(&document.wanted).await {
+        Some(failure) => document.refused(&failure),
+        None => document,
+    })
 }
 
 fn unfit() -> Refusal {
@@ -165,13 +174,24 @@ impl Reader {
         stored.map(decoded).transpose()
     }
 
+    /// Why the namespace does not allow the object to use its provider; none where that cannot be seen.
+    async fn not_allowed(&self, object: &ProviderSecret) -> Option<Failure> {
+        let choice = object.spec.provider.choice()?;
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let read = namespaces.get_metadata(&self.namespace);
+        let read = bounded("get namespace", None, read).await.ok()?;
+        let annotation = read.annotations().get(ALLOWED_PROVIDERS);
+        let allowed = AllowedProviders::of(annotation.map(String::as_str), false);
+        let refusal = allowed.refusal(choice, &self.namespace);
+        refusal.filter(|_| !object.spec.is_suspended())
+    }
+
     /// The same with what the Secrets of the object give. Values leave this function as digests.
     async fn with_values(&self, document: Document) -> Result<Document, Refusal> {
         let wanted = &document.wanted;
         let Some(choice) = wanted.spec.provider.choice() else {
             return Ok(document);
         };
-        let is_unread;
         let mut sources = Sources::new();
         for name in wanted.spec.secret_names() {
             if let Some(data) = self.secret_values(&self.namespace, name).await? {
@@ -186,7 +206,7 @@ impl Reader {
         }
         let reference = choice.api_key_secret_ref();
         let key = digest_key(&sources, reference);
-        let mut notes = Vec::new();
+        let mut notes = document.notes.clone();
         if key.is_none() {
             notes.push(format!(
                 "there is no API key in Secret {} key {}",
@@ -206,9 +226,10 @@ impl Reader {
         let (uid, target) = (wanted.uid().unwrap_or_default(), choice.target());
         let rules = provider::rules(choice.kind());
         let name = wanted.name_any();
-        let values = match desired_state(&wanted.spec, &name, &sources, rules) {
+        sources.extend(unread_sources(&wanted.spec));
+        match desired_state(&wanted.spec, &name, &sources, rules) {
             Ok(desired) => {
-                is_unread = !desired.unread.is_empty();
+                let is_unread = !desired.unread.is_empty();
                 notes.extend(desired.unread.into_values().map(|failure| failure.message));
                 let entries = desired.entries.into_iter().map(|entry| {
                     let wanted = if let Err(failure) = &entry.value {
@@ -219,23 +240,19 @@ impl Reader {
                     };
                     (entry.name, wanted)
                 });
-                entries.collect()
+                Ok(Document {
+                    values: Some(entries.collect()),
+                    is_unread,
+                    is_blocked: is_unread,
+                    notes,
+                    ..document
+                })
             }
             Err(failure) => {
-                let names = wanted.spec.explicit_names(&name).into_iter();
-                let refused = names.map(|name| (name.to_owned(), Wanted::Refused(failure.reason)));
-                let refused = refused.collect();
-                is_unread = true;
-                notes.push(failure.message);
-                refused
+                let document = Document { notes, ..document };
+                Ok(document.refused(&failure))
             }
-        };
-        Ok(Document {
-            values: Some(values),
-            is_unread,
-            notes,
-            ..document
-        })
+        }
     }
 }
 

@@ -9,14 +9,14 @@ use crate::{
     cli::{
         origin::{Keys, origins},
         reasons,
-        view::{Standing, is_observed, place},
+        view::{Standing, is_observed, namespaced_name},
     },
 };
 
 impl Plan {
     /// What the operator would do for an object: its plan that waits, else what it has not finished.
     pub(in crate::cli) fn live(object: &ProviderSecret) -> Self {
-        let (namespace, name) = place(object);
+        let (namespace, name) = namespaced_name(object);
         let status = object.status.as_ref();
         let choice = object.spec.provider.choice();
         let mut plan = Self {
@@ -88,7 +88,7 @@ impl Plan {
         let was_written = entry.last_write_time.is_some();
         // What neither the spec nor a source may ask for goes, perhaps after a while.
         let is_unwanted =
-            || is_taken_away(entry) || origins(object, &entry.name, &Keys::new()).is_empty();
+            || is_removed_by_source(entry) || origins(object, &entry.name, &Keys::new()).is_empty();
         let action = if is_deleted {
             if is_kept || !was_written {
                 self.keep += usize::from(was_written);
@@ -112,7 +112,7 @@ impl Plan {
 }
 
 /// Whether the operator has seen that a source no longer gives an entry, and waits until `--removal-grace` is over.
-pub(super) fn is_taken_away(entry: &EntryStatus) -> bool {
+pub(super) fn is_removed_by_source(entry: &EntryStatus) -> bool {
     let is_waiting = |reason: &str| reason == Reason::Progressing.as_str();
     entry.state == EntryState::Failed && entry.reason.as_deref().is_some_and(is_waiting)
 }

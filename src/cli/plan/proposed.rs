@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     Plan,
     document::{Document, Wanted},
-    live::is_taken_away,
+    live::is_removed_by_source,
 };
 use crate::{
     api::{
@@ -18,7 +18,7 @@ use crate::{
         origin::{Keys, origins},
         peer::Peer,
         read::Visible,
-        view::place,
+        view::namespaced_name,
     },
     controller::due,
     provider::{self, Choice, Rules},
@@ -28,7 +28,9 @@ use crate::{
 pub(super) fn plans(run: &[Document], peers: &Visible<Peer>, now: Timestamp) -> Vec<Plan> {
     let applied: Vec<Peer> = run.iter().map(Document::peer).collect();
     let plan = |(document, this): (&Document, &Peer)| {
-        let others = applied.iter().filter(|of| of.place() != this.place());
+        let others = applied
+            .iter()
+            .filter(|of| of.namespaced_name() != this.namespaced_name());
         let others = peers.found.read().into_iter().flatten().chain(others);
         // Those that are known to write to the same account.
         let neighbours = others.filter(|peer| peer.shares_account(this)).cloned();
@@ -58,7 +60,7 @@ struct Proposal<'a> {
 impl Proposal<'_> {
     fn plan(&self) -> Plan {
         let Document { wanted, live, .. } = self.document;
-        let (namespace, name) = place(wanted);
+        let (namespace, name) = namespaced_name(wanted);
         let choice = wanted.spec.provider.choice();
         let mut plan = Plan {
             provider: choice.map(|choice| choice.kind().as_str()),
@@ -66,6 +68,7 @@ impl Proposal<'_> {
             namespace,
             name,
             notes: self.document.notes.clone(),
+            is_blocked: self.document.is_blocked,
             ..Plan::default()
         };
         let Some(choice) = choice else { return plan };
@@ -79,7 +82,7 @@ impl Proposal<'_> {
             let owner = owners.get(&claimed);
             if let Some(owner) = owner {
                 plan.notes
-                    .push(format!("{name} belongs to {}", owner.place()));
+                    .push(format!("{name} belongs to {}", owner.namespaced_name()));
             }
             let refused = match wanted {
                 _ if owner.is_some() => Some(Reason::Conflict),
@@ -167,17 +170,21 @@ impl Proposal<'_> {
         let records = document.records().iter();
         for record in records.filter(|record| !is_wanted(record)) {
             let claimed = set.map_or_else(|| (rules.fold)(&record.name), str::to_owned);
-            let heir = self.this.heir(&self.neighbours, &claimed);
+            let successor = self.this.successor(&self.neighbours, &claimed);
             if document.may_be_given(record) {
                 // While a source cannot be read nothing is removed.
                 plan.keep += 1;
             } else if record.last_write_time.is_none() {
-            } else if let Some(heir) = heir {
-                let note = format!("{} goes over to {}", record.name, heir.place());
+            } else if let Some(successor) = successor {
+                let note = format!(
+                    "{} goes over to {}",
+                    record.name,
+                    successor.namespaced_name()
+                );
                 plan.notes.push(note);
-            } else if document.is_as_it_is() && is_held(record) {
+            } else if document.is_as_it_is() && is_held_back(record) {
                 held += 1;
-            } else if document.is_as_it_is() && is_taken_away(record) {
+            } else if document.is_as_it_is() && is_removed_by_source(record) {
                 waiting += 1;
             } else if deletes {
                 plan.act(&record.name, ActionKind::Delete, None);
@@ -265,6 +272,6 @@ impl Proposal<'_> {
 }
 
 /// Whether the operator holds what a source took away until a user confirms it.
-fn is_held(record: &EntryStatus) -> bool {
+fn is_held_back(record: &EntryStatus) -> bool {
     record.reason.as_deref() == Some(Reason::RemovalHeld.as_str())
 }

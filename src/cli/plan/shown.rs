@@ -39,7 +39,12 @@ fn counts(plan: &Plan) -> String {
         calls => format!("{calls} calls"),
     };
     if parts.is_empty() {
-        format!("nothing to do; {calls}")
+        let can = if plan.is_blocked {
+            "can be done"
+        } else {
+            "to do"
+        };
+        format!("nothing {can}; {calls}")
     } else {
         format!("{}; {calls}", parts.join(", "))
     }

@@ -13,7 +13,7 @@ use crate::{
     api::{Entry, EntryState, EntryStatus, FLUX_REQUESTED_AT, ProviderSecret, SYNC_REQUESTED_AT},
     cli::{
         request::token,
-        view::{Standing, conditions, is_held, is_observed, place},
+        view::{Standing, conditions, is_acknowledged, is_observed, namespaced_name},
     },
     provider,
 };
@@ -103,7 +103,7 @@ pub(super) fn of(object: &ProviderSecret, secret: &str, version: &str) -> Option
     } else {
         Vec::new()
     };
-    let (_, name) = place(object);
+    let (_, name) = namespaced_name(object);
     let entries: Vec<String> = fed.iter().map(|fed| fed.name.clone()).collect();
     let open = fed.iter().filter(|fed| !fed.is_acknowledged());
     let pending: Vec<String> = open.map(|fed| fed.name.clone()).collect();
@@ -140,7 +140,7 @@ struct Fed<'a> {
 
 impl Fed<'_> {
     fn is_acknowledged(&self) -> bool {
-        self.record.is_some_and(is_held)
+        self.record.is_some_and(is_acknowledged)
     }
 }
 
@@ -151,7 +151,7 @@ fn fed<'a>(object: &'a ProviderSecret, secret: &str) -> Vec<Fed<'a>> {
         .status
         .as_ref()
         .map_or(&[][..], |status| &status.entries);
-    let (_, of) = place(object);
+    let (_, of) = namespaced_name(object);
     let fold = |name: &str| folded(object, name);
     let record = |name: &str| {
         records
@@ -259,11 +259,11 @@ fn unacknowledged(
 /// acknowledged each by itself. Of a set nothing is before the whole is; and of `dataFrom` a record may be of a key that has
 /// gone.
 fn is_of_others(object: &ProviderSecret, secret: &str) -> bool {
-    let (_, name) = place(object);
+    let (_, name) = namespaced_name(object);
     let choice = object.spec.provider.choice();
     let is_set = choice.is_some_and(|choice| choice.set_name(&name).is_some());
     let records = object.status.iter().flat_map(|status| &status.entries);
-    let mut unsynced = records.filter(|record| !is_held(record)).peekable();
+    let mut unsynced = records.filter(|record| !is_acknowledged(record)).peekable();
     unsynced.peek().is_some()
         && !is_set
         && !takes_all(object, secret)

@@ -16,7 +16,7 @@ use crate::{
         },
         read::{EventFact, Known, SecretFact},
         reasons::{self, plain, prospect},
-        view::{Standing, conditions, place},
+        view::{Standing, conditions, namespaced_name},
     },
     provider::Choice,
 };
@@ -93,7 +93,7 @@ struct EntryView {
 
 impl Detail {
     pub(super) fn of(object: &ProviderSecret, facts: &Facts, now: Timestamp) -> Self {
-        let (namespace, name) = place(object);
+        let (namespace, name) = namespaced_name(object);
         let status = object.status.clone().unwrap_or_default();
         let choice = object.spec.provider.choice();
         let credential = choice.map(Choice::api_key_secret_ref);

@@ -12,7 +12,7 @@ use crate::{
             age::{age, age_or_none},
             one_word,
         },
-        view::{Standing, created, is_paused, place, resource_name},
+        view::{Standing, created, is_paused, namespaced_name, resource_name},
     },
 };
 
@@ -39,7 +39,7 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn of(object: &ProviderSecret) -> Self {
         let standing = Standing::of(object);
-        let (namespace, name) = place(object);
+        let (namespace, name) = namespaced_name(object);
         let status = object.status.clone().unwrap_or_default();
         let first = status.conditions.first();
         let choice = object.spec.provider.choice();

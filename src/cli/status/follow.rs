@@ -46,13 +46,13 @@ impl Follow {
         match event {
             Event::Init => self.listed.clear(),
             Event::InitApply(read) if self.follows(&read) => {
-                let place = place(&read);
+                let place = namespaced_name(&read);
                 let seen = seen(read, decoded).or_else(|| self.known.get(&place).cloned());
                 self.listed.extend(seen.map(|seen| (place, seen)));
             }
             Event::InitDone => return self.compared(),
             Event::Apply(read) if self.follows(&read) => {
-                let place = place(&read);
+                let place = namespaced_name(&read);
                 if let Some(seen) = seen(read, decoded) {
                     let row = seen.row.clone();
                     self.known.insert(place, seen);
@@ -60,7 +60,7 @@ impl Follow {
                 }
             }
             Event::Delete(read) if self.follows(&read) => {
-                let known = self.known.remove(&place(&read));
+                let known = self.known.remove(&namespaced_name(&read));
                 let last = seen(read, decoded).or(known);
                 return last.map(|last| last.row.deleted()).into_iter().collect();
             }
@@ -96,7 +96,7 @@ impl Follow {
     }
 }
 
-fn place(read: &Guarded) -> (String, String) {
+fn namespaced_name(read: &Guarded) -> (String, String) {
     (read.namespace().unwrap_or_default(), read.name_any())
 }
 

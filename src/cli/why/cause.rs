@@ -13,7 +13,7 @@ use crate::{
         read::Known,
         reasons,
         rights::Right,
-        view::{Standing, is_observed, is_paused, place},
+        view::{Standing, is_observed, is_paused, namespaced_name},
     },
 };
 
@@ -125,7 +125,7 @@ fn of_finalizers(object: &ProviderSecret) -> Option<Cause> {
 
 /// What keeps any object of the namespace from being worked on.
 fn of_operator(facts: &Facts) -> Option<Cause> {
-    let (namespace, _) = place(&facts.object);
+    let (namespace, _) = namespaced_name(&facts.object);
     if let Some(definition) = facts.definition.read()
         && definition.is_there
         && !definition.is_established
@@ -145,14 +145,14 @@ fn of_operator(facts: &Facts) -> Option<Cause> {
         };
     };
     if operator.replicas == 0 {
-        return Some(Cause::ScaledDown(operator.place()));
+        return Some(Cause::ScaledDown(operator.namespaced_name()));
     }
     let is_led = leases.and_then(|leases| {
         let lease = leases.first()?;
         Some(lease.holder.is_some() && expired(lease, facts.now).is_none())
     });
     if operator.available == 0 && is_led != Some(true) {
-        return Some(Cause::Down(operator.place(), operator.replicas));
+        return Some(Cause::Down(operator.namespaced_name(), operator.replicas));
     }
     if let Some(leases) = leases.filter(|_| operator.lease.is_some()) {
         match leases.first() {
@@ -161,7 +161,7 @@ fn of_operator(facts: &Facts) -> Option<Cause> {
                     return Some(cause);
                 }
             }
-            _ => return Some(Cause::LeaseFree(operator.place())),
+            _ => return Some(Cause::LeaseFree(operator.namespaced_name())),
         }
     }
     if !operator.watches(&namespace) {
@@ -223,7 +223,7 @@ fn of_account(facts: &Facts, reason: Reason) -> Cause {
     let peers: Vec<&Peer> = peers.collect();
     match peers.first() {
         Some(first) if reasons::is_of_account(reason) => {
-            Cause::Account(reason, peers.len(), first.place())
+            Cause::Account(reason, peers.len(), first.namespaced_name())
         }
         _ => Cause::Reason(reason),
     }

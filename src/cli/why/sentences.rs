@@ -10,7 +10,7 @@ use crate::{
     cli::{
         output::{age::age, some},
         reasons::{self, plain, prospect},
-        view::{Standing, conditions, place},
+        view::{Standing, conditions, namespaced_name},
     },
 };
 
@@ -46,7 +46,7 @@ impl Explanation {
     }
 
     pub(super) fn of(facts: &Facts, cause: &Cause) -> Self {
-        let (namespace, name) = place(&facts.object);
+        let (namespace, name) = namespaced_name(&facts.object);
         let standing = Standing::of(&facts.object);
         let said = Words::new(facts).of(cause);
         Self {
@@ -107,7 +107,7 @@ struct Words<'a> {
 
 impl<'a> Words<'a> {
     fn new(facts: &'a Facts) -> Self {
-        let (namespace, name) = place(&facts.object);
+        let (namespace, name) = namespaced_name(&facts.object);
         let standing = Standing::of(&facts.object);
         let verb = if standing.is_ready() {
             "is Ready"
@@ -178,7 +178,7 @@ impl<'a> Words<'a> {
             Cause::Owned(owner) => {
                 let (what, advice) = match owner {
                     Some((owner, name)) => (
-                        format!("{subject}: the older {} owns {name} at this account, and a name has one owner.", owner.place()),
+                        format!("{subject}: the older {} owns {name} at this account, and a name has one owner.", owner.namespaced_name()),
                         format!("Remove {name} from one of the two objects."),
                     ),
                     None => (

@@ -54,7 +54,7 @@ impl RemovalOutcome {
             DeleteOutcome::Gone => {}
             DeleteOutcome::Orphaned => self.orphaned.push(name),
             DeleteOutcome::Replaced => self.replaced.push(name),
-            DeleteOutcome::HandedOver(heir) => self.handed_over.push((name, heir)),
+            DeleteOutcome::HandedOver(successor) => self.handed_over.push((name, successor)),
         }
     }
 }
@@ -75,7 +75,7 @@ impl Writer<'_> {
             let PlannedRemoval { record, action } = removal;
             let left = match action {
                 RemovalAction::DropRecord => Some(DeleteOutcome::Gone),
-                // Where the heir has gone since the plan was made, the plan deletes nothing all the same.
+                // Where the successor has gone since the plan was made, the plan deletes nothing all the same.
                 RemovalAction::TransferOwner => {
                     Some(self.left(&record).unwrap_or(DeleteOutcome::Orphaned))
                 }
@@ -144,12 +144,12 @@ impl Writer<'_> {
         match self.claimed.successor(&folded) {
             Successor::None => None,
             Successor::Stranger => Some(DeleteOutcome::Orphaned),
-            Successor::Heir(heir) => Some(DeleteOutcome::HandedOver(heir)),
+            Successor::Object(successor) => Some(DeleteOutcome::HandedOver(successor)),
         }
     }
 
     async fn delete_member(&self, record: &EntryStatus) -> Result<DeleteOutcome, ProviderError> {
-        match self.session.provider.members().await? {
+        match self.session.provider.set_keys().await? {
             SetKeys::Shown(keys) if keys.contains(&record.name) => {
                 self.session.delete(record, None).await
             }
@@ -176,7 +176,7 @@ impl Writer<'_> {
             return Ok(());
         }
         let _lock = self.session.lock(self.names, "").await;
-        match self.session.provider.members().await? {
+        match self.session.provider.set_keys().await? {
             SetKeys::Shown(keys) if keys.is_empty() => self.session.provider.delete_set().await,
             SetKeys::Shown(_) | SetKeys::NoSet | SetKeys::NotShown | SetKeys::Referenced => Ok(()),
         }

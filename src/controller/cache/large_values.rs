@@ -24,7 +24,7 @@ impl LargeValues {
     pub(crate) fn room(&self) -> Room {
         Room {
             shared: Arc::clone(&self.0),
-            taken: None,
+            permit: None,
         }
     }
 }
@@ -32,7 +32,7 @@ impl LargeValues {
 /// The room that the values of one object take, until it is dropped.
 pub(crate) struct Room {
     shared: Arc<Semaphore>,
-    taken: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Room {
@@ -44,16 +44,16 @@ impl Room {
             return true;
         }
         let wanted = (bytes / 1024).min(LARGE_VALUES);
-        let taken = self
-            .taken
+        let held = self
+            .permit
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits);
-        let more = u32::try_from(wanted.saturating_sub(taken)).unwrap_or(u32::MAX);
+        let more = u32::try_from(wanted.saturating_sub(held)).unwrap_or(u32::MAX);
         let Ok(more) = Arc::clone(&self.shared).try_acquire_many_owned(more) else {
             return false;
         };
-        match &mut self.taken {
-            Some(taken) => taken.merge(more),
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
             none => *none = Some(more),
         }
         true

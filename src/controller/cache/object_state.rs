@@ -235,11 +235,14 @@ impl Tracked {
         self.marks.dirty()
     }
 
-    /// Notes which entries, by folded name, sources have taken away; since when each.
-    pub(crate) fn taken_away(&mut self, names: BTreeSet<String>) -> BTreeMap<String, Instant> {
-        let taken = self.marks.taken_away(names, Instant::now());
-        self.went_back &= !taken.is_empty();
-        taken
+    /// Notes which entries, by folded name, sources have removed; since when each.
+    pub(crate) fn removed_by_sources(
+        &mut self,
+        names: BTreeSet<String>,
+    ) -> BTreeMap<String, Instant> {
+        let removed = self.marks.removed_by_sources(names, Instant::now());
+        self.went_back &= !removed.is_empty();
+        removed
     }
 
     /// Another object overwrote an entry.

@@ -44,7 +44,7 @@ impl Window {
     }
 
     /// The queue has let an object go: it is looked at, or it is not there any more.
-    pub(crate) fn taken(&self, name: &ObjectName) {
+    pub(crate) fn note_started(&self, name: &ObjectName) {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         // When all are: what is always given last would wait for the end of the round if it were filled up before.
         let has_room = given.remove(name) && given.is_empty();
@@ -77,9 +77,9 @@ mod tests {
         for number in 0..MAX_ROUND {
             assert!((&mut one).now_or_never().is_none());
             assert!((&mut other).now_or_never().is_none());
-            window.taken(&name(number));
+            window.note_started(&name(number));
             // What was not given makes no room.
-            window.taken(&name(number));
+            window.note_started(&name(number));
         }
         assert!(one.now_or_never().is_some() && other.now_or_never().is_some());
     }

@@ -107,7 +107,7 @@ impl Claims {
         let verified = claiming.iter().filter(|other| index.is_verified(other, me));
         match verified.min_by(|a, b| a.age().cmp(&b.age())) {
             Some(next) if owner.is_some() || next.takes(folded) => {
-                Successor::Heir(next.name.clone())
+                Successor::Object(next.name.clone())
             }
             None if claiming.iter().any(|other| other.takes(folded)) => Successor::Stranger,
             Some(_) | None => Successor::None,

@@ -1,4 +1,4 @@
-//! The brake on removals. What the spec takes away is deleted at once. What a source takes away may be a
+//! The brake on removals. What the spec removes is deleted at once. What a source removes may be a
 //! mistake of the owner of the Secret, and deleting cannot be taken back: it waits for a grace time, and
 //! much of it at once is held until a user confirms it.
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{PlannedRemoval, RemovalAction};
 use crate::api::{EntryState, EntryStatus, Reason};
 
-/// How many entries sources may take away at once; more are held if they are more than half.
+/// How many entries sources may remove at once; more are held if they are more than half.
 const MAX_UNHELD: usize = 5;
 /// While an object says one of these, it says nothing of what is held, because a user keeps the operator from it.
 const SILENT_REASONS: [Reason; 2] = [Reason::Suspended, Reason::AwaitingApproval];
@@ -32,7 +32,7 @@ fn was_held_back(record: &EntryStatus) -> bool {
     has_mark && SILENT_REASONS.iter().any(is_reason)
 }
 
-/// What becomes of what sources have taken away.
+/// What becomes of what sources have removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Brake {
     /// Nothing waits.
@@ -43,16 +43,16 @@ pub(crate) enum Brake {
     Held,
 }
 
-/// What decides about what sources have taken away.
+/// What decides about what sources have removed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BrakeInputs<'a> {
-    /// Since when each entry, by folded name, is known to be taken away by a source.
-    pub(crate) taken: &'a BTreeMap<String, Instant>,
+    /// Since when each entry, by folded name, is known to be removed by a source.
+    pub(crate) removed: &'a BTreeMap<String, Instant>,
     /// How many entries the object had.
     pub(crate) recorded: usize,
     /// Whether what is gone may only be forgotten: status or a Secret went back to an older state.
     pub(crate) went_back: bool,
-    /// How long what a source takes away waits.
+    /// How long what a source removes waits.
     pub(crate) grace: Duration,
     pub(crate) now: Instant,
 }
@@ -63,26 +63,26 @@ pub(crate) fn brake(
     inputs: BrakeInputs<'_>,
     fold: fn(&str) -> String,
 ) -> (Vec<PlannedRemoval>, Vec<PlannedRemoval>, Brake) {
-    let since = |removal: &PlannedRemoval| inputs.taken.get(&fold(&removal.record.name)).copied();
-    let (taken, going): (Vec<_>, Vec<_>) = removals
+    let since = |removal: &PlannedRemoval| inputs.removed.get(&fold(&removal.record.name)).copied();
+    let (removed, going): (Vec<_>, Vec<_>) = removals
         .into_iter()
         .partition(|removal| removal.action.loses_a_value() && since(removal).is_some());
-    if taken.is_empty() {
-        return (going, taken, Brake::Open);
+    if removed.is_empty() {
+        return (going, removed, Brake::Open);
     }
-    let is_much = taken.len() > MAX_UNHELD && 2 * taken.len() > inputs.recorded;
+    let is_much = removed.len() > MAX_UNHELD && 2 * removed.len() > inputs.recorded;
     // A hold ends with a confirmation, and not because a part of the keys is back.
-    let is_held = taken
+    let is_held = removed
         .iter()
         .any(|removal| is_held_back(&removal.record) || was_held_back(&removal.record));
     if is_much || is_held || inputs.went_back {
-        return (going, taken, Brake::Held);
+        return (going, removed, Brake::Held);
     }
     let wait = |removal: &PlannedRemoval| {
         let since = since(removal).unwrap_or(inputs.now);
         (since + inputs.grace).saturating_duration_since(inputs.now)
     };
-    let (over, waiting): (Vec<_>, Vec<_>) = taken
+    let (over, waiting): (Vec<_>, Vec<_>) = removed
         .into_iter()
         .partition(|removal| wait(removal).is_zero());
     let next = waiting.iter().map(wait).min();
@@ -115,12 +115,12 @@ mod tests {
         (0..count).map(removal).collect()
     }
 
-    /// `count` of `recorded` entries are taken away since so long.
+    /// `count` of `recorded` entries are removed since so long.
     fn braked(count: usize, recorded: usize, since: Duration, went_back: bool) -> (usize, Brake) {
         let now = Instant::now();
         let names = (0..count).map(|number| (format!("KEY_{number}"), now - since));
         let inputs = BrakeInputs {
-            taken: &names.collect(),
+            removed: &names.collect(),
             recorded,
             went_back,
             grace: GRACE,
@@ -170,9 +170,9 @@ mod tests {
         let mut removals = removals(2, RemovalAction::Delete);
         removals[0].record.state = EntryState::Failed;
         removals[0].record.reason = Some(reason.as_str().to_owned());
-        let taken = ["KEY_0", "KEY_1"].map(|name| (name.to_owned(), now - GRACE * 9));
+        let removed = ["KEY_0", "KEY_1"].map(|name| (name.to_owned(), now - GRACE * 9));
         let inputs = BrakeInputs {
-            taken: &taken.into(),
+            removed: &removed.into(),
             recorded: 10,
             went_back: false,
             grace: GRACE,
@@ -184,15 +184,15 @@ mod tests {
     }
 
     proptest! {
-        /// What the spec takes away goes at once, and what loses nothing too.
+        /// What the spec removes goes at once, and what loses nothing too.
         #[test]
         fn only_what_a_source_takes_away_is_held_up(
             count in 0..40_usize, by_source in 0..40_usize, is_kept in any::<bool>(), went_back in any::<bool>(),
         ) {
             let action = if is_kept { RemovalAction::TransferOwner } else { RemovalAction::Delete };
             let now = Instant::now();
-            let taken = (0..by_source).map(|number| (format!("KEY_{number}"), now)).collect();
-            let inputs = BrakeInputs { taken: &taken, recorded: count, went_back, grace: GRACE, now };
+            let removed = (0..by_source).map(|number| (format!("KEY_{number}"), now)).collect();
+            let inputs = BrakeInputs { removed: &removed, recorded: count, went_back, grace: GRACE, now };
             let (going, staying, brake) = brake(removals(count, action), inputs, str::to_owned);
             let stays = if is_kept { 0 } else { by_source.min(count) };
             prop_assert_eq!((going.len(), staying.len()), (count - stays, stays));

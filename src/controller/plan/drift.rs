@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Members,
     locate::{Shown, find_recorded, is_earlier, same_instant},
     was_ambiguous, was_written,
 };
@@ -13,7 +12,7 @@ use crate::{
     account::Snapshot,
     api::{DriftStatus, EntryState, EntryStatus},
     controller::object::time,
-    provider::{ListingNeed, Rules, Unit},
+    provider::{ListingNeed, Rules, SetKeys, Unit},
 };
 
 /// How often in a day an entry is written again because another writer changed it.
@@ -64,12 +63,12 @@ pub(crate) enum Evidence {
     Full,
 }
 
-/// The entries that another writer touched. `members` are the keys of the set, where there are sets;
+/// The entries that another writer touched. `set_keys` is what is shown of the set, where there are sets;
 /// `evidence` says of a folded name what the listing may prove.
 pub(crate) fn drifted(
     recorded: &[EntryStatus],
     snapshot: &Snapshot,
-    members: &Members,
+    set_keys: Option<&SetKeys>,
     rules: &Rules,
     evidence: impl Fn(&str, &EntryStatus) -> Evidence,
 ) -> BTreeMap<String, Drift> {
@@ -81,7 +80,7 @@ pub(crate) fn drifted(
             let folded = (rules.fold)(&entry.name);
             let (drift, needed) = match rules.unit {
                 Unit::Each => of_secret(entry, snapshot, rules),
-                Unit::Set => of_member(entry, members),
+                Unit::Set => of_member(entry, set_keys),
             }?;
             (evidence(&folded, entry) >= needed).then_some((folded, drift))
         })
@@ -134,13 +133,13 @@ fn of_secret(entry: &EntryStatus, snapshot: &Snapshot, rules: &Rules) -> Option<
 }
 
 /// A set shows its keys only.
-fn of_member(entry: &EntryStatus, members: &Members) -> Option<(Drift, Evidence)> {
-    let is_there = match members {
-        Members::NotAsked | Members::NotShown => return None,
+fn of_member(entry: &EntryStatus, set_keys: Option<&SetKeys>) -> Option<(Drift, Evidence)> {
+    let is_there = match set_keys {
+        None | Some(SetKeys::NotShown) => return None,
         // Another writer has put it in the place of the set.
-        Members::Referenced => return Some((Drift::Changed, Evidence::Presence)),
-        Members::NoSet => false,
-        Members::Keys(keys) => keys.contains(&entry.name),
+        Some(SetKeys::Referenced) => return Some((Drift::Changed, Evidence::Presence)),
+        Some(SetKeys::NoSet) => false,
+        Some(SetKeys::Shown(keys)) => keys.contains(&entry.name),
     };
     (!is_there).then_some((Drift::Missing, Evidence::Full))
 }
@@ -216,11 +215,7 @@ mod tests {
         let shown: Vec<Remote> = shown.into_iter().collect();
         let shown = snapshot(ProviderKind::PrimeIntellect, &shown);
         let rules = provider::rules(ProviderKind::PrimeIntellect);
-        let drifts = |evidence| {
-            drifted(&[written()], &shown, &Members::NotAsked, rules, |_, _| {
-                evidence
-            })
-        };
+        let drifts = |evidence| drifted(&[written()], &shown, None, rules, |_, _| evidence);
         assert_eq!(drifts(Evidence::Full).get("A").copied(), drift);
         // What began before our write ended says nothing, and absence needs more than presence.
         assert!(drifts(Evidence::None).is_empty());
@@ -234,11 +229,7 @@ mod tests {
         let rules = provider::rules(ProviderKind::PrimeIntellect);
         let before = [remote("id", "2026-11-21T11:59:59Z")];
         let before = snapshot(ProviderKind::PrimeIntellect, &before);
-        let drifts = |evidence| {
-            drifted(&[written()], &before, &Members::NotAsked, rules, |_, _| {
-                evidence
-            })
-        };
+        let drifts = |evidence| drifted(&[written()], &before, None, rules, |_, _| evidence);
         assert!(drifts(Evidence::Presence).is_empty());
         assert_eq!(drifts(Evidence::Full)["A"], Drift::Changed);
     }
@@ -285,28 +276,26 @@ mod tests {
         let rules = provider::rules(ProviderKind::Braintrust);
         for entry in [pending, unwritten("A")] {
             let empty = snapshot(ProviderKind::Braintrust, &[]);
-            assert!(
-                drifted(&[entry], &empty, &Members::NotAsked, rules, |_, _| {
-                    Evidence::Full
-                })
-                .is_empty()
-            );
+            assert!(drifted(&[entry], &empty, None, rules, |_, _| { Evidence::Full }).is_empty());
         }
     }
 
     #[test]
     fn a_set_shows_its_keys_only() {
         let rules = provider::rules(ProviderKind::Pipecat);
-        let drifts = |members: Members| {
+        let drifts = |set_keys: SetKeys| {
             let empty = snapshot(ProviderKind::Pipecat, &[]);
-            drifted(&[written()], &empty, &members, rules, |_, _| Evidence::Full).len()
+            drifted(&[written()], &empty, Some(&set_keys), rules, |_, _| {
+                Evidence::Full
+            })
+            .len()
         };
-        assert_eq!(drifts(Members::Keys(vec!["A".to_owned()])), 0);
-        assert_eq!(drifts(Members::Keys(vec!["B".to_owned()])), 1);
-        assert_eq!(drifts(Members::NoSet), 1);
-        assert_eq!(drifts(Members::Referenced), 1);
+        assert_eq!(drifts(SetKeys::Shown(vec!["A".to_owned()])), 0);
+        assert_eq!(drifts(SetKeys::Shown(vec!["B".to_owned()])), 1);
+        assert_eq!(drifts(SetKeys::NoSet), 1);
+        assert_eq!(drifts(SetKeys::Referenced), 1);
         // Keys that are not shown are not missing.
-        assert_eq!(drifts(Members::NotShown), 0);
+        assert_eq!(drifts(SetKeys::NotShown), 0);
     }
 
     #[test]

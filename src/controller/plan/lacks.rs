@@ -1,6 +1,6 @@
 //! What a plan lacks before it can be carried out.
 
-use super::{Change, Inputs, Members, PlannedEntry, was_unsupported, was_written};
+use super::{Change, Inputs, PlannedEntry, was_unsupported, was_written};
 use crate::{
     api::{ConflictPolicy, DeletionPolicy},
     provider::{Form, ListingNeed, Unit},
@@ -14,8 +14,8 @@ pub(crate) enum Lack {
     Scope,
     /// The account's listing.
     Snapshot,
-    /// The keys of the set.
-    Members,
+    /// What the provider shows of the set.
+    SetKeys,
 }
 
 impl Inputs<'_, '_> {
@@ -38,11 +38,11 @@ pub(crate) fn lacks(planned: &[PlannedEntry<'_>], inputs: &Inputs<'_, '_>) -> Op
         Some(Lack::Scope)
     } else if inputs.snapshot.is_none() && needs_listing(planned, inputs) {
         Some(Lack::Snapshot)
-    } else if *inputs.members == Members::NotAsked
+    } else if inputs.set_keys.is_none()
         && inputs.rules.unit == Unit::Set
         && ((inputs.must_know() && is_first_write) || is_in_doubt(planned))
     {
-        Some(Lack::Members)
+        Some(Lack::SetKeys)
     } else {
         None
     }

@@ -62,7 +62,7 @@ pub(crate) fn plan_removals<'a>(
             RemovalAction::DropRecord
         } else {
             match claimed.successor(&folded) {
-                Successor::Heir(_) => RemovalAction::TransferOwner,
+                Successor::Object(_) => RemovalAction::TransferOwner,
                 Successor::None if !is_unverified && is_ours(record) => RemovalAction::Delete,
                 Successor::None | Successor::Stranger => RemovalAction::Orphan,
             }
@@ -114,11 +114,11 @@ mod tests {
     }
 
     fn successors() -> impl Strategy<Value = Successor> {
-        let heir = ("team".to_owned(), "next".to_owned());
+        let successor = ("team".to_owned(), "next".to_owned());
         prop::sample::select(vec![
             Successor::None,
             Successor::Stranger,
-            Successor::Heir(heir),
+            Successor::Object(successor),
         ])
     }
 
@@ -155,7 +155,7 @@ mod tests {
             let is_ours = is_written || matches!(found, Some(Found::Absent | Found::NoSet));
             let expected = match successor {
                 _ if !is_delete || !is_there => RemovalAction::DropRecord,
-                Successor::Heir(_) => RemovalAction::TransferOwner,
+                Successor::Object(_) => RemovalAction::TransferOwner,
                 Successor::None if is_ours => RemovalAction::Delete,
                 Successor::None | Successor::Stranger => RemovalAction::Orphan,
             };

@@ -110,7 +110,7 @@ fn inputs(kind: ProviderKind, recorded: &[EntryStatus]) -> Inputs<'_, 'static> {
     Inputs {
         recorded,
         snapshot: None,
-        members: &Members::NotAsked,
+        set_keys: None,
         is_scope_asked: true,
         rules: provider::rules(kind),
         set: (kind == ProviderKind::Pipecat).then_some(("set", Some("us-west"))),

@@ -147,7 +147,7 @@ async fn is_set_deleted(session: &Session<'_>, removals: &[PlannedRemoval]) -> b
     if !founds.any(|found| found == Some(Found::NoSet)) {
         return false;
     }
-    let keys = match session.provider.members().await {
+    let keys = match session.provider.set_keys().await {
         Ok(SetKeys::Shown(keys)) => keys,
         Ok(SetKeys::NoSet | SetKeys::NotShown | SetKeys::Referenced) => return false,
         Err(_) => return true,

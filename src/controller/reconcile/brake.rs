@@ -1,4 +1,4 @@
-//! What sources take away: it waits, and much of it is held until a user confirms it
+//! What sources remove: it waits, and much of it is held until a user confirms it
 //! (docs/architecture.md#brakes).
 
 use std::collections::BTreeSet;
@@ -127,15 +127,15 @@ impl Reconcile<'_> {
             needs_confirmation && !self.is_confirmed(record, is_by_spec_alone, is_requested)
         });
         let names: BTreeSet<String> = names.map(|record| fold(&record.name)).collect();
-        let taken = self.tracked(|tracked| {
-            let taken = tracked.taken_away(names);
+        let removed = self.tracked(|tracked| {
+            let removed = tracked.removed_by_sources(names);
             // Whether an old state lacks what a source gives is not known before the source is read.
             tracked.went_back |= went_back && !inputs.desired.unread.is_empty();
-            taken
+            removed
         });
-        let taken = taken.unwrap_or_default();
+        let removed = removed.unwrap_or_default();
         let brake_inputs = BrakeInputs {
-            taken: &taken,
+            removed: &removed,
             recorded: inputs.records.len(),
             went_back,
             grace: self.context.removal_grace,

@@ -184,7 +184,7 @@ impl Reconcile<'_> {
         ] {
             self.tell(kind, names, note).await?;
         }
-        self.tell_heirs(kind, &removal.handed_over).await?;
+        self.tell_successors(kind, &removal.handed_over).await?;
         if let Some(failure) = removal.failures.into_iter().next() {
             let kept = removal.kept.into_iter();
             let kept = kept.map(|record| session.sealed(record)).collect();
@@ -257,16 +257,16 @@ impl Reconcile<'_> {
     ///
     /// # Errors
     /// As [`Self::tell`].
-    async fn tell_heirs(
+    async fn tell_successors(
         &self,
         kind: ProviderKind,
-        heirs: &[(String, ObjectName)],
+        successors: &[(String, ObjectName)],
     ) -> Result<(), KubernetesError> {
-        let names: Vec<String> = heirs.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = successors.iter().map(|(name, _)| name.clone()).collect();
         let note = |untold: &[String]| {
-            let heirs = heirs.iter().filter(|(name, _)| untold.contains(name));
-            let heirs: Vec<_> = heirs.cloned().collect();
-            messages::handed_over(kind, &self.namespace, &heirs)
+            let successors = successors.iter().filter(|(name, _)| untold.contains(name));
+            let successors: Vec<_> = successors.cloned().collect();
+            messages::handed_over(kind, &self.namespace, &successors)
         };
         tell_once(self.context, &*self.object, &names, note).await?;
         Ok(())

@@ -22,15 +22,15 @@ use crate::{
         error::Failure,
         object::{Versions, approved_plan, raw_records},
         plan::{
-            self, Brake, Cause, Change, Drift, Lack, Members, PlannedEntry, PlannedRemoval,
-            RemovalAction, due, lacks, plan, plan_removals,
+            self, Brake, Cause, Change, Drift, Lack, PlannedEntry, PlannedRemoval, RemovalAction,
+            due, lacks, plan, plan_removals,
         },
         report::status,
         resolve::desired::{DesiredState, ensure_recordable},
         session::Session,
     },
     http::{CALL_TIMEOUT, ErrorClass},
-    provider::{ListingNeed, Rules, Unit},
+    provider::{ListingNeed, Rules, SetKeys, Unit},
 };
 
 /// The oldest listing that a first write may rest on.
@@ -61,7 +61,7 @@ pub(super) struct Inputs {
 #[derive(Clone, Default)]
 struct Observed {
     snapshot: Option<Arc<Snapshot>>,
-    members: Members,
+    set_keys: Option<SetKeys>,
 }
 
 /// A plan that lacks nothing.
@@ -157,7 +157,7 @@ impl Reconcile<'_> {
             suspects.extend(drifts.map(|(name, drift)| (name, Cause::Drift(drift))));
             let observed = Observed {
                 snapshot: Some(drift.snapshot),
-                members: drift.members,
+                set_keys: drift.set_keys,
             };
             (observed, drift.look_again, drift.doubled)
         } else {
@@ -296,7 +296,7 @@ impl Reconcile<'_> {
         let plan_inputs = plan::Inputs {
             recorded: &inputs.records,
             snapshot: observed.snapshot.as_deref(),
-            members: &observed.members,
+            set_keys: observed.set_keys.as_ref(),
             is_scope_asked: session.account.is_scope_asked(),
             rules,
             set: session.set(),
@@ -316,8 +316,8 @@ impl Reconcile<'_> {
         let (unverified, policy) = (&session.records.unverified, spec.deletion_policy());
         let mut removals = plan_removals(unwanted, unverified, policy, rules, &claims);
         removals.retain(|removal| removal.action != RemovalAction::DropRecord);
-        let (removals, held, brake) = self.brake(session, inputs, removals);
-        retained.extend(status::held(held, &brake));
+        let (removals, held_back, brake) = self.brake(session, inputs, removals);
+        retained.extend(status::held_back(held_back, &brake));
         let lack = lacks(&entries, &plan_inputs);
         let planned = Planned {
             entries,
@@ -355,8 +355,8 @@ impl Reconcile<'_> {
                 };
                 observed.snapshot = Some(session.listing(since, Duration::ZERO).await?);
             }
-            Lack::Members => {
-                observed.members = Members::answered(session.provider.members().await?);
+            Lack::SetKeys => {
+                observed.set_keys = Some(session.provider.set_keys().await?);
             }
         }
         Ok(())

@@ -98,7 +98,7 @@ impl Reconcile<'_> {
             return None;
         }
         let (unchanged, fold) = (self.unchanged_secrets(sources), session.rules().fold);
-        let is_held = |entry: &DesiredEntry| {
+        let is_stored = |entry: &DesiredEntry| {
             let mut records = session.records.verified.iter();
             records.any(|record| {
                 fold(&record.name) == entry.folded
@@ -106,7 +106,7 @@ impl Reconcile<'_> {
                     && is_unchanged(session, record, entry, &unchanged)
             })
         };
-        if !desired.unread.is_empty() || !desired.entries.iter().all(is_held) {
+        if !desired.unread.is_empty() || !desired.entries.iter().all(is_stored) {
             return Some(self.nothing_done(records, messages::not_held(), sources.clone()));
         }
         let mut outcome = Outcome::of(records.to_vec(), recorded_sources(&self.object));
@@ -153,7 +153,7 @@ impl Reconcile<'_> {
         let rules = session.rules();
         let records = &session.records.verified;
         if rules.unit == Unit::Set {
-            let members = session.provider.members().await.map_err(to_failure)?;
+            let members = session.provider.set_keys().await.map_err(to_failure)?;
             let SetKeys::Shown(members) = members else {
                 return Ok(false);
             };

@@ -143,10 +143,10 @@ impl Reconcile<'_> {
         outcome
             .event_notes
             .extend(messages::replaced(kind, &removal.replaced));
-        let heirs = &removal.handed_over;
+        let successors = &removal.handed_over;
         outcome
             .event_notes
-            .extend(messages::handed_over(kind, &self.namespace, heirs));
+            .extend(messages::handed_over(kind, &self.namespace, successors));
         let recorded = self.object.status.as_ref();
         let of_values = warnings::of_values(&entries, recorded, &inputs.sources);
         outcome.event_notes.extend(of_values);

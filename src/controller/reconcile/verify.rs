@@ -17,12 +17,12 @@ use crate::{
         context::Context,
         gate::Decision,
         object::recorded_sources,
-        plan::{self, Drift, Evidence, Members, Shown, drifted},
+        plan::{self, Drift, Evidence, Shown, drifted},
         report::{messages, outcome::Outcome},
         session::Session,
     },
     http::{ErrorClass, ProviderError},
-    provider::{Settled, Unit},
+    provider::{SetKeys, Settled, Unit},
 };
 
 /// After how long an empty listing is asked for again.
@@ -35,8 +35,8 @@ const FAILED_LISTING_RETRY: Duration = Duration::from_mins(1);
 /// What a comparison of the records with a listing showed.
 pub(super) struct DriftCheck {
     pub(super) snapshot: Arc<Snapshot>,
-    /// The keys of the set, where there are sets.
-    pub(super) members: Members,
+    /// What the provider shows of the set, where there are sets.
+    pub(super) set_keys: Option<SetKeys>,
     /// What another writer did, by folded name.
     pub(super) drifts: BTreeMap<String, Drift>,
     /// Of what the provider shows several secrets, by folded name.
@@ -221,16 +221,16 @@ impl Reconcile<'_> {
     ) -> Result<DriftCheck, ProviderError> {
         let rules = session.rules();
         let snapshot = session.listing(since, patience).await?;
-        let members = match rules.unit {
-            Unit::Each => Members::NotAsked,
+        let set_keys = match rules.unit {
+            Unit::Each => None,
             Unit::Set if is_set_shown(session, &snapshot) => {
-                Members::answered(session.provider.members().await?)
+                Some(session.provider.set_keys().await?)
             }
-            Unit::Set => Members::NoSet,
+            Unit::Set => Some(SetKeys::NoSet),
         };
         let records = &session.records.verified;
         let find = |evidence: &dyn Fn(&str, &EntryStatus) -> Evidence| {
-            drifted(records, &snapshot, &members, rules, evidence)
+            drifted(records, &snapshot, set_keys.as_ref(), rules, evidence)
         };
         let drifts = find(&|folded, record| self.evidence(session, folded, record, &snapshot));
         let suspected = find(&|_, _| Evidence::Full);
@@ -258,7 +258,7 @@ impl Reconcile<'_> {
             .map(|wait| wait.min(self.verify_interval()));
         Ok(DriftCheck {
             snapshot,
-            members,
+            set_keys,
             drifts,
             doubled,
             look_again,

@@ -38,8 +38,8 @@ impl Reconcile<'_> {
         let is_delete = self.object.spec.deletion_policy() == DeletionPolicy::Delete;
         let is_writing = planned.entries.iter().any(|entry| entry.change.is_write());
         let records = &session.records.verified;
-        let is_held = records.iter().any(plan::may_be_there);
-        let is_wanted = is_delete && (is_writing || is_held || !planned.removals.is_empty());
+        let may_be_stored = records.iter().any(plan::may_be_there);
+        let is_wanted = is_delete && (is_writing || may_be_stored || !planned.removals.is_empty());
         let newest = self.newest();
         if has_finalizer(&*newest) != is_wanted && (is_wanted || !is_delete) {
             finalizer::set(self.context, &newest, is_wanted).await?;

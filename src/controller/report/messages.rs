@@ -347,11 +347,11 @@ pub(crate) fn replaced(kind: ProviderKind, names: &[String]) -> Option<EventNote
 pub(crate) fn handed_over(
     kind: ProviderKind,
     namespace: &str,
-    heirs: &[(String, ObjectName)],
+    successors: &[(String, ObjectName)],
 ) -> Option<EventNote> {
-    let names = heirs.iter().map(|(name, (of, heir))| {
+    let names = successors.iter().map(|(name, (of, successor))| {
         if of == namespace {
-            format!("{name} to ProviderSecret {heir}")
+            format!("{name} to ProviderSecret {successor}")
         } else {
             format!("{name} to a ProviderSecret in another namespace")
         }

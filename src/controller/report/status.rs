@@ -25,8 +25,8 @@ use crate::{
 /// answered. None if the entry needs no such record: it was never written, and need not be known
 /// later (`must_know`) whether it was there before.
 pub(crate) fn pending(planned: &PlannedEntry<'_>, must_know: bool) -> Option<EntryStatus> {
-    let is_held = |recorded: &EntryStatus| recorded.digest.is_some() || was_written(recorded);
-    let is_needed = must_know || planned.record.is_some_and(is_held);
+    let may_be_stored = |recorded: &EntryStatus| recorded.digest.is_some() || was_written(recorded);
+    let is_needed = must_know || planned.record.is_some_and(may_be_stored);
     let attempted = planned.attempted();
     // What is tried again was recorded before.
     let is_said = planned.record.is_some_and(|recorded| {
@@ -49,7 +49,7 @@ pub(crate) fn pending(planned: &PlannedEntry<'_>, must_know: bool) -> Option<Ent
 }
 
 /// The records of entries whose removal the brake holds up.
-pub(crate) fn held(removals: Vec<PlannedRemoval>, brake: &Brake) -> Vec<EntryStatus> {
+pub(crate) fn held_back(removals: Vec<PlannedRemoval>, brake: &Brake) -> Vec<EntryStatus> {
     let reason = match brake {
         Brake::Held => Reason::RemovalHeld,
         Brake::Open | Brake::Waiting(_) => Reason::Progressing,

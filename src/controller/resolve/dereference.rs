@@ -21,7 +21,7 @@ use self::{
     failures::{credential_failure, not_allowed, too_much, unreadable, vanishing},
     named::{Named, named},
 };
-use super::desired::{MOST_VALUES, SecretData, Sources, missing};
+use super::desired::{MOST_VALUES, SecretData, Sources, missing, own_api_key};
 use crate::{
     account::{Credential, ObjectName, Versioned},
     api::{ProviderSecretSpec, Reason, SecretKeyRef},
@@ -136,7 +136,7 @@ pub(crate) async fn sources(
 }
 
 /// How many bytes of values were read, each once, however many entries name it.
-pub(crate) fn held(sources: &Sources) -> usize {
+pub(crate) fn bytes_read(sources: &Sources) -> usize {
     let read = sources.values().filter_map(|data| data.as_ref().ok());
     read.map(|data| size(data)).sum()
 }
@@ -157,10 +157,7 @@ async fn source(
         return (Err(missing(name)), None);
     };
     if is_credential {
-        let message = format!(
-            "Secret {name} holds the API key of this object and is not sent to the provider. Keep the values in another Secret."
-        );
-        return (Err(Failure::config(Reason::SourceRefused, message)), None);
+        return (Err(own_api_key(name)), None);
     }
     if !may_leave(context, &reader.0, name) {
         return (Err(not_allowed(name)), None);

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use self::{
     image_pull::image_pull,
     tally::Tally,
-    value::{Bytes, value_of, wire_value},
+    value::{Bytes, ensure_fit_name, value_of, wire_value},
 };
 pub(crate) use self::{
     keys::{KeyFilter, bulk_name, may_give},
@@ -263,7 +263,10 @@ fn desired_entry(
         Ok(bytes) if !rules.is_file(&options) => bytes.marks(),
         _ => Marks::default(),
     };
-    let value = bytes.and_then(|bytes| wire_value(&name, bytes.as_slice(), &options, rules, tally));
+    // The name first: no Secret mends it.
+    let value = ensure_fit_name(&name, rules)
+        .and(bytes)
+        .and_then(|bytes| wire_value(&name, bytes.as_slice(), &options, rules, tally));
     DesiredEntry {
         folded: (rules.fold)(&name),
         name,
@@ -336,6 +339,22 @@ fn nothing_taken(source: &DataFromSource) -> Failure {
         "{what} It is used as soon as it gives an entry; what was made from it stays at the provider. To have that deleted, remove it from dataFrom."
     );
     Failure::waiting(Reason::KeyNotFound, message)
+}
+
+/// What is known of the Secrets of an object before any is read: that of its API key is no source.
+pub(crate) fn unread_sources(spec: &ProviderSecretSpec) -> Sources {
+    let choice = spec.provider.choice();
+    let key = choice.map(|choice| choice.api_key_secret_ref().name.clone());
+    let refused = |name: String| (name.clone(), Err(own_api_key(&name)));
+    key.into_iter().map(refused).collect()
+}
+
+/// The Secret of the object's own API key, named as a source.
+pub(crate) fn own_api_key(secret: &str) -> Failure {
+    let message = format!(
+        "Secret {secret} holds the API key of this object and is not sent to the provider. Keep the values in another Secret."
+    );
+    Failure::config(Reason::SourceRefused, message)
 }
 
 /// A Secret that does not exist.

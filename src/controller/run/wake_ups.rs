@@ -217,7 +217,7 @@ mod tests {
         ));
         let mut given = 0;
         while let Some(object) = round.next().await {
-            window.taken(&(object.namespace.unwrap(), object.name));
+            window.note_started(&(object.namespace.unwrap(), object.name));
             given += 1;
         }
         assert_eq!(given, 2_000);

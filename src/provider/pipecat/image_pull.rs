@@ -92,7 +92,7 @@ impl ImagePull {
                 Settled::Ready => return Ok(()),
                 Settled::Failed => return Err(not_applied(ErrorClass::Config, Reason::Rejected)),
                 Settled::Pending | Settled::Absent if Instant::now() < until => {
-                    sleep(TRIAL_POLL).await
+                    sleep(TRIAL_POLL).await;
                 }
                 Settled::Pending | Settled::Absent => {
                     return Err(not_applied(

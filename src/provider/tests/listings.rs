@@ -342,7 +342,7 @@ async fn keys_that_are_not_shown_are_not_known(#[case] answer: Value, #[case] ex
     let answers = move |_: usize, _: &str| answer.clone();
     let spec = spec_of(ProviderKind::Pipecat);
     let (provider, _) = provider(&spec, Duration::ZERO, Arc::new(answers));
-    assert_eq!(provider.members().await.unwrap(), expected);
+    assert_eq!(provider.set_keys().await.unwrap(), expected);
 }
 
 /// docs/vendors.md#pc-14

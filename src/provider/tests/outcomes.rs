@@ -171,7 +171,7 @@ async fn a_set_whose_answer_tells_of_an_error_is_not_ready() {
     let spec = spec_of(ProviderKind::Pipecat);
     let (provider, _) = answering(&spec, (200, JSON, body.as_str()));
     assert_eq!(why(provider.settled().await), STRANGE);
-    assert_eq!(why(provider.members().await), STRANGE);
+    assert_eq!(why(provider.set_keys().await), STRANGE);
 }
 
 /// The secret could be neither changed nor deleted, and would be created by each write.

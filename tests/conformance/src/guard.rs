@@ -64,8 +64,8 @@ impl Provider for Guarded {
         Ok(listed)
     }
 
-    async fn members(&self) -> Result<SetKeys, ProviderError> {
-        self.inner.members().await
+    async fn set_keys(&self) -> Result<SetKeys, ProviderError> {
+        self.inner.set_keys().await
     }
 
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {

@@ -108,6 +108,27 @@ fn what_a_file_would_change_is_known_without_values(
     assert_eq!(plan.calls, actions.len());
 }
 
+/// What no Secret mends is known from the file alone.
+#[rstest]
+#[case::one_name(
+    json!({"data": [entry("a-b", "s", "k"), entry("a_b", "s", "k")]}),
+    &["Refuse a-b", "Refuse a_b"]
+)]
+#[case::template(
+    json!({"data": [entry("A", "s", "k"), {"name": "B", "template": "{{ a | foo }}", "secretRef": {"name": "s"}}]}),
+    &["Create A", "Refuse B"]
+)]
+#[case::pattern(json!({"data": [], "dataFrom": [{"secretRef": {"name": "s"}, "include": ["["]}]}), &[])]
+#[case::own_key(json!({"data": [entry("A", "baseten", "api-key")]}), &["Refuse A"])]
+#[case::own_key_in_bulk(json!({"data": [], "dataFrom": [{"secretRef": {"name": "baseten"}}]}), &[])]
+fn what_the_operator_refuses_is_no_write(#[case] spec: Value, #[case] actions: &[&str]) {
+    let document = Document::new(wanted(&spec), None).refused_by_spec();
+    let plan = run(&[document], &[]).remove(0);
+    assert_eq!(said(&plan), actions);
+    assert!(plan.is_pending() && plan.delete == 0, "{plan:?}");
+    assert!(!plan.lines().contains("nothing to do"), "{}", plan.lines());
+}
+
 #[test]
 fn with_the_values_everything_is_known() {
     let digest = |digest: &str| Wanted::Digest(Some(digest.to_owned()));

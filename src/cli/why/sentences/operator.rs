@@ -65,7 +65,7 @@ impl Words<'_> {
             Cause::NotWatched(operator) => Said {
                 what: format!(
                     "{subject}: the operator {} does not watch namespace {}; it watches {}.",
-                    operator.place(), self.namespace, some(&operator.watched)
+                    operator.namespaced_name(), self.namespace, some(&operator.watched)
                 ),
                 next: NOTHING.to_owned(),
                 advice: format!("Add {} to the chart's scope.namespaces, or move the object.", self.namespace),

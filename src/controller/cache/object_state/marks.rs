@@ -13,8 +13,8 @@ pub(super) struct Marks(Option<Box<Marked>>);
 struct Marked {
     /// Another object overwrote them.
     dirty: BTreeSet<String>,
-    /// Since when they are known to be taken away by a source.
-    taken: BTreeMap<String, Instant>,
+    /// Since when they are known to be removed by a source.
+    removed: BTreeMap<String, Instant>,
 }
 
 impl Marks {
@@ -38,28 +38,28 @@ impl Marks {
         self.shrink();
     }
 
-    /// These are the ones that sources have taken away; since when each.
-    pub(super) fn taken_away(
+    /// These are the ones that sources have removed; since when each.
+    pub(super) fn removed_by_sources(
         &mut self,
         names: BTreeSet<String>,
         now: Instant,
     ) -> BTreeMap<String, Instant> {
-        let known = self.0.as_ref().map(|marked| &marked.taken);
+        let known = self.0.as_ref().map(|marked| &marked.removed);
         let since = |name: String| {
             let since = known.and_then(|known| known.get(&name).copied());
             (name, since.unwrap_or(now))
         };
-        let taken: BTreeMap<_, _> = names.into_iter().map(since).collect();
-        if self.0.is_some() || !taken.is_empty() {
-            self.0.get_or_insert_default().taken.clone_from(&taken);
+        let removed: BTreeMap<_, _> = names.into_iter().map(since).collect();
+        if self.0.is_some() || !removed.is_empty() {
+            self.0.get_or_insert_default().removed.clone_from(&removed);
         }
         self.shrink();
-        taken
+        removed
     }
 
     /// Gives the memory back if no entry is marked.
     fn shrink(&mut self) {
-        let is_marked = |marked: &Marked| !marked.dirty.is_empty() || !marked.taken.is_empty();
+        let is_marked = |marked: &Marked| !marked.dirty.is_empty() || !marked.removed.is_empty();
         self.0.take_if(|marked| !is_marked(marked));
     }
 }
@@ -74,17 +74,17 @@ mod tests {
     fn no_mark_takes_no_memory() {
         let (mut marks, now) = (Marks::default(), Instant::now());
         let later = now + Duration::from_secs(1);
-        assert!(marks.taken_away(BTreeSet::new(), now).is_empty());
+        assert!(marks.removed_by_sources(BTreeSet::new(), now).is_empty());
         assert!(marks.0.is_none());
-        let taken = marks.taken_away(["a".to_owned()].into(), now);
-        assert_eq!(taken, [("a".to_owned(), now)].into());
-        let taken = marks.taken_away(["a".to_owned(), "b".to_owned()].into(), later);
+        let removed = marks.removed_by_sources(["a".to_owned()].into(), now);
+        assert_eq!(removed, [("a".to_owned(), now)].into());
+        let removed = marks.removed_by_sources(["a".to_owned(), "b".to_owned()].into(), later);
         assert_eq!(
-            taken,
+            removed,
             [("a".to_owned(), now), ("b".to_owned(), later)].into()
         );
         marks.mark_overwritten("c");
-        marks.taken_away(BTreeSet::new(), later);
+        marks.removed_by_sources(BTreeSet::new(), later);
         assert_eq!(marks.dirty().collect::<Vec<_>>(), ["c"]);
         marks.written("c");
         assert!(marks.0.is_none());

@@ -82,8 +82,8 @@ fn successor(claims: &Claims, uid: &str) -> Successor {
     claims.successor(uid, "HF_TOKEN")
 }
 
-fn heir(namespace: &str, name: &str) -> Successor {
-    Successor::Heir((namespace.to_owned(), name.to_owned()))
+fn goes_to(namespace: &str, name: &str) -> Successor {
+    Successor::Object((namespace.to_owned(), name.to_owned()))
 }
 
 /// Cases: M-01
@@ -100,7 +100,7 @@ fn the_older_of_two_objects_owns_a_name() {
     note(&claims, &object(&younger));
     assert_eq!(owner(&claims, "a"), None);
     assert_eq!(owner(&claims, "b").as_deref(), Some("a"));
-    assert_eq!(successor(&claims, "a"), heir("ml", "b"));
+    assert_eq!(successor(&claims, "a"), goes_to("ml", "b"));
     assert_eq!(claims.forget("a"), [("ml".to_owned(), "b".to_owned())]);
     assert_eq!(owner(&claims, "b"), None);
 }

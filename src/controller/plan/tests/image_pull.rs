@@ -108,7 +108,7 @@ fn the_listing_shows_presence_and_kind_only() {
         let drifts = drifted(
             &recorded,
             &snapshot(observed),
-            &Members::NotAsked,
+            None,
             &IMAGE_PULL_RULES,
             |_, _| Evidence::Full,
         );

@@ -130,14 +130,8 @@ fn template_failure(fault: Fault, entry: &str, secret: &str) -> Failure {
     Failure::config(reason, message)
 }
 
-/// The value as it goes over the wire, if the provider takes it under this name and there is room for it.
-pub(crate) fn wire_value(
-    name: &str,
-    bytes: &[u8],
-    options: &Options,
-    rules: &Rules,
-    tally: &mut Tally<'_>,
-) -> Result<SecretString, Failure> {
+/// Refuses a name that the provider does not take.
+pub(crate) fn ensure_fit_name(name: &str, rules: &Rules) -> Result<(), Failure> {
     let provider = rules.kind;
     (rules.check_name)(name).map_err(|reason| {
         Failure::config(
@@ -147,7 +141,18 @@ pub(crate) fn wire_value(
                 rules.name_rule
             ),
         )
-    })?;
+    })
+}
+
+/// The value as it goes over the wire, if the provider takes it and there is room for it.
+pub(crate) fn wire_value(
+    name: &str,
+    bytes: &[u8],
+    options: &Options,
+    rules: &Rules,
+    tally: &mut Tally<'_>,
+) -> Result<SecretString, Failure> {
+    let provider = rules.kind;
     if bytes.is_empty() {
         // A placeholder, perhaps, that another controller fills in a moment.
         let message = format!(

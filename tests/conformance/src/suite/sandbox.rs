@@ -120,7 +120,7 @@ impl Sandbox<'_> {
         if self.run.is_each() {
             return Ok(self.found(name).await?.len());
         }
-        let keys = patiently(|| self.provider.members()).await?;
+        let keys = patiently(|| self.provider.set_keys()).await?;
         let keys = keys.into_shown();
         Ok(keys.iter().filter(|key| *key == name).count())
     }

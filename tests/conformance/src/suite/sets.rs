@@ -19,14 +19,14 @@ pub(super) async fn members(run: &Run) -> Result<Outcome, Failure> {
         return Ok(Outcome::NotOffered);
     }
     let sandbox = run.sandbox("members")?;
-    if patiently(|| sandbox.provider.members()).await? != SetKeys::NoSet {
+    if patiently(|| sandbox.provider.set_keys()).await? != SetKeys::NoSet {
         return Err(Failure::new("a set that was not made has keys"));
     }
     let (first, second) = (sandbox.name("A"), sandbox.name("B"));
     sandbox
         .write_set(&[(&first, "one"), (&second, "two")])
         .await?;
-    let keys = patiently(|| sandbox.provider.members()).await?;
+    let keys = patiently(|| sandbox.provider.set_keys()).await?;
     let mut keys = keys.into_shown();
     keys.sort();
     sandbox.expect_value(&second, "two")?;
@@ -49,7 +49,7 @@ pub(super) async fn unnamed_keys(run: &Run) -> Result<Outcome, Failure> {
         .await?;
     sandbox.write_set(&[(&second, "three")]).await?;
     sandbox.expect_value(&second, "three")?;
-    let keys = patiently(|| sandbox.provider.members()).await?;
+    let keys = patiently(|| sandbox.provider.set_keys()).await?;
     match keys.into_shown().len() {
         1 => Ok(Outcome::observed("they are removed")),
         2 => Ok(Outcome::observed("they stay")),
@@ -72,7 +72,7 @@ pub(super) async fn delete_keys(run: &Run) -> Result<Outcome, Failure> {
     sandbox.expect(&second, 1).await?;
     sandbox.remove(&second, None).await?;
     sandbox.expect(&second, 0).await?;
-    let left = patiently(|| sandbox.provider.members()).await?;
+    let left = patiently(|| sandbox.provider.set_keys()).await?;
     Ok(Outcome::observed(match left {
         SetKeys::NoSet => "the set goes with it",
         _ => "the empty set stays",
@@ -90,7 +90,7 @@ pub(super) async fn delete_set(run: &Run) -> Result<Outcome, Failure> {
     for _ in 0..2 {
         patiently(|| sandbox.provider.delete_set()).await?;
         sandbox.expect(&name, 0).await?;
-        if patiently(|| sandbox.provider.members()).await? != SetKeys::NoSet {
+        if patiently(|| sandbox.provider.set_keys()).await? != SetKeys::NoSet {
             return Err(Failure::new("a set that was deleted is there"));
         }
     }
@@ -221,7 +221,7 @@ pub(super) async fn image_pull(run: &Run) -> Result<Outcome, Failure> {
     if sandbox.only_set().await?.form != Some(Form::ImagePull) {
         return Err(Failure::new("it is shown as a set of keys"));
     }
-    let read = patiently(|| sandbox.provider.members()).await.map(drop);
+    let read = patiently(|| sandbox.provider.set_keys()).await.map(drop);
     let write = sandbox.send_set(&[(&sandbox.name("A"), "one")]).await;
     for outcome in [read, write.map(drop)] {
         match outcome {

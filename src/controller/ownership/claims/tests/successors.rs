@@ -22,8 +22,8 @@ enum Known {
 #[case::without_a_key(Known::Nothing, Successor::Stranger)]
 #[case::with_a_key_that_is_refused(Known::NamesTheScope, Successor::Stranger)]
 #[case::with_a_key_of_another_scope(Known::OpensAnother, Successor::None)]
-#[case::with_another_key_of_the_scope(Known::OpensTheScope, heir("evil", "b"))]
-#[case::with_the_same_key(Known::IsTheSame, heir("evil", "b"))]
+#[case::with_another_key_of_the_scope(Known::OpensTheScope, goes_to("evil", "b"))]
+#[case::with_the_same_key(Known::IsTheSame, goes_to("evil", "b"))]
 fn a_name_goes_over_to_an_object_whose_key_opens_the_scope(
     #[case] known: Known,
     #[case] expected: Successor,
@@ -72,8 +72,8 @@ fn what_an_answer_has_shown_of_a_key_stays_shown() {
     claims.identify("a", KEY, Some(scope("team", false)));
     for (is_answered, expected) in [
         (false, Successor::Stranger),
-        (true, heir("ml", "b")),
-        (false, heir("ml", "b")),
+        (true, goes_to("ml", "b")),
+        (false, goes_to("ml", "b")),
     ] {
         claims.identify("b", OTHER_KEY, Some(scope("team", is_answered)));
         assert_eq!(successor(&claims, "a"), expected);
@@ -107,7 +107,7 @@ fn a_name_goes_over_to_a_next_one_that_takes_what_is_there(
     claims.identify("a", KEY, Some(scope("team", true)));
     let expected = match secret {
         _ if !takes => Successor::None,
-        "key" => heir("ml", "b"),
+        "key" => goes_to("ml", "b"),
         _ => Successor::Stranger,
     };
     assert_eq!(successor(&claims, "a"), expected);
@@ -120,7 +120,7 @@ fn a_name_goes_over_to_a_next_one_that_takes_what_is_there(
     note(&claims, &object(&youngest));
     let expected = match secret {
         "key" => expected,
-        _ => heir("ml", "c"),
+        _ => goes_to("ml", "c"),
     };
     assert_eq!(successor(&claims, "a"), expected);
 }
@@ -146,7 +146,7 @@ fn a_set_goes_over_with_its_owner_and_not_with_an_entry_that_it_gives_up() {
     note(&claims, &set_object("a", 1, false));
     note(&claims, &set_object("b", 0, false));
     assert_eq!(claims.successor("a", "agents"), Successor::None);
-    assert_eq!(claims.successor("b", "agents"), heir("ml", "a"));
+    assert_eq!(claims.successor("b", "agents"), goes_to("ml", "a"));
     note(&claims, &set_object("a", 1, true));
-    assert_eq!(claims.successor("a", "agents"), heir("ml", "b"));
+    assert_eq!(claims.successor("a", "agents"), goes_to("ml", "b"));
 }

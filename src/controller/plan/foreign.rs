@@ -1,14 +1,14 @@
 //! What is at the provider under a name before its first write, and why it is left alone.
 
 use super::{
-    DesiredEntry, Inputs, Members,
+    DesiredEntry, Inputs,
     locate::{other_form, other_kind},
     was_written,
 };
 use crate::{
     api::{ConflictPolicy, EntryStatus, Found, Reason},
     controller::error::Failure,
-    provider::{Form, Remote, Rules, Unit},
+    provider::{Form, Remote, Rules, SetKeys, Unit},
 };
 
 /// What there was before the first write: what was recorded of it, else what is shown now. What was
@@ -45,7 +45,8 @@ pub(crate) fn foreign(
         Unit::Each => found == Some(Found::Foreign),
         // A set of which nothing was written is another writer's as a whole.
         Unit::Set => {
-            matches!(inputs.members, Members::Keys(_) | Members::NotShown) && !has_part(inputs)
+            matches!(inputs.set_keys, Some(SetKeys::Shown(_) | SetKeys::NotShown))
+                && !has_part(inputs)
         }
     };
     match inputs.set {
@@ -55,12 +56,12 @@ pub(crate) fn foreign(
             );
             Some(Failure::config(Reason::Conflict, message))
         }
-        _ => (found == Some(Found::Foreign)).then(|| taken(&entry.name, inputs.rules)),
+        _ => (found == Some(Found::Foreign)).then(|| name_conflict(&entry.name, inputs.rules)),
     }
 }
 
 /// A name that is another writer's.
-pub(crate) fn taken(name: &str, rules: &Rules) -> Failure {
+pub(crate) fn name_conflict(name: &str, rules: &Rules) -> Failure {
     let message = format!(
         "{name} exists at {} and was not written by this object. Use another name, delete it there, or set conflictPolicy to Overwrite.",
         rules.kind
@@ -88,7 +89,7 @@ pub(crate) fn unfit(inputs: &Inputs<'_, '_>) -> Option<Failure> {
     let provider = inputs.rules.kind;
     let shown = shown_set(inputs);
     let is_reference = |set: &Remote| set.form == Some(Form::Reference);
-    if *inputs.members == Members::Referenced || shown.is_some_and(is_reference) {
+    if inputs.set_keys == Some(&SetKeys::Referenced) || shown.is_some_and(is_reference) {
         let message = format!(
             "The set {name} exists at {provider} as a reference to a store of your own (source: referenced). It is written there and not through {provider}, so this object neither writes nor deletes it. Give another setName, or remove this object."
         );
