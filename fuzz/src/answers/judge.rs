@@ -25,7 +25,7 @@ pub(super) fn judge(scenario: &Scenario, is_bodyless: bool, outcome: &Outcome) {
             }
             outcome.is_ok()
         }
-        Outcome::Members(outcome) => taken(scenario, outcome).is_ok(),
+        Outcome::SetKeys(outcome) => taken(scenario, outcome).is_ok(),
         Outcome::Written(outcome) => {
             if let Ok(written) = taken(scenario, outcome) {
                 assert!(!format!("{written:?}").contains(CANARY), "a body in status");
@@ -69,7 +69,7 @@ fn judge_taken(scenario: &Scenario, is_bodyless: bool) {
     let is_gone = matches!(scenario.first, StatusCode::NOT_FOUND | StatusCode::GONE);
     let (may_be_gone, reads) = match scenario.operation {
         Operation::Delete | Operation::DeleteShown | Operation::DeleteSet => (true, false),
-        Operation::Members | Operation::Settled => (is_gone, true),
+        Operation::SetKeys | Operation::Settled => (is_gone, true),
         _ => (false, true),
     };
     // An id that is gone answers 400 at Braintrust, and only the listing after it tells.

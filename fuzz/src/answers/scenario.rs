@@ -48,7 +48,7 @@ const HEADERS: [&[(&str, &str)]; 9] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     List,
-    Members,
+    SetKeys,
     Create,
     Update,
     Replace,
@@ -61,7 +61,7 @@ pub(super) enum Operation {
 
 const OPERATIONS: [Operation; 10] = [
     Operation::List,
-    Operation::Members,
+    Operation::SetKeys,
     Operation::Create,
     Operation::Update,
     Operation::Replace,
@@ -75,7 +75,7 @@ const OPERATIONS: [Operation; 10] = [
 /// What became of it.
 pub(super) enum Outcome {
     Listed(Result<Listing, ProviderError>),
-    Members(Result<SetKeys, ProviderError>),
+    SetKeys(Result<SetKeys, ProviderError>),
     Written(Result<Written, ProviderError>),
     Deleted(Result<(), ProviderError>),
     Scope(Result<Option<String>, ProviderError>),
@@ -168,7 +168,7 @@ impl Scenario {
         };
         match self.operation {
             Operation::List => Outcome::Listed(provider.list().await),
-            Operation::Members => Outcome::Members(provider.members().await),
+            Operation::SetKeys => Outcome::SetKeys(provider.set_keys().await),
             Operation::Create | Operation::Update | Operation::Replace => {
                 Outcome::Written(provider.write(&entries).await)
             }
@@ -186,7 +186,7 @@ impl Scenario {
     pub(super) fn asks(&self) -> bool {
         let is_pipecat = self.provider.contains("pipecat");
         match self.operation {
-            Operation::Members | Operation::Settled => is_pipecat,
+            Operation::SetKeys | Operation::Settled => is_pipecat,
             _ => true,
         }
     }

@@ -8,6 +8,9 @@ use simulator::{Action, Exchange, Fault};
 use super::quoting;
 use crate::harness::{Bystander, SOON, Target, TestCase, TestEnv, condition, run, timed, until};
 
+/// Less than the minute after which a refusal that follows a success is tried again.
+const EARLY: Duration = Duration::from_secs(45);
+
 /// Cases: P-01, P-02, P-07, P-08
 #[test]
 fn what_only_a_change_can_heal_is_not_tried_again() {
@@ -44,7 +47,13 @@ fn what_only_a_change_can_heal_is_not_tried_again() {
         .await;
         for (case, status, count) in test_cases {
             let requests = case.account.requests();
-            assert_eq!(requests.len(), count, "{:?} {status}", case.target);
+            let refused = requests[count - 1].started;
+            // On a machine that is slow enough, the try of a minute later comes before the clock strikes.
+            let early = requests[count..].iter();
+            let early = early
+                .filter(|again| again.started - refused < EARLY)
+                .count();
+            assert_eq!(early, 0, "{:?} {status}", case.target);
             case.finish().await;
         }
         clock.finish().await;
