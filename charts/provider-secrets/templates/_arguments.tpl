@@ -94,7 +94,7 @@
 {{- if include "provider-secrets.caBundle" . -}}
 {{- $flags = append $flags (list "ca-bundle" (printf "/etc/provider-secrets/ca/%s" (.Values.caBundle.key | default "ca.crt"))) -}}
 {{- end -}}
-{{- range $name, $url := .Values.endpoints -}}
+{{- range $name, $url := include "provider-secrets.given" .Values.endpoints | fromYaml -}}
 {{- $flags = append $flags (list "endpoint" (printf "%s=%s" $name $url)) -}}
 {{- end -}}
 {{- toYaml $flags -}}

@@ -70,6 +70,23 @@ app.kubernetes.io/component: controller
 {{- end -}}
 
 {{/*
+A map as YAML, without the entries that are null at any depth: so a second file of values takes away what the first one
+gave.
+*/}}
+{{- define "provider-secrets.given" -}}
+{{- $given := dict -}}
+{{- range $key, $value := . -}}
+{{- if kindIs "map" $value -}}
+{{- $value = include "provider-secrets.given" $value | fromYaml -}}
+{{- end -}}
+{{- if not (kindIs "invalid" $value) -}}
+{{- $given = set $given $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $given -}}
+{{- end -}}
+
+{{/*
 The labels of an object, as YAML. Call it with (list $ "component" more…).
 Neither commonLabels nor more labels replace one of the chart.
 */}}
@@ -86,9 +103,9 @@ Neither commonLabels nor more labels replace one of the chart.
 -}}
 {{- $more := dict -}}
 {{- range slice . 2 -}}
-{{- $more = merge $more (. | default dict) -}}
+{{- $more = merge $more (include "provider-secrets.given" . | fromYaml) -}}
 {{- end -}}
-{{- toYaml (merge dict $own $more ($root.Values.commonLabels | default dict)) -}}
+{{- toYaml (merge dict $own $more (include "provider-secrets.given" $root.Values.commonLabels | fromYaml)) -}}
 {{- end -}}
 
 {{/*
@@ -99,9 +116,9 @@ the first map wins over the following and over commonAnnotations.
 {{- $root := first . -}}
 {{- $all := dict -}}
 {{- range rest . -}}
-{{- $all = merge $all (. | default dict) -}}
+{{- $all = merge $all (include "provider-secrets.given" . | fromYaml) -}}
 {{- end -}}
-{{- with merge $all ($root.Values.commonAnnotations | default dict) -}}
+{{- with merge $all (include "provider-secrets.given" $root.Values.commonAnnotations | fromYaml) -}}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end -}}
@@ -195,7 +212,11 @@ secret:
 {{- define "provider-secrets.placement" -}}
 {{- $placement := dict -}}
 {{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "runtimeClassName" "dnsPolicy" "dnsConfig" "hostAliases" -}}
-{{- with index $.Values $key -}}
+{{- $value := index $.Values $key -}}
+{{- if kindIs "map" $value -}}
+{{- $value = include "provider-secrets.given" $value | fromYaml -}}
+{{- end -}}
+{{- with $value -}}
 {{- $placement = set $placement $key . -}}
 {{- end -}}
 {{- end -}}
@@ -248,7 +269,7 @@ metricRelabelings:
 {{/* The ports that the operator connects to, with commas: of the API server, of each endpoint and of the proxy. */}}
 {{- define "provider-secrets.egressPorts" -}}
 {{- $ports := list "443" "6443" -}}
-{{- range $name, $url := .Values.endpoints -}}
+{{- range $name, $url := include "provider-secrets.given" .Values.endpoints | fromYaml -}}
 {{- $address := (urlParse $url).host -}}
 {{- if and (regexMatch ":[0-9]+$" $address) (hasPrefix "https" $url) -}}
 {{- $ports = append $ports (regexFind "[0-9]+$" $address) -}}
