@@ -4,6 +4,11 @@
 {{- if eq $metrics (include "provider-secrets.probesPort" .) -}}
 {{- fail (printf "probes.port and metrics.port are both %s, but the operator cannot listen on one port twice, and it serves metrics inside the pod also without metrics.enabled. Null is 8081 for probes.port and 8080 for metrics.port." $metrics) -}}
 {{- end -}}
+{{- range .Values.extraArgs -}}
+{{- if regexMatch "^--leader-elect(=|$)" . -}}
+{{- fail (printf "extraArgs has %s; set leaderElection.enabled instead, by which the chart also chooses replicas and strategy" .) -}}
+{{- end -}}
+{{- end -}}
 {{- if not (.Values.metrics).enabled -}}
 {{- $metrics = printf "127.0.0.1:%s" $metrics -}}
 {{- else -}}

@@ -163,6 +163,41 @@ imagePullSecrets:
 {{- if ne (.Values.leaderElection).enabled false }}true{{ end -}}
 {{- end -}}
 
+{{/* The number of pods, or nothing where a user leaves it to others. Without a lease these could ask for two, which both write. */}}
+{{- define "provider-secrets.replicas" -}}
+{{- if not (kindIs "invalid" .Values.replicaCount) -}}
+{{- .Values.replicaCount -}}
+{{- else if not (include "provider-secrets.elects" .) -}}
+1
+{{- end -}}
+{{- end -}}
+
+{{/*
+The update strategy. Helm writes both bounds of a rolling update: it could not take away one that the API server added, and
+Recreate is refused beside it. 25% is what the API server would add.
+*/}}
+{{- define "provider-secrets.strategy" -}}
+{{- $given := include "provider-secrets.given" .Values.strategy | fromYaml -}}
+{{- if not (include "provider-secrets.elects" .) -}}
+# Without a lease the old pod has to be gone before the new one starts.
+type: Recreate
+{{- else if ne ($given.type | default "RollingUpdate") "RollingUpdate" -}}
+{{- toYaml $given -}}
+{{- else if $given.rollingUpdate -}}
+type: RollingUpdate
+rollingUpdate:
+  {{- range $bound := list "maxUnavailable" "maxSurge" }}
+  {{ $bound }}: {{ hasKey $given.rollingUpdate $bound | ternary (index $given.rollingUpdate $bound) "25%" }}
+  {{- end }}
+{{- else -}}
+# The new pod stands by before the old one ends, and takes over from it.
+type: RollingUpdate
+rollingUpdate:
+  maxUnavailable: 0
+  maxSurge: 1
+{{- end -}}
+{{- end -}}
+
 {{/* The ports, which the container, its arguments and other objects name. */}}
 {{- define "provider-secrets.probesPort" -}}
 {{- (.Values.probes).port | default 8081 -}}

@@ -37,6 +37,30 @@ async fn helm_takes_over_what_kubectl_applied_and_says_where_it_must_be_told_to(
     assert!(!left.contains("provider-secrets"), "{left}");
 }
 
+/// A server-side apply takes away only what nobody else applied, and the API server wants no `rollingUpdate` beside Recreate.
+#[tokio::test]
+async fn helm_makes_what_kubectl_applied_recreate_by_a_client_side_apply() {
+    let release = Release::new().await;
+    let list = list(&install_yaml().await);
+    let apply = ["apply", "--server-side", "--filename=-"];
+    kubectl(&release.cluster, &apply, Some(&list)).await;
+    let upgrade = ["--install", "--take-ownership"];
+    let one = "--set=leaderElection.enabled=false,replicaCount=1";
+    let forced = [&upgrade[..], &["--force-conflicts", one]].concat();
+    let refused = release.try_helm("upgrade", &forced).await;
+    assert!(
+        !refused.success && refused.stderr.contains("rollingUpdate: Forbidden"),
+        "{}",
+        refused.stderr
+    );
+    let client_side = [&upgrade[..], &["--server-side=false", one]].concat();
+    release.helm("upgrade", &client_side).await;
+    let path = "--output=jsonpath={.spec.replicas} {.spec.strategy}";
+    let deployment = ["get", "deployment/provider-secrets", path];
+    let made = release.kubectl(&deployment).await;
+    assert_eq!(made, r#"1 {"type":"Recreate"}"#);
+}
+
 #[tokio::test]
 async fn two_releases_of_one_name_come_and_go_without_each_other() {
     let mut release = Release::new().await;
