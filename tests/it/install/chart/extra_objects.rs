@@ -21,6 +21,8 @@ async fn an_object_that_the_operator_must_delete_for_is_not_of_its_release() {
             json!({"extraObjects": [object.to_string()]}),
             json!({"extraObjects": [list]}),
             json!({"extraObjects": [format!("---\nkind: ConfigMap\n---\n{object}\n")]}),
+            json!({"extraObjects": [format!("  ---\n{object}\n")]}),
+            json!({"extraObjects": [format!("\n---\n ---\n{object}\n")]}),
         ];
         let mut outputs = Vec::new();
         for text in all {
