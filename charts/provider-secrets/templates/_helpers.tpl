@@ -206,6 +206,24 @@ rollingUpdate:
 {{- (.Values.metrics).port | default 8080 -}}
 {{- end -}}
 
+{{/*
+A probe, or nothing without a field. What livenessProbe gives wins over probes.liveness; that it is missing says nothing, as
+after `helm upgrade --reuse-values`. Call it with (list $ "liveness" "/healthz").
+*/}}
+{{- define "provider-secrets.probe" -}}
+{{- $values := (first .).Values -}}
+{{- $fields := index ($values.probes | default dict) (index . 1) | default dict | deepCopy -}}
+{{- range $field, $value := index $values (printf "%sProbe" (index . 1)) -}}
+{{- $fields = set $fields $field $value -}}
+{{- end -}}
+{{- with include "provider-secrets.given" $fields | fromYaml -}}
+httpGet:
+  path: {{ last $ }}
+  port: probes
+{{ toYaml . }}
+{{- end -}}
+{{- end -}}
+
 {{/* The volume of more CAs without its name; nothing if there are none. */}}
 {{- define "provider-secrets.caBundle" -}}
 {{- with (.Values.caBundle).configMapName -}}

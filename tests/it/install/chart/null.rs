@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{
     DRY_RUN, arguments_of, container, find, has, install, kubectl, list, namespace, pod, render,
-    shared_cluster, values::names_of_schema,
+    shared_cluster,
+    values::{maps_of_schema, names_of_schema},
 };
 
 /// Runs of Helm at once.
@@ -53,6 +54,41 @@ async fn every_value_may_be_null() {
     assert!(items.len() > 40, "{}", items.len());
     let all = list(&items);
     kubectl(cluster, &DRY_RUN, Some(&all)).await;
+}
+
+/// A second file of values takes away so what the first one gave.
+#[tokio::test]
+async fn an_entry_of_a_map_that_is_null_is_not_there() {
+    let file = tempfile::NamedTempFile::with_suffix(".json").expect("a file");
+    let path = format!("--values={}", file.path().display());
+    let rendered = async |values: &Value| {
+        std::fs::write(file.path(), values.to_string()).expect("it is written");
+        render(&[&path]).await
+    };
+    let monitor = json!({"enabled": true, "renderMode": "alwaysRender"});
+    let mut values = json!({
+        "serviceMonitor": monitor, "podMonitor": monitor, "prometheusRule": monitor,
+        "grafanaDashboard": {"enabled": true}, "argocd": {"healthConfigMap": {"enabled": true}},
+        "networkPolicy": {"enabled": true},
+    });
+    let without = rendered(&values).await;
+    let maps = maps_of_schema();
+    assert!(maps.len() > 20, "{maps:?}");
+    for name in &maps {
+        let entry = if name == "endpoints" {
+            "baseten"
+        } else if name.to_lowercase().contains("probe") {
+            "successThreshold"
+        } else {
+            "entry"
+        };
+        let mut map = &mut values;
+        for part in name.split('.') {
+            map = &mut map[part];
+        }
+        map[entry] = Value::Null;
+    }
+    assert_eq!(rendered(&values).await, without);
 }
 
 #[tokio::test]

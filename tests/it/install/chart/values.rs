@@ -103,20 +103,30 @@ fn schema_names(schema: &Value, prefix: &str, names: &mut BTreeSet<String>) {
     }
 }
 
+fn schema() -> Value {
+    let text = read("charts/provider-secrets/values.schema.json");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// The names of values that are maps with entries of the user's.
+pub(super) fn maps_of_schema() -> Vec<String> {
+    let schema = schema();
+    let is_map = |name: &String| {
+        let pointer = format!("/properties/{}", name.replace('.', "/properties/"));
+        let property = schema.pointer(&pointer).expect("the schema has it");
+        let reference = property["$ref"].as_str();
+        let defined = reference.and_then(|at| schema.pointer(at.trim_start_matches('#')));
+        let types = &defined.unwrap_or(property)["type"];
+        types.to_string().contains("\"object\"")
+    };
+    names_of_schema().into_iter().filter(is_map).collect()
+}
+
 pub(super) fn names_of_schema() -> BTreeSet<String> {
-    let schema: Value =
-        serde_json::from_str(&read("charts/provider-secrets/values.schema.json")).expect("JSON");
     let mut names = BTreeSet::new();
-    schema_names(&schema, "", &mut names);
-    // For umbrella charts, and a setting of probes that is 1 by rule or by default.
-    for name in [
-        "enabled",
-        "probes.liveness.successThreshold",
-        "probes.readiness.successThreshold",
-        "probes.readiness.initialDelaySeconds",
-    ] {
-        assert!(names.remove(name), "{name}");
-    }
+    schema_names(&schema(), "", &mut names);
+    // It is for umbrella charts.
+    assert!(names.remove("enabled"));
     names
 }
 
