@@ -76,7 +76,7 @@ async fn a_monitor_finds_the_metrics_and_leaves_the_namespace_of_a_series() {
 }
 
 #[tokio::test]
-async fn a_monitor_of_nothing_is_refused() {
+async fn a_monitor_or_alerts_of_nothing_are_refused() {
     for (set, reason) in [
         (
             "--set=serviceMonitor.enabled=true,metrics.service.enabled=false",
@@ -85,6 +85,10 @@ async fn a_monitor_of_nothing_is_refused() {
         (
             "--set=podMonitor.enabled=true,metrics.enabled=false",
             "podMonitor.enabled needs",
+        ),
+        (
+            "--set=prometheusRule.enabled=true,metrics.enabled=false",
+            "prometheusRule.enabled needs",
         ),
     ] {
         let output = super::template(&[&API[..], &[set]].concat()).await;
