@@ -324,13 +324,13 @@ metricRelabelings:
 {{- $ports := list "443" "6443" -}}
 {{- range $name, $url := include "provider-secrets.given" .Values.endpoints | fromYaml -}}
 {{- $address := (urlParse $url).host -}}
-{{- if and (regexMatch ":[0-9]+$" $address) (hasPrefix "https" $url) -}}
+{{- if and (regexMatch ":[0-9]+$" $address) (hasPrefix "https" (lower $url)) -}}
 {{- $ports = append $ports (regexFind "[0-9]+$" $address) -}}
 {{- end -}}
 {{- end -}}
 {{- with (.Values.proxy).https -}}
 {{- $address := (urlParse .).host -}}
-{{- $ports = append $ports (regexFind ":[0-9]+$" $address | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https" .))) -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $address | trimPrefix ":" | default (ternary "443" "80" (hasPrefix "https" (lower .)))) -}}
 {{- end -}}
 {{- join "," ($ports | uniq) -}}
 {{- end -}}

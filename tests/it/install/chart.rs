@@ -1,5 +1,6 @@
 //! The Helm chart: what it renders, what its schema refuses, and its lifecycle on a real API server.
 
+mod agreement;
 mod artifact_hub;
 mod egress;
 mod extra_objects;
