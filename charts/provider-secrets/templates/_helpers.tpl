@@ -1,6 +1,6 @@
-{{/* The chart's name, cut to what a label may hold. */}}
+{{/* The chart's name, cut to what a label may hold. An alias in an umbrella chart has upper case and underscores. */}}
 {{- define "provider-secrets.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimAll "-_" -}}
 {{- end -}}
 
 {{/*
@@ -15,7 +15,7 @@ their host name, where a dot would begin a domain.
 {{- else if contains $name .Release.Name -}}
 {{- $full = .Release.Name -}}
 {{- end -}}
-{{- $full | replace "." "-" | trunc 63 | trimSuffix "-" -}}
+{{- $full | lower | replace "." "-" | replace "_" "-" | trunc 63 | trimAll "-" -}}
 {{- end -}}
 
 {{/*
@@ -93,7 +93,7 @@ Neither commonLabels nor more labels replace one of the chart.
 {{- define "provider-secrets.labels" -}}
 {{- $root := index . 0 -}}
 {{- $own := dict
-  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name ($root.Chart.Version | replace "+" "_"))
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_.")
   "app.kubernetes.io/name" (include "provider-secrets.name" $root)
   "app.kubernetes.io/instance" $root.Release.Name
   "app.kubernetes.io/version" $root.Chart.AppVersion
