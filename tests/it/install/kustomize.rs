@@ -271,6 +271,31 @@ async fn an_overlay_moves_all_of_it_to_another_namespace() {
     assert_eq!(arguments["watched"], json!(["elsewhere"]));
 }
 
+#[tokio::test]
+async fn two_operators_of_some_namespaces_share_only_what_is_alike() {
+    let overlays = Overlays::new();
+    let mut built = Vec::new();
+    for name in ["op-a", "op-b"] {
+        let mut overlay = with(&["namespaced", "network-policy", "monitoring"]);
+        overlay["namespace"] = json!(name);
+        overlays.write(name, &overlay);
+        built.push(overlays.build(name).await);
+    }
+    let [one, two] = &built[..] else {
+        panic!("there are two");
+    };
+    let is_shared = |object: &&Value| two.iter().any(|other| key(other) == key(object));
+    let shared: Vec<&Value> = one.iter().filter(is_shared).collect();
+    let kinds: Vec<&Value> = shared.iter().map(|object| &object["kind"]).collect();
+    assert_eq!(
+        kinds,
+        ["ClusterRole", "ClusterRole", "CustomResourceDefinition"]
+    );
+    for object in shared {
+        assert!(two.contains(object), "{object:#}");
+    }
+}
+
 #[test]
 fn the_documents_name_the_version_of_the_crate() {
     let version = concat!("?ref=v", env!("CARGO_PKG_VERSION"));
