@@ -181,6 +181,12 @@ fn config_failure(fault: Fault, secret: &str, host: Option<&str>, field: &str) -
                 "Secret {secret} holds neither auth nor username and password for the registry. A credential helper cannot be asked: store the credential itself."
             ),
         ),
+        Fault::LoneToken => (
+            Reason::InvalidEncoding,
+            format!(
+                "Secret {secret} holds a token for the registry that Docker sends by itself, and no user and token. The provider takes a user and a token: store those, such as an access key of the registry."
+            ),
+        ),
         Fault::NotUserToken => (
             Reason::InvalidEncoding,
             format!(

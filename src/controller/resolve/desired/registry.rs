@@ -45,6 +45,8 @@ pub(crate) enum Fault {
     InvalidHost,
     /// There is neither `auth` nor both `username` and `password`.
     NoCredential,
+    /// There is a token that Docker sends by itself, and no user and token.
+    LoneToken,
     /// It is neither `user:token` nor the base64 of that.
     NotUserToken,
 }
@@ -70,9 +72,34 @@ struct Kept {
     auth: Option<Hidden>,
     username: Option<Hidden>,
     password: Option<Hidden>,
+    #[serde(rename = "identitytoken")]
+    identity_token: Option<Hidden>,
+    #[serde(rename = "registrytoken")]
+    registry_token: Option<Hidden>,
 }
 
 impl Kept {
+    /// The base64 of `user:token`.
+    fn credential(&self) -> Result<SecretString, Fault> {
+        let (auth, username) = (given(self.auth.as_ref()), given(self.username.as_ref()));
+        match (auth, username, given(self.password.as_ref())) {
+            (Some(auth), ..) => recoded(auth.as_bytes()),
+            (None, Some(username), Some(password)) => {
+                let pair = Zeroizing::new(format!("{username}:{password}"));
+                encoded(pair.as_bytes())
+            }
+            (None, ..) if self.is_blank() => Err(Fault::Blank),
+            (None, ..) => Err(Fault::NoCredential),
+        }
+    }
+
+    /// Whether there is a token that Docker sends instead of a user and a token: some registries give one at a login,
+    /// and leave the rest blank for ever.
+    fn has_lone_token(&self) -> bool {
+        let tokens = [self.identity_token.as_ref(), self.registry_token.as_ref()];
+        tokens.into_iter().any(|token| given(token).is_some())
+    }
+
     /// Whether there are a user and a token, or both in one, of which something is empty.
     fn is_blank(&self) -> bool {
         let is_empty = |hidden: &Option<Hidden>| hidden.as_ref().map(|text| text.0.is_empty());
@@ -81,6 +108,12 @@ impl Kept {
             _ => is_empty(&self.auth) == Some(true),
         }
     }
+}
+
+/// What a text holds, if it holds anything.
+fn given(hidden: Option<&Hidden>) -> Option<&str> {
+    let text = hidden.map(|hidden| hidden.0.as_str());
+    text.filter(|text| !text.is_empty())
 }
 
 /// A text that is erased when it is dropped.
@@ -118,23 +151,10 @@ pub(crate) fn from_config(json: &[u8], host: Option<&str>) -> Result<Login, Faul
         None if config.auths.len() > 1 => return Err(Fault::Several(Registries::of(&config))),
         None => config.auths.first_key_value().ok_or(Fault::Empty)?,
     };
-    let given = |hidden: &Option<Hidden>| {
-        let text = hidden.as_ref().map(|hidden| hidden.0.clone());
-        text.filter(|text| !text.is_empty())
-    };
-    let credential = match (
-        given(&kept.auth),
-        given(&kept.username),
-        given(&kept.password),
-    ) {
-        (Some(auth), ..) => recoded(auth.as_bytes())?,
-        (None, Some(username), Some(password)) => {
-            let pair = Zeroizing::new(format!("{}:{}", *username, *password));
-            encoded(pair.as_bytes())?
-        }
-        (None, ..) if kept.is_blank() => return Err(Fault::Blank),
-        (None, ..) => return Err(Fault::NoCredential),
-    };
+    let credential = kept.credential().map_err(|fault| match fault {
+        Fault::Blank | Fault::NoCredential if kept.has_lone_token() => Fault::LoneToken,
+        fault => fault,
+    })?;
     let host = url(name)?;
     Ok(Login { host, credential })
 }
@@ -171,10 +191,14 @@ fn encoded(pair: &[u8]) -> Result<SecretString, Fault> {
     }
 }
 
-/// The same credential in the one spelling of base64 that every decoder reads. White space around it
-/// belongs to the file that it came from.
+/// The same credential in the one spelling of base64 that every decoder reads. White space belongs to the file that it
+/// came from: `base64` ends a line after 76 characters.
 fn recoded(base64: &[u8]) -> Result<SecretString, Fault> {
-    let pair = LENIENT.decode(base64.trim_ascii());
+    // With room for all of it, because a buffer that grows leaves copies behind that are never erased.
+    let mut letters = Zeroizing::new(Vec::<u8>::with_capacity(base64.len()));
+    let is_letter = |byte: &u8| !byte.is_ascii_whitespace();
+    letters.extend(base64.iter().copied().filter(is_letter));
+    let pair = LENIENT.decode(letters.as_slice());
     let pair = pair.map_err(|_| Fault::NotUserToken)?;
     encoded(&Zeroizing::new(pair))
 }

@@ -42,6 +42,12 @@ fn auths(hosts: &[&str]) -> Value {
 #[case::blank_auth(json!({"auth": ""}), Err(Fault::Blank))]
 #[case::blank_password(json!({"username": "user", "password": ""}), Err(Fault::Blank))]
 #[case::a_number(json!({"auth": 5}), Err(Fault::NotJson))]
+#[case::wrapped(json!({"auth": "dXNl\r\ncjp0\n b2tlbg==\n"}), Ok(PAIR))]
+#[case::of_azure(json!({"auth": "MDAwMDo=", "identitytoken": "token"}), Err(Fault::LoneToken))]
+#[case::identity_token(json!({"identitytoken": "token"}), Err(Fault::LoneToken))]
+#[case::registry_token(json!({"auth": "", "registrytoken": "token"}), Err(Fault::LoneToken))]
+#[case::blank_token(json!({"auth": "", "identitytoken": ""}), Err(Fault::Blank))]
+#[case::a_token_beside(json!({"auth": PAIR, "identitytoken": "token"}), Ok(PAIR))]
 fn what_docker_keeps_for_a_registry(#[case] auth: Value, #[case] expected: Result<&str, Fault>) {
     let login = config(&json!({"auths": {"ghcr.io": auth}}), None);
     let expected = expected.map(|credential| ("https://ghcr.io".to_owned(), credential.to_owned()));
@@ -156,6 +162,7 @@ fn a_registry_is_a_host(#[case] name: &str) {
 #[case::encoded(PAIR, Ok(PAIR))]
 #[case::encoded_line("dXNlcjp0b2tlbg==\n", Ok(PAIR))]
 #[case::unpadded("dXNlcjp0b2tlbg", Ok(PAIR))]
+#[case::wrapped("dXNlcjp0\nb2tlbg==\n", Ok(PAIR))]
 #[case::colons("user:to:ken", Ok("dXNlcjp0bzprZW4="))]
 #[case::a_line("user:token\n", Ok("dXNlcjp0b2tlbgo="))]
 #[case::token_only("token", Err(Fault::NotUserToken))]
@@ -167,6 +174,23 @@ fn a_registry_is_a_host(#[case] name: &str) {
 fn a_key_holds_a_pair_or_its_base64(#[case] text: &str, #[case] expected: Result<&str, Fault>) {
     let expected = expected.map(|credential| ("https://ghcr.io".to_owned(), credential.to_owned()));
     assert_eq!(shown(from_key(text.as_bytes(), "ghcr.io")), expected);
+}
+
+/// As `printf 'AWS:<token>' | base64` writes it.
+#[test]
+fn base64_of_many_lines_is_read_as_one() {
+    let pair = format!("AWS:{}", "token".repeat(400));
+    let encoded = STANDARD.encode(&pair);
+    let lines: Vec<&str> = encoded
+        .as_bytes()
+        .chunks(76)
+        .map(|line| str::from_utf8(line).unwrap())
+        .collect();
+    let wrapped = format!("{}\n", lines.join("\n"));
+    let expected = Ok(("https://ghcr.io".to_owned(), encoded.clone()));
+    assert_eq!(shown(from_key(wrapped.as_bytes(), "ghcr.io")), expected);
+    let file = json!({"auths": {"ghcr.io": {"auth": wrapped}}});
+    assert_eq!(config(&file, None), expected);
 }
 
 proptest! {

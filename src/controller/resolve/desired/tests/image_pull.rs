@@ -76,6 +76,12 @@ fn only_a_newline_that_is_sent_is_told(#[case] bytes: &[u8], #[case] is_line: bo
     Reason::InvalidEncoding,
     "not the base64 of user:token"
 )]
+#[case::identity_token(
+    ".dockerconfigjson",
+    r#"{"auths":{"a.azurecr.io":{"auth":"MDAwMDo=","identitytoken":"canary"}}}"#,
+    Reason::InvalidEncoding,
+    "takes a user and a token"
+)]
 #[case::no_host(
     ".dockerconfigjson",
     r#"{"auths":{"user:canary@ghcr.io":{"auth":"dXNlcjp0b2tlbg=="}}}"#,
