@@ -1,6 +1,5 @@
 //! The waits of one object after failures.
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Duration, Instant};
 
 /// How many answers in a row may be not understood before a person is asked to look.
@@ -9,6 +8,8 @@ const PROTOCOL_FAILURES: u32 = 3;
 const LONG_BACKOFF: Duration = Duration::from_hours(1);
 /// The first wait, and the longest within the first hour.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
+/// The same for what was taken before and is refused now.
+const REFUSED_WAITS: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(6));
 
 /// The waits of one object after failures, each twice the last. Boxed, because most objects have
 /// none.
@@ -16,7 +17,8 @@ const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins
 pub(crate) struct Backoff(Option<Box<Failing>>);
 
 struct Failing {
-    waits: ExponentialBackoff,
+    /// Failures in a row.
+    count: u32,
     began: Instant,
     /// Reconciles in a row that ended in an answer that was not understood.
     protocol_failures: u32,
@@ -26,8 +28,8 @@ impl Backoff {
     /// The wait after one more failure at the provider: 1 s doubling to 5 min, with full jitter;
     /// after an hour of failures an hour. So what is broken for good costs 24 tries a day.
     pub(crate) fn next(&mut self) -> Duration {
-        let (next, began) = self.next_wait();
-        if began.elapsed() < LONG_BACKOFF {
+        let next = self.briefly();
+        if self.failing().began.elapsed() < LONG_BACKOFF {
             next
         } else {
             LONG_BACKOFF.mul_f64(1.0 + fastrand::f64() * 0.2)
@@ -37,7 +39,7 @@ impl Backoff {
     /// The wait after one more failure that is not the provider's: 1 s doubling to 5 min, with full
     /// jitter.
     pub(crate) fn briefly(&mut self) -> Duration {
-        self.next_wait().0
+        self.next_wait(WAITS).max(Duration::from_millis(100))
     }
 
     /// The wait before a refused credential is tried again: 1 min doubling to 1 h.
@@ -46,9 +48,9 @@ impl Backoff {
     }
 
     /// The wait before something that the provider took before and refuses now is tried again: 1 min
-    /// doubling to 5 h.
+    /// doubling to 6 h, with full jitter.
     pub(crate) fn refused(&mut self) -> Duration {
-        (self.briefly() * 60).max(Duration::from_mins(1))
+        self.next_wait(REFUSED_WAITS).max(REFUSED_WAITS.0)
     }
 
     /// The next failure is the first.
@@ -77,22 +79,19 @@ impl Backoff {
         self.0.get_or_insert_with(|| Box::new(Failing::new()))
     }
 
-    fn next_wait(&mut self) -> (Duration, Instant) {
+    /// A random part of `first`, doubled for each failure before this one, or of `longest` if that is less.
+    fn next_wait(&mut self, (first, longest): (Duration, Duration)) -> Duration {
         let failing = self.failing();
-        let most = failing.waits.next().unwrap_or(WAITS.1);
-        let wait = most.mul_f64(fastrand::f64());
-        (wait.max(Duration::from_millis(100)), failing.began)
+        let doubled = first.saturating_mul(2_u32.saturating_pow(failing.count));
+        failing.count = failing.count.saturating_add(1);
+        doubled.min(longest).mul_f64(fastrand::f64())
     }
 }
 
 impl Failing {
     fn new() -> Self {
-        let waits = ExponentialBuilder::default()
-            .with_min_delay(WAITS.0)
-            .with_max_delay(WAITS.1)
-            .without_max_times();
         Self {
-            waits: waits.build(),
+            count: 0,
             began: Instant::now(),
             protocol_failures: 0,
         }
@@ -131,6 +130,22 @@ mod tests {
             backoff.reset();
             assert!(backoff.next() <= Duration::from_secs(1));
         }
+    }
+
+    /// docs/architecture.md#error-classes
+    #[test]
+    fn what_was_taken_before_is_tried_again_after_a_minute_doubling_to_six_hours() {
+        let (minute, mut longest) = (Duration::from_mins(1), Duration::ZERO);
+        for _ in 0..200 {
+            let mut backoff = Backoff::default();
+            for failures in 0..12 {
+                let most = (minute * 2_u32.pow(failures)).min(6 * 60 * minute);
+                let wait = backoff.refused();
+                assert!((minute..=most).contains(&wait), "{failures}: {wait:?}");
+                longest = longest.max(wait);
+            }
+        }
+        assert!(longest > Duration::from_hours(5), "{longest:?}");
     }
 
     #[test]
