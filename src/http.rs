@@ -114,7 +114,7 @@ pub enum Concerns {
     /// All that the account does.
     #[default]
     Account,
-    /// The entries that need the answer, if the provider forbids it (403): the key may do the rest.
+    /// The entries that need the answer, if the provider refuses it to the key (401, 403): the key may do the rest.
     Entry,
     /// Nothing, whatever the reason: the account works as well without the answer.
     Nothing,

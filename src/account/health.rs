@@ -206,6 +206,12 @@ impl Health {
                 (ErrorClass::Config, Some(_)) => self.succeeded(now, sent, None),
                 // Not sent, or not understood: this says nothing of the account.
                 (ErrorClass::Config, None) | (ErrorClass::Waiting | ErrorClass::Protocol, _) => {}
+                // One question: the account's own calls show whether the key is refused as well.
+                (ErrorClass::Auth, Some(StatusCode::UNAUTHORIZED))
+                    if kind == CallKind::ReadOfEntry && self.breaker.is_none() =>
+                {
+                    self.failing = None;
+                }
                 // One name: `write_refused` says whether it is the account's.
                 (ErrorClass::Auth, Some(StatusCode::FORBIDDEN))
                     if kind != CallKind::Read && self.breaker.is_none() =>

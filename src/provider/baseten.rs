@@ -114,7 +114,9 @@ impl Baseten {
         let teams = self.teams.get_or_init(|| self.teams(call)).await;
         let teams = teams.as_ref().map_err(|error| match error.status {
             // The key may write and delete all the same: only what needs the name of a team fails.
-            Some(StatusCode::FORBIDDEN) => error.clone().with(ErrorClass::Config, Reason::Rejected),
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                error.clone().with(ErrorClass::Config, Reason::Rejected)
+            }
             _ => error.clone(),
         })?;
         let mut named = teams.iter().filter(|team| team.name == name);

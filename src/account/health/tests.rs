@@ -217,21 +217,32 @@ fn keys_refused_together_open_the_breaker_once() {
 }
 
 /// Cases: R-02
-#[test]
-fn a_refused_read_of_one_name_is_that_names() {
+#[rstest]
+fn a_refused_read_of_one_name_is_that_names(#[values(401, 403)] status: u16) {
     let mut account = TestAccount::proved();
-    let refused = answer(403, None);
+    let refused = answer(status, None);
     for _ in 0..5 {
         account.call(CallKind::ReadOfEntry, Some(&refused));
         assert_eq!(account.capacity(), Capacity::All);
     }
-    // A key that is not accepted is not, whatever was asked.
-    account.call(CallKind::ReadOfEntry, Some(&answer(401, None)));
+    // The account's own calls tell whether the key is refused.
+    account.read(Some(&refused));
     assert!(account.open_for() > Duration::ZERO);
     // As a probe it shows that the key is still refused.
     account.wait(account.open_for());
     account.call(CallKind::ReadOfEntry, Some(&refused));
     assert!(account.open_for() > MINUTE);
+}
+
+/// It does not show that the key is accepted.
+#[test]
+fn a_read_of_one_name_that_is_refused_with_401_proves_nothing() {
+    let mut account = TestAccount::proved();
+    account.wait(2 * MINUTE);
+    account.call(CallKind::ReadOfEntry, Some(&answer(401, None)));
+    assert_eq!(account.capacity(), Capacity::One);
+    account.call(CallKind::ReadOfEntry, Some(&answer(403, None)));
+    assert_eq!(account.capacity(), Capacity::All);
 }
 
 #[test]
