@@ -74,7 +74,6 @@ pub(super) struct Listed {
 /// A set in the list.
 #[derive(Deserialize)]
 pub(super) struct Set {
-    #[serde(default)]
     pub(super) name: String,
     pub(super) r#type: Option<String>,
     pub(super) source: Option<String>,

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tower::{service_fn, util::BoxCloneSyncService};
 
 use super::{
-    canned::{connected, spec_of, with},
+    canned::{connected, spec_of, specs, with},
     *,
 };
 use crate::{
@@ -249,6 +249,26 @@ async fn a_listing_without_ids_that_can_be_kept_is_none(#[case] id: Value, #[cas
                 assert_eq!(error.class, ErrorClass::Protocol, "{kind}");
             }
         }
+    }
+}
+
+/// Its name would count as absent.
+#[rstest]
+#[case(json!({"id": "b"}))]
+#[case(json!({"id": "b", "name": null}))]
+#[tokio::test(start_paused = true)]
+async fn a_listing_with_a_secret_without_a_name_is_none(#[case] nameless: Value) {
+    let mut team = spec_of(ProviderKind::Baseten);
+    team["baseten"]["teamId"] = "team".into();
+    for spec in specs().into_iter().chain([team]) {
+        let items = json!([{"id": "a", "name": "A"}, nameless]);
+        let answers = move |_: usize, _: &str| {
+            json!({"secrets": items, "data": items, "sets": items, "objects": items})
+        };
+        let (provider, _) = provider(&spec, Duration::ZERO, Arc::new(answers));
+        let error = listed(&*provider).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Protocol, "{spec}");
+        assert_eq!(error.reason, Reason::UnexpectedResponse, "{spec}");
     }
 }
 
