@@ -166,50 +166,63 @@ impl Provider for PrimeIntellect {
         &RULES
     }
 
+    /// Each page but the first is asked for at the last secret of the page before. Where it does not show that one, secrets
+    /// have moved up, and one of them may be on neither page (docs/vendors.md#pi-3).
     async fn list(&self) -> Result<Listing, ProviderError> {
         let mut listing = Listing::default();
         listing.scope.clone_from(&self.team_id);
-        let (mut offset, mut total) = (0, 0);
+        let (mut end, mut count, mut total, mut first_total) = (0, 0, 0, None);
+        let mut last: Option<String> = None;
         let mut seen = HashSet::new();
         let mut pages = Pages::of(&self.client);
         loop {
+            let offset = if last.is_some() { end - 1 } else { 0 };
             let page = self.page(&mut pages, offset).await?;
             let came = page.data.len();
+            let is_shown = |id: &String| page.data.iter().any(|one| one.id.as_ref() == Some(id));
+            if !last.iter().all(is_shown) {
+                return Err(ProviderError::moved());
+            }
             // A total that is not above what a later page shows counts that page and not the listing.
-            let said = page.total().filter(|said| offset == 0 || *said > came);
-            // What followed a deleted one has moved up, and one of it is on no page that was read.
+            let said = page.total().filter(|said| last.is_none() || *said > came);
             if said.is_some_and(|now| now < total) {
                 return Err(ProviderError::moved());
             }
             total = said.unwrap_or(total);
-            offset += came;
-            // A page without secrets is the last one, and then all of the total must have come.
-            if came == 0 {
-                pages.was_empty();
-                if offset < total {
-                    return Err(ProviderError::not_whole());
-                }
-            }
-            // So is one at which the total is reached; but where it is full, the total may count the page alone.
-            let is_last = came == 0 || (came < PAGE && said.is_some_and(|said| offset >= said));
-            let before = seen.len();
+            first_total = first_total.or(said);
+            end = offset + came;
+            let (before, end_id) = (count, page.data.last().and_then(|one| one.id.clone()));
             for secret in page.data {
-                // After a creation a page begins with what the last one ended with. A secret of
-                // another scope must never be taken for ours.
+                // A secret of another scope must never be taken for ours.
                 let is_new = secret.id.clone().is_none_or(|id| seen.insert(id));
+                count += usize::from(is_new);
                 if is_new && secret.is_of(self.team_id.as_deref()) {
                     listing.scope = listing.scope.or_else(|| wire::id(secret.user_id.clone()));
                     listing.remotes.push(Remote::try_from(secret)?);
                 }
             }
-            if is_last {
-                pages.end(&page.rest, offset)?;
+            // A page that shows nothing behind the last secret is the end, and then all of the total must have come.
+            let is_end = count == before && came <= 1;
+            if is_end {
+                pages.was_empty();
+                if end < total {
+                    return Err(ProviderError::not_whole());
+                }
+            }
+            // So is one at which the total is reached; but where it is full, the total may count the page alone.
+            if is_end || (came < PAGE && said.is_some_and(|said| end >= said)) {
+                // One that moved to a page that was read already, as by a change, was on none of them.
+                if first_total.is_some_and(|first| count < first) {
+                    return Err(ProviderError::moved());
+                }
+                pages.end(&page.rest, end)?;
                 return Ok(listing);
             }
             // The same page again would never end.
-            if seen.len() == before {
+            if count == before {
                 return Err(ProviderError::protocol());
             }
+            last = Some(wire::required_id(end_id)?);
         }
     }
 

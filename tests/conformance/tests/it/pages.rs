@@ -69,12 +69,15 @@ fn between(
     }))
 }
 
-/// The same body for each answer, with the number of the call for `%N%`.
+/// The same body for each answer, with the number of the call for `%N%` and that of the call before for `%B%`.
 fn scripted(body: String, calls: &Arc<AtomicUsize>) -> Transport {
     let calls = Arc::clone(calls);
     BoxCloneSyncService::new(service_fn(move |_: http::Request<Bytes>| {
         let number = calls.fetch_add(1, Ordering::Relaxed);
-        let mut answer = http::Response::new(Bytes::from(body.replace("%N%", &number.to_string())));
+        let before = number.checked_sub(1);
+        let before = before.map_or_else(|| "first".to_owned(), |before| before.to_string());
+        let body = body.replace("%N%", &number.to_string());
+        let mut answer = http::Response::new(Bytes::from(body.replace("%B%", &before)));
         answer.headers_mut().insert(
             http::header::CONTENT_TYPE,
             http::HeaderValue::from_static("application/json"),
@@ -116,10 +119,10 @@ async fn what_vanishes_between_two_pages_never_makes_a_shorter_list() {
 async fn what_two_pages_show_is_listed_once() {
     let api = with_pages().next().unwrap();
     let calls = Arc::default();
-    // Newest first: after a creation the second page begins with what the first one ended with.
+    // Each page begins with what the one before ended with.
     let body = json!({
-        "data": [{ "id": "moved", "name": "MOVED" }, { "id": "new-%N%", "name": "NEW_%N%" }],
-        "total_count": 4,
+        "data": [{ "id": "n-%B%", "name": "N_%B%" }, { "id": "n-%N%", "name": "N_%N%" }],
+        "total_count": 3,
     });
     let provider = provider(api, scripted(body.to_string(), &calls));
     let names: Vec<String> = provider
@@ -130,23 +133,25 @@ async fn what_two_pages_show_is_listed_once() {
         .into_iter()
         .map(|remote| remote.name)
         .collect();
-    assert_eq!(names, ["MOVED", "NEW_0", "NEW_1"]);
+    assert_eq!(names, ["N_first", "N_0", "N_1"]);
 }
 
 /// Cases: P-25
 #[tokio::test(start_paused = true)]
 async fn a_list_that_does_not_end_is_an_error_after_a_bounded_number_of_calls() {
     for api in with_pages() {
-        let page = |id: &str, count: usize| {
-            let items = vec![json!({ "id": id, "name": "A", "teamId": api.scope }); count];
+        let page = |id: &str, before: &str, count: usize| {
+            let item = |id: &str| json!({ "id": id, "name": "A", "teamId": api.scope });
+            let mut items = vec![item(id); count];
+            items.insert(0, item(before));
             json!({ "data": items, "objects": items }).to_string()
         };
         // The same page again; a page of 10,000 for ever, up to 16 MiB of them; a new cursor for ever,
         // up to 16 MiB of pages that count as 16 KiB each.
         for (body, calls_made) in [
-            (page("same", 100), 2..=2),
-            (page("number-%N%", 10_000), 10..=30),
-            (page("number-%N%", 1), 1024..=1024),
+            (page("same", "same", 100), 2..=2),
+            (page("number-%N%", "number-%B%", 10_000), 10..=30),
+            (page("number-%N%", "number-%B%", 1), 1024..=1024),
         ] {
             let calls = Arc::default();
             let provider = provider(api, scripted(body, &calls));
