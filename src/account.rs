@@ -76,6 +76,8 @@ pub struct Account {
     scope_field: Option<String>,
     /// The id of the scope, from the spec or the first answer that contained it.
     scope: OnceLock<String>,
+    /// The id of the scope that the first listing or write was of which told one.
+    reached: OnceLock<String>,
     /// Whether an answer to the key contained it.
     is_scope_answered: AtomicBool,
     /// Set once the provider has answered the question for the scope.
@@ -143,6 +145,7 @@ impl Accounts {
             listing: ListingCache::new(provider::rules(choice.kind()).fold),
             scope_field: key.scope.clone(),
             scope: OnceLock::new(),
+            reached: OnceLock::new(),
             is_scope_answered: AtomicBool::new(false),
             scope_asked: OnceCell::new(),
             scope_unanswered: Mutex::default(),
@@ -186,7 +189,7 @@ impl Account {
                 Some(id) if self.scope_field.as_ref() == Some(&id) => {
                     let _ = self.scope.set(id);
                 }
-                id => self.learn_scope(id.as_deref()),
+                id => self.note_scope(id.as_deref()),
             }
             Ok(())
         };
@@ -196,10 +199,24 @@ impl Account {
         }
     }
 
+    /// Keeps the scope id that a listing, or the answer to a write, contained.
+    ///
+    /// # Errors
+    /// [`ProviderError::other_scope`] when an earlier one contained another: what the answer is about is not in the scope
+    /// that the objects of this account write to. The answer to [`Provider::scope`] is no measure, because a vendor may
+    /// tell a user by another id there.
+    pub fn learn_scope(&self, id: Option<&str>) -> Result<(), ProviderError> {
+        let Some(id) = id else { return Ok(()) };
+        if self.reached.get_or_init(|| id.to_owned()) != id {
+            return Err(ProviderError::other_scope());
+        }
+        self.note_scope(Some(id));
+        Ok(())
+    }
+
     /// Keeps the scope id that an answer contained. The first one stays.
-    pub fn learn_scope(&self, id: Option<&str>) {
+    fn note_scope(&self, id: Option<&str>) {
         if let Some(id) = id {
-            // A key belongs to one scope: a later id is the same.
             let known = self.scope.get_or_init(|| id.to_owned());
             if known == id {
                 self.is_scope_answered.store(true, Ordering::Relaxed);

@@ -111,11 +111,27 @@ async fn a_team_that_the_spec_names_is_not_one_that_an_answer_has_shown() {
     assert_eq!(account.scope(&*provider).await.unwrap(), Some("team"));
     assert_eq!(asked.load(Ordering::SeqCst), 0);
     assert!(account.is_scope_asked() && !account.is_scope_answered());
-    account.learn_scope(Some("another"));
-    assert!(!account.is_scope_answered());
     let listing = provider.list().await.unwrap();
-    account.learn_scope(listing.scope.as_deref());
+    assert_eq!(account.learn_scope(listing.scope.as_deref()), Ok(()));
     assert!(account.is_scope_answered());
+}
+
+/// docs/vendors.md#bt-5
+#[tokio::test(start_paused = true)]
+async fn listings_and_writes_of_an_account_are_all_of_one_scope() {
+    let spec = json!({"primeIntellect": {"apiKeySecretRef": {"name": "s", "key": "k"}}});
+    let spec: ProviderSpec = serde_json::from_value(spec).unwrap();
+    let is_well = Arc::new(AtomicUsize::new(1));
+    let (account, _) = account(&spec, Ends::Never, &is_well, Leadership::unopposed());
+    let provider = account.provider(spec.choice().unwrap(), "object");
+    assert_eq!(account.scope(&*provider).await.unwrap(), Some("scope"));
+    // A vendor may tell its user by another id in a listing than in the answer to the question.
+    for id in [Some("user"), None, Some("user")] {
+        assert_eq!(account.learn_scope(id), Ok(()));
+    }
+    let other = account.learn_scope(Some("another"));
+    assert_eq!(other, Err(ProviderError::other_scope()));
+    assert_eq!(account.known_scope(), Some("scope"));
 }
 
 #[rstest]

@@ -114,7 +114,7 @@ impl Writer<'_> {
             let writes: Vec<Write<'_>> = accepted
                 .filter_map(|entry| write(entry.desired, None))
                 .collect();
-            let written = self.session.provider.write(&writes).await;
+            let written = self.session.write(&writes).await;
             lock.wrote();
             written
         };
@@ -221,7 +221,7 @@ impl Writer<'_> {
         let Some(write) = write(entry, id) else {
             return Err(ProviderError::config(Reason::InvalidSpec));
         };
-        let written = self.session.provider.write(&[write]).await;
+        let written = self.session.write(&[write]).await;
         lock.wrote();
         written
     }

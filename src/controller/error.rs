@@ -103,7 +103,9 @@ fn advice_for_all(reason: Reason) -> &'static str {
     match reason {
         Reason::AuthenticationFailed => "Check that it is an active key.",
         Reason::PermissionDenied => "Check that the key may write secrets here.",
-        Reason::TargetNotFound => "Check the scope fields under spec.provider.",
+        Reason::TargetNotFound | Reason::InvalidSpec => {
+            "Check the scope fields under spec.provider."
+        }
         Reason::ValueTooLarge => "The value is larger than the provider takes.",
         Reason::Rejected => "Check the name, the value and the options of the entry.",
         Reason::Unsupported => "The provider does not offer this.",

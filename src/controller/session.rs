@@ -13,7 +13,7 @@ use crate::{
     account::{Account, DigestKey, NameLock, NameLocks, Permit, Sealed, Snapshot},
     api::{EntryStatus, Found, ProviderSecret},
     http::ProviderError,
-    provider::{Choice, Provider, Rules, Unit},
+    provider::{Choice, Provider, Rules, Unit, Write, Written},
 };
 
 /// One reconcile's way to the provider: the account, the provider as the object uses it, and the
@@ -196,6 +196,9 @@ impl Session<'_> {
 
     /// The account's listing, begun after `since`. A failure that is not older than `patience` is
     /// not tried again.
+    ///
+    /// # Errors
+    /// What the fetch ended in; and when the listing is of another scope than the account's.
     pub(crate) async fn listing(
         &self,
         since: Instant,
@@ -204,8 +207,18 @@ impl Session<'_> {
         let cache = &self.account.listing;
         let snapshot = cache.began_after(since, patience, || self.provider.list());
         let snapshot = snapshot.await?;
-        self.account.learn_scope(snapshot.scope.as_deref());
+        self.account.learn_scope(snapshot.scope.as_deref())?;
         Ok(snapshot)
+    }
+
+    /// Writes entries, as [`Provider::write`] does.
+    ///
+    /// # Errors
+    /// As there; and when the provider has written to another scope than the account's: that is not the object's.
+    pub(crate) async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
+        let written = self.provider.write(entries).await?;
+        self.account.learn_scope(written.scope.as_deref())?;
+        Ok(written)
     }
 }
 

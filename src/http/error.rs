@@ -113,6 +113,24 @@ impl ProviderError {
         }
     }
 
+    /// A listing of several teams or organizations where the spec names none: [`ErrorClass::Config`]. A write would go to
+    /// one of them that the user has not chosen.
+    pub fn several_scopes() -> Self {
+        Self {
+            detail: Some(Box::new(Detail::SeveralScopes)),
+            ..Self::config(Reason::InvalidSpec)
+        }
+    }
+
+    /// An answer of another team or organization than the one that is meant: [`ErrorClass::Config`]. What it tells of is not
+    /// the object's.
+    pub fn other_scope() -> Self {
+        Self {
+            detail: Some(Box::new(Detail::OtherScope)),
+            ..Self::config(Reason::InvalidSpec)
+        }
+    }
+
     /// The same error, of which the body is the one that the provider's file looked for.
     pub(super) fn recognised(self) -> Self {
         Self {
@@ -247,27 +265,8 @@ impl ProviderError {
 
     /// Our own words for it, without a subject: "answered 401", "did not answer in time".
     pub fn what(&self) -> String {
-        match self.detail() {
-            Some(Detail::Certificate(certificate)) => return certificate.what(),
-            Some(Detail::Way(way)) => return way.what(),
-            Some(Detail::NotWhole) => {
-                return "gave a listing that is not whole: it tells of more than it shows"
-                    .to_owned();
-            }
-            Some(Detail::TooLarge) => {
-                return "gave an answer that is larger than is read".to_owned();
-            }
-            Some(Detail::TooSlow) => {
-                return "takes longer for a listing than is waited".to_owned();
-            }
-            Some(Detail::Moved) => return "changed while it was listed".to_owned(),
-            Some(Detail::NotLeading) => {
-                return "was not called: another process leads, or may soon".to_owned();
-            }
-            Some(Detail::NotApplied) => {
-                return "accepted the value and did not apply it".to_owned();
-            }
-            Some(Detail::Recognised) | None => {}
+        if let Some(what) = self.detail().and_then(Detail::what) {
+            return what;
         }
         match (self.status, self.reason) {
             (Some(status), _) => format!("answered {}", status.as_u16()),

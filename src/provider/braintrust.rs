@@ -33,10 +33,16 @@ pub(super) static DESCRIPTOR: Descriptor = Descriptor {
     ],
     other_scheme: None,
     rules: &RULES,
-    advice: &[(
-        Reason::Rejected,
-        "Check orgName, the name and the options of the entry.",
-    )],
+    advice: &[
+        (
+            Reason::Rejected,
+            "Check orgName, the name and the options of the entry.",
+        ),
+        (
+            Reason::InvalidSpec,
+            "Where the API key belongs to several organizations, orgName has to name one. It cannot change: make the object anew with it.",
+        ),
+    ],
     after_rotation: None,
     managed: &[
         ManagedOption {
@@ -115,6 +121,16 @@ impl Braintrust {
         let page: Listed = pages.read(call).await?;
         page.rest.no_error()?;
         Ok(page)
+    }
+
+    /// A listing of several organizations: it says neither which one a write goes to nor whose a name is
+    /// (docs/vendors.md#bt-5). Where one was asked for, no document allows such an answer.
+    fn several_organizations(&self) -> ProviderError {
+        if self.org_name.is_none() {
+            ProviderError::several_scopes()
+        } else {
+            ProviderError::protocol()
+        }
     }
 
     /// Replaces all of a secret, or creates it. A type that is not managed is kept by sending it.
@@ -202,7 +218,6 @@ impl Provider for Braintrust {
                 pages.end(&page.rest, listing.remotes.len())?;
                 return Ok(listing);
             };
-            listing.scope = listing.scope.or_else(|| wire::id(last.org_id.clone()));
             let last = wire::required_id(last.id.clone())?;
             // The same page again would never end.
             if after.as_ref() == Some(&last) {
@@ -210,6 +225,11 @@ impl Provider for Braintrust {
             }
             after = Some(last);
             for secret in page.objects {
+                let org = wire::id(secret.org_id.clone());
+                if org.is_some() && listing.scope.is_some() && org != listing.scope {
+                    return Err(self.several_organizations());
+                }
+                listing.scope = listing.scope.or(org);
                 listing.remotes.push(Remote::try_from(secret)?);
             }
         }

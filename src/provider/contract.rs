@@ -41,8 +41,9 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// `Protocol` when the pages do not end within the bound that the provider's file names;
     /// [`ProviderError::moved`], which is `Transient`, when secrets moved between the pages while they
-    /// were read. 404 is `TargetNotFound`: the team or organization does not exist. 409 and
-    /// unreadable answers as above.
+    /// were read. [`ProviderError::several_scopes`], which is `Config`, when it shows secrets of several teams
+    /// or organizations where a write goes to one of them that the spec does not name. 404 is
+    /// `TargetNotFound`: the team or organization does not exist. 409 and unreadable answers as above.
     async fn list(&self) -> Result<Listing, ProviderError>;
 
     /// The keys of the set that this object writes to. Only asked where [`Rules::unit`] is
@@ -71,7 +72,8 @@ pub trait Provider: Send + Sync {
     /// the name is taken: where `Rules::listing` is `ListingNeed::Create` the controller lists, and updates
     /// what is there. A 409 that passes by itself must be made `Transient` with `ProviderUnavailable`. A
     /// refusal that only another secret can heal is `Config` with `Immutable`, and only where the body of the
-    /// answer says so, because what is there may be deleted for it. Unreadable answers as above: a record
+    /// answer says so, because what is there may be deleted for it. [`ProviderError::other_scope`], which is
+    /// `Config`, when the answer shows another team than the spec names. Unreadable answers as above: a record
     /// without the id that the answer should have had would be wrong.
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError>;
 

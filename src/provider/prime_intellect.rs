@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use http::Method;
 use secrecy::ExposeSecret;
 
-use self::bodies::{Create, Page, Team, Update, WhoAmI, Wrapped};
+use self::bodies::{Create, Page, Update, WhoAmI, Wrapped};
 use super::{
     AccountSpec, Choice, DeleteRequest, Descriptor, Files, Listing, ListingNeed, ManagedOption,
     Options, Provider, Remote, Rules, Unit, Write, Written,
@@ -234,20 +234,19 @@ impl Provider for PrimeIntellect {
             Some(id) => self.update(id, entry).await?,
             None => self.create(entry).await?,
         };
+        let secret = answer.data.as_ref();
+        // Null is a personal secret, and not one of the team that was asked for (docs/vendors.md#pi-2).
+        if secret.is_some_and(|secret| !secret.is_of(self.team_id.as_deref())) {
+            return Err(ProviderError::other_scope());
+        }
+        let user = secret.and_then(|secret| wire::id(secret.user_id.clone()));
         // `data` may be null (docs/vendors.md#pi-9); what is known of an updated secret is then its id.
-        let scope = answer.data.as_ref().and_then(|secret| {
-            let team = match &secret.team_id {
-                Team::Of(team) => Some(team),
-                Team::NotSaid | Team::Personal => self.team_id.as_ref(),
-            };
-            wire::id(team.or(secret.user_id.as_ref()).cloned())
-        });
         let remote = answer.data.map(Remote::try_from).transpose()?;
         let remote = remote.unwrap_or_default();
         Ok(Written {
             id: remote.id.or_else(|| entry.id.map(str::to_owned)),
             version: remote.version,
-            scope: scope.or_else(|| self.team_id.clone()),
+            scope: self.team_id.clone().or(user),
         })
     }
 

@@ -255,8 +255,6 @@ impl Reconcile<'_> {
                 tracked.written_at = Some(Instant::now());
             }
         });
-        let mut scopes = written().filter_map(|entry| entry.written()?.scope.as_deref());
-        session.account.learn_scope(scopes.next_back());
         // The answers may have said which scope the key opens.
         self.note_claims(session, std::iter::empty());
         let (metrics, kind) = (&self.context.metrics, session.choice.kind());

@@ -25,8 +25,36 @@ pub enum Detail {
     /// The provider accepted a value and did not apply it
     /// ([`Rejected`](crate::api::Reason::Rejected), [`ProviderUnavailable`](crate::api::Reason::ProviderUnavailable)).
     NotApplied,
+    /// A listing shows secrets of several teams or organizations, and the spec names none
+    /// ([`InvalidSpec`](crate::api::Reason::InvalidSpec)).
+    SeveralScopes,
+    /// The answer is of another team or organization than the one that is meant
+    /// ([`InvalidSpec`](crate::api::Reason::InvalidSpec)).
+    OtherScope,
     /// The body of the refusal is the one that [`Call::recognises`](crate::http::Call::recognises) looks for.
     Recognised,
+}
+
+impl Detail {
+    /// Our own words for the failure, without a subject; none where its status or reason has them.
+    pub(super) fn what(&self) -> Option<String> {
+        let what = match self {
+            Self::Certificate(certificate) => return Some(certificate.what()),
+            Self::Way(way) => return Some(way.what()),
+            Self::NotWhole => "gave a listing that is not whole: it tells of more than it shows",
+            Self::TooLarge => "gave an answer that is larger than is read",
+            Self::TooSlow => "takes longer for a listing than is waited",
+            Self::Moved => "changed while it was listed",
+            Self::NotLeading => "was not called: another process leads, or may soon",
+            Self::NotApplied => "accepted the value and did not apply it",
+            Self::SeveralScopes => {
+                "shows secrets of several teams or organizations, and the spec names none"
+            }
+            Self::OtherScope => "took another team or organization than the one that is meant",
+            Self::Recognised => return None,
+        };
+        Some(what.to_owned())
+    }
 }
 
 /// A certificate that the operator does not accept.

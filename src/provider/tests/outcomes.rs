@@ -29,6 +29,7 @@ const STRANGE: Why = Some((ErrorClass::Protocol, Reason::UnexpectedResponse));
 const BUSY: Why = Some((ErrorClass::Transient, Reason::ProviderUnavailable));
 const REFUSED: Why = Some((ErrorClass::Config, Reason::Rejected));
 const ELSEWHERE: Why = Some((ErrorClass::Config, Reason::TargetNotFound));
+const OTHER_SCOPE: Why = Some((ErrorClass::Config, Reason::InvalidSpec));
 
 fn why<T>(outcome: Result<T, ProviderError>) -> Why {
     outcome.err().map(|error| (error.class, error.reason))
@@ -233,5 +234,38 @@ async fn a_conflict_heals_by_itself_where_a_change_is_under_way() {
         assert_eq!(why(write(&*provider, None).await), expected, "{spec}");
         assert_eq!(why(write(&*provider, ID).await), expected, "{spec}");
         assert_eq!(why(delete(&*provider, ID).await), expected, "{spec}");
+    }
+}
+
+/// docs/vendors.md#pi-2
+#[rstest]
+#[case(Some("team"), json!({"teamId": "team"}), None)]
+#[case(Some("team"), json!({}), None)]
+#[case(Some("team"), json!({"teamId": null}), OTHER_SCOPE)]
+#[case(Some("team"), json!({"teamId": "other"}), OTHER_SCOPE)]
+#[case(None, json!({"teamId": null}), None)]
+#[case(None, json!({}), None)]
+#[case(None, json!({"teamId": "team"}), OTHER_SCOPE)]
+#[tokio::test(start_paused = true)]
+async fn a_write_that_shows_another_team_is_not_the_objects(
+    #[case] team: Option<&str>,
+    #[case] members: Value,
+    #[case] expected: Why,
+) {
+    let mut spec = spec_of(ProviderKind::PrimeIntellect);
+    if let Some(team) = team {
+        spec["primeIntellect"]["teamId"] = team.into();
+    }
+    let secret = with(json!({"id": "an-id", "name": NAME, "userId": "user"}), &members);
+    let body = json!({"data": secret}).to_string();
+    for id in [None, ID] {
+        let (provider, _) = answering(&spec, (200, JSON, body.as_str()));
+        match write(&*provider, id).await {
+            Ok(written) => {
+                assert_eq!(written.scope.as_deref(), team.or(Some("user")));
+                assert_eq!(expected, None, "{spec} {members}");
+            }
+            refused => assert_eq!(why(refused), expected, "{spec} {members}"),
+        }
     }
 }

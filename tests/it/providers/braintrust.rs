@@ -102,25 +102,75 @@ fn an_old_server_without_the_time_of_the_secret_will_do() {
     });
 }
 
+/// The second organization of a key that has two; without a name the vendor takes the first.
+const SECOND: &str = "Second & Söhne";
+
+/// A test case whose key has two organizations, with Secret `source`.
+async fn with_two_organizations() -> (TestCase<'static>, String) {
+    let mut case = case(Target::Braintrust).await;
+    case.key = format!("{}-organizations", case.key);
+    let name = format!("{}-organizations", case.namespace);
+    let account = NewAccount::new(name, case.key.as_str());
+    let account = account.organization("First Inc.").organization(SECOND);
+    let vendor = case.env.simulator().braintrust();
+    case.account = vendor.add_account(account).expect("an account is added");
+    case.secret("credential", &[("api-key", &case.key)]).await;
+    let value = case.value("one");
+    case.secret("source", &[("a", &value)]).await;
+    (case, value)
+}
+
+/// docs/vendors.md#bt-5
+#[test]
+fn nothing_is_written_to_one_of_several_organizations_that_are_listed() {
+    run(async {
+        let (case, _) = with_two_organizations().await;
+        for (organization, name) in [(None, "FIRST"), (Some(SECOND), "TOKEN")] {
+            let written = case.account.foreign_write(organization, name, "foreign");
+            written.expect("written");
+        }
+        let entries = [("TOKEN", "source", "a"), ("OTHER", "source", "a")];
+        case.object("several", &entries).await;
+        let object = case.wait_reason("several", "InvalidSpec").await;
+        assert_stalled(&object, "InvalidSpec", "orgName has to name one");
+        assert_eq!(case.writes(), Vec::<String>::new());
+        case.finish().await;
+    });
+}
+
+/// The listing shows one of them alone, so that only the answer to a write tells of the other.
+/// docs/vendors.md#bt-5
+#[test]
+fn what_lands_in_another_organization_than_the_listed_one_is_no_success() {
+    run(async {
+        let (case, value) = with_two_organizations().await;
+        let written = case.account.foreign_write(Some(SECOND), "TOKEN", "foreign");
+        written.expect("written");
+        let entries = [("TOKEN", "source", "a"), ("OTHER", "source", "a")];
+        case.object("astray", &entries).await;
+        let object = case.wait_reason("astray", "InvalidSpec").await;
+        assert_stalled(
+            &object,
+            "InvalidSpec",
+            "took another team or organization than the one that is meant for entry OTHER",
+        );
+        let status = object.status.expect("a status");
+        assert_eq!(status.summary.as_deref(), Some("1/2"));
+        assert_eq!(case.account.values(Some(SECOND))["TOKEN"], value);
+        case.finish().await;
+    });
+}
+
 #[test]
 fn the_organization_is_named_wherever_it_can_be() {
     run(async {
-        let mut case = case(Target::Braintrust).await;
-        case.key = format!("{}-organizations", case.key);
-        let name = format!("{}-organizations", case.namespace);
-        let account = NewAccount::new(name, case.key.as_str());
-        let account = account
-            .organization("First Inc.")
-            .organization("Second & Söhne");
+        let (case, value) = with_two_organizations().await;
         let vendor = case.env.simulator().braintrust();
-        case.account = vendor.add_account(account).expect("an account is added");
-        case.secret("credential", &[("api-key", &case.key)]).await;
-        let (value, rotated) = (case.value("one"), case.value("two"));
-        case.secret("source", &[("a", &value)]).await;
+        let rotated = case.value("two");
         case.account
             .foreign_write(None, "TOKEN", "foreign")
             .expect("written");
-        let second = Some("Second & Söhne");
+        let second = Some(SECOND);
         let mut spec = spec(&case, &json!([entry("TOKEN")]));
         spec["provider"]["braintrust"]["orgName"] = json!(second);
         case.apply("organization", spec).await.expect("applied");

@@ -133,3 +133,39 @@ async fn a_listing_of_as_many_pages_as_there_are_is_whole(
         }
     }
 }
+
+/// A write goes to one of them, and PATCH to the one of the id.
+/// docs/vendors.md#bt-5
+#[rstest]
+#[case::one(&["acme", "acme", "acme"], None)]
+#[case::two(&["acme", "beta", "acme"], Some(Reason::InvalidSpec))]
+#[case::two_on_two_pages(&["acme", "acme", "beta"], Some(Reason::InvalidSpec))]
+#[tokio::test(start_paused = true)]
+async fn a_listing_of_several_organizations_is_none(
+    #[case] organizations: &'static [&'static str],
+    #[case] refused: Option<Reason>,
+) {
+    let object = move |index: usize| {
+        let name = format!("N{index}");
+        json!({"id": name, "name": name, "org_id": organizations[index]})
+    };
+    let answers = move |number: usize, _: &str| match number {
+        0 => json!({"objects": [object(0), object(1)]}),
+        1 => json!({"objects": [object(2)]}),
+        _ => json!({"objects": []}),
+    };
+    let answers: Arc<Answers> = Arc::new(answers);
+    let mut named = spec_of(ProviderKind::Braintrust);
+    named["braintrust"]["orgName"] = "acme".into();
+    // Where one was asked for, the answer is none of the API.
+    let strange = refused.map(|_| Reason::UnexpectedResponse);
+    for (spec, reason) in [(spec_of(ProviderKind::Braintrust), refused), (named, strange)] {
+        let (provider, _) = provider(&spec, Duration::ZERO, Arc::clone(&answers));
+        match provider.list().await {
+            Ok(listing) => {
+                assert_eq!((listing.scope.as_deref(), reason), (Some("acme"), None));
+            }
+            Err(error) => assert_eq!(Some(error.reason), reason),
+        }
+    }
+}
