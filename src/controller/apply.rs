@@ -16,14 +16,14 @@ use super::{
     error::Failure,
     plan::{
         Change, Claimed, DesiredEntry, EntryOutcome, PlannedEntry, locate, may_be_there,
-        name_conflict,
+        name_conflict, referenced,
     },
     session::Session,
 };
 use crate::{
     account::{NameLock, NameLocks, Snapshot},
     api::{ConflictPolicy, EntryState, EntryStatus, Reason},
-    http::{ErrorClass, ProviderError},
+    http::{Detail, ErrorClass, ProviderError},
     provider::{ListingNeed, Unit, Write, Written},
 };
 
@@ -125,7 +125,7 @@ impl Writer<'_> {
                 None
             }
             Err(error) => {
-                let failure = self.session.failure(&error);
+                let failure = self.failure(&error, None);
                 writes.for_each(|entry| entry.outcome = EntryOutcome::Failed(failure.clone()));
                 // A set is one write: whatever failed it, nothing else is tried.
                 self.note_refusal(&error, self.session.claimed_name(""));
@@ -277,10 +277,20 @@ impl Writer<'_> {
     }
 
     fn failed(&self, error: &ProviderError, entry: &DesiredEntry) -> Failed {
-        let failure = Failure::provider(error, self.session.choice, Some(&entry.name));
         Failed {
-            failure,
+            failure: self.failure(error, Some(&entry.name)),
             is_of_account: error.is_of_account(),
+        }
+    }
+
+    /// A failed call, in the words for the person who wrote the object.
+    fn failure(&self, error: &ProviderError, entry: Option<&str>) -> Failure {
+        match self.session.set() {
+            // The plan says it in the same words where what is shown tells it.
+            Some((set, _)) if error.detail() == Some(&Detail::Referenced) => {
+                referenced(set, self.session.rules())
+            }
+            _ => Failure::provider(error, self.session.choice, entry),
         }
     }
 }

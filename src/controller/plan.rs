@@ -23,7 +23,7 @@ pub(crate) use self::{
     brake::{Brake, BrakeInputs, brake, is_held_back, is_silent},
     drift::{Cause, Drift, Evidence, counted, doubled, drifted, is_contended},
     entry::{BulkKey, Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
-    foreign::name_conflict,
+    foreign::{name_conflict, referenced},
     lacks::{Lack, lacks},
     locate::{Shown, ambiguous, find_recorded, is_earlier, locate, same_instant},
     removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},

@@ -131,6 +131,14 @@ impl ProviderError {
         }
     }
 
+    /// A write to a set that the provider does not keep itself: [`ErrorClass::Config`].
+    pub fn referenced() -> Self {
+        Self {
+            detail: Some(Box::new(Detail::Referenced)),
+            ..Self::config(Reason::Unsupported)
+        }
+    }
+
     /// The same error, of which the body is the one that the provider's file looked for.
     pub(super) fn recognised(self) -> Self {
         Self {

@@ -73,8 +73,9 @@ pub trait Provider: Send + Sync {
     /// what is there. A 409 that passes by itself must be made `Transient` with `ProviderUnavailable`. A
     /// refusal that only another secret can heal is `Config` with `Immutable`, and only where the body of the
     /// answer says so, because what is there may be deleted for it. [`ProviderError::other_scope`], which is
-    /// `Config`, when the answer shows another team than the spec names. Unreadable answers as above: a record
-    /// without the id that the answer should have had would be wrong.
+    /// `Config`, when the answer shows another team than the spec names, and [`ProviderError::referenced`] when
+    /// the set is one that no client may write. Unreadable answers as above: a record without the id that the
+    /// answer should have had would be wrong.
     async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError>;
 
     /// Finds out whether the provider would take an entry as a new one, without touching what it holds

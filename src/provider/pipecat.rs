@@ -17,16 +17,15 @@ use serde_json::Value;
 pub(crate) use self::image_pull::RULES as IMAGE_PULL_RULES;
 use self::{
     image_pull::ImagePull,
-    sets::{Pair, Put, SetAnswer, delete, inventory, is_referenced, put, settled},
+    sets::{Pair, Put, delete, get, inventory, is_referenced, put, refused, settled},
 };
 use super::{
     AccountSpec, Choice, DeleteRequest, Descriptor, Form, Listing, ListingNeed, ManagedOption,
-    NamedSet, Provider, Rules, SetKeys, Settled, Unit, Write, Written,
-    wire::{self, Pages},
+    NamedSet, Provider, Rules, SetKeys, Settled, Unit, Write, Written, wire,
 };
 use crate::{
     api::{self, ImagePullSecret, ProviderKind, Reason, ReplaceImagePullSecret, SecretKeyRef},
-    http::{ApiClient, Body, Call, Concerns, ProviderError, Scheme},
+    http::{ApiClient, Body, Call, ProviderError, Scheme},
 };
 
 /// The descriptor of Pipecat Cloud.
@@ -133,28 +132,6 @@ struct Pipecat {
     region: Option<String>,
 }
 
-impl Pipecat {
-    /// The set by itself; none if it does not exist.
-    async fn get(&self) -> Result<Option<SetAnswer>, ProviderError> {
-        let call = Call {
-            operation: "get",
-            path: &["v1", "secrets", &self.set],
-            concerns: Concerns::Entry,
-            ..Call::default()
-        };
-        let mut pages = Pages::of(&self.client);
-        match pages.read::<SetAnswer>(call).await {
-            Ok(answer) => {
-                let keys = answer.secrets.as_ref().map_or(0, Vec::len);
-                pages.end(&answer.rest, keys)?;
-                Ok(Some(answer))
-            }
-            Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
 #[async_trait]
 impl Provider for Pipecat {
     fn rules(&self) -> &'static Rules {
@@ -166,7 +143,7 @@ impl Provider for Pipecat {
     }
 
     async fn set_keys(&self) -> Result<SetKeys, ProviderError> {
-        let Some(set) = self.get().await? else {
+        let Some(set) = get(&self.client, &self.set).await? else {
             return Ok(SetKeys::NoSet);
         };
         if is_referenced(set.source.as_deref()) {
@@ -196,7 +173,12 @@ impl Provider for Pipecat {
             })?),
             ..Call::default()
         };
-        put(&self.client, call).await
+        match put(&self.client, call).await {
+            Err(error) if error.is(StatusCode::CONFLICT) || error.is(StatusCode::BAD_REQUEST) => {
+                Err(refused(&self.client, &self.set, error).await)
+            }
+            answer => answer,
+        }
     }
 
     async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
@@ -208,7 +190,7 @@ impl Provider for Pipecat {
     }
 
     async fn settled(&self) -> Result<Settled, ProviderError> {
-        let set = self.get().await?;
+        let set = get(&self.client, &self.set).await?;
         Ok(set.map_or(Settled::Absent, |set| settled(set.status.as_deref())))
     }
 

@@ -83,6 +83,15 @@ pub(crate) fn shown_set<'o>(inputs: &Inputs<'_, 'o>) -> Option<&'o Remote> {
     inputs.snapshot?.named(name).next()
 }
 
+/// A set that is a reference, which no client of the provider writes.
+pub(crate) fn referenced(set: &str, rules: &Rules) -> Failure {
+    let provider = rules.kind;
+    let message = format!(
+        "The set {set} exists at {provider} as a reference to a store of your own (source: referenced). It is written there and not through {provider}, so this object neither writes nor deletes it. Give another setName, or remove this object."
+    );
+    Failure::config(Reason::Unsupported, message)
+}
+
 /// Why the set that is there cannot become what is wanted.
 pub(crate) fn unfit(inputs: &Inputs<'_, '_>) -> Option<Failure> {
     let (name, region) = inputs.set?;
@@ -90,10 +99,7 @@ pub(crate) fn unfit(inputs: &Inputs<'_, '_>) -> Option<Failure> {
     let shown = shown_set(inputs);
     let is_reference = |set: &Remote| set.form == Some(Form::Reference);
     if inputs.set_keys == Some(&SetKeys::Referenced) || shown.is_some_and(is_reference) {
-        let message = format!(
-            "The set {name} exists at {provider} as a reference to a store of your own (source: referenced). It is written there and not through {provider}, so this object neither writes nor deletes it. Give another setName, or remove this object."
-        );
-        return Some(Failure::config(Reason::Unsupported, message));
+        return Some(referenced(name, inputs.rules));
     }
     let set = shown?;
     let message = if let Some(form) = other_form(set, inputs.rules) {

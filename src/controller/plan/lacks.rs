@@ -1,6 +1,6 @@
 //! What a plan lacks before it can be carried out.
 
-use super::{Change, Inputs, PlannedEntry, was_unsupported, was_written};
+use super::{Change, Inputs, PlannedEntry, foreign::shown_set, was_unsupported, was_written};
 use crate::{
     api::{ConflictPolicy, DeletionPolicy},
     provider::{Form, ListingNeed, Unit},
@@ -40,12 +40,18 @@ pub(crate) fn lacks(planned: &[PlannedEntry<'_>], inputs: &Inputs<'_, '_>) -> Op
         Some(Lack::Snapshot)
     } else if inputs.set_keys.is_none()
         && inputs.rules.unit == Unit::Set
-        && ((inputs.must_know() && is_first_write) || is_in_doubt(planned))
+        && ((is_first_write && must_ask_set(inputs)) || is_in_doubt(planned))
     {
         Some(Lack::SetKeys)
     } else {
         None
     }
+}
+
+/// Whether the set itself is asked before the first write of a key. Where it is there it may be a reference, which no client
+/// writes and which the listing need not tell (docs/vendors.md#pc-14).
+fn must_ask_set(inputs: &Inputs<'_, '_>) -> bool {
+    inputs.must_know() || shown_set(inputs).is_some()
 }
 
 /// Whether something is written that was refused because of what is there.

@@ -1,6 +1,7 @@
 //! The rules of the plan, as tables and as properties.
 
 mod image_pull;
+mod sets;
 
 use proptest::prelude::*;
 use rstest::rstest;

@@ -31,6 +31,9 @@ pub enum Detail {
     /// The answer is of another team or organization than the one that is meant
     /// ([`InvalidSpec`](crate::api::Reason::InvalidSpec)).
     OtherScope,
+    /// The set is a reference to a store of the user's own
+    /// ([`Unsupported`](crate::api::Reason::Unsupported)).
+    Referenced,
     /// The body of the refusal is the one that [`Call::recognises`](crate::http::Call::recognises) looks for.
     Recognised,
 }
@@ -51,6 +54,7 @@ impl Detail {
                 "shows secrets of several teams or organizations, and the spec names none"
             }
             Self::OtherScope => "took another team or organization than the one that is meant",
+            Self::Referenced => "keeps the set as a reference to a store of your own",
             Self::Recognised => return None,
         };
         Some(what.to_owned())

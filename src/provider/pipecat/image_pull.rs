@@ -7,12 +7,12 @@
 use std::{fmt::Write as _, time::Duration};
 
 use async_trait::async_trait;
-use http::Method;
+use http::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-use super::sets::{delete, inventory, put, sets, settled};
+use super::sets::{delete, inventory, put, refused, sets, settled};
 use crate::{
     api::{ProviderKind, Reason},
     http::{ApiClient, Body, Call, Detail, ErrorClass, ProviderError, Scheme},
@@ -123,6 +123,9 @@ impl Provider for ImagePull {
             // The list showed the set, so this is an update.
             Err(error) if is_refusal_of_updates(&error) && entry.id.is_some() => {
                 Err(error.with(ErrorClass::Config, Reason::Immutable))
+            }
+            Err(error) if error.is(StatusCode::CONFLICT) => {
+                Err(refused(&self.client, &self.set, error).await)
             }
             answer => answer,
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    http::{ApiClient, Call, ProviderError},
+    http::{ApiClient, Call, Concerns, ProviderError},
     provider::{
         Form, Listing, Remote, Settled, Written,
         wire::{self, Pages, Rest},
@@ -30,6 +30,35 @@ pub(super) async fn inventory(client: &ApiClient) -> Result<Listing, ProviderErr
         remotes: sets(client).await?.into_iter().map(Remote::from).collect(),
         scope: None,
     })
+}
+
+/// A set by itself; none if it does not exist.
+pub(super) async fn get(client: &ApiClient, set: &str) -> Result<Option<SetAnswer>, ProviderError> {
+    let call = Call {
+        operation: "get",
+        path: &["v1", "secrets", set],
+        concerns: Concerns::Entry,
+        ..Call::default()
+    };
+    let mut pages = Pages::of(client);
+    match pages.read::<SetAnswer>(call).await {
+        Ok(answer) => {
+            let keys = answer.secrets.as_ref().map_or(0, Vec::len);
+            pages.end(&answer.rest, keys)?;
+            Ok(Some(answer))
+        }
+        Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why a PUT to a set was refused: one to a reference is answered as one to a set that is busy (docs/vendors.md#pc-14), so
+/// the set is looked at once. Where that tells nothing, it is the error that there was.
+pub(super) async fn refused(client: &ApiClient, set: &str, error: ProviderError) -> ProviderError {
+    match get(client, set).await {
+        Ok(Some(shown)) if is_referenced(shown.source.as_deref()) => ProviderError::referenced(),
+        Ok(_) | Err(_) => error,
+    }
 }
 
 /// Sends a PUT.

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{Method, Request, Response, header};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tower::{service_fn, util::BoxCloneSyncService};
@@ -33,19 +33,33 @@ pub(super) fn connected(spec: &Value, transport: Transport) -> Box<dyn Provider>
     connect(choice, "object", client.unwrap())
 }
 
-/// The provider of a member of the spec, whose requests are all answered with this status, content type and body.
-/// Gives also the number of requests.
-pub(super) fn answering(
+/// What a request is answered with: status, content type and body.
+pub(super) type Answer<'a> = (u16, &'static str, &'a str);
+
+/// The provider of a member of the spec, whose requests are all answered so. Gives also the number of requests.
+pub(super) fn answering(spec: &Value, answer: Answer<'_>) -> (Box<dyn Provider>, Arc<AtomicUsize>) {
+    answering_each(spec, answer, answer)
+}
+
+/// The provider of a member of the spec, whose reads and other requests are answered so. Gives also the number of requests.
+pub(super) fn answering_each(
     spec: &Value,
-    (status, content_type, body): (u16, &'static str, &str),
+    read: Answer<'_>,
+    other: Answer<'_>,
 ) -> (Box<dyn Provider>, Arc<AtomicUsize>) {
-    let (asked, body) = (Arc::new(AtomicUsize::new(0)), Bytes::from(body.to_owned()));
+    let owned = |(status, content_type, body): Answer<'_>| {
+        (status, content_type, Bytes::from(body.to_owned()))
+    };
+    let (read, other) = (owned(read), owned(other));
+    let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let transport = BoxCloneSyncService::new(service_fn(move |_: Request<Bytes>| {
+    let transport = BoxCloneSyncService::new(service_fn(move |request: Request<Bytes>| {
         count.fetch_add(1, Ordering::SeqCst);
+        let is_read = request.method() == Method::GET;
+        let (status, content_type, body) = if is_read { &read } else { &other };
         let answer = Response::builder()
-            .status(status)
-            .header(header::CONTENT_TYPE, content_type)
+            .status(*status)
+            .header(header::CONTENT_TYPE, *content_type)
             .body(body.clone());
         async move { Ok(answer.unwrap()) }
     }));

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::{
-    canned::{answering, image_pull, spec_of, specs, with},
+    canned::{answering, answering_each, image_pull, spec_of, specs, with},
     *,
 };
 use crate::{
@@ -30,6 +30,7 @@ const BUSY: Why = Some((ErrorClass::Transient, Reason::ProviderUnavailable));
 const REFUSED: Why = Some((ErrorClass::Config, Reason::Rejected));
 const ELSEWHERE: Why = Some((ErrorClass::Config, Reason::TargetNotFound));
 const OTHER_SCOPE: Why = Some((ErrorClass::Config, Reason::InvalidSpec));
+const REFERENCED: Why = Some((ErrorClass::Config, Reason::Unsupported));
 
 fn why<T>(outcome: Result<T, ProviderError>) -> Why {
     outcome.err().map(|error| (error.class, error.reason))
@@ -234,6 +235,34 @@ async fn a_conflict_heals_by_itself_where_a_change_is_under_way() {
         assert_eq!(why(write(&*provider, None).await), expected, "{spec}");
         assert_eq!(why(write(&*provider, ID).await), expected, "{spec}");
         assert_eq!(why(delete(&*provider, ID).await), expected, "{spec}");
+    }
+}
+
+/// A set that a user refers to may not be told from one that is busy by the answer to the write.
+/// docs/vendors.md#pc-14
+#[rstest]
+#[case(409, json!({"source": "referenced", "secrets": []}), REFERENCED)]
+#[case(400, json!({"source": "referenced"}), REFERENCED)]
+#[case(409, json!({"source": "managed", "secrets": []}), BUSY)]
+#[case(409, json!({"secrets": []}), BUSY)]
+#[case(400, json!({"secrets": []}), REFUSED)]
+#[case(409, json!({"error": "It is busy"}), BUSY)]
+#[tokio::test(start_paused = true)]
+async fn a_refused_write_of_a_set_shows_whether_it_is_a_reference(
+    #[case] status: u16,
+    #[case] shown: Value,
+    #[case] expected: Why,
+) {
+    let shown = shown.to_string();
+    for spec in [spec_of(ProviderKind::Pipecat), image_pull()] {
+        let (read, refusal) = ((200, JSON, shown.as_str()), (status, JSON, "{}"));
+        let (provider, asked) = answering_each(&spec, read, refusal);
+        let outcome = write(&*provider, ID).await;
+        // An image pull secret cannot be read by itself, so that only what nothing else tells is asked.
+        let is_asked = provider.rules().unit == Unit::Set || status == 409;
+        let expected = if is_asked { expected } else { REFUSED };
+        assert_eq!(why(outcome), expected, "{spec} {status} {shown}");
+        assert_eq!(asked.load(Ordering::SeqCst), 1 + usize::from(is_asked));
     }
 }
 

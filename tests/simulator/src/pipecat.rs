@@ -64,6 +64,8 @@ pub struct Variants {
     pub referenced_keys: ReferencedKeys,
     /// The readiness of a referenced set.
     pub referenced_status: ReferencedStatus,
+    /// Whether the list tells that a set is a reference; the set by itself always does.
+    pub listed_source: ListedSource,
 }
 
 impl Default for Variants {
@@ -80,6 +82,7 @@ impl Default for Variants {
             emptied_set: EmptiedSet::default(),
             referenced_keys: ReferencedKeys::default(),
             referenced_status: ReferencedStatus::default(),
+            listed_source: ListedSource::default(),
         }
     }
 }
@@ -161,6 +164,17 @@ pub enum ReferencedStatus {
     Ready,
     /// It was not.
     Unknown,
+}
+
+/// See [`Variants::listed_source`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListedSource {
+    /// By `source`.
+    #[default]
+    Shown,
+    /// Not at all: the vendor's client reads it of a set by itself only.
+    Absent,
 }
 
 /// The `type` of a set.

@@ -51,6 +51,7 @@ fn others(provider: Provider) -> Vec<(&'static str, Vec<Value>)> {
             ("emptied_set", vec![json!("vanishes")]),
             ("referenced_keys", vec![json!("absent")]),
             ("referenced_status", vec![json!("unknown")]),
+            ("listed_source", vec![json!("absent")]),
         ],
         Provider::Braintrust => vec![
             ("errors", vec![json!("json")]),

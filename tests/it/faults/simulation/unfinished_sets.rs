@@ -44,11 +44,15 @@ fn answers(body: &Value) -> Fault {
 
 /// From now on the vendor shows the set in this way: in the list, and by itself.
 fn shown(world: &World, members: &Value) {
+    shown_as(world, members, members);
+}
+
+/// From now on the vendor shows the set so in the list, and so by itself.
+fn shown_as(world: &World, listed: &Value, by_itself: &Value) {
     world.account.clear_faults();
-    let by_itself = members.clone();
-    let mut listed = members.clone();
+    let mut listed = listed.clone();
     listed["name"] = SET.into();
-    let single = answers(&by_itself).path_contains("/v1/secrets/");
+    let single = answers(by_itself).path_contains("/v1/secrets/");
     world.account.add_fault(single);
     let list = answers(&json!({"sets": [listed]})).path_contains("/v1/secrets");
     world.account.add_fault(list);
@@ -221,12 +225,15 @@ fn a_set_that_is_not_shown_is_said_and_its_keys_stay() {
 }
 
 /// docs/vendors.md#pc-14
-#[test]
-fn a_referenced_set_is_neither_written_nor_deleted() {
+#[rstest]
+#[case::the_list_tells_it(json!({"source": "referenced", "status": "unknown"}))]
+#[case::the_list_does_not_tell_it(json!({"type": "secret", "status": "ready"}))]
+fn a_referenced_set_is_neither_written_nor_deleted(#[case] listed: Value) {
     for policy in ["Retain", "Delete"] {
         for conflict in ["Overwrite", "Fail"] {
             play(Duration::from_secs(2), async |world| {
-                shown(world, &json!({"source": "referenced", "status": "unknown"}));
+                let reference = json!({"source": "referenced", "status": "unknown"});
+                shown_as(world, &listed, &reference);
                 let policies = json!({"deletionPolicy": policy, "conflictPolicy": conflict});
                 world.spec(&policies);
                 world.entries(&[("A_KEY", "a")]);
@@ -282,6 +289,37 @@ fn a_set_that_becomes_a_reference_is_left_alone_from_then_on() {
         assert!(world.object().is_none());
         assert_eq!(world.account.writes().len(), before);
         assert_eq!(world.notes("DeletionSkipped").len(), 1);
+    });
+}
+
+/// The vendor answers a write of a reference as one of a set that is busy.
+/// docs/vendors.md#pc-14
+#[test]
+fn a_rotation_of_a_set_that_has_become_a_reference_is_sent_once_and_told() {
+    play(Duration::from_secs(2), async |world| {
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        let reference = json!({"source": "referenced", "secrets": []});
+        shown_as(world, &json!({"type": "secret"}), &reference);
+        let taken = Fault::status(409).method("PUT");
+        world.account.add_fault(taken.forever());
+        let before = world.account.writes().len();
+        world.rotate("a2");
+        let is_told =
+            |world: &World| world.ready_reason("object").as_deref() == Some("Unsupported");
+        let most = Duration::from_secs(5);
+        world.wait("the refusal", most, is_told).await;
+        let said = world.message();
+        assert!(said.contains("source: referenced"), "{said}");
+        sleep(MINUTE * 60 * 8).await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Unsupported"));
+        assert_eq!(world.account.writes().len(), before + 1);
+        // When the vendor shows a set of its own again, it is written.
+        world.account.clear_faults();
+        world.request_sync("now");
+        let is_written = |world: &World| world.held()["A_KEY"] == value("a2");
+        world.wait("the rotation", MINUTE, is_written).await;
     });
 }
 

@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    Conflict, Content, EmptiedSet, ImagePullUpdate, Put, PutAnswer, ReferencedKeys, SetType,
+    Conflict, Content, EmptiedSet, ImagePullUpdate, ListedSource, Put, PutAnswer, ReferencedKeys,
+    SetType,
     tenant::{Organization, Stored, write_key},
     wire::{PutBody, PutKind, check_set_name},
 };
@@ -131,10 +132,10 @@ impl Organization {
         region: Option<&str>,
     ) -> Result<(), Refusal> {
         match (&stored.content, kind) {
-            // The vendor's client refuses it before it asks (docs/vendors.md#pc-14).
+            // A name is one of both stores (docs/vendors.md#pc-14).
             (Content::Referenced(_), _) => {
-                let message = "Cannot update a referenced secret set";
-                return Err(Refusal::new(Kind::Invalid, message));
+                let message = "Secret set already exists as a referenced secret set";
+                return Err(Refusal::new(Kind::Conflict, message));
             }
             (Content::Regular(_), PutKind::ImagePull { .. }) => {
                 let message = "Cannot update existing regular secrets to image pull secrets";
@@ -175,10 +176,11 @@ impl Organization {
             .filter(|(_, set)| region.is_none_or(|region| region == set.region))
             .map(|(name, set)| {
                 let (set_type, region) = (set.content.set_type(), &set.region);
-                self.with_status(
-                    set,
-                    json!({ "name": name, "type": set_type, "region": region }),
-                )
+                let mut body = json!({ "name": name, "type": set_type, "region": region });
+                if self.variants.listed_source == ListedSource::Shown {
+                    tell_source(set, &mut body);
+                }
+                self.with_status(set, body)
             })
             .collect();
         Reply::ok(json!({ "sets": sets }))
@@ -193,6 +195,7 @@ impl Organization {
             ));
         }
         let mut body = json!({ "region": stored.region });
+        tell_source(stored, &mut body);
         match &stored.content {
             Content::Regular(keys) => {
                 let names = keys.keys().map(|key| json!({ "fieldName": key }));
@@ -208,9 +211,6 @@ impl Organization {
 
     /// What a set shows in the list as well as by itself.
     pub(super) fn with_status(&self, set: &Stored, mut body: Value) -> Value {
-        if matches!(set.content, Content::Referenced(_)) {
-            body["source"] = json!("referenced");
-        }
         if !self.variants.status_absent {
             let status = set.status(&self.variants);
             body["status"] = json!(status);
@@ -240,6 +240,13 @@ impl Organization {
     fn delete_set(&mut self, set: &str) -> Result<Reply, Refusal> {
         self.sets.remove(set).ok_or_else(unknown_set)?;
         Ok(Reply::ok(json!({ "status": "OK" })))
+    }
+}
+
+/// Tells of a reference that it is one.
+pub(super) fn tell_source(set: &Stored, body: &mut Value) {
+    if matches!(set.content, Content::Referenced(_)) {
+        body["source"] = json!("referenced");
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Content,
+    api::tell_source,
     tenant::{Organization, Stored},
     wire::{check_set_name, unknown_region},
 };
@@ -51,7 +52,8 @@ impl Organization {
             return Err(Refusal::new(Kind::Invalid, message));
         }
         let stored = Stored::new(region, content);
-        let body = json!({ "name": name, "type": set_type, "region": stored.region });
+        let mut body = json!({ "name": name, "type": set_type, "region": stored.region });
+        tell_source(&stored, &mut body);
         let body = self.with_status(&stored, body);
         self.sets.insert(name, stored);
         Ok(Reply::ok(body))

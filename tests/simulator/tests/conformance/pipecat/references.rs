@@ -4,7 +4,7 @@
 use serde_json::json;
 use simulator::{
     Account, Provider, Simulator,
-    pipecat::{NewAccount, ReferencedKeys, ReferencedStatus, SetType},
+    pipecat::{ListedSource, NewAccount, ReferencedKeys, ReferencedStatus, SetType},
 };
 
 use super::{BAD, NONE, image_pull, regular, set};
@@ -81,8 +81,8 @@ async fn a_referenced_set_shows_no_keys_and_cannot_be_written() {
                 "region": "pce-acme", "status": "ready", "source": "referenced", "secrets": [],
             })),
             ("GET /v1/secrets/registry", NONE, 400, NONE),
-            ("PUT /v1/secrets/app-keys", regular(&[("A", "1")]), 400, json!({ "code": BAD })),
-            ("PUT /v1/secrets/registry", image_pull("https://h/"), 400, json!({ "code": BAD })),
+            ("PUT /v1/secrets/app-keys", regular(&[("A", "1")]), 409, json!({ "code": "CONFLICT" })),
+            ("PUT /v1/secrets/registry", image_pull("https://h/"), 409, json!({ "code": "CONFLICT" })),
             ("DELETE /v1/secrets/app-keys/A", NONE, 400, NONE),
         ])
         .await;
@@ -90,7 +90,10 @@ async fn a_referenced_set_shows_no_keys_and_cannot_be_written() {
     set(&simulator, &account, |variants| {
         variants.referenced_keys = ReferencedKeys::Absent;
         variants.referenced_status = ReferencedStatus::Unknown;
+        variants.listed_source = ListedSource::Absent;
     });
+    let listed = client.send("GET /v1/secrets", NONE).await;
+    assert!(!listed.text.contains("source"), "{}", listed.text);
     let shown = client.send("GET /v1/secrets/app-keys", NONE).await.json();
     let expected = json!({ "region": "pce-acme", "status": "unknown", "source": "referenced" });
     assert_eq!(shown, expected);
