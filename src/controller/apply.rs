@@ -112,7 +112,7 @@ impl Writer<'_> {
                 .iter()
                 .filter(|entry| !matches!(entry.change, Change::Refuse(_)));
             let writes: Vec<Write<'_>> = accepted
-                .filter_map(|entry| write(entry.desired, None))
+                .filter_map(|entry| write(entry.desired, None, None))
                 .collect();
             let written = self.session.write(&writes).await;
             lock.wrote();
@@ -173,14 +173,14 @@ impl Writer<'_> {
                 }
             }
         }
-        let mut written = self.send(entry, id.as_deref(), &mut lock).await;
+        let mut written = self.send(entry, (id.as_deref(), None), &mut lock).await;
         if let Err(error) = &written
             && self.may_be_elsewhere(error, id.as_deref())
         {
             match self.find(planned, is_left, lock.last_write()).await {
                 // Found under another id, or gone and created again.
                 Ok(found) if found != id => {
-                    written = self.send(entry, found.as_deref(), &mut lock).await;
+                    written = self.send(entry, (found.as_deref(), None), &mut lock).await;
                 }
                 // The name is taken and the listing does not show by what: perhaps not yet.
                 Ok(_) if error.is(StatusCode::CONFLICT) => {
@@ -212,13 +212,14 @@ impl Writer<'_> {
         self.session.refusal().is_some()
     }
 
+    /// Sends an entry, to the secret of this id, or to take the place of one in this region.
     async fn send(
         &self,
         entry: &DesiredEntry,
-        id: Option<&str>,
+        (id, region): (Option<&str>, Option<&str>),
         lock: &mut NameLock,
     ) -> Result<Written, ProviderError> {
-        let Some(write) = write(entry, id) else {
+        let Some(write) = write(entry, id, region) else {
             return Err(ProviderError::config(Reason::InvalidSpec));
         };
         let written = self.session.write(&[write]).await;
@@ -316,12 +317,17 @@ fn was_rejected(record: &EntryStatus) -> bool {
         && record.reason.as_deref() == Some(Reason::Rejected.as_str())
 }
 
-fn write<'a>(entry: &'a DesiredEntry, id: Option<&'a str>) -> Option<Write<'a>> {
+fn write<'a>(
+    entry: &'a DesiredEntry,
+    id: Option<&'a str>,
+    region: Option<&'a str>,
+) -> Option<Write<'a>> {
     let value = entry.value.as_ref().ok()?;
     Some(Write {
         name: &entry.name,
         value,
         options: &entry.options,
         id,
+        region,
     })
 }

@@ -231,6 +231,9 @@ pub struct Write<'a> {
     pub options: &'a Options,
     /// The id of the secret that is there, where one is known. With it the write is an update.
     pub id: Option<&'a str>,
+    /// The region of what this replaces, where a listing has shown it: what is created for it goes there and not to
+    /// a default that may have changed since.
+    pub region: Option<&'a str>,
 }
 
 /// What the provider said of a write.

@@ -154,6 +154,7 @@ impl Scenario {
             value: &value,
             options: &options,
             id,
+            region: None,
         }];
         let shown = Remote {
             name: "A_NAME".to_owned(),

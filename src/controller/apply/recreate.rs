@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::{Halt, Writer, write};
 use crate::{
+    account::Snapshot,
     api::Reason,
     controller::{
         plan::{EntryOutcome, PlannedEntry, is_ours},
@@ -21,16 +22,19 @@ impl Writer<'_> {
     }
 
     /// Deletes an entry that refused an update, if its record and a listing that begins now show it
-    /// as ours, and creates it. A failure of the account is noted in `halt` as well.
+    /// as ours, and creates it where `snapshot` has shown it. A failure of the account is noted in `halt` as well.
     ///
     /// The record is Pending since before the refused update. If the operator dies between the two
     /// calls, the next reconcile finds nothing there and creates it.
     pub(crate) async fn recreate(
         &self,
         planned: &PlannedEntry<'_>,
+        snapshot: Option<&Snapshot>,
         halt: &mut Option<Halt>,
     ) -> EntryOutcome {
         let entry = planned.desired;
+        let shown = snapshot.and_then(|snapshot| snapshot.named(&entry.folded).next());
+        let region = shown.and_then(|shown| shown.region.as_deref());
         let Some(record) = planned.record.filter(|record| is_ours(record)) else {
             return EntryOutcome::Failed(messages::not_ours(&entry.name, self.session.choice));
         };
@@ -39,7 +43,7 @@ impl Writer<'_> {
             return EntryOutcome::Failed(lost);
         }
         // What works is deleted only for a value that the provider takes.
-        if let Some(write) = write(entry, None)
+        if let Some(write) = write(entry, None, region)
             && let Err(error) = self.session.provider.rehearse(&write).await
         {
             return self.failed(&error, entry).noting(halt);
@@ -51,7 +55,7 @@ impl Writer<'_> {
             Ok(deleted) => deleted,
             Err(error) => return self.failed(&error, entry).noting(halt),
         };
-        match self.send(entry, None, &mut lock).await {
+        match self.send(entry, (None, region), &mut lock).await {
             Ok(written) => EntryOutcome::Written(written),
             Err(error) if deleted == DeleteOutcome::Deleted => {
                 let kind = self.session.choice.kind();

@@ -12,6 +12,7 @@ use super::{
     inputs::{Inputs, Planned},
 };
 use crate::{
+    account::Snapshot,
     api::{EntryState, EntryStatus, Reason},
     controller::{
         apply::{Halt, RemovalOutcome, Writer},
@@ -74,11 +75,10 @@ impl Reconcile<'_> {
         self.request_owner_rewrite(session, inputs, &planned.entries);
         self.ensure_finalizer(session, &planned).await?;
         self.write_ahead(session, &planned).await?;
-        let entries = &mut planned.entries;
-        let mut halt = writer
-            .write_entries(entries, planned.snapshot.as_deref())
-            .await;
-        self.recreate_refused(&writer, entries, &mut halt).await?;
+        let (entries, snapshot) = (&mut planned.entries, planned.snapshot.as_deref());
+        let mut halt = writer.write_entries(entries, snapshot).await;
+        self.recreate_refused(&writer, entries, snapshot, &mut halt)
+            .await?;
         self.note_written(session, entries);
         let is_refused = |entry: &PlannedEntry<'_>| matches!(&entry.outcome, EntryOutcome::Failed(failure) if failure.class == ErrorClass::Auth);
         // Names at which the provider fails are no reason to keep others.
@@ -215,12 +215,13 @@ impl Reconcile<'_> {
         &self,
         writer: &Writer<'_>,
         entries: &mut [PlannedEntry<'_>],
+        snapshot: Option<&Snapshot>,
         halt: &mut Option<Halt>,
     ) -> Result<(), KubernetesError> {
         for entry in entries {
             if writer.is_to_be_recreated(entry) {
                 self.still_wants().await?;
-                entry.outcome = writer.recreate(entry, halt).await;
+                entry.outcome = writer.recreate(entry, snapshot, halt).await;
             }
         }
         Ok(())

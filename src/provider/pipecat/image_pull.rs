@@ -64,7 +64,7 @@ impl ImagePull {
                 is_image_pull_secret: true,
                 host,
                 secret_value: entry.value.expose_secret(),
-                region: self.region.as_deref(),
+                region: entry.region.or(self.region.as_deref()),
             })?),
             recognises: Some(refuses_updates),
             ..Call::default()

@@ -47,6 +47,7 @@ async fn write(provider: &dyn Provider, id: Option<&str>) -> Result<Written, Pro
         value: &value,
         options: &options,
         id,
+        region: None,
     };
     provider.write(&[entry]).await
 }

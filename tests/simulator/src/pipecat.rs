@@ -322,6 +322,13 @@ impl Pipecat {
             .change(|organization: &mut tenant::Organization| change(&mut organization.variants));
     }
 
+    /// Changes the region of sets that name none, as an admin does.
+    pub fn set_default_region(&self, account: &Account, region: &str) {
+        account.change(|organization: &mut tenant::Organization| {
+            region.clone_into(&mut organization.default_region);
+        });
+    }
+
     /// The sets by name.
     pub fn sets(&self, account: &Account) -> BTreeMap<String, Set> {
         account.read(|organization: &tenant::Organization| organization.sets())

@@ -78,6 +78,7 @@ impl Sandbox<'_> {
                 value,
                 options: &options,
                 id: None,
+                region: None,
             })
             .collect();
         patiently(|| self.provider.write(&entries)).await
@@ -97,6 +98,7 @@ impl Sandbox<'_> {
             value: &value,
             options,
             id,
+            region: None,
         }];
         patiently(|| self.provider.write(&entries)).await
     }

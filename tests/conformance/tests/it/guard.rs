@@ -83,6 +83,7 @@ async fn is_permitted(kind: ProviderKind, set: &'static str, name: &str, id: Opt
         value: &value,
         options: &options,
         id,
+        region: None,
     };
     let write = guarded.write(&[entry]).await;
     let removal = DeleteRequest {

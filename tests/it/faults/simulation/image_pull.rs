@@ -113,3 +113,23 @@ fn a_credential_that_is_not_applied_in_time_never_costs_the_one_that_works() {
         assert_eq!((deletes(world), trials(world)), (1, 0));
     });
 }
+
+/// docs/vendors.md#pc-4
+#[test]
+fn a_set_that_is_made_anew_stays_in_its_region_whatever_the_default_is_by_then() {
+    play(async |world| {
+        let pipecat = world.remote.simulator().pipecat();
+        pipecat.set_default_region(&world.account, "ap-south");
+        login(world, "two");
+        let is_new = |world: &World| is_held(world, "two");
+        world.wait("the credential", MINUTE, is_new).await;
+        let sets = pipecat.sets(&world.account);
+        assert_eq!(sets["agents"].region, "us-west");
+        // The first write, the refused update, the trial and the create.
+        let requests = world.account.requests();
+        let puts = requests.iter().filter(|one| one.method == "PUT");
+        let bodies = puts.filter_map(|one| one.body.as_deref());
+        let regions: Vec<Option<&str>> = bodies.map(|body| body["region"].as_str()).collect();
+        assert_eq!(regions, [None, None, Some("us-west"), Some("us-west")]);
+    });
+}

@@ -156,6 +156,7 @@ async fn object(
             value: &value,
             options: &options,
             id: None,
+            region: None,
         };
         if provider.write(&[write]).await.is_ok() {
             account.limiter.forget(&name);

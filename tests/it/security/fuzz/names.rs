@@ -58,6 +58,7 @@ fn called(kind: ProviderKind, name: &str) -> Vec<Url> {
         value: &value,
         options: &options,
         id: None,
+        region: None,
     };
     let removal = DeleteRequest {
         name,
