@@ -195,9 +195,7 @@ async fn a_listing_with_a_secret_without_a_name_is_none(#[case] nameless: Value)
     team["baseten"]["teamId"] = "team".into();
     for spec in specs().into_iter().chain([team]) {
         let items = json!([{"id": "a", "name": "A"}, nameless]);
-        let answers = move |_: usize, _: &str| {
-            json!({"secrets": items, "data": items, "sets": items, "objects": items})
-        };
+        let answers = move |_: usize, _: &str| json!({"secrets": items, "data": items, "sets": items, "objects": items});
         let (provider, _) = provider(&spec, Duration::ZERO, Arc::new(answers));
         let error = listed(&*provider).await.unwrap_err();
         assert_eq!(error.class, ErrorClass::Protocol, "{spec}");

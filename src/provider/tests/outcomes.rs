@@ -286,7 +286,10 @@ async fn a_write_that_shows_another_team_is_not_the_objects(
     if let Some(team) = team {
         spec["primeIntellect"]["teamId"] = team.into();
     }
-    let secret = with(json!({"id": "an-id", "name": NAME, "userId": "user"}), &members);
+    let secret = with(
+        json!({"id": "an-id", "name": NAME, "userId": "user"}),
+        &members,
+    );
     let body = json!({"data": secret}).to_string();
     for id in [None, ID] {
         let (provider, _) = answering(&spec, (200, JSON, body.as_str()));

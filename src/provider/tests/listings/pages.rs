@@ -159,7 +159,10 @@ async fn a_listing_of_several_organizations_is_none(
     named["braintrust"]["orgName"] = "acme".into();
     // Where one was asked for, the answer is none of the API.
     let strange = refused.map(|_| Reason::UnexpectedResponse);
-    for (spec, reason) in [(spec_of(ProviderKind::Braintrust), refused), (named, strange)] {
+    for (spec, reason) in [
+        (spec_of(ProviderKind::Braintrust), refused),
+        (named, strange),
+    ] {
         let (provider, _) = provider(&spec, Duration::ZERO, Arc::clone(&answers));
         match provider.list().await {
             Ok(listing) => {
