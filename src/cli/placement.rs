@@ -13,6 +13,9 @@ use crate::{
     provider,
 };
 
+/// What is said of a value that may be older than the spec.
+pub(super) const MAY_BE_OLDER: &str = "may still hold a value of before the last edit of the spec";
+
 /// A value at a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

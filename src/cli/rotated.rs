@@ -152,9 +152,10 @@ impl<'a> Watch<'a> {
         let version = found.version;
         let secret = self.secret;
         let scope = Scope::default();
-        let found = self
-            .reader
-            .each(&scope, |object| feed::of(&object, secret, &version));
+        let found = self.reader.each(&scope, |object| {
+            let feed = feed::of(&object, secret, &version);
+            feed.or_else(|| feed::former(&object))
+        });
         let objects: Vec<Feed> = found.await?.into_iter().flatten().collect();
         if self.reader.is_incomplete() {
             // It may take something from the Secret.

@@ -10,7 +10,7 @@ use super::{
     flags::{ClusterFlags, Format, OutputFlags, Scope},
     origin::Keys,
     output::{Cell, List, Table, age::age_or_none, some, structured},
-    placement::{Placement, placements},
+    placement::{MAY_BE_OLDER, Placement, placements},
     read::{Known, on_cluster},
     say,
     status::{state, tone_of},
@@ -93,8 +93,7 @@ fn split(placed: Vec<Placement>, sought: Sought<'_>) -> (Vec<Placement>, Option<
     let others = others.iter().filter(|of| sought.may_take(of));
     let name = |of: &Placement| format!("{} of {}/{}", of.full_name(), of.namespace, of.object);
     let names: Vec<String> = others.map(name).collect();
-    let text = "may still hold a value of before the last edit of the spec";
-    let doubt = (!names.is_empty()).then(|| format!("{} {text}", some(&names)));
+    let doubt = (!names.is_empty()).then(|| format!("{} {MAY_BE_OLDER}", some(&names)));
     (found, doubt)
 }
 

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use crate::{
     api::{Entry, EntryState, EntryStatus, FLUX_REQUESTED_AT, ProviderSecret, SYNC_REQUESTED_AT},
     cli::{
+        origin::Keys,
+        output::some,
+        placement::{MAY_BE_OLDER, placements},
         request::token,
         view::{Standing, conditions, is_acknowledged, is_observed, namespaced_name},
     },
@@ -24,7 +27,7 @@ use crate::{
 pub(super) struct Feed {
     pub(super) object: String,
     pub(super) provider: &'static str,
-    /// `values`, `api-key`, or both.
+    /// `values`, `api-key`, or both; `former-values` where the spec names the Secret no longer, or never did.
     pub(super) r#use: &'static str,
     /// The names at the provider that it feeds.
     pub(super) entries: Vec<String>,
@@ -129,6 +132,31 @@ pub(super) fn of(object: &ProviderSecret, secret: &str, version: &str) -> Option
         after_rotation: choice
             .filter(|_| is_source)
             .and_then(|choice| choice.kind().descriptor().after_rotation),
+    })
+}
+
+/// What an object may hold of a Secret that its spec does not name: what was sent before the spec was edited, and is not
+/// acknowledged since, may come from any Secret. None if the provider holds what the spec says.
+pub(super) fn former(object: &ProviderSecret) -> Option<Feed> {
+    let placed = placements(object, &Keys::new()).into_iter();
+    let older = placed.filter(|placement| placement.may_be_older);
+    let entries: Vec<String> = older.map(|placement| placement.name).collect();
+    if entries.is_empty() {
+        return None;
+    }
+    let (_, name) = namespaced_name(object);
+    let choice = object.spec.provider.choice();
+    Some(Feed {
+        object: name,
+        provider: choice.map_or("", |choice| choice.kind().as_str()),
+        r#use: "former-values",
+        because: format!("{} {MAY_BE_OLDER}", some(&entries)),
+        pending: entries.clone(),
+        entries,
+        acknowledged: Acknowledged::No,
+        version: object.metadata.resource_version.clone(),
+        flux_request: None,
+        after_rotation: None,
     })
 }
 

@@ -288,6 +288,34 @@ async fn an_object_that_does_not_decode_leaves_no_value_to_be_revoked() {
     }
 }
 
+/// The provider has its value until what the spec names now is acknowledged.
+#[rstest]
+#[case::its_secret_is_missing(json!({"state": "Failed", "reason": "SecretNotFound"}), false)]
+#[case::waits_for_approval(json!({"state": "Pending", "reason": "AwaitingApproval"}), false)]
+#[case::written_since(json!({"state": "Synced"}), true)]
+#[case::never_written(json!({"state": "Failed", "lastWriteTime": null}), true)]
+#[tokio::test]
+async fn an_object_that_no_longer_names_a_secret_may_hold_its_value(
+    #[case] more: Value,
+    #[case] is_acknowledged: bool,
+) {
+    let spec = json!({
+        "provider": provider("baseten", "api"),
+        "data": [{"name": "C", "secretKeyRef": {"name": "other", "key": "k"}}],
+    });
+    let mut entry = json!({"name": "C", "lastWriteTime": samples::ago(60)});
+    json_patch::merge(&mut entry, &more);
+    let moved = object("ml/moved", spec, json!({"entries": [entry]}));
+    let named = sample("True", "Synced", &synced(), &json!({}));
+    let reader = answering(vec![secret(), list(&json!([named, moved]))]);
+    let rotation = Watch::new(&reader, "a").look().await.unwrap();
+    assert_eq!(rotation.acknowledged, is_acknowledged);
+    let shown = shown(&rotation, &output(&[]).output).unwrap();
+    let line = "moved: C may still hold a value of before the last edit of the spec\n";
+    assert_eq!(shown.text.contains(line), !is_acknowledged);
+    assert_eq!(shown.code, u8::from(!is_acknowledged));
+}
+
 /// Otherwise it could confirm what the object has begun to hold back since.
 #[test]
 fn a_request_is_of_the_state_that_was_looked_at() {
