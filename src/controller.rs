@@ -32,7 +32,8 @@ pub(crate) use error::Failure;
 pub use namespaces::Namespaces;
 pub(crate) use object::{Guarded, request_order, requested};
 pub(crate) use plan::due;
+pub(crate) use resolve::dereference::{credential_failure, is_power, source_refused};
 pub(crate) use resolve::desired::{
-    KeyFilter, Sources, bulk_name, desired_state, may_give, unread_sources,
+    KeyFilter, SecretData, Sources, bulk_name, desired_state, may_give, unread_sources,
 };
 pub use run::{Error, Stopped, run};

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub(super) use self::{
     error::{ANSWER_TIMEOUT, is_of_kind, is_transient, refused},
-    facts::{EventFact, SecretFact, known},
+    facts::{EventFact, SecretFact, SecretValues, known},
 };
 use super::{
     answer::{Answered, DONE, FAILED, Refusal, TIMEOUT},

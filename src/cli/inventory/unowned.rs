@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use crate::{
     account::{Credential, EndpointFlag, Endpoints},
-    api::{ProviderKind, ProviderSecret},
+    api::{ProviderKind, ProviderSecret, Reason},
     cli::{
         USER_AGENT, answer::Refusal, egress::EgressFlags, placement::Placement, read::Reader,
         schemes::Schemes, view::namespaced_name,
     },
+    controller::{credential_failure, is_power},
     http::{self, ApiClient, Http, ProviderError, Unmonitored},
     leadership::Leadership,
     provider::{self, Choice, Provider, SetKeys, Unit},
@@ -93,23 +94,12 @@ pub(super) async fn unowned(
         if !asked.insert((key.clone(), choice.target(), set)) {
             continue;
         }
-        let data = match reader.secret_values(&namespace, &reference.name).await {
-            Ok(data) => data,
-            Err(refusal) => {
-                failures.push(refusal.text);
+        let client = match client(&reader.within(&namespace), way, choice).await {
+            Ok(client) => client,
+            Err(why) => {
+                failures.push(why);
                 continue;
             }
-        };
-        let bytes = data.as_ref().and_then(|data| data.get(&reference.key));
-        let credential = bytes.and_then(|bytes| Credential::new(bytes).ok());
-        let client = credential.and_then(|credential| way.client(choice, &credential));
-        let Some(client) = client else {
-            failures.push(format!(
-                "{}: there is no API key in Secret {key}, or no endpoint {}",
-                choice.kind(),
-                choice.endpoint()
-            ));
-            continue;
         };
         let provider = provider::connect(choice, &name, client);
         match stored(&*provider, choice).await {
@@ -125,6 +115,40 @@ pub(super) async fn unowned(
         }
     }
     (all.into_iter().collect(), failures)
+}
+
+/// The client of an account that an object of the reader's namespace names, if the operator would send the API key there.
+///
+/// # Errors
+/// Why it would not, or why there is no API key, in one line.
+async fn client(reader: &Reader, way: &Way, choice: Choice<'_>) -> Result<ApiClient, String> {
+    let namespace = &reader.namespace;
+    let allowed = reader.allowed_providers().await;
+    let allowed = allowed.map_err(|refusal| refusal.text)?;
+    if let Some(failure) = allowed.refusal(choice, namespace) {
+        return Err(failure.message);
+    }
+    let reference = choice.api_key_secret_ref();
+    let secret = reader.secret_values(namespace, &reference.name).await;
+    let secret = secret.map_err(|refusal| refusal.text)?;
+    if secret.as_ref().is_some_and(|secret| is_power(&secret.kind)) {
+        let failure = credential_failure(Reason::SourceRefused, reference);
+        return Err(format!("namespace {namespace}: {}", failure.message));
+    }
+    let bytes = secret
+        .as_ref()
+        .and_then(|secret| secret.data.get(&reference.key));
+    let credential = bytes.and_then(|bytes| Credential::new(bytes).ok());
+    let client = credential.and_then(|credential| way.client(choice, &credential));
+    client.ok_or_else(|| {
+        format!(
+            "{}: there is no API key in Secret {namespace}/{} key {}, or no endpoint {}",
+            choice.kind(),
+            reference.name,
+            reference.key,
+            choice.endpoint()
+        )
+    })
 }
 
 /// What an account holds: every name, and the keys of the object's set.
@@ -172,10 +196,68 @@ fn is_owned(held: &Unowned, kind: ProviderKind, owned: &[Placement]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
     use rstest::rstest;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::cli::{origin::Keys, placement::placements, tests::samples::fleet};
+    use crate::{
+        api::ALLOWED_PROVIDERS,
+        cli::{
+            egress::EndpointFlags,
+            origin::Keys,
+            placement::placements,
+            tests::samples::{answering, fleet},
+        },
+    };
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        endpoint: EndpointFlags,
+
+        #[command(flatten)]
+        schemes: Schemes,
+
+        #[command(flatten)]
+        egress: EgressFlags,
+    }
+
+    #[rstest]
+    #[case::allowed(json!({ALLOWED_PROVIDERS: "baseten"}), "Opaque", "")]
+    #[case::no_bound(json!({}), "Opaque", "")]
+    #[case::another_provider(json!({ALLOWED_PROVIDERS: "pipecat"}), "Opaque", "does not name baseten")]
+    #[case::power(json!({}), "kubernetes.io/service-account-token", "a power over this cluster")]
+    #[tokio::test]
+    async fn what_the_operator_refuses_to_send_is_sent_to_no_provider(
+        #[case] annotations: Value,
+        #[case] kind: &str,
+        #[case] expected: &str,
+    ) {
+        // Another test may have done so.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let namespace = json!({
+            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+            "metadata": {"name": "ml", "annotations": annotations},
+        });
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": kind,
+            "metadata": {"namespace": "ml", "name": "baseten"}, "data": {"token": "a2V5"},
+        });
+        let reader = answering(vec![(200, namespace), (200, secret)]);
+        let Line {
+            endpoint,
+            schemes,
+            egress,
+        } = Line::try_parse_from(["inventory"]).unwrap();
+        let way = Way::new(&endpoint.endpoint, &schemes, &egress).unwrap();
+        let object = fleet().remove(1);
+        let choice = object.spec.provider.choice().unwrap();
+        let why = client(&reader, &way, choice).await.err();
+        let why = why.unwrap_or_default();
+        assert_eq!(why.is_empty(), expected.is_empty(), "{why}");
+        assert!(why.contains(expected), "{why}");
+    }
 
     #[rstest]
     #[case("Baseten", Some("team-7Hq"), "HF_TOKEN", true)]

@@ -3,8 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Resource as _, ResourceExt as _, api::PostParams};
+use kube::{Resource as _, ResourceExt as _, api::PostParams};
 use serde_json::Value;
 
 use super::{
@@ -14,16 +13,19 @@ use super::{
 };
 use crate::{
     account::{Credential, DigestKey},
-    api::{ALLOWED_PROVIDERS, GROUP, ProviderSecret, SecretKeyRef},
+    api::{GROUP, ProviderSecret, Reason, SecretKeyRef},
     cli::{
         answer::Refusal,
         flags::Scope,
         manifests::{self, Manifest},
         peer::Peer,
-        read::{Known, Reader, Visible, bounded, is_of_kind},
+        read::{Known, Reader, SecretValues, Visible, bounded, is_of_kind},
         view::namespaced_name,
     },
-    controller::{AllowedProviders, Failure, Sources, desired_state, unread_sources},
+    controller::{
+        Failure, SecretData, Sources, credential_failure, desired_state, is_power, source_refused,
+        unread_sources,
+    },
     provider,
     validation::is_of_the_group,
 };
@@ -177,11 +179,7 @@ impl Reader {
     /// Why the namespace does not allow the object to use its provider; none where that cannot be seen.
     async fn not_allowed(&self, object: &ProviderSecret) -> Option<Failure> {
         let choice = object.spec.provider.choice()?;
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let read = namespaces.get_metadata(&self.namespace);
-        let read = bounded("get namespace", None, read).await.ok()?;
-        let annotation = read.annotations().get(ALLOWED_PROVIDERS);
-        let allowed = AllowedProviders::of(annotation.map(String::as_str), false);
+        let allowed = self.allowed_providers().await.ok()?;
         let refusal = allowed.refusal(choice, &self.namespace);
         refusal.filter(|_| !object.spec.is_suspended())
     }
@@ -194,17 +192,21 @@ impl Reader {
         };
         let mut sources = Sources::new();
         for name in wanted.spec.secret_names() {
-            if let Some(data) = self.secret_values(&self.namespace, name).await? {
-                sources.insert(name.to_owned(), Ok(Arc::new(data)));
+            if let Some(secret) = self.secret_values(&self.namespace, name).await? {
+                sources.insert(name.to_owned(), source(name, secret));
             }
+        }
+        let reference = choice.api_key_secret_ref();
+        if matches!(sources.get(&reference.name), Some(Err(_))) {
+            let failure = credential_failure(Reason::SourceRefused, reference);
+            return Ok(document.refused(&failure));
         }
         let former = document.former_key();
         if let Some(SecretKeyRef { name, .. }) = former
-            && let Ok(Some(data)) = self.secret_values(&self.namespace, name).await
+            && let Ok(Some(secret)) = self.secret_values(&self.namespace, name).await
         {
-            sources.insert(name.clone(), Ok(Arc::new(data)));
+            sources.insert(name.clone(), source(name, secret));
         }
-        let reference = choice.api_key_secret_ref();
         let key = digest_key(&sources, reference);
         let mut notes = document.notes.clone();
         if key.is_none() {
@@ -256,9 +258,59 @@ impl Reader {
     }
 }
 
+/// A Secret as a source, or why it is none, as the operator judges it.
+fn source(name: &str, secret: SecretValues) -> SecretData {
+    if is_power(&secret.kind) {
+        Err(source_refused(name, &secret.kind))
+    } else {
+        Ok(Arc::new(secret.data))
+    }
+}
+
 /// What digests are made with under the API key that a reference names; none where there is no usable one.
 fn digest_key(sources: &Sources, reference: &SecretKeyRef) -> Option<DigestKey> {
     let data = sources.get(&reference.name)?.as_ref().ok()?;
     let credential = Credential::new(data.get(&reference.key)?).ok()?;
     Some(credential.digest_key())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::tests::samples::{answering, object, provider};
+
+    /// The types of the Secrets of the API key and of the value.
+    #[rstest]
+    #[case::api_key(["kubernetes.io/service-account-token", "Opaque"], true)]
+    #[case::value(["Opaque", "helm.sh/release.v1"], false)]
+    #[tokio::test]
+    async fn a_secret_that_the_operator_sends_nowhere_gives_no_value(
+        #[case] kinds: [&str; 2],
+        #[case] is_blocked: bool,
+    ) {
+        let secret = |kind: &str| {
+            let metadata = json!({"namespace": "ml", "name": "any"});
+            let secret = json!({
+                "apiVersion": "v1", "kind": "Secret", "type": kind,
+                "metadata": metadata, "data": {"token": "a2V5"},
+            });
+            (200, secret)
+        };
+        let spec = json!({
+            "provider": provider("baseten", "api"),
+            "data": [{"name": "A", "secretKeyRef": {"name": "values", "key": "token"}}],
+        });
+        let document = Document::new(object("ml/object", spec, json!({})), None);
+        let reader = answering(kinds.map(secret).into());
+        let document = reader.with_values(document).await.unwrap();
+        let refused = Wanted::Refused(Reason::SourceRefused);
+        let expected = BTreeMap::from([("A".to_owned(), refused)]);
+        assert_eq!(document.values, Some(expected));
+        assert_eq!(document.is_blocked, is_blocked);
+    }
 }

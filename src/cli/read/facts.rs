@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Event, Secret};
+use k8s_openapi::api::core::v1::{Event, Namespace, Secret};
 use kube::{
-    Api,
+    Api, ResourceExt as _,
     api::{ListParams, PartialObjectMeta},
     core::ObjectMeta,
 };
@@ -13,7 +13,9 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::{Known, Reader, bounded};
-use crate::{cli::answer::Refusal, telemetry::visible};
+use crate::{
+    api::ALLOWED_PROVIDERS, cli::answer::Refusal, controller::AllowedProviders, telemetry::visible,
+};
 
 /// What the API server says of a Secret without its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,13 @@ impl SecretFact {
             keys,
         }
     }
+}
+
+/// The values of a Secret. They are erased when they are dropped.
+pub(in crate::cli) struct SecretValues {
+    /// The type of the Secret.
+    pub(in crate::cli) kind: String,
+    pub(in crate::cli) data: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
 /// One event of an object.
@@ -114,21 +123,37 @@ impl Reader {
         Ok(metadata.map(SecretFact::new))
     }
 
-    /// The values of a Secret; none if there is none. They are erased when they are dropped.
+    /// The values of a Secret; none if there is none.
     pub(in crate::cli) async fn secret_values(
         &self,
         namespace: &str,
         name: &str,
-    ) -> Result<Option<BTreeMap<String, Zeroizing<Vec<u8>>>>, Refusal> {
+    ) -> Result<Option<SecretValues>, Refusal> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let what = format!("get secret {name}");
         let secret = bounded(&what, Some(namespace), api.get_opt(name)).await?;
         let values = |secret: Secret| {
             let data = secret.data.unwrap_or_default().into_iter();
-            data.map(|(key, value)| (key, Zeroizing::new(value.0)))
-                .collect()
+            SecretValues {
+                kind: secret.type_.unwrap_or_default(),
+                data: data
+                    .map(|(key, value)| (key, Zeroizing::new(value.0)))
+                    .collect(),
+            }
         };
         Ok(secret.map(values))
+    }
+
+    /// Which providers the reader's namespace allows, by its annotation.
+    ///
+    /// # Errors
+    /// The namespace could not be read.
+    pub(in crate::cli) async fn allowed_providers(&self) -> Result<AllowedProviders, Refusal> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let read = namespaces.get_metadata(&self.namespace);
+        let read = bounded("get the namespace", Some(&self.namespace), read).await?;
+        let annotation = read.annotations().get(ALLOWED_PROVIDERS);
+        Ok(AllowedProviders::of(annotation.map(String::as_str), false))
     }
 
     /// The events of an object, the newest first.

@@ -17,8 +17,9 @@ use std::{
 use futures::future::join_all;
 use zeroize::Zeroizing;
 
+pub(crate) use self::failures::{credential_failure, source_refused};
 use self::{
-    failures::{credential_failure, not_allowed, too_much, unreadable, vanishing},
+    failures::{not_allowed, too_much, unreadable, vanishing},
     named::{Named, named},
 };
 use super::desired::{MOST_VALUES, SecretData, Sources, missing, own_api_key};
@@ -165,16 +166,10 @@ async fn source(
     let keys = named.and_then(Named::keys);
     match read(context, reader, name, &keys, &seen).await {
         Ok(secret) if was_closed(context, &secret) => (Err(not_allowed(name)), None),
-        Ok(secret) if is_power(&secret.kind) => {
-            let message = format!(
-                "Secret {name} has the type {}, and such Secrets are not sent anywhere. Copy what is needed into another Secret.",
-                secret.kind
-            );
-            (
-                Err(Failure::config(Reason::SourceRefused, message)),
-                Some(secret.version.clone()),
-            )
-        }
+        Ok(secret) if is_power(&secret.kind) => (
+            Err(source_refused(name, &secret.kind)),
+            Some(secret.version.clone()),
+        ),
         Ok(secret) => {
             let data =
                 named.map_or_else(|| Arc::clone(&secret.data), |named| named.of(&secret.data));
@@ -213,6 +208,6 @@ fn was_closed(context: &Context, secret: &SharedSecret) -> bool {
 }
 
 /// Whether Secrets of a type are powers over this cluster.
-fn is_power(kind: &str) -> bool {
+pub(crate) fn is_power(kind: &str) -> bool {
     REFUSED.contains(&kind)
 }

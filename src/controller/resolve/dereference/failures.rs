@@ -27,6 +27,14 @@ pub(super) fn not_allowed(secret: &str) -> Failure {
     Failure::config(Reason::SourceNotAllowed, message)
 }
 
+/// A source of a type that is sent nowhere.
+pub(crate) fn source_refused(secret: &str, kind: &str) -> Failure {
+    let message = format!(
+        "Secret {secret} has the type {kind}, and such Secrets are not sent anywhere. Copy what is needed into another Secret."
+    );
+    Failure::config(Reason::SourceRefused, message)
+}
+
 /// A Secret that could not be read.
 pub(super) fn unreadable(secret: &str, error: KubernetesError) -> Failure {
     if error == KubernetesError::Forbidden {
@@ -42,7 +50,7 @@ pub(super) fn unreadable(secret: &str, error: KubernetesError) -> Failure {
 }
 
 /// Why a Secret gives no API key.
-pub(super) fn credential_failure(reason: Reason, reference: &SecretKeyRef) -> Failure {
+pub(crate) fn credential_failure(reason: Reason, reference: &SecretKeyRef) -> Failure {
     let SecretKeyRef { name, key } = reference;
     match reason {
         Reason::CredentialNotFound => Failure::waiting(
