@@ -54,9 +54,11 @@ pub(super) fn origins(object: &ProviderSecret, name: &str, keys: &Keys) -> Vec<O
         Some(choice) => (provider::rules(choice.kind()).fold)(name),
         None => name.to_owned(),
     };
-    let mut explicit = object.spec.entries().iter();
-    let explicit = explicit.find(|entry| folded(&entry.name) == folded(name));
-    if let Some(source) = explicit.and_then(Entry::source) {
+    let explicit = || object.spec.entries().iter();
+    let exact = explicit().find(|entry| entry.name == name);
+    // Two entries may be one name to the provider, which is refused.
+    let found = exact.or_else(|| explicit().find(|entry| folded(&entry.name) == folded(name)));
+    if let Some(source) = found.and_then(Entry::source) {
         return vec![of_entry(source)];
     }
     let mut origins = Vec::new();
@@ -132,7 +134,9 @@ mod tests {
 
     #[rstest]
     #[case("HF_TOKEN", &["hf/token"])]
-    #[case("hf-token", &["hf/token"])]
+    #[case("hf_token", &["hf/lower"])]
+    #[case("hf-token", &["hf/lower"])]
+    #[case("hf.token", &["hf/dot"])]
     #[case("URL", &["db/password+user"])]
     #[case("APP_x", &["env/x", "more/*"])]
     #[case("APP_X", &["env/X", "more/*"])]
@@ -142,7 +146,8 @@ mod tests {
             "baseten",
             json!({
                 "data": [
-                    {"name": "hf_token", "secretKeyRef": {"name": "hf", "key": "token"}},
+                    {"name": "hf_token", "secretKeyRef": {"name": "hf", "key": "lower"}},
+                    {"name": "hf.token", "secretKeyRef": {"name": "hf", "key": "dot"}},
                     {"name": "HF_TOKEN", "secretKeyRef": {"name": "hf", "key": "token"}},
                     {"name": "URL", "template": "{{ user }}:{{ password }}", "secretRef": {"name": "db"}},
                 ],

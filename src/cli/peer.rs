@@ -104,10 +104,13 @@ impl Peer {
         (self.created, &self.namespace, &self.name)
     }
 
-    /// The older objects among others that own names of this one, as the operator decides it: by folded name, or by
-    /// the set.
-    pub(super) fn owners<'p>(&self, others: &'p [Self]) -> BTreeMap<String, &'p Self> {
-        let mut rivals: Vec<&Self> = others.iter().filter(|other| other.is_rival(self)).collect();
+    /// The older objects among others of its account that own names of this one, as the operator decides it: by folded
+    /// name, or by the set.
+    pub(super) fn owners<'p>(
+        &self,
+        others: impl Iterator<Item = &'p Self>,
+    ) -> BTreeMap<String, &'p Self> {
+        let mut rivals: Vec<&Self> = others.filter(|other| other.is_older_than(self)).collect();
         rivals.sort_by_key(|rival| (rival.created, rival.namespaced_name()));
         let mut owners = BTreeMap::new();
         for rival in rivals {
@@ -165,13 +168,12 @@ impl Peer {
         self.names.contains(name)
     }
 
-    /// Whether it is older than another object and writes to the same place, or may: of an object that was never at its
-    /// account nothing is known but the provider.
-    fn is_rival(&self, other: &Self) -> bool {
+    /// Whether it may write to the same place as another object, of which nothing is known but the provider: that one was
+    /// never at its account.
+    pub(super) fn may_share_account(&self, other: &Self) -> bool {
         let (a, b) = (&self.account, &other.account);
-        let is_one_provider = (a.provider, &a.endpoint) == (b.provider, &b.endpoint);
         let is_unknown = other.scope.is_none() && b.key.is_none();
-        (self.shares_account(other) || (is_one_provider && is_unknown)) && self.is_older_than(other)
+        is_unknown && (a.provider, &a.endpoint) == (b.provider, &b.endpoint)
     }
 
     /// Whether it has the same trouble with the same account as another object.

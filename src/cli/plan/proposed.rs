@@ -76,7 +76,7 @@ impl Proposal<'_> {
         let object = plan.name.clone();
         let set = choice.set_name(&object);
         let entries = self.document.entries();
-        let owners = self.this.owners(&self.neighbours);
+        let owners = self.this.owners(self.neighbours.iter());
         for (name, wanted) in &entries {
             let claimed = set.map_or_else(|| (rules.fold)(name), str::to_owned);
             let owner = owners.get(&claimed);

@@ -1,5 +1,7 @@
 //! The cause why an object is not Ready: the one beneath all others. Pure.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
@@ -15,6 +17,7 @@ use crate::{
         rights::Right,
         view::{Standing, is_observed, is_paused, namespaced_name},
     },
+    provider,
 };
 
 /// Everything that may tell the cause, as far as the user may read it.
@@ -70,6 +73,8 @@ pub(super) enum Cause {
     Unapproved,
     /// An older object owns a name: it, where the user may see it, and the name.
     Owned(Option<(Peer, String)>),
+    /// An older object claims a name, and owns it if its account is that of this object: it, and the name.
+    Claimed(Peer, String),
     /// Other objects of the account have the same trouble: how many, and one of them.
     Account(Reason, usize, String),
     /// What the conditions say.
@@ -202,17 +207,35 @@ fn of_definition(facts: &Facts) -> Option<Cause> {
     (definition.is_there && !lacks.is_empty()).then(|| Cause::OldDefinition(lacks.clone()))
 }
 
-/// The older object that owns a name of this one.
+/// The older object that owns a name of this one, or may.
 fn of_conflict(facts: &Facts) -> Cause {
     let this = Peer::of(&facts.object);
+    if has_a_name_twice(&facts.object) {
+        return Cause::Reason(Reason::Conflict);
+    }
     let Some(peers) = facts.peers.read() else {
         return Cause::Owned(None);
     };
-    match this.owners(peers).into_iter().next() {
-        Some((name, owner)) => Cause::Owned(Some((owner.clone(), name))),
+    let known = peers.iter().filter(|peer| peer.shares_account(&this));
+    if let Some((name, owner)) = this.owners(known).into_iter().next() {
+        return Cause::Owned(Some((owner.clone(), name)));
+    }
+    let likely = peers.iter().filter(|peer| peer.may_share_account(&this));
+    match this.owners(likely).into_iter().next() {
+        Some((name, owner)) => Cause::Claimed(owner.clone(), name),
         // Another client wrote it: the conflict is not between objects.
         None => Cause::Reason(Reason::Conflict),
     }
+}
+
+/// Whether two entries of an object are one name to its provider.
+fn has_a_name_twice(object: &ProviderSecret) -> bool {
+    let choice = object.spec.provider.choice();
+    choice.is_some_and(|choice| {
+        let (fold, mut names) = (provider::rules(choice.kind()).fold, BTreeSet::new());
+        let mut entries = object.spec.entries().iter();
+        !entries.all(|entry| names.insert(fold(&entry.name)))
+    })
 }
 
 /// What holds for the account, where others share it.

@@ -88,7 +88,7 @@ fn word(cause: &Cause) -> String {
         Cause::HeldBy(_) => "HeldByFinalizer",
         Cause::Deleting => "Deleting",
         Cause::Unapproved => Reason::AwaitingApproval.as_str(),
-        Cause::Owned(_) => "Conflict",
+        Cause::Owned(_) | Cause::Claimed(..) => "Conflict",
         Cause::Account(reason, ..) | Cause::Reason(reason) => reason.as_str(),
         Cause::UnknownReason(reason) => reason,
     }
@@ -191,6 +191,16 @@ impl<'a> Words<'a> {
                     None => self.plugin("status"),
                 };
                 Said { what, advice, command, ..self.by_reason(Reason::Conflict, String::new()) }
+            }
+            Cause::Claimed(owner, name) => {
+                let (older, message) = (owner.namespaced_name(), self.message());
+                let message = message.trim_end_matches('.');
+                let what = format!("{subject} (Conflict): {message}; the older {older} claims {name} too, and owns it if its API key is of the same account.");
+                Said {
+                    advice: format!("Compare the accounts of the two objects; if they are one, remove {name} from one of the two."),
+                    command: format!("kubectl provider-secrets status {} -n {}", owner.name, owner.namespace),
+                    ..self.by_reason(Reason::Conflict, what)
+                }
             }
             Cause::Account(reason, count, first) => {
                 let others = match count {

@@ -313,9 +313,14 @@ fn what_may_not_be_read_is_no_cause() {
 #[test]
 fn the_older_object_that_owns_a_name_is_named() {
     let message = "The older ProviderSecret first writes HF_TOKEN to the same place at Baseten. Remove it there or here; a name has one owner.";
-    let mut facts = facts(in_state("ml/second", "Stalled", "Conflict", message));
+    let of_one_account = |name: &str, class: &str, reason: &str| {
+        let mut object = in_state(name, class, reason, message);
+        object.status.as_mut().unwrap().scope = Some("team-7Hq".to_owned());
+        object
+    };
+    let mut facts = facts(of_one_account("ml/second", "Stalled", "Conflict"));
     let peer = |name: &str, days: i64| {
-        let mut peer = in_state(name, "Ready", "Synced", "m");
+        let mut peer = of_one_account(name, "Ready", "Synced");
         peer.metadata.creation_timestamp =
             serde_json::from_value(ago(days * 86_400).into()).unwrap();
         Peer::of(&peer)
