@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::{
     answer::Refusal,
     output::{Paint, Table},
+    view::path_name,
 };
 
 /// Which API server, and with which rights.
@@ -56,14 +57,10 @@ impl ClusterFlags {
     /// The namespace.
     ///
     /// # Errors
-    /// It would lead elsewhere in the paths of the API server.
+    /// It is the name of none.
     pub(super) fn namespace(&self) -> Result<Option<&str>, Refusal> {
-        match self.namespace.as_deref() {
-            Some(text) if text.contains('/') => {
-                Err(Refusal::usage("the name of a namespace holds no /"))
-            }
-            text => Ok(text.filter(|text| !text.is_empty())),
-        }
+        let given = self.namespace.as_deref().filter(|text| !text.is_empty());
+        given.map(path_name).transpose()
     }
 }
 
@@ -86,6 +83,13 @@ impl Scope {
             all_namespaces: true,
             selector: None,
         }
+    }
+
+    /// What the API server is asked, by a verb.
+    pub(super) fn question(&self, verb: &str) -> String {
+        let labels = self.selector.as_ref();
+        let labels = labels.map(|labels| format!(" with -l {labels:?}"));
+        format!("{verb} providersecrets{}", labels.unwrap_or_default())
     }
 
     /// What is said where no object is of the scope, as by kubectl.
@@ -344,8 +348,21 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_leads_to_no_other_path() {
-        let flags = cluster(&["-n", "ml/../kube-system"]);
+    fn a_question_names_its_selector() {
+        let mut scope = Scope::default();
+        assert_eq!(scope.question("list"), "list providersecrets");
+        scope.selector = Some("a=b=c".to_owned());
+        let expected = "watch providersecrets with -l \"a=b=c\"";
+        assert_eq!(scope.question("watch"), expected);
+    }
+
+    #[rstest]
+    #[case("ml/../kube-system")]
+    #[case("ml?x=y")]
+    #[case("%6dl")]
+    #[case(" ")]
+    fn a_namespace_leads_to_no_other_path(#[case] name: &str) {
+        let flags = cluster(&["-n", name]);
         let code = flags.namespace().map_err(|refusal| refusal.code);
         assert_eq!(code, Err(crate::cli::USAGE));
     }

@@ -21,7 +21,7 @@ use super::{
     finish,
     flags::{ClusterFlags, Scope},
     say,
-    view::{namespaced_name, object_name},
+    view::{namespaced_name, object_name, path_name},
     wait::Wait,
 };
 use crate::{
@@ -130,7 +130,10 @@ impl Reader {
         let namespace = flags.namespace()?.map(str::to_owned);
         let client = cluster::client(named).await;
         let client = client.map_err(|what| Refusal::failed(format!("no cluster: {what}")))?;
-        let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
+        let namespace = match namespace {
+            Some(given) => given,
+            None => path_name(client.default_namespace())?.to_owned(),
+        };
         Ok(Self::new(client, namespace))
     }
 
@@ -251,9 +254,9 @@ impl Reader {
         let mut parameters = ListParams::default().limit(PAGE);
         parameters.label_selector = scope.selector.clone();
         let namespace = (!scope.all_namespaces).then_some(self.namespace.as_str());
-        let mut all = Vec::new();
+        let (mut all, what) = (Vec::new(), scope.question("list"));
         loop {
-            let page = bounded("list providersecrets", namespace, api.list(&parameters)).await?;
+            let page = bounded(&what, namespace, api.list(&parameters)).await?;
             let objects = page.items.into_iter().filter_map(|read| self.decoded(read));
             all.extend(objects.map(&mut map));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {

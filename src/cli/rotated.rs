@@ -16,7 +16,7 @@ use super::{
     output::{Cell, Table, Tone, structured},
     read::{Reader, on_cluster},
     say,
-    view::resource_name,
+    view::{path_name, resource_name},
     wait::Wait,
 };
 
@@ -106,8 +106,10 @@ async fn acknowledged(watch: &mut Watch<'_>, output: &OutputFlags, timeout: Dura
 /// The name in `secret/NAME`.
 pub(super) fn secret_name(text: &str) -> Result<&str, Refusal> {
     match text.split_once('/') {
-        None => Ok(text),
-        Some(("secret" | "secrets", name)) if !name.is_empty() && !name.contains('/') => Ok(name),
+        None => path_name(text),
+        Some(("secret" | "secrets", name)) if !name.is_empty() && !name.contains('/') => {
+            path_name(name)
+        }
         Some(_) => Err(Refusal::usage("want secret/NAME")),
     }
 }

@@ -130,7 +130,7 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
         let change = match change {
             Ok(change) => change,
             Err(error) => {
-                broken_off(error, namespace)?;
+                broken_off(error, &flags.scope.question("watch"), namespace)?;
                 continue;
             }
         };
@@ -151,7 +151,7 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
 ///
 /// # Errors
 /// It would break off again and again: the user may not watch, or nothing of the kind is installed.
-fn broken_off(error: watcher::Error, namespace: Option<&str>) -> Result<(), Refusal> {
+fn broken_off(error: watcher::Error, what: &str, namespace: Option<&str>) -> Result<(), Refusal> {
     let error = match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
@@ -165,8 +165,7 @@ fn broken_off(error: watcher::Error, namespace: Option<&str>) -> Result<(), Refu
         say("the watch broke off and is begun anew");
         return Ok(());
     }
-    let text = refused("watch providersecrets", namespace, &error);
-    Err(Refusal::failed(text))
+    Err(Refusal::failed(refused(what, namespace, &error)))
 }
 
 /// What the API server says beside the object.

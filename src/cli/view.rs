@@ -111,10 +111,26 @@ const KINDS: [&str; 5] = [
     "providersecrets.providersecrets.dev",
 ];
 
+/// A text that may stand in a path of the API server as the name of something.
+///
+/// # Errors
+/// It is the name of nothing, and would lead elsewhere there, as with a `?` in it.
+pub(super) fn path_name(text: &str) -> Result<&str, Refusal> {
+    let is_outer = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_inner = |byte: u8| is_outer(byte) || matches!(byte, b'-' | b'.');
+    let begins_so = text.bytes().next().is_some_and(is_outer);
+    if begins_so && text.bytes().all(is_inner) {
+        return Ok(text);
+    }
+    Err(Refusal::usage(format!(
+        "{text:?} is no name: want lower-case letters, digits, - and ., a letter or digit first"
+    )))
+}
+
 /// The name in NAME or KIND/NAME.
 ///
 /// # Errors
-/// It is the name of something else, or would lead elsewhere in the paths of the API server.
+/// It is the name of something else, or of nothing.
 pub(super) fn object_name(text: &str) -> Result<&str, Refusal> {
     let name = match text.split_once('/') {
         None => text,
@@ -124,7 +140,7 @@ pub(super) fn object_name(text: &str) -> Result<&str, Refusal> {
     if name.is_empty() || name.contains('/') {
         return Err(Refusal::usage("want NAME or psec/NAME"));
     }
-    Ok(name)
+    path_name(name)
 }
 
 /// The name of a resource as kubectl prints and takes it.
@@ -149,6 +165,14 @@ mod tests {
     #[case("", None)]
     #[case("secret/one", None)]
     #[case("psec/one/status", None)]
+    #[case("one?dryRun=All&x=", None)]
+    #[case("one%2fstatus", None)]
+    #[case("%6fne", None)]
+    #[case("one#two", None)]
+    #[case("a b", None)]
+    #[case("..", None)]
+    #[case("One", None)]
+    #[case("psec/one.two-3", Some("one.two-3"))]
     fn an_object_is_named_as_for_kubectl(#[case] text: &str, #[case] name: Option<&str>) {
         let read = object_name(text).map_err(|refusal| refusal.code);
         assert_eq!(read, name.ok_or(crate::cli::USAGE));

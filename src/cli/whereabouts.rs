@@ -14,7 +14,7 @@ use super::{
     read::{Known, on_cluster},
     say,
     status::{state, tone_of},
-    view::resource_name,
+    view::{path_name, resource_name},
 };
 use crate::provider::PROVIDERS;
 
@@ -61,7 +61,7 @@ impl<'a> Sought<'a> {
         }
         let is_provider = |of: &str| kind.eq_ignore_ascii_case(of);
         match kind {
-            "secret" | "secrets" => Ok(Self::Secret(name, key)),
+            "secret" | "secrets" => Ok(Self::Secret(path_name(name)?, key)),
             _ if key.is_some() => Err(Refusal::usage("a key belongs to a Secret")),
             _ if is_provider("provider")
                 || PROVIDERS
@@ -295,6 +295,7 @@ mod tests {
     #[case("huggingface", None)]
     #[case("acme/x", None)]
     #[case("secret/", None)]
+    #[case("secret/x?y", None)]
     #[case("baseten/x", Some("key"))]
     fn what_cannot_be_looked_for_is_refused(#[case] what: &str, #[case] key: Option<&str>) {
         assert_eq!(Sought::of(what, key).err().unwrap().code, 2);

@@ -20,7 +20,7 @@ use crate::{
         manifests::{self, Manifest},
         peer::Peer,
         read::{Known, Reader, SecretValues, Visible, bounded, is_of_kind},
-        view::namespaced_name,
+        view::{namespaced_name, path_name},
     },
     controller::{
         Failure, SecretData, Sources, credential_failure, desired_state, is_power, source_refused,
@@ -91,9 +91,10 @@ async fn document(
 ) -> Result<Document, Refusal> {
     let namespace = object["metadata"]["namespace"].as_str();
     let namespace = namespace.filter(|namespace| !namespace.is_empty());
-    let reader = reader.within(namespace.unwrap_or(&reader.namespace));
+    let reader = reader.within(path_name(namespace.unwrap_or(&reader.namespace))?);
     let name = object["metadata"]["name"].as_str();
     let name = name.ok_or_else(|| Refusal::usage("an object without metadata.name has no plan"))?;
+    let name = path_name(name)?;
     let live = reader.find(&reader.namespace, name).await?;
     let is_made = namespaces.contains(&*reader.namespace);
     let Some(wanted) = reader.dry_run(object, name, live.as_ref(), is_made).await? else {

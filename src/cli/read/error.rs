@@ -11,6 +11,9 @@ pub(in crate::cli) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the API server says before the fields that it does not know or has twice. Their names alone follow.
 const STRICT: &str = "strict decoding error: ";
 
+/// Where to look in a request that is none.
+const FORM: &str = "see the names, labels and fields in it";
+
 /// One line for a call that failed. `what` is a verb and its object, such as `list providersecrets`.
 pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube::Error) -> String {
     let place = namespace.map_or_else(
@@ -25,6 +28,7 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
     }
     match error {
         kube::Error::Api(status) => match status.code {
+            400 => format!("the API server does not understand the request to {what}{place}: {FORM}"),
             401 => "the API server does not accept this credential: log in again".to_owned(),
             403 => format!("you may not {what}{place}: a right is missing, or an admission policy forbids it"),
             404 if is_of_kind(&status.message) => "the resource ProviderSecret is not installed: kubectl provider-secrets crds | kubectl apply -f -".to_owned(),
@@ -42,6 +46,9 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
         }
         kube::Error::SerdeError(_) => {
             format!("the answer of the API server could not be read: {what}{place}")
+        }
+        kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => {
+            format!("no request could be made to {what}{place}: {FORM}")
         }
         _ => "the API server cannot be reached: see kubectl cluster-info".to_owned(),
     }
@@ -104,6 +111,23 @@ mod tests {
             said,
             "the API server refused to create providersecret a in namespace ml: unknown field \"spec.approvall\", duplicate field \"spec.suspend\""
         );
+    }
+
+    fn not_built() -> kube::Error {
+        let error = "a b".parse::<http::Uri>().unwrap_err();
+        kube::Error::HttpError(error.into())
+    }
+
+    /// The API server can be reached.
+    #[rstest]
+    #[case::refused(answered(400, "unable to parse requirement"))]
+    #[case::not_built(not_built())]
+    fn a_request_that_is_none_is_told(#[case] error: kube::Error) {
+        let said = refused("list providersecrets", Some("ml"), &error);
+        let what =
+            "to list providersecrets in namespace ml: see the names, labels and fields in it";
+        assert!(said.ends_with(what), "{said}");
+        assert!(!is_transient(&error));
     }
 
     #[rstest]

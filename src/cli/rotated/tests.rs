@@ -186,6 +186,9 @@ fn scripts_read_the_same_as_json() {
 #[case("one", Some("one"))]
 #[case("secret/", None)]
 #[case("secret/one/status", None)]
+#[case("secret/one?x=y", None)]
+#[case("one%2fx", None)]
+#[case("", None)]
 #[case("configmap/one", None)]
 fn a_secret_is_named_as_for_kubectl(#[case] text: &str, #[case] name: Option<&str>) {
     assert_eq!(secret_name(text).ok(), name);

@@ -117,7 +117,7 @@ fn a_deletion_has_a_line_of_its_own() {
 #[case::a_restart(watcher::Error::WatchStartFailed(answered(503)), None)]
 #[case::too_old(watcher::Error::WatchFailed(answered(410)), None)]
 fn a_watch_ends_with_the_reason(#[case] error: watcher::Error, #[case] reason: Option<&str>) {
-    let refusal = broken_off(error, Some("ml")).err();
+    let refusal = broken_off(error, "watch providersecrets", Some("ml")).err();
     let text = refusal.map(|refusal| refusal.text);
     assert_eq!(text.is_some(), reason.is_some(), "{text:?}");
     assert!(
