@@ -4,6 +4,8 @@
 //! a proxy on the way to the API server would see its answers, or break them off. A proxy is used if
 //! the cluster of the kubeconfig names one (`proxy-url`), as in kubectl.
 
+mod kubectl;
+
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
@@ -112,8 +114,8 @@ pub(super) async fn client(named: Named<'_>) -> Result<Client, String> {
     let is_named = named.file.is_some() || named.context.is_some();
     let found = found.or_else(|| if is_named { None } else { in_cluster() });
     let (config, proxy) = found.ok_or_else(|| named.missing())?;
-    let config = bounded(config);
-    let unusable = "the kubeconfig or its certificates cannot be used";
+    let config = bounded(kubectl::with_token(config)?);
+    let unusable = "the kubeconfig, or a file that it names, cannot be used";
     let Some(proxy) = proxy else {
         return Client::try_from(config).map_err(|_| unusable.to_owned());
     };
@@ -126,6 +128,7 @@ pub(super) async fn client(named: Named<'_>) -> Result<Client, String> {
 
 /// The configuration of the current context, and the proxy that its cluster names.
 async fn of_kubeconfig(mut kubeconfig: Kubeconfig) -> Option<(Config, Option<String>)> {
+    kubectl::without_empty(&mut kubeconfig);
     let context = kubeconfig.current_context.as_deref();
     let mut contexts = kubeconfig.contexts.iter();
     let context = contexts.find(|one| Some(one.name.as_str()) == context)?;

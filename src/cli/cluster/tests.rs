@@ -1,6 +1,8 @@
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, api::ListParams};
 use rstest::rstest;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -117,6 +119,81 @@ async fn a_context_without_a_namespace_is_of_the_default_one(
     context.namespace = namespace.map(str::to_owned);
     let (config, _) = of_kubeconfig(kubeconfig).await.unwrap();
     assert_eq!(config.default_namespace, expected);
+}
+
+/// The token that is sent, and whether kube reads it from its file. kube panics over one that fits no header.
+#[rstest]
+#[case::with_a_line_end(json!({"token": "one\n"}), None, Ok((Some("one"), false)))]
+#[case::of_a_file(json!({}), Some("two"), Ok((None, true)))]
+#[case::of_a_file_with_a_line_end(json!({}), Some("two\n"), Ok((Some("two"), false)))]
+#[case::the_file_wins(json!({"token": "one"}), Some("two"), Ok((None, true)))]
+#[case::the_file_is_empty(json!({"token": "one"}), Some("\n"), Ok((Some("one"), false)))]
+#[case::the_file_is_missing(json!({"token": "one", "tokenFile": "/missing"}), None, Ok((Some("one"), false)))]
+#[case::empty(json!({"token": "", "tokenFile": ""}), None, Ok((None, false)))]
+#[case::two_lines(json!({"token": "one\ntwo"}), None, Err("fits no header"))]
+#[case::two_lines_of_a_file(json!({}), Some("one\ntwo"), Err("fits no header"))]
+#[tokio::test]
+async fn a_token_is_that_of_kubectl(
+    #[case] user: Value,
+    #[case] file: Option<&str>,
+    #[case] expected: Result<(Option<&str>, bool), &str>,
+) {
+    let (folder, mut user) = (tempfile::tempdir().unwrap(), user);
+    if let Some(text) = file {
+        let path = folder.path().join("token");
+        std::fs::write(&path, text).unwrap();
+        user["tokenFile"] = path.to_str().unwrap().into();
+    }
+    let mut kubeconfig = kubeconfig([None, None]);
+    let users = json!([{"name": "none", "user": user}]);
+    kubeconfig.auth_infos = serde_json::from_value(users).unwrap();
+    let (config, _) = of_kubeconfig(kubeconfig).await.unwrap();
+    let found = kubectl::with_token(config).map(|config| config.auth_info);
+    let found = found.map(|user| {
+        let token = user.token.map(|token| token.expose_secret().to_owned());
+        (token, user.token_file.is_some())
+    });
+    let expected = expected.map(|(token, is_file)| (token.map(str::to_owned), is_file));
+    assert_eq!(found.map_err(|_| "fits no header"), expected);
+}
+
+#[rstest]
+#[case("127.0.0.1:6443", false)]
+#[case("ftp://127.0.0.1", false)]
+#[case("http://127.0.0.1:6443", true)]
+#[case("https://127.0.0.1:6443/path", true)]
+fn a_server_has_a_scheme(#[case] server: &str, #[case] is_taken: bool) {
+    let config = Config::new(server.parse().unwrap());
+    assert_eq!(kubectl::with_token(config).is_ok(), is_taken);
+}
+
+/// Before an empty path kube puts the folder of the file.
+#[tokio::test]
+async fn an_empty_text_of_a_kubeconfig_is_none() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    let cluster = json!({
+        "server": "https://api.invalid", "tls-server-name": "",
+        "certificate-authority": "", "certificate-authority-data": "",
+    });
+    let user = json!({
+        "username": "", "password": "", "token": "one", "as": "", "client-certificate": "",
+        "client-certificate-data": "", "client-key": "", "client-key-data": "",
+    });
+    let text = json!({
+        "clusters": [{"name": "one", "cluster": cluster}], "users": [{"name": "one", "user": user}],
+        "contexts": [{"name": "here", "context": {"cluster": "one", "user": "one"}}],
+        "current-context": "here",
+    });
+    std::fs::write(&file, text.to_string()).unwrap();
+    let read = Kubeconfig::read_from(&file).unwrap();
+    let (config, _) = of_kubeconfig(read).await.unwrap();
+    assert_eq!((&config.tls_server_name, &config.root_cert), (&None, &None));
+    let user = &config.auth_info;
+    assert_eq!((&user.username, &user.impersonate), (&None, &None));
+    assert!(user.token.is_some());
+    assert!(Client::try_from(bounded(config)).is_ok());
 }
 
 /// Cases: R-14

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use kube::core::Status;
+use kube::{client::AuthError, core::Status};
 
 use crate::telemetry::visible;
 
@@ -11,6 +11,8 @@ pub(in crate::cli) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the API server says before the fields that it does not know or has twice. Their names alone follow.
 const STRICT: &str = "strict decoding error: ";
 
+/// What is said where none is sent.
+const CREDENTIAL: &str = "the kubeconfig gives no credential: its exec plugin or token failed";
 /// Where to look in a request that is none.
 const FORM: &str = "see the names, labels and fields in it";
 
@@ -41,9 +43,8 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
             }
             code => format!("the API server answered {code} to: {what}{place}"),
         },
-        kube::Error::Auth(_) => {
-            "the kubeconfig gives no credential: its exec plugin or token failed".to_owned()
-        }
+        kube::Error::Auth(_) => CREDENTIAL.to_owned(),
+        kube::Error::Service(error) if error.is::<AuthError>() => CREDENTIAL.to_owned(),
         kube::Error::SerdeError(_) => {
             format!("the answer of the API server could not be read: {what}{place}")
         }
@@ -111,6 +112,14 @@ mod tests {
             said,
             "the API server refused to create providersecret a in namespace ml: unknown field \"spec.approvall\", duplicate field \"spec.suspend\""
         );
+    }
+
+    /// As of an exec plugin that fails when its token is over.
+    #[test]
+    fn a_credential_that_is_none_is_told() {
+        let error = kube::Error::Service(Box::new(AuthError::MissingCommand));
+        let said = refused("list providersecrets", None, &error);
+        assert!(said.contains("gives no credential"), "{said}");
     }
 
     fn not_built() -> kube::Error {
