@@ -165,6 +165,11 @@ impl LeaseFact {
         }
     }
 
+    /// Whether a process holds it and renews it.
+    pub(super) fn is_kept(&self, now: Timestamp) -> bool {
+        self.holder.is_some() && !self.looks_expired(now)
+    }
+
     /// Whether its holder has not renewed it in time, as far as this machine's clock tells.
     pub(super) fn looks_expired(&self, now: Timestamp) -> bool {
         let lasts = SignedDuration::try_from(self.lasts).unwrap_or(SignedDuration::MAX);

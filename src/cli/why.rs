@@ -6,6 +6,7 @@ mod sentences;
 use std::process::ExitCode;
 
 use clap::Args;
+use futures::future::join_all;
 use jiff::Timestamp;
 
 use self::{
@@ -15,6 +16,7 @@ use self::{
 use super::{
     answer::{Answer, Answered},
     flags::{ClusterFlags, Format, OutputFlags},
+    installation::{Installation, LeaseFact},
     output::structured,
     read::{Known, Reader, on_cluster},
     rights::{Needs, Subject},
@@ -58,16 +60,8 @@ fn answer(facts: &Facts, output: &OutputFlags) -> Answered {
 async fn facts(reader: &Reader, object: ProviderSecret) -> Facts {
     let (namespace, name) = namespaced_name(&object);
     let installations = reader.installations().await;
-    let operator = installations
-        .read()
-        .and_then(|found| match found.as_slice() {
-            [one] => Some(one.clone()),
-            several => several.iter().find(|one| one.watches(&namespace)).cloned(),
-        });
-    let lease = operator
-        .as_ref()
-        .and_then(|operator| operator.lease.clone());
-    let leases = reader.leases(lease.as_ref()).await;
+    let found = installations.read().map_or(&[][..], Vec::as_slice);
+    let (operator, leases) = operator(reader, found, &namespace).await;
     let definition = reader.definition().await;
     let is_ready = Standing::of(&object).is_ready();
     // Ten questions to the API server are not asked where nothing is wrong.
@@ -91,6 +85,36 @@ async fn facts(reader: &Reader, object: ProviderSecret) -> Facts {
         lacking,
         peers,
     }
+}
+
+/// An operator, with its Leases.
+type WithLeases = (Installation, Known<Vec<LeaseFact>>);
+
+/// The operator that the objects of a namespace are for, and the Leases that tell who leads.
+async fn operator(
+    reader: &Reader,
+    found: &[Installation],
+    namespace: &str,
+) -> (Option<Installation>, Known<Vec<LeaseFact>>) {
+    let watches = |one: &&Installation| found.len() == 1 || one.watches(namespace);
+    let with_leases = found.iter().filter(watches).map(|one| async move {
+        let leases = reader.leases(one.lease.as_ref()).await;
+        (one.clone(), leases)
+    });
+    match chosen(join_all(with_leases).await, Timestamp::now()) {
+        Some((operator, leases)) => (Some(operator), leases),
+        None => (None, reader.leases(None).await),
+    }
+}
+
+/// Of several operators the one that leads, else one that has a pod, else the first.
+fn chosen(operators: Vec<WithLeases>, now: Timestamp) -> Option<WithLeases> {
+    let rank = |(operator, leases): &WithLeases| {
+        let mut leases = leases.read().into_iter().flatten();
+        let leads = operator.lease.is_some() && leases.any(|lease| lease.is_kept(now));
+        (!leads, operator.available == 0)
+    };
+    operators.into_iter().min_by_key(rank)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use crate::{
-    api::{DeletionPolicy, FINALIZER, ProviderSecret, Reason},
+    api::{Approval, DeletionPolicy, FINALIZER, ProviderSecret, Reason},
     cli::{
         definition::DefinitionFact,
         installation::{Installation, LeaseFact},
@@ -43,6 +43,8 @@ pub(super) enum Cause {
     Nothing,
     /// It is Ready, and nothing would be done about a change: the cause of that.
     Idle(Box<Self>),
+    /// It is Ready, and the definition in the cluster lacks fields.
+    Outdated(Vec<String>),
     /// The definition is there and not served.
     NotEstablished,
     /// Neither a Deployment nor a held Lease of an operator was found.
@@ -93,7 +95,7 @@ pub(super) fn cause(facts: &Facts) -> Cause {
     if standing.is_ready() && !is_paused(&facts.object) {
         return match operator {
             Some(cause) => Cause::Idle(Box::new(cause)),
-            None => Cause::Nothing,
+            None => lacks(facts).map_or(Cause::Nothing, Cause::Outdated),
         };
     }
     if let Some(cause) = operator {
@@ -104,8 +106,13 @@ pub(super) fn cause(facts: &Facts) -> Cause {
     {
         return Cause::Deleting;
     }
+    let lacks = lacks(facts);
     if !is_observed(&facts.object) {
-        return of_definition(facts).unwrap_or(Cause::Unobserved);
+        return lacks.map_or(Cause::Unobserved, Cause::OldDefinition);
+    }
+    let is_lost = |lacks: &Vec<String>| is_lost(known, &facts.object, lacks);
+    if let Some(lacks) = lacks.filter(is_lost) {
+        return Cause::OldDefinition(lacks);
     }
     match known {
         None => Cause::UnknownReason(standing.reason),
@@ -113,9 +120,6 @@ pub(super) fn cause(facts: &Facts) -> Cause {
             Cause::Unapproved
         }
         Some(Reason::Suspended) => Cause::Suspended,
-        Some(Reason::Progressing | Reason::InvalidSpec) if of_definition(facts).is_some() => {
-            of_definition(facts).unwrap_or(Cause::Unobserved)
-        }
         Some(Reason::Conflict) => of_conflict(facts),
         Some(reason) => of_account(facts, reason),
     }
@@ -143,8 +147,9 @@ fn of_operator(facts: &Facts) -> Option<Cause> {
         if let Some(other) = watching.first() {
             return Some(Cause::NotWatched(other.clone()));
         }
-        // An operator that runs without the chart has a Lease and no Deployment.
-        return match leases?.iter().find(|lease| lease.holder.is_some()) {
+        // An operator that runs without the chart has a Lease and no Deployment; one that ran before may have left its own.
+        let held = leases?.iter().filter(|lease| lease.holder.is_some());
+        return match held.min_by_key(|lease| !lease.is_kept(facts.now)) {
             Some(lease) => expired(lease, facts.now),
             None => Some(Cause::NoOperator),
         };
@@ -152,10 +157,7 @@ fn of_operator(facts: &Facts) -> Option<Cause> {
     if operator.replicas == 0 {
         return Some(Cause::ScaledDown(operator.namespaced_name()));
     }
-    let is_led = leases.and_then(|leases| {
-        let lease = leases.first()?;
-        Some(lease.holder.is_some() && expired(lease, facts.now).is_none())
-    });
+    let is_led = leases.and_then(|leases| Some(leases.first()?.is_kept(facts.now)));
     if operator.available == 0 && is_led != Some(true) {
         return Some(Cause::Down(operator.namespaced_name(), operator.replicas));
     }
@@ -201,10 +203,25 @@ fn expired(lease: &LeaseFact, now: Timestamp) -> Option<Cause> {
         .then(|| Cause::LeaseExpired(lease.clone()))
 }
 
-fn of_definition(facts: &Facts) -> Option<Cause> {
+/// The fields that the definition in the cluster lacks; none if it has all.
+fn lacks(facts: &Facts) -> Option<Vec<String>> {
     let definition = facts.definition.read()?;
     let lacks = &definition.lacks;
-    (definition.is_there && !lacks.is_empty()).then(|| Cause::OldDefinition(lacks.clone()))
+    (definition.is_there && !lacks.is_empty()).then(|| lacks.clone())
+}
+
+/// Whether an object may say a reason because the definition lacks these fields.
+fn is_lost(reason: Option<Reason>, object: &ProviderSecret, lacks: &[String]) -> bool {
+    match reason {
+        Some(Reason::Progressing | Reason::InvalidSpec) => true,
+        // The plan is not stored, so that nobody can approve it.
+        Some(Reason::AwaitingApproval | Reason::DeletionBlocked) => {
+            let is_manual = object.spec.approval() != Approval::Automatic;
+            let is_stored = Plan::live(object).hash.is_some();
+            is_manual && !is_stored && lacks.iter().any(|field| field == "status.plan")
+        }
+        _ => false,
+    }
 }
 
 /// The older object that owns a name of this one, or may.

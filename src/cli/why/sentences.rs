@@ -82,7 +82,7 @@ fn word(cause: &Cause) -> String {
         Cause::LeaseFree(_) => "NoLeader",
         Cause::NotWatched(_) => "NamespaceNotWatched",
         Cause::Denied(..) => "OperatorForbidden",
-        Cause::OldDefinition(_) => "DefinitionOld",
+        Cause::OldDefinition(_) | Cause::Outdated(_) => "DefinitionOld",
         Cause::Unobserved => "NotObserved",
         Cause::Suspended => "Suspended",
         Cause::HeldBy(_) => "HeldByFinalizer",

@@ -1,5 +1,6 @@
 //! Planted faults: `why` names the cause of each.
 
+mod operators; // which operator is judged, and a definition that is older
 mod owners; // which object owns a name
 
 use std::time::Duration;

@@ -65,17 +65,25 @@ impl Words<'_> {
             Cause::NotWatched(operator) => Said {
                 what: format!(
                     "{subject}: the operator {} does not watch namespace {}; it watches {}.",
-                    operator.namespaced_name(), self.namespace, some(&operator.watched)
+                    operator.namespaced_name(),
+                    self.namespace,
+                    some(&operator.watched)
                 ),
                 next: NOTHING.to_owned(),
-                advice: format!("Add {} to the chart's scope.namespaces, or move the object.", self.namespace),
+                advice: format!(
+                    "Add {} to the chart's scope.namespaces, or move the object.",
+                    self.namespace
+                ),
                 command: format!(
                     "helm get values {} -n {}",
                     operator.name, operator.namespace
                 ),
             },
             Cause::Denied(operator, lacking) => {
-                let rights: Vec<String> = lacking.iter().map(|right| format!("{} {}", right.verb, right.resource)).collect();
+                let rights: Vec<String> = lacking
+                    .iter()
+                    .map(|right| format!("{} {}", right.verb, right.resource))
+                    .collect();
                 Said {
                     what: format!(
                         "{subject}: the operator's ServiceAccount {}/{} may not {} in namespace {}.",
@@ -89,12 +97,18 @@ impl Words<'_> {
                     ),
                 }
             }
-            Cause::OldDefinition(fields) => Said {
-                what: format!("{subject}: the CustomResourceDefinition is older than this program ({}) and lacks {}.", CLIENT, some(fields)),
-                next: "The API server drops these fields from what the operator and users write, so that nothing can be relied on until it is replaced.".to_owned(),
-                advice: "Replace the definition; objects stay as they are.".to_owned(),
-                command: "kubectl provider-secrets crds | kubectl apply --server-side -f -".to_owned(),
-            },
+            Cause::OldDefinition(fields) | Cause::Outdated(fields) => {
+                let begin = match cause {
+                    Cause::Outdated(_) => format!("{} The", self.message()),
+                    _ => "the".to_owned(),
+                };
+                Said {
+                    what: format!("{subject}: {begin} CustomResourceDefinition is older than this program ({CLIENT}) and lacks {}.", some(fields)),
+                    next: "The API server drops these fields from what the operator and users write, so that nothing can be relied on until it is replaced.".to_owned(),
+                    advice: "Replace the definition; objects stay as they are.".to_owned(),
+                    command: "kubectl provider-secrets crds | kubectl apply --server-side -f -".to_owned(),
+                }
+            }
             _ => return None,
         })
     }
