@@ -108,7 +108,7 @@ pub(super) struct Plan {
     /// Whether the operator has not looked at the newest spec.
     #[serde(skip)]
     is_unseen: bool,
-    /// Whether a source, or the object as a whole, cannot be sent as it is.
+    /// Whether a source, or the object as a whole, cannot be sent as it is, or the operator cannot act on it.
     #[serde(skip)]
     is_blocked: bool,
 }

@@ -8,7 +8,9 @@ use super::{
     answer::Refusal,
     output::{Cell, Tone},
 };
-use crate::api::{Condition, EntryState, EntryStatus, ProviderSecret, READY, STALLED, SUSPENDED};
+use crate::api::{
+    Condition, EntryState, EntryStatus, FINALIZER, ProviderSecret, READY, STALLED, SUSPENDED,
+};
 
 /// How an object stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +92,14 @@ pub(super) fn is_observed(object: &ProviderSecret) -> bool {
 /// Whether the provider has acknowledged the value of an entry, and nothing older is on its way.
 pub(super) fn is_acknowledged(record: &EntryStatus) -> bool {
     record.state == EntryState::Synced && !record.leaving && record.attempted.is_none()
+}
+
+/// The finalizers of other controllers, where a deleted object waits for nothing else; the operator is done with it.
+pub(super) fn foreign_finalizers(object: &ProviderSecret) -> Option<&[String]> {
+    let finalizers = object.finalizers();
+    let is_held = object.metadata.deletion_timestamp.is_some() && !finalizers.is_empty();
+    let is_done = !finalizers.iter().any(|name| name == FINALIZER);
+    (is_held && is_done).then_some(finalizers)
 }
 
 /// Namespace and name.

@@ -8,8 +8,9 @@ use crate::{
     },
     cli::{
         origin::{Keys, origins},
+        output::some,
         reasons,
-        view::{Standing, is_observed, namespaced_name},
+        view::{Standing, foreign_finalizers, is_observed, namespaced_name},
     },
 };
 
@@ -26,6 +27,14 @@ impl Plan {
             name,
             ..Self::default()
         };
+        if let Some(finalizers) = foreign_finalizers(object) {
+            plan.is_blocked = true;
+            plan.notes.push(format!(
+                "it is being deleted, and waits for other controllers alone: {}",
+                some(finalizers)
+            ));
+            return plan;
+        }
         let is_deleted = object.metadata.deletion_timestamp.is_some();
         if !is_observed(object) && !is_deleted {
             plan.is_unseen = true;
@@ -48,11 +57,25 @@ impl Plan {
             let has_made_set = |entry: &EntryStatus| entry.found == Some(Found::NoSet);
             plan.calls += usize::from(entries.iter().any(has_made_set));
         }
-        let standing = Standing::of(object);
-        if !standing.is_ready() && plan.notes.is_empty() {
-            plan.notes.push(format!("it waits: {}", standing.reason));
+        if !Standing::of(object).is_ready() && !plan.is_unseen {
+            plan.wait(object, is_deleted);
         }
         plan
+    }
+
+    /// Notes why the object is not finished. What has changed since the operator could act is in no status: it may be that
+    /// more cannot be done than is counted.
+    fn wait(&mut self, object: &ProviderSecret, is_deleted: bool) {
+        let waits = format!("it waits: {}", Standing::of(object).reason);
+        let is_suspended = object.spec.is_suspended();
+        self.notes.push(if is_deleted && !is_observed(object) {
+            "the operator has not looked at the deletion yet".to_owned()
+        } else if is_deleted || is_suspended {
+            waits
+        } else {
+            format!("{waits}; whether its Secrets have changed since is not known")
+        });
+        self.is_blocked = is_deleted || !is_suspended;
     }
 
     /// The plan that the operator made and does not carry out.

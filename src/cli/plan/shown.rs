@@ -38,15 +38,11 @@ fn counts(plan: &Plan) -> String {
         1 => "1 call".to_owned(),
         calls => format!("{calls} calls"),
     };
-    if parts.is_empty() {
-        let can = if plan.is_blocked {
-            "can be done"
-        } else {
-            "to do"
-        };
-        format!("nothing {can}; {calls}")
-    } else {
-        format!("{}; {calls}", parts.join(", "))
+    match parts.as_slice() {
+        [] if plan.is_unseen => "what would be done is not known yet".to_owned(),
+        [] if plan.is_blocked => format!("nothing can be done; {calls}"),
+        [] => format!("nothing to do; {calls}"),
+        parts => format!("{}; {calls}", parts.join(", ")),
     }
 }
 

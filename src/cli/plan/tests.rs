@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     api::ProviderSecret,
-    cli::tests::samples::{ago, condition, documented, fleet, object, provider},
+    cli::tests::samples::{ago, condition, documented, fleet, in_state, object, provider},
 };
 
 /// An object whose plan waits for approval.
@@ -135,4 +135,49 @@ fn a_spec_that_the_operator_has_not_seen_is_pending() {
         "{}",
         plan.lines()
     );
+}
+
+/// Of what has changed since it could not be seen: a pipeline must not take that for nothing.
+#[rstest]
+#[case::no_key(
+    "Reconciling",
+    "CredentialNotFound",
+    "(it waits: CredentialNotFound; whether its Secrets have changed"
+)]
+#[case::another_account(
+    "Stalled",
+    "AccountChanged",
+    "(it waits: AccountChanged; whether its Secrets have changed"
+)]
+#[case::suspended("Suspended", "Suspended", "(it waits: Suspended)")]
+fn what_an_object_cannot_do_that_is_not_ready_is_pending(
+    #[case] class: &str,
+    #[case] reason: &str,
+    #[case] note: &str,
+) {
+    let mut object = in_state("ml/o", class, reason, "It is so.");
+    object.spec.suspend = Some(class == "Suspended");
+    let entry = json!([{"name": "HF_TOKEN", "state": "Synced", "lastWriteTime": ago(60)}]);
+    object.status.as_mut().unwrap().entries = serde_json::from_value(entry).unwrap();
+    let plan = Plan::live(&object);
+    let shown = plan.lines();
+    assert!(
+        shown.contains("1 kept; no call") && shown.contains(note),
+        "{shown}"
+    );
+    assert_eq!(plan.is_pending(), class != "Suspended");
+}
+
+/// The operator deletes nothing of it any more.
+#[test]
+fn of_an_object_that_other_controllers_hold_nothing_can_be_done() {
+    let mut object = in_state("ml/o", "Ready", "Synced", "It is so.");
+    object.spec.deletion_policy = Some(crate::api::DeletionPolicy::Delete);
+    object.metadata.deletion_timestamp = object.metadata.creation_timestamp.clone();
+    object.metadata.finalizers = Some(vec!["example.com/one".to_owned()]);
+    let plan = Plan::live(&object);
+    let shown = plan.lines();
+    let expected = "nothing can be done; no call\n  (it is being deleted, and waits for other controllers alone: example.com/one)";
+    assert!(shown.contains(expected), "{shown}");
+    assert!(plan.is_pending() && plan.delete == 0, "{plan:?}");
 }

@@ -15,7 +15,7 @@ use crate::{
         read::Known,
         reasons,
         rights::Right,
-        view::{Standing, is_observed, is_paused, namespaced_name},
+        view::{Standing, foreign_finalizers, is_observed, is_paused, namespaced_name},
     },
     provider,
 };
@@ -87,8 +87,8 @@ pub(super) enum Cause {
 
 /// The cause.
 pub(super) fn cause(facts: &Facts) -> Cause {
-    if let Some(cause) = of_finalizers(&facts.object) {
-        return cause;
+    if let Some(finalizers) = foreign_finalizers(&facts.object) {
+        return Cause::HeldBy(finalizers.to_vec());
     }
     let standing = Standing::of(&facts.object);
     let operator = of_operator(facts);
@@ -123,13 +123,6 @@ pub(super) fn cause(facts: &Facts) -> Cause {
         Some(Reason::Conflict) => of_conflict(facts),
         Some(reason) => of_account(facts, reason),
     }
-}
-
-/// What keeps a deleted object for which the operator does nothing any more.
-fn of_finalizers(object: &ProviderSecret) -> Option<Cause> {
-    let finalizers = object.finalizers();
-    let is_held = object.metadata.deletion_timestamp.is_some() && !finalizers.is_empty();
-    (is_held && !has_finalizer(object)).then(|| Cause::HeldBy(finalizers.to_vec()))
 }
 
 /// What keeps any object of the namespace from being worked on.
