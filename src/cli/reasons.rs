@@ -127,9 +127,10 @@ fn in_place(text: &str, namespace: &str, name: &str) -> String {
 }
 
 /// What the operator does next about a reason, and when: the end of a sentence that begins with "The operator".
-/// `credential` is the Secret of the API key.
-pub(super) fn prospect(reason: Reason, credential: &str) -> String {
-    const AT_CHANGE: &str = "tries again at once when the spec or a Secret changes or a sync is requested, else every 6 hours";
+/// `credential` is the Secret of the API key; `was_written` is whether the provider took anything of the object before.
+pub(super) fn prospect(reason: Reason, credential: &str, was_written: bool) -> String {
+    const AT_CHANGE: &str =
+        "tries again at once when the spec or a Secret changes or a sync is requested, else";
     use Reason as R;
     match reason {
         R::Synced => "compares the account with what it wrote every verifyInterval, and writes at once what changes".to_owned(),
@@ -158,8 +159,14 @@ pub(super) fn prospect(reason: Reason, credential: &str) -> String {
         R::SourceNotAllowed => "reads the Secret at once when it has the label".to_owned(),
         R::ProviderNotAllowed => "writes and deletes nothing meanwhile, and looks at the namespace again within a minute of its change".to_owned(),
         R::Ambiguous => "looks again at once when the spec or a Secret changes or a sync is requested, else every verifyInterval".to_owned(),
+        // What the provider took before it may take again: the fault is its own, perhaps.
+        R::Rejected | R::TargetNotFound | R::Immutable if was_written => {
+            format!("{AT_CHANGE} after 1 minute, doubling to 6 hours")
+        }
         R::TargetNotFound | R::InvalidKeyName | R::ValueTooLarge | R::InvalidEncoding | R::InvalidTemplate | R::Conflict
-        | R::Unsupported | R::InvalidSpec | R::TooManyEntries | R::SourceRefused | R::Rejected | R::Immutable => AT_CHANGE.to_owned(),
+        | R::Unsupported | R::InvalidSpec | R::TooManyEntries | R::SourceRefused | R::Rejected | R::Immutable => {
+            format!("{AT_CHANGE} every 6 hours")
+        }
     }
 }
 
@@ -178,6 +185,19 @@ mod tests {
                 .all(|reason| row(reason.as_str()).is_some())
         );
         assert!(!alerts().is_empty());
+    }
+
+    #[rstest]
+    #[case(Reason::Rejected, false, "else every 6 hours")]
+    #[case(Reason::Rejected, true, "else after 1 minute, doubling to 6 hours")]
+    #[case(Reason::InvalidKeyName, true, "else every 6 hours")]
+    fn what_the_provider_took_before_is_tried_sooner(
+        #[case] reason: Reason,
+        #[case] was_written: bool,
+        #[case] expected: &str,
+    ) {
+        let said = prospect(reason, "baseten", was_written);
+        assert!(said.ends_with(expected), "{said}");
     }
 
     #[rstest]

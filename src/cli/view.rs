@@ -41,7 +41,7 @@ impl Standing {
         Self {
             ready,
             reason: reason.unwrap_or_default(),
-            since: first.map(|first| first.last_transition_time.0),
+            since: since(object),
             is_stalled: condition(object, STALLED).is_some_and(|stalled| stalled.status == "True"),
         }
     }
@@ -64,6 +64,33 @@ impl Standing {
     pub(super) fn cell(&self) -> Cell {
         Cell::toned(self.ready, self.tone())
     }
+}
+
+/// Since when an object stands as it does: that it was Ready ended with the edit that the operator has not looked at.
+fn since(object: &ProviderSecret) -> Option<Timestamp> {
+    let first = conditions(object).first();
+    let said = first.map(|first| first.last_transition_time.0);
+    let was_ready = condition(object, READY).is_some_and(|ready| ready.status == "True");
+    if is_observed(object) || (said.is_some() && !was_ready) {
+        return said;
+    }
+    let deleted = object.metadata.deletion_timestamp.as_ref();
+    deleted.map(|time| time.0).or_else(|| edited(object))
+}
+
+/// When an object was last edited, or created. Status has writers of its own.
+pub(super) fn edited(object: &ProviderSecret) -> Option<Timestamp> {
+    let fields = object.managed_fields().iter();
+    let edits = fields.filter(|of| of.subresource.is_none());
+    let times = edits.filter_map(|of| of.time.as_ref());
+    times.map(|time| time.0).max().or_else(|| created(object))
+}
+
+/// Whether anything of an object was written to the provider.
+pub(super) fn was_written(object: &ProviderSecret) -> bool {
+    let status = object.status.iter();
+    let mut entries = status.flat_map(|status| &status.entries);
+    entries.any(|entry| entry.last_write_time.is_some())
 }
 
 /// The conditions of an object.
@@ -161,8 +188,43 @@ pub(super) fn resource_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use serde_json::json;
 
     use super::*;
+    use crate::cli::tests::samples::{ago, in_state, now};
+
+    /// It was said to be Ready or not 540 s ago, and edited 30 s ago.
+    #[rstest]
+    #[case::acted_on("Ready", 3, None, 540)]
+    #[case::edited("Ready", 4, None, 30)]
+    #[case::deleted("Ready", 4, Some(10), 10)]
+    #[case::not_ready_before("Stalled", 4, None, 540)]
+    #[case::not_ready_and_deleted("Stalled", 4, Some(10), 540)]
+    fn an_object_is_not_ready_since_it_was_edited(
+        #[case] class: &str,
+        #[case] generation: i64,
+        #[case] deleted: Option<i64>,
+        #[case] expected: i64,
+    ) {
+        let mut object = in_state("ml/object", class, "Word", "It is so.");
+        let fields = json!([
+            {"manager": "kubectl", "operation": "Update", "time": ago(30)},
+            {"manager": "operator", "operation": "Update", "subresource": "status", "time": ago(5)},
+        ]);
+        object.metadata.managed_fields = serde_json::from_value(fields).unwrap();
+        object.metadata.generation = Some(generation);
+        let deleted = deleted.map(ago);
+        object.metadata.deletion_timestamp = serde_json::from_value(json!(deleted)).unwrap();
+        let since = Standing::of(&object).since.unwrap();
+        assert_eq!(now().duration_since(since).as_secs(), expected);
+    }
+
+    #[test]
+    fn an_object_of_which_nothing_is_said_is_not_ready_since_it_was_created() {
+        let mut object = in_state("ml/object", "Ready", "Synced", "It is so.");
+        object.status = None;
+        assert_eq!(Standing::of(&object).since, created(&object));
+    }
 
     #[rstest]
     #[case("one", Some("one"))]

@@ -1,13 +1,12 @@
 //! What an object tells of the operator, the account and itself.
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 
 use crate::{
     api::{ProviderSecret, Reason},
     cli::{
         reasons,
-        view::{Standing, is_observed, namespaced_name},
+        view::{Standing, edited, is_observed, namespaced_name},
     },
 };
 
@@ -36,16 +35,6 @@ impl Health {
         let since = |time: Timestamp| now.duration_since(time).as_secs().max(0);
         let deleted = object.metadata.deletion_timestamp.as_ref();
         let choice = object.spec.provider.choice();
-        // Status has writers of its own.
-        let edits = object
-            .managed_fields()
-            .iter()
-            .filter(|of| of.subresource.is_none());
-        let edited = edits
-            .filter_map(|of| of.time.as_ref())
-            .map(|time| time.0)
-            .max();
-        let edited = edited.or_else(|| object.creation_timestamp().map(|time| time.0));
         let is_unobserved = !is_observed(object) && deleted.is_none();
         Self {
             provider: choice.map_or("", |choice| choice.kind().as_str()),
@@ -57,7 +46,7 @@ impl Health {
             reason: reasons::reason(&standing.reason),
             for_seconds: standing.since.map_or(0, since),
             deleted_for: deleted.map(|time| since(time.0)),
-            unobserved_for: edited.filter(|_| is_unobserved).map(since),
+            unobserved_for: edited(object).filter(|_| is_unobserved).map(since),
             namespace,
             name,
         }

@@ -16,7 +16,7 @@ use crate::{
         },
         read::{EventFact, Known, SecretFact},
         reasons::{self, plain, prospect},
-        view::{Standing, conditions, namespaced_name},
+        view::{Standing, conditions, namespaced_name, was_written},
     },
     provider::Choice,
 };
@@ -125,7 +125,7 @@ impl Detail {
             api_key: credential.map(|of| format!("Secret {} key {}", of.name, of.key)),
             synced: status.summary,
             conditions: conditions(object).iter().map(view_of).collect(),
-            next_try: known.map(|reason| prospect(reason, secret)),
+            next_try: known.map(|reason| prospect(reason, secret, was_written(object))),
             sources: sources(object, facts),
             entries: status
                 .entries

@@ -10,7 +10,7 @@ use crate::{
     cli::{
         output::{age::age, some},
         reasons::{self, plain, prospect},
-        view::{Standing, conditions, namespaced_name},
+        view::{Standing, conditions, namespaced_name, was_written},
     },
 };
 
@@ -245,7 +245,10 @@ impl<'a> Words<'a> {
         let step = row.and_then(|row| row.steps.get(number));
         Said {
             what,
-            next: format!("The operator {}.", prospect(reason, self.credential)),
+            next: format!(
+                "The operator {}.",
+                prospect(reason, self.credential, was_written(&self.facts.object))
+            ),
             advice: step.map_or_else(String::new, |step| {
                 plain(step, Some((&self.namespace, &self.name)))
             }),
