@@ -44,7 +44,10 @@ mod wait;
 mod whereabouts;
 mod why;
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::{
     CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
@@ -131,8 +134,8 @@ pub fn main() -> ExitCode {
         let words: Vec<String> = words
             .map(|word| word.to_string_lossy().into_owned())
             .collect();
-        let command = command(invocation);
-        return print(&completion::candidates(&command, &words, completion::names));
+        let candidates = completion::candidates(&command(invocation), &words, completion::names);
+        return finish(Ok(Answer::done(candidates)));
     }
     let words = command_first(std::env::args_os().collect());
     let matches = without_empty_variables(command(invocation)).try_get_matches_from(words);
@@ -144,7 +147,7 @@ pub fn main() -> ExitCode {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             ) =>
         {
-            return print(&error.to_string());
+            return finish(Ok(Answer::done(error.to_string())));
         }
         Err(error) => return refuse(&one_line(&error)),
     };
@@ -184,11 +187,9 @@ fn command(invocation: Invocation) -> clap::Command {
 
 /// Prints what a command came to.
 fn finish(answered: Answered) -> ExitCode {
-    match answered {
-        Ok(Answer { text, code }) => {
-            print(&text);
-            ExitCode::from(code)
-        }
+    let printed = answered.and_then(|Answer { text, code }| print(&text).map(|()| code));
+    match printed {
+        Ok(code) => ExitCode::from(code),
         Err(Refusal { text, code, .. }) => {
             say(&text);
             ExitCode::from(code)
@@ -243,19 +244,31 @@ fn http_url(text: &str) -> Result<Url, &'static str> {
         .ok_or("want a URL that begins with http:// or https://")
 }
 
-fn print(text: &str) -> ExitCode {
-    // A reader that has gone away, as in `| head`, is no error.
-    let _ = is_printed(text);
-    ExitCode::SUCCESS
+fn print(text: &str) -> Result<(), Refusal> {
+    is_printed(text).map(|_| ())
 }
 
-/// Prints a text, and says whether there is still a reader.
-fn is_printed(text: &str) -> bool {
-    std::io::stdout().write_all(text.as_bytes()).is_ok()
+/// Prints a text, and says whether there is still a reader. One that has gone away, as in `| head`, is no error.
+///
+/// # Errors
+/// The text could not be written, as where a disk is full.
+fn is_printed(text: &str) -> Result<bool, Refusal> {
+    let mut output = io::stdout();
+    let written = output.write_all(text.as_bytes());
+    match written
+        .and_then(|()| output.flush())
+        .map_err(|error| error.kind())
+    {
+        Ok(()) => Ok(true),
+        Err(io::ErrorKind::BrokenPipe) => Ok(false),
+        Err(kind) => Err(Refusal::failed(format!(
+            "the output could not be written: {kind}"
+        ))),
+    }
 }
 
 fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "provider-secrets: {text}");
+    let _ = writeln!(io::stderr(), "provider-secrets: {text}");
 }
 
 fn refuse(text: &str) -> ExitCode {

@@ -51,7 +51,7 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
         let (namespace, name) = namespaced_name(&object);
         let patch = json!({"metadata": {"annotations": {APPROVED_PLAN: hash}}});
         reader.patch(&namespace, &name, &patch).await?;
-        print(&format!("{} approved\n", resource_name(&name)));
+        print(&format!("{} approved\n", resource_name(&name)))?;
         if flags.wait.wait {
             return carried_out(&reader, &object, &hash, flags.wait.timeout).await;
         }

@@ -14,12 +14,12 @@ use serde::Serialize;
 
 use self::shown::{markdown, text};
 use super::{
-    answer::{Answer, Answered},
+    answer::{Answer, Answered, DONE},
     flags::{ClusterFlags, ColourFlags, Scope},
     output::{List, Paint, structured},
-    print,
     read::on_cluster,
     say,
+    view::resource_name,
 };
 use crate::api::{ActionKind, PlannedAction};
 
@@ -74,12 +74,14 @@ pub(super) struct Flags {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Lines for people
-    #[value(alias = "table")]
+    #[value(aliases = ["table", "wide"])]
     Text,
     /// JSON
     Json,
     /// YAML
     Yaml,
+    /// Names alone, as kubectl takes them
+    Name,
     /// A table for a pull request
     Markdown,
 }
@@ -178,15 +180,16 @@ fn answer(plans: &[Plan], flags: &Flags) -> Answered {
         Format::Markdown => markdown(plans),
         Format::Json => structured(&list, Structured::Json)?.unwrap_or_default(),
         Format::Yaml => structured(&list, Structured::Yaml)?.unwrap_or_default(),
+        Format::Name => {
+            let names = plans.iter().map(|plan| resource_name(&plan.name) + "\n");
+            names.collect()
+        }
     };
-    if flags.exit_code && plans.iter().any(Plan::is_pending) {
-        print(&shown);
-        return Ok(Answer {
-            text: String::new(),
-            code: PENDING,
-        });
-    }
-    Ok(Answer::done(shown))
+    let is_pending = flags.exit_code && plans.iter().any(Plan::is_pending);
+    Ok(Answer {
+        text: shown,
+        code: if is_pending { PENDING } else { DONE },
+    })
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub(super) struct Reader {
     pub(super) client: Client,
     /// The namespace of the flags, else of the context.
     pub(super) namespace: String,
-    /// Whether an object was left out because it does not decode.
+    /// Whether an object was left out because it does not decode, or is not there.
     is_incomplete: Rc<Cell<bool>>,
 }
 
@@ -154,7 +154,7 @@ impl Reader {
         }
     }
 
-    /// Whether an object was left out because it does not decode.
+    /// Whether an object was left out because it does not decode, or is not there.
     pub(super) fn is_incomplete(&self) -> bool {
         self.is_incomplete.get()
     }
@@ -184,13 +184,9 @@ impl Reader {
 
     /// One object of the namespace, by NAME or KIND/NAME.
     pub(super) async fn object(&self, name: &str) -> Result<ProviderSecret, Refusal> {
-        let (namespace, name) = (&self.namespace, object_name(name)?);
-        let found = self.find(namespace, name).await?;
-        found.ok_or_else(|| {
-            Refusal::failed(format!(
-                "there is no ProviderSecret {name} in namespace {namespace}"
-            ))
-        })
+        let name = object_name(name)?;
+        let found = self.find(&self.namespace, name).await?;
+        found.ok_or_else(|| self.no_object(name))
     }
 
     /// This very object, in a wait; none if it is gone. What heals by itself is tried again until the wait is over.
@@ -278,7 +274,11 @@ impl Reader {
         }
     }
 
-    /// The objects that are named, else those of the scope.
+    /// The objects that are named, else those of the scope. As by kubectl a name of none is told, hides no other, and makes
+    /// the exit code 1.
+    ///
+    /// # Errors
+    /// They could not be read, or none of the names is one.
     pub(super) async fn objects(
         &self,
         names: &[String],
@@ -288,11 +288,31 @@ impl Reader {
             return self.each(scope, |object| object).await;
         }
         scope.allows(names)?;
-        let mut objects = Vec::new();
+        let (mut objects, mut missing) = (Vec::new(), None);
         for name in names {
-            objects.push(self.object(name).await?);
+            let name = object_name(name)?;
+            if let Some(found) = self.find(&self.namespace, name).await? {
+                objects.push(found);
+            } else if let Some(former) = missing.replace(self.no_object(name)) {
+                say(&former.text);
+            }
         }
-        Ok(objects)
+        match missing {
+            Some(missing) if objects.is_empty() => Err(missing),
+            Some(missing) => {
+                say(&missing.text);
+                self.is_incomplete.set(true);
+                Ok(objects)
+            }
+            None => Ok(objects),
+        }
+    }
+
+    fn no_object(&self, name: &str) -> Refusal {
+        Refusal::failed(format!(
+            "there is no ProviderSecret {name} in namespace {}",
+            self.namespace
+        ))
     }
 
     /// Merges a patch into an object.

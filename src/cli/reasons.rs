@@ -46,6 +46,9 @@ pub(super) struct Alert {
     pub(super) steps: Vec<String>,
 }
 
+/// What the operator does next about a deletion whose plan waits for approval: as [`prospect`].
+pub(super) const UNAPPROVED_DELETION: &str = "deletes nothing until the plan is approved, and lets the object go without that when --deletion-timeout is over (15 minutes by default)";
+
 /// The rows of the reasons, in the order of the table.
 pub(super) fn rows() -> &'static [Row] {
     TABLE.as_ref().map_or(&[], |table| &table.reasons)

@@ -44,7 +44,7 @@ pub(super) fn run(flags: &Flags) -> ExitCode {
         let (namespace, name) = namespaced_name(&object);
         let patch = json!({"metadata": {"annotations": {DELETION_OVERRIDE: "orphan"}}});
         reader.patch(&namespace, &name, &patch).await?;
-        print(&format!("{} released\n", resource_name(&name)));
+        print(&format!("{} released\n", resource_name(&name)))?;
         if flags.wait.wait {
             return gone(&reader, &object, flags.wait.timeout).await;
         }

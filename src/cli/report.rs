@@ -175,8 +175,7 @@ fn shown(known: Known<Value>) -> Value {
 /// Prints a document.
 fn write(part: &str, value: &Value) -> Result<(), Refusal> {
     let text = yaml(&json!({part: value}))?;
-    print(&format!("---\n{text}"));
-    Ok(())
+    print(&format!("---\n{text}"))
 }
 
 #[cfg(test)]

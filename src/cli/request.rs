@@ -135,7 +135,11 @@ async fn request(
                 continue;
             }
         };
-        print(&format!("{} {}\n", resource_name(&name), verb.asked()));
+        code = code.max(told(&format!(
+            "{} {}\n",
+            resource_name(&name),
+            verb.asked()
+        )));
         let status = changed.status;
         waited.push(Waited {
             namespace,
@@ -155,6 +159,15 @@ async fn request(
         text: String::new(),
         code,
     })
+}
+
+/// Prints a line of one object, and gives the exit code. The others must not wait for one that cannot be written.
+fn told(line: &str) -> u8 {
+    let Err(refusal) = print(line) else {
+        return DONE;
+    };
+    say(&refusal.text);
+    refusal.code
 }
 
 /// The text of a request that is made `now`. Unlike a time of whole seconds it differs from that of a request a moment
@@ -204,10 +217,10 @@ async fn wait(
                 Progress::Waiting => open.push(one),
                 Progress::Done { is_ready, text } => {
                     let seconds = wait.elapsed().as_secs_f64();
-                    print(&format!(
+                    code = code.max(told(&format!(
                         "{} {text} in {seconds:.1}s\n",
                         resource_name(&one.name)
-                    ));
+                    )));
                     if !is_ready {
                         code = FAILED;
                     }

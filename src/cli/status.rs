@@ -139,7 +139,7 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
             continue;
         }
         let table = fleet::table(&rows, has_namespaces, &output, Timestamp::now());
-        if !is_printed(&output.render_on(&table, &mut widths)) {
+        if !is_printed(&output.render_on(&table, &mut widths))? {
             break;
         }
         output.no_headers = true;

@@ -38,10 +38,24 @@ fn waiting(spec: &Value) -> ProviderSecret {
     object("ml/llm-serving", whole, status)
 }
 
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    flags: Flags,
+}
+
 /// The other commands have a table where this one has text.
-#[test]
-fn a_table_is_text() {
-    assert_eq!(Format::from_str("table", false), Ok(Format::Text));
+#[rstest]
+#[case("table", "ml/llm-serving at Baseten")]
+#[case("wide", "ml/llm-serving at Baseten")]
+#[case("text", "ml/llm-serving at Baseten")]
+#[case("name", "providersecret.providersecrets.dev/llm-serving\n")]
+fn the_formats_are_those_of_the_other_commands(#[case] format: &str, #[case] expected: &str) {
+    let line = ["plan", "-o", format, "--color=never"];
+    let flags = <Line as clap::Parser>::try_parse_from(line).unwrap().flags;
+    let plans = [Plan::live(&waiting(&json!({})))];
+    let shown = answer(&plans, &flags).unwrap().text;
+    assert!(shown.contains(expected), "{shown}");
 }
 
 #[test]

@@ -41,6 +41,36 @@ async fn only_a_missing_right_narrows_to_one_namespace(
     assert!(visible.lacks().is_some());
 }
 
+/// As by kubectl.
+#[rstest]
+#[case::one_of_two(&[200, 404], Ok(1), true)]
+#[case::the_other_of_two(&[404, 200], Ok(1), true)]
+#[case::both(&[200, 200], Ok(2), false)]
+#[case::none(&[404, 404], Err("there is no ProviderSecret b in namespace ml"), false)]
+#[case::not_allowed(&[200, 403], Err("you may not get providersecret b"), false)]
+#[tokio::test]
+async fn a_name_of_no_object_hides_no_other(
+    #[case] codes: &[u16],
+    #[case] expected: Result<usize, &str>,
+    #[case] is_incomplete: bool,
+) {
+    let spec = json!({"provider": provider("baseten", "baseten")});
+    let object = serde_json::to_value(object("ml/object", spec, json!({}))).unwrap();
+    let answers = codes.iter().map(|code| match code {
+        200 => (200, object.clone()),
+        code => refused(*code),
+    });
+    let reader = answering(answers.collect());
+    let names = ["a".to_owned(), "psec/b".to_owned()];
+    let found = reader.objects(&names, &Scope::default()).await;
+    match (found, expected) {
+        (Ok(found), Ok(count)) => assert_eq!(found.len(), count),
+        (Err(refusal), Err(text)) => assert!(refusal.text.starts_with(text), "{}", refusal.text),
+        (found, expected) => panic!("{found:?}, not {expected:?}"),
+    }
+    assert_eq!(reader.is_incomplete(), is_incomplete);
+}
+
 /// As `approve` and `release` wait for it.
 #[tokio::test(start_paused = true)]
 async fn an_object_is_awaited_in_time_while_the_api_server_is_silent() {

@@ -14,8 +14,9 @@ use crate::{
             Cell, NONE, Table, Tone,
             age::{age, age_or_none},
         },
+        plan::Plan,
         read::{EventFact, Known, SecretFact},
-        reasons::{self, plain, prospect},
+        reasons::{self, UNAPPROVED_DELETION, plain, prospect},
         view::{Standing, conditions, namespaced_name, was_written},
     },
     provider::Choice,
@@ -98,7 +99,13 @@ impl Detail {
         let choice = object.spec.provider.choice();
         let credential = choice.map(Choice::api_key_secret_ref);
         let standing = Standing::of(object);
-        let known = reasons::reason(&standing.reason);
+        let mut known = reasons::reason(&standing.reason);
+        // The conditions name the deletion, and the plan what it waits for.
+        let is_unapproved =
+            known == Some(Reason::DeletionBlocked) && Plan::live(object).hash.is_some();
+        if is_unapproved {
+            known = Some(Reason::AwaitingApproval);
+        }
         let secret = credential.map_or("", |reference| &reference.name);
         let fix = match (known, standing.is_ready()) {
             (Some(reason), false) => steps(reason, &namespace, &name),
@@ -125,7 +132,11 @@ impl Detail {
             api_key: credential.map(|of| format!("Secret {} key {}", of.name, of.key)),
             synced: status.summary,
             conditions: conditions(object).iter().map(view_of).collect(),
-            next_try: known.map(|reason| prospect(reason, secret, was_written(object))),
+            next_try: if is_unapproved {
+                Some(UNAPPROVED_DELETION.to_owned())
+            } else {
+                known.map(|reason| prospect(reason, secret, was_written(object)))
+            },
             sources: sources(object, facts),
             entries: status
                 .entries

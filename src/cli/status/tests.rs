@@ -168,6 +168,27 @@ fn an_object_is_shown_as_far_as_it_may_be_read() {
     assert!(detail.is_ready());
 }
 
+/// The conditions say DeletionBlocked.
+#[test]
+fn a_deletion_that_waits_for_approval_is_fixed_by_approving() {
+    let mut object = samples::in_state("ml/held", "Reconciling", "DeletionBlocked", "m");
+    object.spec.approval = Some(crate::api::Approval::Manual);
+    let plan = serde_json::json!({"hash": "9c1f", "create": 0, "update": 0, "delete": 1, "refuse": 0, "keep": 0, "calls": 1, "actions": []});
+    object.status.as_mut().unwrap().plan = serde_json::from_value(plan).unwrap();
+    object.metadata.deletion_timestamp = serde_json::from_value(ago(5).into()).unwrap();
+    let detail = Detail::of(&object, &facts_of_agent_keys(), now());
+    let shown = detail.text(now(), &flags(&[]).output);
+    assert!(
+        shown.contains("kubectl provider-secrets approve held -n ml"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("deletes nothing until the plan is approved"),
+        "{shown}"
+    );
+    assert!(!shown.contains("deletion-override"), "{shown}");
+}
+
 #[test]
 fn the_exit_code_says_whether_all_are_ready() {
     let flags = flags(&["-o", "json"]);

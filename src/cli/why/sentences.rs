@@ -9,7 +9,7 @@ use crate::{
     api::Reason,
     cli::{
         output::{age::age, some},
-        reasons::{self, plain, prospect},
+        reasons::{self, UNAPPROVED_DELETION, plain, prospect},
         view::{Standing, conditions, namespaced_name, was_written},
     },
 };
@@ -172,7 +172,7 @@ impl<'a> Words<'a> {
                 command: self.plugin("status"),
             },
             Cause::Unapproved => Said {
-                next: "The operator deletes nothing until the plan is approved, and lets the object go without that when --deletion-timeout is over (15 minutes by default).".to_owned(),
+                next: format!("The operator {UNAPPROVED_DELETION}."),
                 ..self.by_reason(Reason::AwaitingApproval, format!("{subject} (DeletionBlocked): {}", self.message()))
             },
             Cause::Owned(owner) => {
@@ -269,9 +269,9 @@ impl<'a> Words<'a> {
             Reason::AuthenticationFailed | Reason::PermissionDenied => {
                 format!("kubectl edit secret {credential} -n {namespace}")
             }
-            Reason::Contended | Reason::AccountChanged | Reason::RemovalHeld => {
-                format!("{} --wait", self.plugin("sync"))
-            }
+            Reason::Contended => format!("{} --wait", self.plugin("sync")),
+            // A sync request would confirm it: what that deletes is looked at first.
+            Reason::RemovalHeld => self.plugin("plan"),
             Reason::AwaitingApproval => self.plugin("approve"),
             Reason::InvalidSpec
             | Reason::InvalidTemplate

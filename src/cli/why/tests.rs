@@ -298,6 +298,21 @@ fn a_plan_that_waits_is_the_cause_and_approve_the_next_command(
     assert_eq!(said.command, "kubectl provider-secrets approve held -n ml");
 }
 
+/// A sync request is the confirmation (docs/reference.md#requests).
+#[rstest]
+#[case(Reason::RemovalHeld, "plan")]
+#[case(Reason::AccountChanged, "status")]
+fn the_next_command_confirms_nothing_that_is_held(#[case] reason: Reason, #[case] command: &str) {
+    let said = said(&facts(in_state(
+        "ml/held",
+        "Stalled",
+        reason.as_str(),
+        "It is so.",
+    )));
+    let expected = format!("kubectl provider-secrets {command} held -n ml");
+    assert_eq!(said.command, expected);
+}
+
 #[test]
 fn what_may_not_be_read_is_no_cause() {
     let mut facts = facts(failing());

@@ -149,6 +149,26 @@ fn crds_prints_the_committed_definition() {
     );
 }
 
+/// A reader that has gone away, as head(1) does, is none.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_cannot_be_written_is_a_failure() {
+    let crds = |stdout: Stdio| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_provider-secrets"));
+        let command = command.arg("crds").env_clear().stdout(stdout);
+        let output = command.output().expect("the binary runs");
+        let said = String::from_utf8(output.stderr).expect("it prints text");
+        (output.status.code(), said)
+    };
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let (code, said) = crds(full.expect("a device").into());
+    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("the output could not be written"), "{said}");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(crds(writer.into()), (Some(0), String::new()));
+}
+
 #[test]
 fn a_wrong_command_line_is_refused_in_one_line() {
     let cases: [(&[&str], &[&str]); 20] = [
