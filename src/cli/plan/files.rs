@@ -307,7 +307,7 @@ mod tests {
             "data": [{"name": "A", "secretKeyRef": {"name": "values", "key": "token"}}],
         });
         let document = Document::new(object("ml/object", spec, json!({})), None);
-        let reader = answering(kinds.map(secret).into());
+        let reader = answering(Vec::from(kinds.map(secret)));
         let document = reader.with_values(document).await.unwrap();
         let refused = Wanted::Refused(Reason::SourceRefused);
         let expected = BTreeMap::from([("A".to_owned(), refused)]);
