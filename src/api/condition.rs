@@ -76,6 +76,8 @@ reasons! {
     ProgressingWithRetry,
     /// `spec.suspend` is true.
     Suspended,
+    /// `spec.suspend` is false again, and everything is as it was synced; the reason of an event only.
+    Resumed,
     /// What would be done waits for a person's approval.
     AwaitingApproval,
     /// A source Secret does not exist.

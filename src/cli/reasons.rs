@@ -156,7 +156,7 @@ pub(super) fn prospect(reason: Reason, credential: &str, was_written: bool) -> S
             "tries again after 1 second, doubling to 5 minutes, and after an hour of failures every hour".to_owned()
         }
         R::DeletionBlocked => "tries again, and lets the object go when --deletion-timeout is over (15 minutes by default)".to_owned(),
-        R::TrailingNewline | R::ByteOrderMark | R::DriftDetected | R::DeletionSkipped | R::RemoteDeleted => {
+        R::Resumed | R::TrailingNewline | R::ByteOrderMark | R::DriftDetected | R::DeletionSkipped | R::RemoteDeleted => {
             "has told it and does nothing more about it".to_owned()
         }
         R::SourceNotAllowed => "reads the Secret at once when it has the label".to_owned(),

@@ -1,5 +1,6 @@
 //! Report: writes status if it changed, and sends an event on a transition.
 
+mod announcement;
 pub(crate) mod conditions;
 mod fence;
 pub(crate) mod finalizer;
@@ -17,7 +18,8 @@ use kube::{ResourceExt, api::Patch};
 use serde_json::Value;
 
 use self::{
-    conditions::{Readiness, ReadyState, conditions},
+    announcement::{Announcement, announcement},
+    conditions::{Readiness, conditions},
     outcome::Outcome,
 };
 use super::{
@@ -27,9 +29,7 @@ use super::{
     kubernetes::{KubernetesError, bounded, patch_params, written},
     object::{is_asked_alike, object_name, recorded_sources, slim, time},
 };
-use crate::api::{
-    Approval, ProviderSecret, ProviderSecretStatus, Reason, SourceStatus, WriterStatus,
-};
+use crate::api::{Approval, ProviderSecret, ProviderSecretStatus, SourceStatus, WriterStatus};
 
 /// How often a status write is tried when others write the object at the same time. Giving up costs
 /// one more write at the provider.
@@ -254,7 +254,7 @@ fn log_note(event_note: &EventNote) {
     }
 }
 
-/// Sends one event for a transition, and one each time that entries were written.
+/// Logs what has changed, and sends the event of it.
 fn announce(
     context: &Context,
     object: &Arc<ProviderSecret>,
@@ -264,35 +264,11 @@ fn announce(
     // Ready, or Suspended where there is no Ready.
     let before = object.status.iter();
     let before = before.flat_map(|status| &status.conditions).next();
-    let is_transition = before.is_none_or(|before| before.reason != readiness.reason.as_str());
-    // What was accepted before is applied now.
-    let was_progressing =
-        before.is_some_and(|before| before.reason == Reason::Progressing.as_str());
-    // The provider is at work, or asked for patience: no person need look.
-    let is_patience = matches!(readiness.reason, Reason::Progressing | Reason::RateLimited);
-    let (importance, action) = match readiness.state {
-        ReadyState::Ready if written > 0 || (is_transition && was_progressing) => {
-            (Importance::Normal, "Push")
-        }
-        ReadyState::Ready | ReadyState::Suspended
-            if readiness.reason == Reason::Suspended && is_transition =>
-        {
-            (Importance::Normal, "Suspend")
-        }
-        ReadyState::Reconciling { .. }
-            if readiness.reason == Reason::AwaitingApproval && is_transition =>
-        {
-            (Importance::Normal, "Plan")
-        }
-        ReadyState::Stalled if is_transition => (Importance::Warning, "Push"),
-        ReadyState::Reconciling { .. } if is_transition && !is_patience => {
-            (Importance::Warning, "Push")
-        }
-        ReadyState::Ready
-        | ReadyState::Suspended
-        | ReadyState::Reconciling { .. }
-        | ReadyState::Stalled => return,
-    };
+    let before = before.map(|condition| condition.reason.as_str());
+    let announcement = announcement(before, readiness, written);
+    if announcement == Announcement::None {
+        return;
+    }
     tracing::info!(
         generation = object.metadata.generation.unwrap_or_default(),
         reason = readiness.reason.as_str(),
@@ -300,11 +276,18 @@ fn announce(
         "{}",
         readiness.message
     );
-    let note = EventNote {
+    if let Announcement::Event {
         importance,
-        reason: readiness.reason,
+        reason,
         action,
-        note: readiness.message.clone(),
-    };
-    context.events.send(&**object, &note);
+    } = announcement
+    {
+        let note = EventNote {
+            importance,
+            reason,
+            action,
+            note: readiness.message.clone(),
+        };
+        context.events.send(&**object, &note);
+    }
 }

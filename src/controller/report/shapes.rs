@@ -34,6 +34,7 @@ fn classes(reason: Reason) -> &'static [ErrorClass] {
     match reason {
         Reason::Synced
         | Reason::Suspended
+        | Reason::Resumed
         | Reason::ProgressingWithRetry
         | Reason::ProviderFailed
         | Reason::DeletionBlocked

@@ -249,6 +249,13 @@ fn a_secret_that_is_back_within_two_seconds_was_never_gone(
         world.wait("the source is missed", SOON, is_missed).await;
         world.rotate("a1");
         world.quiet().await;
+        // It is as it was, and the last event does not say that it is missing.
+        assert_eq!(
+            world.notes("Synced").len(),
+            before + 1,
+            "{:?}",
+            world.target
+        );
     });
 }
 
