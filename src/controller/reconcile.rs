@@ -11,6 +11,7 @@ mod inputs;
 mod key_rotation;
 mod left_behind;
 mod not_applied;
+mod rate_limit;
 mod report;
 mod stand_by;
 mod sync;

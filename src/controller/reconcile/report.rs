@@ -62,7 +62,8 @@ impl Reconcile<'_> {
             }
             readiness(&outcome.failures, done)
         };
-        let (readiness, mut wait) = self.schedule(readiness, &outcome);
+        let (mut readiness, mut wait) = self.schedule(readiness, &outcome);
+        self.warn_of_rate_limit(&mut readiness, &mut outcome);
         if !is_suspended {
             let now = crate::clock::now();
             let entries = outcome.entries.iter();

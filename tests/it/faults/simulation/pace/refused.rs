@@ -58,6 +58,34 @@ fn a_hot_source_is_tried_once_a_second_while_it_is_refused(#[values(500, 422)] s
     });
 }
 
+/// Cases: P-09, S-07
+#[test]
+fn a_limit_that_lasts_is_told_by_one_event() {
+    at_each(async |world| {
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        let limit = Fault::status(429).header("retry-after", "60").forever();
+        world.account.add_fault(limit);
+        world.rotate("a2");
+        sleep(Duration::from_mins(4)).await;
+        let target = world.target;
+        assert_eq!(
+            world.ready_reason("object").as_deref(),
+            Some("RateLimited"),
+            "{target:?}"
+        );
+        assert_eq!(world.notes("RateLimited"), [""; 0], "{target:?}");
+        sleep(Duration::from_mins(16)).await;
+        let notes = world.notes("RateLimited");
+        assert_eq!(notes.len(), 1, "{target:?} {notes:?}");
+        assert!(world.message().contains(&notes[0]), "{}", world.message());
+        world.account.clear_faults();
+        let is_written = |world: &World| world.held()["A_KEY"] == value("a2");
+        world.wait("the rotation", 20 * SOON, is_written).await;
+        world.quiet().await;
+    });
+}
+
 /// Each change is another plan.
 /// Cases: H-14
 #[test]
