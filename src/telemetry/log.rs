@@ -3,7 +3,8 @@
 //!
 //! kube writes whole response bodies at WARN when one does not decode, and a Secret is such a
 //! body. So kube's targets are held at ERROR and every other third-party target at INFO by a filter
-//! of their own, which no directive of the user can lift.
+//! of their own, which no directive of the user can lift. Of a call that failed kube both writes and returns the
+//! error, and the operator logs what it means; only at level debug kube's own line is beside that.
 
 mod json;
 
@@ -76,17 +77,25 @@ pub fn init(
 
 /// What is shown: what the user asked for under the cap, and always the span of a reconcile.
 fn shown<S: Subscriber + for<'a> LookupSpan<'a>>(asked: EnvFilter) -> impl Filter<S> {
+    let is_debug = asked.max_level_hint() >= Some(LevelFilter::DEBUG);
+    let cap = filter_fn(move |metadata| is_allowed(metadata, is_debug));
     // With a hint a line below the level of the user costs one comparison.
-    let cap = filter_fn(is_allowed).with_max_level_hint(LevelFilter::TRACE);
+    let cap = cap.with_max_level_hint(LevelFilter::TRACE);
     let span = filter_fn(is_reconcile_span).with_max_level_hint(LevelFilter::ERROR);
     asked.and(cap).or(span)
 }
 
+/// Where kube writes each failed call to the API server, which it also returns.
+const FAILED_CALLS: &str = "kube_client::client::builder";
+
 /// The cap on third-party targets.
-fn is_allowed(metadata: &Metadata<'_>) -> bool {
+fn is_allowed(metadata: &Metadata<'_>, is_debug: bool) -> bool {
     let target = metadata.target();
     if is_ours(target) {
         return true;
+    }
+    if target == FAILED_CALLS && !is_debug {
+        return false;
     }
     let cap = if target.starts_with("kube") {
         Level::ERROR

@@ -224,10 +224,20 @@ fn report<K>(
         Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
         Err(error) => {
             let what = what(error, location);
-            tracing::warn!(component, "the watch failed: {what}");
+            if is_too_old(error) {
+                tracing::debug!(component, "{what}");
+            } else {
+                tracing::warn!(component, "the watch failed: {what}");
+            }
             health.lacks(component, what);
         }
     }
+}
+
+/// Whether the API server ended a watch because it has forgotten the version that it began with, as each does now and
+/// then. It is no failure: a list follows. A list that is answered so is one.
+fn is_too_old(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchError(status) if status.code == 410)
 }
 
 /// Reports that a watch is begun anew because it was deaf.
@@ -295,5 +305,21 @@ impl Backoff for WatchBackoff {
         if self.has_worked.swap(false, Ordering::Relaxed) {
             self.waits = waits();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_watch_that_was_too_old_has_not_failed() {
+        let answer = |code| Status::failure("", "").with_code(code).boxed();
+        assert!(is_too_old(&watcher::Error::WatchError(answer(410))));
+        assert!(!is_too_old(&watcher::Error::WatchError(answer(500))));
+        let list = kube::Error::Api(answer(410));
+        assert!(!is_too_old(&watcher::Error::InitialListFailed(list)));
     }
 }
