@@ -8,8 +8,15 @@ use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    USER_AGENT, cluster, egress::EgressFlags, election::Election, fail, opt_in::OptInFlags, refuse,
-    schemes::Schemes, secret_access::SecretAccessFlags, traces::TraceFlags,
+    USER_AGENT, cluster,
+    egress::EgressFlags,
+    election::Election,
+    fail,
+    opt_in::OptInFlags,
+    refuse,
+    schemes::Schemes,
+    secret_access::SecretAccessFlags,
+    traces::{Sending, TraceFlags},
 };
 use crate::{
     account::{EndpointFlag, Endpoints},
@@ -209,14 +216,13 @@ pub(super) fn run(flags: Flags) -> ExitCode {
     if let Err(what) = telemetry::init(directives, flags.log_format, has_colours, spans) {
         return refuse(&format!("{name}: {what}"));
     }
-    let ended = runtime.block_on(operate(flags, transport));
-    runtime.block_on(traces.end());
+    let ended = runtime.block_on(operate(flags, transport, traces));
     // A lookup of a name that gets no answer would hold up the end.
     runtime.shutdown_background();
     ended
 }
 
-async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
+async fn operate(flags: Flags, transport: http::Transport, sending: Sending) -> ExitCode {
     let client = match cluster::client(cluster::Named::default()).await {
         Ok(client) => client,
         Err(what) => return refuse(&format!("no cluster: {what}")),
@@ -296,8 +302,10 @@ async fn operate(flags: Flags, transport: http::Transport) -> ExitCode {
     match ended {
         Ok(()) => {
             tracing::info!("stopped");
+            sending.end().await;
             ExitCode::SUCCESS
         }
+        // A collector that hangs must not hold up the end of a process that has lost the lease.
         Err(why) => fail_logged(&why),
     }
 }

@@ -44,8 +44,9 @@ const MAX_TRIES: u32 = 6;
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 /// How long a reconcile waits until an event is accepted that nothing else tells.
 const ACCEPTANCE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The longest note the API takes, in bytes.
+/// The longest note and the longest name of a reporter that the API takes, in bytes. A pod may have a name of 253.
 const LONGEST_NOTE: usize = 1024;
+const LONGEST_REPORTER: usize = 128;
 
 /// Whether a person should look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +178,7 @@ impl Events {
             },
             action: Some((*action).to_owned()),
             event_time: Some(MicroTime(crate::clock::now())),
-            note: Some(cut(note)),
+            note: Some(cut(note, LONGEST_NOTE)),
             reason: Some(reason.as_str().to_owned()),
             regarding: Some(ObjectReference {
                 api_version: Some(ProviderSecret::api_version(&()).into_owned()),
@@ -189,7 +190,7 @@ impl Events {
                 ..ObjectReference::default()
             }),
             reporting_controller: Some(format!("{}/controller", crate::api::GROUP)),
-            reporting_instance: Some(self.reporter.clone()),
+            reporting_instance: Some(cut(&self.reporter, LONGEST_REPORTER)),
             type_: Some(
                 match importance {
                     Importance::Normal => "Normal",
@@ -202,12 +203,12 @@ impl Events {
     }
 }
 
-fn cut(note: &str) -> String {
-    let mut end = note.len().min(LONGEST_NOTE);
-    while !note.is_char_boundary(end) {
+fn cut(text: &str, longest: usize) -> String {
+    let mut end = text.len().min(longest);
+    while !text.is_char_boundary(end) {
         end -= 1;
     }
-    note[..end].to_owned()
+    text[..end].to_owned()
 }
 
 async fn send_all(
@@ -297,6 +298,25 @@ mod tests {
         (Client::new(service_fn(answer), "default"), calls)
     }
 
+    fn object() -> ProviderSecret {
+        let object = serde_json::json!({
+            "apiVersion": "providersecrets.dev/v1alpha1",
+            "kind": "ProviderSecret",
+            "metadata": {"namespace": "ml", "name": "object"},
+            "spec": {"provider": {}},
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn note() -> EventNote {
+        EventNote {
+            importance: Importance::Warning,
+            reason: Reason::InvalidSpec,
+            action: "Decode",
+            note: "short".to_owned(),
+        }
+    }
+
     /// A leader whose renewal was refused reads its Lease before it goes on.
     #[tokio::test(start_paused = true)]
     async fn events_wait_while_a_leader_is_in_doubt() {
@@ -313,19 +333,7 @@ mod tests {
         let metrics = Metrics::default();
         let (events, sent) = Events::new(client, metrics, "test".to_owned(), leadership);
         let sent = tokio::spawn(sent);
-        let note = EventNote {
-            importance: Importance::Warning,
-            reason: Reason::InvalidSpec,
-            action: "Decode",
-            note: "short".to_owned(),
-        };
-        let object = serde_json::json!({
-            "apiVersion": "providersecrets.dev/v1alpha1",
-            "kind": "ProviderSecret",
-            "metadata": {"namespace": "ml", "name": "object"},
-            "spec": {"provider": {}},
-        });
-        let object: ProviderSecret = serde_json::from_value(object).unwrap();
+        let (object, note) = (object(), note());
         lead_for(0);
         for _ in 0..20 {
             events.send(&object, &note);
@@ -360,10 +368,20 @@ mod tests {
     }
 
     #[test]
-    fn a_note_is_cut_between_characters() {
-        let note = "é".repeat(600);
-        assert_eq!(cut(&note).len(), 1024);
-        assert_eq!(cut("short"), "short");
-        assert!(cut(&format!("a{note}")).len() == 1023);
+    fn a_text_is_cut_between_characters() {
+        let text = "é".repeat(600);
+        assert_eq!(cut(&text, 1024).len(), 1024);
+        assert_eq!(cut("short", 1024), "short");
+        assert!(cut(&format!("a{text}"), 1024).len() == 1023);
+    }
+
+    /// The API server takes no event with a longer one.
+    #[tokio::test]
+    async fn the_name_of_a_pod_is_cut_to_what_an_event_holds() {
+        let (client, leadership) = (server().0, Leadership::unopposed());
+        let reporter = "p".repeat(253);
+        let (events, _) = Events::new(client, Metrics::default(), reporter, leadership);
+        let event = events.event(&object(), "ml", &note());
+        assert_eq!(event.reporting_instance.map(|name| name.len()), Some(128));
     }
 }

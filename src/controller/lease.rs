@@ -297,15 +297,15 @@ impl Lease {
     /// Tells the doors, the metric and the log who leads.
     fn tell(&mut self) {
         let term = self.election.term();
-        let began = term.is_some() && self.post.borrow().is_none();
-        self.post.send_replace(term);
+        let led = self.post.send_replace(term).is_some();
         self.metrics.leads(term.is_some());
-        if began {
+        if term.is_some() && !led {
             let epoch = term.and_then(|term| term.epoch);
             tracing::info!(lease = self.name, epoch, "this process leads");
         }
         let leader = self.election.leader().map(str::to_owned);
-        if term.is_none() && leader.is_some() && leader != self.told {
+        // One that led ends, and stands by for no other.
+        if term.is_none() && !led && leader.is_some() && leader != self.told {
             tracing::info!(lease = self.name, leader, "standing by");
         }
         self.told = leader;

@@ -2,13 +2,17 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use kube::client::Body;
 use rstest::rstest;
 use tokio::time::Instant;
 use tower::service_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
 
@@ -79,6 +83,36 @@ async fn a_leader_whose_calls_hang_ends_with_its_deadline() {
     let took = began.elapsed().as_millis();
     let calls = calls.lock().unwrap();
     assert!((10_000..10_100).contains(&took), "{took} ms, {calls:?}");
+}
+
+/// Counts the lines of the log that name a leader: those that say for whom the process stands by.
+#[derive(Clone, Default)]
+struct StandBys(Arc<AtomicUsize>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for StandBys {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        if event.metadata().fields().field("leader").is_some() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// It waits for another process, leads, and loses the lease to that one again.
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_loses_the_lease_does_not_say_that_it_stands_by() {
+    let stand_bys = StandBys::default();
+    let log = tracing_subscriber::registry().with(stand_bys.clone());
+    let _log = tracing::subscriber::set_default(log);
+    // The second renewal is not answered, and the Lease that is read after it names the other process.
+    let answers: Answers = &[
+        ("GET", 200, OTHERS),
+        ("TRY", 200, OTHERS),
+        ("PATCH", 200, RELEASED),
+    ];
+    let (mut lease, _, calls) = lease(answers, 2);
+    assert_eq!(lease.keep().await, Lost);
+    let lines = stand_bys.0.load(Ordering::Relaxed);
+    assert_eq!(lines, 1, "{:?}", calls.lock());
 }
 
 /// Cases: A-11

@@ -3,14 +3,15 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{Router, body::Bytes, http::HeaderMap, routing::post};
 use serde_json::json;
 use simulator::Fault;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 
-use crate::harness::{Target, TestCase, TestEnv, run, traces, until};
+use crate::harness::{DEADLINE, LEASE, NAMESPACE, Target, TestCase, TestEnv, run, traces, until};
 
 /// The bodies that a collector got.
 #[derive(Clone, Default)]
@@ -180,5 +181,36 @@ fn a_collector_that_is_down_keeps_no_work_waiting_and_is_logged_once() {
         case.rotate("traced", "two").await;
         case.finish_leaving(&["A_KEY"]).await;
         assert!(env.operator.terminate().await.success());
+    });
+}
+
+/// Another process leads then, and this one is to be started anew.
+#[test]
+fn a_collector_that_hangs_keeps_no_process_that_has_lost_the_lease() {
+    run(async {
+        // It takes connections and answers nothing.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let env = &TestEnv::fresh(&["--otlp-endpoint", &url]).await;
+        let case = TestCase::new(env, Target::Braintrust).await;
+        case.synced("traced", &json!({})).await;
+        let patch = r#"--patch={"spec":{"holderIdentity":"another"}}"#;
+        let taken = [
+            "patch",
+            "lease",
+            LEASE,
+            "--namespace",
+            NAMESPACE,
+            "--type=merge",
+            patch,
+        ];
+        env.kubectl(&taken, None).await;
+        let process = env.operator.process();
+        let lost = process.wait_for_log("the lease was lost", DEADLINE).await;
+        lost.expect("the operator says why it ends");
+        let lost = Instant::now();
+        let ended = process.wait().await.expect("it ends");
+        assert!(!ended.success());
+        assert!(lost.elapsed() < Duration::from_secs(1), "{lost:?}");
     });
 }
