@@ -26,13 +26,18 @@ pub(super) struct Election {
     )]
     is_enabled: bool,
 
-    /// Namespace of the Lease; that of the pod, or of the kubeconfig's context, where none is given
+    /// Namespace of the Lease; where none is given, that of POD_NAMESPACE, else that of the pod, or of the
+    /// kubeconfig's context
     #[arg(
         long = "leader-election-namespace",
         value_name = "NAMESPACE",
         env = "PROVIDER_SECRETS_LEADER_ELECTION_NAMESPACE"
     )]
     namespace: Option<String>,
+
+    /// The namespace of the pod, which a process with a kubeconfig does not know otherwise
+    #[arg(long, env = "POD_NAMESPACE", hide = true)]
+    pod_namespace: Option<String>,
 
     /// Name of the Lease: one for each installation
     #[arg(
@@ -76,8 +81,8 @@ pub(super) struct Election {
 }
 
 impl Election {
-    /// The settings of the Lease, which is in the client's namespace unless a flag names one; none where there is one
-    /// process only.
+    /// The settings of the Lease, which is in the client's namespace unless a flag or a variable names one; none where
+    /// there is one process only.
     ///
     /// # Errors
     /// What is wrong with the flags together.
@@ -95,7 +100,8 @@ impl Election {
             retry_period: self.retry_period,
         };
         check(timing)?;
-        let given = self.namespace.filter(|namespace| !namespace.is_empty());
+        let mut given = [self.namespace, self.pod_namespace].into_iter().flatten();
+        let given = given.find(|namespace| !namespace.is_empty());
         Ok(Some(LeaseSettings {
             namespace: given.unwrap_or_else(|| own_namespace.to_owned()),
             name: self.id,
@@ -166,8 +172,9 @@ mod tests {
     }
 
     /// Namespace and name of the Lease, of a pod in the namespace `own`; none where a flag is refused.
-    fn lease(flag: &str) -> Option<(String, String)> {
-        let flags = Flags::try_parse_from(["run", flag]).ok()?;
+    fn lease(flags: &str) -> Option<(String, String)> {
+        let flags = std::iter::once("run").chain(flags.split(' '));
+        let flags = Flags::try_parse_from(flags).ok()?;
         let settings = flags.election.settings("own", "pod").ok()??;
         Some((settings.namespace, settings.name))
     }
@@ -175,6 +182,10 @@ mod tests {
     #[rstest]
     #[case("--leader-election-namespace=system", Some(("system", "provider-secrets")))]
     #[case("--leader-election-namespace=", Some(("own", "provider-secrets")))]
+    #[case("--pod-namespace=pods", Some(("pods", "provider-secrets")))]
+    #[case("--pod-namespace=", Some(("own", "provider-secrets")))]
+    #[case("--pod-namespace=pods --leader-election-namespace=system", Some(("system", "provider-secrets")))]
+    #[case("--pod-namespace=pods --leader-election-namespace=", Some(("pods", "provider-secrets")))]
     #[case("--leader-election-id=psec.team-a", Some(("own", "psec.team-a")))]
     #[case("--leader-election-id=", None)]
     #[case("--leader-election-id=a/b", None)]

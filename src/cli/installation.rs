@@ -74,7 +74,9 @@ impl Installation {
         let elects = flag("leader-elect").is_none_or(|text| text != "false");
         let of = || {
             let lease = flag("leader-election-id").unwrap_or_else(|| LEASE.to_owned());
-            let place = flag("leader-election-namespace");
+            let place = flag("leader-election-namespace").filter(|name| !name.is_empty());
+            let pod = || variables.get("POD_NAMESPACE").filter(|name| !name.is_empty());
+            let place = place.or_else(|| pod().map(str::to_owned));
             (place.unwrap_or_else(|| namespace.clone()), lease)
         };
         Some(Self {
@@ -270,6 +272,8 @@ mod tests {
     #[case(&["run", "--watch-namespaces=$(POD_NAMESPACE)"], pod_namespace("POD_NAMESPACE"), &["system"], Some(("system", "provider-secrets")))]
     #[case(&["run", "--watch-namespaces", "a,$(POD_NAMESPACE)"], pod_namespace("POD_NAMESPACE"), &["a", "system"], Some(("system", "provider-secrets")))]
     #[case(&["run", "--leader-election-id=$(ID)", "--leader-election-namespace=$(NONE)"], json!([{"name": "ID", "value": "x"}]), &[], Some(("$(NONE)", "x")))]
+    #[case(&["run"], json!([{"name": "POD_NAMESPACE", "value": "x"}]), &[], Some(("x", "provider-secrets")))]
+    #[case(&["run", "--leader-election-namespace="], json!([{"name": "POD_NAMESPACE", "value": ""}]), &[], Some(("system", "provider-secrets")))]
     #[case(&["run"], pod_namespace("PROVIDER_SECRETS_WATCH_NAMESPACES"), &["system"], Some(("system", "provider-secrets")))]
     fn the_flags_of_a_deployment_say_what_it_watches_and_its_lease(
         #[case] arguments: &[&str],

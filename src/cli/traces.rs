@@ -25,10 +25,26 @@ pub(super) struct TraceFlags {
     )]
     otlp_endpoint: Option<Url>,
 
-    /// The variable of OpenTelemetry
     #[cfg(feature = "otlp")]
+    #[command(flatten)]
+    variables: OtelVariables,
+}
+
+/// The variables of OpenTelemetry that say where traces go; those that say how are read by its library.
+#[cfg(feature = "otlp")]
+#[derive(Args, Debug)]
+struct OtelVariables {
+    /// The base URL for signals of every kind
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide = true)]
     otel_exporter_otlp_endpoint: Option<String>,
+
+    /// The URL for traces, which is used as it is
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", hide = true)]
+    otel_exporter_otlp_traces_endpoint: Option<String>,
+
+    /// Whether nothing is sent
+    #[arg(long, env = "OTEL_SDK_DISABLED", hide = true)]
+    otel_sdk_disabled: Option<String>,
 }
 
 /// Traces on their way, until the end.
@@ -49,19 +65,47 @@ impl TraceFlags {
         transport: &Transport,
         runtime: &Handle,
     ) -> Result<(Sending, Option<SpanLayer>), String> {
-        let other = self.otel_exporter_otlp_endpoint.as_deref();
-        let other = other.filter(|text| !text.is_empty());
-        let (name, url) = match (&self.otlp_endpoint, other) {
-            (Some(url), _) => ("--otlp-endpoint", Ok(url.clone())),
-            (None, Some(text)) => ("OTEL_EXPORTER_OTLP_ENDPOINT", http_url(text)),
-            (None, None) => return Ok((Sending::default(), None)),
+        let Some((name, url)) = self.collector() else {
+            return Ok((Sending::default(), None));
         };
         let started =
-            url.and_then(|url| crate::telemetry::Traces::start(&url, transport.clone(), runtime));
+            url.and_then(|url| crate::telemetry::Traces::start(url, transport.clone(), runtime));
         let (traces, layer) = started.map_err(|what| format!("{name}: {what}"))?;
         let traces = Some(traces);
         Ok((Sending { traces }, Some(layer)))
     }
+
+    /// Where traces are sent to, with the name of the flag or variable that says so; none where they are not sent.
+    fn collector(&self) -> Option<(&'static str, Result<Url, &'static str>)> {
+        let OtelVariables {
+            otel_exporter_otlp_endpoint,
+            otel_exporter_otlp_traces_endpoint,
+            otel_sdk_disabled,
+        } = &self.variables;
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        if given(otel_sdk_disabled).is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+            return None;
+        }
+        if let Some(base) = &self.otlp_endpoint {
+            return Some(("--otlp-endpoint", traces_below(base.clone())));
+        }
+        if let Some(url) = given(otel_exporter_otlp_traces_endpoint) {
+            return Some(("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", http_url(&url)));
+        }
+        let base = given(otel_exporter_otlp_endpoint)?;
+        let url = http_url(&base).and_then(traces_below);
+        Some(("OTEL_EXPORTER_OTLP_ENDPOINT", url))
+    }
+}
+
+/// The URL for traces of a collector with this base URL.
+#[cfg(feature = "otlp")]
+fn traces_below(mut base: Url) -> Result<Url, &'static str> {
+    base.path_segments_mut()
+        .map_err(|()| "want a URL that begins with http:// or https://")?
+        .pop_if_empty()
+        .extend(["v1", "traces"]);
+    Ok(base)
 }
 
 #[cfg(not(feature = "otlp"))]
@@ -119,26 +163,63 @@ mod tests {
         }))
     }
 
-    #[tokio::test]
-    async fn without_the_flag_nothing_is_traced() {
-        let flags = TraceFlags {
-            otlp_endpoint: None,
-            #[cfg(feature = "otlp")]
-            otel_exporter_otlp_endpoint: Some(String::new()),
-        };
-        let started = flags.start(&nowhere(), &Handle::current());
-        assert!(started.is_ok_and(|(_, layer)| layer.is_none()));
+    #[cfg(feature = "otlp")]
+    #[derive(clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        traces: TraceFlags,
+    }
+
+    /// The flags that say so, with and without the values of the variables.
+    #[cfg(feature = "otlp")]
+    fn flags(arguments: &[&str]) -> TraceFlags {
+        let arguments = std::iter::once(&"run").chain(arguments);
+        let flags = <Flags as clap::Parser>::try_parse_from(arguments);
+        flags.unwrap_or_else(|error| panic!("{error}")).traces
+    }
+
+    /// The hidden flags stand for their variables.
+    #[cfg(feature = "otlp")]
+    #[rstest]
+    #[case::nowhere(&[], None)]
+    #[case::empty(&["--otel-exporter-otlp-endpoint="], None)]
+    #[case::the_flag(&["--otlp-endpoint=http://a:4318"], Some("http://a:4318/v1/traces"))]
+    #[case::a_base_url(&["--otel-exporter-otlp-endpoint=http://a/otlp/"], Some("http://a/otlp/v1/traces"))]
+    #[case::of_traces(&["--otel-exporter-otlp-traces-endpoint=http://a/in"], Some("http://a/in"))]
+    #[case::of_traces_before_all(
+        &["--otel-exporter-otlp-endpoint=http://a", "--otel-exporter-otlp-traces-endpoint=http://b/in"],
+        Some("http://b/in")
+    )]
+    #[case::the_flag_before_both(
+        &["--otlp-endpoint=http://a", "--otel-exporter-otlp-traces-endpoint=http://b/in"],
+        Some("http://a/v1/traces")
+    )]
+    #[case::disabled(&["--otlp-endpoint=http://a", "--otel-sdk-disabled=True"], None)]
+    #[case::not_disabled(&["--otlp-endpoint=http://a", "--otel-sdk-disabled=1"], Some("http://a/v1/traces"))]
+    fn the_variables_of_opentelemetry_say_where_traces_go(
+        #[case] arguments: &[&str],
+        #[case] expected: Option<&str>,
+    ) {
+        let url = flags(arguments).collector().map(|(_, url)| url.unwrap());
+        assert_eq!(url.as_ref().map(Url::as_str), expected);
     }
 
     #[cfg(feature = "otlp")]
     #[tokio::test]
     async fn the_variable_of_opentelemetry_is_named_when_it_is_wrong() {
-        let flags = TraceFlags {
-            otlp_endpoint: None,
-            otel_exporter_otlp_endpoint: Some("collector:4317".to_owned()),
-        };
+        let flags = flags(&["--otel-exporter-otlp-endpoint=collector:4317"]);
         let refused = flags.start(&nowhere(), &Handle::current()).err();
         assert!(refused.is_some_and(|what| what.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: want")));
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    #[tokio::test]
+    async fn without_the_flag_nothing_is_traced() {
+        let flags = TraceFlags {
+            otlp_endpoint: None,
+        };
+        let started = flags.start(&nowhere(), &Handle::current());
+        assert!(started.is_ok_and(|(_, layer)| layer.is_none()));
     }
 
     #[cfg(not(feature = "otlp"))]

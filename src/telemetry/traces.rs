@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use opentelemetry::{KeyValue, trace::TracerProvider as _};
+use opentelemetry::{Key, KeyValue, Value, trace::TracerProvider as _};
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
@@ -37,21 +37,16 @@ const END_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Traces that are sent to the collector at `endpoint`, its base URL, and the layer that makes them.
-    /// They are sent on `runtime`, by a thread that waits for it.
+    /// Traces that are sent to a collector at this URL, and the layer that makes them. They are sent on `runtime`, by a
+    /// thread that waits for it.
     ///
     /// # Errors
-    /// When the endpoint, or a variable `OTEL_EXPORTER_OTLP_…`, is none that OpenTelemetry takes.
+    /// When the URL, or a variable `OTEL_EXPORTER_OTLP_…`, is none that OpenTelemetry takes.
     pub fn start(
-        endpoint: &Url,
+        url: Url,
         transport: Transport,
         runtime: &Handle,
     ) -> Result<(Self, SpanLayer), &'static str> {
-        let mut url = endpoint.clone();
-        url.path_segments_mut()
-            .map_err(|()| "want a URL that begins with http:// or https://")?
-            .pop_if_empty()
-            .extend(["v1", "traces"]);
         let collector = Collector {
             transport,
             runtime: runtime.clone(),
@@ -67,7 +62,7 @@ impl Traces {
                 |_| "OpenTelemetry does not take the endpoint, or a variable OTEL_EXPORTER_OTLP_…",
             )?;
         let resource = Resource::builder()
-            .with_service_name(env!("CARGO_PKG_NAME"))
+            .with_service_name(service_name(&Resource::builder().build()))
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
         let provider = SdkTracerProvider::builder()
@@ -88,6 +83,14 @@ impl Traces {
         let end = move || self.0.shutdown_with_timeout(END_TIMEOUT);
         let _ = tokio::task::spawn_blocking(end).await;
     }
+}
+
+/// The name that the variables of OpenTelemetry give, else the operator's own in place of the one that the library makes
+/// up.
+fn service_name(detected: &Resource) -> Value {
+    let name = detected.get(&Key::from_static_str("service.name"));
+    name.filter(|name| !name.as_str().starts_with("unknown_service"))
+        .unwrap_or_else(|| env!("CARGO_PKG_NAME").into())
 }
 
 /// Our own spans. Lines stay in the log, and libraries say what they like.
@@ -125,5 +128,24 @@ impl HttpClient for Collector {
         }
         self.is_failing.store(fails, Ordering::Relaxed);
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("secrets-of-team-a", "secrets-of-team-a")]
+    #[case("unknown_service:provider-secrets", "provider-secrets")]
+    #[case("unknown_service", "provider-secrets")]
+    fn the_name_of_the_service_is_the_one_that_a_variable_gives(
+        #[case] detected: &'static str,
+        #[case] expected: &str,
+    ) {
+        let detected = Resource::builder_empty().with_service_name(detected);
+        assert_eq!(service_name(&detected.build()).as_str(), expected);
     }
 }
