@@ -4,6 +4,9 @@ use std::time::Instant;
 
 use super::support::{Bench, FLAGS, Figure, Meter, PATIENCE, wait};
 
+/// The counter of the objects that were looked at.
+const UNCHANGED: &str = "reconcile_total{kind=\"ProviderSecret\",result=\"unchanged\"}";
+
 /// Until it is ready, and what it calls until it has looked at every object, which takes a minute.
 pub(crate) async fn measure(bench: &mut Bench) {
     let stopping = Instant::now();
@@ -13,7 +16,7 @@ pub(crate) async fn measure(bench: &mut Bench) {
     let meter = Meter::start(&bench.env).await;
     let ready = bench.start_operator(&FLAGS).await;
     wait("every object was looked at", PATIENCE, async || {
-        let looked_at = bench.counter("reconcile_total{result=\"unchanged\"}").await;
+        let looked_at = bench.counter(UNCHANGED).await;
         (looked_at >= count)
             .then_some(())
             .ok_or_else(|| format!("{looked_at} of {count}"))

@@ -17,7 +17,7 @@ use prometheus_client::{
 };
 
 use self::{
-    labels::{DriftLabels, ProviderLabel, RequestLabels, ResultLabel, WriteLabels},
+    labels::{DriftLabels, ProviderLabel, ReconcileLabels, RequestLabels, WriteLabels},
     rotations::Rotations,
     watches::Watches,
 };
@@ -84,7 +84,7 @@ struct Inner {
     /// What has a name that is not of our own.
     process: Registry,
     objects: OnceLock<Box<dyn ObjectSeries>>,
-    reconciles: Family<ResultLabel, Counter>,
+    reconciles: Family<ReconcileLabels, Counter>,
     reconcile_seconds: Histogram,
     provider_requests: Family<RequestLabels, Counter>,
     provider_seconds: Family<ProviderLabel, Histogram>,
@@ -229,12 +229,11 @@ impl Metrics {
 
     /// A reconcile ended.
     pub fn reconciled(&self, result: ReconcileResult, elapsed: Duration) {
-        self.0
-            .reconciles
-            .get_or_create(&ResultLabel {
-                result: result.as_str(),
-            })
-            .inc();
+        let labels = ReconcileLabels {
+            kind: "ProviderSecret",
+            result: result.as_str(),
+        };
+        self.0.reconciles.get_or_create(&labels).inc();
         self.0.reconcile_seconds.observe(elapsed.as_secs_f64());
     }
 

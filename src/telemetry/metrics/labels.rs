@@ -3,7 +3,8 @@
 use prometheus_client::encoding::EncodeLabelSet;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(super) struct ResultLabel {
+pub(super) struct ReconcileLabels {
+    pub(super) kind: &'static str,
     pub(super) result: &'static str,
 }
 

@@ -54,7 +54,7 @@ fn metrics_have_their_series() {
     let text = whole().render();
     for series in [
         "provider_secrets_build_info{version=",
-        "provider_secrets_reconcile_total{result=\"synced\"} 1",
+        "provider_secrets_reconcile_total{kind=\"ProviderSecret\",result=\"synced\"} 1",
         "provider_secrets_reconcile_duration_seconds_count 1",
         "provider_secrets_provider_requests_total{provider=\"baseten\",operation=\"upsert\",code=\"200\"} 1",
         "provider_secrets_provider_request_duration_seconds_count{provider=\"baseten\"} 1",

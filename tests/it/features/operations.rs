@@ -208,7 +208,7 @@ fn probes_answer_and_metrics_have_their_names() {
         assert_eq!(status, 200);
         for name in [
             "provider_secrets_build_info{version=",
-            "provider_secrets_reconcile_total{result=\"synced\"} ",
+            "provider_secrets_reconcile_total{kind=\"ProviderSecret\",result=\"synced\"} ",
             "provider_secrets_reconcile_duration_seconds_bucket{le=",
             "provider_secrets_provider_requests_total{provider=\"baseten\",operation=\"upsert\",code=\"200\"} ",
             "provider_secrets_provider_request_duration_seconds_count{provider=\"baseten\"} ",

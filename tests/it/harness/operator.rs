@@ -142,7 +142,7 @@ impl Operator {
     pub(crate) async fn wait_unchanged(&self, least: usize) -> (usize, usize) {
         until_within(2 * DEADLINE, "every object was looked at", async || {
             let metrics = self.get("/metrics").await.1;
-            let series = "provider_secrets_reconcile_total{result=\"";
+            let series = "provider_secrets_reconcile_total{kind=\"ProviderSecret\",result=\"";
             let counts = metrics.lines().filter_map(|line| line.strip_prefix(series));
             let (mut unchanged, mut all) = (0, 0);
             for line in counts {
