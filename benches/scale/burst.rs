@@ -29,7 +29,8 @@ pub(crate) async fn measure(bench: &mut Bench) {
         change.await;
         started.elapsed()
     };
-    let (changed, ()) = futures::join!(change, arrivals.wait(env, count));
+    let all = async { futures::join!(change, arrivals.wait(env, count)) };
+    let (changed, ()) = meter.during(env, all).await;
     let whole = arrivals
         .times()
         .values()

@@ -34,7 +34,7 @@ pub(crate) async fn measure(bench: &mut Bench) {
     let ready = bench.start_operator(&FLAGS).await;
     let env = &bench.env;
     wait("every object has a status", PATIENCE, async || {
-        let objects = meter.objects(env);
+        let objects = meter.objects(env).await;
         (objects >= count)
             .then_some(())
             .ok_or_else(|| format!("{objects} of {count}"))

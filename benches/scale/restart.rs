@@ -13,15 +13,15 @@ pub(crate) async fn measure(bench: &mut Bench) {
     bench.env.operator.terminate().await;
     let stopped = stopping.elapsed().as_secs_f64();
     let count = bench.population.count;
-    let meter = Meter::start(&bench.env).await;
+    let mut meter = Meter::start(&bench.env).await;
     let ready = bench.start_operator(&FLAGS).await;
-    wait("every object was looked at", PATIENCE, async || {
+    let looked_at = wait("every object was looked at", PATIENCE, async || {
         let looked_at = bench.counter(UNCHANGED).await;
         (looked_at >= count)
             .then_some(())
             .ok_or_else(|| format!("{looked_at} of {count}"))
-    })
-    .await;
+    });
+    meter.during(&bench.env, looked_at).await;
     let cost = meter.end(&bench.env).await;
     let figures = vec![
         Figure::new("stopped", stopped, "s"),

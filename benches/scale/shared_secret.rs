@@ -37,7 +37,8 @@ pub(crate) async fn measure(bench: &mut Bench) {
     let mut meter = Meter::start(env).await;
     tenant.change(SECRET, &json!({"key": second})).await;
     let answered = Instant::now();
-    let arrived = arrivals(env, meter.sequence(), &second).await;
+    let arriving = arrivals(env, meter.sequence(), &second);
+    let arrived = meter.during(env, arriving).await;
     meter.quiet(env, Duration::from_secs(1)).await;
     let cost = meter.end(env).await;
     let mut latencies = Latencies::default();

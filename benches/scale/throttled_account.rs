@@ -85,7 +85,7 @@ pub(crate) async fn measure(bench: &mut Bench) {
             request.started > refused + UNDER_WAY && request.started < refused + PAUSE
         })
         .count();
-    arrivals.wait(env, waiting.len()).await;
+    meter.during(env, arrivals.wait(env, waiting.len())).await;
     let last = arrivals.times().values().max().copied();
     let after = last.map_or(0.0, |last| milliseconds(last, refused + PAUSE) / 1000.0);
     meter.quiet(env, INTERVAL).await;

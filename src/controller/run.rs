@@ -18,6 +18,7 @@ use kube::{
         Controller,
         controller::{self, Action},
         reflector::{self, ObjectRef, Store},
+        watcher,
     },
 };
 use tokio::{
@@ -40,7 +41,7 @@ use super::{
     watch::{self, StoreSamples},
 };
 use crate::{
-    account::{Accounts, Credentials, Limiter},
+    account::{Accounts, Credentials, Limiter, ObjectName},
     api::ProviderSecret,
     http::Http,
     telemetry::{Health, Metrics, ReconcileResult, note_result, reconcile_span},
@@ -66,9 +67,11 @@ pub enum Stopped {
     Left,
 }
 
-/// Has the metrics tell how many objects could not be verified, and of each one of a store. They do not keep the states
-/// alive.
+/// Has the metrics tell how many objects wait in the queue and how many could not be verified, and of each one of a
+/// store. They do not keep the states alive.
 fn count_objects(context: &Context, of_each: Option<&Store<Stored>>) {
+    let window = Arc::clone(&context.window);
+    context.metrics.register_queue(move || window.queued());
     if let Some(store) = of_each {
         let samples = StoreSamples(store.clone());
         context.metrics.register_objects(samples);
@@ -160,13 +163,14 @@ pub async fn run(
     let (store, writer) = reflector::store::<Stored>();
     count_objects(&context, metrics_per_resource.then_some(&store));
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
+    let objects = counted(objects, &context, shown_name);
     let watched = (Arc::clone(&context), client, store.clone(), health);
     let secrets = secret_changes(watched, asked);
     let wake_ups = wake_ups(granted, requeued, &store, &context);
     let reconciles = Controller::for_stream(objects, store)
         .with_config(queue(concurrency))
-        .reconcile_on(secrets)
-        .reconcile_on(wake_ups)
+        .reconcile_on(counted(secrets, &context, named))
+        .reconcile_on(counted(wake_ups, &context, named))
         .graceful_shutdown_on(stop.clone())
         .run(
             reconcile,
@@ -204,6 +208,30 @@ fn secret_changes(
             watch::polls(context, client, store, health, questions, named).right_stream()
         }
     }
+}
+
+/// What goes to the queue, and is counted there from now on; `name` tells which object it is about.
+fn counted<S: Stream, F: Fn(&S::Item) -> Option<ObjectName>>(
+    objects: S,
+    context: &Context,
+    name: F,
+) -> impl Stream<Item = S::Item> + use<S, F> {
+    let window = Arc::clone(&context.window);
+    objects.inspect(move |object| {
+        if let Some(name) = name(object) {
+            window.note_queued(&name);
+        }
+    })
+}
+
+/// The name of an object that the watch shows.
+fn shown_name(shown: &Result<Stored, watcher::Error>) -> Option<ObjectName> {
+    shown.as_ref().ok().map(object_name)
+}
+
+/// The name that a reference has.
+fn named(object: &ObjectRef<Stored>) -> Option<ObjectName> {
+    Some((object.namespace.clone()?, object.name.clone()))
 }
 
 /// Completes when the reconciles have ended, or have had their time after `stop`.

@@ -1,5 +1,5 @@
-//! How many accounts are held back, and how many objects wait for them or could not be verified, read when metrics are
-//! asked for: a pause ends by itself.
+//! How many accounts are held back, and how many objects wait, in the queue or for an account, or could not be
+//! verified: read when metrics are asked for, because a pause ends by itself.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -59,6 +59,23 @@ impl<F: Fn() -> Vec<ProviderKind> + Send + Sync + 'static> Collector for Unverif
 impl<F> fmt::Debug for UnverifiedObjects<F> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("UnverifiedObjects")
+    }
+}
+
+/// Reads how many objects wait in the queue.
+pub(super) struct QueuedObjects<F>(pub(super) F);
+
+impl<F: Fn() -> usize + Send + Sync + 'static> Collector for QueuedObjects<F> {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Objects that wait for a free place among the reconciles";
+        let gauge = encoder.encode_descriptor("objects_queued", help, None, MetricType::Gauge)?;
+        ConstGauge::new(self.0() as u64).encode(gauge)
+    }
+}
+
+impl<F> fmt::Debug for QueuedObjects<F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("QueuedObjects")
     }
 }
 

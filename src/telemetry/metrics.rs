@@ -23,7 +23,7 @@ use self::{
 };
 use super::{
     AccountStates, ObjectSamples,
-    accounts::{AccountGauges, UnverifiedObjects},
+    accounts::{AccountGauges, QueuedObjects, UnverifiedObjects},
     exposition::Exposition,
     objects::ObjectSeries,
     process::ProcessMemory,
@@ -266,6 +266,16 @@ impl Metrics {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         registry.register_collector(Box::new(AccountGauges(states)));
+    }
+
+    /// Tells how many objects wait in the queue; `objects` counts them when metrics are asked for.
+    pub fn register_queue(&self, objects: impl Fn() -> usize + Send + Sync + 'static) {
+        let mut registry = self
+            .0
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(Box::new(QueuedObjects(objects)));
     }
 
     /// Tells how many objects could not be verified; `objects` gives the provider of each when metrics are asked for.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    convert::Infallible,
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
@@ -21,6 +22,11 @@ const WRITES: [&str; 4] = ["create", "update", "patch", "delete"];
 /// What the operator renews all the time.
 const LEASES: &str = "leases";
 
+/// The metrics of objects that wait: in the queue, and for a permit of each provider.
+const WAITING: [&str; 2] = ["objects_queued", "objects_parked"];
+/// How often they are looked at while the bench waits for objects. Each look is work of the operator.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
+
 /// Counts from its start to its end.
 pub(crate) struct Meter {
     started: Instant,
@@ -31,6 +37,8 @@ pub(crate) struct Meter {
     processes: Vec<(u32, f64)>,
     machine: f64,
     resident: f64,
+    largest_queue: usize,
+    sampled: Instant,
 }
 
 /// The operator's calls to the API server.
@@ -54,6 +62,8 @@ pub(crate) struct Cost {
     pub(crate) cpu_seconds: BTreeMap<String, f64>,
     /// Resident memory of the operator in MiB: before, after, and at its peak in between.
     pub(crate) rss_mib: [f64; 3],
+    /// The most objects that were seen to wait at once, in the queue of reconciles or for a permit.
+    pub(crate) largest_queue: usize,
     /// When the status of each object was first written, by namespace and name.
     #[serde(skip)]
     pub(crate) status_writes: HashMap<(String, String), Timestamp>,
@@ -79,6 +89,8 @@ impl Meter {
             processes: processes.collect(),
             machine: process::machine_cpu_seconds(),
             resident: process::memory(operator).map_or(0.0, |(now, _)| now),
+            largest_queue: 0,
+            sampled: Instant::now(),
             started: Instant::now(),
         };
         meter.read_until_now(env).await;
@@ -92,15 +104,41 @@ impl Meter {
     }
 
     /// How many objects have got a status since the start.
-    pub(crate) fn objects(&mut self, env: &TestEnv) -> usize {
+    pub(crate) async fn objects(&mut self, env: &TestEnv) -> usize {
+        self.sample(env).await;
         self.read(env, "");
         self.calls.status_writes.len()
+    }
+
+    /// Does something, and looks at the queue meanwhile.
+    pub(crate) async fn during<T>(&mut self, env: &TestEnv, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = work => done,
+            never = self.sample_on(env) => match never {},
+        }
+    }
+
+    async fn sample_on(&mut self, env: &TestEnv) -> Infallible {
+        loop {
+            self.sample(env).await;
+            tokio::time::sleep(SAMPLE_INTERVAL).await;
+        }
+    }
+
+    /// Looks at the queue, unless that was done a moment ago.
+    async fn sample(&mut self, env: &TestEnv) {
+        if self.sampled.elapsed() >= SAMPLE_INTERVAL {
+            self.sampled = Instant::now();
+            let metrics = env.operator.get("/metrics").await.1;
+            self.largest_queue = self.largest_queue.max(waiting(&metrics));
+        }
     }
 
     /// Waits until the operator has written nothing to the API server for so long.
     pub(crate) async fn quiet(&mut self, env: &TestEnv, pause: Duration) {
         let mut last = (self.calls.writes, Instant::now());
         wait("the operator writes nothing", PATIENCE, async || {
+            self.sample(env).await;
             self.read(env, "");
             if self.calls.writes != last.0 {
                 last = (self.calls.writes, Instant::now());
@@ -145,6 +183,7 @@ impl Meter {
             kubernetes_calls: self.calls.kinds,
             cpu_seconds,
             rss_mib: [before, now, peak],
+            largest_queue: self.largest_queue,
             status_writes: self.calls.status_writes,
             secret_reads: self.calls.secret_reads,
         }
@@ -224,6 +263,17 @@ impl Cost {
             .map(|(_, count)| count)
             .sum()
     }
+}
+
+/// How many objects wait, in the text of `/metrics`.
+fn waiting(metrics: &str) -> usize {
+    let counts = metrics.lines().filter_map(|line| {
+        let (series, count) = line.strip_prefix("provider_secrets_")?.split_once(' ')?;
+        let name = series.split('{').next()?;
+        let is_waiting = WAITING.contains(&name);
+        count.parse::<usize>().ok().filter(|_| is_waiting)
+    });
+    counts.sum()
 }
 
 /// The operator, the servers beside it, and this program with the simulated providers.

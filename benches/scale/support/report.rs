@@ -137,9 +137,10 @@ fn lines(cost: &Cost, per: usize, things: &str) -> Vec<String> {
         .collect();
     vec![
         format!(
-            "{:.1} s; CPU seconds: {}; RSS {before:.1}, then {after:.1}, peak {peak:.1} MiB",
+            "{:.1} s; CPU seconds: {}; RSS {before:.1}, then {after:.1}, peak {peak:.1} MiB; largest queue {}",
             cost.seconds,
-            cpu.join(", ")
+            cpu.join(", "),
+            cost.largest_queue
         ),
         format!(
             "providers (for each {things}): {}",

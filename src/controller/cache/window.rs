@@ -1,8 +1,9 @@
-//! How many objects of a round are in the queue at once.
+//! What is in the queue: how many objects of a round at once, and how many objects at all.
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::Notify;
@@ -14,11 +15,14 @@ use crate::account::ObjectName;
 /// a hundred thousand, a rotation would wait.
 const MAX_ROUND: usize = 512;
 
-/// The objects that a round has given to the queue and that were not looked at yet.
+/// The objects that were given to the queue and that were not looked at yet.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
+    /// By a round.
     given: Mutex<HashSet<ObjectName>>,
     has_room: Notify,
+    /// By a round or anything else, as hashes of their names. The queue is kube's, and does not tell how long it is.
+    queued: Mutex<HashSet<u64>>,
 }
 
 impl Window {
@@ -43,8 +47,29 @@ impl Window {
         has_room
     }
 
+    /// An object is given to the queue.
+    pub(crate) fn note_queued(&self, name: &ObjectName) {
+        self.queued_objects().insert(hash(name));
+    }
+
+    /// How many objects wait to be looked at.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued_objects().len()
+    }
+
+    fn queued_objects(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The queue has let an object go: it is looked at, or it is not there any more.
     pub(crate) fn note_started(&self, name: &ObjectName) {
+        let mut queued = self.queued_objects();
+        queued.remove(&hash(name));
+        // What a burst took is given back.
+        if queued.is_empty() && queued.capacity() > MAX_ROUND {
+            *queued = HashSet::new();
+        }
+        drop(queued);
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         // When all are: what is always given last would wait for the end of the round if it were filled up before.
         let has_room = given.remove(name) && given.is_empty();
@@ -53,6 +78,10 @@ impl Window {
             self.has_room.notify_waiters();
         }
     }
+}
+
+fn hash(name: &ObjectName) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(name)
 }
 
 #[cfg(test)]
@@ -82,5 +111,20 @@ mod tests {
             window.note_started(&name(number));
         }
         assert!(one.now_or_never().is_some() && other.now_or_never().is_some());
+    }
+
+    #[test]
+    fn an_object_waits_once_however_often_it_is_given_to_the_queue() {
+        let window = Window::default();
+        for number in [0, 1, 1] {
+            window.note_queued(&name(number));
+        }
+        assert_eq!(window.queued(), 2);
+        window.note_started(&name(1));
+        // A retry was not given to it.
+        window.note_started(&name(2));
+        assert_eq!(window.queued(), 1);
+        window.note_started(&name(0));
+        assert_eq!(window.queued(), 0);
     }
 }

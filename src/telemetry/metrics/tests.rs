@@ -43,6 +43,7 @@ fn whole() -> Metrics {
     metrics.watch_heard("Secret");
     metrics.watch_was_deaf("Secret");
     metrics.rotated(kind, Duration::from_millis(7));
+    metrics.register_queue(|| 4);
     metrics.register_accounts(Nothing);
     metrics.register_unverified(|| vec![ProviderKind::Baseten; 2]);
     metrics.register_objects(Nothing);
@@ -60,6 +61,7 @@ fn metrics_have_their_series() {
         "provider_secrets_provider_request_duration_seconds_count{provider=\"baseten\"} 1",
         "provider_secrets_keys_written_total{provider=\"baseten\",operation=\"create\"} 2",
         "provider_secrets_provider_throttled_seconds_total{provider=\"baseten\"} 1.5",
+        "provider_secrets_objects_queued 4",
         "provider_secrets_objects_parked{provider=\"baseten\"} 3",
         "provider_secrets_objects_unverified{provider=\"baseten\"} 2",
         "provider_secrets_rotation_duration_seconds_bucket{le=\"0.01\",provider=\"baseten\"} 1",
