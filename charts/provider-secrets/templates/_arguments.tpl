@@ -1,3 +1,26 @@
+{{/*
+Refuses the times of the Lease with which no pod would start, in the operator's own words. Of a value that is null the
+operator's default holds, which stands beside its name.
+*/}}
+{{- define "provider-secrets.checkElection" -}}
+{{- $epoch := toDate "2006-01-02" "2006-01-02" -}}
+{{- $given := .Values.leaderElection | default dict -}}
+{{- $times := dict -}}
+{{- range $name, $default := dict "leaseDuration" "15s" "renewDeadline" "10s" "retryPeriod" "2s" -}}
+{{- $end := dateModify (get $given $name | default $default) $epoch -}}
+{{- $times = set $times $name (sub $end.UnixMilli $epoch.UnixMilli) -}}
+{{- end -}}
+{{- if lt $times.leaseDuration 3000 -}}
+{{- fail "leaderElection.leaseDuration: --leader-election-lease-duration must be at least 3s" -}}
+{{- else if le $times.leaseDuration $times.renewDeadline -}}
+{{- fail "leaderElection.renewDeadline: --leader-election-lease-duration must be longer than --leader-election-renew-deadline" -}}
+{{- else if lt $times.renewDeadline (mul 2 $times.retryPeriod) -}}
+{{- fail "leaderElection.retryPeriod: --leader-election-renew-deadline must be at least twice --leader-election-retry-period" -}}
+{{- else if le $times.retryPeriod 0 -}}
+{{- fail "leaderElection.retryPeriod: give a duration such as 15s" -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The container's arguments. Of a value that is null there is none, so the operator's default holds. */}}
 {{- define "provider-secrets.arguments" -}}
 {{- $metrics := include "provider-secrets.metricsPort" . -}}
@@ -34,6 +57,7 @@
   (list "baseten-authorization" .Values.basetenAuthorization)
 ) -}}
 {{- if include "provider-secrets.elects" . -}}
+{{- include "provider-secrets.checkElection" . -}}
 {{- $flags = concat $flags (list
   (list "leader-elect" true)
   (list "leader-election-id" (include "provider-secrets.fullname" .))
