@@ -293,6 +293,12 @@ reliability: ## Write docs/reliability.md anew from the tests
 	@WRITE_RELIABILITY=1 $(CARGO) test --quiet --locked --test it -- --exact guards::reliability::the_document_is_that_of_the_tests
 	@echo 'wrote docs/reliability.md' >&2
 
+.PHONY: figures
+figures: ## Write the figures of the documents anew from the newest files in benches/results
+	$(need-rust)
+	@WRITE_FIGURES=1 $(CARGO) test --quiet --locked --test it -- --exact guards::figures::the_documents_publish_the_newest_figures_and_mark_what_is_missed
+	@echo 'wrote README.md, docs/architecture.md, docs/comparison.md and docs/performance.md' >&2
+
 .PHONY: docs
 docs: ## Build the documentation as a site in dist/site, and check its links
 	$(need-rust)

@@ -3,6 +3,7 @@
 mod citations; // documents and anchors that the code and the documents cite
 mod commands; // the command blocks of the documents
 mod documents; // that the check of the operator's requests finds what no vendor's document has
+mod figures; // the figures that the documents publish, and their budgets
 mod logs; // the fields of the log
 mod peer; // the defects of a peer, not so here
 mod readme; // the documentation
