@@ -96,14 +96,17 @@ impl Reconcile<'_> {
         &self,
         choice: Choice<'_>,
     ) -> Result<(Arc<Account>, Versions), Failure> {
-        match self.account(choice).await {
-            Ok(found) => Ok(found),
+        let found = match self.account(choice).await {
+            Ok(found) => found,
             Err((failure, sources)) => {
                 let used = self.context.states.account(&self.uid);
                 let used = used.filter(|_| self.is_key_gone(choice));
-                used.map(|account| (account, sources)).ok_or(failure)
+                let account = used.ok_or(failure)?;
+                (account, sources)
             }
-        }
+        };
+        self.ensure_key_allowed(choice, &found.0).await?;
+        Ok(found)
     }
 
     fn is_key_gone(&self, choice: Choice<'_>) -> bool {

@@ -1,7 +1,9 @@
 //! Bounds that change while the operator runs: when they hold, and what no watch tells.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use rstest::rstest;
+use serde_json::json;
 use tokio::time::sleep;
 
 use super::{
@@ -10,9 +12,9 @@ use super::{
     server::faults::Does,
     store::{Resource, Store},
     workload::Policy,
-    world::{REST, World, simulate, value},
+    world::{DELETION_TIMEOUT, REST, World, data, simulate, value},
 };
-use crate::harness::Target;
+use crate::harness::{CANARY, Target};
 
 /// How old what the operator knows of a namespace may be.
 const AGE: Duration = Duration::from_secs(30);
@@ -103,6 +105,60 @@ fn while_a_namespace_cannot_be_read_nothing_is_sent_and_nothing_is_said() {
         // The longest wait after failures.
         sleep(Duration::from_mins(6)).await;
         assert_eq!(world.held()["A_KEY"], value("a2"), "{:?}", world.target);
+    });
+}
+
+/// Has the object name this Secret as that of its API key.
+fn name_key(world: &World, secret: &str) {
+    let mut provider = world.object().expect("the object")["spec"]["provider"].clone();
+    for settings in provider.as_object_mut().expect("a provider").values_mut() {
+        settings["apiKeySecretRef"]["name"] = secret.into();
+    }
+    world.spec(&json!({"provider": provider}));
+}
+
+/// A user who may not read a Secret could else send it there: by naming it as the key and deleting the object.
+#[rstest]
+fn a_cleanup_sends_no_other_key_where_the_bound_refuses(
+    #[values(false, true)] is_unreadable: bool,
+    #[values(false, true)] is_put_back: bool,
+) {
+    at_each(async |world| {
+        let entries = data(&[("A_KEY", "a")]);
+        world.spec(&json!({"deletionPolicy": "Delete", "data": entries}));
+        world.quiet().await;
+        assert_eq!(world.held()["A_KEY"], value("a1"), "{:?}", world.target);
+        let victim = BTreeMap::from([("api-key", format!("{CANARY}-victim"))]);
+        world.secret("victim", &victim);
+        world.allow_providers(Some("other"));
+        sleep(AGE).await;
+        name_key(world, "victim");
+        sleep(SOON).await;
+        let reason = world.ready_reason("object");
+        assert_eq!(reason.as_deref(), Some("ProviderNotAllowed"));
+        let requests = || world.remote.simulator().requests().len();
+        let before = requests();
+        let faults = &world.store.faults;
+        if is_unreadable {
+            sleep(AGE).await;
+            faults.always(is_of_namespaces, Does::refuse(500));
+        }
+        world.delete();
+        sleep(2 * AGE).await;
+        assert_eq!(requests(), before, "{:?}", world.target);
+        let words = "is not the one that this object wrote with";
+        assert!(world.message().contains(words), "{}", world.message());
+        if is_put_back {
+            name_key(world, "credential");
+            sleep(SOON).await;
+            assert_eq!(world.held().get("A_KEY"), None, "{:?}", world.target);
+        } else {
+            sleep(DELETION_TIMEOUT).await;
+            assert_eq!(requests(), before, "{:?}", world.target);
+            assert!(world.notes("DeletionSkipped")[0].contains("A_KEY"));
+        }
+        assert_eq!(world.object(), None, "{:?}", world.target);
+        faults.clear();
     });
 }
 
