@@ -23,6 +23,7 @@ mod late_answers;
 mod listings;
 mod lost_events;
 mod missed_events;
+mod moves; // to another cluster
 mod noisy_neighbours;
 mod older_statuses;
 mod opt_in;
