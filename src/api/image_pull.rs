@@ -16,7 +16,8 @@ use super::{SecretKeyRef, SecretRef};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.secretRef) != has(self.secretKeyRef)").message("give an image pull secret one source: secretRef for a kubernetes.io/dockerconfigjson Secret, or secretKeyRef together with host"),
-    validation = Rule::new("!has(self.secretKeyRef) || has(self.host)").message("secretKeyRef needs host: name the registry that the credential is for")
+    validation = Rule::new("!has(self.secretKeyRef) || has(self.host)").message("secretKeyRef needs host: name the registry that the credential is for"),
+    validation = Rule::new("!has(self.host) || !self.host.startsWith('http://')").message("host takes no http://, because the credential would be sent in the clear: leave the scheme out or write https://")
 )]
 pub struct ImagePullSecret {
     /// A Secret of the type kubernetes.io/dockerconfigjson, such as `kubectl create secret

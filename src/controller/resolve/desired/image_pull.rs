@@ -200,7 +200,8 @@ fn config_failure(fault: Fault, secret: &str, host: Option<&str>, field: &str) -
 /// Why a key gives no credential.
 fn key_failure(fault: &Fault, secret: &str, key: &str, field: &str) -> Failure {
     if *fault == Fault::InvalidHost {
-        let message = format!("{field} is not a registry. Write it like ghcr.io.");
+        let message =
+            format!("{field} is not a registry that is reached by https. Write it like ghcr.io.");
         return Failure::config(Reason::InvalidSpec, message);
     }
     if *fault == Fault::Blank {

@@ -169,6 +169,10 @@ pub(crate) fn from_key(bytes: &[u8], host: &str) -> Result<Login, Fault> {
     } else {
         recoded(bytes)?
     };
+    // The schema refuses it, and has let it pass before: the provider would send the credential in the clear.
+    if host.starts_with("http://") {
+        return Err(Fault::InvalidHost);
+    }
     let host = url(host)?;
     Ok(Login { host, credential })
 }

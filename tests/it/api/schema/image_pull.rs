@@ -51,6 +51,14 @@ fn it_has_one_source() {
                 "should match",
             ),
             (json!({"secretRef": secret, "host": ""}), "host"),
+            (
+                json!({"secretRef": secret, "host": "http://ghcr.io"}),
+                "host takes no http://",
+            ),
+            (
+                json!({"secretKeyRef": key, "host": "http://ghcr.io"}),
+                "host takes no http://",
+            ),
         ];
         for (bad, words) in cases {
             let result = offer(&case, "object", &with(&bad, &json!({}))).await;

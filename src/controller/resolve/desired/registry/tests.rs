@@ -158,6 +158,14 @@ fn a_registry_is_a_host(#[case] name: &str) {
 }
 
 #[rstest]
+#[case("http://ghcr.io")]
+#[case("http://localhost:5000")]
+fn a_key_goes_to_no_registry_in_the_clear(#[case] host: &str) {
+    let login = shown(from_key(b"user:token", host));
+    assert_eq!(login, Err(Fault::InvalidHost));
+}
+
+#[rstest]
 #[case::pair("user:token", Ok(PAIR))]
 #[case::encoded(PAIR, Ok(PAIR))]
 #[case::encoded_line("dXNlcjp0b2tlbg==\n", Ok(PAIR))]
