@@ -123,7 +123,7 @@ mod tests {
     use crate::{
         api::ProviderSpec,
         http::{
-            CertificateFault::{self, Expired, NotTrusted, NotYetValid, OtherHost},
+            CertificateFault::{self, Expired, NotAccepted, NotTrusted, NotYetValid, OtherHost},
             TransportError,
         },
     };
@@ -134,6 +134,7 @@ mod tests {
     #[case(Expired, ["it has expired", "renewed"])]
     #[case(NotYetValid, ["it is not valid yet", "clock"])]
     #[case(OtherHost, ["it is for another host", "--endpoint"])]
+    #[case(NotAccepted, ["it is that of a CA", "Have a CA sign one for this host"])]
     fn a_refused_certificate_is_told_with_its_host_and_what_to_do(
         #[case] fault: CertificateFault,
         #[case] parts: [&str; 2],

@@ -77,6 +77,8 @@ pub enum CertificateFault {
     NotYetValid,
     /// It is for another host.
     OtherHost,
+    /// It is not taken whoever has signed it: it is that of a CA, or for another use, revoked or malformed.
+    NotAccepted,
 }
 
 /// What carries a request to a provider and its answer back.

@@ -59,6 +59,9 @@ fn told(error: TransportError) -> Result<(), &'static str> {
             CertificateFault::Expired => "its certificate has expired",
             CertificateFault::NotYetValid => "its certificate is not valid yet",
             CertificateFault::OtherHost => "its certificate is for another host",
+            CertificateFault::NotAccepted => {
+                "its certificate is that of a CA, or for another use, revoked or malformed"
+            }
         },
         TransportError::Way(fault) => match fault {
             WayFault::Name => "the name does not resolve",

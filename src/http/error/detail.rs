@@ -140,6 +140,11 @@ impl RefusedCertificate {
             CertificateFault::OtherHost => {
                 format!("shows a certificate at {host} that is not trusted: it is for another host")
             }
+            CertificateFault::NotAccepted => {
+                format!(
+                    "shows a certificate at {host} that is not trusted: it is that of a CA, or for another use, revoked or malformed"
+                )
+            }
         }
     }
 
@@ -154,6 +159,9 @@ impl RefusedCertificate {
             }
             CertificateFault::OtherHost => {
                 "Check the URL of the operator's --endpoint flag, and what answers under that name."
+            }
+            CertificateFault::NotAccepted => {
+                "Have a CA sign one for this host, and name a file with the certificate of that CA in the operator's --ca-bundle flag."
             }
         }
     }

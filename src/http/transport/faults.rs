@@ -44,7 +44,11 @@ fn fault_of(wrong: &CertificateError) -> CertificateFault {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             CertificateFault::OtherHost
         }
-        _ => CertificateFault::NotTrusted,
+        // A CA that has the name of a known one has another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            CertificateFault::NotTrusted
+        }
+        _ => CertificateFault::NotAccepted,
     }
 }
 

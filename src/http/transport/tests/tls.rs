@@ -22,7 +22,7 @@ use super::{
 };
 use crate::http::{
     ApiClient,
-    CertificateFault::{Expired, NotTrusted, NotYetValid, OtherHost},
+    CertificateFault::{Expired, NotAccepted, NotTrusted, NotYetValid, OtherHost},
     Detail, RefusedCertificate,
 };
 
@@ -35,7 +35,7 @@ pub(super) struct Identity(Arc<ServerConfig>);
 
 impl Authority {
     pub(super) fn new() -> Self {
-        let mut parameters = CertificateParams::default();
+        let mut parameters = parameters(&[NAME]);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         Self(CertifiedIssuer::self_signed(parameters, key).expect("a CA"))
@@ -56,6 +56,11 @@ impl Authority {
     /// A certificate for these names.
     pub(super) fn issue(&self, names: &[&str]) -> Identity {
         self.issue_as(&parameters(names))
+    }
+
+    /// Its own certificate, as that of a server.
+    fn itself(&self) -> Identity {
+        Identity::new(self.0.der().clone(), self.0.key())
     }
 
     fn issue_as(&self, parameters: &CertificateParams) -> Identity {
@@ -159,6 +164,7 @@ async fn a_certificate_that_proves_nothing_is_refused_before_a_byte_is_sent() {
             stranger.issue(&[NAME]),
             Some(NotTrusted),
         ),
+        ("of a CA that is known", authority.itself(), Some(NotAccepted)),
     ];
     for (what, identity, fault) in table {
         let (address, seen) = identity.serve(LAST).await;
