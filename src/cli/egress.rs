@@ -1,6 +1,6 @@
 //! The flags of how connections to providers leave the cluster.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::Args;
 use url::Url;
@@ -53,7 +53,8 @@ pub(super) struct EgressFlags {
         long,
         value_name = "LIST",
         env = "PROVIDER_SECRETS_NO_PROXY",
-        default_value = ""
+        default_value = "",
+        value_parser = hosts
     )]
     no_proxy: String,
 
@@ -87,5 +88,101 @@ fn proxy(text: &str) -> Result<Url, &'static str> {
     } else {
         // Users who may list processes or pods see flags.
         Err("credentials belong into the file of --https-proxy-credentials")
+    }
+}
+
+/// The items of `--no-proxy` as the client takes them. One that matches no host would send requests through the proxy in
+/// silence.
+fn hosts(text: &str) -> Result<String, &'static str> {
+    let items = text.split(',').map(str::trim);
+    let items = items.filter(|item| !item.is_empty()).map(|item| {
+        // As many programs have it. The client knows the dot alone.
+        let domain = item.strip_prefix('*');
+        let domain = domain.filter(|domain| domain.starts_with('.'));
+        let item = domain.unwrap_or(item);
+        can_match(item).then_some(item)
+    });
+    let items: Option<Vec<&str>> = items.collect();
+    let items = items.map(|items| items.join(","));
+    items.ok_or("want hosts, .domains, addresses and networks, with commas between them")
+}
+
+/// Whether an item matches any host: all, a network, an address, or a name with or without a dot before it.
+fn can_match(item: &str) -> bool {
+    if let Some((address, length)) = item.split_once('/') {
+        let longest = match address.parse() {
+            Ok(IpAddr::V4(_)) => 32,
+            Ok(IpAddr::V6(_)) => 128,
+            Err(_) => return false,
+        };
+        let number = length.parse::<u8>().ok();
+        return number.is_some_and(|number| number <= longest && number.to_string() == length);
+    }
+    let is_of_label = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_of_label);
+    let mut labels = item.strip_prefix('.').unwrap_or(item).rsplit('.');
+    // A host that ends with a number is an address.
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = labels.clone().all(is_label) && !labels.next().is_some_and(is_number);
+    item == "*" || is_name || item.parse::<IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Flags {
+        #[command(flatten)]
+        egress: EgressFlags,
+    }
+
+    #[rstest]
+    #[case("", "")]
+    #[case("*", "*")]
+    #[case("api.corp.test, .corp.test ,,b", "api.corp.test,.corp.test,b")]
+    #[case("*.corp.test", ".corp.test")]
+    #[case("10.0.0.1,10.0.0.0/8,0.0.0.0/0", "10.0.0.1,10.0.0.0/8,0.0.0.0/0")]
+    #[case("::1,fd00::/8,fd00::1/128", "::1,fd00::/8,fd00::1/128")]
+    #[case("host_1,1.host-2", "host_1,1.host-2")]
+    fn what_is_reached_without_the_proxy_is_as_the_client_takes_it(
+        #[case] given: &str,
+        #[case] taken: &str,
+    ) {
+        let flags = Flags::try_parse_from(["run", &format!("--no-proxy={given}")]);
+        assert_eq!(flags.unwrap().egress.no_proxy, taken);
+    }
+
+    #[rstest]
+    #[case("api.corp.test:443")]
+    #[case("https://api.corp.test")]
+    #[case("api.corp.test/path")]
+    #[case("a.corp.test b.corp.test")]
+    #[case("a.corp.test;b.corp.test")]
+    #[case("*corp.test")]
+    #[case("api.*.test")]
+    #[case("*.")]
+    #[case("..corp.test")]
+    #[case("corp.test.")]
+    #[case("10.0.0.0/33")]
+    #[case("10.0.0.0/+8")]
+    #[case("10.0.0.0/08")]
+    #[case("10.0.0.0/255.0.0.0")]
+    #[case("fd00::/129")]
+    #[case("10.0.0")]
+    #[case("10.0.0.256")]
+    #[case("[::1]")]
+    #[case("b\u{fc}ro.test")]
+    fn what_can_match_no_host_is_refused(#[case] item: &str) {
+        for list in [item.to_owned(), format!("localhost,{item}")] {
+            let flags = Flags::try_parse_from(["run", &format!("--no-proxy={list}")]);
+            let refusal = flags.expect_err(item);
+            assert_eq!(refusal.exit_code(), 2, "{list}");
+            let words = "want hosts, .domains, addresses and networks";
+            assert!(refusal.to_string().contains(words), "{refusal}");
+        }
     }
 }

@@ -164,7 +164,7 @@ async fn a_certificate_that_proves_nothing_is_refused_before_a_byte_is_sent() {
             stranger.issue(&[NAME]),
             Some(NotTrusted),
         ),
-        ("of a CA that is known", authority.itself(), Some(NotAccepted)),
+        ("of a CA itself", authority.itself(), Some(NotAccepted)),
     ];
     for (what, identity, fault) in table {
         let (address, seen) = identity.serve(LAST).await;

@@ -110,7 +110,8 @@ fn while_a_namespace_cannot_be_read_nothing_is_sent_and_nothing_is_said() {
 
 /// Has the object name this Secret as that of its API key.
 fn name_key(world: &World, secret: &str) {
-    let mut provider = world.object().expect("the object")["spec"]["provider"].clone();
+    let object = world.object().expect("the object");
+    let mut provider = object["spec"]["provider"].clone();
     for settings in provider.as_object_mut().expect("a provider").values_mut() {
         settings["apiKeySecretRef"]["name"] = secret.into();
     }
