@@ -37,6 +37,7 @@ fn replacements() -> Vec<Value> {
         "Retain",
         "UpperSnake",
         "https://a/b",
+        "http://a/b",
     ]
     .map(Value::from)
     .into();
