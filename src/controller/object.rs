@@ -85,6 +85,20 @@ pub(crate) fn is_acted_on(object: &ProviderSecret) -> bool {
     status.and_then(|status| status.observed_generation) == object.metadata.generation
 }
 
+/// Whether the object says that it holds what sources took away: only then a user knows what there is to confirm.
+pub(crate) fn says_held(object: &ProviderSecret) -> bool {
+    ready_condition(object).is_some_and(|ready| ready.reason == Reason::RemovalHeld.as_str())
+}
+
+/// Whether `generation` comes right after the one that status speaks of. Of several edits that no reconcile has seen
+/// one may have suspended the object and the next resumed it, which confirms nothing.
+pub(crate) fn is_next_edit(object: &ProviderSecret, generation: Option<i64>) -> bool {
+    let status = object.status.as_ref();
+    let observed = status.and_then(|status| status.observed_generation);
+    let next = observed.and_then(|observed| observed.checked_add(1));
+    next.is_some() && next == generation
+}
+
 /// The annotations that reconciles read.
 const KEPT_ANNOTATIONS: [&str; 4] = [
     SYNC_REQUESTED_AT,

@@ -20,7 +20,7 @@ pub(crate) use self::{
     approval::{
         Consent, ConsentInputs, approval_scope, approved_leaving, consent, plan_facts, shown,
     },
-    brake::{Brake, BrakeInputs, brake, is_held_back, is_silent},
+    brake::{Brake, BrakeInputs, brake, is_held_back, is_silent, was_held_back},
     drift::{Cause, Drift, Evidence, counted, doubled, drifted, is_contended},
     entry::{BulkKey, Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
     foreign::{name_conflict, referenced},

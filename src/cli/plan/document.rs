@@ -11,7 +11,7 @@ use crate::{
         peer::Peer,
         view::is_observed,
     },
-    controller::{Failure, desired_state, unread_sources},
+    controller::{Failure, desired_state, is_next_edit, says_held, unread_sources},
     http::ErrorClass,
     provider::{self, Choice, Rules, Unit},
 };
@@ -138,6 +138,13 @@ impl Document {
         let generation = self.wanted.metadata.generation;
         let live = self.live.as_ref();
         live.is_some_and(|live| is_observed(live) && live.metadata.generation == generation)
+    }
+
+    /// Whether to apply it confirms what the object holds: the object says so, and no other edit comes before.
+    pub(super) fn confirms_removals(&self) -> bool {
+        let generation = self.wanted.metadata.generation;
+        let live = self.live.as_ref();
+        live.is_some_and(|live| says_held(live) && is_next_edit(live, generation))
     }
 
     /// Whether a user has approved what the spec sends, and no plan waits.

@@ -182,7 +182,7 @@ impl Proposal<'_> {
                     successor.namespaced_name()
                 );
                 plan.notes.push(note);
-            } else if document.is_as_it_is() && is_held_back(record) {
+            } else if is_held_back(record) && !document.confirms_removals() {
                 held += 1;
             } else if document.is_as_it_is() && is_removed_by_source(record) {
                 waiting += 1;

@@ -25,7 +25,7 @@ pub(crate) fn is_silent(said: Reason) -> bool {
 }
 
 /// Whether a record that is not desired may have been held until the object fell silent.
-fn was_held_back(record: &EntryStatus) -> bool {
+pub(crate) fn was_held_back(record: &EntryStatus) -> bool {
     let is_reason = |reason: &Reason| record.reason.as_deref() == Some(reason.as_str());
     // What was desired then, and was not carried out, has a digest.
     let has_mark = record.state == EntryState::Failed && record.digest.is_none();

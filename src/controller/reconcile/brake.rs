@@ -12,9 +12,10 @@ use crate::{
         cache::ObjectState,
         error::Failure,
         object::{
-            Versions, is_acted_on, is_asked_alike, raw_records, ready_condition, recorded_sources,
+            Versions, is_acted_on, is_asked_alike, is_next_edit, raw_records, ready_condition,
+            recorded_sources, says_held,
         },
-        plan::{Brake, BrakeInputs, PlannedRemoval, brake, is_held_back, is_silent},
+        plan::{Brake, BrakeInputs, PlannedRemoval, brake, is_held_back, is_silent, was_held_back},
         report::{Asks, messages, outcome::Outcome, status},
         resolve::desired::{may_come_from_a_source, may_give},
         session::Session,
@@ -22,30 +23,32 @@ use crate::{
 };
 
 impl Reconcile<'_> {
-    /// Whether something is said for the first time that a user confirms with a request or an edit. One that was
-    /// made before is answered with it, and is no confirmation.
-    pub(super) fn asks(&self, outcome: &Outcome) -> Asks {
+    /// Whether `said` says something that a user confirms with a request or an edit, for the first time, or again after
+    /// the object said something else. A request or an edit of before is answered with it, and is no confirmation.
+    pub(super) fn asks(&self, outcome: &Outcome, said: Reason) -> Asks {
         let mut failures = outcome.failures.iter();
         let is_changed = failures.any(|failure| failure.reason == Reason::AccountChanged)
             && !self.says_account_changed();
         let was_held = self.held_before();
         let mut held = outcome.entries.iter().filter(|entry| is_held_back(entry));
-        if is_changed || held.any(|entry| !was_held.contains(entry.name.as_str())) {
+        let mut is_more = || held.any(|entry| !was_held.contains(entry.name.as_str()));
+        let is_held = said == Reason::RemovalHeld && (!says_held(&self.object) || is_more());
+        if is_changed || is_held {
             Asks::ForConfirmation
         } else {
             Asks::Nothing
         }
     }
 
-    /// The names that status says are held.
+    /// The names that are held, also where the object says something else now.
     fn held_before(&self) -> BTreeSet<&str> {
         let records = raw_records(&self.object).iter();
-        let held = records.filter(|record| is_held_back(record));
+        let held = records.filter(|record| is_held_back(record) || was_held_back(record));
         held.map(|record| record.name.as_str()).collect()
     }
 
-    /// Records as held only what the object says that it holds, because the next edit confirms it. What it said before
-    /// stays through a failure; an object that is suspended, or waits for approval, says nothing of it meanwhile.
+    /// Records as held only what the object says that it holds, or said before. An object that is suspended, or waits
+    /// for approval, says nothing of it meanwhile.
     pub(super) fn record_what_is_said(&self, outcome: &mut Outcome, said: Reason) {
         if said == Reason::RemovalHeld {
             return;
@@ -123,6 +126,7 @@ impl Reconcile<'_> {
         let names = names.filter(|record| {
             let needs_confirmation = went_back
                 || is_held_back(record)
+                || was_held_back(record)
                 || may_come_from_a_source(&self.object.spec, &record.name);
             needs_confirmation && !self.is_confirmed(record, is_by_spec_alone, is_requested)
         });
@@ -182,13 +186,15 @@ impl Reconcile<'_> {
         let spec = &self.object.spec;
         // The one who approves sees each name that goes.
         let is_approved = spec.approval() != Approval::Automatic;
-        let is_asked = is_requested || !is_acted_on(&self.object);
+        let is_edited = is_next_edit(&self.object, self.object.metadata.generation);
+        let is_asked = says_held(&self.object) && (is_requested || is_edited);
         record.leaving
             || is_approved
             // What a source took away, or may give once it can be read, is Failed: an edit of something else ends
             // neither wait.
             || (is_by_spec_alone && record.state != EntryState::Failed)
-            // A request that was made before it was said is not about it. To suspend an object confirms nothing.
+            // What was asked before it was said, or while the object said something else, is not about it. To suspend an
+            // object confirms nothing.
             || (is_held_back(record) && is_asked && !spec.is_suspended())
     }
 

@@ -72,7 +72,7 @@ impl Reconcile<'_> {
         }
         let requested = self.requested.clone().filter(|_| !is_suspended);
         self.record_what_is_said(&mut outcome, readiness.reason);
-        let asks = self.asks(&outcome);
+        let asks = self.asks(&outcome, readiness.reason);
         let is_answered = outcome.answers_request || asks == Asks::ForConfirmation;
         let (handled, unanswered) = if is_answered {
             (requested, None)

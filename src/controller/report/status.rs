@@ -14,7 +14,7 @@ use crate::{
         object::{time, unwritten},
         plan::{
             Brake, Change, EntryOutcome, PlannedEntry, PlannedRemoval, is_held_back, is_ours,
-            may_be_there, was_ambiguous, was_written,
+            may_be_there, was_ambiguous, was_held_back, was_written,
         },
     },
     http::ErrorClass,
@@ -68,7 +68,7 @@ pub(crate) fn held_back(removals: Vec<PlannedRemoval>, brake: &Brake) -> Vec<Ent
 /// ask for.
 pub(crate) fn retained(record: &EntryStatus, unread: &Failure) -> EntryStatus {
     // A hold ends with a confirmation, and not because another source is away for a while.
-    let reason = if is_held_back(record) {
+    let reason = if is_held_back(record) || was_held_back(record) {
         Reason::RemovalHeld
     } else {
         unread.reason

@@ -316,13 +316,17 @@ fn with_digests(
     }
 }
 
-/// To apply what is there already confirms nothing, and ends no grace time; an edit confirms what is held.
+/// To apply what is there already confirms nothing, and ends no grace time; an edit confirms what is held where the
+/// object says so, and where it is the only one since.
 #[rstest]
-#[case::held("RemovalHeld", 3, Some("1 no longer given by a Secret: held until"))]
-#[case::waiting("Progressing", 3, Some("1 no longer given by a Secret: deleted when"))]
-#[case::held_and_edited("RemovalHeld", 4, None)]
-#[case::waiting_and_edited("Progressing", 4, None)]
+#[case::held("RemovalHeld", "RemovalHeld", 3, Some("by a Secret: held until"))]
+#[case::waiting("Progressing", "Progressing", 3, Some("Secret: deleted when"))]
+#[case::held_and_edited("RemovalHeld", "RemovalHeld", 4, None)]
+#[case::held_and_edited_twice("RemovalHeld", "RemovalHeld", 5, Some("held until"))]
+#[case::held_in_silence_and_edited("AuthenticationFailed", "RemovalHeld", 4, Some("held until"))]
+#[case::waiting_and_edited("Progressing", "Progressing", 4, None)]
 fn what_a_secret_no_longer_gives_is_not_deleted_by_the_same_file(
+    #[case] said: &str,
     #[case] reason: &str,
     #[case] generation: i64,
     #[case] note: Option<&str>,
@@ -330,6 +334,8 @@ fn what_a_secret_no_longer_gives_is_not_deleted_by_the_same_file(
     let mut live = live();
     let status = live.status.as_mut().unwrap();
     status.observed_generation = Some(3);
+    let ready = condition("Ready", "False", said, "It is so.", 60);
+    status.conditions = vec![serde_json::from_value(ready).unwrap()];
     status.entries[1].state = EntryState::Failed;
     status.entries[1].reason = Some(reason.to_owned());
     let mut wanted = wanted(&json!({"deletionPolicy": "Delete"}));

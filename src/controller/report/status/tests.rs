@@ -246,18 +246,22 @@ fn a_refused_entry_keeps_what_the_provider_holds() {
     );
 }
 
+/// Of what was held until the object was suspended no digest is left.
 #[rstest]
-#[case::synced(EntryState::Synced, None, Reason::SecretNotFound)]
-#[case::waiting(EntryState::Failed, Some(Reason::Progressing), Reason::SecretNotFound)]
-#[case::held(EntryState::Failed, Some(Reason::RemovalHeld), Reason::RemovalHeld)]
+#[case::synced(None, Some("old"), Reason::SecretNotFound)]
+#[case::waiting(Some(Reason::Progressing), Some("old"), Reason::SecretNotFound)]
+#[case::held(Some(Reason::RemovalHeld), Some("old"), Reason::RemovalHeld)]
+#[case::held_until_then(Some(Reason::Suspended), None, Reason::RemovalHeld)]
+#[case::desired_until_then(Some(Reason::Suspended), Some("old"), Reason::SecretNotFound)]
 fn a_hold_outlives_a_source_that_cannot_be_read(
-    #[case] state: EntryState,
     #[case] reason: Option<Reason>,
+    #[case] digest: Option<&str>,
     #[case] expected: Reason,
 ) {
     let record = EntryStatus {
-        state,
+        state: reason.map_or(EntryState::Synced, |_| EntryState::Failed),
         reason: reason.map(|reason| reason.as_str().to_owned()),
+        digest: digest.map(str::to_owned),
         ..recorded()
     };
     let unread = failure(ErrorClass::Waiting, Reason::SecretNotFound);

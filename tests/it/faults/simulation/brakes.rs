@@ -2,6 +2,7 @@
 //! away goes at once.
 
 mod edits; // edits and requests beside it
+mod holds; // what is held while the object says something else
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,0 +1,181 @@
+//! What is held while the object says something else: an edit or a request confirms only what the object says.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rstest::rstest;
+use serde_json::json;
+use simulator::Fault;
+use tokio::time::sleep;
+
+use super::{at_each, bulk, end, held, keys, set_keys, synced, value};
+use crate::faults::simulation::{
+    store::Resource,
+    world::{SOURCE, World},
+};
+use crate::harness::CANARY;
+
+/// The keys of the source before and after most of them are gone.
+const BEFORE: usize = 20;
+const AFTER: usize = 5;
+/// Longer than the grace time, and than an account is left alone whose calls have failed.
+const LONG: Duration = Duration::from_hours(2);
+
+/// What a user does while the object says something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meanwhile {
+    Sync,
+    Edit,
+}
+
+/// What the object says instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Instead {
+    /// The provider refuses the API key.
+    Refused,
+    /// The Secret of the API key is gone.
+    NoKey,
+}
+
+async fn hold(world: &mut World) {
+    synced(world, BEFORE).await;
+    set_keys(world, AFTER);
+    world.quiet().await;
+    assert_still_held(world, BEFORE);
+}
+
+fn assert_still_held(world: &World, count: usize) {
+    assert_eq!(held(world), count, "{:?}", world.target);
+    let said = world.ready_reason("object");
+    assert_eq!(said.as_deref(), Some("RemovalHeld"), "{:?}", world.target);
+}
+
+/// Asserts that nothing goes, and that the next request, or the next edit, is the one that confirms it.
+async fn assert_held_until_confirmed(world: &mut World, confirmed: Meanwhile) {
+    world.quiet().await;
+    sleep(LONG).await;
+    assert_still_held(world, BEFORE);
+    match confirmed {
+        Meanwhile::Sync => world.request_sync("yes"),
+        Meanwhile::Edit => world.spec(&json!({"rewriteInterval": "2000h"})),
+    }
+    world.quiet().await;
+    assert_eq!(held(world), AFTER, "{:?}", world.target);
+    end(world).await;
+}
+
+fn set_api_key(world: &World, key: &str) {
+    world.secret("credential", &BTreeMap::from([("api-key", key.to_owned())]));
+}
+
+/// Cases: R-09
+#[rstest]
+fn what_is_asked_while_the_object_says_something_else_confirms_nothing(
+    #[values(Instead::Refused, Instead::NoKey)] instead: Instead,
+    #[values(Meanwhile::Sync, Meanwhile::Edit)] meanwhile: Meanwhile,
+    #[values(false, true)] restarts: bool,
+) {
+    at_each(async |world| {
+        hold(world).await;
+        let key = world.data("credential")["api-key"].clone();
+        match instead {
+            Instead::Refused => set_api_key(world, &format!("{CANARY}-typo")),
+            Instead::NoKey => {
+                let id = (
+                    Resource::Secrets,
+                    "team".to_owned(),
+                    "credential".to_owned(),
+                );
+                world.store.delete(&id).expect("it is deleted");
+            }
+        }
+        world.quiet().await;
+        let said = world.ready_reason("object");
+        assert_ne!(said.as_deref(), Some("RemovalHeld"), "{:?}", world.target);
+        if restarts {
+            world.down().await;
+        }
+        match meanwhile {
+            Meanwhile::Sync => world.request_sync("early"),
+            Meanwhile::Edit => world.spec(&json!({"rewriteInterval": "1000h"})),
+        }
+        world.quiet().await;
+        set_api_key(world, &key);
+        world.up();
+        assert_held_until_confirmed(world, meanwhile).await;
+    });
+}
+
+/// Two keys come to one name, and the user leaves one of them out.
+/// Cases: R-09
+#[rstest]
+fn an_edit_that_heals_something_else_confirms_nothing(
+    #[values(Meanwhile::Sync, Meanwhile::Edit)] confirmed: Meanwhile,
+) {
+    at_each(async |world| {
+        hold(world).await;
+        let mut few = keys(AFTER);
+        for key in ["new-key", "new.key"] {
+            few.insert(key.to_owned(), value("new"));
+        }
+        let few = few.iter().map(|(key, value)| (key.as_str(), value.clone()));
+        world.secret(SOURCE, &few.collect());
+        world.quiet().await;
+        let said = world.ready_reason("object");
+        assert_eq!(said.as_deref(), Some("Conflict"), "{:?}", world.target);
+        let source = json!({
+            "secretRef": {"name": SOURCE},
+            "nameTransform": "UpperSnake",
+            "exclude": ["new.key"],
+        });
+        world.spec(&bulk(&json!({"dataFrom": [source]})));
+        assert_held_until_confirmed(world, confirmed).await;
+    });
+}
+
+/// Nothing tells the operator that the spec was another one meanwhile, but for its generation.
+/// Cases: R-09
+#[test]
+fn to_suspend_and_to_resume_unseen_confirms_nothing() {
+    at_each(async |world| {
+        hold(world).await;
+        world.down().await;
+        world.spec(&json!({"suspend": true}));
+        world.spec(&json!({"suspend": null}));
+        world.up();
+        assert_held_until_confirmed(world, Meanwhile::Edit).await;
+    });
+}
+
+/// The object is suspended after it has said it, and goes on while the provider is down.
+/// Cases: R-09
+#[rstest]
+fn a_hold_outlives_a_suspension_that_ends_in_an_outage(#[values(false, true)] restarts: bool) {
+    at_each(async |world| {
+        hold(world).await;
+        world.spec(&json!({"suspend": true}));
+        world.quiet().await;
+        world.account.add_fault(Fault::status(503).forever());
+        // A rotation that fails, so that the object says that.
+        let mut few = keys(AFTER);
+        few.insert("k00".to_owned(), value("rotated"));
+        let few = few.iter().map(|(key, value)| (key.as_str(), value.clone()));
+        world.secret(SOURCE, &few.collect());
+        world.spec(&json!({"suspend": null}));
+        sleep(Duration::from_mins(2)).await;
+        // Few of them stay away.
+        set_keys(world, BEFORE - 2);
+        sleep(Duration::from_mins(2)).await;
+        if restarts {
+            world.down().await;
+            world.up();
+        }
+        world.account.clear_faults();
+        world.quiet().await;
+        sleep(LONG).await;
+        assert_still_held(world, BEFORE);
+        world.request_sync("yes");
+        world.quiet().await;
+        assert_eq!(held(world), BEFORE - 2, "{:?}", world.target);
+        end(world).await;
+    });
+}
