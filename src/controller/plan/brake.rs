@@ -48,7 +48,7 @@ pub(crate) enum Brake {
 pub(crate) struct BrakeInputs<'a> {
     /// Since when each entry, by folded name, is known to be removed by a source.
     pub(crate) removed: &'a BTreeMap<String, Instant>,
-    /// How many entries the object had.
+    /// How many entries the object had at the provider.
     pub(crate) recorded: usize,
     /// Whether what is gone may only be forgotten: status or a Secret went back to an older state.
     pub(crate) went_back: bool,

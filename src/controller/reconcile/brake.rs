@@ -15,7 +15,10 @@ use crate::{
             Versions, is_acted_on, is_asked_alike, is_next_edit, raw_records, ready_condition,
             recorded_sources, says_held,
         },
-        plan::{Brake, BrakeInputs, PlannedRemoval, brake, is_held_back, is_silent, was_held_back},
+        plan::{
+            Brake, BrakeInputs, PlannedRemoval, brake, is_held_back, is_silent, was_held_back,
+            was_written,
+        },
         report::{Asks, messages, outcome::Outcome, status},
         resolve::desired::{may_come_from_a_source, may_give},
         session::Session,
@@ -138,9 +141,13 @@ impl Reconcile<'_> {
             removed
         });
         let removed = removed.unwrap_or_default();
+        // What was recorded and never written, as the names that come in the place of these, is nothing that stays.
+        let recorded = inputs.records.iter().filter(|record| {
+            was_written(record) || removed.contains_key(fold(&record.name).as_str())
+        });
         let brake_inputs = BrakeInputs {
             removed: &removed,
-            recorded: inputs.records.len(),
+            recorded: recorded.count(),
             went_back,
             grace: self.context.removal_grace,
             now: Instant::now(),
@@ -210,7 +217,8 @@ impl Reconcile<'_> {
         inputs: &Inputs,
         count: usize,
     ) -> Failure {
-        let (entries, rules) = (inputs.records.len(), session.rules());
+        let written = inputs.records.iter().filter(|record| was_written(record));
+        let (entries, rules) = (written.count().max(count), session.rules());
         let secrets = self.bulk_secrets();
         let went_back = self.tracked(|tracked| tracked.went_back) == Some(true);
         if went_back || secrets.is_empty() {

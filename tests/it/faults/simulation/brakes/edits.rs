@@ -302,6 +302,40 @@ fn an_edit_of_something_else_does_not_end_the_grace(#[values(false, true)] resta
     });
 }
 
+/// The names that come instead are in status before they are written, and nothing that stays.
+/// Cases: R-09
+#[rstest]
+fn what_other_keys_take_the_place_of_is_held(#[values(false, true)] restarts: bool) {
+    at_each(async |world| {
+        synced(world, 20).await;
+        if restarts {
+            // No listing is known then.
+            world.down().await;
+            world.up();
+            world.quiet().await;
+        }
+        let fault = Fault::status(500).method("GET");
+        world.account.add_fault(fault.forever());
+        let others = keys(20).into_keys();
+        let others: Vec<String> = others.map(|key| format!("m{key}")).collect();
+        let others = others.iter().map(|key| (key.as_str(), value("other")));
+        world.secret(SOURCE, &others.collect());
+        sleep(2 * GRACE).await;
+        world.account.clear_faults();
+        world.quiet().await;
+        sleep(Duration::from_hours(2)).await;
+        assert_eq!(held(world), 20, "{:?}", world.target);
+        assert_eq!(world.ready_reason("object").as_deref(), Some("RemovalHeld"));
+        let message = world.message();
+        assert!(message.contains("20 of "), "{message}");
+        world.request_sync("yes");
+        world.quiet().await;
+        assert_eq!(held(world), 0, "{:?}", world.target);
+        assert!(world.held().contains_key("MK00"), "{:?}", world.target);
+        end(world).await;
+    });
+}
+
 /// It is the spec that takes away what only a source gave that it names no more.
 /// Cases: R-09
 #[rstest]
