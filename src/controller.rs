@@ -30,7 +30,7 @@ pub(crate) use allowed_providers::AllowedProviders;
 pub use context::{OptIn, SecretAccess, Settings};
 pub(crate) use error::Failure;
 pub use namespaces::Namespaces;
-pub(crate) use object::{Guarded, is_next_edit, request_order, requested, says_held};
+pub(crate) use object::{Guarded, REQUESTS, is_next_edit, request_order, requested, says_held};
 pub(crate) use plan::due;
 pub(crate) use resolve::dereference::{credential_failure, is_power, source_refused};
 pub(crate) use resolve::desired::{

@@ -19,7 +19,10 @@ use super::{
     view::{namespaced_name, resource_name},
     wait::Wait,
 };
-use crate::api::{FLUX_REQUESTED_AT, ProviderSecret, SYNC_REQUESTED_AT};
+use crate::{
+    api::{ProviderSecret, SYNC_REQUESTED_AT},
+    controller::{REQUESTS, request_order},
+};
 
 /// How many objects a line about a wait that was in vain names.
 const MAX_NAMED: usize = 3;
@@ -125,7 +128,7 @@ async fn request(
             code = FAILED;
             continue;
         }
-        let token = token(object.annotations().get(FLUX_REQUESTED_AT), now);
+        let token = token(last_request(&object), now);
         let changed = match reader.patch(&namespace, &name, &verb.patch(&token)).await {
             Ok(changed) => changed,
             // The others must not wait for it.
@@ -170,13 +173,23 @@ fn told(line: &str) -> u8 {
     refusal.code
 }
 
+/// The latest request that was made of an object, or that the operator has handled.
+pub(super) fn last_request(object: &ProviderSecret) -> Option<&str> {
+    let status = object.status.as_ref();
+    let handled = status.and_then(|status| status.last_handled_sync_request.as_ref());
+    let annotations = object.annotations();
+    let asked = REQUESTS.into_iter().filter_map(|key| annotations.get(key));
+    let requests = asked.chain(handled).map(String::as_str);
+    requests.max_by_key(|asked| request_order(asked))
+}
+
 /// The text of a request that is made `now`. Unlike a time of whole seconds it differs from that of a request a moment
-/// ago. Of the two annotations the operator takes the later time (docs/reference.md#requests), and the clock that Flux
-/// wrote its own with may be ahead.
-pub(super) fn token(flux: Option<&String>, now: Timestamp) -> String {
-    let flux = flux.and_then(|text| text.parse::<Timestamp>().ok());
-    let after_flux = flux.and_then(|at| at.checked_add(SignedDuration::from_nanos(1)).ok());
-    format!("{:.9}", after_flux.map_or(now, |after| now.max(after)))
+/// ago. The operator takes the latest time alone (docs/reference.md#requests), and the clock that the `last` one was
+/// written with may be ahead.
+pub(super) fn token(last: Option<&str>, now: Timestamp) -> String {
+    let last = last.and_then(|text| text.parse::<Timestamp>().ok());
+    let after_last = last.and_then(|at| at.checked_add(SignedDuration::from_nanos(1)).ok());
+    format!("{:.9}", after_last.map_or(now, |after| now.max(after)))
 }
 
 /// Waits until the operator has acted on all of them, and tells of each what came of it. Gives the exit code.
@@ -256,7 +269,7 @@ mod tests {
         answer::TIMEOUT,
         tests::samples::{answering, condition, object, provider, refused, silent},
     };
-    use crate::controller::requested;
+    use crate::{api::FLUX_REQUESTED_AT, controller::requested};
 
     fn waited(name: &str) -> Waited {
         Waited {
@@ -340,11 +353,12 @@ mod tests {
     #[rstest]
     #[case::alone(json!({}), "2026-11-29T12:00:00.000000000Z")]
     #[case::before(json!({FLUX_REQUESTED_AT: "2026-11-29T11:59:59Z"}), "2026-11-29T12:00:00.000000000Z")]
+    #[case::after_that_of_another_user(json!({SYNC_REQUESTED_AT: "2026-11-29T12:00:01Z"}), "2026-11-29T12:00:01.000000001Z")]
     #[case::after(json!({FLUX_REQUESTED_AT: "2026-11-29T12:00:01Z"}), "2026-11-29T12:00:01.000000001Z")]
     #[case::before_elsewhere(json!({FLUX_REQUESTED_AT: "2026-11-29T13:30:00+02:00"}), "2026-11-29T12:00:00.000000000Z")]
     #[case::after_elsewhere(json!({FLUX_REQUESTED_AT: "2026-11-29T11:30:00-01:00"}), "2026-11-29T12:30:00.000000001Z")]
     #[case::no_time(json!({FLUX_REQUESTED_AT: "now"}), "2026-11-29T12:00:00.000000000Z")]
-    fn a_request_is_later_than_that_of_flux(#[case] annotations: Value, #[case] expected: &str) {
+    fn a_request_is_later_than_any_before_it(#[case] annotations: Value, #[case] expected: &str) {
         let object = json!({
             "apiVersion": "providersecrets.dev/v1alpha1", "kind": "ProviderSecret",
             "metadata": {"name": "object", "namespace": "ml", "annotations": annotations},
@@ -352,10 +366,16 @@ mod tests {
         });
         let mut object: ProviderSecret = serde_json::from_value(object).unwrap();
         let now = "2026-11-29T12:00:00Z".parse().unwrap();
-        let token = token(object.annotations().get(FLUX_REQUESTED_AT), now);
-        assert_eq!(token, expected);
+        let asked = token(last_request(&object), now);
+        assert_eq!(asked, expected);
         let annotations = object.annotations_mut();
-        annotations.insert(SYNC_REQUESTED_AT.to_owned(), token.clone());
-        assert_eq!(requested(&object), Some(token));
+        annotations.insert(SYNC_REQUESTED_AT.to_owned(), asked.clone());
+        assert_eq!(requested(&object).as_ref(), Some(&asked));
+        // Also than one that was handled, whatever clock it was made with.
+        let status = object.status.get_or_insert_default();
+        status.last_handled_sync_request = Some(asked.clone());
+        object.annotations_mut().clear();
+        let next = token(last_request(&object), now);
+        assert!(request_order(&next) > request_order(&asked), "{next}");
     }
 }

@@ -14,7 +14,7 @@ use kube::{
 
 pub(crate) use self::{
     guarded::{Guarded, resource},
-    requests::{REQUESTS, is_asked_alike, request_order, requested},
+    requests::{REQUESTS, is_asked_alike, is_new_request, request_order, requested},
 };
 use crate::{
     account::ObjectName,

@@ -5,17 +5,16 @@
 //! version; a provider that applies what it accepted keeps Ready False until it has.
 
 use jiff::Timestamp;
-use kube::ResourceExt as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Entry, EntryState, EntryStatus, FLUX_REQUESTED_AT, ProviderSecret, SYNC_REQUESTED_AT},
+    api::{Entry, EntryState, EntryStatus, ProviderSecret, SYNC_REQUESTED_AT},
     cli::{
         origin::Keys,
         output::some,
         placement::{MAY_BE_OLDER, placements},
-        request::token,
+        request::{last_request, token},
         view::{Standing, conditions, is_acknowledged, is_observed, namespaced_name},
     },
     provider,
@@ -42,9 +41,9 @@ pub(super) struct Feed {
     /// The resourceVersion of the object that was looked at.
     #[serde(skip)]
     version: Option<String>,
-    /// What Flux has requested of it.
+    /// The last request for a sync of it.
     #[serde(skip)]
-    flux_request: Option<String>,
+    last_request: Option<String>,
 }
 
 /// Whether everything is acknowledged.
@@ -70,7 +69,7 @@ impl Feed {
     pub(super) fn sync_patch(&self, now: Timestamp) -> Value {
         json!({"metadata": {
             "resourceVersion": self.version,
-            "annotations": {SYNC_REQUESTED_AT: token(self.flux_request.as_ref(), now)},
+            "annotations": {SYNC_REQUESTED_AT: token(self.last_request.as_deref(), now)},
         }})
     }
 
@@ -128,7 +127,7 @@ pub(super) fn of(object: &ProviderSecret, secret: &str, version: &str) -> Option
         acknowledged,
         because,
         version: object.metadata.resource_version.clone(),
-        flux_request: object.annotations().get(FLUX_REQUESTED_AT).cloned(),
+        last_request: last_request(object).map(str::to_owned),
         after_rotation: choice
             .filter(|_| is_source)
             .and_then(|choice| choice.kind().descriptor().after_rotation),

@@ -19,9 +19,21 @@ pub(crate) fn requested(object: &ProviderSecret) -> Option<String> {
         .filter_map(|key| annotations.get(key))
         .max_by_key(|asked| request_order(asked))?;
     let asked: String = asked.chars().take(LONGEST_REQUEST).collect();
-    let handled = object.status.as_ref();
-    let handled = handled.and_then(|status| status.last_handled_sync_request.as_ref());
-    (handled != Some(&asked)).then_some(asked)
+    let status = object.status.as_ref();
+    let handled = status.and_then(|status| status.last_handled_sync_request.as_deref());
+    is_new_request(&asked, handled).then_some(asked)
+}
+
+/// Whether a request is a newer one than that which was handled last. Of two times only the later one is: an annotation
+/// that somebody takes away or puts back leaves an earlier one, which would confirm what is held.
+pub(crate) fn is_new_request(asked: &str, handled: Option<&str>) -> bool {
+    let Some(handled) = handled else { return true };
+    let (asked, handled) = (request_order(asked), request_order(handled));
+    if asked.0.is_some() && handled.0.is_some() {
+        asked > handled
+    } else {
+        asked.1 != handled.1
+    }
 }
 
 /// What orders requests: that of two which is greater is the later one.
@@ -70,6 +82,7 @@ mod tests {
     #[case::before_it_in_another_zone("2026-11-21T13:00:00Z", "2026-11-21T14:30:00+02:00", false)]
     #[case::after_what_is_no_time("now", "2026-11-21T12:00:00Z", true)]
     #[case::what_is_no_time("1", "2", true)]
+    #[case::what_is_an_earlier_text_and_no_time("2", "1", true)]
     fn of_two_requests_the_later_one_counts(
         #[case] handled: &str,
         #[case] asked: &str,
@@ -82,5 +95,27 @@ mod tests {
         let status = object.status.get_or_insert_default();
         status.last_handled_sync_request = Some(handled.to_owned());
         assert_eq!(requested(&object).as_deref(), counts.then_some(asked));
+    }
+
+    /// The later one was handled, and its annotation is taken away or set back.
+    #[rstest]
+    #[case::earlier("2026-11-02T00:00:00Z", "2026-11-01T00:00:00Z", false)]
+    #[case::earlier_elsewhere("2026-11-02T00:00:00Z", "2026-11-02T01:00:00+02:00", false)]
+    #[case::later("2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z", true)]
+    #[case::no_time_after_one("2026-11-02T00:00:00Z", "now", true)]
+    #[case::a_time_after_none("now", "2026-11-01T00:00:00Z", true)]
+    fn what_was_asked_before_the_last_request_is_no_new_one(
+        #[case] handled: &str,
+        #[case] left: &str,
+        #[case] counts: bool,
+    ) {
+        for annotation in REQUESTS {
+            let mut object = object();
+            let annotations = object.annotations_mut();
+            annotations.insert(annotation.to_owned(), left.to_owned());
+            let status = object.status.get_or_insert_default();
+            status.last_handled_sync_request = Some(handled.to_owned());
+            assert_eq!(requested(&object).as_deref(), counts.then_some(left));
+        }
     }
 }

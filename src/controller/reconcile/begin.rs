@@ -12,7 +12,7 @@ use crate::{
         context::Context,
         gate::{Decision, Remembered, VersionNews, decide, decide_deletion},
         kubernetes::KubernetesError,
-        object::{has_finalizer, object_name, requested},
+        object::{has_finalizer, is_new_request, object_name, requested},
         report,
     },
 };
@@ -121,8 +121,10 @@ impl Reconcile<'_> {
     /// with the object is no new request: it would confirm what is held.
     async fn put_back(&mut self, before: Box<ProviderSecret>) -> Result<(), KubernetesError> {
         let mut status = before.status.clone().unwrap_or_default();
+        let handled = status.last_handled_sync_request.take();
         let asked = requested(&self.object);
-        status.last_handled_sync_request = asked.or(status.last_handled_sync_request);
+        let asked = asked.filter(|asked| is_new_request(asked, handled.as_deref()));
+        status.last_handled_sync_request = asked.or(handled);
         self.requested = None;
         tracing::warn!("status was set back by another writer, and is put back as it was known");
         match report::write_over(self.context, &self.object, status).await {
