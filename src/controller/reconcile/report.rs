@@ -56,13 +56,14 @@ impl Reconcile<'_> {
             messages::suspended(outcome.failures.is_empty() && !self.may_be_unsettled())
         } else {
             let choice = self.object.spec.provider.choice();
-            let mut done = messages::all_done(outcome.settled, &outcome.entries, choice);
-            if let Some(remark) = &outcome.remark {
-                done.message = format!("{} {remark}", done.message);
-            }
+            let done = messages::all_done(outcome.settled, &outcome.entries, choice);
             readiness(&outcome.failures, done)
         };
         let (mut readiness, mut wait) = self.schedule(readiness, &outcome);
+        // Also beside a failure: what status does not say is told anew with each try.
+        if let Some(remark) = outcome.remark.as_ref().filter(|_| !is_suspended) {
+            readiness.message = format!("{} {remark}", readiness.message);
+        }
         self.warn_of_rate_limit(&mut readiness, &mut outcome);
         if !is_suspended {
             let now = crate::clock::now();

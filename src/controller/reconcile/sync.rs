@@ -336,8 +336,8 @@ impl Reconcile<'_> {
         outcome.event_notes.extend(note);
     }
 
-    /// Adds to the message of an object without failures what a user should know, and warns of it
-    /// once: status says whether that was done.
+    /// Adds to the message of an object what a user should know, and warns of it once: status says whether that was
+    /// done.
     pub(super) fn remark(&self, outcome: &mut Outcome, remark: Remark) {
         if !self.has_remark(&remark.text) {
             outcome.event_notes.push(EventNote {

@@ -64,7 +64,7 @@ pub(crate) fn all_done(
     }
 }
 
-/// What a user should know although nothing failed: one or two sentences.
+/// What a user should know besides: one or two sentences.
 pub(crate) struct Remark {
     pub(crate) reason: Reason,
     pub(crate) text: String,

@@ -42,7 +42,7 @@ pub(crate) struct Outcome {
     pub(crate) event_notes: Vec<EventNote>,
     /// When the object is tried again, where that is not what its failures ask for.
     pub(crate) try_in: Option<Duration>,
-    /// What a user should know although nothing failed.
+    /// What a user should know, whether anything failed or not.
     pub(crate) remark: Option<String>,
     /// When the listing is looked at again, where it is not the usual time.
     pub(crate) verify_in: Option<Duration>,

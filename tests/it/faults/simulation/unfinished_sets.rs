@@ -167,11 +167,17 @@ fn a_set_that_always_vanishes_is_written_a_few_times_and_no_more() {
     });
 }
 
+/// Also where the object says above all that another entry waits.
 /// Cases: R-07
-#[test]
-fn a_set_that_stays_pending_for_5_minutes_is_said_once() {
+#[rstest]
+#[case::alone(&[("A_KEY", "a")], "Synced")]
+#[case::beside_what_waits(&[("A_KEY", "a"), ("B_KEY", "missing")], "KeyNotFound")]
+fn a_set_that_stays_pending_for_5_minutes_is_said_once(
+    #[case] entries: &[(&str, &str)],
+    #[case] ends: &str,
+) {
     play(MINUTE * 20, async |world| {
-        world.entries(&[("A_KEY", "a")]);
+        world.entries(entries);
         sleep(MINUTE * 4).await;
         let said = |world: &World| world.notes("Progressing").len();
         assert_eq!((said(world), writes(world, "A_KEY")), (0, 1));
@@ -189,7 +195,7 @@ fn a_set_that_stays_pending_for_5_minutes_is_said_once() {
         sleep(MINUTE * 8).await;
         assert_eq!((said(world), writes(world, "A_KEY")), (1, 1));
         sleep(MINUTE * 8).await;
-        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        assert_eq!(world.ready_reason("object").as_deref(), Some(ends));
         assert!(
             !world.message().contains("5 minutes"),
             "{}",
