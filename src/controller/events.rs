@@ -44,8 +44,9 @@ const MAX_TRIES: u32 = 6;
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 /// How long a reconcile waits until an event is accepted that nothing else tells.
 const ACCEPTANCE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The longest note and the longest name of a reporter that the API takes, in bytes. A pod may have a name of 253.
-const LONGEST_NOTE: usize = 1024;
+/// The longest note that the API takes, in bytes.
+pub(crate) const LONGEST_NOTE: usize = 1024;
+/// The longest name of a reporter that the API takes, in bytes. A pod may have a name of 253.
 const LONGEST_REPORTER: usize = 128;
 
 /// Whether a person should look.

@@ -5,6 +5,7 @@ pub(crate) mod conditions;
 mod fence;
 pub(crate) mod finalizer;
 pub(crate) mod messages;
+pub(crate) mod notes;
 pub(crate) mod outcome;
 #[cfg(test)]
 mod shapes;
@@ -113,7 +114,7 @@ pub(crate) async fn report(
     let next = next_status(object, readiness, outcome, handled, crate::clock::now());
     let written = write(context, object, next, asks).await?;
     announce(context, object, readiness, outcome.written);
-    send_notes(context, object, &outcome.event_notes);
+    send_notes(context, &**object, &outcome.event_notes);
     Ok(written)
 }
 
@@ -239,7 +240,7 @@ pub(crate) async fn deliver_note(
 }
 
 /// Logs notes, and sends them as events.
-pub(crate) fn send_notes(context: &Context, object: &ProviderSecret, event_notes: &[EventNote]) {
+pub(crate) fn send_notes(context: &Context, object: &impl ResourceExt, event_notes: &[EventNote]) {
     for event_note in event_notes {
         log_note(event_note);
         context.events.send(object, event_note);

@@ -14,11 +14,14 @@ use crate::{
         apply::Writer,
         cache::{KnownDeletion, Tracked},
         error::Failure,
-        events::EventNote,
         kubernetes::{KubernetesError, is_terminating},
         object::{Versions, raw_records, recorded_sources},
         plan::{self, RemovalAction, plan_removals},
-        report::{self, Asks, finalizer, messages, outcome::Outcome},
+        report::{
+            self, Asks, finalizer, messages,
+            notes::{self, Told},
+            outcome::Outcome,
+        },
     },
     http::ErrorClass,
     provider::Choice,
@@ -33,8 +36,8 @@ const REFUSED_DELETION_RETRY: Duration = Duration::from_secs(30);
 /// that it took too long: the clock may be wrong.
 const MIN_CLOCK_TRUST: Duration = Duration::from_mins(1);
 
-/// Makes the note about names at a provider.
-type Note = fn(ProviderKind, &[String]) -> Option<EventNote>;
+/// Makes the notes about names at a provider.
+type Notes = fn(ProviderKind, &[String]) -> Vec<Told>;
 
 /// What a try of a cleanup came to.
 enum Cleanup {
@@ -181,11 +184,11 @@ impl Reconcile<'_> {
         let removal = writer.remove(removals).await;
         let kind = choice.kind();
         self.note_deleted(kind, &removal.deleted);
-        for (names, note) in [
-            (&removal.orphaned, messages::orphaned as Note),
-            (&removal.replaced, messages::replaced as Note),
+        for (names, notes) in [
+            (&removal.orphaned, notes::orphaned as Notes),
+            (&removal.replaced, notes::replaced as Notes),
         ] {
-            self.tell(kind, names, note).await?;
+            self.tell(kind, names, notes).await?;
         }
         self.tell_successors(kind, &removal.handed_over).await?;
         if let Some(failure) = removal.failures.into_iter().next() {
@@ -210,7 +213,7 @@ impl Reconcile<'_> {
         let mut names: Vec<String> = left.iter().map(|entry| entry.name.clone()).collect();
         names.sort();
         if let Some(choice) = self.object.spec.provider.choice() {
-            self.tell(choice.kind(), &names, messages::orphaned).await?;
+            self.tell(choice.kind(), &names, notes::orphaned).await?;
         }
         finalizer::set(self.context, &self.newest(), false).await?;
         Ok((ReconcileResult::Deleted, Action::await_change()))
@@ -235,8 +238,9 @@ impl Reconcile<'_> {
         });
         let untold = untold.unwrap_or_default();
         self.context.metrics.keys_deleted(kind, untold.len());
-        let notes: Vec<_> = messages::deleted(kind, &untold).into_iter().collect();
-        report::send_notes(self.context, &self.object, &notes);
+        let told = notes::deleted(kind, &untold).into_iter();
+        let notes: Vec<_> = told.map(|told| told.note).collect();
+        report::send_notes(self.context, &*self.object, &notes);
     }
 
     /// Counts and tells what is left at the provider, once, before the object goes: nothing else tells it
@@ -248,12 +252,12 @@ impl Reconcile<'_> {
         &self,
         kind: ProviderKind,
         names: &[String],
-        note: Note,
+        notes: Notes,
     ) -> Result<(), KubernetesError> {
-        let note = |untold: &[String]| note(kind, untold);
-        let told = tell_once(self.context, &*self.object, names, note).await?;
+        let notes = |untold: &[String]| notes(kind, untold);
+        let (told, result) = tell_once(self.context, &*self.object, names, notes).await;
         self.context.metrics.keys_left_behind(kind, told);
-        Ok(())
+        result
     }
 
     /// Tells what other objects have now, once. They write it, so it does not count as left behind.
@@ -266,13 +270,13 @@ impl Reconcile<'_> {
         successors: &[(String, ObjectName)],
     ) -> Result<(), KubernetesError> {
         let names: Vec<String> = successors.iter().map(|(name, _)| name.clone()).collect();
-        let note = |untold: &[String]| {
+        let notes = |untold: &[String]| {
             let successors = successors.iter().filter(|(name, _)| untold.contains(name));
             let successors: Vec<_> = successors.cloned().collect();
-            messages::handed_over(kind, &self.namespace, &successors)
+            notes::handed_over(kind, &self.namespace, &successors)
         };
-        tell_once(self.context, &*self.object, &names, note).await?;
-        Ok(())
+        let (_, result) = tell_once(self.context, &*self.object, &names, notes).await;
+        result
     }
 
     /// Says why the object is still there, and when it is tried again.

@@ -21,7 +21,7 @@ use crate::{
         report::{
             self, Asks,
             conditions::{Readiness, ReadyState, readiness, stalled_by_protocol},
-            messages,
+            messages, notes,
             outcome::Outcome,
             status,
         },
@@ -89,8 +89,9 @@ impl Reconcile<'_> {
         }
         let forgotten = self.forgotten(&outcome);
         let kind = self.object.spec.provider.choice().map(Choice::kind);
-        let notes = kind.and_then(|kind| messages::orphaned(kind, &forgotten));
-        outcome.event_notes.extend(notes);
+        let told = kind.map(|kind| notes::orphaned(kind, &forgotten));
+        let told = told.into_iter().flatten().map(|told| told.note);
+        outcome.event_notes.extend(told);
         let (context, newest) = (self.context, self.newest());
         let reported =
             report::report(context, &newest, &readiness, &outcome, handled, asks).await?;

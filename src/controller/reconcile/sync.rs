@@ -23,6 +23,7 @@ use crate::{
         plan::{self, Brake, Cause, Drift, EntryOutcome, PlannedEntry},
         report::{
             messages::{self, Remark},
+            notes,
             outcome::Outcome,
             status, warnings,
         },
@@ -126,6 +127,7 @@ impl Reconcile<'_> {
         let held = retained.iter().filter(|record| plan::is_held_back(record));
         let held = held.count();
         let ambiguous = mark_doubled(&mut records, inputs, session.rules());
+        let of_removal = notes::of_removal(kind, &self.namespace, &removal);
         records.extend(retained);
         records.extend(removal.kept);
         let sealed = records.into_iter().map(|record| session.sealed(record));
@@ -134,19 +136,7 @@ impl Reconcile<'_> {
         outcome.sources_seal = Some(seal);
         outcome.approval_scope = awaited_scope(&self.object, session, &entries);
         outcome.event_notes = self.drift_notes(session, &entries);
-        outcome
-            .event_notes
-            .extend(messages::deleted(kind, &removal.deleted));
-        outcome
-            .event_notes
-            .extend(messages::orphaned(kind, &removal.orphaned));
-        outcome
-            .event_notes
-            .extend(messages::replaced(kind, &removal.replaced));
-        let successors = &removal.handed_over;
-        outcome
-            .event_notes
-            .extend(messages::handed_over(kind, &self.namespace, successors));
+        outcome.event_notes.extend(of_removal);
         let recorded = self.object.status.as_ref();
         let of_values = warnings::of_values(&entries, recorded, &inputs.sources);
         outcome.event_notes.extend(of_values);
@@ -282,7 +272,7 @@ impl Reconcile<'_> {
             let names: Vec<String> = repaired.map(|entry| entry.name().to_owned()).collect();
             let metrics = &self.context.metrics;
             metrics.drift_detected(kind, drift.as_str(), names.len());
-            messages::drifted(kind, drift, &names)
+            notes::drifted(kind, drift, &names)
         });
         notes.flatten().collect()
     }
@@ -332,7 +322,7 @@ impl Reconcile<'_> {
         }
         let metrics = &self.context.metrics;
         metrics.drift_detected(kind, Drift::Missing.as_str(), names.len());
-        let note = messages::drifted(kind, Drift::Missing, &names);
+        let note = notes::drifted(kind, Drift::Missing, &names);
         outcome.event_notes.extend(note);
     }
 

@@ -18,7 +18,7 @@ use crate::{
         events::{EventNote, Importance},
         kubernetes::{KubernetesError, is_terminating, patch_params, written},
         object::has_finalizer,
-        report::finalizer,
+        report::{finalizer, notes::Told},
     },
 };
 
@@ -81,7 +81,9 @@ async fn release(
         action: "Delete",
         note: note.to_owned(),
     };
-    tell_once(context, object, std::slice::from_ref(&name), |_| Some(note)).await?;
+    let notes = |_: &[String]| vec![Told { note, count: 1 }];
+    let (_, told) = tell_once(context, object, std::slice::from_ref(&name), notes).await;
+    told?;
     let patch = finalizer::patch(object, false).ok_or(KubernetesError::Unavailable)?;
     let parameters = patch_params();
     let objects = context.objects(namespace);

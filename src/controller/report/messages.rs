@@ -6,13 +6,8 @@ use kube::ResourceExt as _;
 
 use super::conditions::{Readiness, ReadyState};
 use crate::{
-    account::ObjectName,
     api::{EntryStatus, PlanStatus, ProviderKind, ProviderSecret, Reason, enumerated},
-    controller::{
-        error::Failure,
-        events::{EventNote, Importance},
-        plan::Drift,
-    },
+    controller::error::Failure,
     provider::{Choice, Rules, Settled, Unit},
 };
 
@@ -308,91 +303,4 @@ pub(crate) fn deletion_blocked(failure: &Failure) -> Readiness {
             "What this object wrote is not deleted yet. {cause} To let the object go without that, annotate it with providersecrets.dev/deletion-override=orphan."
         ),
     }
-}
-
-/// What was deleted at the provider.
-pub(crate) fn deleted(kind: ProviderKind, names: &[String]) -> Option<EventNote> {
-    event_note(
-        names,
-        Importance::Normal,
-        Reason::RemoteDeleted,
-        &format!("Deleted at {kind}"),
-    )
-}
-
-/// What stays at the provider without an owner.
-pub(crate) fn orphaned(kind: ProviderKind, names: &[String]) -> Option<EventNote> {
-    event_note(
-        names,
-        Importance::Warning,
-        Reason::DeletionSkipped,
-        &format!("Left behind at {kind}; delete by hand what is not needed"),
-    )
-}
-
-/// What another writer has written since, and is not deleted.
-pub(crate) fn replaced(kind: ProviderKind, names: &[String]) -> Option<EventNote> {
-    event_note(
-        names,
-        Importance::Warning,
-        Reason::DeletionSkipped,
-        &format!(
-            "Left at {kind}, because another writer has written it since, such as an operator in another cluster or a person"
-        ),
-    )
-}
-
-/// What stays at the provider because other objects have it now. A user who may see the object, of `namespace`, need
-/// not see those of other namespaces.
-pub(crate) fn handed_over(
-    kind: ProviderKind,
-    namespace: &str,
-    successors: &[(String, ObjectName)],
-) -> Option<EventNote> {
-    let names = successors.iter().map(|(name, (of, successor))| {
-        if of == namespace {
-            format!("{name} to ProviderSecret {successor}")
-        } else {
-            format!("{name} to a ProviderSecret in another namespace")
-        }
-    });
-    event_note(
-        &names.collect::<Vec<_>>(),
-        Importance::Normal,
-        Reason::DeletionSkipped,
-        &format!("Handed over at {kind} and not deleted"),
-    )
-}
-
-/// What another writer did to entries.
-pub(crate) fn drifted(kind: ProviderKind, drift: Drift, names: &[String]) -> Option<EventNote> {
-    let what = match drift {
-        Drift::Missing => "deleted",
-        Drift::Changed => "changed",
-    };
-    event_note(
-        names,
-        Importance::Warning,
-        Reason::DriftDetected,
-        &format!("Somebody else {what} this at {kind}, and it is written again"),
-    )
-}
-
-fn event_note(
-    names: &[String],
-    importance: Importance,
-    reason: Reason,
-    what: &str,
-) -> Option<EventNote> {
-    let action = if reason == Reason::DriftDetected {
-        "Verify"
-    } else {
-        "Delete"
-    };
-    (!names.is_empty()).then(|| EventNote {
-        importance,
-        reason,
-        action,
-        note: format!("{what}: {}.", names.join(", ")),
-    })
 }
