@@ -11,7 +11,7 @@ use crate::{
     controller::{
         gate::lacks_finalizer,
         kubernetes::KubernetesError,
-        object::has_finalizer,
+        object::{has_finalizer, is_acted_on},
         plan::{self, PlannedEntry, PlannedRemoval, RemovalAction},
         report::{self, Asks, conditions::conditions, finalizer, messages, status},
         session::Session,
@@ -80,7 +80,9 @@ impl Reconcile<'_> {
             };
         }
         // A failure that repeats is no news: it is said until the try that follows it has ended.
-        if !next.conditions.iter().any(is_of_retry) {
+        let is_acted_on = is_acted_on(&newest);
+        let mut said = next.conditions.iter();
+        if !said.any(|said| is_failure_of_try(said, is_acted_on)) {
             next.conditions = conditions(
                 &next.conditions,
                 &messages::writing(pending.len().max(planned.writes())),
@@ -104,11 +106,13 @@ impl Reconcile<'_> {
     }
 }
 
-/// Whether a condition says of a failure that it is tried again.
-fn is_of_retry(condition: &Condition) -> bool {
+/// Whether a condition says of a failure that it is tried again, or that a person must act, while other entries are
+/// tried again. What a person must do under another spec it does not say.
+fn is_failure_of_try(condition: &Condition, is_acted_on: bool) -> bool {
     let reason = condition.reason.as_str();
-    let is_strange = condition.r#type == STALLED && reason == Reason::UnexpectedResponse.as_str();
-    is_strange || reason == Reason::ProgressingWithRetry.as_str()
+    let is_strange = reason == Reason::UnexpectedResponse.as_str();
+    let is_stalled = condition.r#type == STALLED && (is_acted_on || is_strange);
+    is_stalled || reason == Reason::ProgressingWithRetry.as_str()
 }
 
 /// The records of everything that a plan writes or deletes, as they are before that.
@@ -139,4 +143,44 @@ pub(super) fn replace_records(
     }
     status.entries.sort_by(|a, b| a.name.cmp(&b.name));
     status.summary = Some(status::summary(&status.entries));
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::controller::report::conditions::{Readiness, ReadyState};
+
+    const RETRY: ReadyState = ReadyState::Reconciling {
+        after_failure: true,
+    };
+    const WAIT: ReadyState = ReadyState::Reconciling {
+        after_failure: false,
+    };
+
+    /// Else each try would be a transition there and back, with a Warning event.
+    #[rstest]
+    #[case::a_retry(RETRY, Reason::ProviderUnavailable, false, true)]
+    #[case::strange_answers(ReadyState::Stalled, Reason::UnexpectedResponse, false, true)]
+    #[case::a_name_that_is_refused(ReadyState::Stalled, Reason::InvalidKeyName, true, true)]
+    #[case::one_under_another_spec(ReadyState::Stalled, Reason::InvalidKeyName, false, false)]
+    #[case::an_approval(WAIT, Reason::AwaitingApproval, true, false)]
+    #[case::synced(ReadyState::Ready, Reason::Synced, true, false)]
+    fn a_failure_is_said_until_the_next_try_has_ended(
+        #[case] state: ReadyState,
+        #[case] reason: Reason,
+        #[case] is_acted_on: bool,
+        #[case] stays: bool,
+    ) {
+        let readiness = Readiness {
+            state,
+            reason,
+            message: "It is so.".to_owned(),
+        };
+        let said = conditions(&[], &readiness, Some(1), Timestamp::UNIX_EPOCH);
+        let mut said = said.iter();
+        assert_eq!(said.any(|said| is_failure_of_try(said, is_acted_on)), stays);
+    }
 }
