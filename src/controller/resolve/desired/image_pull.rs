@@ -2,15 +2,12 @@
 
 use super::{
     Sources, missing,
-    registry::{Fault, Login, Registries, from_config, from_key, is_plain},
+    registry::{Fault, Login, Registries, from_config, from_key},
     value::{empty_key, no_key},
 };
 use crate::{
     api::{ImagePullSecret, ImagePullSource, Reason},
-    controller::{
-        error::Failure,
-        plan::{DesiredEntry, Marks},
-    },
+    controller::{error::Failure, plan::DesiredEntry},
     provider::{Options, Rules},
 };
 
@@ -28,8 +25,8 @@ pub(crate) fn image_pull(
 ) -> DesiredEntry {
     let source = spec.source();
     let field = format!("spec.provider.{}.imagePullSecret.host", rules.kind.member());
-    let (login, marks) = source.map_or_else(
-        || (Err(no_source()), Marks::default()),
+    let login = source.map_or_else(
+        || Err(no_source()),
         |source| login(set, source, sources, &field),
     );
     let login = login.and_then(|login| {
@@ -42,6 +39,7 @@ pub(crate) fn image_pull(
         })?;
         Ok(login)
     });
+    let marks = login.as_ref().map(Login::marks).unwrap_or_default();
     let (host, value) = match login {
         Ok(Login { host, credential }) => (Some(host), Ok(credential)),
         Err(failure) => (None, Err(failure)),
@@ -60,52 +58,36 @@ pub(crate) fn image_pull(
     }
 }
 
-/// The credential, and what of its text is sent and hardly meant. `field` is where the spec may name
-/// the registry.
+/// The credential. `field` is where the spec may name the registry.
 fn login(
     set: &str,
     source: ImagePullSource<'_>,
     sources: &Sources,
     field: &str,
-) -> (Result<Login, Failure>, Marks) {
+) -> Result<Login, Failure> {
     let secret = source.secret_name();
     let data = match sources.get(secret) {
         Some(Ok(data)) => data,
-        Some(Err(failure)) => return (Err(failure.clone()), Marks::default()),
-        None => return (Err(missing(secret)), Marks::default()),
+        Some(Err(failure)) => return Err(failure.clone()),
+        None => return Err(missing(secret)),
     };
     match source {
-        ImagePullSource::Config { host, .. } => {
-            let login = match data.get(CONFIG) {
-                Some(json) => from_config(json, host).map_err(|fault| match fault {
-                    Fault::Blank if json.trim_ascii().is_empty() => empty_key(secret, CONFIG, set),
-                    fault => config_failure(fault, secret, host, field),
-                }),
-                // It is filled in a moment, perhaps.
-                None if data.is_empty() => Err(no_key(secret, CONFIG, set)),
-                None if data.contains_key(OLD_CONFIG) => Err(old(secret)),
-                None => Err(no_config(secret)),
-            };
-            (login, Marks::default())
-        }
+        ImagePullSource::Config { host, .. } => match data.get(CONFIG) {
+            Some(json) => from_config(json, host).map_err(|fault| match fault {
+                Fault::Blank if json.trim_ascii().is_empty() => empty_key(secret, CONFIG, set),
+                fault => config_failure(fault, secret, host, field),
+            }),
+            // It is filled in a moment, perhaps.
+            None if data.is_empty() => Err(no_key(secret, CONFIG, set)),
+            None if data.contains_key(OLD_CONFIG) => Err(old(secret)),
+            None => Err(no_config(secret)),
+        },
         ImagePullSource::Key { key, host } => match data.get(&key.key) {
-            Some(bytes) => {
-                // In base64 they are no part of the credential.
-                let marks = if is_plain(bytes) {
-                    Marks::of(bytes)
-                } else {
-                    Marks::default()
-                };
-                let login = from_key(bytes, host);
-                let to_failure = |fault| match fault {
-                    Fault::Blank if bytes.trim_ascii().is_empty() => {
-                        empty_key(secret, &key.key, set)
-                    }
-                    fault => key_failure(&fault, secret, &key.key, field),
-                };
-                (login.map_err(to_failure), marks)
-            }
-            None => (Err(no_key(secret, &key.key, set)), Marks::default()),
+            Some(bytes) => from_key(bytes, host).map_err(|fault| match fault {
+                Fault::Blank if bytes.trim_ascii().is_empty() => empty_key(secret, &key.key, set),
+                fault => key_failure(&fault, secret, &key.key, field),
+            }),
+            None => Err(no_key(secret, &key.key, set)),
         },
     }
 }

@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::controller::plan::Marks;
+
 /// Docker writes padding and some others do not.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -26,6 +28,23 @@ pub(crate) struct Login {
     pub(crate) host: String,
     /// The base64 of `user:token`.
     pub(crate) credential: SecretString,
+}
+
+impl Login {
+    /// What of the credential is sent and hardly meant, whatever form it was stored in. A byte order mark before the
+    /// token is as wrong as one before the user.
+    pub(crate) fn marks(&self) -> Marks {
+        use secrecy::ExposeSecret as _;
+        let pair = STANDARD.decode(self.credential.expose_secret());
+        let pair = Zeroizing::new(pair.unwrap_or_default());
+        let token = pair.splitn(2, |byte| *byte == b':').nth(1);
+        let marks = Marks::of(&pair);
+        Marks {
+            has_byte_order_mark: marks.has_byte_order_mark
+                || Marks::of(token.unwrap_or_default()).has_byte_order_mark,
+            ..marks
+        }
+    }
 }
 
 /// Why there is none.
@@ -66,8 +85,19 @@ struct Config {
     auths: BTreeMap<String, Kept>,
 }
 
+impl Config {
+    /// Whether all of it is one credential for one registry, perhaps under several of its names.
+    fn is_one_login(&self) -> bool {
+        let first = self.auths.first_key_value();
+        first.is_some_and(|(first, credential)| {
+            let mut auths = self.auths.iter();
+            auths.all(|(name, kept)| registry(name) == registry(first) && kept == credential)
+        })
+    }
+}
+
 /// What is kept for one registry.
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq)]
 struct Kept {
     auth: Option<Hidden>,
     username: Option<Hidden>,
@@ -117,6 +147,7 @@ fn given(hidden: Option<&Hidden>) -> Option<&str> {
 }
 
 /// A text that is erased when it is dropped.
+#[derive(PartialEq)]
 struct Hidden(Zeroizing<String>);
 
 impl<'de> Deserialize<'de> for Hidden {
@@ -146,9 +177,11 @@ pub(crate) fn from_config(json: &[u8], host: Option<&str>) -> Result<Login, Faul
         Some(host) => config
             .auths
             .iter()
-            .find(|(name, _)| registry(name) == registry(host))
+            .filter(|(name, _)| registry(name) == registry(host))
+            // Of several names of one registry the one that was asked for.
+            .min_by_key(|(name, _)| bare(name) != bare(host))
             .ok_or_else(|| Fault::NoSuchHost(Registries::of(&config)))?,
-        None if config.auths.len() > 1 => return Err(Fault::Several(Registries::of(&config))),
+        None if !config.is_one_login() => return Err(Fault::Several(Registries::of(&config))),
         None => config.auths.first_key_value().ok_or(Fault::Empty)?,
     };
     let credential = kept.credential().map_err(|fault| match fault {
@@ -178,7 +211,7 @@ pub(crate) fn from_key(bytes: &[u8], host: &str) -> Result<Login, Fault> {
 }
 
 /// Whether a key holds `user:token` as it is: base64 has no colon.
-pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+fn is_plain(bytes: &[u8]) -> bool {
     bytes.contains(&b':')
 }
 

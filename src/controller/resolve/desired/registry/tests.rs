@@ -146,6 +146,22 @@ fn one_registry_is_taken_and_several_are_not() {
     assert_eq!(config(&odd, None), Err(several));
 }
 
+/// Cases: R-23
+#[test]
+fn several_names_of_one_registry_are_one_credential_and_never_a_guess() {
+    let hub = ["docker.io", "https://index.docker.io/v1/"];
+    let sent = Ok(("https://docker.io".to_owned(), PAIR.to_owned()));
+    assert_eq!(config(&auths(&hub), None), sent);
+    // Another credential under each of them.
+    let (other, mut file) = ("dXNlcjpvdGhlcg==", auths(&hub));
+    file["auths"][hub[1]]["auth"] = json!(other);
+    assert!(matches!(config(&file, None), Err(Fault::Several(_))));
+    for (named, credential) in [("docker.io", PAIR), ("index.docker.io", other)] {
+        let (_, sent) = config(&file, Some(named)).unwrap();
+        assert_eq!(sent, credential, "{named}");
+    }
+}
+
 #[rstest]
 #[case("user:token@ghcr.io")]
 #[case("ghcr.io?a=b")]

@@ -1,5 +1,7 @@
 //! The one entry of an image pull secret.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 use super::*;
 use crate::http::ErrorClass;
 
@@ -44,15 +46,41 @@ fn it_has_the_name_of_the_set_and_the_host_as_an_option() {
     );
 }
 
+/// The marks of a credential in a key, and in the file of a `kubernetes.io/dockerconfigjson` Secret.
+fn marks_of(desired: &DesiredState) -> (bool, bool) {
+    let entry = &desired.entries[0];
+    assert!(entry.value.is_ok());
+    (entry.marks.is_line, entry.marks.has_byte_order_mark)
+}
+
+/// Cases: R-24
 #[rstest]
-#[case::a_pair(b"user:token", false)]
-#[case::a_line(b"user:token\n", true)]
-#[case::encoded(b"dXNlcjp0b2tlbg==\n", false)]
-fn only_a_newline_that_is_sent_is_told(#[case] bytes: &[u8], #[case] is_line: bool) {
+#[case::a_pair("user:token", (false, false))]
+#[case::a_line("user:token\n", (true, false))]
+#[case::a_mark("\u{feff}user:token", (false, true))]
+#[case::a_mark_before_the_token("user:\u{feff}token\n", (true, true))]
+fn what_is_sent_and_hardly_meant_is_told_in_each_form(
+    #[case] pair: &str,
+    #[case] expected: (bool, bool),
+) {
     let key = json!({"host": "ghcr.io", "secretKeyRef": {"name": "s", "key": "auth"}});
-    let desired = image_pull(&key, &[("auth", bytes)]);
-    assert!(desired.entries[0].value.is_ok());
-    assert_eq!(desired.entries[0].marks.is_line, is_line);
+    let encoded = STANDARD.encode(pair);
+    // The newline after the base64 is no part of what is sent.
+    for stored in [pair.to_owned(), encoded.clone(), encoded.clone() + "\n"] {
+        let desired = image_pull(&key, &[("auth", stored.as_bytes())]);
+        assert_eq!(marks_of(&desired), expected, "{stored:?}");
+    }
+    let (user, token) = pair.split_once(':').unwrap();
+    let forms = [
+        json!({"auth": encoded}),
+        json!({"username": user, "password": token}),
+    ];
+    for kept in forms {
+        let file = json!({"auths": {"ghcr.io": kept}}).to_string();
+        let data: Data<'_> = &[(".dockerconfigjson", file.as_bytes())];
+        let desired = image_pull(&json!({"secretRef": {"name": "s"}}), data);
+        assert_eq!(marks_of(&desired), expected, "{file}");
+    }
 }
 
 #[rstest]
