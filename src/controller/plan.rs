@@ -25,7 +25,7 @@ pub(crate) use self::{
     entry::{BulkKey, Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
     foreign::{name_conflict, referenced},
     lacks::{Lack, lacks},
-    locate::{Shown, ambiguous, find_recorded, is_earlier, locate, same_instant},
+    locate::{Shown, ambiguous, find_recorded, is_baseline, is_written_since, locate},
     removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},
 };
 use super::error::Failure;

@@ -107,7 +107,9 @@ pub(crate) async fn reconcile(context: &Context, seen: &Arc<ProviderSecret>) -> 
             let name = object_name(&**seen);
             context.release_permit(&uid, &name);
             context.rotations.forget(&name);
-            return (ReconcileResult::Unchanged, Action::await_change());
+            let verify_in = passed.verify_in;
+            let action = verify_in.map_or_else(Action::await_change, Action::requeue);
+            return (ReconcileResult::Unchanged, action);
         }
         // Until then it may wait for its account.
         Decision::Later(wait) => return (ReconcileResult::Unchanged, Action::requeue(wait)),

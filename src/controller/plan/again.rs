@@ -14,8 +14,9 @@ use crate::api::{EntryState, EntryStatus, ProviderSecret};
 
 /// How long a write without an answer may be on its way.
 const IN_FLIGHT_WINDOW: Duration = Duration::from_mins(1);
-/// How far ahead of this process's clock a time in status may lie: the clocks of two processes differ a little.
-const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(1);
+/// How far ahead of this process's clock a time in status may lie, and how far apart a provider's clock and this one may
+/// be: the clocks of two machines differ a little.
+pub(super) const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(1);
 /// Stands for the digest of what was sent where more than one value may be on its way.
 const SEVERAL_DIGESTS: &str = "several";
 

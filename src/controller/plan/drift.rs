@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    locate::{Shown, find_recorded, is_earlier, same_instant},
+    locate::{Shown, find_recorded, is_earlier, is_written_since, same_instant},
     was_ambiguous, was_written,
 };
 use crate::{
@@ -127,6 +127,10 @@ fn of_secret(entry: &EntryStatus, snapshot: &Snapshot, rules: &Rules) -> Option<
                 };
                 Some((Drift::Changed, needed))
             }
+            // Right after our write it is the provider's clock that is ahead, and the version becomes the baseline.
+            (None, Some(_)) if is_written_since(entry, remote) => {
+                Some((Drift::Changed, Evidence::Full))
+            }
             _ => None,
         },
     }
@@ -232,6 +236,32 @@ mod tests {
         let drifts = |evidence| drifted(&[written()], &before, None, rules, |_, _| evidence);
         assert!(drifts(Evidence::Presence).is_empty());
         assert_eq!(drifts(Evidence::Full)["A"], Drift::Changed);
+    }
+
+    /// The answer to our write had no version.
+    /// Cases: R-10
+    #[rstest]
+    #[case::of_our_write("1970-01-01T00:00:00Z", None)]
+    #[case::clocks_differ_a_little("1970-01-01T00:01:00Z", None)]
+    #[case::long_before("1969-12-31T00:00:00Z", None)]
+    #[case::long_after("1970-01-01T00:01:01Z", Some(Drift::Changed))]
+    fn without_a_version_of_ours_a_time_long_after_it_is_anothers(
+        #[case] shown: &str,
+        #[case] drift: Option<Drift>,
+    ) {
+        let entry = EntryStatus {
+            remote_version: None,
+            ..written()
+        };
+        let rules = provider::rules(ProviderKind::PrimeIntellect);
+        let shown = snapshot(ProviderKind::PrimeIntellect, &[remote("id", shown)]);
+        let drifts = |evidence| {
+            drifted(&[entry.clone()], &shown, None, rules, |_, _| evidence)
+                .get("A")
+                .copied()
+        };
+        assert_eq!(drifts(Evidence::Full), drift);
+        assert_eq!(drifts(Evidence::Presence), None);
     }
 
     /// Cases: P-37

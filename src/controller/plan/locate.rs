@@ -1,6 +1,8 @@
 //! Finding an entry in a listing.
 
-use super::DesiredEntry;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{DesiredEntry, Evidence, again::MAX_CLOCK_SKEW};
 use crate::{
     account::Snapshot,
     api::{EntryStatus, Reason},
@@ -118,7 +120,7 @@ pub(crate) fn find_recorded<'a>(
 /// Whether two versions are one instant, as far as the coarser of the two tells: a listing may show
 /// fewer digits than the answer to a write did.
 pub(crate) fn same_instant(a: &str, b: &str) -> bool {
-    let (Ok(a), Ok(b)) = (a.parse::<jiff::Timestamp>(), b.parse::<jiff::Timestamp>()) else {
+    let (Ok(a), Ok(b)) = (a.parse::<Timestamp>(), b.parse::<Timestamp>()) else {
         return a == b;
     };
     let (fine_a, fine_b) = (a.subsec_nanosecond(), b.subsec_nanosecond());
@@ -131,6 +133,102 @@ pub(crate) fn same_instant(a: &str, b: &str) -> bool {
 
 /// Whether a version is a time before another.
 pub(crate) fn is_earlier(a: &str, b: &str) -> bool {
-    let instant = |text: &str| text.parse::<jiff::Timestamp>().ok();
+    let instant = |text: &str| text.parse::<Timestamp>().ok();
     matches!((instant(a), instant(b)), (Some(a), Some(b)) if a < b)
+}
+
+/// Whether another writer has written what is shown since our last write of it. Where the answer to that had no version,
+/// the times are those of two clocks.
+pub(crate) fn is_written_since(recorded: &EntryStatus, remote: &Remote) -> bool {
+    match (&recorded.remote_version, &remote.version) {
+        (Some(known), Some(shown)) => is_earlier(known, shown) && !same_instant(known, shown),
+        (None, Some(_)) => {
+            since_our_write(recorded, remote).is_some_and(|since| since > MAX_CLOCK_SKEW)
+        }
+        (_, None) => false,
+    }
+}
+
+/// Whether the version that a listing shows is the one that our last write left, whose answer had none. One from long
+/// before that may be the state before it, which some providers show a little longer.
+pub(crate) fn is_baseline(recorded: &EntryStatus, remote: &Remote, evidence: Evidence) -> bool {
+    let since = since_our_write(recorded, remote);
+    let is_ours = match evidence {
+        Evidence::None => false,
+        Evidence::Presence => since.is_none_or(|since| since >= -MAX_CLOCK_SKEW),
+        Evidence::Full => !is_written_since(recorded, remote),
+    };
+    is_ours && remote.version.is_some()
+}
+
+/// How long after our last write of an entry, by two clocks, the provider says that it was written.
+fn since_our_write(recorded: &EntryStatus, remote: &Remote) -> Option<SignedDuration> {
+    let shown: Timestamp = remote.version.as_deref()?.parse().ok()?;
+    let written = recorded.last_write_time.as_ref()?;
+    Some(shown.duration_since(written.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::controller::object::{time, unwritten};
+
+    fn recorded(version: Option<&str>) -> EntryStatus {
+        EntryStatus {
+            remote_version: version.map(str::to_owned),
+            last_write_time: Some(time(Timestamp::UNIX_EPOCH)),
+            ..unwritten("A")
+        }
+    }
+
+    fn remote(version: Option<&str>) -> Remote {
+        Remote {
+            version: version.map(str::to_owned),
+            ..Remote::default()
+        }
+    }
+
+    const EPOCH: &str = "1970-01-01T00:00:00Z";
+
+    /// Cases: R-10
+    #[rstest]
+    #[case::ours(Some(EPOCH), Some(EPOCH), false)]
+    #[case::a_moment_later(Some(EPOCH), Some("1970-01-01T00:00:01Z"), true)]
+    #[case::not_shown(Some(EPOCH), None, false)]
+    #[case::by_clocks_that_differ(None, Some("1970-01-01T00:01:00Z"), false)]
+    #[case::long_after(None, Some("1970-01-01T00:01:01Z"), true)]
+    #[case::before(None, Some("1969-12-31T23:00:00Z"), false)]
+    #[case::no_time(None, Some("v2"), false)]
+    #[case::neither(None, None, false)]
+    fn what_was_written_after_us_is_anothers(
+        #[case] known: Option<&str>,
+        #[case] shown: Option<&str>,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(is_written_since(&recorded(known), &remote(shown)), expected);
+        let unwritten = EntryStatus {
+            last_write_time: None,
+            ..recorded(None)
+        };
+        assert!(!is_written_since(&unwritten, &remote(shown)));
+    }
+
+    #[rstest]
+    #[case::right_after(Some(EPOCH), true, true)]
+    #[case::before_it(Some("1969-12-31T23:58:59Z"), false, true)]
+    #[case::long_after(Some("1970-01-01T00:01:01Z"), true, false)]
+    #[case::no_time(Some("v2"), true, true)]
+    #[case::none(None, false, false)]
+    fn a_version_is_ours_if_it_is_neither_of_before_nor_of_long_after(
+        #[case] shown: Option<&str>,
+        #[case] at_once: bool,
+        #[case] later: bool,
+    ) {
+        let is_ours = |evidence| is_baseline(&recorded(None), &remote(shown), evidence);
+        assert_eq!(is_ours(Evidence::Presence), at_once);
+        assert_eq!(is_ours(Evidence::Full), later);
+        assert!(!is_ours(Evidence::None));
+    }
 }

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Ended, Reconcile, verify};
+use super::{
+    Ended, Reconcile,
+    verify::{self, BASELINE_AFTER},
+};
 use crate::{
     api::ProviderSecret,
     controller::{
@@ -28,6 +31,8 @@ pub(super) struct Passed {
     pub(super) decision: Decision,
     /// Whether a reconcile was asked for.
     pub(super) was_requeued: bool,
+    /// When it is verified, if that is before the next look for what is due.
+    pub(super) verify_in: Option<Duration>,
     /// The object before another writer set its status back.
     pub(super) before: Option<Box<ProviderSecret>>,
 }
@@ -48,10 +53,14 @@ pub(super) fn pass_gate(
     if decision == Decision::Rest && tracked.verify_at.is_none() {
         tracked.verify_at = verify::first(context, object);
     }
+    let until = |due: Instant| due.saturating_duration_since(Instant::now());
+    let verify_in = tracked.verify_at.map(until);
     Passed {
         newest,
         decision,
         was_requeued,
+        // What is due and not done waits for something else.
+        verify_in: verify_in.filter(|wait| !wait.is_zero() && *wait <= BASELINE_AFTER),
         before: before.filter(|_| is_edited),
     }
 }

@@ -125,7 +125,11 @@ impl Reconcile<'_> {
             ReadyState::Reconciling { .. } | ReadyState::Suspended => ReconcileResult::Reconciling,
             ReadyState::Stalled => ReconcileResult::Stalled,
         };
-        let action = wait.map_or_else(Action::await_change, Action::requeue);
+        // What follows a write is due before the next look for what is due.
+        let verify_in = outcome.verify_in.filter(|_| outcome.written > 0);
+        let action = wait
+            .or(verify_in)
+            .map_or_else(Action::await_change, Action::requeue);
         Ok((result, action))
     }
 

@@ -10,6 +10,7 @@ use super::{
     approval::awaited_scope,
     evidence::ABSENCE_COUNTS_AFTER,
     inputs::{Inputs, Planned},
+    verify::BASELINE_AFTER,
 };
 use crate::{
     account::Snapshot,
@@ -30,7 +31,7 @@ use crate::{
         session::Session,
     },
     http::ErrorClass,
-    provider::{Rules, Settled},
+    provider::{Rules, Settled, Unit},
 };
 
 /// How long a provider may apply what it accepted before a user is told.
@@ -146,6 +147,10 @@ impl Reconcile<'_> {
             .next_back();
         outcome.scope = session.scope(reported_scope);
         outcome.written = written().count();
+        let lacks_version = written().any(|written| written.version.is_none());
+        if session.rules().unit == Unit::Each && lacks_version {
+            outcome.verify_in = Some(BASELINE_AFTER);
+        }
         outcome.key_fingerprint = Some(session.account.digests.key_id());
         outcome.failures = inputs.desired.unread.values().cloned().collect();
         let failed = entries.into_iter().filter_map(|entry| match entry.outcome {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{Reconcile, Stop, evidence::ABSENCE_COUNTS_AFTER, inputs::Inputs};
 use crate::{
-    account::Snapshot,
+    account::{LastWrite, Snapshot},
     api::{EntryStatus, ProviderSecret},
     controller::{
         context::Context,
@@ -27,6 +27,9 @@ use crate::{
 
 /// After how long an empty listing is asked for again.
 const EMPTY_LISTING_RETRY: Duration = Duration::from_secs(5);
+/// After how long a listing is looked at for the versions that writes left whose answers had none. Until then another
+/// writer's value cannot be told from ours.
+pub(super) const BASELINE_AFTER: Duration = Duration::from_secs(2);
 /// The least wait before absence is looked at again.
 const MIN_ABSENCE_WAIT: Duration = Duration::from_secs(1);
 /// After how long a listing that failed is asked for again, for the first time.
@@ -108,6 +111,7 @@ impl Reconcile<'_> {
     async fn verify(&self, session: &Session<'_>) -> Result<DriftCheck, Stop> {
         let interval = self.verify_interval();
         let since = Instant::now().checked_sub(interval);
+        let since = self.baseline_since(session).max(since);
         let since = since.unwrap_or(self.context.epoch);
         let failing_for = || {
             let failing_for = self.tracked(|tracked| tracked.verifications_fail_for(interval));
@@ -145,7 +149,11 @@ impl Reconcile<'_> {
         let next = interval
             .saturating_sub(age)
             .max(EMPTY_LISTING_RETRY.min(interval));
-        let next = drift.look_again.unwrap_or(next);
+        let mut next = drift.look_again.unwrap_or(next);
+        if self.lacks_baselines(session, &drift.snapshot) {
+            // By then what is shown is believed.
+            next = next.min(ABSENCE_COUNTS_AFTER.unsigned_abs());
+        }
         if let Some(entries) = self.with_baselines(session, &drift.snapshot) {
             let mut outcome = self.as_recorded(session);
             outcome.entries = entries;
@@ -275,13 +283,12 @@ impl Reconcile<'_> {
         let mut is_changed = false;
         let records = session.records.verified.iter().map(|record| {
             let mut record = record.clone();
-            let folded = (rules.fold)(&record.name);
-            let is_blank = plan::was_written(&record) && record.remote_version.is_none();
-            if !is_blank || self.evidence(session, &folded, &record, snapshot) == Evidence::None {
+            if !has_no_version(&record) {
                 return record;
             }
+            let evidence = self.evidence(session, &(rules.fold)(&record.name), &record, snapshot);
             if let Shown::Ours(remote) = plan::find_recorded(&record, snapshot, rules)
-                && remote.version.is_some()
+                && plan::is_baseline(&record, remote, evidence)
             {
                 record.remote_id = record.remote_id.or_else(|| remote.id.clone());
                 record.remote_version.clone_from(&remote.version);
@@ -293,6 +300,46 @@ impl Reconcile<'_> {
         let records = records.collect();
         (is_changed && rules.unit == Unit::Each).then_some(records)
     }
+
+    /// Whether a listing shows a version that may be the one before our write, whose answer had none.
+    fn lacks_baselines(&self, session: &Session<'_>, snapshot: &Snapshot) -> bool {
+        let rules = session.rules();
+        let mut records = session.records.verified.iter();
+        records.any(|record| {
+            if rules.unit != Unit::Each || !has_no_version(record) {
+                return false;
+            }
+            let evidence = self.evidence(session, &(rules.fold)(&record.name), record, snapshot);
+            let Shown::Ours(remote) = plan::find_recorded(record, snapshot, rules) else {
+                return false;
+            };
+            remote.version.is_some()
+                && evidence == Evidence::Presence
+                && !plan::is_baseline(record, remote, evidence)
+        })
+    }
+
+    /// After when a listing must have begun to show the versions that our writes left whose answers had none. Once there
+    /// can be one that is believed in everything, an older one does not do.
+    fn baseline_since(&self, session: &Session<'_>) -> Option<Instant> {
+        let rules = session.rules();
+        let records = session.records.verified.iter();
+        let records = records.filter(|record| rules.unit == Unit::Each && has_no_version(record));
+        let last = |record: &EntryStatus| self.last_write(session, &(rules.fold)(&record.name));
+        let ends = records.filter_map(|record| match last(record) {
+            LastWrite::At(ended) => Some(ended),
+            LastWrite::UnderWay | LastWrite::LongAgo => None,
+        });
+        let ended = ends.max()?;
+        let believed = ended + ABSENCE_COUNTS_AFTER.unsigned_abs();
+        let is_over = believed < Instant::now();
+        Some(if is_over { believed } else { ended })
+    }
+}
+
+/// Whether the answer to the last write of an entry had no version, and no listing has shown one since.
+fn has_no_version(record: &EntryStatus) -> bool {
+    plan::was_written(record) && record.remote_version.is_none()
 }
 
 /// How long after a verification that failed the next one comes: a minute, doubling up to the interval. So a listing

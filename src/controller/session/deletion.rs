@@ -8,7 +8,7 @@ use super::Session;
 use crate::{
     account::{ObjectName, Snapshot},
     api::EntryStatus,
-    controller::plan::{Shown, find_recorded, is_earlier, same_instant, was_written},
+    controller::plan::{Shown, find_recorded, is_written_since, was_written},
     http::ProviderError,
     provider::{DeleteRequest, Remote, Rules},
 };
@@ -51,7 +51,7 @@ impl Session<'_> {
             Shown::Absent => Ok(DeleteOutcome::Gone),
             Shown::Other if was_written(entry) => Ok(DeleteOutcome::Replaced),
             Shown::Other => Ok(DeleteOutcome::Orphaned),
-            Shown::Ours(remote) if is_written_since(entry, remote) => Ok(DeleteOutcome::Replaced),
+            Shown::Ours(remote) if is_replaced(entry, remote) => Ok(DeleteOutcome::Replaced),
             Shown::Ours(remote) if self.may_be_another_teams(remote).await? => {
                 Ok(DeleteOutcome::Orphaned)
             }
@@ -97,14 +97,8 @@ fn shown_to_delete<'s>(entry: &EntryStatus, snapshot: &'s Snapshot, rules: &Rule
 
 /// Whether another writer has changed it since our last write: an operator in another cluster perhaps,
 /// which took the name over. What we sent without an answer may be the change.
-fn is_written_since(entry: &EntryStatus, remote: &Remote) -> bool {
-    let versions = entry
-        .remote_version
-        .as_deref()
-        .zip(remote.version.as_deref());
-    entry.attempted.is_none()
-        && versions
-            .is_some_and(|(known, shown)| is_earlier(known, shown) && !same_instant(known, shown))
+fn is_replaced(entry: &EntryStatus, remote: &Remote) -> bool {
+    entry.attempted.is_none() && is_written_since(entry, remote)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::{Value, json};
-use simulator::{Action, Fault};
+use simulator::{Action, Fault, prime_intellect};
 use tokio::time::sleep;
 
 use super::{
@@ -329,6 +329,35 @@ fn a_set_that_may_not_be_read_holds_up_no_other() {
         world.rotate("a2");
         let is_written = |world: &World| world.held()["A_KEY"] == value("a2");
         world.wait("the rotation", SOON, is_written).await;
+        world.down().await;
+    });
+}
+
+/// PrimeIntellect may answer a write with no data (docs/vendors.md#pi-9). What our write left is looked up soon after it.
+/// Cases: M-06, R-10
+#[test]
+fn what_another_writer_wrote_is_not_deleted_where_writes_are_answered_with_nothing() {
+    simulate(async {
+        let mut world = World::new(Target::PrimeIntellect);
+        let simulator = world.remote.simulator().prime_intellect();
+        simulator.set_variants(&world.account, |variants| {
+            variants.write_answer = prime_intellect::WriteAnswer::Null;
+        });
+        world.source(&[("a", "a1"), ("b", "b1")]);
+        world.up();
+        let entries = data(&[("A_KEY", "a"), ("B_KEY", "b")]);
+        world.spec(&json!({"deletionPolicy": "Delete", "data": entries}));
+        // Less than the interval of verification.
+        sleep(Duration::from_mins(3)).await;
+        world.foreign_write("A_KEY", "theirs");
+        world.delete();
+        sleep(SOON).await;
+        let held = world.held();
+        assert_eq!(held.get("A_KEY").map(String::as_str), Some("theirs"));
+        assert!(!held.contains_key("B_KEY"), "{held:?}");
+        let notes = world.notes("DeletionSkipped");
+        assert!(notes.iter().all(|note| note.contains("another writer")));
+        assert_eq!(notes.len(), 1, "{notes:?}");
         world.down().await;
     });
 }
