@@ -5,10 +5,13 @@
 //! a listing an error that status shows; what is none and is taken for all there is makes deleted
 //! secrets of those that the next page holds.
 
+mod names; // the words of a name
+
 use http::{HeaderMap, header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use self::names::words;
 use super::success::no_error;
 use crate::http::ProviderError;
 
@@ -74,6 +77,8 @@ const BACK: &[&str] = &[
 const READING: &[&str] = &["learn", "read", "see", "help", "details", "docs"];
 /// What says that something is missing.
 const CUT: &[&str] = &["truncated", "incomplete", "partial"];
+/// What holds words for people.
+const WARNING: &[&str] = &["warning", "warnings"];
 /// What says that this is all.
 const END: &[&str] = &["last", "final", "end", "complete", "done", "exhausted"];
 /// Words of members that speak of something else: of times, limits and caches.
@@ -143,6 +148,8 @@ const ITEMS: &[&str] = &[
     "overall",
     "full",
 ];
+/// What is said of pages.
+const PAGING: &[&str] = &["page", "paging", "pagination"];
 /// Words that say nothing by themselves: of envelopes, of names and of headers.
 const PLAIN: &[&str] = &[
     "is",
@@ -168,48 +175,6 @@ const PLAIN: &[&str] = &[
     "summary",
     "value",
 ];
-/// The words that names without any mark between them are made of, such as `nextpagetoken`.
-const JOINED: &[&str] = &[
-    "has",
-    "is",
-    "next",
-    "more",
-    "page",
-    "pages",
-    "token",
-    "cursor",
-    "link",
-    "url",
-    "uri",
-    "href",
-    "key",
-    "keys",
-    "id",
-    "offset",
-    "marker",
-    "start",
-    "end",
-    "last",
-    "total",
-    "count",
-    "item",
-    "items",
-    "size",
-    "result",
-    "results",
-    "records",
-    "num",
-    "found",
-    "evaluated",
-    "truncated",
-    "available",
-    "continuation",
-    "remaining",
-    "secrets",
-];
-/// The longest word that is looked at for such words.
-const MAX_WORD: usize = 40;
-
 /// Whether members tell of more; `outer` are the words of the members that hold them.
 fn tells_of_more(members: &Map<String, Value>, outer: &[String], came: Came) -> bool {
     let named = || members.iter().map(|(name, value)| (words(name), value));
@@ -220,21 +185,27 @@ fn tells_of_more(members: &Map<String, Value>, outer: &[String], came: Came) -> 
         if holds(&all, OTHER) {
             return false;
         }
+        let held = |value: &Value| {
+            let members = value.as_object();
+            members.is_some_and(|members| tells_of_more(members, &all, came))
+        };
         match value {
-            Value::Object(members) => return tells_of_more(members, &all, came),
-            // Links as in HTTP: each says what it is for.
-            Value::Array(links) if links.iter().any(|link| link["rel"] == "next") => return true,
+            Value::Object(_) => return held(value),
+            Value::Array(values) if values.iter().any(held) => return true,
             _ => {}
         }
-        let number = number(value);
+        let exceeds = |most: usize| {
+            let most = f64::from(u32::try_from(most).unwrap_or(u32::MAX));
+            number(value).is_some_and(|number| number > most)
+        };
         (leads_on(&all) && is_given(value) && (!is_end || is_yes(value)))
             || (holds(&all, CUT) && is_given(value))
-            || (is_of_end(&all) && *value == Value::Bool(false))
-            || (is_total(&own, &all) && number.is_some_and(|total| total > came.items))
-            || (counts_pages(&own) && number.is_some_and(|pages| pages > came.pages))
-            || (holds(&all, &["remaining"])
-                && !holds(&all, UNITS)
-                && number.is_some_and(|left| left > 0))
+            || (holds(&all, WARNING) && says_cut(value))
+            || (own == ["rel"] && is_next(value) && members.get("href") != Some(&Value::Null))
+            || (is_of_end(&all) && is_no(value, &all))
+            || (is_total(&own, &all) && exceeds(came.items))
+            || (counts_pages(&own) && exceeds(came.pages))
+            || (holds(&all, &["remaining"]) && !holds(&all, UNITS) && exceeds(0))
     })
 }
 
@@ -255,15 +226,18 @@ fn says_end(words: &[String], value: &Value) -> bool {
             words,
             &[ON, PLAIN, ITEMS, &["truncated", "cursor", "token"]],
         );
-    (is_flag && *value == Value::Bool(false))
-        || (holds(words, &["last", "final"]) && is_of_end(words) && *value == Value::Bool(true))
+    (is_flag && is_no(value, words))
+        || (holds(words, &["last", "final"]) && is_of_end(words) && is_yes(value))
 }
 
 /// Whether these are the words of a way to what is not shown, or of whether there is one.
 fn leads_on(words: &[String]) -> bool {
     (holds(words, ON) && !holds(words, READING))
         || (holds(words, &["cursor", "cursors"]) && !holds(words, BACK))
-        || (holds(words, &["token"]) && holds(words, &["page", "paging", "pagination"]))
+        || (holds(words, &["token"]) && holds(words, PAGING))
+        || (holds(words, &["after"])
+            && holds(words, PAGING)
+            && every(words, &[PLAIN, &["after", "starting"]]))
         || (holds(words, &["evaluated"]) && holds(words, &["key"]))
 }
 
@@ -286,54 +260,54 @@ fn is_total(own: &[String], all: &[String]) -> bool {
 
 /// Whether these are the words of a count of pages.
 fn counts_pages(words: &[String]) -> bool {
-    words == ["pages"]
-        || words == ["total", "page"]
+    if holds(words, &["size"]) {
+        return false;
+    }
+    let most: &[&str] = &["total", "max"];
+    (holds(words, &["pages"]) && every(words, &[PLAIN, most]))
         || (holds(words, &["pages"]) && holds(words, &["total", "count", "num", "number"]))
+        || (holds(words, &["page"]) && holds(words, most) && every(words, &[PLAIN, most]))
         || (holds(words, &["page"]) && holds(words, &["count", "last"]))
 }
 
-/// The words of a name, in lower case: `nextPageToken`, `next_page_token`, `X-Next-Page-Token`.
-fn words(name: &str) -> Vec<String> {
-    let letters: Vec<char> = name.chars().collect();
-    let mut words = vec![String::new()];
-    for (index, letter) in letters.iter().enumerate() {
-        let is_upper = |at: usize| letters.get(at).is_some_and(char::is_ascii_uppercase);
-        let is_lower = |at: usize| letters.get(at).is_some_and(char::is_ascii_lowercase);
-        // `nextPage`, and `URLOfNext`.
-        let begins = is_upper(index) && index > 0 && (!is_upper(index - 1) || is_lower(index + 1));
-        if begins || !letter.is_ascii_alphanumeric() {
-            words.push(String::new());
-        }
-        if let (Some(word), true) = (words.last_mut(), letter.is_ascii_alphanumeric()) {
-            word.push(letter.to_ascii_lowercase());
-        }
-    }
-    let words = words.iter().filter(|word| !word.is_empty());
-    words
-        .flat_map(|word| parts(word).unwrap_or_else(|| vec![word.clone()]))
-        .collect()
-}
-
-/// The known words that a word is made of, if it is made of nothing else.
-fn parts(word: &str) -> Option<Vec<String>> {
-    if word.is_empty() {
-        return Some(Vec::new());
-    }
-    if word.len() > MAX_WORD {
-        return None;
-    }
-    JOINED.iter().find_map(|known| {
-        let mut rest = parts(word.strip_prefix(known)?)?;
-        rest.insert(0, (*known).to_owned());
-        Some(rest)
-    })
-}
-
-fn number(value: &Value) -> Option<usize> {
+/// A whole number, which some APIs write as 250.0 or as a text.
+fn number(value: &Value) -> Option<f64> {
     let number = value
-        .as_u64()
+        .as_f64()
         .or_else(|| value.as_str()?.trim().parse().ok());
-    number.and_then(|number| usize::try_from(number).ok())
+    number.filter(|number| number.is_finite() && number.fract() == 0.0)
+}
+
+/// Whether a link says that it leads to the next page: as in HTTP, among several words perhaps.
+fn is_next(rel: &Value) -> bool {
+    match rel {
+        Value::String(text) => {
+            let mut words = text.split_whitespace();
+            words.any(|word| word.eq_ignore_ascii_case("next"))
+        }
+        Value::Array(words) => words.iter().any(is_next),
+        _ => false,
+    }
+}
+
+/// Whether words for people say that something is missing.
+fn says_cut(value: &Value) -> bool {
+    match value {
+        Value::String(text) => holds(&words(text), CUT),
+        Value::Array(texts) => texts.iter().any(says_cut),
+        _ => false,
+    }
+}
+
+/// Whether a member says "no". A zero says so only where a flag is meant: a last page of number 0 is one.
+fn is_no(value: &Value, words: &[String]) -> bool {
+    let is_flag = || holds(words, &["is", "has", "complete", "done", "exhausted"]);
+    match value {
+        Value::Bool(is) => !is,
+        Value::String(text) => text == "false" || (text == "0" && is_flag()),
+        Value::Number(number) => number.as_f64() == Some(0.0) && is_flag(),
+        _ => false,
+    }
 }
 
 /// Whether a member says "yes".
@@ -351,7 +325,7 @@ fn is_given(value: &Value) -> bool {
         Value::String(text) => {
             !matches!(text.as_str(), "" | "0" | "-1" | "false" | "null" | "none")
         }
-        Value::Array(items) => !items.is_empty(),
+        Value::Array(items) => items.iter().any(is_given),
     }
 }
 
