@@ -27,6 +27,7 @@ pub use error::{BrokenWay, Detail, ErrorClass, ProviderError, RefusedCertificate
 pub use monitor::{CallKind, Monitor, Refusing, Unmonitored};
 pub use retry_after::retry_after;
 use transport::AnswerBound;
+pub(crate) use transport::certificate_fault;
 pub use transport::{CertificateFault, Transport, TransportError, WayFault, transport};
 
 use crate::{

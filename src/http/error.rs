@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 
 pub use self::detail::{BrokenWay, Detail, RefusedCertificate};
-use super::{TransportError, retry_after};
+use super::{TransportError, WayFault, retry_after};
 use crate::api::Reason;
 
 /// What kind of failure it is. The class decides condition, retry and event.
@@ -198,7 +198,13 @@ impl ProviderError {
                     host: host.to_owned(),
                     fault,
                 }))),
-                ..Self::new(ErrorClass::Transient, Reason::NetworkError)
+                ..Self::new(
+                    ErrorClass::Transient,
+                    match fault {
+                        WayFault::ProxyCertificate(_) => Reason::CertificateNotTrusted,
+                        _ => Reason::NetworkError,
+                    },
+                )
             },
             TransportError::Certificate(fault) => Self {
                 detail: Some(Box::new(Detail::Certificate(RefusedCertificate {

@@ -10,7 +10,8 @@ use reqwest::{Client, ClientBuilder, Response};
 use tokio::time::timeout;
 use tower::{service_fn, util::BoxCloneSyncService};
 
-use self::faults::{certificate_fault, not_connected};
+pub(crate) use self::faults::certificate_fault;
+use self::faults::not_connected;
 use super::egress::{Clients, Egress, EgressError};
 use crate::leadership::Leadership;
 
@@ -58,8 +59,10 @@ pub enum WayFault {
     Name,
     /// The proxy's name does not resolve.
     ProxyName,
-    /// The proxy cannot be reached, or shows a certificate that is not trusted.
+    /// The proxy cannot be reached.
     ProxyUnreachable,
+    /// The certificate that the proxy shows is refused.
+    ProxyCertificate(CertificateFault),
     /// The proxy wants other credentials, or any (407).
     ProxyNotAuthorized,
     /// The proxy does not connect to this host, or could not.
@@ -79,6 +82,18 @@ pub enum CertificateFault {
     OtherHost,
     /// It is not taken whoever has signed it: it is that of a CA, or for another use, revoked or malformed.
     NotAccepted,
+}
+
+impl CertificateFault {
+    /// What is said of the certificate.
+    pub(crate) const fn what(self) -> &'static str {
+        match self {
+            Self::NotTrusted => "is not trusted",
+            Self::Expired => "has expired",
+            Self::NotYetValid => "is not valid yet",
+            Self::OtherHost => "is for another host",
+        }
+    }
 }
 
 /// What carries a request to a provider and its answer back.

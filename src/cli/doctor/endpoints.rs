@@ -67,6 +67,7 @@ fn told(error: TransportError) -> Result<(), &'static str> {
             WayFault::Name => "the name does not resolve",
             WayFault::ProxyName => "the name of the proxy does not resolve",
             WayFault::ProxyUnreachable => "there is no connection to the proxy",
+            WayFault::ProxyCertificate(_) => "the certificate of the proxy is not trusted here",
             WayFault::ProxyNotAuthorized => "the proxy wants other credentials",
             WayFault::ProxyRefused => "the proxy does not connect to it",
         },

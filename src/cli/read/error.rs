@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use kube::{client::AuthError, core::Status};
 
-use crate::telemetry::visible;
+use crate::{
+    http::{CertificateFault, certificate_fault},
+    telemetry::visible,
+};
 
 /// Longest wait for an answer. A page of a list may have some megabytes.
 pub(in crate::cli) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,6 +30,10 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
     {
         let fields = visible(fields);
         return format!("the API server refused to {what}{place}: {fields}");
+    }
+    if let Some(fault) = certificate_fault(error) {
+        let (what, advice) = (fault.what(), certificate_advice(fault));
+        return format!("the certificate of the API server {what}: {advice}");
     }
     match error {
         kube::Error::Api(status) => match status.code {
@@ -60,8 +67,26 @@ pub(in crate::cli) fn refused(what: &str, namespace: Option<&str>, error: &kube:
 pub(in crate::cli) fn is_transient(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => matches!(status.code, 408..=410 | 429 | 500..),
-        kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
+        // A kubeconfig with another CA is for a user to change.
+        kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
+            certificate_fault(error).is_none()
+        }
         _ => false,
+    }
+}
+
+/// Where to look for what is wrong with the certificate of the API server, or with what is expected of it.
+fn certificate_advice(fault: CertificateFault) -> &'static str {
+    match fault {
+        CertificateFault::NotTrusted => {
+            "see certificate-authority and certificate-authority-data of its cluster in the kubeconfig"
+        }
+        CertificateFault::Expired | CertificateFault::NotYetValid => {
+            "it has to be renewed, or the clock of this machine is wrong"
+        }
+        CertificateFault::OtherHost => {
+            "see server and tls-server-name of its cluster in the kubeconfig"
+        }
     }
 }
 
@@ -139,7 +164,25 @@ mod tests {
         assert!(!is_transient(&error));
     }
 
+    /// As of the client: the refusal of TLS within errors of input and output.
+    fn untrusted() -> kube::Error {
+        let refused = rustls::CertificateError::UnknownIssuer;
+        let refused = std::io::Error::other(rustls::Error::InvalidCertificate(refused));
+        kube::Error::Service(std::io::Error::other(refused).into())
+    }
+
+    /// Cases: R-26
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_told_as_such() {
+        let said = refused("list providersecrets", None, &untrusted());
+        assert_eq!(
+            said,
+            "the certificate of the API server is not trusted: see certificate-authority and certificate-authority-data of its cluster in the kubeconfig"
+        );
+    }
+
     #[rstest]
+    #[case(untrusted(), false)]
     #[case(answered(503, ""), true)]
     #[case(answered(500, ""), true)]
     #[case(answered(429, ""), true)]

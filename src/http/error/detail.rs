@@ -7,7 +7,8 @@ use crate::http::{CertificateFault, WayFault};
 pub enum Detail {
     /// The certificate of the endpoint was refused ([`CertificateNotTrusted`](crate::api::Reason::CertificateNotTrusted)).
     Certificate(RefusedCertificate),
-    /// Something on the way to the endpoint is broken ([`NetworkError`](crate::api::Reason::NetworkError)).
+    /// Something on the way to the endpoint is broken ([`NetworkError`](crate::api::Reason::NetworkError)), or shows a
+    /// certificate that was refused ([`CertificateNotTrusted`](crate::api::Reason::CertificateNotTrusted)).
     Way(BrokenWay),
     /// A listing tells of more than it shows ([`UnexpectedResponse`](crate::api::Reason::UnexpectedResponse)).
     NotWhole,
@@ -90,6 +91,10 @@ impl BrokenWay {
             WayFault::ProxyUnreachable => {
                 format!("there is no connection to the proxy on the way to {host}")
             }
+            WayFault::ProxyCertificate(fault) => {
+                let what = fault.what();
+                format!("the certificate of the proxy on the way to {host} {what}")
+            }
             WayFault::ProxyNotAuthorized => {
                 format!("the proxy on the way to {host} wants other credentials")
             }
@@ -110,8 +115,19 @@ impl BrokenWay {
                 "Check the operator's --https-proxy flag, and the DNS of its pod."
             }
             WayFault::ProxyUnreachable => {
-                "Check the operator's --https-proxy flag, whether a NetworkPolicy lets it out, and of a proxy with https whether its CA is trusted."
+                "Check the operator's --https-proxy flag, and whether a NetworkPolicy lets it out."
             }
+            WayFault::ProxyCertificate(fault) => match fault {
+                CertificateFault::NotTrusted => {
+                    "To add the CA of the proxy, name a file with its certificate in the operator's --ca-bundle flag."
+                }
+                CertificateFault::Expired | CertificateFault::NotYetValid => {
+                    "The proxy has to renew it, or the clock of the operator's node is wrong."
+                }
+                CertificateFault::OtherHost => {
+                    "Check the operator's --https-proxy flag, and what answers under that name."
+                }
+            },
             WayFault::ProxyNotAuthorized => {
                 "Check the file of the operator's --https-proxy-credentials flag."
             }

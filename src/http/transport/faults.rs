@@ -10,8 +10,9 @@ use super::{CertificateFault, TransportError, WayFault};
 /// What the client says when it has no connection to the proxy.
 const PROXY_UNREACHED: &str = "tunnel error: failed to create underlying connection";
 
-/// What is wrong with the certificate of the server, if that is why there is no connection.
-pub(super) fn certificate_fault(error: &reqwest::Error) -> Option<CertificateFault> {
+/// What is wrong with the certificate of the server, if that is why there is no connection: to a provider, to a proxy or
+/// to the API server.
+pub(crate) fn certificate_fault(error: &(dyn Error + 'static)) -> Option<CertificateFault> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.to_string() == PROXY_UNREACHED {
@@ -52,7 +53,7 @@ fn fault_of(wrong: &CertificateError) -> CertificateFault {
     }
 }
 
-/// Why there is no connection, certificates apart. The crates below name neither cause by a type that is public,
+/// Why there is no connection, the certificate of the server apart. The crates below name neither cause by a type that is public,
 /// so the tests of the transport hold their words.
 pub(super) fn not_connected(error: &reqwest::Error) -> TransportError {
     let mut cause = error.source();
@@ -68,7 +69,8 @@ pub(super) fn not_connected(error: &reqwest::Error) -> TransportError {
                 let fault = if is_name {
                     WayFault::ProxyName
                 } else {
-                    WayFault::ProxyUnreachable
+                    let fault = certificate_fault(error).map(WayFault::ProxyCertificate);
+                    fault.unwrap_or(WayFault::ProxyUnreachable)
                 };
                 return TransportError::Way(fault);
             }

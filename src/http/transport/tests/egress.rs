@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    KEY, NAME, Transport, UNREACHED, VALUE, changing, client, failure_of,
+    KEY, NAME, REFUSED, Transport, UNREACHED, VALUE, changing, client, failure_of,
     peer::{self, LAST, Seen},
     read, session,
     tls::Authority,
@@ -162,6 +162,27 @@ async fn each_way_that_is_broken_has_its_own_words() {
         assert!(way.advice().contains(advice), "{}", way.advice());
         assert_eq!(failure_of(outcome), UNREACHED);
     }
+}
+
+/// Cases: R-26
+#[tokio::test]
+async fn a_proxy_whose_certificate_is_not_trusted_is_told_as_such() {
+    let (server, seen) = Authority::new().issue(&["localhost"]).serve(LAST).await;
+    let url = format!("https://localhost:{}", server.port());
+    let egress = Egress {
+        proxy: Some(Proxy {
+            url: url.parse().expect("a URL"),
+            credentials: None,
+            no_proxy: String::new(),
+        }),
+        ca_bundle: None,
+    };
+    let outcome = asked(&transport(egress), NAME, 443).await;
+    let error = outcome.clone().expect_err("it is refused");
+    let what = "the certificate of the proxy on the way to provider.invalid is not trusted";
+    assert!(error.what().contains(what), "{}", error.what());
+    assert_eq!(failure_of(outcome), REFUSED);
+    assert!(seen.requests().is_empty());
 }
 
 /// The clock goes on, and what waits for the kernel does not.
