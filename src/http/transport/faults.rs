@@ -53,8 +53,8 @@ fn fault_of(wrong: &CertificateError) -> CertificateFault {
     }
 }
 
-/// Why there is no connection, the certificate of the server apart. The crates below name neither cause by a type that is public,
-/// so the tests of the transport hold their words.
+/// Why there is no connection, the certificate of the server apart. The crates below name neither cause by a type that is
+/// public, so the tests of the transport hold their words.
 pub(super) fn not_connected(error: &reqwest::Error) -> TransportError {
     let mut cause = error.source();
     while let Some(error) = cause {
