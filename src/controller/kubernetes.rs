@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::object::is_labelled;
 use crate::{
     api::{ALLOWED_PROVIDERS, GROUP},
+    http::certificate_fault,
     leadership::Leadership,
 };
 
@@ -97,6 +98,14 @@ pub(crate) fn watch_status(error: &watcher::Error) -> Option<u16> {
     }
 }
 
+/// Why a watch had no answer.
+pub(crate) fn unreached(error: &watcher::Error) -> String {
+    certificate_fault(error).map_or_else(
+        || "the API server could not be reached".to_owned(),
+        |fault| format!("the certificate of the API server {}", fault.what()),
+    )
+}
+
 /// The parameters of every patch: the operator's name as field manager.
 pub(crate) fn patch_params() -> PatchParams {
     PatchParams {
@@ -159,5 +168,18 @@ mod tests {
         assert_eq!(answer, Err(KubernetesError::Unavailable));
         let took = began.elapsed().as_millis();
         assert!((10_000..10_100).contains(&took), "{took} ms");
+    }
+    /// Cases: R-26
+    #[test]
+    fn a_certificate_of_the_api_server_that_is_not_trusted_is_told_as_such() {
+        let refused = rustls::CertificateError::UnknownIssuer;
+        let refused = std::io::Error::other(rustls::Error::InvalidCertificate(refused));
+        let error = watcher::Error::InitialListFailed(kube::Error::Service(refused.into()));
+        assert_eq!(
+            unreached(&error),
+            "the certificate of the API server is not trusted"
+        );
+        let error = watcher::Error::InitialListFailed(kube::Error::TlsRequired);
+        assert_eq!(unreached(&error), "the API server could not be reached");
     }
 }

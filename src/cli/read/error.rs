@@ -164,6 +164,22 @@ mod tests {
         assert!(!is_transient(&error));
     }
 
+    #[rstest]
+    #[case(untrusted(), false)]
+    #[case(answered(503, ""), true)]
+    #[case(answered(500, ""), true)]
+    #[case(answered(429, ""), true)]
+    #[case(answered(410, ""), true)]
+    #[case(answered(409, ""), true)]
+    #[case(answered(401, ""), false)]
+    #[case(answered(403, ""), false)]
+    #[case(answered(404, ""), false)]
+    #[case(kube::Error::Service("connection refused".into()), true)]
+    #[case(kube::Error::TlsRequired, false)]
+    fn what_heals_by_itself_is_known(#[case] error: kube::Error, #[case] expected: bool) {
+        assert_eq!(is_transient(&error), expected);
+    }
+
     /// As of the client: the refusal of TLS within errors of input and output.
     fn untrusted() -> kube::Error {
         let refused = rustls::CertificateError::UnknownIssuer;
@@ -179,21 +195,5 @@ mod tests {
             said,
             "the certificate of the API server is not trusted: see certificate-authority and certificate-authority-data of its cluster in the kubeconfig"
         );
-    }
-
-    #[rstest]
-    #[case(untrusted(), false)]
-    #[case(answered(503, ""), true)]
-    #[case(answered(500, ""), true)]
-    #[case(answered(429, ""), true)]
-    #[case(answered(410, ""), true)]
-    #[case(answered(409, ""), true)]
-    #[case(answered(401, ""), false)]
-    #[case(answered(403, ""), false)]
-    #[case(answered(404, ""), false)]
-    #[case(kube::Error::Service("connection refused".into()), true)]
-    #[case(kube::Error::TlsRequired, false)]
-    fn what_heals_by_itself_is_known(#[case] error: kube::Error, #[case] expected: bool) {
-        assert_eq!(is_transient(&error), expected);
     }
 }

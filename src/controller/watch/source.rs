@@ -27,8 +27,11 @@ use super::{
 };
 use crate::{
     account::ObjectName,
-    controller::{kubernetes::watch_status, namespaces::Namespaces, object::slim},
-    http::certificate_fault,
+    controller::{
+        kubernetes::{unreached, watch_status},
+        namespaces::Namespaces,
+        object::slim,
+    },
     telemetry::{Health, Metrics},
 };
 
@@ -261,10 +264,7 @@ fn what(error: &watcher::Error, location: &str) -> String {
         }
         Some(410) => "the watch was too old and is begun anew".to_owned(),
         Some(code) => format!("the API server answered {code}"),
-        None => certificate_fault(error).map_or_else(
-            || "the API server could not be reached".to_owned(),
-            |fault| format!("the certificate of the API server {}", fault.what()),
-        ),
+        None => unreached(error),
     }
 }
 
@@ -325,17 +325,5 @@ mod tests {
         assert!(!is_too_old(&watcher::Error::WatchError(answer(500))));
         let list = kube::Error::Api(answer(410));
         assert!(!is_too_old(&watcher::Error::InitialListFailed(list)));
-    }
-
-    /// Cases: R-26
-    #[test]
-    fn a_certificate_of_the_api_server_that_is_not_trusted_is_told_as_such() {
-        let refused = rustls::CertificateError::UnknownIssuer;
-        let refused = std::io::Error::other(rustls::Error::InvalidCertificate(refused));
-        let error = watcher::Error::InitialListFailed(kube::Error::Service(refused.into()));
-        assert_eq!(
-            what(&error, "in namespace ml"),
-            "the certificate of the API server is not trusted"
-        );
     }
 }
