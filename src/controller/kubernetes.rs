@@ -169,6 +169,7 @@ mod tests {
         let took = began.elapsed().as_millis();
         assert!((10_000..10_100).contains(&took), "{took} ms");
     }
+
     /// Cases: R-26
     #[test]
     fn a_certificate_of_the_api_server_that_is_not_trusted_is_told_as_such() {

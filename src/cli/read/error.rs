@@ -81,12 +81,10 @@ fn certificate_advice(fault: CertificateFault) -> &'static str {
         CertificateFault::NotTrusted => {
             "see certificate-authority and certificate-authority-data of its cluster in the kubeconfig"
         }
-        CertificateFault::Expired | CertificateFault::NotYetValid => {
-            "it has to be renewed, or the clock of this machine is wrong"
-        }
         CertificateFault::OtherHost => {
             "see server and tls-server-name of its cluster in the kubeconfig"
         }
+        _ => "it has to be renewed, or the clock of this machine is wrong",
     }
 }
 

@@ -121,12 +121,10 @@ impl BrokenWay {
                 CertificateFault::NotTrusted => {
                     "To add the CA of the proxy, name a file with its certificate in the operator's --ca-bundle flag."
                 }
-                CertificateFault::Expired | CertificateFault::NotYetValid => {
-                    "The proxy has to renew it, or the clock of the operator's node is wrong."
-                }
                 CertificateFault::OtherHost => {
                     "Check the operator's --https-proxy flag, and what answers under that name."
                 }
+                _ => "The proxy has to renew it, or the clock of the operator's node is wrong.",
             },
             WayFault::ProxyNotAuthorized => {
                 "Check the file of the operator's --https-proxy-credentials flag."
