@@ -92,6 +92,7 @@ impl CertificateFault {
             Self::Expired => "has expired",
             Self::NotYetValid => "is not valid yet",
             Self::OtherHost => "is for another host",
+            Self::NotAccepted => "is not accepted",
         }
     }
 }
