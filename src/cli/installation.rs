@@ -75,7 +75,11 @@ impl Installation {
         let of = || {
             let lease = flag("leader-election-id").unwrap_or_else(|| LEASE.to_owned());
             let place = flag("leader-election-namespace").filter(|name| !name.is_empty());
-            let pod = || variables.get("POD_NAMESPACE").filter(|name| !name.is_empty());
+            let pod = || {
+                variables
+                    .get("POD_NAMESPACE")
+                    .filter(|name| !name.is_empty())
+            };
             let place = place.or_else(|| pod().map(str::to_owned));
             (place.unwrap_or_else(|| namespace.clone()), lease)
         };

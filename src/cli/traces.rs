@@ -35,16 +35,31 @@ pub(super) struct TraceFlags {
 #[derive(Args, Debug)]
 struct OtelVariables {
     /// The base URL for signals of every kind
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide = true)]
-    otel_exporter_otlp_endpoint: Option<String>,
+    #[arg(
+        id = "otel_endpoint",
+        long = "otel-exporter-otlp-endpoint",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide = true
+    )]
+    endpoint: Option<String>,
 
     /// The URL for traces, which is used as it is
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", hide = true)]
-    otel_exporter_otlp_traces_endpoint: Option<String>,
+    #[arg(
+        id = "otel_traces_endpoint",
+        long = "otel-exporter-otlp-traces-endpoint",
+        env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        hide = true
+    )]
+    traces_endpoint: Option<String>,
 
     /// Whether nothing is sent
-    #[arg(long, env = "OTEL_SDK_DISABLED", hide = true)]
-    otel_sdk_disabled: Option<String>,
+    #[arg(
+        id = "otel_disabled",
+        long = "otel-sdk-disabled",
+        env = "OTEL_SDK_DISABLED",
+        hide = true
+    )]
+    disabled: Option<String>,
 }
 
 /// Traces on their way, until the end.
@@ -78,21 +93,21 @@ impl TraceFlags {
     /// Where traces are sent to, with the name of the flag or variable that says so; none where they are not sent.
     fn collector(&self) -> Option<(&'static str, Result<Url, &'static str>)> {
         let OtelVariables {
-            otel_exporter_otlp_endpoint,
-            otel_exporter_otlp_traces_endpoint,
-            otel_sdk_disabled,
+            endpoint,
+            traces_endpoint,
+            disabled,
         } = &self.variables;
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        if given(otel_sdk_disabled).is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        if given(disabled).is_some_and(|text| text.eq_ignore_ascii_case("true")) {
             return None;
         }
         if let Some(base) = &self.otlp_endpoint {
             return Some(("--otlp-endpoint", traces_below(base.clone())));
         }
-        if let Some(url) = given(otel_exporter_otlp_traces_endpoint) {
+        if let Some(url) = given(traces_endpoint) {
             return Some(("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", http_url(&url)));
         }
-        let base = given(otel_exporter_otlp_endpoint)?;
+        let base = given(endpoint)?;
         let url = http_url(&base).and_then(traces_below);
         Some(("OTEL_EXPORTER_OTLP_ENDPOINT", url))
     }

@@ -59,7 +59,7 @@ impl Reconcile<'_> {
         let refusal = self.bound_refusal(choice).await;
         match refusal.unwrap_or_else(|_| Some(unanswered(&self.namespace))) {
             None => Ok(()),
-            Some(failure) => Err(for_other_key(failure, choice)),
+            Some(failure) => Err(for_other_key(&failure, choice)),
         }
     }
 
@@ -102,7 +102,7 @@ fn unanswered(namespace: &str) -> Failure {
 }
 
 /// The refusal of a cleanup whose API key is not the one that the records were made with.
-fn for_other_key(refusal: Failure, choice: Choice<'_>) -> Failure {
+fn for_other_key(refusal: &Failure, choice: Choice<'_>) -> Failure {
     let reference = choice.api_key_secret_ref();
     let message = format!(
         "{} The API key in Secret {} key {} is not the one that this object wrote with, and no other is sent to {} meanwhile: put that one back.",
@@ -111,5 +111,8 @@ fn for_other_key(refusal: Failure, choice: Choice<'_>) -> Failure {
         reference.key,
         choice.kind()
     );
-    Failure { message, ..refusal }
+    Failure {
+        message,
+        ..refusal.clone()
+    }
 }
