@@ -154,7 +154,7 @@ pub(super) fn former(object: &ProviderSecret) -> Option<Feed> {
         entries,
         acknowledged: Acknowledged::No,
         version: object.metadata.resource_version.clone(),
-        flux_request: None,
+        last_request: None,
         after_rotation: None,
     })
 }

@@ -256,9 +256,11 @@ mod tests {
         let rules = provider::rules(ProviderKind::PrimeIntellect);
         let shown = snapshot(ProviderKind::PrimeIntellect, &[remote("id", shown)]);
         let drifts = |evidence| {
-            drifted(&[entry.clone()], &shown, None, rules, |_, _| evidence)
-                .get("A")
-                .copied()
+            drifted(std::slice::from_ref(&entry), &shown, None, rules, |_, _| {
+                evidence
+            })
+            .get("A")
+            .copied()
         };
         assert_eq!(drifts(Evidence::Full), drift);
         assert_eq!(drifts(Evidence::Presence), None);

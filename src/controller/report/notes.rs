@@ -98,7 +98,7 @@ pub(crate) fn drifted(kind: ProviderKind, drift: Drift, names: &[String]) -> Opt
     };
     let what = format!("Somebody else {what} this at {kind}, and it is written again");
     let more = |count: usize| format!(" and {count} more");
-    let named = if fitting(&what, names) == names.len() {
+    let listed = if fitting(&what, names) == names.len() {
         names.join(", ")
     } else {
         let fits = fitting(&format!("{what}{}", more(names.len())), names);
@@ -108,7 +108,7 @@ pub(crate) fn drifted(kind: ProviderKind, drift: Drift, names: &[String]) -> Opt
         importance: Importance::Warning,
         reason: Reason::DriftDetected,
         action: "Verify",
-        note: format!("{what}: {named}."),
+        note: format!("{what}: {listed}."),
     })
 }
 
@@ -116,16 +116,16 @@ pub(crate) fn drifted(kind: ProviderKind, drift: Drift, names: &[String]) -> Opt
 fn told(names: &[String], importance: Importance, reason: Reason, what: &str) -> Vec<Told> {
     let (mut rest, mut told) = (names, Vec::new());
     while !rest.is_empty() {
-        let (named, others) = rest.split_at(fitting(what, rest));
+        let (first, others) = rest.split_at(fitting(what, rest));
         let note = EventNote {
             importance,
             reason,
             action: "Delete",
-            note: format!("{what}: {}.", named.join(", ")),
+            note: format!("{what}: {}.", first.join(", ")),
         };
         told.push(Told {
             note,
-            count: named.len(),
+            count: first.len(),
         });
         rest = others;
     }

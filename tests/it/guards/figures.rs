@@ -33,7 +33,9 @@ struct Table {
 #[serde(deny_unknown_fields)]
 struct Row {
     page: String,
-    row: String,
+    /// The first cell of the row, as the page has it.
+    #[serde(rename = "row")]
+    label: String,
     first: usize,
     sizes: Vec<usize>,
     cell: String,
@@ -126,9 +128,9 @@ impl Figures {
 
     /// A page with the figures of a row.
     fn in_page(&self, page: &str, row: &Row) -> String {
-        let begin = format!("\n| {} |", row.row);
+        let begin = format!("\n| {} |", row.label);
         let found = page.find(&begin);
-        assert!(found.is_some(), "{} has no row {}", row.page, row.row);
+        assert!(found.is_some(), "{} has no row {}", row.page, row.label);
         let (before, rest) = page.split_at(found.unwrap_or_default() + 1);
         let (line, after) = rest.split_once('\n').expect("a line ends");
         let line = line.trim_start_matches("| ").trim_end_matches(" |");

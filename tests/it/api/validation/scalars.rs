@@ -83,7 +83,7 @@ kind: ProviderSecret
 metadata:
   name: object
 spec:
-  provider: {{baseten: {{apiKeySecretRef: {{name: a, key: a}}}}}}
+  provider: {{baseten: {{apiKeySecretRef: {{name: account, key: a}}}}}}
   suspend: {suspend}
   data:
   - secretKeyRef: {{name: a, key: a}}

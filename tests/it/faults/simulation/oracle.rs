@@ -46,7 +46,7 @@ pub(super) fn state(world: &World) -> State {
 
 /// Keeps only the presence of times, versions and ids.
 fn plain(value: &Value) -> Value {
-    const MOVING: [&str; 12] = [
+    const MOVING: [&str; 11] = [
         "lastTransitionTime",
         "lastSyncTime",
         "lastWriteTime",
@@ -57,16 +57,14 @@ fn plain(value: &Value) -> Value {
         "sourcesSeal",
         "approvalSeal",
         "lastApprovedPlan",
-        // Depends on the former secret, which differs between histories.
-        "found",
         // Depends on the uid, which differs between runs.
         "digest",
     ];
     match value {
         Value::Object(fields) => fields
             .iter()
-            // Another history has other repairs, and other writers.
-            .filter(|(name, _)| !["drift", "writer"].contains(&name.as_str()))
+            // Another history has other repairs and other writers, and found other secrets, or asked for none.
+            .filter(|(name, _)| !["drift", "found", "writer"].contains(&name.as_str()))
             .map(|(name, value)| {
                 let is_moving = MOVING.contains(&name.as_str());
                 let value = if is_moving { true.into() } else { plain(value) };
