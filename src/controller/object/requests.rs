@@ -82,7 +82,7 @@ mod tests {
     #[case::before_it_in_another_zone("2026-11-21T13:00:00Z", "2026-11-21T14:30:00+02:00", false)]
     #[case::after_what_is_no_time("now", "2026-11-21T12:00:00Z", true)]
     #[case::what_is_no_time("1", "2", true)]
-    #[case::what_is_an_earlier_text_and_no_time("2", "1", true)]
+    #[case::what_is_an_earlier_text_and_no_time("2", "1", false)]
     fn of_two_requests_the_later_one_counts(
         #[case] handled: &str,
         #[case] asked: &str,
