@@ -76,8 +76,8 @@ pub struct Account {
     scope_field: Option<String>,
     /// The id of the scope, from the spec or the first answer that contained it.
     scope: OnceLock<String>,
-    /// The id of the scope that the first listing or write was of which told one.
-    reached: OnceLock<String>,
+    /// The id of the scope that the newest listing was of, else the first write, where one told it.
+    reached: Mutex<Option<String>>,
     /// Whether an answer to the key contained it.
     is_scope_answered: AtomicBool,
     /// Set once the provider has answered the question for the scope.
@@ -145,7 +145,7 @@ impl Accounts {
             listing: ListingCache::new(provider::rules(choice.kind()).fold),
             scope_field: key.scope.clone(),
             scope: OnceLock::new(),
-            reached: OnceLock::new(),
+            reached: Mutex::default(),
             is_scope_answered: AtomicBool::new(false),
             scope_asked: OnceCell::new(),
             scope_unanswered: Mutex::default(),
@@ -199,19 +199,29 @@ impl Account {
         }
     }
 
-    /// Keeps the scope id that a listing, or the answer to a write, contained.
+    /// Keeps the scope id that a listing contained. What the provider lists now is what the key reaches.
+    pub fn learn_scope(&self, id: Option<&str>) {
+        let Some(id) = id else { return };
+        *self.reached() = Some(id.to_owned());
+        self.note_scope(Some(id));
+    }
+
+    /// Keeps the scope id that the answer to a write contained.
     ///
     /// # Errors
-    /// [`ProviderError::other_scope`] when an earlier one contained another: what the answer is about is not in the scope
-    /// that the objects of this account write to. The answer to [`Provider::scope`] is no measure, because a vendor may
-    /// tell a user by another id there.
-    pub fn learn_scope(&self, id: Option<&str>) -> Result<(), ProviderError> {
+    /// [`ProviderError::other_scope`] when what the key lists is in another: what was written is not the objects' of this
+    /// account. The answer to [`Provider::scope`] is no measure, because a vendor may tell a user by another id there.
+    pub fn ensure_scope(&self, id: Option<&str>) -> Result<(), ProviderError> {
         let Some(id) = id else { return Ok(()) };
-        if self.reached.get_or_init(|| id.to_owned()) != id {
+        if self.reached().get_or_insert_with(|| id.to_owned()) != id {
             return Err(ProviderError::other_scope());
         }
         self.note_scope(Some(id));
         Ok(())
+    }
+
+    fn reached(&self) -> MutexGuard<'_, Option<String>> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps the scope id that an answer contained. The first one stays.

@@ -115,8 +115,10 @@ pub enum Concerns {
     /// All that the account does.
     #[default]
     Account,
-    /// The entries that need the answer, if the provider refuses it to the key (401, 403): the key may do the rest.
+    /// The entries that need the answer, if the provider refuses it to the key (403): the key may do the rest.
     Entry,
+    /// The same, also where the provider does not know the key there (401): the account's own calls tell.
+    Question,
     /// Nothing, whatever the reason: the account works as well without the answer.
     Nothing,
 }
@@ -128,6 +130,7 @@ impl Call<'_> {
         }
         match self.concerns {
             Concerns::Entry => CallKind::ReadOfEntry,
+            Concerns::Question => CallKind::Question,
             Concerns::Account | Concerns::Nothing => CallKind::Read,
         }
     }

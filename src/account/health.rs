@@ -208,7 +208,7 @@ impl Health {
                 (ErrorClass::Config, None) | (ErrorClass::Waiting | ErrorClass::Protocol, _) => {}
                 // One question: the account's own calls show whether the key is refused as well.
                 (ErrorClass::Auth, Some(StatusCode::UNAUTHORIZED))
-                    if kind == CallKind::ReadOfEntry && self.breaker.is_none() =>
+                    if kind == CallKind::Question && self.breaker.is_none() =>
                 {
                     self.failing = None;
                 }

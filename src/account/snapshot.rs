@@ -14,6 +14,8 @@ pub struct Snapshot {
     pub began_at: Timestamp,
     /// The id of the scope, where the provider's answer contains it.
     pub scope: Option<String>,
+    /// As [`Listing::has_several_scopes`].
+    pub has_several_scopes: bool,
     /// Whether a name that is missing here was absent. A listing that is empty for the first time
     /// does not prove it, because the provider may have answered so by mistake.
     pub proves_absence: bool,
@@ -31,7 +33,11 @@ impl Snapshot {
         was_empty: bool,
         fold: fn(&str) -> String,
     ) -> Self {
-        let Listing { remotes, scope } = listing;
+        let Listing {
+            remotes,
+            scope,
+            has_several_scopes,
+        } = listing;
         let proves_absence = was_empty || !remotes.is_empty();
         let indexed = remotes.into_iter();
         let mut secrets: Vec<(Box<str>, Remote)> = indexed
@@ -43,6 +49,7 @@ impl Snapshot {
             began,
             began_at,
             scope,
+            has_several_scopes,
             proves_absence,
             secrets: secrets.into_boxed_slice(),
         }
@@ -94,7 +101,7 @@ mod tests {
         remotes.push(remote("KEY_7".to_owned(), 10_000));
         let listing = Listing {
             remotes,
-            scope: None,
+            ..Listing::default()
         };
         let began = (Instant::now(), Timestamp::UNIX_EPOCH);
         let snapshot = Snapshot::new(began, listing, false, fold);

@@ -112,13 +112,13 @@ async fn a_team_that_the_spec_names_is_not_one_that_an_answer_has_shown() {
     assert_eq!(asked.load(Ordering::SeqCst), 0);
     assert!(account.is_scope_asked() && !account.is_scope_answered());
     let listing = provider.list().await.unwrap();
-    assert_eq!(account.learn_scope(listing.scope.as_deref()), Ok(()));
+    account.learn_scope(listing.scope.as_deref());
     assert!(account.is_scope_answered());
 }
 
 /// docs/vendors.md#bt-5
 #[tokio::test(start_paused = true)]
-async fn listings_and_writes_of_an_account_are_all_of_one_scope() {
+async fn a_write_is_of_the_scope_that_the_newest_listing_is_of() {
     let spec = json!({"primeIntellect": {"apiKeySecretRef": {"name": "s", "key": "k"}}});
     let spec: ProviderSpec = serde_json::from_value(spec).unwrap();
     let is_well = Arc::new(AtomicUsize::new(1));
@@ -127,10 +127,14 @@ async fn listings_and_writes_of_an_account_are_all_of_one_scope() {
     assert_eq!(account.scope(&*provider).await.unwrap(), Some("scope"));
     // A vendor may tell its user by another id in a listing than in the answer to the question.
     for id in [Some("user"), None, Some("user")] {
-        assert_eq!(account.learn_scope(id), Ok(()));
+        account.learn_scope(id);
+        assert_eq!(account.ensure_scope(id), Ok(()));
     }
-    let other = account.learn_scope(Some("another"));
+    let other = account.ensure_scope(Some("another"));
     assert_eq!(other, Err(ProviderError::other_scope()));
+    // What the key reaches has changed.
+    account.learn_scope(Some("another"));
+    assert_eq!(account.ensure_scope(Some("another")), Ok(()));
     assert_eq!(account.known_scope(), Some("scope"));
 }
 

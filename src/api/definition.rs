@@ -20,7 +20,6 @@ pub fn definition() -> CustomResourceDefinition {
             .and_then(|schema| schema.open_api_v3_schema.as_mut());
         let Some(root) = schema else { continue };
         unwrap_descriptions(root);
-        drop_null_enums(root);
         if let Some(status) = root
             .properties
             .as_mut()
@@ -30,19 +29,6 @@ pub fn definition() -> CustomResourceDefinition {
         }
     }
     definition
-}
-
-/// An enum takes no null, so that the API server refuses a field without a value, as a chart leaves it, where the field
-/// may be null, and takes it for absent where it may not.
-fn drop_null_enums(schema: &mut JSONSchemaProps) {
-    if schema.enum_.is_some() {
-        schema.nullable = None;
-    }
-    let fields = schema.properties.iter_mut().flatten();
-    fields.for_each(|(_, field)| drop_null_enums(field));
-    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
-        drop_null_enums(items);
-    }
 }
 
 /// Joins the lines of each description: `kubectl explain` would show the line breaks of our source.

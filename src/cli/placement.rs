@@ -1,18 +1,20 @@
 //! What stands where: each record of an object, with the account that holds it and the Secret that it comes from. Pure.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
     origin::{Keys, Origin, origins},
     output::one_word,
-    view::{is_acknowledged, is_observed, namespaced_name},
+    view::{edited, is_acknowledged, is_observed, namespaced_name},
 };
 use crate::{
     api::{EntryState, EntryStatus, ProviderSecret},
     provider,
 };
 
+/// How long after its begin a write may end, the clocks of two machines included.
+const LONGEST_WRITE: SignedDuration = SignedDuration::from_mins(1);
 /// What is said of a value that may be older than the spec.
 pub(super) const MAY_BE_OLDER: &str = "may still hold a value of before the last edit of the spec";
 
@@ -103,11 +105,21 @@ pub(super) fn placements(object: &ProviderSecret, keys: &Keys) -> Vec<Placement>
     let is_set = choice.image_pull_secret().is_none();
     let set = choice.set_name(&name).filter(|_| is_set).map(str::to_owned);
     let entries = status.into_iter().flat_map(|status| &status.entries);
-    let is_acted_on = is_observed(object);
-    let was_edited = object.metadata.generation != Some(1);
+    // A deletion is a step of the generation and no edit of the spec.
+    let steps = i64::from(object.metadata.deletion_timestamp.is_some());
+    let generation = object.metadata.generation.map(|now| now - steps);
+    let is_acted_on =
+        is_observed(object) || status.and_then(|status| status.observed_generation) == generation;
+    let edited = edited(object);
     let may_be_older = |entry: &EntryStatus| {
-        let was_sent = entry.last_write_time.is_some() || entry.attempted.is_some();
-        was_edited && was_sent && !(is_acted_on && is_acknowledged(entry))
+        let written = entry.last_write_time.as_ref().map(|time| time.0);
+        let was_sent = written.is_some() || entry.attempted.is_some();
+        // One that began before the edit may end after it.
+        let is_newer = written.zip(edited).is_some_and(|(written, edited)| {
+            entry.attempted.is_none() && written.duration_since(edited) > LONGEST_WRITE
+        });
+        let is_of_the_spec = is_newer || (is_acted_on && is_acknowledged(entry));
+        generation != Some(1) && was_sent && !is_of_the_spec
     };
     let placed = entries.map(|entry| {
         let mut from = origins(object, &entry.name, keys);

@@ -5,8 +5,6 @@ mod halt;
 mod recreate;
 mod remove;
 
-use std::time::Duration;
-
 use http::StatusCode;
 use tokio::time::Instant;
 
@@ -257,7 +255,7 @@ impl Writer<'_> {
         let since = last_write.unwrap_or(self.began);
         let listed = self
             .session
-            .listing(since, Duration::ZERO)
+            .listing_of_one_scope(since)
             .await
             .map_err(|error| self.failed(&error, entry))?;
         let known = planned

@@ -198,7 +198,7 @@ impl Session<'_> {
     /// not tried again.
     ///
     /// # Errors
-    /// What the fetch ended in; and when the listing is of another scope than the account's.
+    /// What the fetch ended in.
     pub(crate) async fn listing(
         &self,
         since: Instant,
@@ -207,7 +207,22 @@ impl Session<'_> {
         let cache = &self.account.listing;
         let snapshot = cache.began_after(since, patience, || self.provider.list());
         let snapshot = snapshot.await?;
-        self.account.learn_scope(snapshot.scope.as_deref())?;
+        self.account.learn_scope(snapshot.scope.as_deref());
+        Ok(snapshot)
+    }
+
+    /// The account's listing, begun after `since`, for a first write.
+    ///
+    /// # Errors
+    /// As [`listing`](Self::listing); and [`ProviderError::several_scopes`].
+    pub(crate) async fn listing_of_one_scope(
+        &self,
+        since: Instant,
+    ) -> Result<Arc<Snapshot>, ProviderError> {
+        let snapshot = self.listing(since, Duration::ZERO).await?;
+        if snapshot.has_several_scopes {
+            return Err(ProviderError::several_scopes());
+        }
         Ok(snapshot)
     }
 
@@ -217,7 +232,7 @@ impl Session<'_> {
     /// As there; and when the provider has written to another scope than the account's: that is not the object's.
     pub(crate) async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
         let written = self.provider.write(entries).await?;
-        self.account.learn_scope(written.scope.as_deref())?;
+        self.account.ensure_scope(written.scope.as_deref())?;
         Ok(written)
     }
 }

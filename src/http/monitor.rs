@@ -11,6 +11,8 @@ pub enum CallKind {
     Read,
     /// It reads what some entries alone need.
     ReadOfEntry,
+    /// It asks a question that the account's own calls do without.
+    Question,
     /// It writes or deletes.
     Write,
 }

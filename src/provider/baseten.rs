@@ -108,7 +108,7 @@ impl Baseten {
         let call = Call {
             operation: "teams",
             path: &["v1", "teams"],
-            concerns: Concerns::Entry,
+            concerns: Concerns::Question,
             ..Call::default()
         };
         let teams = self.teams.get_or_init(|| self.teams(call)).await;
@@ -148,6 +148,7 @@ impl Provider for Baseten {
         Ok(Listing {
             remotes: secrets.into_iter().map(Remote::from).collect(),
             scope: self.team_id.clone(),
+            ..Listing::default()
         })
     }
 

@@ -123,16 +123,6 @@ impl Braintrust {
         Ok(page)
     }
 
-    /// A listing of several organizations: it says neither which one a write goes to nor whose a name is
-    /// (docs/vendors.md#bt-5). Where one was asked for, no document allows such an answer.
-    fn several_organizations(&self) -> ProviderError {
-        if self.org_name.is_none() {
-            ProviderError::several_scopes()
-        } else {
-            ProviderError::protocol()
-        }
-    }
-
     /// Replaces all of a secret, or creates it. A type that is not managed is kept by sending it.
     async fn replace(&self, entry: &Write<'_>) -> Result<Secret, ProviderError> {
         let options = &entry.options.braintrust;
@@ -216,6 +206,8 @@ impl Provider for Braintrust {
             let Some(last) = page.objects.last() else {
                 pages.was_empty();
                 pages.end(&page.rest, listing.remotes.len())?;
+                // It says neither which of them a first write goes to nor whose a name is.
+                listing.scope = listing.scope.filter(|_| !listing.has_several_scopes);
                 return Ok(listing);
             };
             let last = wire::required_id(last.id.clone())?;
@@ -226,9 +218,12 @@ impl Provider for Braintrust {
             after = Some(last);
             for secret in page.objects {
                 let org = wire::id(secret.org_id.clone());
-                if org.is_some() && listing.scope.is_some() && org != listing.scope {
-                    return Err(self.several_organizations());
+                let is_other = org.is_some() && listing.scope.is_some() && org != listing.scope;
+                // Where one was asked for, no document allows such an answer.
+                if is_other && self.org_name.is_some() {
+                    return Err(ProviderError::protocol());
                 }
+                listing.has_several_scopes |= is_other;
                 listing.scope = listing.scope.or(org);
                 listing.remotes.push(Remote::try_from(secret)?);
             }

@@ -186,8 +186,11 @@ impl SetKeys {
 pub struct Listing {
     /// Everything that is there, in any order.
     pub remotes: Vec<Remote>,
-    /// The id of the scope (see [`Provider::scope`]), where the listing tells it.
+    /// The id of the scope (see [`Provider::scope`]), where the listing tells one.
     pub scope: Option<String>,
+    /// Whether it tells of several scopes where the spec names none: a name is not known to be in the one that a first
+    /// write goes to. Ids are.
+    pub has_several_scopes: bool,
 }
 
 /// One secret or set that the listing shows.

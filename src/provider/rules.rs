@@ -82,6 +82,11 @@ pub struct Files {
 }
 
 impl Rules {
+    /// Whether a listing shows versions. That of Pipecat Cloud shows none of a set, whatever it holds.
+    pub fn shows_versions(&self) -> bool {
+        self.unit == Unit::Each && self.form != Some(Form::ImagePull)
+    }
+
     /// Whether the options of an entry ask for a file.
     pub fn is_file(&self, options: &Options) -> bool {
         self.files.is_some_and(|files| (files.is_file)(options))

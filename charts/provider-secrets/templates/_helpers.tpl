@@ -83,7 +83,8 @@ gave.
 {{- $given = set $given $key $value -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml $given -}}
+{{- /* With the end of its last line, without which a text of several lines loses its own. */ -}}
+{{- printf "%s\n" (toYaml $given) -}}
 {{- end -}}
 
 {{/*

@@ -222,7 +222,7 @@ fn a_refused_read_of_one_name_is_that_names(#[values(401, 403)] status: u16) {
     let mut account = TestAccount::proved();
     let refused = answer(status, None);
     for _ in 0..5 {
-        account.call(CallKind::ReadOfEntry, Some(&refused));
+        account.call(CallKind::Question, Some(&refused));
         assert_eq!(account.capacity(), Capacity::All);
     }
     // The account's own calls tell whether the key is refused.
@@ -230,7 +230,7 @@ fn a_refused_read_of_one_name_is_that_names(#[values(401, 403)] status: u16) {
     assert!(account.open_for() > Duration::ZERO);
     // As a probe it shows that the key is still refused.
     account.wait(account.open_for());
-    account.call(CallKind::ReadOfEntry, Some(&refused));
+    account.call(CallKind::Question, Some(&refused));
     assert!(account.open_for() > MINUTE);
 }
 
@@ -239,10 +239,20 @@ fn a_refused_read_of_one_name_is_that_names(#[values(401, 403)] status: u16) {
 fn a_read_of_one_name_that_is_refused_with_401_proves_nothing() {
     let mut account = TestAccount::proved();
     account.wait(2 * MINUTE);
-    account.call(CallKind::ReadOfEntry, Some(&answer(401, None)));
+    account.call(CallKind::Question, Some(&answer(401, None)));
     assert_eq!(account.capacity(), Capacity::One);
+    account.call(CallKind::Question, Some(&answer(403, None)));
+    assert_eq!(account.capacity(), Capacity::All);
+}
+
+/// A key that is not accepted for what entries need, such as the keys of their set, is accepted for nothing.
+#[test]
+fn a_read_of_an_entry_that_is_refused_with_401_opens_the_circuit() {
+    let mut account = TestAccount::proved();
     account.call(CallKind::ReadOfEntry, Some(&answer(403, None)));
     assert_eq!(account.capacity(), Capacity::All);
+    account.call(CallKind::ReadOfEntry, Some(&answer(401, None)));
+    assert!(account.open_for() > Duration::ZERO);
 }
 
 #[test]

@@ -15,7 +15,9 @@ use crate::{
         output::some,
         placement::{MAY_BE_OLDER, placements},
         request::{last_request, token},
-        view::{Standing, conditions, is_acknowledged, is_observed, namespaced_name},
+        view::{
+            Standing, conditions, foreign_finalizers, is_acknowledged, is_observed, namespaced_name,
+        },
     },
     provider,
 };
@@ -137,6 +139,10 @@ pub(super) fn of(object: &ProviderSecret, secret: &str, version: &str) -> Option
 /// What an object may hold of a Secret that its spec does not name: what was sent before the spec was edited, and is not
 /// acknowledged since, may come from any Secret. None if the provider holds what the spec says.
 pub(super) fn former(object: &ProviderSecret) -> Option<Feed> {
+    if foreign_finalizers(object).is_some() {
+        // The operator is done with it.
+        return None;
+    }
     let placed = placements(object, &Keys::new()).into_iter();
     let older = placed.filter(|placement| placement.may_be_older);
     let entries: Vec<String> = older.map(|placement| placement.name).collect();

@@ -77,7 +77,7 @@ fn remote(name: &str, id: &str) -> Remote {
 pub(crate) fn snapshot(kind: ProviderKind, remotes: &[Remote]) -> Snapshot {
     let listing = Listing {
         remotes: remotes.to_vec(),
-        scope: None,
+        ..Listing::default()
     };
     let began = (tokio::time::Instant::now(), Timestamp::UNIX_EPOCH);
     Snapshot::new(began, listing, false, provider::rules(kind).fold)

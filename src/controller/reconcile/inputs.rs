@@ -29,7 +29,7 @@ use crate::{
         resolve::desired::{DesiredState, ensure_recordable},
         session::Session,
     },
-    http::{CALL_TIMEOUT, ErrorClass},
+    http::{CALL_TIMEOUT, ErrorClass, ProviderError},
     provider::{ListingNeed, Rules, SetKeys, Unit},
 };
 
@@ -337,7 +337,7 @@ impl Reconcile<'_> {
         session: &Session<'_>,
         lack: Lack,
         observed: &mut Observed,
-    ) -> Result<(), crate::http::ProviderError> {
+    ) -> Result<(), ProviderError> {
         match lack {
             Lack::Scope => {
                 // A question that is not sent is not asked.
@@ -353,7 +353,7 @@ impl Reconcile<'_> {
                     None => self.snapshot_since(),
                     Some(_) => Instant::now(),
                 };
-                observed.snapshot = Some(session.listing(since, Duration::ZERO).await?);
+                observed.snapshot = Some(session.listing_of_one_scope(since).await?);
             }
             Lack::SetKeys => {
                 observed.set_keys = Some(session.provider.set_keys().await?);

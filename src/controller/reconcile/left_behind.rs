@@ -43,8 +43,9 @@ pub(super) async fn tell_once(
         } else {
             let delivery = report::deliver_note(context, object, &note).await;
             let tried = states.deletion(&uid, Deletion::telling);
-            is_given_up = delivery == Delivery::Unavailable;
-            if is_given_up && tried.is_some_and(|tried| tried < EVENT_DEADLINE) {
+            let is_late = tried.is_none_or(|tried| tried >= EVENT_DEADLINE);
+            is_given_up = is_late;
+            if delivery == Delivery::Unavailable && !is_late {
                 let told = untold.len() - rest.len();
                 return (told, Err(KubernetesError::Unavailable));
             }

@@ -31,7 +31,7 @@ use crate::{
         session::Session,
     },
     http::ErrorClass,
-    provider::{Rules, Settled, Unit},
+    provider::{Rules, Settled},
 };
 
 /// How long a provider may apply what it accepted before a user is told.
@@ -148,7 +148,7 @@ impl Reconcile<'_> {
         outcome.scope = session.scope(reported_scope);
         outcome.written = written().count();
         let lacks_version = written().any(|written| written.version.is_none());
-        if session.rules().unit == Unit::Each && lacks_version {
+        if session.rules().shows_versions() && lacks_version {
             outcome.verify_in = Some(BASELINE_AFTER);
         }
         outcome.key_fingerprint = Some(session.account.digests.key_id());

@@ -298,7 +298,7 @@ impl Reconcile<'_> {
             record
         });
         let records = records.collect();
-        (is_changed && rules.unit == Unit::Each).then_some(records)
+        (is_changed && rules.shows_versions()).then_some(records)
     }
 
     /// Whether a listing shows a version that may be the one before our write, whose answer had none.
@@ -306,7 +306,7 @@ impl Reconcile<'_> {
         let rules = session.rules();
         let mut records = session.records.verified.iter();
         records.any(|record| {
-            if rules.unit != Unit::Each || !has_no_version(record) {
+            if !rules.shows_versions() || !has_no_version(record) {
                 return false;
             }
             let evidence = self.evidence(session, &(rules.fold)(&record.name), record, snapshot);
@@ -324,7 +324,7 @@ impl Reconcile<'_> {
     fn baseline_since(&self, session: &Session<'_>) -> Option<Instant> {
         let rules = session.rules();
         let records = session.records.verified.iter();
-        let records = records.filter(|record| rules.unit == Unit::Each && has_no_version(record));
+        let records = records.filter(|record| rules.shows_versions() && has_no_version(record));
         let last = |record: &EntryStatus| self.last_write(session, &(rules.fold)(&record.name));
         let ends = records.filter_map(|record| match last(record) {
             LastWrite::At(ended) => Some(ended),

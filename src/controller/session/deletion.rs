@@ -136,7 +136,7 @@ mod tests {
         };
         let listing = Listing {
             remotes: vec![remote],
-            scope: None,
+            ..Listing::default()
         };
         for kind in [ProviderKind::PrimeIntellect, ProviderKind::Braintrust] {
             let rules = provider::rules(kind);

@@ -28,7 +28,7 @@ pub(super) async fn sets(client: &ApiClient) -> Result<Vec<Set>, ProviderError> 
 pub(super) async fn inventory(client: &ApiClient) -> Result<Listing, ProviderError> {
     Ok(Listing {
         remotes: sets(client).await?.into_iter().map(Remote::from).collect(),
-        scope: None,
+        ..Listing::default()
     })
 }
 

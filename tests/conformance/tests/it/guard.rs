@@ -40,7 +40,7 @@ impl Provider for Counting {
         };
         Ok(Listing {
             remotes: vec![remote(OURS, "ours"), remote(THEIRS, "theirs")],
-            scope: None,
+            ..Listing::default()
         })
     }
 

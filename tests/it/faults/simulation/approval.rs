@@ -253,7 +253,13 @@ fn an_approved_cleanup_goes_on_and_deletes_nothing_else() {
         world.account.add_fault(Fault::status(503));
         world.approve();
         sleep(DOUBT / 2).await;
-        assert_eq!(world.object(), None, "{:?}", world.target);
+        assert_eq!(
+            world.object(),
+            None,
+            "{:?} {:#?}",
+            world.target,
+            world.account.requests()
+        );
         let held = world.held();
         assert!(
             !held.contains_key("A_KEY") && !held.contains_key("B_KEY"),

@@ -19,7 +19,7 @@ struct Case {
     refused: &'static [&'static str],
 }
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 7] = [
     Case {
         value: "endpoints.baseten",
         flag: "--endpoint=baseten={}",
@@ -49,7 +49,14 @@ const CASES: [Case; 6] = [
     Case {
         value: "metrics.address",
         flag: "--metrics-bind-address={}:8080",
-        taken: &["", "127.0.0.1", "[::]", "[FD00::1]", "[1:2:3:4:5:6:7:8]"],
+        taken: &[
+            "",
+            "127.0.0.1",
+            "[::]",
+            "[FD00::1]",
+            "[1:2:3:4:5:6:7:8]",
+            "[::ffff:10.0.0.1]",
+        ],
         refused: &[
             "999.1.1.1",
             "1.1.1",
@@ -82,6 +89,12 @@ const CASES: [Case; 6] = [
         flag: "--https-proxy={}",
         taken: &["http://proxy:3128", "HTTPS://proxy.example/"],
         refused: &["http://user@proxy", "http://proxy:65536", "proxy:3128"],
+    },
+    Case {
+        value: "proxy.noProxy",
+        flag: "--no-proxy={}",
+        taken: &["localhost, 127.0.0.0/8,::1", "*.corp.test,.a.b", "*"],
+        refused: &["api.corp.test:443", "https://host", "a b"],
     },
 ];
 
