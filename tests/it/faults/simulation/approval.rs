@@ -252,14 +252,9 @@ fn an_approved_cleanup_goes_on_and_deletes_nothing_else() {
         );
         world.account.add_fault(Fault::status(503));
         world.approve();
-        sleep(DOUBT / 2).await;
-        assert_eq!(
-            world.object(),
-            None,
-            "{:?} {:#?}",
-            world.target,
-            world.account.requests()
-        );
+        // The wait for approval has made the waits between tries longer.
+        sleep(2 * DOUBT).await;
+        assert_eq!(world.object(), None, "{:?}", world.target);
         let held = world.held();
         assert!(
             !held.contains_key("A_KEY") && !held.contains_key("B_KEY"),
