@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{
     origin::{Keys, Origin, origins},
     output::one_word,
-    view::{edited, is_acknowledged, is_observed, namespaced_name},
+    view::{created, edited, is_acknowledged, is_observed, namespaced_name},
 };
 use crate::{
     api::{EntryState, EntryStatus, ProviderSecret},
@@ -110,7 +110,8 @@ pub(super) fn placements(object: &ProviderSecret, keys: &Keys) -> Vec<Placement>
     let generation = object.metadata.generation.map(|now| now - steps);
     let is_acted_on =
         is_observed(object) || status.and_then(|status| status.observed_generation) == generation;
-    let edited = edited(object);
+    // Without a trace of the edit it is not known when it was.
+    let edited = edited(object).filter(|edited| Some(*edited) != created(object));
     let may_be_older = |entry: &EntryStatus| {
         let written = entry.last_write_time.as_ref().map(|time| time.0);
         let was_sent = written.is_some() || entry.attempted.is_some();

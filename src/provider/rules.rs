@@ -82,7 +82,7 @@ pub struct Files {
 }
 
 impl Rules {
-    /// Whether a listing shows versions. That of Pipecat Cloud shows none of a set, whatever it holds.
+    /// Whether a listing shows versions. It shows none of a set, whatever that holds.
     pub fn shows_versions(&self) -> bool {
         self.unit == Unit::Each && self.form != Some(Form::ImagePull)
     }

@@ -1,5 +1,5 @@
 {{/*
-Refuses the times of the Lease with which no pod would start, in the operator's own words. Of a value that is null the
+Refuses times of the Lease that do not go together, with which no pod would start, in the operator's own words. Of a value that is null the
 operator's default holds, which stands beside its name.
 */}}
 {{- define "provider-secrets.checkElection" -}}
@@ -10,14 +10,10 @@ operator's default holds, which stands beside its name.
 {{- $end := dateModify (get $given $name | default $default) $epoch -}}
 {{- $times = set $times $name (sub $end.UnixMilli $epoch.UnixMilli) -}}
 {{- end -}}
-{{- if lt $times.leaseDuration 3000 -}}
-{{- fail "leaderElection.leaseDuration: --leader-election-lease-duration must be at least 3s" -}}
-{{- else if le $times.leaseDuration $times.renewDeadline -}}
+{{- if le $times.leaseDuration $times.renewDeadline -}}
 {{- fail "leaderElection.renewDeadline: --leader-election-lease-duration must be longer than --leader-election-renew-deadline" -}}
 {{- else if lt $times.renewDeadline (mul 2 $times.retryPeriod) -}}
 {{- fail "leaderElection.retryPeriod: --leader-election-renew-deadline must be at least twice --leader-election-retry-period" -}}
-{{- else if le $times.retryPeriod 0 -}}
-{{- fail "leaderElection.retryPeriod: give a duration such as 15s" -}}
 {{- end -}}
 {{- end -}}
 

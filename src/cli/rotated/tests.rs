@@ -319,6 +319,34 @@ async fn an_object_that_no_longer_names_a_secret_may_hold_its_value(
     assert_eq!(shown.code, u8::from(!is_acknowledged));
 }
 
+/// What takes nothing from the Secret keeps no user from revoking its old value.
+#[rstest]
+#[case::deleted(json!({"generation": 2, "deletionTimestamp": samples::ago(9), "finalizers": ["providersecrets.dev/cleanup"]}), json!({"state": "Synced"}))]
+#[case::held_by_another_controller(json!({"generation": 3, "deletionTimestamp": samples::ago(9), "finalizers": ["other/one"]}), json!({"state": "Failed"}))]
+#[case::failing_after_an_edit(
+    json!({"generation": 3, "managedFields": [{"manager": "kubectl", "operation": "Apply", "time": samples::ago(600)}]}),
+    json!({"state": "Failed", "reason": "Rejected"})
+)]
+#[tokio::test]
+async fn another_object_that_fails_or_goes_holds_nothing_up(
+    #[case] metadata: Value,
+    #[case] entry: Value,
+) {
+    let spec = json!({
+        "provider": provider("baseten", "api"),
+        "data": [{"name": "C", "secretKeyRef": {"name": "other", "key": "k"}}],
+    });
+    let mut record = json!({"name": "C", "lastWriteTime": samples::ago(60)});
+    json_patch::merge(&mut record, &entry);
+    let status = json!({"observedGeneration": 1, "entries": [record]});
+    let mut other = serde_json::to_value(object("ml/other", spec, status)).unwrap();
+    json_patch::merge(&mut other["metadata"], &metadata);
+    let named = sample("True", "Synced", &synced(), &json!({}));
+    let reader = answering(vec![secret(), list(&json!([named, other]))]);
+    let rotation = Watch::new(&reader, "a").look().await.unwrap();
+    assert!(rotation.acknowledged, "{:?}", rotation.objects);
+}
+
 /// Otherwise it could confirm what the object has begun to hold back since.
 #[test]
 fn a_request_is_of_the_state_that_was_looked_at() {
