@@ -30,8 +30,10 @@ pub(crate) use allowed_providers::AllowedProviders;
 pub use context::{OptIn, SecretAccess, Settings};
 pub(crate) use error::Failure;
 pub use namespaces::Namespaces;
-pub(crate) use object::{Guarded, REQUESTS, is_next_edit, request_order, requested, says_held};
-pub(crate) use plan::due;
+pub(crate) use object::{
+    Guarded, REQUESTS, is_next_edit, object_name, request_order, requested, says_held,
+};
+pub(crate) use plan::{due, is_held_back};
 pub(crate) use resolve::dereference::{credential_failure, is_power, source_refused};
 pub(crate) use resolve::desired::{
     KeyFilter, SecretData, Sources, bulk_name, desired_state, may_give, unread_sources,

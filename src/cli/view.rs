@@ -11,6 +11,7 @@ use super::{
 use crate::api::{
     Condition, EntryState, EntryStatus, FINALIZER, ProviderSecret, READY, STALLED, SUSPENDED,
 };
+pub(super) use crate::controller::object_name as namespaced_name;
 
 /// How an object stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,11 +128,6 @@ pub(super) fn foreign_finalizers(object: &ProviderSecret) -> Option<&[String]> {
     let is_held = object.metadata.deletion_timestamp.is_some() && !finalizers.is_empty();
     let is_done = !finalizers.iter().any(|name| name == FINALIZER);
     (is_held && is_done).then_some(finalizers)
-}
-
-/// Namespace and name.
-pub(super) fn namespaced_name(object: &ProviderSecret) -> (String, String) {
-    (object.namespace().unwrap_or_default(), object.name_any())
 }
 
 /// When an object was created.

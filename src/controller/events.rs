@@ -105,7 +105,7 @@ impl Events {
     pub(crate) fn new(
         client: Client,
         metrics: Metrics,
-        reporter: String,
+        reporter: &str,
         leadership: Leadership,
     ) -> (Self, impl Future<Output = ()>) {
         let (queue, queued) = mpsc::channel(MAX_QUEUED);
@@ -114,7 +114,7 @@ impl Events {
             Self {
                 queue,
                 metrics,
-                reporter,
+                reporter: cut(reporter, LONGEST_REPORTER),
             },
             task,
         )
@@ -191,7 +191,7 @@ impl Events {
                 ..ObjectReference::default()
             }),
             reporting_controller: Some(format!("{}/controller", crate::api::GROUP)),
-            reporting_instance: Some(cut(&self.reporter, LONGEST_REPORTER)),
+            reporting_instance: Some(self.reporter.clone()),
             type_: Some(
                 match importance {
                     Importance::Normal => "Normal",
@@ -332,7 +332,7 @@ mod tests {
             }));
         };
         let metrics = Metrics::default();
-        let (events, sent) = Events::new(client, metrics, "test".to_owned(), leadership);
+        let (events, sent) = Events::new(client, metrics, "test", leadership);
         let sent = tokio::spawn(sent);
         let (object, note) = (object(), note());
         lead_for(0);
@@ -381,7 +381,7 @@ mod tests {
     async fn the_name_of_a_pod_is_cut_to_what_an_event_holds() {
         let (client, leadership) = (server().0, Leadership::unopposed());
         let reporter = "p".repeat(253);
-        let (events, _) = Events::new(client, Metrics::default(), reporter, leadership);
+        let (events, _) = Events::new(client, Metrics::default(), &reporter, leadership);
         let event = events.event(&object(), "ml", &note());
         assert_eq!(event.reporting_instance.map(|name| name.len()), Some(128));
     }

@@ -116,7 +116,7 @@ pub async fn run(
     let (events, send_events) = Events::new(
         client.clone(),
         metrics.clone(),
-        reporter,
+        &reporter,
         leadership.clone(),
     );
     let limiter = Limiter::new(

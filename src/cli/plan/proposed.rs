@@ -20,7 +20,7 @@ use crate::{
         read::Visible,
         view::namespaced_name,
     },
-    controller::due,
+    controller::{due, is_held_back},
     provider::{self, Choice, Rules},
 };
 
@@ -269,9 +269,4 @@ impl Proposal<'_> {
         };
         plan.create + plan.delete > 0 || (waits && plan.update > 0)
     }
-}
-
-/// Whether the operator holds what a source took away until a user confirms it.
-fn is_held_back(record: &EntryStatus) -> bool {
-    record.reason.as_deref() == Some(Reason::RemovalHeld.as_str())
 }

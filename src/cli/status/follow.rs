@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use kube::{ResourceExt, runtime::watcher::Event};
 
 use super::fleet::Row;
-use crate::{api::ProviderSecret, controller::Guarded};
+use crate::{api::ProviderSecret, cli::view::namespaced_name, controller::Guarded};
 
 /// What was shown so far.
 #[derive(Default)]
@@ -94,10 +94,6 @@ impl Follow {
         }
         rows
     }
-}
-
-fn namespaced_name(read: &Guarded) -> (String, String) {
-    (read.namespace().unwrap_or_default(), read.name_any())
 }
 
 fn seen(read: Guarded, decoded: impl FnOnce(Guarded) -> Option<ProviderSecret>) -> Option<Seen> {

@@ -35,16 +35,15 @@ pub(super) async fn tell_once(
     if untold.is_empty() {
         return (0, Ok(()));
     }
-    let (mut rest, mut is_given_up) = (untold.as_slice(), false);
+    let (mut rest, mut is_late) = (untold.as_slice(), false);
     for Told { note, count } in notes(&untold) {
-        if is_given_up {
+        if is_late {
             // To wait for each of them would keep the object for long.
             report::send_notes(context, object, std::slice::from_ref(&note));
         } else {
             let delivery = report::deliver_note(context, object, &note).await;
             let tried = states.deletion(&uid, Deletion::telling);
-            let is_late = tried.is_none_or(|tried| tried >= EVENT_DEADLINE);
-            is_given_up = is_late;
+            is_late = tried.is_none_or(|tried| tried >= EVENT_DEADLINE);
             if delivery == Delivery::Unavailable && !is_late {
                 let told = untold.len() - rest.len();
                 return (told, Err(KubernetesError::Unavailable));

@@ -65,7 +65,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
     let (events, _) = Events::new(
         client.clone(),
         metrics.clone(),
-        "test".to_owned(),
+        "test",
         Leadership::unopposed(),
     );
     let secrets = SecretVersions::new(&namespaces, None);
