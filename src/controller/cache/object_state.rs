@@ -61,6 +61,8 @@ pub(crate) struct Tracked {
     pub(crate) is_requeued: bool,
     /// When what was written is compared with the account's listing again.
     pub(crate) verify_at: Option<Instant>,
+    /// When a listing last lacked what may be gone: only one that began later can tell.
+    pub(crate) suspected_at: Option<Instant>,
     /// When the object counts as unverified, since a verification failed, unless one succeeds before.
     unverified_at: Option<Instant>,
     /// The generation in which a user suspended or deleted the object, if the watch shows it so.

@@ -111,7 +111,8 @@ impl Reconcile<'_> {
     async fn verify(&self, session: &Session<'_>) -> Result<DriftCheck, Stop> {
         let interval = self.verify_interval();
         let since = Instant::now().checked_sub(interval);
-        let since = self.baseline_since(session).max(since);
+        let suspected_at = self.tracked(|tracked| tracked.suspected_at).flatten();
+        let since = since.max(self.baseline_since(session)).max(suspected_at);
         let since = since.unwrap_or(self.context.epoch);
         let failing_for = || {
             let failing_for = self.tracked(|tracked| tracked.verifications_fail_for(interval));
@@ -217,7 +218,12 @@ impl Reconcile<'_> {
     ) -> Result<DriftCheck, ProviderError> {
         let checked = self.compare(session, since, patience).await;
         let interval = self.verify_interval();
-        self.tracked(|tracked| tracked.verified(checked.is_ok(), interval));
+        self.tracked(|tracked| {
+            tracked.verified(checked.is_ok(), interval);
+            if let Ok(drift) = &checked {
+                tracked.suspected_at = drift.look_again.map(|_| Instant::now());
+            }
+        });
         checked
     }
 

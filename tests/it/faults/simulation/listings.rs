@@ -183,6 +183,32 @@ fn a_listing_that_begins_to_be_paged_is_no_drift_and_is_said() {
     });
 }
 
+/// The first listing of nothing proves nothing. The next one comes seconds later, and not an interval later.
+#[test]
+fn an_account_that_was_emptied_is_filled_again_seconds_after_the_first_look() {
+    at_each(async |world| {
+        synced(world).await;
+        // Until absence counts.
+        sleep(MINUTE).await;
+        let (before, written) = (listings(world), writes(world, "A_KEY"));
+        if world.target == Target::Pipecat {
+            world.without_foreign_set();
+        } else {
+            let scope = world.scope();
+            for name in world.held().keys() {
+                let deleted = world.account.foreign_delete(scope.as_deref(), name);
+                deleted.expect("it is deleted");
+            }
+        }
+        let is_listed = |world: &World| listings(world) > before;
+        world.wait("the first look", MINUTE * 15, is_listed).await;
+        let is_back = |world: &World| writes(world, "A_KEY") > written;
+        world.wait("the value", SOON * 3, is_back).await;
+        assert!(listings(world) <= before + 3, "{:?}", world.target);
+        world.foreign_write("FOREIGN_KEY", "foreign");
+    });
+}
+
 /// How many objects the operator says that it could not verify.
 fn unverified(world: &World) -> usize {
     let text = world.metrics.render();
