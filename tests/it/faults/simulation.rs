@@ -13,6 +13,7 @@ mod baseten_teams;
 mod brakes;
 mod conformance;
 mod crash;
+mod deleted_namespaces;
 mod finalizers;
 mod get_only;
 mod idle_events;

@@ -1,14 +1,12 @@
 //! D-06: a namespace goes, and in it the object, its source and its credential in any order.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cluster::Cluster;
 use futures::{StreamExt as _, future::join_all, stream};
 use simulator::Fault;
 
-use crate::harness::{
-    DELETION_TIMEOUT, SOON, Target, TestCase, TestEnv, delete_policy, run, until,
-};
+use crate::harness::{Target, TestCase, TestEnv, delete_policy, run, until};
 
 /// How many namespaces go.
 const RUNS: usize = 100;
@@ -52,8 +50,8 @@ fn plans() -> Vec<Plan> {
     plans.collect()
 }
 
-/// Plays one run; how long the object took to go.
-async fn play<'a>(env: &'a TestEnv, plan: &Plan) -> (Duration, TestCase<'a>) {
+/// Plays one run, until the object is gone.
+async fn play<'a>(env: &'a TestEnv, plan: &Plan) -> TestCase<'a> {
     let case = TestCase::new(env, Target::ALL[plan.number % Target::ALL.len()]).await;
     case.synced("gone", &delete_policy()).await;
     match plan.weather {
@@ -64,7 +62,6 @@ async fn play<'a>(env: &'a TestEnv, plan: &Plan) -> (Duration, TestCase<'a>) {
             .add_fault(Fault::status(409).method("DELETE").forever()),
     }
     case.delete_namespace().await;
-    let began = Instant::now();
     for what in plan.order {
         match what {
             "object" => case.delete("gone").await,
@@ -72,7 +69,6 @@ async fn play<'a>(env: &'a TestEnv, plan: &Plan) -> (Duration, TestCase<'a>) {
         }
     }
     case.wait_gone("gone").await;
-    let took = began.elapsed();
     let held = case.held();
     let is_left = match plan.weather {
         // The operator had the key, so it can do without the Secret.
@@ -90,12 +86,12 @@ async fn play<'a>(env: &'a TestEnv, plan: &Plan) -> (Duration, TestCase<'a>) {
             .map(|write| (write.line(), write.outcome))
             .collect::<Vec<_>>()
     );
-    (took, case)
+    case
 }
 
 /// Cases: D-06
 #[test]
-fn a_hundred_namespaces_go_in_random_orders_within_the_bound() {
+fn a_hundred_namespaces_go_in_random_orders() {
     println!("seed {SEED:#x}");
     run(async {
         let env = &TestEnv::fresh_verifying().await;
@@ -104,13 +100,7 @@ fn a_hundred_namespaces_go_in_random_orders_within_the_bound() {
             .map(async |plan| (plan, play(env, plan).await))
             .buffer_unordered(AT_ONCE);
         let played: Vec<_> = running.collect().await;
-        let mut longest = Duration::ZERO;
-        let mut longest_up = Duration::ZERO;
-        for (plan, (took, case)) in played {
-            longest = longest.max(took);
-            if plan.weather == Weather::Up {
-                longest_up = longest_up.max(took);
-            }
+        for (plan, case) in played {
             // Events cannot be made in a namespace that ends, so the log is what tells.
             let left: &[&str] = if plan.weather == Weather::Up {
                 &[]
@@ -123,11 +113,6 @@ fn a_hundred_namespaces_go_in_random_orders_within_the_bound() {
                 case.account.clear_faults();
             }
         }
-        println!(
-            "longest {longest:?}, with the provider up {longest_up:?}, bound {DELETION_TIMEOUT:?}"
-        );
-        // Fifty go at once, so the machine is busy.
-        assert!(longest < DELETION_TIMEOUT + SOON, "{longest:?}");
         let log = env.operator.log();
         let reported = log.lines().filter(|line| line.contains("DeletionSkipped"));
         let down = plans.iter().filter(|plan| plan.weather != Weather::Up);
