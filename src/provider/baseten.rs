@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::{
-    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, OtherScheme, Provider,
+    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Listing, ListingNeed, OtherScheme, Provider,
     Remote, Rules, Unit, Write, Written,
     wire::{self, Pages, Rest},
 };
@@ -121,7 +122,7 @@ impl Baseten {
         })?;
         let mut named = teams.iter().filter(|team| team.name == name);
         match (
-            named.next().and_then(|team| wire::id(team.id.clone())),
+            named.next().and_then(|team| wire::id(wire::text(team.id.clone()))),
             named.next(),
         ) {
             (Some(id), None) => Ok(id),
@@ -175,7 +176,7 @@ impl Provider for Baseten {
     /// Without a team, a write goes to the primary team and a deletion by name to the default team,
     /// which may be another (docs/vendors.md#ba-3). So the team that the listing shows is
     /// named; where it shows none, the name must be the only one of all teams (see the caller).
-    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
         let team = match (
             &self.team_id,
             entry.shown.and_then(|shown| shown.team.as_deref()),
@@ -208,7 +209,7 @@ impl Provider for Baseten {
         };
         let teams = self.teams(call).await?;
         Ok(match <[Team; 1]>::try_from(teams) {
-            Ok([only]) => wire::id(only.id),
+            Ok([only]) => wire::id(wire::text(only.id)),
             // Which of several is the primary one is not said.
             Err(_) => None,
         })
@@ -231,13 +232,13 @@ impl<'a> Upsert<'a> {
     }
 }
 
-/// `SecretV1`; `id` and `team_name` may be absent (docs/vendors.md#ba-10).
+/// `SecretV1`; `id` and `team_name` may be absent, and no document says what they are (docs/vendors.md#ba-10).
 #[derive(Deserialize)]
 struct Secret {
     name: String,
-    created_at: Option<String>,
-    id: Option<String>,
-    team_name: Option<String>,
+    created_at: Option<Value>,
+    id: Option<Value>,
+    team_name: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -249,7 +250,7 @@ struct Teams {
 
 #[derive(Deserialize)]
 struct Team {
-    id: Option<String>,
+    id: Option<Value>,
     name: String,
 }
 
@@ -264,9 +265,9 @@ impl From<Secret> for Remote {
     fn from(secret: Secret) -> Self {
         Self {
             name: secret.name,
-            id: wire::id(secret.id),
-            version: wire::version(secret.created_at.as_deref()),
-            team: secret.team_name,
+            id: wire::id(wire::text(secret.id)),
+            version: wire::version(wire::text(secret.created_at).as_deref()),
+            team: wire::text(secret.team_name),
             ..Self::default()
         }
     }

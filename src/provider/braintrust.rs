@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 
 use self::bodies::{Fields, Listed, Secret};
 use super::{
-    AccountSpec, Choice, DeleteRequest, Descriptor, Listing, ListingNeed, ManagedOption, Provider,
+    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Listing, ListingNeed, ManagedOption, Provider,
     Remote, Rules, Unit, Write, Written,
     wire::{self, Pages},
 };
@@ -249,21 +249,22 @@ impl Provider for Braintrust {
         })
     }
 
-    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
         // By id and not by name: some proxies drop the body of a DELETE (docs/vendors.md#bt-12). A
         // secret that we wrote has an id: without one it is not deleted.
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());
         let id = id.ok_or_else(ProviderError::protocol)?;
         let gone = wire::delete(&self.client, &["v1", "ai_secret", id], &[]).await;
         match gone.map_err(wire::unless_busy) {
-            // An id that is gone may answer 400 (docs/vendors.md#bt-13): the listing decides.
+            // An id that is gone may answer 400 (docs/vendors.md#bt-13): the listing decides, unless it is empty
+            // (docs/vendors.md#bt-9).
             Err(error) if error.is(StatusCode::BAD_REQUEST) => {
                 let listing = self.list().await?.remotes;
                 let is_there = |remote: &Remote| remote.id.as_deref() == Some(id);
-                if listing.iter().any(is_there) {
+                if listing.is_empty() || listing.iter().any(is_there) {
                     Err(error)
                 } else {
-                    Ok(())
+                    Ok(Deletion::NotThere)
                 }
             }
             gone => gone,

@@ -92,11 +92,11 @@ pub trait Provider: Send + Sync {
     /// Deletes one entry. Idempotent: the controller may send it again after any error.
     ///
     /// # Errors
-    /// 404 and 410 are no errors: what is not there is deleted. A 409 that passes by itself must be
+    /// 404 and 410 are no errors but [`Deletion::NotThere`]. A 409 that passes by itself must be
     /// made `Transient`. `Protocol` when a success has a body that is not JSON or tells of an error, and when
     /// there is no id where the provider deletes by id. `Config` with `Ambiguous` when the name could mean
     /// another's secret; then nothing is deleted.
-    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError>;
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError>;
 
     /// Deletes the set that this object wrote to, after the controller has seen that it has no keys
     /// left and that this object made it. Only asked where [`Rules::unit`] is
@@ -104,8 +104,8 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// As [`Provider::delete`].
-    async fn delete_set(&self) -> Result<(), ProviderError> {
-        Ok(())
+    async fn delete_set(&self) -> Result<Deletion, ProviderError> {
+        Ok(Deletion::NotThere)
     }
 
     /// The id of the team, user or organization that the secrets belong to; none where the provider
@@ -222,6 +222,15 @@ pub struct DeleteRequest<'a> {
     /// What a listing shows that was just taken. Given where [`Rules::deletes_by_name`] is true and
     /// [`Rules::unit`] is [`Unit::Each`](super::Unit::Each).
     pub shown: Option<&'a Remote>,
+}
+
+/// What the answer to a delete says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// The provider has deleted it.
+    Done,
+    /// The provider does not have it, or something between that answers 404 to what it does not know.
+    NotThere,
 }
 
 /// One entry to be written.

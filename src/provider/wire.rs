@@ -7,6 +7,7 @@ mod success;
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
+use serde_json::Value;
 
 pub use self::pages::LONGEST_LISTING;
 use self::success::accepted;
@@ -14,6 +15,7 @@ pub(super) use self::{more::Rest, pages::Pages, success::decoded};
 use crate::{
     api::Reason,
     http::{ApiClient, Call, ErrorClass, ProviderError},
+    provider::Deletion,
 };
 
 /// The longest id that is kept, in characters; the vendors' are UUIDs and shorter.
@@ -30,6 +32,15 @@ pub(super) fn id(text: Option<String>) -> Option<String> {
             && text.bytes().all(is_plain)
             && !matches!(text.as_str(), "." | "..")
     })
+}
+
+/// The text that a member is; the digits of a number. None for anything else.
+pub(super) fn text(value: Option<Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 /// The text as an id, of a provider that changes and deletes by it: without one, a secret could be neither changed
@@ -67,14 +78,14 @@ pub(super) fn version(text: Option<&str>) -> Option<String> {
 /// Deletes what a path names. Idempotent. A success has no body, or JSON that tells of no error.
 ///
 /// # Errors
-/// Those of [`ApiClient::call`], but not 404 and 410: what is not there is deleted
+/// Those of [`ApiClient::call`], but not 404 and 410, which say that it is not there
 /// (docs/vendors.md#ge-3). [`ProviderError::protocol`] when a success has another body: nothing shows that the
 /// provider has deleted anything.
 pub(super) async fn delete(
     client: &ApiClient,
     path: &[&str],
     query: &[(&str, &str)],
-) -> Result<(), ProviderError> {
+) -> Result<Deletion, ProviderError> {
     let call = Call {
         operation: "delete",
         method: Method::DELETE,
@@ -83,8 +94,10 @@ pub(super) async fn delete(
         ..Call::default()
     };
     match client.call(call).await {
-        Ok(answer) => accepted(&answer),
-        Err(error) if error.is(StatusCode::NOT_FOUND) || error.is(StatusCode::GONE) => Ok(()),
+        Ok(answer) => accepted(&answer).map(|()| Deletion::Done),
+        Err(error) if error.is(StatusCode::NOT_FOUND) || error.is(StatusCode::GONE) => {
+            Ok(Deletion::NotThere)
+        }
         Err(error) => Err(error),
     }
 }

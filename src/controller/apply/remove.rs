@@ -17,7 +17,7 @@ use crate::{
         session::DeleteOutcome,
     },
     http::ProviderError,
-    provider::{SetKeys, Unit},
+    provider::{Deletion, SetKeys, Unit},
 };
 
 /// What came of removals.
@@ -151,12 +151,22 @@ impl Writer<'_> {
     async fn delete_member(&self, record: &EntryStatus) -> Result<DeleteOutcome, ProviderError> {
         match self.session.provider.set_keys().await? {
             SetKeys::Shown(keys) if keys.contains(&record.name) => {
-                self.session.delete(record, None).await
+                let deleted = self.session.delete(record, None).await?;
+                // A proxy between may answer 404 to what it does not know (docs/vendors.md#ge-3).
+                if deleted == DeleteOutcome::Gone && self.is_key_shown(record).await? {
+                    return Err(ProviderError::protocol());
+                }
+                Ok(deleted)
             }
             SetKeys::Shown(_) | SetKeys::NoSet => Ok(DeleteOutcome::Gone),
             // It cannot be seen whether the key is there, or the set is not one that clients write.
             SetKeys::NotShown | SetKeys::Referenced => Ok(DeleteOutcome::Orphaned),
         }
+    }
+
+    async fn is_key_shown(&self, record: &EntryStatus) -> Result<bool, ProviderError> {
+        let keys = self.session.provider.set_keys().await?;
+        Ok(matches!(keys, SetKeys::Shown(keys) if keys.contains(&record.name)))
     }
 
     /// Deletes the set itself when nothing is left in it and this object made it. `records` are those
@@ -177,7 +187,13 @@ impl Writer<'_> {
         }
         let _lock = self.session.lock(self.names, "").await;
         match self.session.provider.set_keys().await? {
-            SetKeys::Shown(keys) if keys.is_empty() => self.session.provider.delete_set().await,
+            SetKeys::Shown(keys) if keys.is_empty() => {
+                match self.session.provider.delete_set().await? {
+                    Deletion::Done => Ok(()),
+                    // It was shown just now; the next try finds out.
+                    Deletion::NotThere => Err(ProviderError::protocol()),
+                }
+            }
             SetKeys::Shown(_) | SetKeys::NoSet | SetKeys::NotShown | SetKeys::Referenced => Ok(()),
         }
     }

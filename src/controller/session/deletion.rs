@@ -10,7 +10,7 @@ use crate::{
     api::EntryStatus,
     controller::plan::{Shown, find_recorded, is_written_since, was_written},
     http::ProviderError,
-    provider::{DeleteRequest, Remote, Rules},
+    provider::{DeleteRequest, Deletion, Remote, Rules},
 };
 
 /// What came of a delete.
@@ -60,6 +60,10 @@ impl Session<'_> {
     }
 
     /// Deletes by the id, or as it is shown.
+    ///
+    /// # Errors
+    /// What the provider answered. And [`ProviderError::protocol`] when it answers that what it has shown is not there,
+    /// and shows it again: a proxy between may answer 404 to what it does not know (docs/vendors.md#ge-3).
     pub(crate) async fn delete(
         &self,
         entry: &EntryStatus,
@@ -71,8 +75,18 @@ impl Session<'_> {
             id: entry.remote_id.as_deref(),
             shown,
         };
-        let deleted = self.provider.delete(&request).await;
-        deleted.map(|()| DeleteOutcome::Deleted)
+        match self.provider.delete(&request).await? {
+            Deletion::Done => return Ok(DeleteOutcome::Deleted),
+            // A listing has shown just now that it is gone.
+            Deletion::NotThere if shown.is_none() => return Ok(DeleteOutcome::Gone),
+            Deletion::NotThere => {}
+        }
+        let snapshot = self.listing(Instant::now(), Duration::ZERO).await?;
+        let shown = shown_to_delete(entry, &snapshot, self.rules());
+        if matches!(shown, Shown::Ours(_)) || snapshot.is_empty() {
+            return Err(ProviderError::protocol());
+        }
+        Ok(DeleteOutcome::Gone)
     }
 
     /// Where a listing spans several teams and does not say to which a secret belongs, a delete by name

@@ -17,7 +17,7 @@ use crate::{
     api::{ProviderKind, Reason},
     http::{ApiClient, Body, Call, Detail, ErrorClass, ProviderError, Scheme},
     provider::{
-        DeleteRequest, Form, Listing, ListingNeed, NamedSet, Provider, Rules, Settled, Unit, Write,
+        DeleteRequest, Deletion, Form, Listing, ListingNeed, NamedSet, Provider, Rules, Settled, Unit, Write,
         Written, wire,
     },
 };
@@ -72,7 +72,7 @@ impl ImagePull {
         put(&self.client, call).await
     }
 
-    async fn remove(&self, set: &str) -> Result<(), ProviderError> {
+    async fn remove(&self, set: &str) -> Result<Deletion, ProviderError> {
         delete(&self.client, &["v1", "secrets", set]).await
     }
 
@@ -145,10 +145,10 @@ impl Provider for ImagePull {
         tried?;
         let applied = self.wait_applied(&name).await;
         let deleted = self.remove(&name).await;
-        applied.and(deleted)
+        applied.and(deleted.map(drop))
     }
 
-    async fn delete(&self, _entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, _entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
         self.remove(&self.set).await
     }
 

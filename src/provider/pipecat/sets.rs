@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     http::{ApiClient, Call, Concerns, ProviderError},
     provider::{
-        Form, Listing, Remote, Settled, Written,
+        Deletion, Form, Listing, Remote, Settled, Written,
         wire::{self, Pages, Rest},
     },
 };
@@ -73,7 +73,7 @@ pub(super) async fn put(client: &ApiClient, call: Call<'_>) -> Result<Written, P
 }
 
 /// Deletes a set, or a key of one.
-pub(super) async fn delete(client: &ApiClient, path: &[&str]) -> Result<(), ProviderError> {
+pub(super) async fn delete(client: &ApiClient, path: &[&str]) -> Result<Deletion, ProviderError> {
     let gone = wire::delete(client, path, &[]).await;
     gone.map_err(wire::unless_busy)
 }

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use provider_secrets::{
     api::Reason,
     http::ProviderError,
-    provider::{DeleteRequest, Listing, Provider, Rules, SetKeys, Settled, Unit, Write, Written},
+    provider::{
+        DeleteRequest, Deletion, Listing, Provider, Rules, SetKeys, Settled, Unit, Write, Written,
+    },
 };
 
 use crate::names;
@@ -80,13 +82,13 @@ impl Provider for Guarded {
         Ok(written)
     }
 
-    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
         let shown = entry.shown.and_then(|shown| shown.id.as_deref());
         self.check(entry.name, entry.id.or(shown))?;
         self.inner.delete(entry).await
     }
 
-    async fn delete_set(&self) -> Result<(), ProviderError> {
+    async fn delete_set(&self) -> Result<Deletion, ProviderError> {
         self.check("", None)?;
         self.inner.delete_set().await
     }

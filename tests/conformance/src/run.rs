@@ -107,14 +107,16 @@ impl Run {
                 set: &remote.name,
                 ..With::default()
             })?;
-            return Ok(patiently(|| set.delete_set()).await?);
+            patiently(|| set.delete_set()).await?;
+            return Ok(());
         }
         let removal = DeleteRequest {
             name: &remote.name,
             id: remote.id.as_deref(),
             shown: Some(remote),
         };
-        Ok(patiently(|| all.delete(&removal)).await?)
+        patiently(|| all.delete(&removal)).await?;
+        Ok(())
     }
 
     /// The name of a secret of this run.

@@ -15,6 +15,7 @@ mod conformance;
 mod crash;
 mod deleted_namespaces;
 mod finalizers;
+mod gateways; // what answers between the operator and a provider
 mod get_only;
 mod idle_events;
 mod image_pull;

@@ -190,6 +190,7 @@ impl Sandbox<'_> {
             id: shown.and_then(|remote| remote.id.as_deref()),
             shown,
         };
-        Ok(patiently(|| self.provider.delete(&removal)).await?)
+        patiently(|| self.provider.delete(&removal)).await?;
+        Ok(())
     }
 }

@@ -7,7 +7,9 @@ use conformance::Guarded;
 use provider_secrets::{
     api::ProviderKind,
     http::ProviderError,
-    provider::{DeleteRequest, Listing, Options, Provider, Remote, Rules, Write, Written, rules},
+    provider::{
+        DeleteRequest, Deletion, Listing, Options, Provider, Remote, Rules, Write, Written, rules,
+    },
 };
 
 const OURS: &str = "PROVIDER_SECRETS_CONFORMANCE_X";
@@ -49,14 +51,14 @@ impl Provider for Counting {
         Ok(Written::default())
     }
 
-    async fn delete(&self, _: &DeleteRequest<'_>) -> Result<(), ProviderError> {
+    async fn delete(&self, _: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
         self.change();
-        Ok(())
+        Ok(Deletion::Done)
     }
 
-    async fn delete_set(&self) -> Result<(), ProviderError> {
+    async fn delete_set(&self) -> Result<Deletion, ProviderError> {
         self.change();
-        Ok(())
+        Ok(Deletion::Done)
     }
 
     fn listed_name<'a>(&'a self, entry: &'a str) -> &'a str {
