@@ -98,9 +98,9 @@ pub trait Provider: Send + Sync {
     /// another's secret; then nothing is deleted.
     async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError>;
 
-    /// Deletes the set that this object wrote to, after the controller has seen that it has no keys
-    /// left and that this object made it. Only asked where [`Rules::unit`] is
-    /// [`Unit::Set`](super::Unit::Set). Idempotent.
+    /// Deletes the set that this object wrote to, after the controller has seen that it is still of
+    /// the kind of [`Rules::form`], that it has no keys left and that this object made it. Only asked
+    /// where [`Rules::unit`] is [`Unit::Set`](super::Unit::Set). Idempotent.
     ///
     /// # Errors
     /// As [`Provider::delete`].

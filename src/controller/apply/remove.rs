@@ -169,8 +169,8 @@ impl Writer<'_> {
         Ok(matches!(keys, SetKeys::Shown(keys) if keys.contains(&record.name)))
     }
 
-    /// Deletes the set itself when nothing is left in it and this object made it. `records` are those
-    /// of the entries that were removed.
+    /// Deletes the set itself when this object made it, it is still of that kind, and nothing is left in it. `records`
+    /// are those of the entries that were removed.
     ///
     /// # Errors
     /// What the provider answered; then the set may still be there.
@@ -185,15 +185,23 @@ impl Writer<'_> {
         if !is_set || !is_ours || self.claimed.successor("") != Successor::None {
             return Ok(());
         }
-        let _lock = self.session.lock(self.names, "").await;
-        match self.session.provider.set_keys().await? {
-            SetKeys::Shown(keys) if keys.is_empty() => {
-                match self.session.provider.delete_set().await? {
-                    Deletion::Done => Ok(()),
-                    // It was shown just now; the next try finds out.
-                    Deletion::NotThere => Err(ProviderError::protocol()),
-                }
-            }
+        let session = self.session;
+        let _lock = session.lock(self.names, "").await;
+        // Another client may have put an image pull secret in its place, which has no keys either.
+        let listed = session.listing(Instant::now(), Duration::ZERO).await?;
+        let form = session.rules().form;
+        if !listed
+            .named(session.claimed_name(""))
+            .any(|set| set.form == form)
+        {
+            return Ok(());
+        }
+        match session.provider.set_keys().await? {
+            SetKeys::Shown(keys) if keys.is_empty() => match session.provider.delete_set().await? {
+                Deletion::Done => Ok(()),
+                // It was shown just now; the next try finds out.
+                Deletion::NotThere => Err(ProviderError::protocol()),
+            },
             SetKeys::Shown(_) | SetKeys::NoSet | SetKeys::NotShown | SetKeys::Referenced => Ok(()),
         }
     }

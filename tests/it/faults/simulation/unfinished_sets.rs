@@ -298,6 +298,23 @@ fn a_set_that_becomes_a_reference_is_left_alone_from_then_on() {
     });
 }
 
+/// Another client has put it in the place of the set that the object made; it has no keys that are shown either.
+/// docs/vendors.md#pc-5
+#[test]
+fn an_image_pull_secret_in_the_place_of_the_set_is_not_deleted() {
+    play(Duration::from_secs(2), async |world| {
+        world.spec(&json!({"data": data(&[("A_KEY", "a")]), "deletionPolicy": "Delete"}));
+        world.quiet().await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("Synced"));
+        let listed = json!({"type": "imagePullSecret", "status": "ready"});
+        shown_as(world, &listed, &json!({"secrets": [], "status": "ready"}));
+        world.delete();
+        world.quiet().await;
+        assert!(world.object().is_none());
+        assert_eq!(deletes(world), 0);
+    });
+}
+
 /// The vendor answers a write of a reference as one of a set that is busy.
 /// docs/vendors.md#pc-14
 #[test]
