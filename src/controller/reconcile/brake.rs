@@ -121,8 +121,12 @@ impl Reconcile<'_> {
     ) -> (Vec<PlannedRemoval>, Vec<PlannedRemoval>, Brake) {
         let fold = session.rules().fold;
         let went_back = self.tracked(|tracked| tracked.went_back) == Some(true);
+        let known = self.known_versions();
         // What went back is not what a user asks for now.
-        let is_by_spec_alone = !went_back && self.is_edited_alone(inputs);
+        let is_edited_alone = !went_back && self.is_edited_alone(inputs, &known);
+        let is_by_spec_alone = |record: &EntryStatus| {
+            is_edited_alone && self.is_given_as_before(inputs, &known, &record.name)
+        };
         // A request that could not be looked at stays open, and confirms nothing yet.
         let is_requested = self.requested.is_some() && inputs.unchecked.is_none();
         let names = removals.iter().map(|removal| &removal.record);
@@ -155,16 +159,31 @@ impl Reconcile<'_> {
         brake(removals, brake_inputs, fold)
     }
 
+    /// The versions of Secrets that the records were made from.
+    fn known_versions(&self) -> Versions {
+        let mut known = recorded_sources(&self.object);
+        known.extend(self.acted_without_a_trace());
+        known
+    }
+
     /// Whether the spec is a newer one than the records were made from, and no Secret that it still names has
     /// changed.
-    fn is_edited_alone(&self, inputs: &Inputs) -> bool {
-        let (recorded, acted) = (recorded_sources(&self.object), self.acted_without_a_trace());
-        let is_unchanged = |(name, version): &(String, String)| {
+    fn is_edited_alone(&self, inputs: &Inputs, known: &Versions) -> bool {
+        let recorded = recorded_sources(&self.object);
+        let is_new = |name: &str| recorded.iter().all(|(of, _)| of != name);
+        let mut read = inputs.sources.iter();
+        !is_acted_on(&self.object) && read.all(|read| is_new(&read.0) || known.contains(read))
+    }
+
+    /// Whether the records were made from what each source that may give a name holds now. One that the spec names anew
+    /// may have taken the place of a longer one, as where a Secret is named by a hash of what it holds.
+    fn is_given_as_before(&self, inputs: &Inputs, known: &Versions, name: &str) -> bool {
+        let sources = self.object.spec.bulk_sources().iter().enumerate();
+        let mut giving = sources.filter(|(index, source)| may_give(name, *index, source));
+        giving.all(|(_, source)| {
             let mut read = inputs.sources.iter();
-            read.find(|(of, _)| of == name)
-                .is_none_or(|read| read.1 == *version || acted.contains(read))
-        };
-        !is_acted_on(&self.object) && recorded.iter().all(is_unchanged)
+            read.any(|read| read.0 == source.secret_ref.name && known.contains(read))
+        })
     }
 
     /// The versions of Secrets that the last reconcile read and found everything synced with, where status does not
@@ -187,7 +206,7 @@ impl Reconcile<'_> {
     fn is_confirmed(
         &self,
         record: &EntryStatus,
-        is_by_spec_alone: bool,
+        is_by_spec_alone: impl Fn(&EntryStatus) -> bool,
         is_requested: bool,
     ) -> bool {
         let spec = &self.object.spec;
@@ -199,7 +218,7 @@ impl Reconcile<'_> {
             || is_approved
             // What a source took away, or may give once it can be read, is Failed: an edit of something else ends
             // neither wait.
-            || (is_by_spec_alone && record.state != EntryState::Failed)
+            || (record.state != EntryState::Failed && is_by_spec_alone(record))
             // What was asked before it was said, or while the object said something else, is not about it. To suspend an
             // object confirms nothing.
             || (is_held_back(record) && is_asked && !spec.is_suspended())

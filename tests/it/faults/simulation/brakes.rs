@@ -3,6 +3,7 @@
 
 mod edits; // edits and requests beside it
 mod holds; // what is held while the object says something else
+mod new_sources; // a source that the spec names anew
 
 use std::{collections::BTreeMap, time::Duration};
 
