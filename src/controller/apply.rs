@@ -9,7 +9,10 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use self::halt::{Streak, order};
-pub(crate) use self::{halt::Halt, remove::RemovalOutcome};
+pub(crate) use self::{
+    halt::{Halt, lacks_new_names},
+    remove::RemovalOutcome,
+};
 use super::{
     error::Failure,
     plan::{

@@ -1,6 +1,13 @@
 //! Why what is left of a plan is not tried.
 
-use crate::{api::Reason, controller::error::Failure, http::ErrorClass};
+use crate::{
+    api::Reason,
+    controller::{
+        error::Failure,
+        plan::{EntryOutcome, PlannedEntry, was_written},
+    },
+    http::ErrorClass,
+};
 
 /// After failures at so many names in a row it is the provider that fails, and not what one of the names holds.
 const IN_A_ROW: usize = 3;
@@ -24,6 +31,20 @@ impl Halt {
             Self::Withdrawn => None,
         }
     }
+}
+
+/// Whether no name that is new came to the provider, although one was sent or no other is wanted. What goes may be
+/// all that works then, as where all names of an object are to change and the provider takes none of the new ones.
+pub(crate) fn lacks_new_names(entries: &[PlannedEntry<'_>]) -> bool {
+    let is_new = |entry: &&PlannedEntry<'_>| !entry.record.is_some_and(was_written);
+    let new: Vec<_> = entries.iter().filter(is_new).collect();
+    let came = |entry: &&PlannedEntry<'_>| {
+        use EntryOutcome::{Kept, Written};
+        matches!(entry.outcome, Kept | Written(_))
+    };
+    let is_sent = new.iter().any(|entry| entry.change.is_write());
+    let is_all = !new.is_empty() && new.len() == entries.len();
+    (is_sent || is_all) && !new.iter().any(came)
 }
 
 /// The order of names of which some failed the last time: those come last, and each time in another order, so that
@@ -64,9 +85,81 @@ fn is_of_provider(failure: &Failure) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use rstest::rstest;
+    use secrecy::SecretString;
 
     use super::*;
+    use crate::{
+        controller::{
+            object::{time, unwritten},
+            plan::{Change, DesiredEntry, Marks},
+        },
+        provider::{Options, Written},
+    };
+
+    /// What came of an entry: of one that is at the provider, or of one that is new.
+    #[derive(Clone, Copy, Debug)]
+    enum Came {
+        Kept,
+        Rotated,
+        NotRotated,
+        Created,
+        NotCreated,
+        NotTried,
+        /// The operator did not send it: its name is refused perhaps, or its Secret is missing.
+        NotSent,
+    }
+
+    #[rstest]
+    #[case::none_of_a_rename(&[Came::NotCreated, Came::NotCreated], true)]
+    #[case::none_beside_what_stays(&[Came::Kept, Came::Rotated, Came::NotCreated], true)]
+    #[case::none_before_it_was_halted(&[Came::NotCreated, Came::NotTried], true)]
+    #[case::none_that_could_be_sent(&[Came::NotSent, Came::NotSent], true)]
+    #[case::one_of_a_rename(&[Came::NotCreated, Came::Created, Came::NotSent], false)]
+    #[case::none_sent_beside_what_stays(&[Came::Kept, Came::NotSent], false)]
+    #[case::no_new_ones(&[Came::Kept, Came::NotRotated], false)]
+    #[case::nothing_wanted(&[], false)]
+    fn what_goes_waits_while_no_new_name_comes(#[case] all: &[Came], #[case] waits: bool) {
+        let desired = DesiredEntry {
+            name: "A".to_owned(),
+            folded: "A".to_owned(),
+            options: Options::default(),
+            value: Ok(SecretString::from("new")),
+            secret: "source".to_owned(),
+            bulk: None,
+            marks: Marks::default(),
+        };
+        let mut record = unwritten("A");
+        record.last_write_time = Some(time(Timestamp::UNIX_EPOCH));
+        let failure = || Failure::config(Reason::Rejected, "refused");
+        let failed = || EntryOutcome::Failed(failure());
+        let written = || EntryOutcome::Written(Written::default());
+        let entry = |came: &Came| {
+            let (is_new, change, outcome) = match came {
+                Came::Kept => (false, Change::Keep, EntryOutcome::Kept),
+                Came::Rotated => (false, Change::Update(None), written()),
+                Came::NotRotated => (false, Change::Update(None), failed()),
+                Came::Created => (true, Change::Create, written()),
+                Came::NotCreated => (true, Change::Create, failed()),
+                Came::NotTried => (true, Change::Create, EntryOutcome::NotTried),
+                Came::NotSent => (true, Change::Refuse(failure()), failed()),
+            };
+            PlannedEntry {
+                desired: &desired,
+                record: (!is_new).then_some(&record),
+                digest: None,
+                change,
+                found: None,
+                cause: None,
+                is_inherited: false,
+                drift: None,
+                outcome,
+            }
+        };
+        let entries: Vec<_> = all.iter().map(entry).collect();
+        assert_eq!(lacks_new_names(&entries), waits, "{all:?}");
+    }
 
     const DOWN: (ErrorClass, Reason) = (ErrorClass::Transient, Reason::ProviderUnavailable);
     const STRANGE: (ErrorClass, Reason) = (ErrorClass::Protocol, Reason::UnexpectedResponse);

@@ -16,12 +16,14 @@ use crate::{
     account::Snapshot,
     api::{EntryState, EntryStatus, Reason},
     controller::{
-        apply::{Halt, RemovalOutcome, Writer},
+        apply::{Halt, RemovalOutcome, Writer, lacks_new_names},
         error::Failure,
         events::{EventNote, Importance},
         kubernetes::{KubernetesError, bounded},
         object::{is_acted_on, ready_condition},
-        plan::{self, Brake, Cause, Drift, EntryOutcome, PlannedEntry},
+        plan::{
+            self, Brake, Cause, Drift, EntryOutcome, PlannedEntry, PlannedRemoval, RemovalAction,
+        },
         report::{
             messages::{self, Remark},
             notes,
@@ -85,12 +87,18 @@ impl Reconcile<'_> {
         let is_refused = |entry: &PlannedEntry<'_>| matches!(&entry.outcome, EntryOutcome::Failed(failure) if failure.class == ErrorClass::Auth);
         // Names at which the provider fails are no reason to keep others.
         let goes_on = matches!(halt, None | Some(Halt::Provider(_)));
+        let lacks_new_names = lacks_new_names(entries);
         // What a key may not write it need not delete.
         let removal = if goes_on && !entries.iter().any(is_refused) {
-            if planned.deletes() && self.is_wanted() {
+            if planned.deletes() && !lacks_new_names && self.is_wanted() {
                 self.still_wants().await?;
             }
-            let removal = writer.remove(planned.removals).await;
+            let stays = |removal: &PlannedRemoval| {
+                lacks_new_names && removal.action == RemovalAction::Delete
+            };
+            let (kept, going): (Vec<_>, Vec<_>) = planned.removals.into_iter().partition(stays);
+            let mut removal = writer.remove(going).await;
+            removal.kept.extend(RemovalOutcome::not_tried(&kept).kept);
             self.count_removal(session, &removal);
             removal
         } else {

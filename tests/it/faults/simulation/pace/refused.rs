@@ -262,3 +262,51 @@ fn deletions_at_which_the_provider_fails_hold_up_no_others(
         world.wait("all of them", 2 * HOUR, is_done).await;
     });
 }
+
+/// As with another prefix, of which the provider takes no name: the former names are all that works.
+#[rstest]
+fn nothing_is_deleted_while_no_new_name_is_taken(#[values(400, 503)] status: u16) {
+    at_each(async |world| {
+        let old = names(6);
+        world.spec(&json!({"deletionPolicy": "Delete", "data": data(&entries(&old))}));
+        world.quiet().await;
+        for method in ["POST", "PUT", "PATCH"] {
+            let fault = Fault::status(status).method(method);
+            world.account.add_fault(fault.forever());
+        }
+        let new: Vec<String> = old.iter().map(|name| format!("NEW_{name}")).collect();
+        world.entries(&entries(&new));
+        sleep(SOON).await;
+        let are_held = |world: &World, names: &[String]| {
+            let held = world.held();
+            names.iter().all(|name| held.contains_key(name))
+        };
+        assert!(are_held(world, &old), "{:?}", world.target);
+        world.account.clear_faults();
+        let are_renamed = |world: &World| {
+            let held = world.held();
+            are_held(world, &new) && old.iter().all(|name| !held.contains_key(name))
+        };
+        world.wait("the new names", HOUR, are_renamed).await;
+        world.quiet().await;
+    });
+}
+
+#[test]
+fn a_name_stays_until_the_one_in_its_place_has_a_value() {
+    at_each(async |world| {
+        world.spec(&json!({"deletionPolicy": "Delete", "data": data(&[("A_KEY", "a")])}));
+        world.quiet().await;
+        world.entries(&[("B_KEY", "missing")]);
+        world.quiet().await;
+        assert_eq!(world.ready_reason("object").as_deref(), Some("KeyNotFound"));
+        assert_eq!(world.held()["A_KEY"], value("a1"), "{:?}", world.target);
+        world.source(&[("missing", "b1")]);
+        let is_renamed = |world: &World| {
+            let held = world.held();
+            held.contains_key("B_KEY") && !held.contains_key("A_KEY")
+        };
+        world.wait("the new name", SOON, is_renamed).await;
+        world.quiet().await;
+    });
+}
