@@ -27,6 +27,8 @@ pub(super) struct Peer {
     written: BTreeSet<String>,
     /// Whether what it claims is a set and not each name in it.
     claims_set: bool,
+    /// The keys of the set that it asks for or has recorded.
+    keys: BTreeSet<String>,
     is_deleting: bool,
     /// Whether it writes over what it did not write, by its `conflictPolicy`.
     overwrites: bool,
@@ -54,17 +56,18 @@ impl Peer {
         let claimed = choice.map(|choice| {
             let records = || status.into_iter().flat_map(|status| &status.entries);
             let written = records().filter(|entry| entry.last_write_time.is_some());
-            if let Some(set) = set {
-                let written = written.map(|_| set.to_owned()).collect();
-                return (BTreeSet::from([set.to_owned()]), written);
-            }
             let fold = provider::rules(choice.kind()).fold;
             let desired = object.spec.entries().iter().map(|entry| fold(&entry.name));
             let names = desired.chain(records().map(|entry| fold(&entry.name)));
+            let names: BTreeSet<String> = names.collect();
+            if let Some(set) = set {
+                let written = written.map(|_| set.to_owned()).collect();
+                return (BTreeSet::from([set.to_owned()]), written, names);
+            }
             let written = written.map(|entry| fold(&entry.name)).collect();
-            (names.collect(), written)
+            (names, written, BTreeSet::new())
         });
-        let (names, written) = claimed.unwrap_or_default();
+        let (names, written, keys) = claimed.unwrap_or_default();
         let claims_set = set.is_some();
         Self {
             created: created(object),
@@ -83,6 +86,7 @@ impl Peer {
             names,
             written,
             claims_set,
+            keys,
             is_deleting: object.metadata.deletion_timestamp.is_some(),
             overwrites: object.spec.conflict_policy() == ConflictPolicy::Overwrite,
             namespace,
@@ -121,19 +125,26 @@ impl Peer {
         owners
     }
 
-    /// Which of the others has a folded name, or the set, when this object gives up what it wrote there, as the
-    /// operator decides it: its owner, else the oldest that lives on, if it takes what is there.
-    pub(super) fn successor<'p>(&self, others: &'p [Self], name: &str) -> Option<&'p Self> {
+    /// Which of the others has a folded name, or a `key` of the set, when this object gives up what it wrote there, as the
+    /// operator decides it: its owner, else the oldest that lives on, if it takes what is there and asks for the key.
+    pub(super) fn successor<'p>(
+        &self,
+        others: &'p [Self],
+        name: &str,
+        key: &str,
+    ) -> Option<&'p Self> {
         let mut claiming: Vec<&'p Self> =
             others.iter().filter(|other| other.claims(name)).collect();
         claiming.sort_by(|a, b| a.age().cmp(&b.age()));
         let oldest = claiming.first().copied();
         let owner = oldest.filter(|oldest| oldest.is_older_than(self));
-        if owner.is_some() || self.keeps_set(name) {
-            return owner;
-        }
-        let next = claiming.into_iter().find(|other| !other.is_deleting);
-        next.filter(|next| next.overwrites || next.written.contains(name))
+        let next = if owner.is_some() || self.keeps_set(name) {
+            owner
+        } else {
+            let next = claiming.into_iter().find(|other| !other.is_deleting);
+            next.filter(|next| next.overwrites || next.written.contains(name))
+        };
+        next.filter(|next| key == name || next.keys.contains(key))
     }
 
     /// Whether it claims this set and lives on: then it gives up an entry, and the set stays its own.
@@ -147,9 +158,14 @@ impl Peer {
         Self { created, ..self }
     }
 
-    /// The same with further names, folded.
-    pub(super) fn claiming(mut self, names: impl Iterator<Item = String>) -> Self {
-        self.names.extend(names);
+    /// The same with further names of entries, folded.
+    pub(super) fn asking_for(mut self, names: impl Iterator<Item = String>) -> Self {
+        let asked = if self.claims_set {
+            &mut self.keys
+        } else {
+            &mut self.names
+        };
+        asked.extend(names);
         self
     }
 

@@ -69,7 +69,7 @@ pub(crate) struct Inputs<'a, 'o> {
 pub(crate) trait Claimed {
     /// Why the name is another object's; none if it is ours.
     fn lost(&self, folded: &str) -> Option<Failure>;
-    /// Who has the name when this object gives it up.
+    /// Who has the name, or the set for the empty one, when this object gives it up.
     fn successor(&self, folded: &str) -> Successor;
 }
 
@@ -78,7 +78,8 @@ pub(crate) trait Claimed {
 pub(crate) enum Successor {
     /// No other object.
     None,
-    /// Only objects that nothing shows to write to the same place: they name it, and so may any user.
+    /// Only objects that nothing shows to write to the same place: they name it, and so may any user. Or one of whose
+    /// keys it is not known whether this is one.
     Stranger,
     /// This object.
     Object(ObjectName),

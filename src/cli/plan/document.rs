@@ -13,7 +13,7 @@ use crate::{
     },
     controller::{Failure, desired_state, is_next_edit, says_held, unread_sources},
     http::ErrorClass,
-    provider::{self, Choice, Rules, Unit},
+    provider::{self, Choice},
 };
 
 /// What is known of the wanted value of an entry.
@@ -173,7 +173,7 @@ impl Document {
         let Some(choice) = self.wanted.spec.provider.choice() else {
             return Peer::of(&whole);
         };
-        let Rules { fold, unit, .. } = provider::rules(choice.kind());
+        let fold = provider::rules(choice.kind()).fold;
         let is_wanted = |name: &str| entries.keys().any(|wanted| fold(wanted) == fold(name));
         if let Some(status) = &mut whole.status
             && !self.wanted.spec.is_suspended()
@@ -181,8 +181,7 @@ impl Document {
             let records = &mut status.entries;
             records.retain(|record| is_wanted(&record.name) || self.may_be_given(record));
         }
-        let names = entries.keys().filter(|_| *unit != Unit::Set);
-        let peer = Peer::of(&whole).claiming(names.map(|name| fold(name)));
+        let peer = Peer::of(&whole).asking_for(entries.keys().map(|name| fold(name)));
         if self.live.is_none() {
             peer.new_one()
         } else {

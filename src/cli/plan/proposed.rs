@@ -169,8 +169,9 @@ impl Proposal<'_> {
         let (mut forgotten, mut held, mut waiting) = (0, 0, 0);
         let records = document.records().iter();
         for record in records.filter(|record| !is_wanted(record)) {
-            let claimed = set.map_or_else(|| (rules.fold)(&record.name), str::to_owned);
-            let successor = self.this.successor(&self.neighbours, &claimed);
+            let key = (rules.fold)(&record.name);
+            let claimed = set.unwrap_or(&key);
+            let successor = self.this.successor(&self.neighbours, claimed, &key);
             if document.may_be_given(record) {
                 // While a source cannot be read nothing is removed.
                 plan.keep += 1;

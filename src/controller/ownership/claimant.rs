@@ -8,8 +8,11 @@ use kube::ResourceExt;
 use super::{names::Names, scopes::CredentialRef};
 use crate::{
     account::ObjectName,
-    api::{ConflictPolicy, EntryStatus, ProviderSecret},
-    controller::object::object_name,
+    api::{ConflictPolicy, DataFromSource, ProviderSecret},
+    controller::{
+        object::{is_acted_on, object_name, recorded_sources},
+        resolve::desired::may_give,
+    },
     provider::{self, Choice, Unit},
 };
 
@@ -22,6 +25,25 @@ pub(super) struct Claimant {
     overwrites: bool,
     pub(super) credential: Arc<CredentialRef>,
     pub(super) names: Names,
+    /// The keys of the set that it claims, where it claims one.
+    keys: Option<Box<Keys>>,
+}
+
+/// The keys of a set that an object asks for.
+struct Keys {
+    /// Those that its spec or its status names.
+    named: Names,
+    /// Its sources, with their places in the spec, of whose keys status says nothing yet.
+    unread: Box<[(usize, DataFromSource)]>,
+}
+
+/// Whether an object asks for a key of the set that it claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    Yes,
+    No,
+    /// A source may give it whose keys are not known.
+    Perhaps,
 }
 
 impl Claimant {
@@ -31,6 +53,7 @@ impl Claimant {
         choice: Choice<'_>,
         credential: Arc<CredentialRef>,
     ) -> Self {
+        let (names, keys) = names(object, choice);
         Self {
             name: object_name(object),
             created: object
@@ -39,7 +62,8 @@ impl Claimant {
             is_deleting: object.metadata.deletion_timestamp.is_some(),
             overwrites: object.spec.conflict_policy() == ConflictPolicy::Overwrite,
             credential,
-            names: names(object, choice),
+            names,
+            keys: keys.map(Box::new),
         }
     }
 
@@ -54,6 +78,21 @@ impl Claimant {
     /// what it did not write itself.
     pub(super) fn takes(&self, folded: &str) -> bool {
         self.overwrites || self.names.written(folded).is_some()
+    }
+
+    /// Whether the object asks for a key of the set that it claims.
+    pub(super) fn wants(&self, key: &str) -> Wants {
+        let Some(keys) = &self.keys else {
+            return Wants::No;
+        };
+        let mut unread = keys.unread.iter();
+        if keys.named.contains(key) {
+            Wants::Yes
+        } else if unread.any(|(index, source)| may_give(key, *index, source)) {
+            Wants::Perhaps
+        } else {
+            Wants::No
+        }
     }
 
     /// Whether what is claimed is a set and not each name in it.
@@ -84,18 +123,38 @@ pub(super) fn credential(object: &ProviderSecret, choice: Choice<'_>) -> Credent
     }
 }
 
-/// The folded names that an object claims, and the last acknowledged write of each.
-fn names(object: &ProviderSecret, choice: Choice<'_>) -> Names {
+/// The folded names that an object claims, and the last acknowledged write of each; where it claims a set, that one, and
+/// the keys of it.
+fn names(object: &ProviderSecret, choice: Choice<'_>) -> (Names, Option<Keys>) {
+    let fold = provider::rules(choice.kind()).fold;
+    let desired = object.spec.entries().iter();
+    let desired = desired.map(|entry| (Box::<str>::from(fold(&entry.name)), None));
+    let mut named: BTreeMap<Box<str>, Option<Timestamp>> = desired.collect();
     let records = object.status.iter().flat_map(|status| &status.entries);
-    let written = |record: &EntryStatus| Some(record.last_write_time.as_ref()?.0);
-    let mut names: BTreeMap<Box<str>, Option<Timestamp>> = BTreeMap::new();
-    if let Some(set) = choice.set_name(&object.name_any()) {
-        names.insert(set.into(), records.filter_map(written).max());
-    } else {
-        let fold = provider::rules(choice.kind()).fold;
-        let desired = object.spec.entries().iter();
-        names.extend(desired.map(|entry| (fold(&entry.name).into(), None)));
-        names.extend(records.map(|record| (fold(&record.name).into(), written(record))));
-    }
-    names.into()
+    named.extend(records.map(|record| {
+        let written = record.last_write_time.as_ref().map(|time| time.0);
+        (fold(&record.name).into(), written)
+    }));
+    let name = object.name_any();
+    let Some(set) = choice.set_name(&name) else {
+        return (named.into(), None);
+    };
+    let written = named.values().copied().flatten().max();
+    let keys = Keys {
+        named: named.into(),
+        unread: unread_sources(object),
+    };
+    let claimed = BTreeMap::from([(Box::<str>::from(set), written)]);
+    (claimed.into(), Some(keys))
+}
+
+/// The `dataFrom` sources of an object, with their places in the spec, that its records were not made from.
+fn unread_sources(object: &ProviderSecret) -> Box<[(usize, DataFromSource)]> {
+    let (is_current, recorded) = (is_acted_on(object), recorded_sources(object));
+    let is_read = |source: &DataFromSource| {
+        let mut recorded = recorded.iter();
+        is_current && recorded.any(|(name, _)| *name == source.secret_ref.name)
+    };
+    let sources = object.spec.bulk_sources().iter().cloned().enumerate();
+    sources.filter(|(_, source)| !is_read(source)).collect()
 }

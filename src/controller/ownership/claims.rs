@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
-    claimant::{Claimant, credential},
+    claimant::{Claimant, Wants, credential},
     index::Index,
     scopes::ReportedScope,
 };
@@ -91,8 +91,9 @@ impl Claims {
 
     /// Who has a name when an object gives it up: its owner, if that is another object, else the oldest of those
     /// that live on and claim it. A name is left to no object that is not known to write to the same place, and not to
-    /// a next one that leaves alone what is there: deleted, the name is free for it.
-    pub(crate) fn successor(&self, uid: &str, folded: &str) -> Successor {
+    /// a next one that leaves alone what is there: deleted, the name is free for it. Nor is a `key` of a set left to one that
+    /// does not ask for it.
+    pub(crate) fn successor(&self, uid: &str, folded: &str, key: Option<&str>) -> Successor {
         let index = self.index();
         let Some(me) = index.get(uid) else {
             return Successor::None;
@@ -107,7 +108,11 @@ impl Claims {
         let verified = claiming.iter().filter(|other| index.is_verified(other, me));
         match verified.min_by(|a, b| a.age().cmp(&b.age())) {
             Some(next) if owner.is_some() || next.takes(folded) => {
-                Successor::Object(next.name.clone())
+                match key.map_or(Wants::Yes, |key| next.wants(key)) {
+                    Wants::Yes => Successor::Object(next.name.clone()),
+                    Wants::No => Successor::None,
+                    Wants::Perhaps => Successor::Stranger,
+                }
             }
             None if claiming.iter().any(|other| other.takes(folded)) => Successor::Stranger,
             Some(_) | None => Successor::None,

@@ -14,8 +14,8 @@ use crate::{
         kubernetes::KubernetesError,
         object::{approved_plan, approved_scope, last_approved_plan},
         plan::{
-            Consent, ConsentInputs, PlannedEntry, PlannedRemoval, RemovalAction, approval_scope,
-            approved_leaving, consent, plan_facts, shown,
+            Claimed as _, Consent, ConsentInputs, PlannedEntry, PlannedRemoval, RemovalAction,
+            Successor, approval_scope, approved_leaving, consent, plan_facts, shown,
         },
         report::{self, Asks, messages},
         session::Session,
@@ -124,7 +124,8 @@ impl Reconcile<'_> {
             |actions: &[PlannedAction]| session.approval_seal(plan_facts("cleanup", last, actions));
         let mut plan = shown(&[], removals, session.rules().unit, seal);
         if approved_plan(&self.object) != Some(&plan.hash) {
-            plan.calls += i32::from(is_set_deleted(session, removals).await);
+            let is_free = self.claims(session).successor("") == Successor::None;
+            plan.calls += i32::from(is_free && is_set_deleted(session, removals).await);
             let kind = session.choice.kind();
             let failure = messages::awaiting_approval(&plan, &self.object, kind);
             return Ok(Some((failure, plan)));

@@ -10,6 +10,7 @@ use crate::{
         report::messages,
         session::Session,
     },
+    provider::Unit,
 };
 
 /// The claims of other objects, as they count against one object.
@@ -39,7 +40,9 @@ impl Claimed for ObjectClaims<'_> {
 
     fn successor(&self, folded: &str) -> Successor {
         let name = self.session.claimed_name(folded);
-        self.claims.successor(self.uid, name)
+        let is_key = self.session.rules().unit == Unit::Set && !folded.is_empty();
+        let key = is_key.then_some(folded);
+        self.claims.successor(self.uid, name, key)
     }
 }
 

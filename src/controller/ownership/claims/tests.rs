@@ -79,7 +79,7 @@ fn owner(claims: &Claims, uid: &str) -> Option<String> {
 }
 
 fn successor(claims: &Claims, uid: &str) -> Successor {
-    claims.successor(uid, "HF_TOKEN")
+    claims.successor(uid, "HF_TOKEN", None)
 }
 
 fn goes_to(namespace: &str, name: &str) -> Successor {

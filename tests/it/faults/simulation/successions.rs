@@ -231,6 +231,10 @@ fn the_object_that_takes_a_name_over_is_named(#[values(false, true)] is_whole_ob
         let (kind, note) = &told[0];
         assert_eq!(kind, "Normal");
         assert!(note.contains("A_KEY to ProviderSecret next"), "{note}");
+        // The next object does not ask for the other one.
+        let has_other = world.held().contains_key("B_KEY");
+        assert_eq!(has_other, !is_whole_object, "{:?}", world.target);
+        assert!(!note.contains("B_KEY"), "{note}");
     });
 }
 

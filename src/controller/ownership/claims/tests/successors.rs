@@ -145,8 +145,40 @@ fn a_set_goes_over_with_its_owner_and_not_with_an_entry_that_it_gives_up() {
     let claims = Claims::default();
     note(&claims, &set_object("a", 1, false));
     note(&claims, &set_object("b", 0, false));
-    assert_eq!(claims.successor("a", "agents"), Successor::None);
-    assert_eq!(claims.successor("b", "agents"), goes_to("ml", "a"));
+    assert_eq!(claims.successor("a", "agents", None), Successor::None);
+    assert_eq!(claims.successor("b", "agents", None), goes_to("ml", "a"));
     note(&claims, &set_object("a", 1, true));
-    assert_eq!(claims.successor("a", "agents"), goes_to("ml", "b"));
+    assert_eq!(claims.successor("a", "agents", None), goes_to("ml", "b"));
+}
+
+/// What a next object of a set asks for besides `HF_TOKEN`.
+/// Cases: D-15, M-05
+#[rstest]
+#[case::by_its_spec("HF_TOKEN", json!({}), json!({}), goes_to("ml", "b"))]
+#[case::by_its_status("OTHER", json!({}), json!({"entries": [{"name": "OTHER", "state": "Failed"}]}), goes_to("ml", "b"))]
+#[case::not_at_all("OTHER", json!({}), json!({}), Successor::None)]
+#[case::by_a_source_that_was_not_read("OTHER", json!({"prefix": "OT"}), json!({}), Successor::Stranger)]
+#[case::by_no_source("OTHER", json!({"prefix": "X_"}), json!({}), Successor::None)]
+#[case::by_no_source_that_was_read("OTHER", json!({"prefix": "OT"}), json!({"sources": [{"name": "bulk", "resourceVersion": "1"}]}), Successor::None)]
+#[case::by_a_source_of_before("OTHER", json!({"prefix": "OT"}), json!({"observedGeneration": 1, "sources": [{"name": "bulk", "resourceVersion": "1"}]}), Successor::Stranger)]
+fn a_key_of_a_set_goes_over_to_an_object_that_asks_for_it(
+    #[case] key: &str,
+    #[case] source: serde_json::Value,
+    #[case] status: serde_json::Value,
+    #[case] expected: Successor,
+    #[values(false, true)] is_older: bool,
+) {
+    let claims = Claims::default();
+    note(&claims, &set_object("a", 1, true));
+    let mut next = set_object("b", if is_older { 2 } else { 0 }, false);
+    if source != json!({}) {
+        let mut source = source;
+        source["secretRef"] = json!({"name": "bulk"});
+        next.spec.data_from = Some(vec![serde_json::from_value(source).unwrap()]);
+    }
+    next.status = serde_json::from_value(status).unwrap();
+    note(&claims, &next);
+    assert_eq!(claims.successor("a", "agents", Some(key)), expected);
+    // The set itself is the next object's in any case.
+    assert_eq!(claims.successor("a", "agents", None), goes_to("ml", "b"));
 }
