@@ -12,8 +12,8 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::{
-    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Listing, ListingNeed, OtherScheme, Provider,
-    Remote, Rules, Unit, Write, Written,
+    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Listing, ListingNeed, OtherScheme,
+    Provider, Remote, Rules, Unit, Write, Written,
     wire::{self, Pages, Rest},
 };
 use crate::{
@@ -122,7 +122,9 @@ impl Baseten {
         })?;
         let mut named = teams.iter().filter(|team| team.name == name);
         match (
-            named.next().and_then(|team| wire::id(wire::text(team.id.clone()))),
+            named
+                .next()
+                .and_then(|team| wire::id(wire::text(team.id.clone()))),
             named.next(),
         ) {
             (Some(id), None) => Ok(id),

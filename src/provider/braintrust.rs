@@ -13,8 +13,8 @@ use secrecy::ExposeSecret;
 
 use self::bodies::{Fields, Listed, Secret};
 use super::{
-    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Listing, ListingNeed, ManagedOption, Provider,
-    Remote, Rules, Unit, Write, Written,
+    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Listing, ListingNeed, ManagedOption,
+    Provider, Remote, Rules, Unit, Write, Written,
     wire::{self, Pages},
 };
 use crate::{

@@ -20,8 +20,8 @@ use self::{
     sets::{Pair, Put, delete, get, inventory, is_referenced, put, refused, settled},
 };
 use super::{
-    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Form, Listing, ListingNeed, ManagedOption,
-    NamedSet, Provider, Rules, SetKeys, Settled, Unit, Write, Written, wire,
+    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Form, Listing, ListingNeed,
+    ManagedOption, NamedSet, Provider, Rules, SetKeys, Settled, Unit, Write, Written, wire,
 };
 use crate::{
     api::{self, ImagePullSecret, ProviderKind, Reason, ReplaceImagePullSecret, SecretKeyRef},

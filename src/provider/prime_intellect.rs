@@ -15,8 +15,8 @@ use secrecy::ExposeSecret;
 
 use self::bodies::{Create, Page, Update, WhoAmI, Wrapped};
 use super::{
-    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Files, Listing, ListingNeed, ManagedOption,
-    Options, Provider, Remote, Rules, Unit, Write, Written,
+    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Files, Listing, ListingNeed,
+    ManagedOption, Options, Provider, Remote, Rules, Unit, Write, Written,
     wire::{self, Pages},
 };
 use crate::{

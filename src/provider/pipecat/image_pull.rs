@@ -17,8 +17,8 @@ use crate::{
     api::{ProviderKind, Reason},
     http::{ApiClient, Body, Call, Detail, ErrorClass, ProviderError, Scheme},
     provider::{
-        DeleteRequest, Deletion, Form, Listing, ListingNeed, NamedSet, Provider, Rules, Settled, Unit, Write,
-        Written, wire,
+        DeleteRequest, Deletion, Form, Listing, ListingNeed, NamedSet, Provider, Rules, Settled,
+        Unit, Write, Written, wire,
     },
 };
 
