@@ -1,7 +1,14 @@
 //! The listing of an account: fetched once for all objects that ask, one fetch in flight and one
 //! queued.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{sync::Mutex, time::Instant};
 
@@ -13,6 +20,8 @@ pub struct ListingCache {
     /// The folded form of a name, which snapshots are indexed by.
     fold: fn(&str) -> String,
     latest: Mutex<Option<LastFetch>>,
+    /// Whether a write of the account has ended since the last fetch began.
+    is_written: AtomicBool,
 }
 
 /// The last fetch that has ended.
@@ -27,7 +36,13 @@ impl ListingCache {
         Self {
             fold,
             latest: Mutex::default(),
+            is_written: AtomicBool::new(false),
         }
+    }
+
+    /// A write of the account has ended, whatever came of it: an empty listing of before says nothing of the next one.
+    pub fn note_write(&self) {
+        self.is_written.store(true, Ordering::Relaxed);
     }
 
     /// A listing that began after `instant`, fetched now if there is none.
@@ -64,13 +79,16 @@ impl ListingCache {
             }
         }
         let began = (Instant::now(), crate::clock::now());
-        let was_empty = latest.as_ref().is_some_and(|last| {
+        if self.is_written.swap(false, Ordering::Relaxed) {
+            *latest = None;
+        }
+        let empty_since = latest.as_ref().and_then(|last| {
             let snapshot = last.outcome.as_ref();
-            snapshot.is_ok_and(|snapshot| snapshot.is_empty())
+            snapshot.ok().and_then(|snapshot| snapshot.empty_since)
         });
         let listing = fetch().await;
         let outcome =
-            listing.map(|listing| Arc::new(Snapshot::new(began, listing, was_empty, self.fold)));
+            listing.map(|listing| Arc::new(Snapshot::new(began, listing, empty_since, self.fold)));
         *latest = Some(LastFetch {
             ended: Instant::now(),
             outcome: outcome.clone(),
@@ -111,6 +129,29 @@ mod tests {
             one.await.unwrap().unwrap();
         }
         assert_eq!(fetches.load(Ordering::SeqCst), 2);
+    }
+
+    /// Else one wrong answer would say that all that was written since is gone.
+    /// Cases: P-25
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_listing_of_before_a_write_proves_no_absence_after_it() {
+        let listing = ListingCache::new(str::to_owned);
+        let fetch = async || {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            let asked = Instant::now();
+            tokio::time::advance(Duration::from_secs(1)).await;
+            let nothing = || async { Ok(Listing::default()) };
+            let fetched = listing.began_after(asked, Duration::ZERO, nothing);
+            let fetched = fetched.await.unwrap();
+            (fetched.proves_absence, fetched.empty_since)
+        };
+        let (is_proof, began) = fetch().await;
+        assert!(!is_proof);
+        assert_eq!(fetch().await, (true, began));
+        listing.note_write();
+        let (is_proof, began_anew) = fetch().await;
+        assert!(!is_proof && began_anew > began);
+        assert_eq!(fetch().await, (true, began_anew));
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,18 +19,20 @@ pub struct Snapshot {
     /// Whether a name that is missing here was absent. A listing that is empty for the first time
     /// does not prove it, because the provider may have answered so by mistake.
     pub proves_absence: bool,
+    /// When the first of the empty listings began that followed each other without a write of the account; none if this
+    /// one is not empty.
+    pub empty_since: Option<Instant>,
     /// Every secret that the provider listed, from all pages, sorted by folded name. A plan looks up
     /// hundreds of names among ten thousand, so names are folded once and not for each look-up.
     secrets: Box<[(Box<str>, Remote)]>,
 }
 
 impl Snapshot {
-    /// The snapshot of a listing that began at `began` and ended now. `was_empty` says whether the
-    /// listing before it was empty too.
+    /// The snapshot of a listing that began at `began` and ended now. `empty_since` is that of the listing before it.
     pub fn new(
         (began, began_at): (Instant, Timestamp),
         listing: Listing,
-        was_empty: bool,
+        empty_since: Option<Instant>,
         fold: fn(&str) -> String,
     ) -> Self {
         let Listing {
@@ -38,7 +40,8 @@ impl Snapshot {
             scope,
             has_several_scopes,
         } = listing;
-        let proves_absence = was_empty || !remotes.is_empty();
+        let proves_absence = empty_since.is_some() || !remotes.is_empty();
+        let empty_since = remotes.is_empty().then(|| empty_since.unwrap_or(began));
         let indexed = remotes.into_iter();
         let mut secrets: Vec<(Box<str>, Remote)> = indexed
             .map(|remote| (fold(&remote.name).into_boxed_str(), remote))
@@ -51,6 +54,7 @@ impl Snapshot {
             scope,
             has_several_scopes,
             proves_absence,
+            empty_since,
             secrets: secrets.into_boxed_slice(),
         }
     }
@@ -67,11 +71,6 @@ impl Snapshot {
     pub fn has_id(&self, id: &str) -> bool {
         let mut remotes = self.secrets.iter().map(|(_, remote)| remote);
         remotes.any(|remote| remote.id.as_deref() == Some(id))
-    }
-
-    /// Whether the provider listed no secret at all.
-    pub fn is_empty(&self) -> bool {
-        self.secrets.is_empty()
     }
 }
 
@@ -104,7 +103,7 @@ mod tests {
             ..Listing::default()
         };
         let began = (Instant::now(), Timestamp::UNIX_EPOCH);
-        let snapshot = Snapshot::new(began, listing, false, fold);
+        let snapshot = Snapshot::new(began, listing, None, fold);
         for number in 0..500 {
             let name = format!("KEY_{number}");
             let named = snapshot.named(&name);

@@ -231,7 +231,9 @@ impl Session<'_> {
     /// # Errors
     /// As there; and when the provider has written to another scope than the account's: that is not the object's.
     pub(crate) async fn write(&self, entries: &[Write<'_>]) -> Result<Written, ProviderError> {
-        let written = self.provider.write(entries).await?;
+        let written = self.provider.write(entries).await;
+        self.account.listing.note_write();
+        let written = written?;
         self.account.ensure_scope(written.scope.as_deref())?;
         Ok(written)
     }

@@ -80,7 +80,7 @@ pub(crate) fn snapshot(kind: ProviderKind, remotes: &[Remote]) -> Snapshot {
         ..Listing::default()
     };
     let began = (tokio::time::Instant::now(), Timestamp::UNIX_EPOCH);
-    Snapshot::new(began, listing, false, provider::rules(kind).fold)
+    Snapshot::new(began, listing, None, provider::rules(kind).fold)
 }
 
 /// The value stands for its own digest.

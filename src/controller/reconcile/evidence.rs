@@ -112,7 +112,7 @@ mod tests {
         #[case] since: Option<i64>,
     ) {
         let began = (Instant::now(), Timestamp::UNIX_EPOCH);
-        let snapshot = Snapshot::new(began, Listing::default(), false, str::to_owned);
+        let snapshot = Snapshot::new(began, Listing::default(), None, str::to_owned);
         tokio::time::advance(Duration::from_secs(10)).await;
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(10);
         let entry = EntryStatus {

@@ -155,7 +155,7 @@ mod tests {
         for kind in [ProviderKind::PrimeIntellect, ProviderKind::Braintrust] {
             let rules = provider::rules(kind);
             let began = (Instant::now(), Timestamp::UNIX_EPOCH);
-            let snapshot = Snapshot::new(began, listing.clone(), false, rules.fold);
+            let snapshot = Snapshot::new(began, listing.clone(), None, rules.fold);
             let shown = match shown_to_delete(&entry, &snapshot, rules) {
                 Shown::Ours(_) => "ours",
                 Shown::Other => "other",
