@@ -45,6 +45,8 @@ pub struct Sealed<'a> {
     pub facts: [Option<&'a str>; 4],
     /// Whether it is being deleted.
     pub leaving: bool,
+    /// When a value was sent last that may still come in.
+    pub attempted_time: Option<&'a str>,
 }
 
 impl DigestKey {
@@ -90,7 +92,10 @@ impl DigestKey {
             Some(record.name),
         ];
         let leaving = record.leaving.then_some(Some("leaving"));
-        self.seal_of(fields.into_iter().chain(record.facts).chain(leaving))
+        let attempted = record.attempted_time.into_iter();
+        let attempted = attempted.flat_map(|time| [Some("attempted"), Some(time)]);
+        let marks = leaving.into_iter().chain(attempted);
+        self.seal_of(fields.into_iter().chain(record.facts).chain(marks))
     }
 
     /// The seal of the versions of Secrets, by name, that the records of an object were made from

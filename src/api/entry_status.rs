@@ -31,6 +31,8 @@ pub struct EntryStatus {
     pub digest: Option<String>,
     /// The digest of what was sent and may still come in at the provider, or `several`.
     pub attempted: Option<String>,
+    /// When that was sent last.
+    pub attempted_time: Option<Time>,
     /// The version of the secret at the provider after the last write.
     pub remote_version: Option<String>,
     /// What the provider showed of the name before this object wrote it for the first time.

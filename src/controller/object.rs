@@ -158,6 +158,7 @@ pub(crate) fn unwritten(name: &str) -> EntryStatus {
         leaving: false,
         seal: None,
         attempted: None,
+        attempted_time: None,
     }
 }
 

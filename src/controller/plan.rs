@@ -13,10 +13,11 @@ mod removal;
 use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use self::foreign::{foreign, found, shown_set, unfit};
 pub(crate) use self::{
-    again::{confirm_in, due, lies_ahead, next_due},
+    again::{attempted_at, confirm_in, due, lies_ahead, next_due},
     approval::{
         Consent, ConsentInputs, approval_scope, approved_leaving, consent, plan_facts, shown,
     },
@@ -25,7 +26,9 @@ pub(crate) use self::{
     entry::{BulkKey, Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
     foreign::{name_conflict, referenced},
     lacks::{Lack, lacks},
-    locate::{Shown, ambiguous, find_recorded, is_baseline, is_written_since, locate},
+    locate::{
+        Shown, ambiguous, find_recorded, is_after_attempt, is_baseline, is_written_since, locate,
+    },
     removal::{PlannedRemoval, RemovalAction, is_ours, may_be_there, plan_removals},
 };
 use super::error::Failure;
@@ -121,6 +124,7 @@ fn planned<'a>(
         outcome: EntryOutcome::NotTried,
         found: recorded.and_then(|recorded| recorded.found),
         cause: None,
+        attempted_time: attempted_time(recorded, inputs),
         is_inherited: inputs.is_inherited,
         drift: recorded.and_then(|recorded| recorded.drift.clone()),
     };
@@ -173,6 +177,16 @@ fn planned<'a>(
         drift,
         ..nothing
     }
+}
+
+/// When an entry counts as sent. Where that may decide later about a deletion, the time of each try counts.
+fn attempted_time(recorded: Option<&EntryStatus>, inputs: &Inputs<'_, '_>) -> Option<Time> {
+    let attempted = recorded.filter(|recorded| recorded.attempted.is_some());
+    let known = attempted.and_then(|recorded| recorded.attempted_time.as_ref());
+    if attempted.is_some() && !inputs.must_know() {
+        return known.cloned();
+    }
+    Some(attempted_at(known, inputs.now))
 }
 
 /// Pending means that it is not known what the provider holds: it is never kept. Nor is what was

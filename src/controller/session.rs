@@ -5,6 +5,7 @@ mod records;
 
 use std::{sync::Arc, time::Duration};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::time::Instant;
 
 pub(crate) use self::{deletion::DeleteOutcome, records::Records};
@@ -114,10 +115,9 @@ impl Session<'_> {
 
     /// The seal of a record under a key.
     fn seal_under(&self, key: &DigestKey, entry: &EntryStatus) -> String {
-        let written = entry
-            .last_write_time
-            .as_ref()
-            .map(|time| time.0.to_string());
+        let text = |time: Option<&Time>| time.map(|time| time.0.to_string());
+        let written = text(entry.last_write_time.as_ref());
+        let attempted = text(entry.attempted_time.as_ref());
         key.seal(&Sealed {
             uid: self.uid,
             target: &self.choice.target(),
@@ -129,6 +129,7 @@ impl Session<'_> {
                 entry.found.map(Found::as_str),
             ],
             leaving: entry.leaving,
+            attempted_time: attempted.as_deref(),
         })
     }
 

@@ -45,15 +45,17 @@ fn whatever_an_entry_is_changes_its_digest() {
 
 #[test]
 fn whatever_a_record_says_changes_its_seal() {
-    let seal = |key: &str, uid, name, facts| {
+    let seal_of = |key: &str, uid, name, facts, attempted_time| {
         DigestKey::derive(&SecretString::from(key)).seal(&Sealed {
             uid,
             target: "t",
             name,
             facts,
             leaving: false,
+            attempted_time,
         })
     };
+    let seal = |key, uid, name, facts| seal_of(key, uid, name, facts, None);
     let base = seal("key", "u", "A", [Some("id"), None, None, None]);
     let others = [
         seal("other", "u", "A", [Some("id"), None, None, None]),
@@ -62,6 +64,8 @@ fn whatever_a_record_says_changes_its_seal() {
         seal("key", "u", "A", [Some("other"), None, None, None]),
         seal("key", "u", "A", [None, Some("id"), None, None]),
         seal("key", "u", "A", [Some("id"), Some(""), None, None]),
+        seal_of("key", "u", "A", [Some("id"), None, None, None], Some("t")),
+        seal_of("key", "u", "A", [Some("id"), None, None, None], Some("")),
     ];
     assert!(others.iter().all(|other| *other != base));
 }

@@ -85,6 +85,11 @@ pub(super) struct EntryRecord {
     #[schemars(length(max = 64))]
     attempted: Option<String>,
 
+    /// When that was sent last, to the minute: what the provider shows to be written long after it is
+    /// another writer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempted_time: Option<Time>,
+
     /// The version of the secret at the provider after the last write, where the provider gives
     /// one: the time of its last change or of its creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,6 +122,7 @@ impl From<StoredEntry> for EntryStatus {
         let record = stored.record.unwrap_or(EntryRecord {
             digest: stored.digest,
             attempted: stored.attempted,
+            attempted_time: None,
             remote_version: stored.remote_version,
             found: stored.found,
             drift: stored.drift,
@@ -131,6 +137,7 @@ impl From<StoredEntry> for EntryStatus {
             last_write_time: stored.last_write_time,
             digest: record.digest,
             attempted: record.attempted,
+            attempted_time: record.attempted_time,
             remote_version: record.remote_version,
             found: record.found,
             drift: record.drift,
@@ -145,6 +152,7 @@ impl From<EntryStatus> for StoredEntry {
         let record = EntryRecord {
             digest: entry.digest,
             attempted: entry.attempted,
+            attempted_time: entry.attempted_time,
             remote_version: entry.remote_version,
             found: entry.found,
             drift: entry.drift,

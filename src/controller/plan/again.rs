@@ -8,12 +8,16 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Cause;
-use crate::api::{EntryState, EntryStatus, ProviderSecret};
+use crate::{
+    api::{EntryState, EntryStatus, ProviderSecret},
+    controller::object::time,
+};
 
 /// How long a write without an answer may be on its way.
-const IN_FLIGHT_WINDOW: Duration = Duration::from_mins(1);
+pub(super) const IN_FLIGHT_WINDOW: SignedDuration = SignedDuration::from_mins(1);
 /// How far ahead of this process's clock a time in status may lie, and how far apart a provider's clock and this one may
 /// be: the clocks of two machines differ a little.
 pub(super) const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(1);
@@ -52,6 +56,17 @@ pub(super) fn unconfirmed(
         SentAfter::Unknown => true,
     };
     is_unsure.then(|| SEVERAL_DIGESTS.to_owned())
+}
+
+/// When what is sent `now` counts as sent. What was recorded within the last minute stays, so that not each try costs a
+/// write of status.
+pub(crate) fn attempted_at(recorded: Option<&Time>, now: Timestamp) -> Time {
+    let is_recent = |at: &&Time| {
+        let since = now.duration_since(at.0);
+        !since.is_negative() && since < IN_FLIGHT_WINDOW
+    };
+    let recent = recorded.filter(is_recent);
+    recent.cloned().unwrap_or_else(|| time(now))
 }
 
 /// Whether something else than the value with this digest may be on its way.
@@ -99,7 +114,7 @@ fn again(
     let confirm = entry
         .attempted
         .is_some()
-        .then_some((IN_FLIGHT_WINDOW, Cause::Unsure));
+        .then_some((IN_FLIGHT_WINDOW.unsigned_abs(), Cause::Unsure));
     let rewrite = rewrite_interval.map(|interval| (interval, Cause::Due));
     let written = written(entry);
     let waits = confirm.into_iter().chain(rewrite);
@@ -132,7 +147,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::controller::object::{time, unwritten};
+    use crate::controller::object::unwritten;
 
     fn record(state: EntryState, digest: Option<&str>, attempted: Option<&str>) -> EntryStatus {
         EntryStatus {
@@ -168,6 +183,21 @@ mod tests {
         assert_eq!(after(SentAfter::All), None);
         // Also where it is the same value that may be on its way.
         assert_eq!(after(SentAfter::Unknown).as_deref(), Some(SEVERAL_DIGESTS));
+    }
+
+    #[rstest]
+    #[case::the_first(None, 100)]
+    #[case::again(Some(41), 41)]
+    #[case::after_a_minute(Some(40), 100)]
+    #[case::by_a_clock_that_is_ahead(Some(101), 100)]
+    fn the_time_of_an_attempt_is_renewed_once_a_minute(
+        #[case] recorded: Option<i64>,
+        #[case] expected: i64,
+    ) {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let recorded = recorded.map(|second| time(at(second)));
+        let attempted = attempted_at(recorded.as_ref(), at(100));
+        assert_eq!(attempted, time(at(expected)));
     }
 
     #[rstest]

@@ -1,5 +1,6 @@
 //! One entry on its way through a reconcile.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use secrecy::SecretString;
 
 use super::{
@@ -121,6 +122,8 @@ pub(crate) struct PlannedEntry<'a> {
     pub(crate) found: Option<Found>,
     /// Why it is written although nothing changed here.
     pub(crate) cause: Option<Cause>,
+    /// When it counts as sent, if something is sent that may come in without an answer.
+    pub(crate) attempted_time: Option<Time>,
     /// Whether the process before this one may have sent something for the name that comes in last.
     pub(crate) is_inherited: bool,
     /// The count of repairs, this one included.
@@ -137,6 +140,16 @@ impl PlannedEntry<'_> {
     /// What is recorded as attempted before it is written.
     pub(crate) fn attempted(&self) -> Option<String> {
         attempted(self.record, self.digest.as_deref(), self.sent_after())
+    }
+
+    /// Whether status says already that this value was sent and did not succeed.
+    pub(crate) fn is_said(&self) -> bool {
+        self.record.is_some_and(|recorded| {
+            recorded.digest.is_none()
+                && recorded.attempted.is_some()
+                && recorded.attempted == self.attempted()
+                && recorded.found == self.found
+        })
     }
 
     /// What stays recorded as attempted after it was written, or refused without any effect.

@@ -1,8 +1,12 @@
 //! Finding an entry in a listing.
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{DesiredEntry, Evidence, again::MAX_CLOCK_SKEW};
+use super::{
+    DesiredEntry, Evidence,
+    again::{IN_FLIGHT_WINDOW, MAX_CLOCK_SKEW},
+};
 use crate::{
     account::Snapshot,
     api::{EntryStatus, Reason},
@@ -149,6 +153,13 @@ pub(crate) fn is_written_since(recorded: &EntryStatus, remote: &Remote) -> bool 
     }
 }
 
+/// Whether what is shown was written too late to be what we sent last without an answer, by two clocks. Where one of the
+/// times is not known, nothing tells.
+pub(crate) fn is_after_attempt(recorded: &EntryStatus, remote: &Remote) -> bool {
+    let since = shown_since(recorded.attempted_time.as_ref(), remote);
+    since.is_some_and(|since| since > IN_FLIGHT_WINDOW + MAX_CLOCK_SKEW)
+}
+
 /// Whether the version that a listing shows is the one that our last write left, whose answer had none. One from long
 /// before that may be the state before it, which some providers show a little longer.
 pub(crate) fn is_baseline(recorded: &EntryStatus, remote: &Remote, evidence: Evidence) -> bool {
@@ -163,9 +174,13 @@ pub(crate) fn is_baseline(recorded: &EntryStatus, remote: &Remote, evidence: Evi
 
 /// How long after our last write of an entry, by two clocks, the provider says that it was written.
 fn since_our_write(recorded: &EntryStatus, remote: &Remote) -> Option<SignedDuration> {
+    shown_since(recorded.last_write_time.as_ref(), remote)
+}
+
+/// How long after a time of this process's clock the provider says that a secret was written.
+fn shown_since(time: Option<&Time>, remote: &Remote) -> Option<SignedDuration> {
     let shown: Timestamp = remote.version.as_deref()?.parse().ok()?;
-    let written = recorded.last_write_time.as_ref()?;
-    Some(shown.duration_since(written.0))
+    Some(shown.duration_since(time?.0))
 }
 
 #[cfg(test)]
@@ -213,6 +228,27 @@ mod tests {
             ..recorded(None)
         };
         assert!(!is_written_since(&unwritten, &remote(shown)));
+    }
+
+    /// Cases: D-04, D-13
+    #[rstest]
+    #[case::before(Some("1969-12-31T23:00:00Z"), true, false)]
+    #[case::within_two_minutes(Some("1970-01-01T00:02:00Z"), true, false)]
+    #[case::later(Some("1970-01-01T00:02:01Z"), true, true)]
+    #[case::no_time(Some("v2"), true, false)]
+    #[case::not_shown(None, true, false)]
+    #[case::by_an_older_operator(Some("1970-01-01T00:02:01Z"), false, false)]
+    fn what_was_written_long_after_an_attempt_is_anothers(
+        #[case] shown: Option<&str>,
+        #[case] has_time: bool,
+        #[case] expected: bool,
+    ) {
+        let attempted = EntryStatus {
+            attempted: Some("digest".to_owned()),
+            attempted_time: has_time.then(|| time(Timestamp::UNIX_EPOCH)),
+            ..unwritten("A")
+        };
+        assert_eq!(is_after_attempt(&attempted, &remote(shown)), expected);
     }
 
     #[rstest]

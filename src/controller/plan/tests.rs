@@ -49,6 +49,7 @@ fn record(name: &str, digest: Option<&str>, state: EntryState) -> EntryStatus {
         leaving: false,
         seal: None,
         attempted: None,
+        attempted_time: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::{
     api::{
@@ -13,8 +14,8 @@ use crate::{
         error::Failure,
         object::{time, unwritten},
         plan::{
-            Brake, Change, EntryOutcome, PlannedEntry, PlannedRemoval, is_held_back, is_ours,
-            may_be_there, was_ambiguous, was_held_back, was_written,
+            Brake, Change, EntryOutcome, PlannedEntry, PlannedRemoval, attempted_at, is_held_back,
+            is_ours, may_be_there, was_ambiguous, was_held_back, was_written,
         },
     },
     http::ErrorClass,
@@ -27,20 +28,25 @@ use crate::{
 pub(crate) fn pending(planned: &PlannedEntry<'_>, must_know: bool) -> Option<EntryStatus> {
     let may_be_stored = |recorded: &EntryStatus| recorded.digest.is_some() || was_written(recorded);
     let is_needed = must_know || planned.record.is_some_and(may_be_stored);
-    let attempted = planned.attempted();
-    // What is tried again was recorded before.
-    let is_said = planned.record.is_some_and(|recorded| {
-        recorded.digest.is_none()
-            && recorded.attempted.is_some()
-            && recorded.attempted == attempted
-            && recorded.found == planned.found
-    });
-    (planned.change.is_write() && is_needed && !is_said).then(|| EntryStatus {
+    // What is tried again was recorded before: then the time of the attempt alone is news.
+    let said = planned.record.filter(|_| planned.is_said());
+    let is_news = said.is_none_or(|said| said.attempted_time != planned.attempted_time);
+    if !planned.change.is_write() || !is_needed || !is_news {
+        return None;
+    }
+    if let Some(said) = said {
+        return Some(EntryStatus {
+            attempted_time: planned.attempted_time.clone(),
+            ..said.clone()
+        });
+    }
+    Some(EntryStatus {
         name: planned.name().to_owned(),
         state: EntryState::Pending,
         reason: Some(Reason::Progressing.as_str().to_owned()),
         digest: None,
-        attempted,
+        attempted: planned.attempted(),
+        attempted_time: planned.attempted_time.clone(),
         found: planned.found,
         drift: planned.drift.clone(),
         leaving: false,
@@ -122,6 +128,7 @@ fn entry(planned: &PlannedEntry<'_>, halted_by: Option<&Failure>, now: Timestamp
             reason: None,
             digest: planned.digest.clone(),
             attempted: planned.unconfirmed(),
+            attempted_time: planned.attempted_time.clone(),
             remote_id: written.id.clone(),
             remote_version: written.version.clone(),
             last_write_time: Some(time(now)),
@@ -140,6 +147,7 @@ fn entry(planned: &PlannedEntry<'_>, halted_by: Option<&Failure>, now: Timestamp
             EntryStatus {
                 reason: reason(failure.reason),
                 attempted: planned.attempted(),
+                attempted_time: sent_at(planned, now),
                 ..after_write(EntryState::Pending)
             }
         }
@@ -170,6 +178,7 @@ fn entry(planned: &PlannedEntry<'_>, halted_by: Option<&Failure>, now: Timestamp
             } else {
                 planned.unconfirmed()
             },
+            attempted_time: planned.attempted_time.clone(),
             ..after_write(EntryState::Failed)
         },
         EntryOutcome::NotTried => {
@@ -186,11 +195,19 @@ fn entry(planned: &PlannedEntry<'_>, halted_by: Option<&Failure>, now: Timestamp
             }
         }
     };
+    let attempted_time = entry.attempted.as_ref().and(entry.attempted_time.clone());
     EntryStatus {
         name: planned.name().to_owned(),
+        attempted_time,
         leaving: false,
         ..entry
     }
+}
+
+/// When a write without an answer counts as sent. The writes of a large plan take their time.
+fn sent_at(planned: &PlannedEntry<'_>, now: Timestamp) -> Option<Time> {
+    let sent = planned.attempted_time.as_ref();
+    sent.map(|sent| attempted_at(Some(sent), now))
 }
 
 /// Whether the provider may have carried out what it answered with this failure.

@@ -149,6 +149,7 @@ mod tests {
             change: Change::Create,
             found: None,
             cause: None,
+            attempted_time: None,
             is_inherited: false,
             drift: None,
             outcome,

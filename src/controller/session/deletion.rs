@@ -8,7 +8,7 @@ use super::Session;
 use crate::{
     account::{ObjectName, Snapshot},
     api::EntryStatus,
-    controller::plan::{Shown, find_recorded, is_written_since, was_written},
+    controller::plan::{Shown, find_recorded, is_after_attempt, is_written_since, was_written},
     http::ProviderError,
     provider::{DeleteRequest, Deletion, Remote, Rules},
 };
@@ -52,6 +52,7 @@ impl Session<'_> {
             Shown::Other if was_written(entry) => Ok(DeleteOutcome::Replaced),
             Shown::Other => Ok(DeleteOutcome::Orphaned),
             Shown::Ours(remote) if is_replaced(entry, remote) => Ok(DeleteOutcome::Replaced),
+            Shown::Ours(remote) if is_made_later(entry, remote) => Ok(DeleteOutcome::Orphaned),
             Shown::Ours(remote) if self.may_be_another_teams(remote).await? => {
                 Ok(DeleteOutcome::Orphaned)
             }
@@ -110,9 +111,15 @@ fn shown_to_delete<'s>(entry: &EntryStatus, snapshot: &'s Snapshot, rules: &Rule
 }
 
 /// Whether another writer has changed it since our last write: an operator in another cluster perhaps,
-/// which took the name over. What we sent without an answer may be the change.
+/// which took the name over. What we sent without an answer may be the change, unless that was long before.
 fn is_replaced(entry: &EntryStatus, remote: &Remote) -> bool {
-    entry.attempted.is_none() && is_written_since(entry, remote)
+    let may_be_attempt = entry.attempted.is_some() && !is_after_attempt(entry, remote);
+    is_written_since(entry, remote) && !may_be_attempt
+}
+
+/// Whether another writer has made it: no write of ours was acknowledged, and the last one was sent long before.
+fn is_made_later(entry: &EntryStatus, remote: &Remote) -> bool {
+    !was_written(entry) && is_after_attempt(entry, remote)
 }
 
 #[cfg(test)]
@@ -163,5 +170,41 @@ mod tests {
             };
             assert_eq!(shown, expected, "{kind}");
         }
+    }
+
+    /// A write was sent at the beginning of the epoch without an answer, by an operator that recorded when, or not.
+    /// Cases: R-10
+    #[rstest]
+    #[case::by_it(Some(0), "1970-01-01T00:02:00Z", (false, false))]
+    #[case::long_after_it(Some(0), "1970-01-01T00:02:01Z", (true, true))]
+    #[case::no_time_recorded(None, "1970-01-01T00:02:01Z", (false, false))]
+    #[case::before_it(Some(0), "1969-12-31T00:00:00Z", (false, false))]
+    #[case::shown_without_a_time(Some(0), "v2", (false, false))]
+    fn a_write_without_an_answer_explains_what_is_shown_for_two_minutes(
+        #[case] attempted: Option<i64>,
+        #[case] version: &str,
+        #[case] is_anothers: (bool, bool),
+    ) {
+        let first_write = EntryStatus {
+            attempted: Some("digest".to_owned()),
+            attempted_time: attempted.map(|second| time(Timestamp::from_second(second).unwrap())),
+            ..unwritten("A")
+        };
+        let before = "1969-12-31T12:00:00Z";
+        let rotation = EntryStatus {
+            remote_version: Some(before.to_owned()),
+            last_write_time: Some(time(before.parse().unwrap())),
+            ..first_write.clone()
+        };
+        let remote = Remote {
+            version: Some(version.to_owned()),
+            ..Remote::default()
+        };
+        let is_told = (
+            is_replaced(&rotation, &remote),
+            is_made_later(&first_write, &remote),
+        );
+        assert_eq!(is_told, is_anothers);
+        assert!(!is_made_later(&rotation, &remote));
     }
 }

@@ -37,6 +37,7 @@ fn planned(desired: &DesiredEntry, change: Change) -> PlannedEntry<'_> {
         change,
         found: None,
         cause: None,
+        attempted_time: None,
         is_inherited: false,
         drift: None,
         outcome: EntryOutcome::NotTried,

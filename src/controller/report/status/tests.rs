@@ -1,5 +1,7 @@
 //! Verdicts, conditions and records.
 
+mod attempts;
+
 use rstest::rstest;
 use secrecy::SecretString;
 
@@ -54,6 +56,7 @@ fn planned(change: Change, record: Option<EntryStatus>) -> PlannedEntry<'static>
         change,
         found: None,
         cause: None,
+        attempted_time: None,
         is_inherited: false,
         drift: None,
         outcome: EntryOutcome::NotTried,
@@ -189,33 +192,6 @@ fn a_written_entry_records_what_the_provider_said() {
     assert_eq!(entry.state, EntryState::Synced);
     assert_eq!(entry.digest.as_deref(), Some("new"));
     assert_eq!(entry.remote_id.as_deref(), Some("new-id"));
-}
-
-/// The former process's write of it may still come in, after that of a newer value.
-/// Cases: L-06
-#[rstest]
-#[case::a_process_that_sent_it_itself(false, None)]
-#[case::a_process_after_another(true, Some("several"))]
-fn a_value_that_is_sent_again_is_confirmed_where_another_process_sent_it(
-    #[case] is_inherited: bool,
-    #[case] attempted: Option<&str>,
-) {
-    let before = EntryStatus {
-        state: EntryState::Pending,
-        digest: None,
-        attempted: Some("new".to_owned()),
-        ..recorded()
-    };
-    let planned = || PlannedEntry {
-        is_inherited,
-        ..planned(Change::Update(None), Some(before.clone()))
-    };
-    // What is said of it before is said once.
-    let said = pending(&planned(), false).and_then(|said| said.attempted);
-    assert_eq!(said.as_deref(), attempted);
-    let entry = after(planned(), EntryOutcome::Written(Written::default()));
-    assert_eq!(entry.state, EntryState::Synced);
-    assert_eq!(entry.attempted.as_deref(), attempted);
 }
 
 #[rstest]

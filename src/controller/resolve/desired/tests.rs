@@ -338,9 +338,11 @@ proptest! {
                 repairs: 100,
                 since: crate::controller::object::time(jiff::Timestamp::UNIX_EPOCH),
             }),
-            leaving: true,
+            // What leaves has no digest.
+            leaving: false,
             seal: Some("0".repeat(32)),
-            attempted: None,
+            attempted: Some("several".to_owned()),
+            attempted_time: Some(crate::controller::object::time(jiff::Timestamp::UNIX_EPOCH)),
         });
         let sources = spec.secret_names().into_iter().map(|name| crate::api::SourceStatus {
             name: name.to_owned(),

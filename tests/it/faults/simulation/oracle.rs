@@ -46,7 +46,8 @@ pub(super) fn state(world: &World) -> State {
 
 /// Keeps only the presence of times, versions and ids.
 fn plain(value: &Value) -> Value {
-    const MOVING: [&str; 11] = [
+    const MOVING: [&str; 12] = [
+        "attemptedTime",
         "lastTransitionTime",
         "lastSyncTime",
         "lastWriteTime",
