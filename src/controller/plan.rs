@@ -1,5 +1,6 @@
 //! The plan: a pure function from what is wanted, recorded and observed to what is done.
 
+mod absence;
 mod again;
 mod approval;
 mod brake;
@@ -17,6 +18,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use self::foreign::{foreign, found, shown_set, unfit};
 pub(crate) use self::{
+    absence::{
+        ABSENCE_COUNTS_AFTER, EMPTY_LISTING_RETRY, absence_counts_in, listed_absence_counts_in,
+    },
     again::{attempted_at, confirm_in, due, lies_ahead, next_due},
     approval::{
         Consent, ConsentInputs, approval_scope, approved_leaving, consent, plan_facts, shown,

@@ -7,6 +7,7 @@ use crate::{
     account::Snapshot,
     api::Reason,
     controller::{
+        error::Failure,
         plan::{EntryOutcome, PlannedEntry, is_ours},
         report::messages,
         session::DeleteOutcome,
@@ -52,6 +53,13 @@ impl Writer<'_> {
         let deleted = self.session.delete_shown(record, Instant::now()).await;
         lock.wrote();
         let deleted = match deleted {
+            Ok(DeleteOutcome::NotShown(wait)) => {
+                let failure = messages::not_shown(&entry.name, self.session.choice.kind(), wait);
+                return EntryOutcome::Failed(Failure {
+                    class: ErrorClass::Transient,
+                    ..failure
+                });
+            }
             Ok(deleted) => deleted,
             Err(error) => return self.failed(&error, entry).noting(halt),
         };

@@ -10,10 +10,11 @@ use super::{
 };
 use crate::{
     account::ObjectName,
-    api::{EntryStatus, Found, Reason},
+    api::{EntryStatus, Found, ProviderKind, Reason},
     controller::{
         error::Failure,
-        plan::{PlannedRemoval, RemovalAction, Successor},
+        plan::{PlannedRemoval, RemovalAction, Successor, absence_counts_in},
+        report::messages,
         session::DeleteOutcome,
     },
     http::ProviderError,
@@ -34,6 +35,8 @@ pub(crate) struct RemovalOutcome {
     pub(crate) replaced: Vec<String>,
     /// Names of what other objects have now, which stays, and these objects.
     pub(crate) handed_over: Vec<(String, ObjectName)>,
+    /// After how long what is not shown, and may yet come, is to be looked for again.
+    pub(crate) look_again: Option<Duration>,
     /// Whether it ended because the user has withdrawn the object.
     pub(crate) is_withdrawn: bool,
 }
@@ -51,11 +54,23 @@ impl RemovalOutcome {
     fn note(&mut self, deleted: DeleteOutcome, name: String) {
         match deleted {
             DeleteOutcome::Deleted => self.deleted.push(name),
-            DeleteOutcome::Gone => {}
+            // What is not shown has not ended yet.
+            DeleteOutcome::Gone | DeleteOutcome::NotShown(_) => {}
             DeleteOutcome::Orphaned => self.orphaned.push(name),
             DeleteOutcome::Replaced => self.replaced.push(name),
             DeleteOutcome::HandedOver(successor) => self.handed_over.push((name, successor)),
         }
+    }
+
+    /// Keeps the record of a name that the provider does not show, until its absence counts.
+    fn keep(&mut self, leaving: EntryStatus, wait: Duration, provider: ProviderKind) {
+        let failure = messages::not_shown(&leaving.name, provider, wait);
+        self.look_again = self.look_again.into_iter().chain([wait]).min();
+        self.kept.push(EntryStatus {
+            reason: Some(failure.reason.as_str().to_owned()),
+            ..leaving
+        });
+        self.failures.push(failure);
     }
 }
 
@@ -97,6 +112,10 @@ impl Writer<'_> {
                 continue;
             }
             let error = match self.delete(&record, began).await {
+                Ok(DeleteOutcome::NotShown(wait)) => {
+                    outcome.keep(leaving, wait, self.session.choice.kind());
+                    continue;
+                }
                 Ok(deleted) => {
                     streak = Streak::default();
                     outcome.note(deleted, record.name);
@@ -149,6 +168,7 @@ impl Writer<'_> {
     }
 
     async fn delete_member(&self, record: &EntryStatus) -> Result<DeleteOutcome, ProviderError> {
+        let asked_at = crate::clock::now();
         match self.session.provider.set_keys().await? {
             SetKeys::Shown(keys) if keys.contains(&record.name) => {
                 let deleted = self.session.delete(record, None).await?;
@@ -158,7 +178,10 @@ impl Writer<'_> {
                 }
                 Ok(deleted)
             }
-            SetKeys::Shown(_) | SetKeys::NoSet => Ok(DeleteOutcome::Gone),
+            SetKeys::Shown(_) | SetKeys::NoSet => {
+                let wait = absence_counts_in(record, asked_at);
+                Ok(wait.map_or(DeleteOutcome::Gone, DeleteOutcome::NotShown))
+            }
             // It cannot be seen whether the key is there, or the set is not one that clients write.
             SetKeys::NotShown | SetKeys::Referenced => Ok(DeleteOutcome::Orphaned),
         }

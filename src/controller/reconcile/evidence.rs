@@ -9,14 +9,10 @@ use crate::{
     account::{LastWrite, Snapshot},
     api::EntryStatus,
     controller::{
-        plan::{self, Evidence},
+        plan::{self, ABSENCE_COUNTS_AFTER, Evidence},
         session::Session,
     },
 };
-
-/// How long after our last write of a name its absence counts: some providers show what they
-/// took a little later.
-pub(super) const ABSENCE_COUNTS_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
 impl Reconcile<'_> {
     /// What a listing may prove about a name: nothing if it began before our last write of it ended.

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::{
     Reconcile, Stop,
     approval::awaited_scope,
-    evidence::ABSENCE_COUNTS_AFTER,
     inputs::{Inputs, Planned},
     verify::BASELINE_AFTER,
 };
@@ -22,7 +21,8 @@ use crate::{
         kubernetes::{KubernetesError, bounded},
         object::{is_acted_on, ready_condition},
         plan::{
-            self, Brake, Cause, Drift, EntryOutcome, PlannedEntry, PlannedRemoval, RemovalAction,
+            self, ABSENCE_COUNTS_AFTER, Brake, Cause, Drift, EntryOutcome, PlannedEntry, PlannedRemoval,
+            RemovalAction,
         },
         report::{
             messages::{self, Remark},
@@ -188,7 +188,8 @@ impl Reconcile<'_> {
         let is_ambiguous = |failure: &Failure| failure.reason == Reason::Ambiguous;
         let is_unsettled = outcome.failures.iter().any(is_ambiguous);
         let again = is_unsettled.then(|| self.verify_interval());
-        let times = grace.into_iter().chain(inputs.look_again).chain(again);
+        let looks = inputs.look_again.into_iter().chain(removal.look_again);
+        let times = grace.into_iter().chain(looks).chain(again);
         outcome.try_in = times.min();
         let is_tried = |failure: &Failure| {
             use ErrorClass::{Config, Waiting};

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Reconcile, Stop, evidence::ABSENCE_COUNTS_AFTER, inputs::Inputs};
+use super::{Reconcile, Stop, inputs::Inputs};
 use crate::{
     account::{LastWrite, Snapshot},
     api::{EntryStatus, ProviderSecret},
@@ -17,7 +17,7 @@ use crate::{
         context::Context,
         gate::Decision,
         object::recorded_sources,
-        plan::{self, Drift, Evidence, Shown, drifted},
+        plan::{self, ABSENCE_COUNTS_AFTER, Drift, EMPTY_LISTING_RETRY, Evidence, Shown, drifted},
         report::{messages, outcome::Outcome},
         session::Session,
     },
@@ -25,8 +25,6 @@ use crate::{
     provider::{SetKeys, Settled, Unit},
 };
 
-/// After how long an empty listing is asked for again.
-const EMPTY_LISTING_RETRY: Duration = Duration::from_secs(5);
 /// After how long a listing is looked at for the versions that writes left whose answers had none. Until then another
 /// writer's value cannot be told from ours.
 pub(super) const BASELINE_AFTER: Duration = Duration::from_secs(2);

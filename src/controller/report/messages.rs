@@ -1,6 +1,6 @@
 //! The words of conditions, failures, remarks and events. Pure.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use kube::ResourceExt as _;
 
@@ -280,6 +280,17 @@ pub(crate) fn awaiting_approval(
         enumerated(&counts)
     );
     Failure::waiting(Reason::AwaitingApproval, message)
+}
+
+/// What is to be deleted is not shown, and what was sent last, or another answer, may yet show it.
+pub(crate) fn not_shown(name: &str, kind: ProviderKind, wait: Duration) -> Failure {
+    let message = format!(
+        "{kind} does not show {name}, and may show it a little later. It is looked for again within a minute."
+    );
+    Failure {
+        retry_after: Some(wait),
+        ..Failure::waiting(Reason::Progressing, message)
+    }
 }
 
 /// An image pull secret that refuses updates, and that nothing shows to be this object's.

@@ -8,7 +8,10 @@ use super::Session;
 use crate::{
     account::{ObjectName, Snapshot},
     api::EntryStatus,
-    controller::plan::{Shown, find_recorded, is_after_attempt, is_written_since, was_written},
+    controller::plan::{
+        Shown, find_recorded, is_after_attempt, is_written_since, listed_absence_counts_in,
+        was_written,
+    },
     http::ProviderError,
     provider::{DeleteRequest, Deletion, Remote, Rules},
 };
@@ -20,6 +23,8 @@ pub(crate) enum DeleteOutcome {
     Deleted,
     /// It was not there.
     Gone,
+    /// It is not shown, and may yet come: its absence counts after so long.
+    NotShown(Duration),
     /// Another writer has written it since, and it stays.
     Replaced,
     /// It cannot be told from what another writer wrote, and stays.
@@ -35,20 +40,17 @@ impl Session<'_> {
         entry: &EntryStatus,
         began: Instant,
     ) -> Result<DeleteOutcome, ProviderError> {
-        let mut snapshot = self.listing(began, Duration::ZERO).await?;
-        let mut shown = shown_to_delete(entry, &snapshot, self.rules());
-        if matches!(shown, Shown::Absent) && !snapshot.proves_absence {
-            // An empty list must not be read as "all were deleted" (docs/vendors.md#bt-9).
-            snapshot = self.listing(Instant::now(), Duration::ZERO).await?;
-            shown = shown_to_delete(entry, &snapshot, self.rules());
-        }
+        let snapshot = self.listing(began, Duration::ZERO).await?;
         let is_id_enough = entry.remote_id.is_some() && !self.rules().deletes_by_name;
-        match shown {
+        match shown_to_delete(entry, &snapshot, self.rules()) {
             // Pages may miss what is there while others are deleted, and an id names nothing else.
             Shown::Absent if is_id_enough && !self.cannot_verify() => {
                 self.delete(entry, None).await
             }
-            Shown::Absent => Ok(DeleteOutcome::Gone),
+            Shown::Absent => {
+                let wait = listed_absence_counts_in(entry, &snapshot);
+                Ok(wait.map_or(DeleteOutcome::Gone, DeleteOutcome::NotShown))
+            }
             Shown::Other if was_written(entry) => Ok(DeleteOutcome::Replaced),
             Shown::Other => Ok(DeleteOutcome::Orphaned),
             Shown::Ours(remote) if is_replaced(entry, remote) => Ok(DeleteOutcome::Replaced),

@@ -14,6 +14,7 @@ mod brakes;
 mod conformance;
 mod crash;
 mod deleted_namespaces;
+mod deletions; // of what the provider does not show, or another client has made
 mod finalizers;
 mod gateways; // what answers between the operator and a provider
 mod get_only;

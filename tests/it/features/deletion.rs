@@ -92,7 +92,8 @@ fn deleted_while_its_first_write_is_under_way() {
 /// Cases: D-12
 #[test]
 fn what_was_deleted_by_hand_is_no_trouble() {
-    run(at_each_api_verifying(async |case| {
+    // Where it is deleted by its name, its absence counts half a minute after the write.
+    run(at_each_api(async |case| {
         case.synced("gone", &delete_policy()).await;
         case.foreign_delete("A_KEY");
         case.delete("gone").await;

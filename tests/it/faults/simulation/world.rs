@@ -166,9 +166,18 @@ fn operator(
 
 impl World {
     pub(super) fn new(target: Target) -> Self {
+        let start = jiff::Timestamp::from_second(1_767_225_600).expect("a time of our days");
+        Self::starting_at(target, start)
+    }
+
+    /// A world whose provider has the operator's clock.
+    pub(super) fn with_one_clock(target: Target) -> Self {
+        Self::starting_at(target, clock::now())
+    }
+
+    fn starting_at(target: Target, start: jiff::Timestamp) -> Self {
         // The jitter of the operator's waits is the same in every run.
         fastrand::seed(7);
-        let start = jiff::Timestamp::from_second(1_767_225_600).expect("a time of our days");
         let simulator = Simulator::starting_at(start);
         let key = format!("{CANARY}-key");
         let account = target.account(&simulator, ACCOUNT, &key);
