@@ -9,7 +9,10 @@ use std::{
 
 use crate::{
     api::{EntryStatus, ProviderSecret, ProviderSecretStatus},
-    controller::object::{is_asked_alike, raw_records, requested, version},
+    controller::{
+        object::{is_asked_alike, is_newer, raw_records, requested, version},
+        plan::{is_held_back, was_held_back},
+    },
 };
 
 /// The status of one object, as this process last wrote or saw it.
@@ -65,9 +68,11 @@ impl SeenStatus {
             return false;
         }
         let status = status_hash(object.status.as_ref());
+        // One of ours that another writer put back is not.
+        let is_ours = self.before.is_none() && self.sent.contains(&Some(status));
         match self.seen {
             None => self.made_under(key(object)),
-            Some((_, seen)) if seen != status && !self.sent.contains(&Some(status)) => return true,
+            Some((_, seen)) if seen != status && !is_ours => return true,
             Some(_) => {}
         }
         self.seen = Some((version, status));
@@ -80,7 +85,7 @@ impl SeenStatus {
         if known.status == shown.status {
             return;
         }
-        if self.is_sent(shown) {
+        if self.is_sent(shown) && !self.is_former(known, shown) {
             self.before = None;
             return;
         }
@@ -88,6 +93,13 @@ impl SeenStatus {
         if self.seen.is_some_and(is_ours) {
             self.before = Some(Box::new(known.clone()));
         }
+    }
+
+    /// Whether another writer put the status back that we sent before our newest: that one is there, so an answer of ours
+    /// that comes late has no newer version.
+    fn is_former(&self, known: &ProviderSecret, shown: &ProviderSecret) -> bool {
+        let statuses = [known, shown].map(|object| Some(status_hash(object.status.as_ref())));
+        self.sent == statuses && is_newer(version(shown), version(known))
     }
 
     /// What is to be put back could not be put back yet.
@@ -105,7 +117,8 @@ impl SeenStatus {
 
 /// Whether status forgot a write, shows an older one, or tells otherwise of one: a backup was restored, or a user
 /// edited it. Another operator only ever shows newer ones. The same where it forgot what was acted on, so that an old
-/// edit or request would confirm what is held; and where it names another key or scope and no newer write.
+/// edit or request would confirm what is held, or what is held itself; and where it names another key or scope and no
+/// newer write.
 fn is_set_back(known: &ProviderSecret, shown: &ProviderSecret) -> bool {
     let records = |object| -> HashMap<&str, &EntryStatus> {
         let records = raw_records(object).iter();
@@ -120,8 +133,9 @@ fn is_set_back(known: &ProviderSecret, shown: &ProviderSecret) -> bool {
         match shown.and_then(written).cmp(&written(known)) {
             Ordering::Less => true,
             Ordering::Equal => {
-                known.last_write_time.is_some()
-                    && shown.is_some_and(|shown| tells_otherwise(known, shown, is_same_key))
+                let is_told_otherwise = known.last_write_time.is_some()
+                    && shown.is_some_and(|shown| tells_otherwise(known, shown, is_same_key));
+                is_told_otherwise || (is_held(known) && !shown.is_some_and(is_held))
             }
             Ordering::Greater => false,
         }
@@ -135,6 +149,11 @@ fn is_set_back(known: &ProviderSecret, shown: &ProviderSecret) -> bool {
         || (names_another(known, shown) && !shown_records.iter().any(is_newer))
 }
 
+/// Whether the removal of an entry is held, or was until the object fell silent. No seal covers that.
+fn is_held(record: &EntryStatus) -> bool {
+    is_held_back(record) || was_held_back(record)
+}
+
 /// Whether a record was edited by hand: what is sealed changed and the seal did not, or the seal alone, or it is gone;
 /// or it says that another value was written, or no more that one may be on its way, which no seal covers. Another
 /// operator that wrote the name in the same second changes facts and seal.
@@ -144,16 +163,20 @@ fn tells_otherwise(known: &EntryStatus, shown: &EntryStatus, is_same_key: bool) 
             remote_id,
             remote_version,
             found,
+            leaving,
+            attempted_time,
             ..
         } = entry.clone();
-        (remote_id, remote_version, found)
+        (remote_id, remote_version, found, leaving, attempted_time)
     };
     let is_other_value = shown.digest.is_some() && shown.digest != known.digest;
     let is_confirmed = shown.attempted.is_none() && known.attempted.is_some();
+    // The seal of a state before the last try is a right one.
+    let is_before = is_same_key && shown.attempted_time < known.attempted_time;
     match (facts(known) == facts(shown), known.seal == shown.seal) {
         (true, true) => is_same_key && (is_other_value || is_confirmed),
         (true, false) => is_same_key,
-        (false, is_same_seal) => is_same_seal || shown.seal.is_none(),
+        (false, is_same_seal) => is_same_seal || shown.seal.is_none() || is_before,
     }
 }
 
@@ -206,7 +229,12 @@ mod tests {
             "state": "Synced",
             "remoteId": "1",
             "lastWriteTime": "2026-01-01T00:00:00Z",
-            "record": {"digest": "d", "attempted": "several", "seal": "s"},
+            "record": {
+                "digest": "d",
+                "attempted": "several",
+                "attemptedTime": "2026-01-01T00:00:00Z",
+                "seal": "s",
+            },
         });
         json_patch::merge(&mut entry, edits.1);
         let mut object = json!({
@@ -243,8 +271,13 @@ mod tests {
     #[case::another_scope(json!({"scope": "other"}), json!({}), true)]
     #[case::another_value(json!({}), json!({"record": {"digest": "AAAA"}}), true)]
     #[case::a_value_that_is_not_on_its_way(json!({}), json!({"record": {"attempted": null}}), true)]
+    #[case::a_later_try(json!({}), json!({"record": {"attemptedTime": "2026-01-01T00:09:00Z"}}), true)]
+    #[case::a_deletion(json!({}), json!({"record": {"leaving": true}}), true)]
+    #[case::before_a_try(json!({}), json!({"record": {"attempted": null, "attemptedTime": null, "seal": "r"}}), true)]
     // What another operator writes.
     #[case::before_a_write(json!({}), json!({"state": "Pending", "record": {"digest": null}}), false)]
+    #[case::a_try(json!({}), json!({"record": {"attemptedTime": "2026-01-01T00:09:00Z", "seal": "t"}}), false)]
+    #[case::before_a_deletion(json!({}), json!({"record": {"leaving": true, "seal": "t"}}), false)]
     #[case::a_write(
         json!({}),
         json!({"lastWriteTime": "2026-01-01T00:00:01Z", "record": {"digest": "e", "seal": "t"}}),
@@ -270,6 +303,50 @@ mod tests {
         assert_eq!(before.is_some(), is_put_back);
         assert!(before.is_none_or(|before| before.status == known.status));
         assert!(seen.take_before(&shown).is_none(), "once");
+    }
+
+    const HELD: &str = "RemovalHeld";
+
+    /// Cases: R-09, R-19
+    #[rstest]
+    #[case::that_waits(json!({"state": "Failed", "reason": "Progressing"}), true)]
+    #[case::that_is_synced(json!({}), true)]
+    #[case::that_is_still_held(json!({"state": "Failed", "reason": HELD, "remoteId": "1"}), false)]
+    // The object says nothing of what it holds.
+    #[case::while_the_object_is_suspended(json!({"state": "Failed", "reason": "Suspended", "record": {"digest": null}}), false)]
+    // Its key is back and has another value.
+    #[case::that_was_written_since(json!({"lastWriteTime": "2026-01-01T00:00:01Z"}), false)]
+    fn an_edit_of_what_is_held_confirms_nothing(#[case] edit: Value, #[case] is_put_back: bool) {
+        let held = json!({"state": "Failed", "reason": HELD});
+        let known = object("1", (&json!({}), &held));
+        let shown = object("2", (&json!({"summary": "9/9"}), &edit));
+        let mut seen = seen(&known);
+        seen.changed(&known, &shown);
+        assert!(seen.is_edited(&shown));
+        assert_eq!(seen.take_before(&shown).is_some(), is_put_back);
+    }
+
+    /// The status before our newest one was ours too, and may still be shown, in its own version.
+    /// Cases: R-19
+    #[rstest]
+    #[case::by_another_writer("3", true)]
+    #[case::by_a_watch_that_lags("1", false)]
+    fn the_status_of_before_is_put_back_where_another_writer_restores_it(
+        #[case] version: &str,
+        #[case] is_put_back: bool,
+    ) {
+        let held = json!({"state": "Failed", "reason": HELD});
+        let [former, newest] = [("1", json!({})), ("2", held)]
+            .map(|(version, edit)| object(version, (&json!({}), &edit)));
+        let mut seen = seen(&former);
+        for sent in [&former, &newest] {
+            seen.send(sent.status.as_ref().unwrap());
+            seen.note(sent);
+        }
+        let shown = object(version, (&json!({}), &json!({})));
+        seen.changed(&newest, &shown);
+        assert_eq!(seen.is_edited(&shown), is_put_back);
+        assert_eq!(seen.take_before(&shown).is_some(), is_put_back);
     }
 
     #[rstest]

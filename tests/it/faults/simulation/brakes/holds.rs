@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 use simulator::Fault;
 use tokio::time::sleep;
 
@@ -178,4 +178,76 @@ fn a_hold_outlives_a_suspension_that_ends_in_an_outage(#[values(false, true)] re
         assert_eq!(held(world), BEFORE - 2, "{:?}", world.target);
         end(world).await;
     });
+}
+
+/// What another writer makes of the status of an object that holds the removal of two keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edit {
+    /// The two wait like what is not held.
+    Reasons,
+    /// As before anything was held.
+    Older,
+    /// As it was before the newest, when more was held.
+    Former,
+}
+
+/// Cases
+#[rstest]
+fn an_edit_of_status_confirms_nothing(
+    #[values(Edit::Reasons, Edit::Older, Edit::Former)] edit: Edit,
+) {
+    at_each(async |world| {
+        synced(world, BEFORE).await;
+        let older = status(world);
+        set_keys(world, AFTER);
+        world.quiet().await;
+        let former = status(world);
+        set_keys(world, BEFORE - 2);
+        world.quiet().await;
+        assert_still_held(world, BEFORE);
+        world.change_status(|status| match edit {
+            Edit::Reasons => {
+                for entry in status["entries"].as_array_mut().into_iter().flatten() {
+                    if entry["reason"] == "RemovalHeld" {
+                        entry["reason"] = "Progressing".into();
+                    }
+                }
+            }
+            Edit::Older => *status = older,
+            Edit::Former => *status = former,
+        });
+        world.quiet().await;
+        sleep(LONG).await;
+        assert_still_held(world, BEFORE);
+        world.request_sync("yes");
+        world.quiet().await;
+        assert_eq!(held(world), BEFORE - 2, "{:?}", world.target);
+        end(world).await;
+    });
+}
+
+/// The operator wrote that one too, right before its newest.
+/// Cases
+#[test]
+fn the_status_of_right_before_a_hold_ends_it_no_more_than_an_older_one() {
+    at_each(async |world| {
+        synced(world, BEFORE).await;
+        let before = status(world);
+        set_keys(world, AFTER);
+        world.quiet().await;
+        assert_still_held(world, BEFORE);
+        world.change_status(|status| *status = before);
+        world.quiet().await;
+        assert_still_held(world, BEFORE);
+        // Few of them stay away.
+        set_keys(world, BEFORE - 2);
+        world.quiet().await;
+        sleep(LONG).await;
+        assert_still_held(world, BEFORE);
+        end(world).await;
+    });
+}
+
+fn status(world: &World) -> Value {
+    world.object().expect("the object")["status"].clone()
 }
