@@ -361,12 +361,11 @@ impl ApiClient {
             // It is looked at again before the first byte leaves.
             .extension(self.http.leadership.clone())
             .header(header::AUTHORIZATION, self.authorization.clone())
-            .header(header::ACCEPT, HeaderValue::from_static("application/json"));
+            .header(header::ACCEPT, "application/json")
+            // Without it a server may compress its answer, which nothing here unpacks (docs/vendors.md#ge-11).
+            .header(header::ACCEPT_ENCODING, "identity");
         if call.body.is_some() {
-            request = request.header(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
-            );
+            request = request.header(header::CONTENT_TYPE, "application/json");
         }
         if let Some(bound) = call.max_answer {
             request = request.extension(AnswerBound(bound));

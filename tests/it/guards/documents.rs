@@ -26,6 +26,7 @@ impl Sent {
         let mut headers = vec![
             ("authorization", format!("{scheme} key")),
             ("accept", "application/json".to_owned()),
+            ("accept-encoding", "identity".to_owned()),
             ("user-agent", "provider-secrets/0.1.0".to_owned()),
         ];
         let body = (!body.is_null()).then_some(body);
@@ -200,6 +201,7 @@ fn what_no_document_has_is_found() {
             pipecat().header("x-team", "abc"),
             pipecat().header("cookie", "a=b"),
             braintrust().header("accept", "text/html"),
+            braintrust().header("accept-encoding", "gzip"),
             get(Provider::Pipecat, "/v1/secrets").header("content-type", "application/json"),
             // A body where there is none: it has a length, or a type too.
             get(Provider::Pipecat, "/v1/secrets")

@@ -30,6 +30,7 @@ async fn a_request_has_these_headers_and_no_others() {
     let body = format!("{{\"value\":\"{VALUE}\"}}");
     let mut expected = BTreeMap::from([
         ("accept", "application/json".to_owned()),
+        ("accept-encoding", "identity".to_owned()),
         ("authorization", format!("Bearer {KEY}")),
         ("host", address.to_string()),
         ("user-agent", "tests".to_owned()),
