@@ -81,7 +81,8 @@ const CUT: &[&str] = &["truncated", "incomplete", "partial"];
 const WARNING: &[&str] = &["warning", "warnings"];
 /// What says that this is all.
 const END: &[&str] = &["last", "final", "end", "complete", "done", "exhausted"];
-/// Words of members that speak of something else: of times, limits and caches.
+/// Words of members that speak of something else: of times, limits and caches. So is every word that ends in `limit`,
+/// because the names of headers have no capitals to part the words of `DayLimit`.
 const OTHER: &[&str] = &[
     "at",
     "date",
@@ -97,8 +98,6 @@ const OTHER: &[&str] = &[
     "release",
     "version",
     "rate",
-    "ratelimit",
-    "limit",
     "limits",
     "quota",
     "usage",
@@ -109,11 +108,15 @@ const OTHER: &[&str] = &[
     "middleware",
     "router",
 ];
-/// What a total, or what remains, may be of that is not listed.
-const UNITS: &[&str] = &[
-    "ms", "millis", "seconds", "duration", "bytes", "cost", "price", "credits", "token", "tokens",
-    "request", "requests", "calls", "attempts", "errors", "warnings", "failures", "user", "users",
-    "member", "members", "seats",
+/// What a count is called.
+const COUNTS: &[&str] = &[
+    "count",
+    "counts",
+    "num",
+    "number",
+    "total",
+    "totals",
+    "remaining",
 ];
 /// What may be counted of what is listed.
 const ITEMS: &[&str] = &[
@@ -129,10 +132,13 @@ const ITEMS: &[&str] = &[
     "entries",
     "object",
     "objects",
+    "resource",
+    "resources",
     "row",
     "rows",
     "hits",
     "matches",
+    "matching",
     "secret",
     "secrets",
     "set",
@@ -147,6 +153,8 @@ const ITEMS: &[&str] = &[
     "all",
     "overall",
     "full",
+    "grand",
+    "estimated",
 ];
 /// What is said of pages.
 const PAGING: &[&str] = &["page", "paging", "pagination"];
@@ -156,6 +164,8 @@ const PLAIN: &[&str] = &[
     "has",
     "of",
     "x",
+    "bt",
+    "wp",
     "odata",
     "page",
     "pages",
@@ -163,6 +173,7 @@ const PLAIN: &[&str] = &[
     "pagination",
     "list",
     "listing",
+    "collection",
     "meta",
     "metadata",
     "info",
@@ -182,7 +193,7 @@ fn tells_of_more(members: &Map<String, Value>, outer: &[String], came: Came) -> 
     let is_end = named().any(|(own, value)| says_end(&own, value));
     named().any(|(own, value)| {
         let all: Vec<String> = outer.iter().chain(&own).cloned().collect();
-        if holds(&all, OTHER) {
+        if holds(&all, OTHER) || all.iter().any(|word| word.ends_with("limit")) {
             return false;
         }
         let held = |value: &Value| {
@@ -205,7 +216,7 @@ fn tells_of_more(members: &Map<String, Value>, outer: &[String], came: Came) -> 
             || (is_of_end(&all) && is_no(value, &all))
             || (is_total(&own, &all) && exceeds(came.items))
             || (counts_pages(&own) && exceeds(came.pages))
-            || (holds(&all, &["remaining"]) && !holds(&all, UNITS) && exceeds(0))
+            || (holds(&all, &["remaining"]) && is_of_items(&all) && exceeds(0))
     })
 }
 
@@ -251,11 +262,15 @@ fn is_total(own: &[String], all: &[String]) -> bool {
     if holds(own, &["page", "pages"]) {
         return false;
     }
-    let counts: &[&str] = &["count", "counts", "num", "number", "total", "totals"];
-    let is_count =
-        holds(all, &["count", "counts", "num"]) || (holds(all, &["number"]) && holds(all, &["of"]));
-    (holds(all, &["total", "totals"]) && !holds(all, UNITS))
-        || (is_count && every(all, &[counts, ITEMS, PLAIN]))
+    let is_count = holds(all, &["count", "counts", "num", "total", "totals"])
+        || (holds(all, &["number"]) && holds(all, &["of"]));
+    is_count && is_of_items(all)
+}
+
+/// Whether a count is one of what is listed. A word that is not known may name something else: the agents that use a set,
+/// or the calls that a key has left today.
+fn is_of_items(all: &[String]) -> bool {
+    every(all, &[COUNTS, ITEMS, PLAIN])
 }
 
 /// Whether these are the words of a count of pages.

@@ -84,6 +84,10 @@ fn header_tells(name: &str, value: &str) -> bool {
 #[case(json!({"links": [{"rel": "Next", "href": "/2"}]}))]
 #[case(json!({"links": [{"rel": "next last", "href": "/2"}]}))]
 #[case(json!({"links": {"rel": "next", "href": "/2"}}))]
+#[case(json!({"hits": {"total": {"value": 250}}}))]
+#[case(json!({"collection": {"grand_total": 250}}))]
+#[case(json!({"remaining": 5}))]
+#[case(json!({"remainingSecretSets": 5}))]
 #[case(json!({"page_total": 3}))]
 #[case(json!({"max_pages": 3}))]
 #[case(json!({"is_complete": 0}))]
@@ -129,6 +133,9 @@ fn a_page_that_tells_of_more_is_not_all(#[case] members: Value) {
 #[case(json!({"organization": {"secret_count": 250, "total_members": 250}, "member_count": 250}))]
 #[case(json!({"learn_more": "/docs", "setup_complete": false, "last_login_ok": false}))]
 #[case(json!({"usage": {"total_tokens": 5000}, "accountNumber": 12345, "discount": 200}))]
+#[case(json!({"capacity": {"total": 250, "used": 2}, "plan": {"secretSets": {"remaining": 48}}}))]
+#[case(json!({"usedBy": {"agents": ["a"], "total": 250}, "sessions": {"total": 250}}))]
+#[case(json!({"total_deployments": 250, "remaining_today": 48}))]
 fn a_page_that_tells_of_no_more_is_all(#[case] members: Value) {
     assert!(!tells(&members), "{members}");
 }
@@ -144,6 +151,9 @@ fn a_page_that_tells_of_no_more_is_all(#[case] members: Value) {
 #[case("X-Pagination", r#"{"TotalCount": 250, "PageSize": 100}"#)]
 #[case("Content-Range", "secrets 0-99/250")]
 #[case("X-Pages", "3")]
+#[case("X-BT-Total", "250")]
+#[case("X-WP-Total", "250")]
+#[case("X-Items-Remaining", "150")]
 #[case("Warning", r#"199 - "truncated""#)]
 fn a_header_that_tells_of_more_does(#[case] name: &str, #[case] value: &str) {
     assert!(header_tells(name, value), "{name}: {value}");
@@ -165,6 +175,13 @@ fn a_header_that_tells_of_more_does(#[case] name: &str, #[case] value: &str) {
 #[case("RateLimit-Remaining", "4999")]
 #[case("X-Requests-Remaining", "4999")]
 #[case("X-Credits-Remaining", "12")]
+#[case("X-DayLimit-Remaining", "4999")]
+#[case("X-MinLimit-Remaining", "59")]
+#[case("X-DayLimit-Next", "60")]
+#[case("x-remaining-today", "4999")]
+#[case("X-Daily-Remaining", "4999")]
+#[case("X-Call-Remaining", "4999")]
+#[case("X-Daily-Total", "5000")]
 #[case("X-Envoy-Attempt-Count", "200")]
 #[case("x-nextjs-prerender", "1")]
 #[case("x-next-cache-tags", "a,b")]
@@ -246,7 +263,7 @@ fn members() -> impl Strategy<Value = (Vec<&'static str>, Value, bool)> {
         vec!["total"],
         vec!["total", "count"],
         vec!["total", "elements"],
-        vec!["total", "anything"],
+        vec!["total", "resources"],
         vec!["items", "total"],
         vec!["count"],
         vec!["secret", "count"],
@@ -261,6 +278,8 @@ fn members() -> impl Strategy<Value = (Vec<&'static str>, Value, bool)> {
         vec!["limit"],
         vec!["offset"],
         vec!["total", "bytes"],
+        vec!["total", "agents"],
+        vec!["calls", "remaining"],
         vec!["request", "count"],
     ];
     let ways = [json!("abc"), json!(true), json!(100), json!(["a"])];
