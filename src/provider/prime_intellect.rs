@@ -179,6 +179,9 @@ impl Provider for PrimeIntellect {
             let offset = if last.is_some() { end - 1 } else { 0 };
             let page = self.page(&mut pages, offset).await?;
             let came = page.data.len();
+            // The total of the first page may count that page alone, so that only a limit shows that there are no more.
+            let unsaid = if last.is_some() { PAGE } else { 0 };
+            let is_short = came < page.limit().unwrap_or(unsaid).min(PAGE);
             let is_shown = |id: &String| page.data.iter().any(|one| one.id.as_ref() == Some(id));
             if !last.iter().all(is_shown) {
                 return Err(ProviderError::moved());
@@ -210,7 +213,7 @@ impl Provider for PrimeIntellect {
                 }
             }
             // So is one at which the total is reached; but where it is full, the total may count the page alone.
-            if is_end || (came < PAGE && said.is_some_and(|said| end >= said)) {
+            if is_end || (is_short && said.is_some_and(|said| end >= said)) {
                 // One that moved to a page that was read already, as by a change, was on none of them.
                 if first_total.is_some_and(|first| count < first) {
                     return Err(ProviderError::moved());

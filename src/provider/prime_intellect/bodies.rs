@@ -1,6 +1,7 @@
 //! The bodies of requests and answers, under the names of the vendor's API document.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::{
     http::ProviderError,
@@ -99,6 +100,8 @@ pub(super) struct Page {
     pub(super) total_count: Option<usize>,
     #[serde(rename = "totalCount")]
     pub(super) total_count_camel: Option<usize>,
+    #[serde(default)]
+    limit: Value,
     #[serde(flatten)]
     pub(super) rest: Rest,
 }
@@ -106,6 +109,11 @@ pub(super) struct Page {
 impl Page {
     pub(super) fn total(&self) -> Option<usize> {
         self.total_count.or(self.total_count_camel)
+    }
+
+    /// How many secrets the server shows on a page at most, where it says so.
+    pub(super) fn limit(&self) -> Option<usize> {
+        usize::try_from(self.limit.as_u64()?).ok()
     }
 }
 

@@ -265,7 +265,7 @@ async fn a_secret_without_its_team_is_of_the_scope_that_was_asked_for() {
         json!({"primeIntellect": {"teamId": "team", "apiKeySecretRef": {"name": "s", "key": "k"}}});
     let personal = spec_of(ProviderKind::PrimeIntellect);
     let answers = |_: usize, _: &str| {
-        json!({"total_count": 4, "data": [
+        json!({"total_count": 4, "limit": 100, "data": [
             {"name": "ABSENT", "id": "1", "userId": "user"},
             {"name": "NULL", "id": "2", "userId": "user", "teamId": null},
             {"name": "TEAM", "id": "3", "userId": "user", "teamId": "team"},

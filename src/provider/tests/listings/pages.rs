@@ -7,7 +7,8 @@ fn page_of(names: &[String], query: &str) -> Value {
     let number = |name| number_in(query, name).unwrap();
     let shown = names.iter().skip(number("offset")).take(number("limit"));
     let shown: Vec<&str> = shown.map(String::as_str).collect();
-    page(ProviderKind::PrimeIntellect, &shown)
+    let page = page(ProviderKind::PrimeIntellect, &shown);
+    with(page, &json!({"limit": number("limit")}))
 }
 
 fn numbered(count: usize) -> Vec<String> {
@@ -50,6 +51,36 @@ async fn a_total_that_counts_the_page_does_not_end_a_listing(
         let on_page = page["data"].as_array().map_or(0, Vec::len);
         let total = if counts_page { on_page } else { count };
         with(page, &json!({"total_count": total}))
+    };
+    let spec = spec_of(ProviderKind::PrimeIntellect);
+    let (provider, asked) = provider(&spec, Duration::ZERO, Arc::new(answers));
+    assert_eq!(listed(&*provider).await.unwrap().len(), count);
+    assert_eq!(asked.load(Ordering::SeqCst), calls);
+}
+
+/// The server shows fewer secrets on a page than it was asked for: one that no page shows would be created a second time.
+/// docs/vendors.md#pi-3
+/// Cases: R-17, P-25
+#[rstest]
+#[case::three_pages(120, Some(50), 4)]
+#[case::three_pages_of_an_unknown_size(120, None, 4)]
+#[case::a_full_page(50, Some(50), 2)]
+#[case::a_page_of_an_unknown_size(30, None, 2)]
+#[case::a_page_that_is_not_full(30, Some(50), 1)]
+#[tokio::test(start_paused = true)]
+async fn a_total_that_counts_a_smaller_page_does_not_end_a_listing(
+    #[case] count: usize,
+    #[case] limit: Option<usize>,
+    #[case] calls: usize,
+) {
+    const MOST: usize = 50;
+    let names = numbered(count);
+    let answers = move |_: usize, query: &str| {
+        let offset = number_in(query, "offset").unwrap();
+        let shown = names.iter().skip(offset).take(MOST);
+        let shown: Vec<&str> = shown.map(String::as_str).collect();
+        let members = json!({"total_count": shown.len(), "limit": limit});
+        with(page(ProviderKind::PrimeIntellect, &shown), &members)
     };
     let spec = spec_of(ProviderKind::PrimeIntellect);
     let (provider, asked) = provider(&spec, Duration::ZERO, Arc::new(answers));
