@@ -203,7 +203,7 @@ pub(crate) fn from_key(bytes: &[u8], host: &str) -> Result<Login, Fault> {
         recoded(bytes)?
     };
     // The schema refuses it, and has let it pass before: the provider would send the credential in the clear.
-    if host.starts_with("http://") {
+    if split_scheme(host).0 == Some("http://") {
         return Err(Fault::InvalidHost);
     }
     let host = url(host)?;
@@ -244,7 +244,7 @@ fn recoded(base64: &[u8]) -> Result<SecretString, Fault> {
 /// and not a registry: kubelet leaves them out too.
 fn bare(host: &str) -> String {
     let lower = host.to_ascii_lowercase();
-    let bare = without_scheme(&lower).trim_end_matches('/');
+    let bare = split_scheme(&lower).1.trim_end_matches('/');
     let bare = bare
         .strip_suffix("/v1")
         .or_else(|| bare.strip_suffix("/v2"))
@@ -263,40 +263,49 @@ fn registry(host: &str) -> String {
     }
 }
 
-fn without_scheme(host: &str) -> &str {
-    host.strip_prefix("https://")
-        .or_else(|| host.strip_prefix("http://"))
-        .unwrap_or(host)
+/// The scheme of a registry, however it is written, and the rest.
+fn split_scheme(host: &str) -> (Option<&'static str>, &str) {
+    let split = ["https://", "http://"].into_iter().find_map(|scheme| {
+        let (head, rest) = host.split_at_checked(scheme.len())?;
+        let is_scheme = head.eq_ignore_ascii_case(scheme);
+        is_scheme.then_some((Some(scheme), rest))
+    });
+    split.unwrap_or((None, host))
 }
 
 /// The registry as a URL, with the path it has (docs/vendors.md#pc-6).
 fn url(host: &str) -> Result<String, Fault> {
-    let url = if without_scheme(host) == host {
-        format!("https://{host}")
-    } else {
-        host.to_owned()
-    };
-    let parsed = Url::parse(&url).map_err(|_| Fault::InvalidHost)?;
-    // A user or a query may be a credential, and is no part of a registry's name.
-    let is_bare = parsed.has_host()
-        && parsed.username().is_empty()
-        && parsed.password().is_none()
-        && parsed.query().is_none()
-        && parsed.fragment().is_none();
-    if is_bare && url.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let (scheme, name) = split_scheme(host);
+    let url = format!("{}{name}", scheme.unwrap_or("https://"));
+    if is_registry(name) && Url::parse(&url).is_ok() {
         Ok(url)
     } else {
         Err(Fault::InvalidHost)
     }
 }
 
+/// Whether a name without its scheme is one that the schema allows in `host`: another scheme, a pattern or a credential in
+/// it would be sent for a registry that is none.
+fn is_registry(name: &str) -> bool {
+    let (place, path) = name.split_once('/').unwrap_or((name, ""));
+    let (host, port) = place.split_once(':').unwrap_or((place, "443"));
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric();
+    let holds_only = |text: &str, marks: &str| {
+        let is_known = |letter: char| is_plain(letter) || marks.contains(letter);
+        text.chars().all(is_known)
+    };
+    host.starts_with(is_plain)
+        && host.ends_with(is_plain)
+        && holds_only(host, "-.")
+        && (1..=5).contains(&port.len())
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && holds_only(path, "-._~/")
+}
+
 impl Registries {
     fn of(config: &Config) -> Self {
-        let hosts = || config.auths.keys().map(|name| without_scheme(name));
-        let is_plain = |host: &str| {
-            let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:/_".contains(&byte);
-            host.len() <= 253 && host.bytes().all(known) && url(host).is_ok()
-        };
+        let hosts = || config.auths.keys().map(|name| split_scheme(name).1);
+        let is_plain = |host: &str| host.len() <= 253 && is_registry(host);
         if hosts().count() <= NAMED && hosts().all(is_plain) {
             Self::Named(hosts().map(str::to_owned).collect())
         } else {

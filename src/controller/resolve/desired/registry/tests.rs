@@ -84,6 +84,8 @@ fn what_another_controller_may_yet_fill(#[case] bytes: &[u8], #[case] expected: 
     "https://index.docker.io/v1/"
 )]
 #[case("quay.io/team", "quay.io/team/", "https://quay.io/team")]
+#[case("HTTPS://ghcr.io", "ghcr.io", "https://ghcr.io")]
+#[case("Http://localhost:5000", "localhost:5000", "http://localhost:5000")]
 fn a_host_is_found_whatever_its_spelling(
     #[case] kept: &str,
     #[case] named: &str,
@@ -169,12 +171,22 @@ fn several_names_of_one_registry_are_one_credential_and_never_a_guess() {
 #[case("two words")]
 #[case("")]
 #[case("ghcr.io\n")]
+#[case("oci://ghcr.io")]
+#[case("https://oci://ghcr.io")]
+#[case("//ghcr.io")]
+#[case("https:/ghcr.io")]
+#[case("*.ghcr.io")]
+#[case("ghcr.io:")]
+#[case("ghcr.io:99999")]
+#[case("-ghcr.io")]
+#[case("https://")]
 fn a_registry_is_a_host(#[case] name: &str) {
     assert_eq!(config(&auths(&[name]), None), Err(Fault::InvalidHost));
 }
 
 #[rstest]
 #[case("http://ghcr.io")]
+#[case("HTTP://ghcr.io")]
 #[case("http://localhost:5000")]
 fn a_key_goes_to_no_registry_in_the_clear(#[case] host: &str) {
     let login = shown(from_key(b"user:token", host));
