@@ -102,6 +102,8 @@ pub trait Provider: Send + Sync {
     /// the kind of [`Rules::form`], that it has no keys left and that this object made it. Only asked
     /// where [`Rules::unit`] is [`Unit::Set`](super::Unit::Set). Idempotent.
     ///
+    /// One key of this object may be left that the provider refuses to delete alone: it goes with the set.
+    ///
     /// # Errors
     /// As [`Provider::delete`].
     async fn delete_set(&self) -> Result<Deletion, ProviderError> {

@@ -201,9 +201,7 @@ impl Writer<'_> {
         &self,
         records: &[EntryStatus],
     ) -> Result<(), ProviderError> {
-        let is_ours = records
-            .iter()
-            .any(|record| record.found == Some(Found::NoSet));
+        let is_ours = made_set(records);
         let is_set = self.session.rules().unit == Unit::Set;
         if !is_set || !is_ours || self.claimed.successor("") != Successor::None {
             return Ok(());
@@ -228,6 +226,43 @@ impl Writer<'_> {
             SetKeys::Shown(_) | SetKeys::NoSet | SetKeys::NotShown | SetKeys::Referenced => Ok(()),
         }
     }
+
+    /// Deletes the set together with its last key where the provider refuses to delete that key alone, as one may that
+    /// takes no set without keys (docs/vendors.md#pc-9), and this object made the set. `records` are those of the entries
+    /// that were to be removed.
+    pub(crate) async fn delete_with_last_key(
+        &self,
+        records: &[EntryStatus],
+        outcome: &mut RemovalOutcome,
+    ) {
+        let ([last], [failure]) = (outcome.kept.as_slice(), outcome.failures.as_slice()) else {
+            return;
+        };
+        let is_unclaimed = self.claimed.successor("") == Successor::None;
+        if failure.reason != Reason::Rejected || !made_set(records) || !is_unclaimed {
+            return;
+        }
+        let provider = &self.session.provider;
+        let mut lock = self.session.lock(self.names, "").await;
+        let keys = provider.set_keys().await;
+        let is_last = matches!(keys, Ok(SetKeys::Shown(keys)) if keys == [last.name.as_str()]);
+        if !is_last || provider.delete_set().await.is_err() {
+            return;
+        }
+        lock.wrote();
+        // Only that it is not shown any more proves that it is gone: the answer may be of a proxy.
+        if matches!(provider.set_keys().await, Ok(SetKeys::NoSet)) {
+            outcome.deleted.push(last.name.clone());
+            outcome.kept.clear();
+            outcome.failures.clear();
+        }
+    }
+}
+
+/// Whether the object with these records made the set that it writes to.
+fn made_set(records: &[EntryStatus]) -> bool {
+    let says_so = |record: &EntryStatus| record.found == Some(Found::NoSet);
+    records.iter().any(says_so)
 }
 
 /// Whether a deletion was tried the last time, and failed.

@@ -181,7 +181,8 @@ impl Reconcile<'_> {
             is_wanted: &|| true,
             began: Instant::now(),
         };
-        let removal = writer.remove(removals).await;
+        let mut removal = writer.remove(removals).await;
+        writer.delete_with_last_key(&all, &mut removal).await;
         let kind = choice.kind();
         self.note_deleted(kind, &removal.deleted);
         for (names, notes) in [

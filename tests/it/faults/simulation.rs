@@ -22,6 +22,7 @@ mod idle_events;
 mod image_pull;
 mod keys_of_one_scope;
 mod large_secrets;
+mod last_keys; // of Pipecat sets
 mod late_answers;
 mod listings;
 mod lost_events;
