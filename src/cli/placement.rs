@@ -112,13 +112,23 @@ pub(super) fn placements(object: &ProviderSecret, keys: &Keys) -> Vec<Placement>
         is_observed(object) || status.and_then(|status| status.observed_generation) == generation;
     // Without a trace of the edit it is not known when it was.
     let edited = edited(object).filter(|edited| Some(*edited) != created(object));
+    let fold = provider::rules(choice.kind()).fold;
+    // To an edit that only removes the API server gives no time, and to one that names an entry it does.
+    let is_named = |entry: &EntryStatus| match object.spec.image_pull_secret(&name) {
+        Some((set, _)) => set == entry.name,
+        None => {
+            let mut named = object.spec.entries().iter();
+            named.any(|named| fold(&named.name) == fold(&entry.name))
+        }
+    };
     let may_be_older = |entry: &EntryStatus| {
         let written = entry.last_write_time.as_ref().map(|time| time.0);
         let was_sent = written.is_some() || entry.attempted.is_some();
         // One that began before the edit may end after it.
-        let is_newer = written.zip(edited).is_some_and(|(written, edited)| {
+        let is_later = written.zip(edited).is_some_and(|(written, edited)| {
             entry.attempted.is_none() && written.duration_since(edited) > LONGEST_WRITE
         });
+        let is_newer = is_later && !entry.leaving && is_named(entry);
         let is_of_the_spec = is_newer || (is_acted_on && is_acknowledged(entry));
         generation != Some(1) && was_sent && !is_of_the_spec
     };
@@ -134,7 +144,7 @@ pub(super) fn placements(object: &ProviderSecret, keys: &Keys) -> Vec<Placement>
             endpoint: choice.endpoint().to_owned(),
             scope: scope.clone(),
             set: set.clone(),
-            folded: (provider::rules(choice.kind()).fold)(&entry.name),
+            folded: fold(&entry.name),
             name: entry.name.clone(),
             state: entry.state,
             reason: entry.reason.clone(),

@@ -291,6 +291,37 @@ mod tests {
         }
     }
 
+    /// To an edit that only removes the API server gives no time: the newest one is of the finalizer, before the write.
+    #[rstest]
+    #[case::named(json!({"name": "A", "state": "Failed"}), json!({}), false)]
+    #[case::removed(json!({"name": "B", "state": "Pending"}), json!({}), true)]
+    #[case::removed_and_leaving(json!({"name": "B", "record": {"leaving": true}}), json!({}), true)]
+    #[case::named_again(json!({"name": "A", "record": {"leaving": true}}), json!({}), true)]
+    #[case::left_to_data_from(json!({"name": "B", "state": "Failed"}), json!([{"secretRef": {"name": "new"}}]), true)]
+    fn an_entry_that_an_edit_removed_may_hold_what_it_took_before(
+        #[case] more: Value,
+        #[case] data_from: Value,
+        #[case] is_doubted: bool,
+    ) {
+        let mut entry = json!({"state": "Pending", "lastWriteTime": ago(60)});
+        json_patch::merge(&mut entry, &more);
+        let mut spec = json!({
+            "provider": provider("baseten", "api"),
+            "data": [{"name": "A", "secretKeyRef": {"name": "new", "key": "k"}}],
+        });
+        if data_from.is_array() {
+            spec["dataFrom"] = data_from;
+        }
+        let mut object = object("ml/x", spec, json!({"entries": [entry]}));
+        let fields = json!([{"manager": "operator", "operation": "Update", "time": ago(600)}]);
+        object.metadata.managed_fields = serde_json::from_value(fields).unwrap();
+        let (_, doubt) = split(
+            placements(&object, &Keys::new()),
+            Sought::Secret("old", None),
+        );
+        assert_eq!(doubt.is_some(), is_doubted, "{doubt:?}");
+    }
+
     #[rstest]
     #[case("huggingface", None)]
     #[case("acme/x", None)]
