@@ -134,9 +134,11 @@ pub(super) fn placements(object: &ProviderSecret, keys: &Keys) -> Vec<Placement>
     };
     let placed = entries.map(|entry| {
         let mut from = origins(object, &entry.name, keys);
-        if from.is_empty() {
-            // The recorded writers of a Secret need not be all.
-            from = origins(object, &entry.name, &Keys::new());
+        // The recorded writers of a Secret need not be all: the keys tell an origin, and exclude none.
+        for possible in origins(object, &entry.name, &Keys::new()) {
+            if !from.iter().any(|told| told.secret == possible.secret) {
+                from.push(possible);
+            }
         }
         Placement {
             provider: choice.kind().as_str(),

@@ -322,6 +322,23 @@ mod tests {
         assert_eq!(doubt.is_some(), is_doubted, "{doubt:?}");
     }
 
+    /// The writers of a Secret may be recorded in part.
+    #[rstest]
+    #[case::recorded(&["X"], "a/X,b/X")]
+    #[case::not_recorded(&["Y"], "b/X,a/X")]
+    fn known_keys_of_a_secret_exclude_no_origin(#[case] keys: &[&str], #[case] expected: &str) {
+        let spec = json!({
+            "provider": provider("baseten", "api"),
+            "dataFrom": [{"secretRef": {"name": "a"}}, {"secretRef": {"name": "b"}}],
+        });
+        let status = json!({"entries": [{"name": "X", "state": "Synced"}]});
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        let known = Keys::from([("a".to_owned(), keys)]);
+        let placed = placements(&object("ml/x", spec, status), &known);
+        assert_eq!(placed[0].origin_word(), expected);
+        assert!(placed[0].is_from("a", None));
+    }
+
     #[rstest]
     #[case("huggingface", None)]
     #[case("acme/x", None)]

@@ -10,6 +10,7 @@ use kube::{
     core::ObjectMeta,
 };
 use serde::Serialize;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{Known, Reader, bounded};
@@ -36,8 +37,10 @@ impl SecretFact {
             .filter_map(|of| of.time.as_ref())
             .map(|time| time.0);
         let written = managed.iter().filter_map(|of| of.fields_v1.as_ref());
-        let data = written.filter_map(|fields| fields.0["f:data"].as_object());
-        let keys = data
+        // The API server notes of server-side apply what was applied, and not what it made of that.
+        let maps = written.flat_map(|fields| [&fields.0["f:data"], &fields.0["f:stringData"]]);
+        let keys = maps
+            .filter_map(Value::as_object)
             .flat_map(serde_json::Map::keys)
             .filter_map(|key| key.strip_prefix("f:"));
         let mut keys: Vec<String> = keys.map(str::to_owned).collect();
@@ -189,5 +192,24 @@ impl<T> Known<T> {
             Self::Read(read) => Known::Read(change(read)),
             Self::Unread(why) => Known::Unread(why),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_keys_of_every_writer_of_a_secret_are_known() {
+        let fields = |fields: Value| json!({"fieldsType": "FieldsV1", "fieldsV1": fields});
+        let metadata = json!({"managedFields": [
+            fields(json!({"f:stringData": {"f:APPLIED": {}}, "f:type": {}})),
+            fields(json!({"f:data": {".": {}, "f:WRITTEN": {}, "f:APPLIED": {}}})),
+            {"manager": "other"},
+        ]});
+        let fact = SecretFact::new(serde_json::from_value(metadata).unwrap());
+        assert_eq!(fact.keys, ["APPLIED", "WRITTEN"]);
     }
 }
