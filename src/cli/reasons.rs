@@ -49,6 +49,10 @@ pub(super) struct Alert {
 /// What the operator does next about a deletion whose plan waits for approval: as [`prospect`].
 pub(super) const UNAPPROVED_DELETION: &str = "deletes nothing until the plan is approved, and lets the object go without that when --deletion-timeout is over (15 minutes by default)";
 
+/// What the operator does next about a deletion that waits for other controllers alone: as [`prospect`].
+pub(super) const HELD_BY_OTHERS: &str =
+    "does nothing more; the object goes when other controllers have removed their finalizers";
+
 /// The rows of the reasons, in the order of the table.
 pub(super) fn rows() -> &'static [Row] {
     TABLE.as_ref().map_or(&[], |table| &table.reasons)

@@ -16,8 +16,10 @@ use crate::{
         },
         plan::Plan,
         read::{EventFact, Known, SecretFact},
-        reasons::{self, UNAPPROVED_DELETION, plain, prospect},
-        view::{Standing, conditions, namespaced_name, was_written},
+        reasons::{self, HELD_BY_OTHERS, UNAPPROVED_DELETION, plain, prospect},
+        view::{
+            Standing, conditions, foreign_finalizers, is_observed, namespaced_name, was_written,
+        },
     },
     provider::Choice,
 };
@@ -99,18 +101,7 @@ impl Detail {
         let choice = object.spec.provider.choice();
         let credential = choice.map(Choice::api_key_secret_ref);
         let standing = Standing::of(object);
-        let mut known = reasons::reason(&standing.reason);
-        // The conditions name the deletion, and the plan what it waits for.
-        let is_unapproved =
-            known == Some(Reason::DeletionBlocked) && Plan::live(object).hash.is_some();
-        if is_unapproved {
-            known = Some(Reason::AwaitingApproval);
-        }
-        let secret = credential.map_or("", |reference| &reference.name);
-        let fix = match (known, standing.is_ready()) {
-            (Some(reason), false) => steps(reason, &namespace, &name),
-            _ => Vec::new(),
-        };
+        let (next_try, fix) = prospects(object, &standing);
         let (events, events_unknown_because) = match &facts.events {
             Known::Read(events) => (events.iter().take(EVENTS).cloned().collect(), None),
             Known::Unread(why) => (Vec::new(), Some(why.clone())),
@@ -132,11 +123,7 @@ impl Detail {
             api_key: credential.map(|of| format!("Secret {} key {}", of.name, of.key)),
             synced: status.summary,
             conditions: conditions(object).iter().map(view_of).collect(),
-            next_try: if is_unapproved {
-                Some(UNAPPROVED_DELETION.to_owned())
-            } else {
-                known.map(|reason| prospect(reason, secret, was_written(object)))
-            },
+            next_try,
             sources: sources(object, facts),
             entries: status
                 .entries
@@ -187,15 +174,22 @@ impl Detail {
             "API key",
             self.api_key.as_deref().unwrap_or(NONE),
         );
+        let is_older = self.generation != self.observed_generation;
         for condition in &self.conditions {
             let tone = if condition.r#type == "Ready" {
                 self.standing.tone()
             } else {
                 Tone::Plain
             };
-            let word = paint.tone(&format!("{} {}", condition.status, condition.reason), tone);
-            let since = age(condition.since, now);
-            line(&mut text, &condition.r#type, &format!("{word} for {since}"));
+            let said = format!("{} {}", condition.status, condition.reason);
+            let words = if is_older && condition.r#type == "Ready" {
+                let word = paint.tone(self.standing.ready, tone);
+                format!("{word} (said of generation {observed}: {said})")
+            } else {
+                let since = age(condition.since, now);
+                format!("{} for {since}", paint.tone(&said, tone))
+            };
+            line(&mut text, &condition.r#type, &words);
         }
         if let Some(first) = self.conditions.first() {
             line(&mut text, "Message", &first.message);
@@ -331,6 +325,43 @@ pub(in crate::cli) fn tone_of(state: EntryState) -> Tone {
         EntryState::Failed => Tone::Bad,
         EntryState::Pending => Tone::Doubtful,
     }
+}
+
+/// What the operator does next, as the end of a sentence, and how to fix what is wrong.
+fn prospects(object: &ProviderSecret, standing: &Standing) -> (Option<String>, Vec<String>) {
+    if foreign_finalizers(object).is_some() {
+        return (Some(HELD_BY_OTHERS.to_owned()), Vec::new());
+    }
+    let (namespace, name) = namespaced_name(object);
+    // The conditions tell of an older spec; why the operator does nothing about this one is for `why` to find.
+    if !is_observed(object) {
+        let what = if object.metadata.deletion_timestamp.is_some() {
+            "the deletion".to_owned()
+        } else {
+            let generation = object.metadata.generation.unwrap_or_default();
+            format!("generation {generation}")
+        };
+        let fix = format!("Find out why: kubectl provider-secrets why {name} -n {namespace}");
+        return (Some(format!("has not acted on {what} yet")), vec![fix]);
+    }
+    let mut known = reasons::reason(&standing.reason);
+    // The conditions name the deletion, and the plan what it waits for.
+    let is_unapproved = known == Some(Reason::DeletionBlocked) && Plan::live(object).hash.is_some();
+    if is_unapproved {
+        known = Some(Reason::AwaitingApproval);
+    }
+    let choice = object.spec.provider.choice();
+    let secret = choice.map_or("", |choice| &choice.api_key_secret_ref().name);
+    let fix = match (known, standing.is_ready()) {
+        (Some(reason), false) => steps(reason, &namespace, &name),
+        _ => Vec::new(),
+    };
+    let next = if is_unapproved {
+        Some(UNAPPROVED_DELETION.to_owned())
+    } else {
+        known.map(|reason| prospect(reason, secret, was_written(object)))
+    };
+    (next, fix)
 }
 
 fn steps(reason: Reason, namespace: &str, name: &str) -> Vec<String> {

@@ -1,14 +1,18 @@
 use clap::Parser as _;
 use rstest::rstest;
+use serde_json::{Value, json};
 
 use super::{
     detail::{Detail, Facts},
     fleet::Row,
     *,
 };
-use crate::cli::{
-    read::{EventFact, SecretFact},
-    tests::samples::{self, agent_keys, ago, documented, now},
+use crate::{
+    api::FINALIZER,
+    cli::{
+        read::{EventFact, SecretFact},
+        tests::samples::{self, agent_keys, ago, documented, now},
+    },
 };
 
 #[derive(clap::Parser)]
@@ -187,6 +191,31 @@ fn a_deletion_that_waits_for_approval_is_fixed_by_approving() {
         "{shown}"
     );
     assert!(!shown.contains("deletion-override"), "{shown}");
+}
+
+/// Its conditions, which are of an older spec, say Synced.
+#[rstest]
+#[case::edited(json!({}), "has not acted on generation 4 yet", true)]
+#[case::deleted(json!({"deletionTimestamp": ago(5), "finalizers": [FINALIZER]}), "has not acted on the deletion yet", true)]
+#[case::held_by_another_controller(json!({"deletionTimestamp": ago(5), "finalizers": ["other/one"]}), "does nothing more", false)]
+fn of_a_spec_that_was_not_acted_on_nothing_older_is_said(
+    #[case] metadata: Value,
+    #[case] next: &str,
+    #[case] has_fix: bool,
+) {
+    let mut object = serde_json::to_value(samples::fleet().remove(1)).unwrap();
+    object["metadata"]["generation"] = 4.into();
+    json_patch::merge(&mut object["metadata"], &metadata);
+    let object: ProviderSecret = serde_json::from_value(object).unwrap();
+    let detail = Detail::of(&object, &facts_of_agent_keys(), now());
+    let shown = detail.text(now(), &flags(&[]).output);
+    let ready = "  Ready       Unknown (said of generation 3: True Synced)\n";
+    assert!(shown.contains(ready), "{shown}");
+    assert!(shown.contains(&format!("The operator {next}")), "{shown}");
+    let fix = "Fix\n  1. Find out why: kubectl provider-secrets why llm-serving -n ml\n";
+    assert_eq!(shown.contains(fix), has_fix, "{shown}");
+    assert_eq!(shown.contains("Fix"), has_fix, "{shown}");
+    assert!(!detail.is_ready());
 }
 
 #[test]

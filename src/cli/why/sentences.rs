@@ -9,7 +9,7 @@ use crate::{
     api::Reason,
     cli::{
         output::{age::age, some},
-        reasons::{self, UNAPPROVED_DELETION, plain, prospect},
+        reasons::{self, HELD_BY_OTHERS, UNAPPROVED_DELETION, plain, prospect},
         view::{Standing, conditions, namespaced_name, was_written},
     },
 };
@@ -161,7 +161,7 @@ impl<'a> Words<'a> {
             Cause::Suspended => self.by_reason(Reason::Suspended, format!("{subject} and suspended: {}", self.message())),
             Cause::HeldBy(finalizers) => Said {
                 what: format!("{subject}: it is being deleted, and does not wait for the operator but for {}.", some(finalizers)),
-                next: "The operator does nothing more; the object goes when other controllers have removed their finalizers.".to_owned(),
+                next: format!("The operator {HELD_BY_OTHERS}."),
                 advice: "Look at the controllers that set these finalizers, and why they do not remove them.".to_owned(),
                 command: format!("kubectl get psec {} -n {} -o jsonpath={{.metadata.finalizers}}", self.name, self.namespace),
             },
