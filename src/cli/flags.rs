@@ -68,7 +68,7 @@ impl ClusterFlags {
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct Scope {
     /// All namespaces
-    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    #[arg(short = 'A', long)]
     pub(super) all_namespaces: bool,
 
     /// Objects with these labels, as for kubectl
@@ -108,6 +108,19 @@ impl Scope {
     pub(super) fn allows(&self, names: &[String]) -> Result<(), Refusal> {
         if !names.is_empty() && (self.all_namespaces || self.selector.is_some()) {
             let text = "give names, or one of --all-namespaces and --selector, not both";
+            return Err(Refusal::usage(text));
+        }
+        Ok(())
+    }
+
+    /// Whether it is clear in which namespaces objects are changed. What is read of all of them is read as by kubectl,
+    /// whatever --namespace says.
+    ///
+    /// # Errors
+    /// One namespace is named, and all are asked for.
+    pub(super) fn is_clear(&self, cluster: &ClusterFlags) -> Result<(), Refusal> {
+        if self.all_namespaces && cluster.namespace()?.is_some() {
+            let text = "give --namespace or --all-namespaces, not both";
             return Err(Refusal::usage(text));
         }
         Ok(())
@@ -310,6 +323,8 @@ mod tests {
     #[case(&["-Aw", "--no-headers", "a", "--wait"], true)]
     #[case(&["-A=false", "--no-headers=false", "--wait=false", "--watch=false", "a"], false)]
     #[case(&["-n", "ml", "a"], false)]
+    #[case(&["-A=false", "-n", "ml", "a"], false)]
+    #[case(&["-A", "-n", "ml", "--no-headers", "--wait", "--watch", "a"], true)]
     fn a_switch_may_have_a_word(#[case] words: &[&str], #[case] is_on: bool) {
         let words = [&["x"], words].concat();
         let command = switches_take_words(Choosing::command());
@@ -321,6 +336,9 @@ mod tests {
         assert_eq!(read.watch, is_on);
         assert_eq!(read.names, ["a"]);
         assert_eq!(read.cluster.context(), None);
+        let is_one = read.cluster.namespace() == Ok(Some("ml"));
+        let clear = read.scope.is_clear(&read.cluster);
+        assert_eq!(clear.is_err(), is_on && is_one);
     }
 
     fn cluster(words: &[&str]) -> ClusterFlags {

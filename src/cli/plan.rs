@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use self::shown::{markdown, text};
 use super::{
-    answer::{Answer, Answered, DONE},
+    answer::{Answer, Answered, DONE, Refusal},
     flags::{ClusterFlags, ColourFlags, Scope},
     output::{List, Paint, structured},
     read::on_cluster,
@@ -40,7 +40,7 @@ pub(super) struct Flags {
         value_name = "FILE",
         num_args = 1..,
         value_hint = clap::ValueHint::AnyPath,
-        conflicts_with_all = ["names", "all_namespaces", "selector"]
+        conflicts_with_all = ["names", "selector"]
     )]
     files: Vec<PathBuf>,
 
@@ -157,6 +157,9 @@ impl Plan {
 pub(super) fn run(flags: &Flags) -> ExitCode {
     on_cluster(&flags.cluster, async |reader| {
         let plans = if !flags.files.is_empty() {
+            if flags.scope.all_namespaces {
+                return Err(Refusal::usage("give files or --all-namespaces, not both"));
+            }
             files::plans(&reader, flags).await?
         } else if flags.names.is_empty() {
             let plans = reader.each(&flags.scope, |object| Plan::live(&object));

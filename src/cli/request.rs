@@ -89,6 +89,7 @@ pub(super) fn run(flags: &Flags, verb: Verb) -> ExitCode {
         if flags.all && !flags.names.is_empty() {
             return Err(Refusal::usage("give names or --all, not both"));
         }
+        flags.scope.is_clear(&flags.cluster)?;
         let objects = reader.objects(&flags.names, &flags.scope).await?;
         if let Some(text) = in_vain(&objects, &reader, flags) {
             say(&text);
