@@ -9,11 +9,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Entry, EntryState, EntryStatus, ProviderSecret, SYNC_REQUESTED_AT},
+    api::{Entry, EntryState, EntryStatus, ProviderSecret, Reason, SYNC_REQUESTED_AT},
     cli::{
         origin::Keys,
         output::some,
         placement::{MAY_BE_OLDER, placements},
+        reasons,
         request::{last_request, token},
         view::{
             Standing, conditions, foreign_finalizers, is_acknowledged, is_observed, namespaced_name,
@@ -55,8 +56,8 @@ pub(super) enum Acknowledged {
     Yes,
     /// Not yet.
     No,
-    /// The object is Ready, and its status names an older version: either the change is on its way, or it left every
-    /// value as it was.
+    /// The object is Ready, but for entries of other Secrets, and its status names an older version: either the change
+    /// is on its way, or it left every value as it was.
     AtRest,
 }
 
@@ -260,8 +261,11 @@ fn unacknowledged(
     let Some(acted) = acted.map(|source| &source.resource_version) else {
         return no(said);
     };
+    let waits_for_others = || !is_key && is_of_others(object, secret);
     if acted != version {
-        if standing.is_ready() && !object.spec.is_suspended() {
+        let is_resting =
+            standing.is_ready() || (may_be_asked(&standing.reason) && waits_for_others());
+        if is_resting && !object.spec.is_suspended() {
             let because = format!(
                 "the operator has acted on version {acted}, and not yet on this one or it changed no value"
             );
@@ -282,10 +286,22 @@ fn unacknowledged(
             None => format!("{} was never written; {said}", open.name),
         });
     }
-    if standing.is_ready() || (!is_key && is_of_others(object, secret)) {
+    if standing.is_ready() || waits_for_others() {
         return None;
     }
     no(said)
+}
+
+/// Whether a sync may be requested of an object that is not Ready for this reason: the request confirms nothing
+/// (docs/reference.md#requests), and makes no call to an account that is held back.
+fn may_be_asked(reason: &str) -> bool {
+    reasons::reason(reason).is_some_and(|reason| {
+        let is_confirmed = matches!(
+            reason,
+            Reason::AccountChanged | Reason::Contended | Reason::RemovalHeld
+        );
+        !is_confirmed && !reasons::is_of_account(reason)
+    })
 }
 
 /// Whether it is for entries of other Secrets alone that an object is not Ready: then those of this one are
