@@ -67,7 +67,8 @@ impl Standing {
     }
 }
 
-/// Since when an object stands as it does: that it was Ready ended with the edit that the operator has not looked at.
+/// Since when an object stands as it does, if it is known: that it was Ready ended with the edit that the operator has
+/// not looked at.
 fn since(object: &ProviderSecret) -> Option<Timestamp> {
     let first = conditions(object).first();
     let said = first.map(|first| first.last_transition_time.0);
@@ -76,10 +77,28 @@ fn since(object: &ProviderSecret) -> Option<Timestamp> {
         return said;
     }
     let deleted = object.metadata.deletion_timestamp.as_ref();
-    deleted.map(|time| time.0).or_else(|| edited(object))
+    // An edit that only removes leaves no time: then it came after the status, and it is not known when.
+    let is_shown = |edited: &Timestamp| told(object).is_none_or(|told| told <= *edited);
+    deleted
+        .map(|time| time.0)
+        .or_else(|| edited(object).filter(is_shown))
 }
 
-/// When an object was last edited, or created. Status has writers of its own.
+/// When status was last written, as far as it shows.
+fn told(object: &ProviderSecret) -> Option<Timestamp> {
+    let conditions = conditions(object).iter();
+    let changed = conditions.map(|of| of.last_transition_time.0);
+    let status = object.status.as_ref();
+    let synced = status.and_then(|status| status.last_sync_time.as_ref());
+    let fields = object.managed_fields().iter();
+    let written = fields.filter(|of| of.subresource.as_deref() == Some("status"));
+    let written = written.filter_map(|of| of.time.as_ref());
+    let times = synced.into_iter().chain(written).map(|time| time.0);
+    changed.chain(times).max()
+}
+
+/// When an object was last edited, or created, as far as it shows: to an edit that only removes the API server gives no
+/// time. Status has writers of its own.
 pub(super) fn edited(object: &ProviderSecret) -> Option<Timestamp> {
     let fields = object.managed_fields().iter();
     let edits = fields.filter(|of| of.subresource.is_none());
@@ -191,28 +210,31 @@ mod tests {
 
     /// It was said to be Ready or not 540 s ago, and edited 30 s ago.
     #[rstest]
-    #[case::acted_on("Ready", 3, None, 540)]
-    #[case::edited("Ready", 4, None, 30)]
-    #[case::deleted("Ready", 4, Some(10), 10)]
-    #[case::not_ready_before("Stalled", 4, None, 540)]
-    #[case::not_ready_and_deleted("Stalled", 4, Some(10), 540)]
+    #[case::acted_on("Ready", 3, None, 5, Some(540))]
+    #[case::edited("Ready", 4, None, 60, Some(30))]
+    #[case::edited_by_a_removal("Ready", 4, None, 5, None)]
+    #[case::deleted("Ready", 4, Some(10), 5, Some(10))]
+    #[case::not_ready_before("Stalled", 4, None, 5, Some(540))]
+    #[case::not_ready_and_deleted("Stalled", 4, Some(10), 5, Some(540))]
     fn an_object_is_not_ready_since_it_was_edited(
         #[case] class: &str,
         #[case] generation: i64,
         #[case] deleted: Option<i64>,
-        #[case] expected: i64,
+        #[case] told: i64,
+        #[case] expected: Option<i64>,
     ) {
         let mut object = in_state("ml/object", class, "Word", "It is so.");
         let fields = json!([
             {"manager": "kubectl", "operation": "Update", "time": ago(30)},
-            {"manager": "operator", "operation": "Update", "subresource": "status", "time": ago(5)},
+            {"manager": "operator", "operation": "Update", "subresource": "status", "time": ago(told)},
         ]);
         object.metadata.managed_fields = serde_json::from_value(fields).unwrap();
         object.metadata.generation = Some(generation);
         let deleted = deleted.map(ago);
         object.metadata.deletion_timestamp = serde_json::from_value(json!(deleted)).unwrap();
-        let since = Standing::of(&object).since.unwrap();
-        assert_eq!(now().duration_since(since).as_secs(), expected);
+        let since = Standing::of(&object).since;
+        let seconds = since.map(|since| now().duration_since(since).as_secs());
+        assert_eq!(seconds, expected);
     }
 
     #[test]

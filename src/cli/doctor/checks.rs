@@ -15,8 +15,6 @@ const MINOR: u32 = 33;
 /// After how many seconds a deletion is slow, and after how many it is stuck: the operator's own timeout and some more.
 const SLOW: i64 = 60;
 const STUCK: i64 = 20 * 60;
-/// After how many seconds a spec that the operator has not acted on tells of a watch that shows nothing.
-const DEAF: i64 = 60;
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -263,7 +261,7 @@ fn of_watches(facts: &Facts, objects: &[Health]) -> Check {
     let held_back = objects.iter().filter(|object| object.is_held_back());
     let held_back: BTreeSet<_> = held_back.map(Health::account).collect();
     let is_deaf = |object: &&Health| {
-        object.unobserved_for.is_some_and(|seconds| seconds >= DEAF)
+        object.is_deaf()
             && facts.is_watched(&object.namespace)
             && !held_back.contains(&object.account())
     };
@@ -271,10 +269,13 @@ fn of_watches(facts: &Facts, objects: &[Health]) -> Check {
     match deaf.first() {
         None => Check::new(Mark::Tick, "Watches: the operator has acted on every spec"),
         Some(first) => {
+            let objects = match deaf.len() {
+                1 => "1 object has".to_owned(),
+                count => format!("{count} objects have"),
+            };
+            let such = first.namespaced_name();
             let text = format!(
-                "Watches: {} objects have a spec that the operator has not acted on for a minute, such as {}",
-                deaf.len(),
-                first.namespaced_name()
+                "Watches: {objects} a spec that the operator does not act on, such as {such}"
             );
             Check::new(Mark::Cross, text).see(first.command("why"))
         }

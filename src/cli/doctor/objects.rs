@@ -1,5 +1,7 @@
 //! What an object tells of the operator, the account and itself.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -9,6 +11,9 @@ use crate::{
         view::{Standing, edited, is_observed, namespaced_name},
     },
 };
+
+/// After how many seconds a spec that the operator has not acted on tells of a watch that shows nothing.
+const DEAF: i64 = 60;
 
 /// What an object tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +29,7 @@ pub(super) struct Health {
     pub(super) for_seconds: i64,
     /// For how many seconds it has been deleted, if it is.
     pub(super) deleted_for: Option<i64>,
-    /// For how many seconds the operator has not acted on the newest spec, if it has not.
+    /// For how many seconds the operator has not acted on the newest spec, if it has not, as far as it shows.
     pub(super) unobserved_for: Option<i64>,
 }
 
@@ -62,6 +67,11 @@ impl Health {
         !self.is_ready && self.reason.is_some_and(reasons::is_of_account)
     }
 
+    /// Whether the operator seems not to hear of its spec.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.unobserved_for.is_some_and(|seconds| seconds >= DEAF)
+    }
+
     /// `namespace/name`.
     pub(super) fn namespaced_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
@@ -74,4 +84,17 @@ impl Health {
             self.name, self.namespace
         )
     }
+}
+
+/// What two looks show: a spec that waits for the operator only since the first one is new, however old it seems to be.
+pub(super) fn seen_twice(first: &[Health], again: Vec<Health>) -> Vec<Health> {
+    let unobserved = first.iter().filter(|of| of.unobserved_for.is_some());
+    let names: BTreeSet<String> = unobserved.map(Health::namespaced_name).collect();
+    let seen = again.into_iter().map(|health| Health {
+        unobserved_for: health
+            .unobserved_for
+            .filter(|_| names.contains(&health.namespaced_name())),
+        ..health
+    });
+    seen.collect()
 }

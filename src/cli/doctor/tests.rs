@@ -177,6 +177,25 @@ fn a_fault_has_its_mark(#[case] mark: Mark, #[case] plant: fn(&mut Facts)) {
     );
 }
 
+#[rstest]
+#[case(vec![unseen(1)], "✗ Watches: 1 object has a spec that the operator does not act on, such as ml/llm-serving ")]
+#[case(vec![unseen(1), unseen(0)], "✗ Watches: 2 objects have a spec that the operator does not act on, such as ml/llm-serving ")]
+fn the_specs_that_nobody_acts_on_are_counted(#[case] objects: Vec<Health>, #[case] line: &str) {
+    let mut facts = well();
+    facts.objects.found = Known::Read(objects);
+    let shown = lines(&checks(&facts), Paint::default());
+    assert!(shown.contains(line), "{shown}");
+}
+
+/// An edit that only removes leaves no time, so that its spec seems to be as old as the one before.
+#[test]
+fn a_spec_that_is_seen_once_tells_of_no_deaf_watch() {
+    let first = [unseen(1), Health::of(&fleet()[2], now())];
+    let seen = objects::seen_twice(&first, vec![unseen(1), unseen(2)]);
+    let deaf: Vec<bool> = seen.iter().map(Health::is_deaf).collect();
+    assert_eq!(deaf, [true, false]);
+}
+
 /// One of the fleet with a spec that no operator has acted on.
 fn unseen(index: usize) -> Health {
     let mut object = fleet().remove(index);
