@@ -38,6 +38,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(295);
 /// made to it.
 const NO_PROXY: &str = "http://none.invalid";
 
+/// What is said of a kubeconfig from which no client can be made.
+const UNUSABLE: &str = "the kubeconfig, or a file that it names, cannot be used";
+
 /// Which kubeconfig is used, where the usual one is not meant.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Named<'a> {
@@ -60,9 +63,10 @@ impl Named<'_> {
         Some(kubeconfig)
     }
 
-    /// Why there is no client.
-    fn missing(self) -> String {
+    /// Why there is no client, where a kubeconfig was read or not.
+    fn missing(self, is_read: bool) -> String {
         match (self.file, self.context) {
+            (None, None) if is_read => UNUSABLE.to_owned(),
             (None, None) => "there is neither a usable kubeconfig nor a ServiceAccount".to_owned(),
             (_, Some(context)) => format!("the kubeconfig has no usable context {context}"),
             (Some(file), None) => format!("{} is not a usable kubeconfig", file.display()),
@@ -107,23 +111,24 @@ fn merged(files: &[PathBuf]) -> Option<Kubeconfig> {
 /// The client of the API server, or why there is none. The ServiceAccount of the pod is used where no
 /// kubeconfig and no context is named.
 pub(super) async fn client(named: Named<'_>) -> Result<Client, String> {
-    let found = match named.read() {
+    let kubeconfig = named.read();
+    let missing = named.missing(kubeconfig.is_some());
+    let found = match kubeconfig {
         Some(kubeconfig) => of_kubeconfig(kubeconfig).await,
         None => None,
     };
     let is_named = named.file.is_some() || named.context.is_some();
     let found = found.or_else(|| if is_named { None } else { in_cluster() });
-    let (config, proxy) = found.ok_or_else(|| named.missing())?;
+    let (config, proxy) = found.ok_or(missing)?;
     let config = bounded(kubectl::with_token(config)?);
-    let unusable = "the kubeconfig, or a file that it names, cannot be used";
     let Some(proxy) = proxy else {
-        return Client::try_from(config).map_err(|_| unusable.to_owned());
+        return Client::try_from(config).map_err(|_| UNUSABLE.to_owned());
     };
     let is_known = |proxy: &Uri| matches!(proxy.scheme_str(), Some("http" | "https"));
     let proxy = proxy.parse().ok().filter(is_known);
     let proxy =
         proxy.ok_or("the proxy-url of the kubeconfig must begin with http:// or https://")?;
-    through(&proxy, &config).map_err(|_| unusable.to_owned())
+    through(&proxy, &config).map_err(|_| UNUSABLE.to_owned())
 }
 
 /// The configuration of the current context, and the proxy that its cluster names.

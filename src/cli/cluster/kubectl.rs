@@ -1,5 +1,5 @@
-//! What kubectl reads otherwise in a kubeconfig than kube, which takes an empty text for one and panics over a token or a
-//! server that it cannot use.
+//! What kubectl reads otherwise in a kubeconfig than kube, which takes an empty text for one, refuses base64 of several
+//! lines, and panics over a token or a server that it cannot use.
 
 use std::path::MAIN_SEPARATOR;
 
@@ -7,10 +7,11 @@ use http::HeaderValue;
 use kube::{Config, config::Kubeconfig};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Takes an empty text for none. The password goes with the name of the user.
+/// Takes an empty text for none, and joins the lines of base64. The password goes with the name of the user.
 pub(super) fn without_empty(kubeconfig: &mut Kubeconfig) {
     let clusters = kubeconfig.clusters.iter_mut();
     for cluster in clusters.filter_map(|named| named.cluster.as_mut()) {
+        join(&mut cluster.certificate_authority_data);
         let texts = [
             &mut cluster.server,
             &mut cluster.tls_server_name,
@@ -21,6 +22,11 @@ pub(super) fn without_empty(kubeconfig: &mut Kubeconfig) {
     }
     let users = kubeconfig.auth_infos.iter_mut();
     for user in users.filter_map(|named| named.auth_info.as_mut()) {
+        join(&mut user.client_certificate_data);
+        let key = user.client_key_data.take();
+        let mut key = key.map(|key| key.expose_secret().to_owned());
+        join(&mut key);
+        user.client_key_data = key.map(SecretString::from);
         let texts = [
             &mut user.username,
             &mut user.client_certificate_data,
@@ -37,6 +43,13 @@ pub(super) fn without_empty(kubeconfig: &mut Kubeconfig) {
         for secret in [&mut user.token, &mut user.client_key_data] {
             *secret = secret.take().filter(|text| is_text(text.expose_secret()));
         }
+    }
+}
+
+/// Joins the lines of base64, whose ends Go reads over.
+fn join(data: &mut Option<String>) {
+    if let Some(data) = data {
+        data.retain(|letter| !matches!(letter, '\r' | '\n'));
     }
 }
 

@@ -196,6 +196,36 @@ async fn an_empty_text_of_a_kubeconfig_is_none() {
     assert!(Client::try_from(bounded(config)).is_ok());
 }
 
+/// As of `base64 ca.crt` below a `|`.
+#[test]
+fn base64_of_a_kubeconfig_may_have_several_lines() {
+    const LINES: &str = "b25l\r\nIHR3\nbw==\n";
+    let mut kubeconfig = kubeconfig([None, None]);
+    let cluster = kubeconfig.clusters[0].cluster.as_mut().unwrap();
+    cluster.certificate_authority_data = Some(LINES.to_owned());
+    let user = json!({"client-certificate-data": LINES, "client-key-data": LINES});
+    let users = json!([{"name": "none", "user": user}]);
+    kubeconfig.auth_infos = serde_json::from_value(users).unwrap();
+    kubectl::without_empty(&mut kubeconfig);
+    let cluster = kubeconfig.clusters[0].cluster.as_ref().unwrap();
+    let user = kubeconfig.auth_infos[0].auth_info.as_ref().unwrap();
+    let whole = Some("b25lIHR3bw==");
+    assert_eq!(cluster.certificate_authority_data.as_deref(), whole);
+    assert_eq!(user.client_certificate_data.as_deref(), whole);
+    let key = user.client_key_data.as_ref();
+    assert_eq!(key.map(secrecy::ExposeSecret::expose_secret), whole);
+}
+
+#[rstest]
+#[case::none_was_read(false, "there is neither a usable kubeconfig nor a ServiceAccount")]
+#[case::one_was_read(true, "the kubeconfig, or a file that it names, cannot be used")]
+fn a_kubeconfig_that_is_there_is_not_said_to_be_missing(
+    #[case] is_read: bool,
+    #[case] expected: &str,
+) {
+    assert_eq!(Named::default().missing(is_read), expected);
+}
+
 /// Cases: R-14
 #[tokio::test]
 async fn a_proxy_that_the_kubeconfig_names_is_asked_for_the_api_server() {
