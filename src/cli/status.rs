@@ -13,12 +13,13 @@ use kube::{
     Api,
     runtime::{WatchStreamExt, watcher},
 };
+use tokio::time::Instant;
 
 pub(super) use self::detail::{state, tone_of};
 use self::{
     detail::{Detail, Facts},
     fleet::Row,
-    follow::Follow,
+    follow::{Follow, Outages},
 };
 use super::{
     answer::{Answer, Answered, Refusal},
@@ -126,14 +127,21 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
     let mut changes = std::pin::pin!(changes);
     let mut output = flags.output.clone();
     let (mut follow, mut widths) = (Follow::new(names), Vec::new());
+    let mut outages = Outages::default();
     while let Some(change) = changes.next().await {
         let change = match change {
             Ok(change) => change,
             Err(error) => {
-                broken_off(error, &flags.scope.question("watch"), namespace)?;
+                let is_new = outages.begin(Instant::now());
+                let what = flags.scope.question("watch");
+                broken_off(error, outages.has_listed, &what, namespace)?;
+                if is_new {
+                    say("the watch broke off and is begun anew");
+                }
                 continue;
             }
         };
+        outages.end(&change);
         let rows = follow.rows(change, |read| reader.decoded(read));
         if rows.is_empty() {
             continue;
@@ -147,11 +155,18 @@ async fn follow(reader: &Reader, flags: &Flags) -> Answered {
     Ok(Answer::done(String::new()))
 }
 
-/// Tells that a watch broke off, which is begun anew.
+/// Whether a watch that broke off is begun anew.
 ///
 /// # Errors
-/// It would break off again and again: the user may not watch, or nothing of the kind is installed.
-fn broken_off(error: watcher::Error, what: &str, namespace: Option<&str>) -> Result<(), Refusal> {
+/// It would break off again and again: the user may not watch, nothing of the kind is installed, or no list was answered
+/// before, so that the server is perhaps none.
+fn broken_off(
+    error: watcher::Error,
+    has_listed: bool,
+    what: &str,
+    namespace: Option<&str>,
+) -> Result<(), Refusal> {
+    let is_first = !has_listed && matches!(error, watcher::Error::InitialListFailed(_));
     let error = match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
@@ -161,8 +176,7 @@ fn broken_off(error: watcher::Error, what: &str, namespace: Option<&str>) -> Res
             return Err(Refusal::failed("the API server shows no versions"));
         }
     };
-    if is_transient(&error) {
-        say("the watch broke off and is begun anew");
+    if is_transient(&error) && !is_first {
         return Ok(());
     }
     Err(Refusal::failed(refused(what, namespace, &error)))

@@ -1,12 +1,41 @@
 //! What `--watch` shows: a line for each change of an object, also for one that came while the watch was broken off.
 //! Pure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use kube::{ResourceExt, runtime::watcher::Event};
+use tokio::time::Instant;
 
 use super::fleet::Row;
 use crate::{api::ProviderSecret, cli::view::namespaced_name, controller::Guarded};
+
+/// How long after a failure the next one is of another outage. A watch that goes on shows nothing before an object changes.
+const OUTAGE: Duration = Duration::from_mins(2);
+
+/// The outages of the API server, each of which is told once.
+#[derive(Default)]
+pub(super) struct Outages {
+    /// Whether a list was answered as a whole.
+    pub(super) has_listed: bool,
+    /// The last failure of an outage that is not over, as far as it shows.
+    last: Option<Instant>,
+}
+
+impl Outages {
+    /// Takes note of a failure, and says whether an outage begins with it.
+    pub(super) fn begin(&mut self, now: Instant) -> bool {
+        let last = self.last.replace(now);
+        last.is_none_or(|last| now.duration_since(last) > OUTAGE)
+    }
+
+    /// Takes note of an event. The first of a list comes before it is asked for.
+    pub(super) fn end<K>(&mut self, event: &Event<K>) {
+        self.has_listed |= matches!(event, Event::InitDone);
+        if !matches!(event, Event::Init) {
+            self.last = None;
+        }
+    }
+}
 
 /// What was shown so far.
 #[derive(Default)]
@@ -177,6 +206,22 @@ mod tests {
         assert_eq!(shown(&mut follow, again), [""; 0]);
         let deleted = vec![Event::Delete(unknown("a", "1", "13"))];
         assert_eq!(shown(&mut follow, deleted), ["-a"]);
+    }
+
+    #[test]
+    fn an_outage_is_told_once() {
+        let (mut outages, began) = (Outages::default(), Instant::now());
+        let mut begins = |seconds| outages.begin(began + Duration::from_secs(seconds));
+        let told = [0, 1, 60, 120].map(&mut begins);
+        assert_eq!(told, [true, false, false, false]);
+        // It is over, and no object has changed since.
+        assert!(begins(600));
+        outages.end(&Event::<Guarded>::Init);
+        assert!(!outages.begin(began + Duration::from_secs(601)));
+        assert!(!outages.has_listed);
+        outages.end(&Event::<Guarded>::InitDone);
+        assert!(outages.begin(began + Duration::from_secs(602)));
+        assert!(outages.has_listed);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use clap::Parser as _;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -104,30 +106,52 @@ fn a_deletion_has_a_line_of_its_own() {
     assert_eq!(words[..4], ["agent-keys", "Pipecat", "<none>", "Deleted"]);
 }
 
-/// What no second try mends ends `--watch`.
+/// What no second try mends ends `--watch`, and so does a first list that fails, as without `--watch`.
 #[rstest]
 #[case::may_not_list(
     watcher::Error::InitialListFailed(answered(403)),
+    true,
     Some("you may not watch")
 )]
 #[case::may_not_watch(
     watcher::Error::WatchStartFailed(answered(403)),
+    true,
     Some("you may not watch")
 )]
 #[case::no_definition(
     watcher::Error::InitialListFailed(answered(404)),
+    true,
     Some("is not installed")
 )]
-#[case::a_restart(watcher::Error::WatchStartFailed(answered(503)), None)]
-#[case::too_old(watcher::Error::WatchFailed(answered(410)), None)]
-fn a_watch_ends_with_the_reason(#[case] error: watcher::Error, #[case] reason: Option<&str>) {
-    let refusal = broken_off(error, "watch providersecrets", Some("ml")).err();
+#[case::never_reached(
+    watcher::Error::InitialListFailed(unreached()),
+    false,
+    Some("cannot be reached")
+)]
+#[case::not_reached(watcher::Error::InitialListFailed(unreached()), true, None)]
+#[case::a_restart(watcher::Error::WatchStartFailed(answered(503)), true, None)]
+#[case::too_old(watcher::Error::WatchFailed(answered(410)), true, None)]
+fn a_watch_ends_with_the_reason(
+    #[case] error: watcher::Error,
+    #[case] has_listed: bool,
+    #[case] reason: Option<&str>,
+) {
+    let refusal = broken_off(error, has_listed, "watch providersecrets", Some("ml")).err();
     let text = refusal.map(|refusal| refusal.text);
     assert_eq!(text.is_some(), reason.is_some(), "{text:?}");
     assert!(
         text.unwrap_or_default()
             .contains(reason.unwrap_or_default())
     );
+}
+
+/// Not so one that breaks off later.
+#[tokio::test]
+async fn a_watch_of_an_api_server_that_never_answered_ends() {
+    let reader = samples::answering(vec![samples::refused(503)]);
+    let followed = follow(&reader, &flags(&["--watch"]));
+    let followed = tokio::time::timeout(Duration::from_secs(30), followed).await;
+    assert_eq!(followed.unwrap().unwrap_err().code, 1);
 }
 
 #[tokio::test]
@@ -137,6 +161,10 @@ async fn a_watch_of_an_object_that_is_not_there_ends() {
     let refusal = followed.unwrap_err();
     let expected = "there is no ProviderSecret gone in namespace ml";
     assert_eq!((refusal.code, &*refusal.text), (1, expected));
+}
+
+fn unreached() -> kube::Error {
+    kube::Error::Service("connection refused".into())
 }
 
 fn answered(code: u16) -> kube::Error {
