@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::{Api, Client, api::PatchParams, runtime::watcher};
+use kube::{Api, Client, api::PatchParams, core::Status, runtime::watcher};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -19,11 +19,13 @@ use crate::{
 /// Longest wait for an answer. A stalled API server does not answer at all
 /// (docs/architecture.md#calls-to-the-api-server).
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The reason that kube makes up where an answer holds no `Status`: it is a proxy's, and not the API server's.
+const NO_STATUS: &str = "Failed to parse error data";
 
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KubernetesError {
-    /// 404.
+    /// 404 of the API server, which names what is not there.
     NotFound,
     /// 403.
     Forbidden,
@@ -65,14 +67,22 @@ pub(crate) async fn bounded<T>(
 ) -> Result<T, KubernetesError> {
     match timeout(TIMEOUT, call).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(kube::Error::Api(status))) => Err(match status.code {
-            403 => KubernetesError::Forbidden,
-            404 => KubernetesError::NotFound,
-            409 => KubernetesError::Conflict,
-            422 => KubernetesError::Invalid,
-            _ => KubernetesError::Unavailable,
-        }),
+        Ok(Err(kube::Error::Api(status))) => Err(refusal(&status)),
         Ok(Err(_)) | Err(_) => Err(KubernetesError::Unavailable),
+    }
+}
+
+/// What an answer that is no success says. Where a proxy answers for the API server, it says nothing of the object.
+fn refusal(status: &Status) -> KubernetesError {
+    let details = status.details.as_ref();
+    let names_object = || details.is_some_and(|details| !details.name.is_empty());
+    match status.code {
+        _ if status.reason == NO_STATUS => KubernetesError::Unavailable,
+        403 => KubernetesError::Forbidden,
+        404 if status.reason == "NotFound" && names_object() => KubernetesError::NotFound,
+        409 => KubernetesError::Conflict,
+        422 => KubernetesError::Invalid,
+        _ => KubernetesError::Unavailable,
     }
 }
 
@@ -156,9 +166,54 @@ pub(crate) async fn is_terminating(client: &Client, namespace: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use ::http::{Request, Response};
+    use kube::client::Body;
+    use rstest::rstest;
     use tokio::time::Instant;
+    use tower::service_fn;
 
     use super::*;
+
+    /// A proxy that answers for the API server tells nothing of an object.
+    #[rstest]
+    #[case::of_an_object(
+        404,
+        r#"{"kind": "Status", "reason": "NotFound", "details": {"name": "s"}, "code": 404}"#,
+        KubernetesError::NotFound
+    )]
+    #[case::of_a_resource(
+        404,
+        r#"{"kind": "Status", "reason": "NotFound", "details": {}, "code": 404}"#,
+        KubernetesError::Unavailable
+    )]
+    #[case::of_a_path(404, "404 page not found", KubernetesError::Unavailable)]
+    #[case::a_page(404, "<html>Not here</html>", KubernetesError::Unavailable)]
+    #[case::json_of_another(404, r#"{"error": "no route"}"#, KubernetesError::Unavailable)]
+    #[case::a_refusal(
+        403,
+        r#"{"kind": "Status", "reason": "Forbidden", "code": 403}"#,
+        KubernetesError::Forbidden
+    )]
+    #[case::a_page_that_refuses(403, "<html>Blocked</html>", KubernetesError::Unavailable)]
+    #[case::a_conflict(409, r#"{"kind": "Status", "code": 409}"#, KubernetesError::Conflict)]
+    #[case::a_page_of_a_conflict(409, "", KubernetesError::Unavailable)]
+    #[tokio::test]
+    async fn only_the_api_server_says_that_something_is_gone_or_refused(
+        #[case] code: u16,
+        #[case] body: &'static str,
+        #[case] expected: KubernetesError,
+    ) {
+        let answer = move |_: Request<Body>| {
+            let body = Body::from(body.as_bytes().to_vec());
+            let answer = Response::builder().status(code).body(body);
+            std::future::ready(Ok::<_, std::io::Error>(answer.unwrap()))
+        };
+        let client = Client::new(service_fn(answer), "default");
+        let secret = read_secret(&client, "ml", "s").await;
+        assert_eq!(secret.err(), Some(expected));
+        let is_gone = is_terminating(&client, "ml").await;
+        assert_eq!(is_gone, expected == KubernetesError::NotFound);
+    }
 
     /// Cases: A-07
     #[tokio::test(start_paused = true)]

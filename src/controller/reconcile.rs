@@ -361,14 +361,9 @@ impl Reconcile<'_> {
         own.unwrap_or(self.context.verify_interval)
     }
 
-    /// How a reconcile ends whose object could not be read or written.
+    /// How a reconcile ends whose object could not be read or written. Only the watch says that it is gone: where the
+    /// watch still shows it, an answer that it is not there may be wrong.
     fn not_written(&self, error: KubernetesError) -> Ended {
-        let context = self.context;
-        // The watch will say that it is gone.
-        if error == KubernetesError::NotFound {
-            context.release_permit(&self.uid, &object_name(&*self.object));
-            return (ReconcileResult::Abandoned, Action::await_change());
-        }
         // The next reconcile starts from what status says.
         let Some(wait) = self.tracked(Tracked::could_not_record) else {
             return (ReconcileResult::Abandoned, Action::await_change());

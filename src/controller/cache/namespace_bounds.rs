@@ -122,7 +122,8 @@ mod tests {
             calls.fetch_add(1, Ordering::Relaxed);
             sleep(Duration::from_secs(1)).await;
             let body = r#"{"metadata": {"annotations": {"providersecrets.dev/allowed-providers": "baseten"}}}"#;
-            let body = if status == 200 { body } else { "" };
+            let refusal = r#"{"reason": "Forbidden", "code": 403}"#;
+            let body = if status == 200 { body } else { refusal };
             let answer = ::http::Response::builder().status(status);
             Ok::<_, io::Error>(answer.body(Body::from(body.as_bytes().to_vec())).unwrap())
         };

@@ -267,7 +267,8 @@ mod tests {
         let answer = move |_: ::http::Request<Body>| async move {
             calls.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_secs(1)).await;
-            let answer = ::http::Response::builder().status(403).body(Body::empty());
+            let body = Body::from(br#"{"reason": "Forbidden", "code": 403}"#.to_vec());
+            let answer = ::http::Response::builder().status(403).body(body);
             Ok::<_, std::io::Error>(answer.unwrap())
         };
         let client = Client::new(service_fn(answer), "default");

@@ -63,8 +63,14 @@ pub(crate) async fn let_go(context: &Context, object: &Stored) -> Action {
         return Action::requeue(remaining.min(RETRY_INTERVAL));
     }
     match release(context, object, &namespace).await {
-        Ok(()) | Err(KubernetesError::NotFound) => Action::await_change(),
-        Err(_) => Action::requeue(jittered(RETRY_INTERVAL)),
+        Ok(()) => Action::await_change(),
+        Err(error) => {
+            tracing::warn!(
+                error.kind = error.as_str(),
+                "the object could not be let go; it is tried again"
+            );
+            Action::requeue(jittered(RETRY_INTERVAL))
+        }
     }
 }
 

@@ -56,6 +56,7 @@ mod soak; // many hours of everything
 mod stale_cache;
 mod status_write_failures;
 mod store;
+mod stray_answers;
 mod successions; // who has what an object wrote that goes
 mod takeovers;
 mod tenant_isolation;

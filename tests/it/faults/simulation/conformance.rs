@@ -58,7 +58,15 @@ impl Script {
         let (line, object) = match answer {
             Ok(object) => (plain(&object), Some(object)),
             Err(kube::Error::Api(status)) => {
-                (json!({"code": status.code, "reason": status.reason}), None)
+                // What is gone is named.
+                let details = status.details.as_ref().filter(|_| status.code == 404);
+                let is_named = details.map(|details| !details.name.is_empty());
+                let line = json!({
+                    "code": status.code,
+                    "reason": status.reason,
+                    "isNamed": is_named,
+                });
+                (line, None)
             }
             Err(error) => (json!(error.to_string()), None),
         };

@@ -47,10 +47,15 @@ async fn end(world: &mut World) {
 
 /// Cases: A-22
 #[rstest]
-fn what_is_left_behind_is_told_before_the_object_goes(#[values(500, 503, 429)] code: u16) {
+#[case(Does::refuse(500))]
+#[case(Does::refuse(503))]
+#[case(Does::refuse(429))]
+#[case(Does::Stray(404))]
+#[case(Does::Stray(403))]
+fn what_is_left_behind_is_told_before_the_object_goes(#[case] does: Does) {
     at_each(async |world| {
         blocked(world).await;
-        world.store.faults.always(events, Does::refuse(code));
+        world.store.faults.always(events, does);
         world.release();
         sleep(Duration::from_secs(90)).await;
         assert!(

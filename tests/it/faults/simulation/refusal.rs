@@ -31,6 +31,7 @@ impl Refusal {
     /// A refusal whose reason the operator does not look at.
     pub(super) fn of(code: u16) -> Self {
         let (reason, message) = match code {
+            404 => return Self::gone(),
             403 => (
                 "Forbidden",
                 "admission webhook \"policy.example.com\" denied the request: not here",
@@ -62,6 +63,7 @@ impl Refusal {
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
+            "details": {"name": "object"},
             "code": self.code,
         })
     }

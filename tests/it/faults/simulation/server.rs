@@ -48,6 +48,11 @@ pub(super) fn client(store: &Arc<Store>, call_log: &CallLog, incarnation: u64) -
                         sleep(2 * WAY).await;
                         return Ok(busy(seconds));
                     }
+                    Some(Does::Stray(code)) => {
+                        sleep(2 * WAY).await;
+                        let status = StatusCode::from_u16(code).expect("a status");
+                        return Ok(respond(status, Body::from("404 page not found\n")));
+                    }
                     fault => answer(store, call_log, incarnation, asked, fault).await,
                 },
                 Err(refusal) => Err(refusal),

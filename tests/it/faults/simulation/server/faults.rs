@@ -22,6 +22,8 @@ pub(in crate::faults::simulation) enum Does {
     Answer { code: u16, is_done: bool },
     /// 429 as priority and fairness says it, and after how many seconds to ask again.
     Busy(u64),
+    /// A proxy answers for the API server, with this code and no `Status`.
+    Stray(u16),
     /// Nothing is heard of it any more.
     Hang,
     /// It is carried out at once, and its answer takes so much longer.
