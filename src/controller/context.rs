@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, ResourceExt, runtime::reflector::Store};
 use tokio::time::Instant;
 
 use super::{
@@ -90,6 +90,8 @@ pub(crate) struct Context {
     pub(crate) namespaces: Namespaces,
     pub(crate) accounts: Accounts,
     pub(crate) credentials: Credentials,
+    /// The objects that the watch shows.
+    pub(crate) stored: Store<Stored>,
     pub(crate) objects_listed: Complete,
     /// Whether the first list shows a status that an operator wrote.
     pub(crate) was_operated: AtomicBool,

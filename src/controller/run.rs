@@ -132,7 +132,9 @@ pub async fn run(
         SecretAccess::GetOnly(interval) => Some(SecretQuestions::new(interval)),
     };
     let questions = asked.as_ref().map(|(questions, _)| Arc::clone(questions));
+    let (store, writer) = reflector::store::<Stored>();
     let context = Arc::new(Context {
+        stored: store.clone(),
         accounts: Accounts::new(http, endpoints, limiter.clone()),
         client: client.clone(),
         credentials: Credentials::default(),
@@ -160,7 +162,6 @@ pub async fn run(
         events,
         metrics: metrics.clone(),
     });
-    let (store, writer) = reflector::store::<Stored>();
     count_objects(&context, metrics_per_resource.then_some(&store));
     let objects = watch::objects(Arc::clone(&context), client.clone(), writer, health.clone());
     let objects = counted(objects, &context, shown_name);

@@ -19,7 +19,7 @@ use super::SecretName;
 use crate::{
     account::ObjectName,
     controller::{
-        kubernetes::{KubernetesError, read_secret},
+        kubernetes::{KubernetesError, ReadSecret, read_secret},
         object::is_newer,
     },
 };
@@ -31,7 +31,7 @@ const IN_FLIGHT: usize = 8;
 const VALUES_TTL: Duration = Duration::from_secs(10);
 /// How many kibibytes of values are kept for readers. What finds no room is read again by each.
 const CACHE_KIB: usize = 16 * 1024;
-/// Up to this size of all values a Secret is kept as a whole; of a larger one, the named keys.
+/// Up to this size of all values a Secret is kept as a whole; of a larger one, the keys that its readers name.
 const MAX_WHOLE_SECRET: usize = 128 * 1024;
 
 /// The keys of a Secret that an object names; none names all.
@@ -100,7 +100,7 @@ impl Default for SecretReads {
 
 impl SecretReads {
     /// The Secret `name` for `reader`, in the version `seen` or a later one. `readers` gives every
-    /// object that reads it.
+    /// object that reads it, and `named` the keys that these name.
     ///
     /// # Errors
     /// Why it could not be read.
@@ -111,6 +111,7 @@ impl SecretReads {
         (reader, keys): (&ObjectName, &NamedKeys),
         seen: &str,
         readers: impl FnOnce() -> Vec<ObjectName>,
+        named: impl FnOnce(&[ObjectName]) -> NamedKeys,
     ) -> Result<Arc<SharedSecret>, KubernetesError> {
         let (slot, asked_at) = (self.slot(name), Instant::now());
         let mut answers = slot.0.lock().await;
@@ -136,8 +137,10 @@ impl SecretReads {
         let _permit = self.in_flight.acquire().await;
         let read = read_secret(client, &name.0, &name.1).await;
         let read = read.inspect_err(|error| answers.failed(*error))?;
-        let secret = Arc::new(SharedSecret::of(read, keys));
-        let mut awaited_by: HashSet<ObjectName> = readers().into_iter().collect();
+        let readers = readers();
+        let all_keys = || together(keys, named(&readers));
+        let secret = Arc::new(SharedSecret::of(read, all_keys));
+        let mut awaited_by: HashSet<ObjectName> = readers.into_iter().collect();
         awaited_by.remove(reader);
         let kibibytes = u32::try_from(secret.size().div_ceil(1024)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(kibibytes);
@@ -190,9 +193,13 @@ impl SecretReads {
 }
 
 impl SharedSecret {
-    fn of(read: crate::controller::kubernetes::ReadSecret, keys: &NamedKeys) -> Self {
+    fn of(read: ReadSecret, keys: impl FnOnce() -> NamedKeys) -> Self {
         let size: usize = read.data.values().map(|value| value.len()).sum();
-        let keys = keys.clone().filter(|_| size > MAX_WHOLE_SECRET);
+        let keys = if size > MAX_WHOLE_SECRET {
+            keys()
+        } else {
+            None
+        };
         let mut data = read.data;
         if let Some(keys) = &keys {
             data.retain(|key, _| keys.contains(key));
@@ -221,6 +228,13 @@ impl SharedSecret {
     }
 }
 
+/// What a reader and the others name.
+fn together(own: &NamedKeys, others: NamedKeys) -> NamedKeys {
+    let (own, mut all) = (own.as_ref()?, others?);
+    all.extend(own.iter().cloned());
+    Some(all)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -246,7 +260,7 @@ mod tests {
         for number in 0..40 {
             let secret = name(&format!("secret-{number}"));
             let readers = || vec![name("first"), name("second")];
-            let read = reads.read(&client, &secret, (&reader, &keys), "5", readers);
+            let read = reads.read(&client, &secret, (&reader, &keys), "5", readers, |_| None);
             assert_eq!(read.await.expect("a Secret").size(), 600 * 1024);
         }
         let kept = |slot: &Arc<Slot>| slot.0.try_lock().is_ok_and(|kept| kept.read.is_some());
@@ -258,6 +272,49 @@ mod tests {
             .filter(|slot| kept(slot))
             .count();
         assert_eq!(kept, CACHE_KIB / 600);
+    }
+
+    #[tokio::test]
+    async fn readers_that_name_different_keys_of_a_large_secret_share_one_read() {
+        let calls: &'static AtomicUsize = Box::leak(Box::default());
+        // 60 KiB each in base64.
+        let value = "YWFh".repeat(20 * 1024);
+        let data: Vec<String> = (0..4)
+            .map(|key| format!(r#""key-{key}": "{value}""#))
+            .collect();
+        let data = data.join(", ");
+        let body = format!(r#"{{"metadata": {{"resourceVersion": "5"}}, "data": {{{data}}}}}"#);
+        let answer = move |_: ::http::Request<Body>| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            let answer = ::http::Response::new(Body::from(body.clone().into_bytes()));
+            std::future::ready(Ok::<_, std::io::Error>(answer))
+        };
+        let client = Client::new(service_fn(answer), "default");
+        let (reads, secret) = (SecretReads::default(), name("large"));
+        for number in 0..3 {
+            let reader = name(&format!("reader-{number}"));
+            let keys = Some([format!("key-{number}")].into());
+            let readers = || (0..3).map(|each| name(&format!("reader-{each}"))).collect();
+            let named = |readers: &[ObjectName]| {
+                let keys = readers
+                    .iter()
+                    .map(|(_, name)| name.replace("reader", "key"));
+                Some(keys.collect::<BTreeSet<_>>())
+            };
+            let read = reads.read(&client, &secret, (&reader, &keys), "5", readers, named);
+            let read = read.await.expect("a Secret");
+            // What nobody names is not kept.
+            assert!(read.data.keys().eq(&["key-0", "key-1", "key-2"]));
+        }
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn who_names_all_keys_keeps_all_of_them() {
+        let keys = |keys: &[&str]| Some(keys.iter().map(|key| (*key).to_owned()).collect());
+        assert_eq!(together(&keys(&["a"]), keys(&["b"])), keys(&["a", "b"]));
+        assert_eq!(together(&keys(&["a"]), None), None);
+        assert_eq!(together(&None, keys(&["b"])), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -276,7 +333,7 @@ mod tests {
         let (secret, keys) = (name("shared"), None);
         let read = async |reader: usize| {
             let reader = name(&format!("reader-{reader}"));
-            let read = reads.read(&client, &secret, (&reader, &keys), "5", Vec::new);
+            let read = reads.read(&client, &secret, (&reader, &keys), "5", Vec::new, |_| None);
             read.await.err()
         };
         let refused = Some(KubernetesError::Forbidden);

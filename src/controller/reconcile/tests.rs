@@ -76,6 +76,7 @@ fn context(namespaces: &str, calls: &Arc<AtomicUsize>) -> Context {
     states.create("1");
     Context {
         client,
+        stored: kube::runtime::reflector::store().0,
         secrets,
         secret_reads: SecretReads::default(),
         large_values: crate::controller::cache::LargeValues::default(),

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::failures::{credential_failure, source_refused};
 use self::{
     failures::{not_allowed, too_much, unreadable, vanishing},
-    named::{Named, named},
+    named::{Named, named, named_together},
 };
 use super::desired::{MOST_VALUES, SecretData, Sources, missing, own_api_key};
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
         context::Context,
         error::Failure,
         kubernetes::KubernetesError,
-        object::{Versions, is_newer},
+        object::{Versions, is_newer, object_ref},
     },
 };
 
@@ -190,9 +190,14 @@ async fn read(
 ) -> Result<Arc<SharedSecret>, KubernetesError> {
     let secret = (reader.0.clone(), name.to_owned());
     let readers = || context.reverse_index.objects_of(&secret);
+    let named = |readers: &[ObjectName]| {
+        let stored = readers.iter().map(object_ref);
+        let stored = stored.filter_map(|reader| context.stored.get(&reader));
+        named_together(stored.filter_map(|stored| stored.object()), name)
+    };
     let (client, reads) = (&context.client, &context.secret_reads);
     reads
-        .read(client, &secret, (reader, keys), seen, readers)
+        .read(client, &secret, (reader, keys), seen, readers, named)
         .await
 }
 

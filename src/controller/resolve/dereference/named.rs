@@ -8,8 +8,9 @@ use std::{
 use zeroize::Zeroizing;
 
 use crate::{
-    api::{EntrySource, ProviderSecretSpec},
+    api::{EntrySource, ProviderSecret, ProviderSecretSpec},
     controller::{cache::NamedKeys, resolve::desired::KeyFilter},
+    provider::Choice,
     template::Template,
 };
 
@@ -69,6 +70,23 @@ pub(super) fn named(spec: &ProviderSecretSpec) -> HashMap<&str, Named> {
     named
 }
 
+/// The keys of a Secret that objects name, that of the API key too; none where one of them names all.
+pub(super) fn named_together(
+    objects: impl Iterator<Item = ProviderSecret>,
+    secret: &str,
+) -> NamedKeys {
+    let mut keys = BTreeSet::new();
+    for ProviderSecret { spec, .. } in objects {
+        let api_key = spec.provider.choice().map(Choice::api_key_secret_ref);
+        let api_key = api_key.filter(|reference| reference.name == secret);
+        keys.extend(api_key.map(|reference| reference.key.clone()));
+        if let Some(named) = named(&spec).get(secret) {
+            keys.extend(named.keys()?);
+        }
+    }
+    Some(keys)
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -84,6 +102,31 @@ mod tests {
         json!({"name": "B", "template": text, "secretRef": {"name": "s"}})
     }
 
+    fn spec(members: &Value) -> ProviderSecretSpec {
+        let mut spec =
+            json!({"provider": {"baseten": {"apiKeySecretRef": {"name": "api", "key": "k"}}}});
+        spec.as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
+        serde_json::from_value(spec).unwrap()
+    }
+
+    #[rstest]
+    #[case::of_each("s", json!({"data": [template("{{ b }}")]}), Some(&["a", "b"][..]))]
+    #[case::the_api_key("api", json!({"data": [key("b")]}), Some(&["k"][..]))]
+    #[case::all("s", json!({"dataFrom": [{"secretRef": {"name": "s"}}]}), None)]
+    fn what_several_objects_name_is_named_together(
+        #[case] secret: &str,
+        #[case] other: Value,
+        #[case] expected: Option<&[&str]>,
+    ) {
+        let objects = [json!({"data": [key("a")]}), other];
+        let objects = objects.map(|members| ProviderSecret::new("o", spec(&members)));
+        let expected = expected.map(|keys| keys.iter().map(|key| (*key).to_owned()));
+        let expected: NamedKeys = expected.map(Iterator::collect);
+        assert_eq!(named_together(objects.into_iter(), secret), expected);
+    }
+
     /// Cases: R-06
     #[rstest]
     #[case::a_key(json!({"data": [key("a")]}), &["a"])]
@@ -94,15 +137,9 @@ mod tests {
     #[case::all(json!({"dataFrom": [{"secretRef": {"name": "s"}}]}), &["a", "b", "big", "c.d"])]
     #[case::other_secrets(json!({"data": [key("a"), {"name": "C", "secretKeyRef": {"name": "t", "key": "big"}}]}), &["a"])]
     fn only_what_is_named_is_kept(#[case] members: Value, #[case] expected: &[&str]) {
-        let mut spec =
-            json!({"provider": {"baseten": {"apiKeySecretRef": {"name": "api", "key": "k"}}}});
-        spec.as_object_mut()
-            .unwrap()
-            .extend(members.as_object().unwrap().clone());
-        let spec: ProviderSecretSpec = serde_json::from_value(spec).unwrap();
         let value = |key: &str| (key.to_owned(), Zeroizing::new(b"value".to_vec()));
         let data = Arc::new(BTreeMap::from(["a", "b", "big", "c.d"].map(value)));
-        let kept = named(&spec)["s"].of(&data);
+        let kept = named(&spec(&members))["s"].of(&data);
         assert_eq!(kept.keys().collect::<Vec<_>>(), expected);
         // Nothing is copied where all is named.
         assert_eq!(Arc::ptr_eq(&kept, &data), expected.len() == data.len());

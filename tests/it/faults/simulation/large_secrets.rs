@@ -1,5 +1,7 @@
 //! Secrets that hold much more than an object names of them.
 
+use std::collections::BTreeMap;
+
 use rstest::rstest;
 use serde_json::json;
 
@@ -53,6 +55,40 @@ fn small_keys_of_large_secrets_are_no_large_values(
         held.retain(|name, _| name.starts_with("KEY_"));
         assert_eq!(held.len(), count);
         assert!(held.values().all(|held| *held == value("a1")));
+        world.down().await;
+    });
+}
+
+/// Every key has a large value.
+fn large<'k>(keys: &'k [String], text: &str) -> BTreeMap<&'k str, String> {
+    let value = format!("{}{}", value(text), "x".repeat(8_000));
+    let values = keys.iter().map(|key| (key.as_str(), value.clone()));
+    values.collect()
+}
+
+/// Cases: R-06
+#[test]
+fn readers_of_different_keys_of_a_large_secret_are_one_get() {
+    simulate(async {
+        let mut world = World::new(Target::Braintrust);
+        let keys: Vec<String> = (0..20).map(|number| format!("KEY_{number}")).collect();
+        world.secret("large", &large(&keys, "a1"));
+        for (number, key) in keys.iter().enumerate() {
+            let entry = json!({"name": key, "secretKeyRef": {"name": "large", "key": key}});
+            world.apply(&format!("reader-{number}"), &json!({"data": [entry]}));
+        }
+        world.up();
+        world.quiet().await;
+        let before = world.calls("GET Secrets large");
+        world.secret("large", &large(&keys, "a2"));
+        world.quiet().await;
+        assert_eq!(world.calls("GET Secrets large"), before + 1);
+        // An edit that changes no value too.
+        world.label("large");
+        world.quiet().await;
+        assert_eq!(world.calls("GET Secrets large"), before + 2);
+        let held = world.held();
+        assert!(keys.iter().all(|key| held[key].starts_with(&value("a2"))));
         world.down().await;
     });
 }
