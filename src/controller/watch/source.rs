@@ -38,6 +38,9 @@ use crate::{
 /// How long a watch runs before it is opened anew, in seconds. Below the 240 s after which some
 /// load balancers cut a silent connection (docs/decisions/0002-metadata-watch.md#own-streams).
 const WATCH_SECONDS: u32 = 200;
+/// What is said of an answer that fits nothing.
+const NOT_UNDERSTOOD: &str =
+    "what answered is not understood and may not be the API server; look for a proxy in between";
 
 /// What every watch of one resource needs.
 #[derive(Clone)]
@@ -263,8 +266,24 @@ fn what(error: &watcher::Error, location: &str) -> String {
             "the API server does not know them; install the CustomResourceDefinition".to_owned()
         }
         Some(410) => "the watch was too old and is begun anew".to_owned(),
+        // kube takes JSON that it does not know for a `Status`, which then has no code.
+        Some(0 | 200) => NOT_UNDERSTOOD.to_owned(),
         Some(code) => format!("the API server answered {code}"),
+        None if is_not_understood(error) => NOT_UNDERSTOOD.to_owned(),
         None => unreached(error),
+    }
+}
+
+/// Whether an answer came that is none of an API server, such as a page.
+fn is_not_understood(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::NoResourceVersion => true,
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => {
+            matches!(error, kube::Error::SerdeError(_) | kube::Error::FromUtf8(_))
+        }
+        watcher::Error::WatchError(_) => false,
     }
 }
 
@@ -325,5 +344,33 @@ mod tests {
         assert!(!is_too_old(&watcher::Error::WatchError(answer(500))));
         let list = kube::Error::Api(answer(410));
         assert!(!is_too_old(&watcher::Error::InitialListFailed(list)));
+    }
+
+    #[test]
+    fn what_is_no_answer_of_an_api_server_is_not_told_as_one() {
+        let page = || kube::Error::SerdeError(serde_json::from_str::<()>("<html>").unwrap_err());
+        let answer = |code| kube::Error::Api(Status::failure("", "").with_code(code).boxed());
+        let cases = [
+            (watcher::Error::NoResourceVersion, NOT_UNDERSTOOD),
+            (watcher::Error::InitialListFailed(page()), NOT_UNDERSTOOD),
+            (watcher::Error::WatchStartFailed(page()), NOT_UNDERSTOOD),
+            (watcher::Error::WatchFailed(page()), NOT_UNDERSTOOD),
+            (watcher::Error::WatchFailed(answer(0)), NOT_UNDERSTOOD),
+            (
+                watcher::Error::InitialListFailed(answer(200)),
+                NOT_UNDERSTOOD,
+            ),
+            (
+                watcher::Error::InitialListFailed(answer(503)),
+                "the API server answered 503",
+            ),
+            (
+                watcher::Error::InitialListFailed(kube::Error::TlsRequired),
+                "the API server could not be reached",
+            ),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(what(&error, "there"), expected, "{error:?}");
+        }
     }
 }
