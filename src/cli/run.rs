@@ -216,6 +216,8 @@ pub(super) fn run(flags: Flags) -> ExitCode {
     if let Err(what) = telemetry::init(directives, flags.log_format, has_colours, spans) {
         return refuse(&format!("{name}: {what}"));
     }
+    #[cfg(feature = "otlp")]
+    flags.traces.warn();
     let ended = runtime.block_on(operate(flags, transport, traces));
     // A lookup of a name that gets no answer would hold up the end.
     runtime.shutdown_background();

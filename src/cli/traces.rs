@@ -30,7 +30,8 @@ pub(super) struct TraceFlags {
     variables: OtelVariables,
 }
 
-/// The variables of OpenTelemetry that say where traces go; those that say how are read by its library.
+/// The variables of OpenTelemetry that say where traces go, and those that say how and that this operator may not obey.
+/// The others are read by its library.
 #[cfg(feature = "otlp")]
 #[derive(Args, Debug)]
 struct OtelVariables {
@@ -60,6 +61,51 @@ struct OtelVariables {
         hide = true
     )]
     disabled: Option<String>,
+
+    /// What sends traces; `none` is nothing
+    #[arg(
+        id = "otel_traces_exporter",
+        long = "otel-traces-exporter",
+        env = "OTEL_TRACES_EXPORTER",
+        hide = true
+    )]
+    exporter: Option<String>,
+
+    /// The protocol for signals of every kind
+    #[arg(
+        id = "otel_protocol",
+        long = "otel-exporter-otlp-protocol",
+        env = "OTEL_EXPORTER_OTLP_PROTOCOL",
+        hide = true
+    )]
+    protocol: Option<String>,
+
+    /// The protocol for traces
+    #[arg(
+        id = "otel_traces_protocol",
+        long = "otel-exporter-otlp-traces-protocol",
+        env = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+        hide = true
+    )]
+    traces_protocol: Option<String>,
+
+    /// The compression for signals of every kind
+    #[arg(
+        id = "otel_compression",
+        long = "otel-exporter-otlp-compression",
+        env = "OTEL_EXPORTER_OTLP_COMPRESSION",
+        hide = true
+    )]
+    compression: Option<String>,
+
+    /// The compression for traces
+    #[arg(
+        id = "otel_traces_compression",
+        long = "otel-exporter-otlp-traces-compression",
+        env = "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+        hide = true
+    )]
+    traces_compression: Option<String>,
 }
 
 /// Traces on their way, until the end.
@@ -96,21 +142,70 @@ impl TraceFlags {
             endpoint,
             traces_endpoint,
             disabled,
+            exporter,
+            ..
         } = &self.variables;
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        if given(disabled).is_some_and(|text| text.eq_ignore_ascii_case("true")) {
+        let says = |text: &Option<String>, word: &str| {
+            let text = text.as_deref().unwrap_or_default();
+            text.eq_ignore_ascii_case(word)
+        };
+        if says(disabled, "true") || says(exporter, "none") {
             return None;
         }
         if let Some(base) = &self.otlp_endpoint {
             return Some(("--otlp-endpoint", traces_below(base.clone())));
         }
-        if let Some(url) = given(traces_endpoint) {
-            return Some(("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", http_url(&url)));
+        if let Some(url) = given(traces_endpoint.as_deref()) {
+            return Some(("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", http_url(url)));
         }
-        let base = given(endpoint)?;
-        let url = http_url(&base).and_then(traces_below);
+        let base = given(endpoint.as_deref())?;
+        let url = http_url(base).and_then(traces_below);
         Some(("OTEL_EXPORTER_OTLP_ENDPOINT", url))
     }
+
+    /// Warns of the variables that this operator does not obey. Not when traces start: there is no log yet.
+    pub(super) fn warn(&self) {
+        for what in self.not_obeyed() {
+            tracing::warn!("{what}");
+        }
+    }
+
+    /// Which variables this operator does not obey, and what it does instead.
+    fn not_obeyed(&self) -> Vec<String> {
+        if self.collector().is_none() {
+            return Vec::new();
+        }
+        let variables = &self.variables;
+        let protocol = given(variables.traces_protocol.as_deref())
+            .map(|text| ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", text))
+            .or_else(|| {
+                let text = given(variables.protocol.as_deref())?;
+                Some(("OTEL_EXPORTER_OTLP_PROTOCOL", text))
+            })
+            .filter(|(_, text)| !text.eq_ignore_ascii_case("http/protobuf"));
+        let compression = given(variables.traces_compression.as_deref())
+            .map(|text| ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", text))
+            .or_else(|| {
+                let text = given(variables.compression.as_deref())?;
+                Some(("OTEL_EXPORTER_OTLP_COMPRESSION", text))
+            })
+            .filter(|(_, text)| !text.eq_ignore_ascii_case("none"));
+        let not_obeyed = [
+            (protocol, "traces are sent by http/protobuf"),
+            (compression, "traces are sent without compression"),
+        ];
+        let not_obeyed = not_obeyed.into_iter().filter_map(|(variable, instead)| {
+            let (name, _) = variable?;
+            Some(format!("{name} is not obeyed: {instead}"))
+        });
+        not_obeyed.collect()
+    }
+}
+
+/// What a variable says. One that is empty is as if it were not set.
+#[cfg(feature = "otlp")]
+fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
 }
 
 /// The URL for traces of a collector with this base URL.
@@ -210,6 +305,8 @@ mod tests {
         Some("http://a/v1/traces")
     )]
     #[case::disabled(&["--otlp-endpoint=http://a", "--otel-sdk-disabled=True"], None)]
+    #[case::no_exporter(&["--otel-exporter-otlp-endpoint=collector:4317", "--otel-traces-exporter=none"], None)]
+    #[case::an_exporter(&["--otlp-endpoint=http://a", "--otel-traces-exporter=otlp"], Some("http://a/v1/traces"))]
     #[case::not_disabled(&["--otlp-endpoint=http://a", "--otel-sdk-disabled=1"], Some("http://a/v1/traces"))]
     fn the_variables_of_opentelemetry_say_where_traces_go(
         #[case] arguments: &[&str],
@@ -217,6 +314,31 @@ mod tests {
     ) {
         let url = flags(arguments).collector().map(|(_, url)| url.unwrap());
         assert_eq!(url.as_ref().map(Url::as_str), expected);
+    }
+
+    #[cfg(feature = "otlp")]
+    #[rstest]
+    #[case::nothing(&[], &[])]
+    #[case::what_is_done(&["--otel-exporter-otlp-protocol=HTTP/protobuf", "--otel-exporter-otlp-compression=none"], &[])]
+    #[case::another_protocol(
+        &["--otel-exporter-otlp-protocol=grpc"],
+        &["OTEL_EXPORTER_OTLP_PROTOCOL is not obeyed: traces are sent by http/protobuf"]
+    )]
+    #[case::of_traces_before_all(
+        &["--otel-exporter-otlp-protocol=http/protobuf", "--otel-exporter-otlp-traces-protocol=grpc"],
+        &["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL is not obeyed: traces are sent by http/protobuf"]
+    )]
+    #[case::a_compression(
+        &["--otel-exporter-otlp-traces-compression=", "--otel-exporter-otlp-compression=gzip"],
+        &["OTEL_EXPORTER_OTLP_COMPRESSION is not obeyed: traces are sent without compression"]
+    )]
+    #[case::where_nothing_is_sent(&["--otel-exporter-otlp-protocol=grpc", "--otel-traces-exporter=none"], &[])]
+    fn a_variable_of_opentelemetry_that_is_not_obeyed_is_told(
+        #[case] arguments: &[&str],
+        #[case] expected: &[&str],
+    ) {
+        let arguments = [&["--otlp-endpoint=http://a"][..], arguments].concat();
+        assert_eq!(flags(&arguments).not_obeyed(), expected);
     }
 
     #[cfg(feature = "otlp")]
