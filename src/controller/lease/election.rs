@@ -319,8 +319,7 @@ impl Election {
     }
 
     fn see(&mut self, record: Option<Record>, now: Moment) {
-        let before = self.seen.take();
-        let (known, known_since, known_lasts) = match before {
+        let (known, known_since, known_lasts) = match self.seen.take() {
             Some(Seen {
                 record,
                 since,
@@ -340,9 +339,10 @@ impl Election {
             None if known.is_some() => known_lasts.max(self.timing.lease_duration),
             None => known_lasts,
         };
-        self.floor = self
-            .floor
-            .max(record.as_ref().map(|record| record.transitions));
+        // No number comes after the greatest, which a user wrote or the process before had: the count begins anew.
+        let is_known = |of: &&Record| of.transitions < i32::MAX || self.is_own(of);
+        let counted = record.as_ref().filter(is_known);
+        self.floor = self.floor.max(counted.map(|of| of.transitions));
         self.seen = Some(Seen {
             record,
             since: known_since.filter(|_| is_same).unwrap_or(now),

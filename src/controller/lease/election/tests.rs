@@ -1,5 +1,6 @@
 //! Who leads.
 
+mod numbers; // of terms
 mod orders; // of everything that can happen
 mod refusals; // of writes, and a Lease that is missing
 
