@@ -83,15 +83,21 @@ const SEPARATOR: &str = ".";
 /// What an approval is for, besides the account, as seals: one of the spec as far as it decides what is sent where,
 /// with the names of its own entries; and one of each `dataFrom` source, with its Secret, the keys that it gives and
 /// their names. A source that gives nothing cannot be read, or is empty: what was `approved` of it stays, because it
-/// changes nothing at the provider and holds up no other entry.
+/// changes nothing at the provider and holds up no other entry. So does what was approved of own entries that have no
+/// value now.
 pub(crate) fn approval_scope(
     spec: &ProviderSecretSpec,
     entries: &[PlannedEntry<'_>],
     approved: Option<&str>,
     seal: impl Fn(&[String]) -> String,
 ) -> String {
-    let mut approved = approved.unwrap_or_default().split(SEPARATOR).skip(1);
-    let mut seals = vec![seal(&spec_facts(spec, entries))];
+    let mut approved = approved.unwrap_or_default().split(SEPARATOR);
+    let approved_spec = approved.next().unwrap_or_default();
+    let own = |counts: fn(&PlannedEntry<'_>) -> bool| seal(&spec_facts(spec, entries, counts));
+    let mut seals = vec![own(may_go)];
+    if seals[0] != approved_spec && own(may_go_with_a_value) == approved_spec {
+        approved_spec.clone_into(&mut seals[0]);
+    }
     for (index, source) in spec.bulk_sources().iter().enumerate() {
         let approved = approved.next().unwrap_or_default();
         let is_given = |entry: &&PlannedEntry<'_>| {
@@ -108,25 +114,34 @@ pub(crate) fn approval_scope(
     seals.join(SEPARATOR)
 }
 
-fn spec_facts(spec: &ProviderSecretSpec, entries: &[PlannedEntry<'_>]) -> Vec<String> {
+/// What of a spec an approval is for.
+fn sealed_fields(spec: &ProviderSecretSpec) -> serde_json::Value {
     let mut data = spec.entries().to_vec();
     data.sort_by(|a, b| a.name.cmp(&b.name));
-    let sources = serde_json::json!({
+    serde_json::json!({
         "provider": spec.provider,
         "data": data,
         "dataFrom": spec.bulk_sources(),
         "deletionPolicy": spec.deletion_policy(),
         "conflictPolicy": spec.conflict_policy(),
-    });
+    })
+}
+
+/// Those of the own entries that count.
+fn spec_facts(
+    spec: &ProviderSecretSpec,
+    entries: &[PlannedEntry<'_>],
+    counts: fn(&PlannedEntry<'_>) -> bool,
+) -> Vec<String> {
     let own = entries.iter().filter(|entry| entry.desired.bulk.is_none());
-    let own: Vec<&PlannedEntry<'_>> = own.filter(|entry| may_go(entry)).collect();
+    let own: Vec<&PlannedEntry<'_>> = own.filter(|entry| counts(entry)).collect();
     let names = own.iter().map(|entry| entry.desired.folded.clone());
     let mut names: Vec<String> = names.collect();
     names.sort();
     if waits_for_every_change(spec) {
         names.extend(own.iter().filter_map(|entry| value_digest(entry)));
     }
-    let facts = ["scope".to_owned(), sources.to_string()].into_iter();
+    let facts = ["scope".to_owned(), sealed_fields(spec).to_string()].into_iter();
     facts.chain(names).collect()
 }
 
@@ -149,6 +164,11 @@ fn source_facts(
 /// What is refused and was never written is no part of what a person sees go out.
 fn may_go(entry: &PlannedEntry<'_>) -> bool {
     !matches!(entry.change, Change::Refuse(_)) || entry.record.is_some_and(was_written)
+}
+
+/// The same with what has no value, as while its Secret is gone: it may have been approved when it had one.
+fn may_go_with_a_value(entry: &PlannedEntry<'_>) -> bool {
+    may_go(entry) || entry.desired.value.is_err()
 }
 
 /// What stands for the value that the provider holds of an entry once the plan is carried out: where the entry is

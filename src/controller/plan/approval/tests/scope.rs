@@ -143,6 +143,28 @@ fn what_cannot_be_read_moves_no_approval(#[values("Manual", "ManualEveryChange")
     assert_ne!(now(&entries[..2], None), approved, "it was not approved");
 }
 
+/// The provider refused its first write, say, and then its Secret was deleted.
+#[test]
+fn what_was_approved_and_has_no_value_now_moves_no_approval() {
+    let spec = spec("Manual");
+    let (own, mut gone, new) = (desired("A"), desired("B"), desired("C"));
+    let scope = |entries: &[PlannedEntry<'_>], approved: Option<&str>| {
+        approval_scope(&spec, entries, approved, seal)
+    };
+    let both = [planned(&own, Change::Keep), planned(&gone, Change::Create)];
+    let approved = scope(&both, None);
+    gone.value = Err(Failure::waiting(Reason::SecretNotFound, "It is gone."));
+    let missing = || Change::Refuse(Failure::waiting(Reason::SecretNotFound, "It is gone."));
+    let mut now = vec![planned(&own, Change::Keep), planned(&gone, missing())];
+    assert_eq!(scope(&now, Some(&approved)), approved);
+    // What had no value when the rest was approved is no part of that.
+    let without = scope(&now, None);
+    assert_ne!(without, approved);
+    assert_eq!(scope(&now, Some(&without)), without);
+    now.push(planned(&new, Change::Create));
+    assert_ne!(scope(&now, Some(&approved)), approved, "a name");
+}
+
 /// Its key has gone, say, or another value waits in its Secret.
 #[test]
 fn a_refused_entry_counts_with_the_value_that_was_written() {

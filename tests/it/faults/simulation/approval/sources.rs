@@ -1,6 +1,10 @@
-//! What an approval is for where whole Secrets are sent: each name with the key that gives it.
+//! What an approval is for where whole Secrets are sent: each name with the key that gives it; and what stays approved
+//! while a Secret is gone.
+
+use std::time::Duration;
 
 use serde_json::json;
+use simulator::Fault;
 
 use super::{approve, assert_synced, assert_waits, reason};
 use crate::faults::simulation::{
@@ -96,6 +100,36 @@ fn a_secret_that_is_gone_holds_up_no_rotation_of_another() {
         assert_eq!(world.held()["C_KEY"], value("c2"), "{:?}", world.target);
         approve(world).await;
         assert_synced(world);
+        end(world).await;
+    });
+}
+
+/// The provider fails at the first write, and by the next one a Secret is gone.
+#[test]
+fn a_secret_that_goes_before_its_first_write_holds_up_no_other_entry() {
+    at_each(async |world| {
+        other(world, &[("c", "c1")]);
+        let mut entries = data(&[("A_KEY", "a")]);
+        entries.push(json!({"name": "C_KEY", "secretKeyRef": {"name": OTHER, "key": "c"}}));
+        world.spec(&json!({"approval": "Manual", "data": entries}));
+        world.quiet().await;
+        assert_waits(world, &["Create A_KEY", "Create C_KEY"]);
+        for method in ["POST", "PUT", "PATCH"] {
+            let fault = Fault::status(503).method(method);
+            world.account.add_fault(fault.forever());
+        }
+        approve(world).await;
+        assert!(!world.held().contains_key("A_KEY"), "{:?}", world.target);
+        delete_other(world);
+        world.account.clear_faults();
+        let is_written = |world: &World| world.held().contains_key("A_KEY");
+        let long = Duration::from_hours(2);
+        world.wait("the other entry", long, is_written).await;
+        // What was approved is written when its Secret is back.
+        other(world, &[("c", "c2")]);
+        world.quiet().await;
+        assert_synced(world);
+        assert_eq!(world.held()["C_KEY"], value("c2"), "{:?}", world.target);
         end(world).await;
     });
 }
