@@ -30,7 +30,7 @@ pub struct PlanStatus {
     #[schemars(range(min = 0))]
     pub delete: i32,
 
-    /// How many names could not be written; the reasons are beside their entries.
+    /// How many names could not be written or deleted; the reasons are beside them.
     #[schemars(range(min = 0))]
     pub refuse: i32,
 
@@ -58,10 +58,10 @@ pub struct PlannedAction {
     pub name: String,
 
     /// Create: it is written for the first time. Update: it is written again. Delete: it is deleted at the
-    /// provider. Refuse: it cannot be written.
+    /// provider. Refuse: it cannot be written, or is held and not deleted.
     pub action: ActionKind,
 
-    /// Why it cannot be written, as a stable word.
+    /// Why it is refused, or Recreate where an update may delete it; a stable word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub reason: Option<String>,
@@ -78,7 +78,7 @@ pub enum ActionKind {
     Update,
     /// It is deleted at the provider.
     Delete,
-    /// It cannot be written.
+    /// It cannot be written, or is held and not deleted.
     Refuse,
 }
 

@@ -24,8 +24,11 @@ pub(crate) use self::{
     again::{attempted_at, confirm_in, due, lies_ahead, next_due},
     approval::{
         Consent, ConsentInputs, approval_scope, approved_leaving, consent, plan_facts, shown,
+        with_braked,
     },
-    brake::{Brake, BrakeInputs, brake, is_held_back, is_silent, was_held_back},
+    brake::{
+        Brake, BrakeInputs, brake, is_held_back, is_removed_by_source, is_silent, was_held_back,
+    },
     drift::{Cause, Drift, Evidence, counted, doubled, drifted, is_contended},
     entry::{BulkKey, Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
     foreign::{name_conflict, referenced},

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Change, PlannedEntry, PlannedRemoval, RemovalAction, was_written};
+use super::{
+    Change, PlannedEntry, PlannedRemoval, RemovalAction, is_held_back, is_ours,
+    is_removed_by_source, was_written,
+};
 use crate::{
     api::{
         ActionKind, Approval, DataFromSource, EntryStatus, MAX_ACTIONS, PlanStatus, PlannedAction,
@@ -77,6 +80,8 @@ pub(crate) fn approved_leaving(
     }
 }
 
+/// The reason beside an update that may be a deletion and a first write: the provider may refuse to update what is there.
+pub(crate) const RECREATE: &str = "Recreate";
 /// What parts the seals of a scope.
 const SEPARATOR: &str = ".";
 
@@ -193,17 +198,19 @@ fn waits_for_every_change(spec: &ProviderSecretSpec) -> bool {
 pub(crate) fn shown(
     entries: &[PlannedEntry<'_>],
     removals: &[PlannedRemoval],
-    unit: Unit,
+    (unit, may_recreate): (Unit, bool),
     seal: impl FnOnce(&[PlannedAction]) -> String,
 ) -> PlanStatus {
-    let mut actions: Vec<PlannedAction> = entries.iter().filter_map(action).collect();
+    let actions = entries.iter();
+    let actions = actions.filter_map(|entry| action(entry, may_recreate));
+    let mut actions: Vec<PlannedAction> = actions.collect();
     let deletes = removals.iter().filter(|removal| is_delete(removal));
     actions.extend(deletes.map(|removal| PlannedAction {
         name: removal.record.name.clone(),
         action: ActionKind::Delete,
         reason: None,
     }));
-    actions.sort_by(|a, b| (&a.name, a.action).cmp(&(&b.name, b.action)));
+    sort(&mut actions);
     let of = |kind| {
         actions
             .iter()
@@ -240,6 +247,45 @@ pub(crate) fn shown(
     }
 }
 
+/// The plan of a suspended object with the records that the brake retains: what waits goes when the object goes on, and
+/// what is held stays.
+pub(crate) fn with_braked(plan: PlanStatus, retained: &[EntryStatus]) -> PlanStatus {
+    let braked = |record: &EntryStatus| {
+        let (action, reason) = if is_held_back(record) {
+            (ActionKind::Refuse, record.reason.clone())
+        } else if is_removed_by_source(record) && is_ours(record) {
+            (ActionKind::Delete, None)
+        } else {
+            return None;
+        };
+        Some(PlannedAction {
+            name: record.name.clone(),
+            action,
+            reason,
+        })
+    };
+    let braked: Vec<PlannedAction> = retained.iter().filter_map(braked).collect();
+    let refused = braked.iter();
+    let refused = refused.filter(|action| action.action == ActionKind::Refuse);
+    let refused = refused.count();
+    let deleted = count(braked.len() - refused);
+    let mut actions = plan.actions;
+    actions.extend(braked);
+    sort(&mut actions);
+    actions.truncate(MAX_ACTIONS);
+    PlanStatus {
+        delete: plan.delete + deleted,
+        refuse: plan.refuse + count(refused),
+        calls: plan.calls + deleted,
+        actions,
+        ..plan
+    }
+}
+
+fn sort(actions: &mut [PlannedAction]) {
+    actions.sort_by(|a, b| (&a.name, a.action).cmp(&(&b.name, b.action)));
+}
+
 /// What the hash of a plan is made from: what may be sent, what would be, and the hash of the plan that was approved
 /// `last`, so that no approval counts for a later plan that would do the same.
 pub(crate) fn plan_facts<'a>(
@@ -254,11 +300,15 @@ pub(crate) fn plan_facts<'a>(
     ["plan", scope].into_iter().chain(last).chain(done)
 }
 
-fn action(entry: &PlannedEntry<'_>) -> Option<PlannedAction> {
+fn action(entry: &PlannedEntry<'_>, may_recreate: bool) -> Option<PlannedAction> {
+    let is_recreated = may_recreate && entry.record.is_some_and(is_ours);
     let (action, reason) = match &entry.change {
         Change::Keep => return None,
         Change::Create => (ActionKind::Create, None),
-        Change::Update(_) => (ActionKind::Update, None),
+        Change::Update(_) => (
+            ActionKind::Update,
+            is_recreated.then(|| RECREATE.to_owned()),
+        ),
         Change::Refuse(failure) => (ActionKind::Refuse, Some(failure.reason.as_str().to_owned())),
     };
     Some(PlannedAction {

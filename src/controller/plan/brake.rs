@@ -32,6 +32,17 @@ pub(crate) fn was_held_back(record: &EntryStatus) -> bool {
     has_mark && SILENT_REASONS.iter().any(is_reason)
 }
 
+/// Whether status says that a source no longer gives a record, which waits until the grace time is over.
+pub(crate) fn is_removed_by_source(record: &EntryStatus) -> bool {
+    record.state == EntryState::Failed
+        && record.reason.as_deref() == Some(Reason::Progressing.as_str())
+}
+
+/// Whether sources removed so much of what was recorded that it is held.
+pub(crate) fn is_much(removed: usize, recorded: usize) -> bool {
+    removed > MAX_UNHELD && 2 * removed > recorded
+}
+
 /// What becomes of what sources have removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Brake {
@@ -70,12 +81,11 @@ pub(crate) fn brake(
     if removed.is_empty() {
         return (going, removed, Brake::Open);
     }
-    let is_much = removed.len() > MAX_UNHELD && 2 * removed.len() > inputs.recorded;
     // A hold ends with a confirmation, and not because a part of the keys is back.
     let is_held = removed
         .iter()
         .any(|removal| is_held_back(&removal.record) || was_held_back(&removal.record));
-    if is_much || is_held || inputs.went_back {
+    if is_much(removed.len(), inputs.recorded) || is_held || inputs.went_back {
         return (going, removed, Brake::Held);
     }
     let wait = |removal: &PlannedRemoval| {

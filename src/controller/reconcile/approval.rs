@@ -96,8 +96,8 @@ impl Reconcile<'_> {
         let last = last_approved_plan(&self.object);
         let seal =
             |actions: &[PlannedAction]| session.approval_seal(plan_facts(&scope, last, actions));
-        let unit = session.rules().unit;
-        let plan = shown(&planned.entries, &planned.removals, unit, seal);
+        let how = (session.rules().unit, session.choice.may_recreate());
+        let plan = shown(&planned.entries, &planned.removals, how, seal);
         (scope, plan)
     }
 
@@ -122,7 +122,7 @@ impl Reconcile<'_> {
         let last = last_approved_plan(&self.object);
         let seal =
             |actions: &[PlannedAction]| session.approval_seal(plan_facts("cleanup", last, actions));
-        let mut plan = shown(&[], removals, session.rules().unit, seal);
+        let mut plan = shown(&[], removals, (session.rules().unit, false), seal);
         if approved_plan(&self.object) != Some(&plan.hash) {
             let is_free = self.claims(session).successor("") == Successor::None;
             plan.calls += i32::from(is_free && is_set_deleted(session, removals).await);

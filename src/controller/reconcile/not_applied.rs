@@ -9,7 +9,7 @@ use crate::{
     controller::{
         error::Failure,
         object::{Versions, recorded_sources},
-        plan::{Change, PlannedRemoval},
+        plan::{Change, PlannedRemoval, with_braked},
         report::{messages, outcome::Outcome, status},
         session::Session,
     },
@@ -34,7 +34,9 @@ pub(super) fn suspended(
     );
     let mut changes = planned.entries.iter().map(|entry| &entry.change);
     let is_synced = changes.all(|change| *change == Change::Keep);
-    outcome.plan = (!is_synced || plan.delete > 0).then_some(plan);
+    let plan = with_braked(plan, &planned.retained);
+    let is_shown = !is_synced || plan.delete + plan.refuse > 0;
+    outcome.plan = is_shown.then_some(plan);
     // What sources took away meanwhile is not as it was synced.
     let is_as_desired = is_synced && planned.retained.is_empty() && inputs.doubled.is_empty();
     if inputs.desired.unread.is_empty() && is_as_desired {

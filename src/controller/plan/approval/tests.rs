@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::*;
 use crate::{
-    api::Reason,
+    api::{EntryState, Reason},
     controller::{
         error::Failure,
         object::{time, unwritten},
@@ -162,7 +162,7 @@ fn a_plan_is_counted_and_names_what_does_not_stay(#[case] unit: Unit, #[case] ca
         removal("AB", RemovalAction::Delete, false),
         removal("AC", RemovalAction::Orphan, false),
     ];
-    let plan = shown(&entries, &removals, unit, |_| "hash".to_owned());
+    let plan = shown(&entries, &removals, (unit, false), |_| "hash".to_owned());
     let action = |name: &str, action, reason: Option<&str>| PlannedAction {
         name: name.to_owned(),
         action,
@@ -196,11 +196,61 @@ fn a_plan_names_fifty_and_counts_all() {
         .map(|name| planned(name, Change::Create))
         .collect();
     let mut sealed = 0;
-    let plan = shown(&entries, &[], Unit::Each, |actions| {
+    let plan = shown(&entries, &[], (Unit::Each, false), |actions| {
         sealed = actions.len();
         String::new()
     });
     assert_eq!((plan.create, plan.actions.len(), sealed), (200, 50, 200));
+}
+
+#[rstest]
+#[case::where_the_spec_allows_it(true, true, Some("Recreate"))]
+#[case::and_it_is_ours(true, false, None)]
+#[case::and_not_elsewhere(false, true, None)]
+fn an_update_that_may_delete_says_so(
+    #[case] may_recreate: bool,
+    #[case] is_recorded: bool,
+    #[case] expected: Option<&str>,
+) {
+    let (name, recorded) = (desired("A"), removal("A", RemovalAction::Delete, false));
+    let entry = PlannedEntry {
+        record: is_recorded.then_some(&recorded.record),
+        ..planned(&name, Change::Update(None))
+    };
+    let how = (Unit::Each, may_recreate);
+    let plan = shown(&[entry], &[], how, |_| String::new());
+    assert_eq!(plan.actions[0].reason.as_deref(), expected);
+    assert_eq!((plan.update, plan.calls), (1, 1));
+}
+
+/// What waits goes when the object goes on, and what is held stays.
+#[test]
+fn the_plan_of_a_suspended_object_has_what_the_brake_retains() {
+    let retained = |name: &str, reason: Reason, is_written: bool| EntryStatus {
+        state: EntryState::Failed,
+        reason: Some(reason.as_str().to_owned()),
+        last_write_time: is_written.then(|| time(jiff::Timestamp::UNIX_EPOCH)),
+        ..unwritten(name)
+    };
+    let retained = [
+        retained("C", Reason::Progressing, true),
+        retained("A", Reason::RemovalHeld, true),
+        // A source that cannot be read may still give it.
+        retained("D", Reason::SecretNotFound, true),
+        // It may be another writer's.
+        retained("E", Reason::Progressing, false),
+    ];
+    let name = desired("B");
+    let entries = [planned(&name, Change::Update(None))];
+    let plan = shown(&entries, &[], (Unit::Each, false), |_| String::new());
+    let plan = with_braked(plan, &retained);
+    assert_eq!((plan.update, plan.delete), (1, 1));
+    assert_eq!((plan.refuse, plan.calls), (1, 2));
+    let actions = plan.actions.iter();
+    let actions = actions.map(|action| format!("{} {}", action.action.as_str(), action.name));
+    let expected = ["Refuse A", "Update B", "Delete C"];
+    assert_eq!(actions.collect::<Vec<_>>(), expected);
+    assert_eq!(plan.actions[0].reason.as_deref(), Some("RemovalHeld"));
 }
 
 fn actions() -> impl Strategy<Value = Vec<PlannedAction>> {

@@ -133,3 +133,21 @@ fn a_set_that_is_made_anew_stays_in_its_region_whatever_the_default_is_by_then()
         assert_eq!(regions, [None, None, Some("us-west"), Some("us-west")]);
     });
 }
+
+#[test]
+fn a_plan_says_that_an_update_may_be_a_deletion_and_a_first_write() {
+    play(async |world| {
+        world.spec(&json!({"approval": "Manual"}));
+        world.quiet().await;
+        login(world, "two");
+        let waits = |world: &World| world.plan().is_some();
+        world.wait("a plan", MINUTE, waits).await;
+        let plan = world.plan().expect("a plan");
+        let action = json!({"name": "agents", "action": "Update", "reason": "Recreate"});
+        assert_eq!(plan["actions"], json!([action]));
+        world.approve();
+        world.quiet().await;
+        assert!(is_held(world, "two"), "{:?}", world.held());
+        assert_eq!((deletes(world), trials(world)), (1, 0));
+    });
+}

@@ -251,3 +251,41 @@ fn the_status_of_right_before_a_hold_ends_it_no_more_than_an_older_one() {
 fn status(world: &World) -> Value {
     world.object().expect("the object")["status"].clone()
 }
+
+/// What waits is counted as a deletion, because it goes when the object goes on.
+#[rstest]
+#[case::held(AFTER, true, [0, 15, 0])]
+#[case::gone_while_suspended(AFTER, false, [0, 15, 0])]
+#[case::waiting(BEFORE - 2, false, [2, 0, 2])]
+fn a_suspended_object_shows_what_its_source_took_away(
+    #[case] left: usize,
+    #[case] is_held_before: bool,
+    #[case] expected: [usize; 3],
+) {
+    at_each(async |world| {
+        synced(world, BEFORE).await;
+        if is_held_before {
+            set_keys(world, left);
+            world.quiet().await;
+        }
+        world.spec(&json!({"suspend": true}));
+        world.quiet().await;
+        set_keys(world, left);
+        world.quiet().await;
+        let plan = world.plan().expect("a plan");
+        let shown = json!([plan["delete"], plan["refuse"], plan["calls"]]);
+        assert_eq!(shown, json!(expected), "{:?}", world.target);
+        let before = world.provider_writes();
+        world.spec(&json!({"suspend": null}));
+        world.quiet().await;
+        let sent = world.provider_writes() - before;
+        assert_eq!(sent, expected[2], "{:?}", world.target);
+        if left == AFTER {
+            assert_still_held(world, BEFORE);
+            world.request_sync("yes");
+            world.quiet().await;
+        }
+        assert_eq!(held(world), left, "{:?}", world.target);
+        end(world).await;
+    });
+}
