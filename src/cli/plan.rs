@@ -107,6 +107,9 @@ pub(super) struct Plan {
     actions: Vec<PlannedAction>,
     /// What is not known, and why nothing is done yet.
     notes: Vec<String>,
+    /// How many of the updates send a value that the provider has had before.
+    #[serde(skip)]
+    again: usize,
     /// Whether the operator has not looked at the newest spec.
     #[serde(skip)]
     is_unseen: bool,
@@ -140,6 +143,13 @@ impl Plan {
             action,
             reason: reason.map(str::to_owned),
         });
+    }
+
+    /// Adds a note, unless it is there.
+    fn note(&mut self, note: &str) {
+        if !self.notes.iter().any(|other| other == note) {
+            self.notes.push(note.to_owned());
+        }
     }
 
     /// Counts the requests: a set is written as a whole.

@@ -23,11 +23,12 @@ pub(crate) use self::{
     },
     again::{attempted_at, confirm_in, due, lies_ahead, next_due},
     approval::{
-        Consent, ConsentInputs, approval_scope, approved_leaving, consent, plan_facts, shown,
-        with_braked,
+        Consent, ConsentInputs, RECREATE, approval_scope, approved_leaving, consent,
+        is_approved_alike, plan_facts, shown, with_braked,
     },
     brake::{
-        Brake, BrakeInputs, brake, is_held_back, is_removed_by_source, is_silent, was_held_back,
+        Brake, BrakeInputs, brake, is_held_back, is_much, is_removed_by_source, is_silent,
+        was_held_back,
     },
     drift::{Cause, Drift, Evidence, counted, doubled, drifted, is_contended},
     entry::{BulkKey, Change, DesiredEntry, EntryOutcome, Marks, PlannedEntry},
@@ -198,7 +199,7 @@ fn attempted_time(recorded: Option<&EntryStatus>, inputs: &Inputs<'_, '_>) -> Op
 
 /// Pending means that it is not known what the provider holds: it is never kept. Nor is what was
 /// refused because of what is there: that has to be looked at again.
-fn is_stored(recorded: &EntryStatus, digest: Option<&str>) -> bool {
+pub(crate) fn is_stored(recorded: &EntryStatus, digest: Option<&str>) -> bool {
     recorded.state != EntryState::Pending
         && !was_unsupported(recorded)
         && recorded.digest.is_some()

@@ -5,13 +5,19 @@ use std::collections::BTreeMap;
 use kube::ResourceExt as _;
 
 use crate::{
-    api::{EntryStatus, ProviderSecret, Reason, SecretKeyRef},
+    api::{
+        Approval, DataFromSource, DeletionPolicy, EntryState, EntryStatus, ProviderSecret, Reason,
+        SecretKeyRef, SourceStatus,
+    },
     cli::{
         origin::{Keys, origins},
         peer::Peer,
         view::is_observed,
     },
-    controller::{Failure, desired_state, is_next_edit, says_held, unread_sources},
+    controller::{
+        Failure, desired_state, is_approved_alike, is_held_back, is_next_edit, is_removed_by_source,
+        may_come_from_a_source, may_give, says_held, unread_sources, was_held_back,
+    },
     http::ErrorClass,
     provider::{self, Choice},
 };
@@ -35,6 +41,8 @@ pub(super) struct Document {
     pub(super) live: Option<ProviderSecret>,
     /// What the Secrets give, by name at the provider; none where they were not read.
     pub(super) values: Option<BTreeMap<String, Wanted>>,
+    /// The versions of the Secrets that were read, that of the API key too.
+    pub(super) versions: BTreeMap<String, String>,
     /// The entries that are refused whatever the Secrets hold, by name at the provider; where these were not read.
     pub(super) refused_names: BTreeMap<String, Reason>,
     /// Whether a source could not be read, so that not every name is known.
@@ -52,6 +60,7 @@ impl Document {
             wanted,
             live,
             values: None,
+            versions: BTreeMap::new(),
             refused_names: BTreeMap::new(),
             is_unread: false,
             is_blocked: false,
@@ -140,20 +149,23 @@ impl Document {
         live.is_some_and(|live| is_observed(live) && live.metadata.generation == generation)
     }
 
-    /// Whether to apply it confirms what the object holds: the object says so, and no other edit comes before.
-    pub(super) fn confirms_removals(&self) -> bool {
+    /// Whether to apply it confirms what the object holds: the object says so, no other edit comes before, and it goes on.
+    fn confirms_removals(&self) -> bool {
         let generation = self.wanted.metadata.generation;
         let live = self.live.as_ref();
-        live.is_some_and(|live| says_held(live) && is_next_edit(live, generation))
+        let is_next = live.is_some_and(|live| says_held(live) && is_next_edit(live, generation));
+        is_next && !self.wanted.spec.is_suspended()
     }
 
-    /// Whether a user has approved what the spec sends, and no plan waits.
+    /// Whether a user has approved what the spec sends, and no plan waits for that. The plan of a suspended object waits
+    /// for nothing but its end.
     pub(super) fn is_approved(&self) -> bool {
         self.live.as_ref().is_some_and(|live| {
-            let status = live.status.as_ref();
-            let is_approved =
-                status.is_some_and(|of| of.approval_seal.is_some() && of.plan.is_none());
-            is_approved && live.spec == self.wanted.spec
+            let is_approved = live.status.as_ref().is_some_and(|status| {
+                let waits = status.plan.is_some() && !live.spec.is_suspended();
+                status.approval_seal.is_some() && !waits
+            });
+            is_approved && is_approved_alike(&live.spec, &self.wanted.spec)
         })
     }
 
@@ -161,7 +173,63 @@ impl Document {
     /// not be read may give it.
     pub(super) fn may_be_given(&self, record: &EntryStatus) -> bool {
         let may_be_given = || !origins(&self.wanted, &record.name, &Keys::new()).is_empty();
-        self.is_unread || (self.values.is_none() && may_be_given())
+        let is_known = || self.values.is_some() || self.is_known_gone(record);
+        self.is_unread || (!is_known() && may_be_given())
+    }
+
+    /// Whether the operator has found that the sources of the object no longer give an entry, and the file names no other
+    /// one that may.
+    fn is_known_gone(&self, record: &EntryStatus) -> bool {
+        let is_held = is_held_back(record) || was_held_back(record);
+        let known = self.live.as_ref().map(|live| live.spec.bulk_sources());
+        let is_known = |source: &DataFromSource| known.is_some_and(|of| of.contains(source));
+        (record.leaving || is_held || is_removed_by_source(record))
+            && self.giving(&record.name).all(is_known)
+    }
+
+    /// The sources of the file that could give a name.
+    fn giving(&self, name: &str) -> impl Iterator<Item = &DataFromSource> {
+        let sources = self.wanted.spec.bulk_sources().iter().enumerate();
+        let giving = sources.filter(move |(index, source)| may_give(name, *index, source));
+        giving.map(|(_, source)| source)
+    }
+
+    /// Whether the operator waits with the deletion of what is not wanted any more, or holds it, because it does not know
+    /// that the spec alone took it away: its brake, as far as status tells (docs/architecture.md#brakes).
+    pub(super) fn is_braked(&self, record: &EntryStatus) -> bool {
+        let spec = &self.wanted.spec;
+        let is_of_source = is_held_back(record)
+            || was_held_back(record)
+            || may_come_from_a_source(spec, &record.name);
+        let is_confirmed = || {
+            record.leaving
+                || spec.approval() != Approval::Automatic
+                || (record.state != EntryState::Failed && self.is_by_spec_alone(&record.name))
+                || (is_held_back(record) && self.confirms_removals())
+        };
+        spec.deletion_policy() == DeletionPolicy::Delete && is_of_source && !is_confirmed()
+    }
+
+    /// Whether the spec is a newer one than the records were made from, and these from what each Secret holds that could
+    /// give the name.
+    fn is_by_spec_alone(&self, name: &str) -> bool {
+        let status = self.live.as_ref().and_then(|live| live.status.as_ref());
+        let recorded: &[SourceStatus] = status.map_or(&[], |status| &status.sources);
+        let version = |name: &str| {
+            let found = recorded.iter().find(|source| source.name == name);
+            found.map(|source| &source.resource_version)
+        };
+        let mut versions = self.versions.iter();
+        let is_unchanged = |(name, read): (&String, &String)| {
+            version(name).is_none_or(|known| known == read)
+        };
+        let is_given_as_before = |source: &DataFromSource| {
+            let secret = &source.secret_ref.name;
+            version(secret).is_some_and(|known| self.versions.get(secret) == Some(known))
+        };
+        !self.is_as_it_is()
+            && versions.all(is_unchanged)
+            && self.giving(name).all(is_given_as_before)
     }
 
     /// The object as others see it when the files are applied. Of the account all is known from the object that is there; a new
@@ -179,7 +247,9 @@ impl Document {
             && !self.wanted.spec.is_suspended()
         {
             let records = &mut status.entries;
-            records.retain(|record| is_wanted(&record.name) || self.may_be_given(record));
+            records.retain(|record| {
+                is_wanted(&record.name) || self.may_be_given(record) || self.is_braked(record)
+            });
         }
         let peer = Peer::of(&whole).asking_for(entries.keys().map(|name| fold(name)));
         if self.live.is_none() {

@@ -1,6 +1,9 @@
 //! The plans of the objects in files: thin reading around [`plans`](super::proposed::plans).
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _, api::PostParams};
@@ -191,9 +194,10 @@ impl Reader {
         let Some(choice) = wanted.spec.provider.choice() else {
             return Ok(document);
         };
-        let mut sources = Sources::new();
+        let (mut sources, mut versions) = (Sources::new(), BTreeMap::new());
         for name in wanted.spec.secret_names() {
             if let Some(secret) = self.secret_values(&self.namespace, name).await? {
+                versions.insert(name.to_owned(), secret.version.clone());
                 sources.insert(name.to_owned(), source(name, secret));
             }
         }
@@ -245,6 +249,7 @@ impl Reader {
                 });
                 Ok(Document {
                     values: Some(entries.collect()),
+                    versions,
                     is_unread,
                     is_blocked: is_unread,
                     notes,
@@ -277,8 +282,6 @@ fn digest_key(sources: &Sources, reference: &SecretKeyRef) -> Option<DigestKey> 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use rstest::rstest;
     use serde_json::json;
 

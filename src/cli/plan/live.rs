@@ -12,6 +12,7 @@ use crate::{
         reasons,
         view::{Standing, foreign_finalizers, is_observed, namespaced_name},
     },
+    controller::{is_held_back, is_removed_by_source, is_stored, was_held_back},
 };
 
 impl Plan {
@@ -105,7 +106,12 @@ impl Plan {
 
     /// Counts an entry of which the operator has made no plan that waits.
     fn take(&mut self, entry: &EntryStatus, object: &ProviderSecret, is_deleted: bool) {
-        let reason = entry.reason.clone();
+        let is_held = is_held_back(entry) || was_held_back(entry);
+        let reason = if is_held && !is_deleted {
+            Some(Reason::RemovalHeld.as_str().to_owned())
+        } else {
+            entry.reason.clone()
+        };
         let is_refused = reason.as_deref().is_some_and(is_stalling);
         let is_kept = object.spec.deletion_policy() == DeletionPolicy::Retain;
         let was_written = entry.last_write_time.is_some();
@@ -121,6 +127,8 @@ impl Plan {
         } else if entry.state == EntryState::Synced {
             self.keep += 1;
             return;
+        } else if is_held {
+            ActionKind::Refuse
         } else if entry.leaving || (!is_kept && was_written && is_unwanted()) {
             ActionKind::Delete
         } else if is_refused {
@@ -131,13 +139,10 @@ impl Plan {
             ActionKind::Create
         };
         self.act(&entry.name, action, reason.as_deref());
+        if action == ActionKind::Update && is_stored(entry, entry.digest.as_deref()) {
+            self.note("of what has the value of its last write nothing is sent");
+        }
     }
-}
-
-/// Whether the operator has seen that a source no longer gives an entry, and waits until `--removal-grace` is over.
-pub(super) fn is_removed_by_source(entry: &EntryStatus) -> bool {
-    let is_waiting = |reason: &str| reason == Reason::Progressing.as_str();
-    entry.state == EntryState::Failed && entry.reason.as_deref().is_some_and(is_waiting)
 }
 
 /// Whether a person must act on a reason.

@@ -1,26 +1,22 @@
 //! The plans of objects in files: what would be done if they were applied. Pure.
 
-use std::collections::BTreeMap;
+mod difference;
+mod removal;
 
 use jiff::Timestamp;
 
+use self::difference::Difference;
 use super::{
     Plan,
     document::{Document, Wanted},
-    live::is_removed_by_source,
 };
 use crate::{
     api::{
         ActionKind, Approval, ConflictPolicy, DeletionPolicy, EntryState, EntryStatus,
         ProviderSecret, Reason,
     },
-    cli::{
-        origin::{Keys, origins},
-        peer::Peer,
-        read::Visible,
-        view::namespaced_name,
-    },
-    controller::{due, is_held_back},
+    cli::{peer::Peer, read::Visible, view::namespaced_name},
+    controller::{RECREATE, due, is_stored},
     provider::{self, Choice, Rules},
 };
 
@@ -60,6 +56,10 @@ struct Proposal<'a> {
 impl Proposal<'_> {
     fn plan(&self) -> Plan {
         let Document { wanted, live, .. } = self.document;
+        let is_deleted = |live: &&ProviderSecret| live.metadata.deletion_timestamp.is_some();
+        if let Some(live) = live.as_ref().filter(is_deleted) {
+            return self.cleanup(live);
+        }
         let (namespace, name) = namespaced_name(wanted);
         let choice = wanted.spec.provider.choice();
         let mut plan = Plan {
@@ -101,6 +101,22 @@ impl Proposal<'_> {
         plan
     }
 
+    /// The plan of an object that is being deleted: of what a file says only the policies count.
+    fn cleanup(&self, live: &ProviderSecret) -> Plan {
+        let mut object = live.clone();
+        object.spec.clone_from(&self.document.wanted.spec);
+        if let Some(status) = &mut object.status
+            && object.spec.deletion_policy() == DeletionPolicy::Retain
+        {
+            status.plan = None;
+        }
+        let mut plan = Plan::live(&object);
+        plan.is_blocked = true;
+        let note = "it is being deleted: what the file names comes only once it is made anew";
+        plan.note(note);
+        plan
+    }
+
     fn write(&self, plan: &mut Plan, name: &str, wanted: &Wanted, rules: &Rules) {
         let mut records = self.document.records().iter();
         let record = records.find(|record| (rules.fold)(&record.name) == (rules.fold)(name));
@@ -108,20 +124,33 @@ impl Proposal<'_> {
             plan.act(name, ActionKind::Create, None);
             return;
         };
-        let is_same = match wanted {
-            Wanted::Digest(Some(digest)) => record.digest.as_ref() == Some(digest),
-            _ => self.comes_from_the_same(name),
-        };
-        if is_same && record.state == EntryState::Synced {
+        if let Wanted::Digest(Some(digest)) = wanted {
+            if is_stored(record, Some(digest.as_str())) {
+                self.keep(plan, record);
+            } else {
+                self.update(plan, name);
+            }
+            return;
+        }
+        let difference = Difference::of(self.document, name, rules);
+        if difference == Difference::None && record.state == EntryState::Synced {
             self.keep(plan, record);
             return;
         }
-        plan.act(name, ActionKind::Update, None);
-        if !matches!(wanted, Wanted::Digest(Some(_))) && record.state == EntryState::Synced {
-            let note =
-                format!("{name} comes from another key; if its value is the same, nothing is sent");
-            plan.notes.push(note);
+        self.update(plan, name);
+        // Whether it is sent is a question of its value.
+        if is_stored(record, record.digest.as_deref())
+            && let Some(note) = difference.note(name)
+        {
+            plan.note(&note);
         }
+    }
+
+    /// Another value under a name that was written.
+    fn update(&self, plan: &mut Plan, name: &str) {
+        let choice = self.document.wanted.spec.provider.choice();
+        let may_recreate = choice.is_some_and(Choice::may_recreate);
+        plan.act(name, ActionKind::Update, may_recreate.then_some(RECREATE));
     }
 
     /// What stays as it is, unless its time has come.
@@ -131,87 +160,10 @@ impl Proposal<'_> {
             plan.keep += 1;
             return;
         }
-        plan.act(&record.name, ActionKind::Update, None);
+        self.update(plan, &record.name);
+        plan.again += 1;
         let note = "what was written longer ago than rewriteInterval is written again at once, as is what got no answer";
-        if !plan.notes.iter().any(|other| other == note) {
-            plan.notes.push(note.to_owned());
-        }
-    }
-
-    /// Whether an entry comes from the same Secret and keys as in the object that is there.
-    fn comes_from_the_same(&self, name: &str) -> bool {
-        let Document { wanted, live, .. } = self.document;
-        let of = |object: &ProviderSecret| origins(object, name, &Keys::new());
-        let is_same_template = live.as_ref().is_some_and(|live| {
-            let find = |object: &ProviderSecret| {
-                let mut entries = object.spec.entries().iter();
-                entries.find(|entry| entry.name == name).cloned()
-            };
-            find(live) == find(wanted)
-        });
-        is_same_template && live.as_ref().map(of) == Some(of(wanted))
-    }
-
-    /// What is recorded and not wanted any more.
-    fn remove(
-        &self,
-        plan: &mut Plan,
-        entries: &BTreeMap<String, Wanted>,
-        set: Option<&str>,
-        rules: &Rules,
-    ) {
-        let document = self.document;
-        let is_wanted = |record: &EntryStatus| {
-            let folded = (rules.fold)(&record.name);
-            entries.keys().any(|name| (rules.fold)(name) == folded)
-        };
-        let deletes = document.wanted.spec.deletion_policy() == DeletionPolicy::Delete;
-        let (mut forgotten, mut held, mut waiting) = (0, 0, 0);
-        let records = document.records().iter();
-        for record in records.filter(|record| !is_wanted(record)) {
-            let key = (rules.fold)(&record.name);
-            let claimed = set.unwrap_or(&key);
-            let successor = self.this.successor(&self.neighbours, claimed, &key);
-            if document.may_be_given(record) {
-                // While a source cannot be read nothing is removed.
-                plan.keep += 1;
-            } else if record.last_write_time.is_none() {
-            } else if let Some(successor) = successor {
-                let note = format!(
-                    "{} goes over to {}",
-                    record.name,
-                    successor.namespaced_name()
-                );
-                plan.notes.push(note);
-            } else if is_held_back(record) && !document.confirms_removals() {
-                held += 1;
-            } else if document.is_as_it_is() && is_removed_by_source(record) {
-                waiting += 1;
-            } else if deletes {
-                plan.act(&record.name, ActionKind::Delete, None);
-            } else {
-                forgotten += 1;
-            }
-        }
-        plan.keep += held + waiting;
-        for (count, what) in [
-            (
-                forgotten,
-                "no longer wanted: they stay at the provider and are forgotten (deletionPolicy Retain)",
-            ),
-            (
-                held,
-                "no longer given by a Secret: held until a sync is requested or the spec is edited (RemovalHeld)",
-            ),
-            (
-                waiting,
-                "no longer given by a Secret: deleted when --removal-grace is over, whatever is applied",
-            ),
-        ] {
-            if count > 0 {
-                plan.notes.push(format!("{count} {what}"));
-            }
-        }
+        plan.note(note);
     }
 
     /// What a reader has to know besides.
@@ -263,11 +215,14 @@ impl Proposal<'_> {
     fn waits_for_approval(&self, plan: &Plan) -> bool {
         let spec = &self.document.wanted.spec;
         let may_recreate = spec.provider.choice().is_some_and(Choice::may_recreate);
-        let waits = match spec.approval() {
+        let covers_other_values = match spec.approval() {
             Approval::Automatic => return false,
-            Approval::ManualEveryChange => true,
-            Approval::Manual => may_recreate || !self.document.is_approved(),
+            Approval::ManualEveryChange => false,
+            Approval::Manual => !may_recreate,
         };
-        plan.create + plan.delete > 0 || (waits && plan.update > 0)
+        // What was approved is sent again without another approval.
+        let is_changed = plan.update > plan.again;
+        let is_approved = self.document.is_approved() && (covers_other_values || !is_changed);
+        plan.create + plan.delete > 0 || (plan.update > 0 && !is_approved)
     }
 }

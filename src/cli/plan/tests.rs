@@ -120,6 +120,40 @@ fn what_a_source_took_away_is_to_be_deleted(#[case] reason: &str, #[case] expect
     assert_eq!(actions.collect::<Vec<_>>(), [expected]);
 }
 
+/// Nothing of it is written, and nothing is deleted before a user confirms it.
+#[rstest]
+#[case::said("RemovalHeld")]
+#[case::not_said_while_suspended("Suspended")]
+#[case::not_said_while_a_plan_waits("AwaitingApproval")]
+fn what_is_held_is_refused(#[case] reason: &str) {
+    let spec = json!({
+        "provider": provider("baseten", "b"), "deletionPolicy": "Delete",
+        "dataFrom": [{"secretRef": {"name": "all"}}],
+    });
+    let entry =
+        json!({"name": "A", "state": "Failed", "reason": reason, "lastWriteTime": ago(600)});
+    let plan = Plan::live(&object("ml/o", spec, json!({"entries": [entry]})));
+    assert_eq!((plan.refuse, plan.update, plan.calls), (1, 0, 0));
+    assert_eq!(plan.actions[0].reason.as_deref(), Some("RemovalHeld"));
+}
+
+/// It was not synced when its API key went, say.
+#[test]
+fn that_a_value_may_be_the_one_of_its_last_write_is_said() {
+    let spec = json!({
+        "provider": provider("baseten", "b"),
+        "data": [{"name": "A", "secretKeyRef": {"name": "s", "key": "k"}}],
+    });
+    let entry = json!({
+        "name": "A", "state": "Failed", "reason": "CredentialNotFound", "lastWriteTime": ago(600),
+        "record": {"digest": "d1"},
+    });
+    let plan = Plan::live(&object("ml/o", spec, json!({"entries": [entry]})));
+    let shown = plan.lines();
+    let note = "(of what has the value of its last write nothing is sent)";
+    assert!(shown.contains(note), "{shown}");
+}
+
 #[rstest]
 #[case::the_object_made_it("NoSet", true, 3)]
 #[case::it_was_there("Absent", true, 2)]

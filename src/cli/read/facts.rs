@@ -57,6 +57,8 @@ impl SecretFact {
 
 /// The values of a Secret. They are erased when they are dropped.
 pub(in crate::cli) struct SecretValues {
+    /// The resource version.
+    pub(in crate::cli) version: String,
     /// The type of the Secret.
     pub(in crate::cli) kind: String,
     pub(in crate::cli) data: BTreeMap<String, Zeroizing<Vec<u8>>>,
@@ -138,6 +140,7 @@ impl Reader {
         let values = |secret: Secret| {
             let data = secret.data.unwrap_or_default().into_iter();
             SecretValues {
+                version: secret.metadata.resource_version.unwrap_or_default(),
                 kind: secret.type_.unwrap_or_default(),
                 data: data
                     .map(|(key, value)| (key, Zeroizing::new(value.0)))

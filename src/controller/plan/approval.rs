@@ -119,6 +119,13 @@ pub(crate) fn approval_scope(
     seals.join(SEPARATOR)
 }
 
+/// Whether what was approved under one spec is approved under another one too, as long as the names and the keys of the
+/// Secrets are the same.
+pub(crate) fn is_approved_alike(one: &ProviderSecretSpec, other: &ProviderSecretSpec) -> bool {
+    sealed_fields(one) == sealed_fields(other)
+        && waits_for_every_change(one) == waits_for_every_change(other)
+}
+
 /// What of a spec an approval is for.
 fn sealed_fields(spec: &ProviderSecretSpec) -> serde_json::Value {
     let mut data = spec.entries().to_vec();

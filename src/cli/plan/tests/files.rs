@@ -1,5 +1,9 @@
 //! Plans of objects in files.
 
+mod approvals; // what waits for approval
+mod removals; // what goes
+mod values; // what is known of values
+
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
@@ -314,61 +318,4 @@ fn with_digests(
         values: Some(digests.collect()),
         ..Document::new(wanted, Some(live))
     }
-}
-
-/// To apply what is there already confirms nothing, and ends no grace time; an edit confirms what is held where the
-/// object says so, and where it is the only one since.
-#[rstest]
-#[case::held("RemovalHeld", "RemovalHeld", 3, Some("by a Secret: held until"))]
-#[case::waiting("Progressing", "Progressing", 3, Some("Secret: deleted when"))]
-#[case::held_and_edited("RemovalHeld", "RemovalHeld", 4, None)]
-#[case::held_and_edited_twice("RemovalHeld", "RemovalHeld", 5, Some("held until"))]
-#[case::held_in_silence_and_edited("AuthenticationFailed", "RemovalHeld", 4, Some("held until"))]
-#[case::waiting_and_edited("Progressing", "Progressing", 4, None)]
-fn what_a_secret_no_longer_gives_is_not_deleted_by_the_same_file(
-    #[case] said: &str,
-    #[case] reason: &str,
-    #[case] generation: i64,
-    #[case] note: Option<&str>,
-) {
-    let mut live = live();
-    let status = live.status.as_mut().unwrap();
-    status.observed_generation = Some(3);
-    let ready = condition("Ready", "False", said, "It is so.", 60);
-    status.conditions = vec![serde_json::from_value(ready).unwrap()];
-    status.entries[1].state = EntryState::Failed;
-    status.entries[1].reason = Some(reason.to_owned());
-    let mut wanted = wanted(&json!({"deletionPolicy": "Delete"}));
-    wanted.metadata.generation = Some(generation);
-    let digests = [("HF_TOKEN", "d1"), ("OPENAI_API_KEY", "d3")];
-    let plan = run(&[with_digests(wanted, live, &digests)], &[]).remove(0);
-    let kept = note.map_or(2, |_| 3);
-    assert_eq!((plan.keep, plan.delete), (kept, 3 - kept), "{plan:?}");
-    assert_eq!(plan.is_pending(), note.is_none());
-    let notes = plan.notes.join("\n");
-    assert!(notes.contains(note.unwrap_or_default()), "{notes}");
-}
-
-/// What was approved is names and sources, unless every change waits.
-#[rstest]
-#[case::approved("Manual", Some("seal"), json!({}), false)]
-#[case::never_approved("Manual", None, json!({}), true)]
-#[case::edited("Manual", Some("seal"), json!({"conflictPolicy": "Fail"}), true)]
-#[case::every_change("ManualEveryChange", Some("seal"), json!({}), true)]
-fn a_changed_value_waits_for_approval_where_it_does(
-    #[case] approval: &str,
-    #[case] seal: Option<&str>,
-    #[case] edit: Value,
-    #[case] waits: bool,
-) {
-    let mut spec = json!({"approval": approval});
-    let mut live = live();
-    live.spec = wanted(&spec).spec;
-    live.status.as_mut().unwrap().approval_seal = seal.map(str::to_owned);
-    json_patch::merge(&mut spec, &edit);
-    let digests = [("HF_TOKEN", "other"), ("OPENAI_API_KEY", "d3")];
-    let plan = run(&[with_digests(wanted(&spec), live, &digests)], &[]).remove(0);
-    assert_eq!(said(&plan), ["Update HF_TOKEN"]);
-    let notes = plan.notes.join("\n");
-    assert_eq!(notes.contains("waits for approval"), waits, "{notes}");
 }

@@ -1,0 +1,161 @@
+//! What goes, and what the operator waits with or holds.
+
+use super::*;
+
+/// To apply what is there already confirms nothing; an edit ends no grace time, and confirms what is held where the
+/// object says so, and where it is the only one since.
+#[rstest]
+#[case::held("RemovalHeld", "RemovalHeld", 3, Some("by a Secret: held until"))]
+#[case::waiting("Progressing", "Progressing", 3, Some("Secret: deleted when"))]
+#[case::held_and_edited("RemovalHeld", "RemovalHeld", 4, None)]
+#[case::held_and_edited_twice("RemovalHeld", "RemovalHeld", 5, Some("held until"))]
+#[case::held_in_silence_and_edited("AuthenticationFailed", "RemovalHeld", 4, Some("held until"))]
+#[case::waiting_and_edited("Progressing", "Progressing", 4, Some("Secret: deleted when"))]
+fn what_a_secret_no_longer_gives_is_deleted_by_an_edit_that_confirms_it(
+    #[case] said: &str,
+    #[case] reason: &str,
+    #[case] generation: i64,
+    #[case] note: Option<&str>,
+) {
+    let spec = json!({"deletionPolicy": "Delete", "dataFrom": [{"secretRef": {"name": "all"}}]});
+    let mut live = live();
+    let status = live.status.as_mut().unwrap();
+    status.observed_generation = Some(3);
+    let ready = condition("Ready", "False", said, "It is so.", 60);
+    status.conditions = vec![serde_json::from_value(ready).unwrap()];
+    status.entries[1].state = EntryState::Failed;
+    status.entries[1].reason = Some(reason.to_owned());
+    let mut wanted = wanted(&spec);
+    wanted.metadata.generation = Some(generation);
+    let digests = [("HF_TOKEN", "d1"), ("OPENAI_API_KEY", "d3")];
+    let plan = run(&[with_digests(wanted, live, &digests)], &[]).remove(0);
+    let kept = note.map_or(2, |_| 3);
+    assert_eq!((plan.keep, plan.delete), (kept, 3 - kept), "{plan:?}");
+    assert_eq!(plan.is_pending(), note.is_none());
+    let notes = plan.notes.join("\n");
+    assert!(notes.contains(note.unwrap_or_default()), "{notes}");
+}
+
+/// Eight entries of the Secret `all` in its version 7, of which some are gone from it as the object says.
+fn bulk(gone: usize, said: &str, reason: &str) -> ProviderSecret {
+    let record = |number: usize| {
+        let name = format!("K{number}");
+        let is_gone = (8 - gone..8).contains(&number);
+        // What was held when the object fell silent has no digest.
+        let is_silent = is_gone && reason == "Suspended";
+        let digest = (!is_silent).then(|| format!("d{number}"));
+        let (state, reason) = if is_gone {
+            ("Failed", Some(reason))
+        } else {
+            ("Synced", None)
+        };
+        json!({"name": name, "state": state, "reason": reason, "lastWriteTime": ago(600), "record": {"digest": digest}})
+    };
+    let spec = json!({
+        "provider": provider("baseten", "baseten"), "deletionPolicy": "Delete",
+        "dataFrom": [{"secretRef": {"name": "all"}}],
+    });
+    let status = json!({
+        "conditions": [condition("Ready", "False", said, "It is so.", 60)],
+        "sources": [{"name": "all", "resourceVersion": "7"}],
+        "entries": (0..8).map(record).collect::<Vec<_>>(),
+    });
+    object("ml/bulk", spec, status)
+}
+
+/// The object of a file that edits it.
+fn edited(live: &ProviderSecret, edit: &Value) -> ProviderSecret {
+    let mut spec = serde_json::to_value(&live.spec).unwrap();
+    json_patch::merge(&mut spec, edit);
+    let mut wanted = object("ml/bulk", spec, json!({}));
+    wanted.metadata.generation = Some(4);
+    wanted
+}
+
+/// What the operator has found to be gone is gone, though the Secrets are not read.
+#[rstest]
+#[case::confirmed(7, "RemovalHeld", "RemovalHeld", json!({}), 7, "")]
+#[case::not_said(7, "Rejected", "RemovalHeld", json!({}), 0, "7 no longer given by a Secret: held")]
+#[case::suspended(7, "RemovalHeld", "RemovalHeld", json!({"suspend": true}), 0, "Secret: held")]
+#[case::resumed(1, "Suspended", "Suspended", json!({}), 0, "1 no longer given by a Secret: held")]
+#[case::waiting(2, "Progressing", "Progressing", json!({}), 0, "2 no longer given by a Secret: deleted")]
+#[case::much(7, "Progressing", "Progressing", json!({}), 0, "7 no longer given by a Secret: held")]
+#[case::approval(7, "RemovalHeld", "RemovalHeld", json!({"approval": "Manual"}), 7, "waits for approval")]
+#[case::retained(7, "RemovalHeld", "RemovalHeld", json!({"deletionPolicy": "Retain"}), 0, "7 no longer wanted")]
+#[case::another_source(
+    7, "RemovalHeld", "RemovalHeld", json!({"dataFrom": [{"secretRef": {"name": "more"}}]}), 0,
+    "which entries come from more is not known"
+)]
+fn what_the_operator_has_found_to_be_gone_is_known_without_values(
+    #[case] gone: usize,
+    #[case] said: &str,
+    #[case] reason: &str,
+    #[case] edit: Value,
+    #[case] delete: usize,
+    #[case] note: &str,
+) {
+    let live = bulk(gone, said, reason);
+    let wanted = edited(&live, &edit);
+    let plan = run(&[Document::new(wanted, Some(live))], &[]).remove(0);
+    assert_eq!(plan.delete, delete, "{plan:?}");
+    let notes = plan.notes.join("\n");
+    assert!(notes.contains(note), "{notes}");
+}
+
+/// A list of keys that the patterns leave out: which names they gave is not known once these are transformed.
+fn transformed(secret: &str) -> Value {
+    let source = json!({"secretRef": {"name": secret}, "nameTransform": "UpperSnake", "exclude": ["K*"]});
+    json!({"dataFrom": [source]})
+}
+
+/// What goes by the spec alone goes at once, and what a Secret may have taken away does not.
+#[rstest]
+#[case::much(1, "all", json!({"approval": "Automatic"}), "8", 0, "7 no longer given by a Secret: held")]
+#[case::little(6, "all", json!({"approval": "Automatic"}), "8", 0, "2 no longer given by a Secret: deleted")]
+#[case::by_the_spec(1, "all", transformed("all"), "7", 7, "")]
+#[case::not_by_it_alone(1, "all", transformed("all"), "8", 0, "7 no longer given by a Secret: held")]
+#[case::named_anew(1, "more", transformed("more"), "7", 0, "7 no longer given by a Secret: held")]
+#[case::source_dropped(1, "all", json!({"dataFrom": null, "data": [entry("K0", "all", "K0")]}), "7", 7, "")]
+#[case::approval(1, "all", json!({"approval": "Manual"}), "8", 7, "waits for approval")]
+fn what_a_secret_may_have_taken_away_is_not_deleted_at_once(
+    #[case] left: usize,
+    #[case] secret: &str,
+    #[case] edit: Value,
+    #[case] version: &str,
+    #[case] delete: usize,
+    #[case] note: &str,
+) {
+    let live = bulk(0, "Synced", "");
+    let wanted = edited(&live, &edit);
+    let digests = (0..left).map(|number| (format!("K{number}"), format!("d{number}")));
+    let digests: Vec<_> = digests.collect();
+    let digests = digests.iter();
+    let digests: Vec<_> = digests.map(|(name, digest)| (&**name, &**digest)).collect();
+    let document = Document {
+        versions: BTreeMap::from([(secret.to_owned(), version.to_owned())]),
+        ..with_digests(wanted, live, &digests)
+    };
+    let plan = run(&[document], &[]).remove(0);
+    assert_eq!((plan.delete, plan.keep), (delete, 8 - delete), "{plan:?}");
+    let notes = plan.notes.join("\n");
+    assert!(notes.contains(note), "{notes}");
+}
+
+/// It may still change how it goes.
+#[rstest]
+#[case::delete("Delete", 3)]
+#[case::retain("Retain", 0)]
+fn of_a_deleted_object_a_file_changes_the_policies_alone(
+    #[case] policy: &str,
+    #[case] delete: usize,
+) {
+    let mut live = live();
+    live.metadata.deletion_timestamp = live.metadata.creation_timestamp.clone();
+    let data = json!([entry("NEW", "new", "key")]);
+    let wanted = wanted(&json!({"deletionPolicy": policy, "data": data}));
+    let plan = run(&[Document::new(wanted, Some(live))], &[]).remove(0);
+    assert_eq!((plan.create, plan.delete), (0, delete), "{plan:?}");
+    assert!(plan.is_pending(), "{plan:?}");
+    let notes = plan.notes.join("\n");
+    assert!(notes.contains("it is being deleted: what the file"), "{notes}");
+}
