@@ -15,8 +15,9 @@ use crate::{
         view::is_observed,
     },
     controller::{
-        Failure, desired_state, is_approved_alike, is_held_back, is_next_edit, is_removed_by_source,
-        may_come_from_a_source, may_give, says_held, unread_sources, was_held_back,
+        Failure, desired_state, is_approved_alike, is_held_back, is_next_edit,
+        is_removed_by_source, may_come_from_a_source, may_give, says_held, unread_sources,
+        was_held_back,
     },
     http::ErrorClass,
     provider::{self, Choice},
@@ -220,9 +221,8 @@ impl Document {
             found.map(|source| &source.resource_version)
         };
         let mut versions = self.versions.iter();
-        let is_unchanged = |(name, read): (&String, &String)| {
-            version(name).is_none_or(|known| known == read)
-        };
+        let is_unchanged =
+            |(name, read): (&String, &String)| version(name).is_none_or(|known| known == read);
         let is_given_as_before = |source: &DataFromSource| {
             let secret = &source.secret_ref.name;
             version(secret).is_some_and(|known| self.versions.get(secret) == Some(known))

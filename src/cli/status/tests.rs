@@ -149,7 +149,8 @@ fn a_watch_ends_with_the_reason(
 #[tokio::test]
 async fn a_watch_of_an_api_server_that_never_answered_ends() {
     let reader = samples::answering(vec![samples::refused(503)]);
-    let followed = follow(&reader, &flags(&["--watch"]));
+    let flags = flags(&["--watch"]);
+    let followed = follow(&reader, &flags);
     let followed = tokio::time::timeout(Duration::from_secs(30), followed).await;
     assert_eq!(followed.unwrap().unwrap_err().code, 1);
 }

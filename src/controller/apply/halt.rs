@@ -153,6 +153,7 @@ mod tests {
                 found: None,
                 cause: None,
                 is_inherited: false,
+                attempted_time: None,
                 drift: None,
                 outcome,
             }

@@ -21,8 +21,8 @@ use crate::{
         kubernetes::{KubernetesError, bounded},
         object::{is_acted_on, ready_condition},
         plan::{
-            self, ABSENCE_COUNTS_AFTER, Brake, Cause, Drift, EntryOutcome, PlannedEntry, PlannedRemoval,
-            RemovalAction,
+            self, ABSENCE_COUNTS_AFTER, Brake, Cause, Drift, EntryOutcome, PlannedEntry,
+            PlannedRemoval, RemovalAction,
         },
         report::{
             messages::{self, Remark},

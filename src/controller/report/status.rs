@@ -195,7 +195,8 @@ fn entry(planned: &PlannedEntry<'_>, halted_by: Option<&Failure>, now: Timestamp
             }
         }
     };
-    let attempted_time = entry.attempted.as_ref().and(entry.attempted_time.clone());
+    let attempted_time = entry.attempted_time.clone();
+    let attempted_time = attempted_time.filter(|_| entry.attempted.is_some());
     EntryStatus {
         name: planned.name().to_owned(),
         attempted_time,

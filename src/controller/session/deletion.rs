@@ -86,7 +86,7 @@ impl Session<'_> {
         }
         let snapshot = self.listing(Instant::now(), Duration::ZERO).await?;
         let shown = shown_to_delete(entry, &snapshot, self.rules());
-        if matches!(shown, Shown::Ours(_)) || snapshot.is_empty() {
+        if matches!(shown, Shown::Ours(_)) || snapshot.empty_since.is_some() {
             return Err(ProviderError::protocol());
         }
         Ok(DeleteOutcome::Gone)

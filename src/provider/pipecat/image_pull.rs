@@ -145,7 +145,8 @@ impl Provider for ImagePull {
         tried?;
         let applied = self.wait_applied(&name).await;
         let deleted = self.remove(&name).await;
-        applied.and(deleted.map(drop))
+        applied?;
+        deleted.map(drop)
     }
 
     async fn delete(&self, _entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {

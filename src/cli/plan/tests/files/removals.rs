@@ -104,7 +104,8 @@ fn what_the_operator_has_found_to_be_gone_is_known_without_values(
 
 /// A list of keys that the patterns leave out: which names they gave is not known once these are transformed.
 fn transformed(secret: &str) -> Value {
-    let source = json!({"secretRef": {"name": secret}, "nameTransform": "UpperSnake", "exclude": ["K*"]});
+    let source =
+        json!({"secretRef": {"name": secret}, "nameTransform": "UpperSnake", "exclude": ["K*"]});
     json!({"dataFrom": [source]})
 }
 
@@ -113,8 +114,22 @@ fn transformed(secret: &str) -> Value {
 #[case::much(1, "all", json!({"approval": "Automatic"}), "8", 0, "7 no longer given by a Secret: held")]
 #[case::little(6, "all", json!({"approval": "Automatic"}), "8", 0, "2 no longer given by a Secret: deleted")]
 #[case::by_the_spec(1, "all", transformed("all"), "7", 7, "")]
-#[case::not_by_it_alone(1, "all", transformed("all"), "8", 0, "7 no longer given by a Secret: held")]
-#[case::named_anew(1, "more", transformed("more"), "7", 0, "7 no longer given by a Secret: held")]
+#[case::not_by_it_alone(
+    1,
+    "all",
+    transformed("all"),
+    "8",
+    0,
+    "7 no longer given by a Secret: held"
+)]
+#[case::named_anew(
+    1,
+    "more",
+    transformed("more"),
+    "7",
+    0,
+    "7 no longer given by a Secret: held"
+)]
 #[case::source_dropped(1, "all", json!({"dataFrom": null, "data": [entry("K0", "all", "K0")]}), "7", 7, "")]
 #[case::approval(1, "all", json!({"approval": "Manual"}), "8", 7, "waits for approval")]
 fn what_a_secret_may_have_taken_away_is_not_deleted_at_once(
@@ -157,5 +172,8 @@ fn of_a_deleted_object_a_file_changes_the_policies_alone(
     assert_eq!((plan.create, plan.delete), (0, delete), "{plan:?}");
     assert!(plan.is_pending(), "{plan:?}");
     let notes = plan.notes.join("\n");
-    assert!(notes.contains("it is being deleted: what the file"), "{notes}");
+    assert!(
+        notes.contains("it is being deleted: what the file"),
+        "{notes}"
+    );
 }

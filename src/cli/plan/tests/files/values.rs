@@ -20,7 +20,10 @@ fn a_value_that_the_provider_has_is_not_sent(
     let wanted = wanted(&json!({}));
     let digests = [("HF_TOKEN", "d1"), ("OPENAI_API_KEY", "d3")];
     let plan = run(&[with_digests(wanted.clone(), live.clone(), &digests)], &[]).remove(0);
-    assert_eq!((plan.update, plan.calls), (usize::from(!is_kept), plan.update));
+    assert_eq!(
+        (plan.update, plan.calls),
+        (usize::from(!is_kept), plan.update)
+    );
     // Where its value is not known that is said.
     let plan = run(&[Document::new(wanted, Some(live))], &[]).remove(0);
     let is_synced = state == EntryState::Synced;
