@@ -12,6 +12,7 @@ mod key_rotation;
 mod left_behind;
 mod not_applied;
 mod rate_limit;
+mod refused_key;
 mod report;
 mod stand_by;
 mod sync;

@@ -262,6 +262,7 @@ impl Reconcile<'_> {
             }
             let is_outdated = is_outdated(&planned, |folded| self.last_write(session, folded));
             let Some(lack) = lack.or_else(|| is_outdated.then_some(Lack::Snapshot)) else {
+                self.ensure_key_is_taken(session, inputs, &planned).await?;
                 return self.ensure_approved(session, inputs, planned);
             };
             if let Err(error) = self.observe(session, lack, &mut observed).await {
@@ -363,7 +364,7 @@ impl Reconcile<'_> {
     }
 
     /// After which instant a listing that a plan rests on must have begun.
-    fn snapshot_since(&self) -> Instant {
+    pub(super) fn snapshot_since(&self) -> Instant {
         let now = Instant::now();
         let waits = self.object.spec.approval() != Approval::Automatic;
         if self.requested.is_some() || (waits && approved_plan(&self.object).is_some()) {

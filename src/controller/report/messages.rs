@@ -8,6 +8,7 @@ use super::conditions::{Readiness, ReadyState};
 use crate::{
     api::{EntryStatus, PlanStatus, ProviderKind, ProviderSecret, Reason, enumerated},
     controller::error::Failure,
+    http::ErrorClass,
     provider::{Choice, Rules, Settled, Unit},
 };
 
@@ -101,6 +102,17 @@ pub(crate) fn missing_between(mut refused: Failure, name: &str, kind: ProviderKi
     );
     refused.message.push_str(&missing);
     refused
+}
+
+/// The provider refused the API key for a `reason`, and failed when it was asked again: the key still counts as refused.
+pub(crate) fn refused_before(reason: Reason, failure: Failure) -> Failure {
+    let message = format!("{} It refused the API key before.", failure.message);
+    Failure {
+        class: ErrorClass::Auth,
+        reason,
+        message,
+        ..failure
+    }
 }
 
 /// What is said while recorded entries are written again.

@@ -18,7 +18,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_secs(5);
 
 /// How often the account was listed.
-fn listings(world: &World) -> usize {
+pub(super) fn listings(world: &World) -> usize {
     let listing = world.target.listing(&Target::team(world.account.name()));
     let requests = world.account.requests();
     let listings = requests.iter().filter(|request| request.line() == listing);

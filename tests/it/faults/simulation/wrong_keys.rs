@@ -2,6 +2,7 @@
 
 mod newcomers; // objects that come meanwhile
 mod other_account; // the last key opens another account
+mod refused; // the key is refused while nothing changes
 mod removed; // what the spec or the user takes away meanwhile
 mod unacknowledged; // a first write without an answer, before the key of another account
 mod unwritten; // a rotation that could not be written before the key was exchanged
