@@ -121,6 +121,20 @@ async fn play(cases: [&TestCase<'_>; 3]) {
 }
 
 #[test]
+fn each_metric_of_the_reference_is_in_a_panel() {
+    let path = root().join("docs/reference.md");
+    let reference = std::fs::read_to_string(path).expect("the reference is there");
+    let queries = queries();
+    let rows = reference.lines().filter_map(|line| line.strip_prefix("| `"));
+    let metrics = rows.filter_map(|row| row.split('`').next());
+    for metric in metrics.filter(|metric| metric.starts_with("provider_secrets_")) {
+        let mut queries = queries.iter();
+        let is_shown = queries.any(|query| query.expression.contains(metric));
+        assert!(is_shown, "{metric} is in no panel");
+    }
+}
+
+#[test]
 fn each_query_of_the_dashboard_gives_series() {
     run(async {
         let env = &TestEnv::fresh(&["--verify-interval=1s"]).await;
