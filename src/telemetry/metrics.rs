@@ -113,7 +113,7 @@ impl Default for Metrics {
             throttled_seconds: of_each_provider(),
             keys_written: Family::default(),
             keys_deleted: Family::default(),
-            keys_left_behind: Family::default(),
+            keys_left_behind: of_each_provider(),
             drift_detected: Family::default(),
             rotations: Rotations::default(),
             watches: Watches::default(),
@@ -206,12 +206,10 @@ impl Default for Metrics {
 }
 
 /// A counter for each provider from the start: Prometheus does not see the growth with which a counter comes.
-fn of_each_provider() -> Family<ProviderLabel, Counter<f64, AtomicU64>> {
-    let family = Family::<ProviderLabel, Counter<f64, AtomicU64>>::default();
+fn of_each_provider<C: Default>() -> Family<ProviderLabel, C> {
+    let family = Family::<ProviderLabel, C>::default();
     for provider in ProviderKind::ALL.map(ProviderKind::flag) {
-        family
-            .get_or_create(&ProviderLabel { provider })
-            .inc_by(0.0);
+        drop(family.get_or_create(&ProviderLabel { provider }));
     }
     family
 }

@@ -79,10 +79,14 @@ fn the_counters_that_alerts_read_begin_at_0() {
     let text = metrics.render();
     for kind in ProviderKind::ALL {
         let provider = kind.flag();
-        let series = format!(
-            "provider_secrets_provider_throttled_seconds_total{{provider=\"{provider}\"}} 0.0\n"
-        );
-        assert!(text.contains(&series), "{series} is not in\n{text}");
+        for (metric, zero) in [
+            ("provider_throttled_seconds", "0.0"),
+            ("keys_left_behind", "0"),
+        ] {
+            let series =
+                format!("provider_secrets_{metric}_total{{provider=\"{provider}\"}} {zero}\n");
+            assert!(text.contains(&series), "{series} is not in\n{text}");
+        }
     }
     let deaf = |metrics: &Metrics, count| {
         let series = format!("provider_secrets_watch_deaf_total{{kind=\"Secret\"}} {count}\n");
