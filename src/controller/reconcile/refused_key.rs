@@ -11,7 +11,6 @@ use crate::{
     api::Reason,
     controller::{object::ready_condition, plan, report::messages, session::Session},
     http::ErrorClass,
-    provider::Unit,
 };
 
 impl Reconcile<'_> {
@@ -29,10 +28,7 @@ impl Reconcile<'_> {
         let Some(refused) = self.refused_key() else {
             return Ok(());
         };
-        // No set counts as synced before the provider was asked whether it is ready.
-        let is_asked = planned.calls_provider()
-            || planned.snapshot.is_some()
-            || session.rules().unit == Unit::Set;
+        let is_asked = planned.calls_provider() || planned.snapshot.is_some();
         if is_asked || !inputs.records.iter().any(plan::was_written) {
             return Ok(());
         }
