@@ -114,10 +114,10 @@ pub(super) fn placements(object: &ProviderSecret, keys: &Keys) -> Vec<Placement>
     let edited = edited(object).filter(|edited| Some(*edited) != created(object));
     let fold = provider::rules(choice.kind()).fold;
     // To an edit that only removes the API server gives no time, and to one that names an entry it does.
-    let set = object.spec.image_pull_secret(&name).map(|(set, _)| set);
+    let image_pull = object.spec.image_pull_secret(&name).map(|(set, _)| set);
     let is_named = |entry: &EntryStatus| {
         let mut named = object.spec.entries().iter();
-        set.is_some_and(|set| set == entry.name)
+        image_pull.is_some_and(|set| set == entry.name)
             || named.any(|named| fold(&named.name) == fold(&entry.name))
     };
     let may_be_older = |entry: &EntryStatus| {

@@ -125,7 +125,9 @@ fn each_metric_of_the_reference_is_in_a_panel() {
     let path = root().join("docs/reference.md");
     let reference = std::fs::read_to_string(path).expect("the reference is there");
     let queries = queries();
-    let rows = reference.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows = reference
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"));
     let metrics = rows.filter_map(|row| row.split('`').next());
     for metric in metrics.filter(|metric| metric.starts_with("provider_secrets_")) {
         let mut queries = queries.iter();
