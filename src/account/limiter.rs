@@ -111,6 +111,12 @@ impl AccountLimiter {
         self.shared.pool().is_granted(self.id, object)
     }
 
+    /// Whether the account keeps an object: parked, with a permit that it has not come for, or until the end of an
+    /// outage.
+    pub fn keeps(&self, object: &ObjectName) -> bool {
+        self.shared.pool().keeps(self.id, object)
+    }
+
     /// The error that a call would end in, because the account's circuit is open. An outage is no
     /// such reason: it limits which reconciles begin, not what they send.
     pub fn refusal(&self) -> Option<ProviderError> {

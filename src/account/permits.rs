@@ -226,6 +226,12 @@ impl PermitPool {
             .is_some_and(|account| account.granted.contains(object))
     }
 
+    /// Whether the account keeps an object.
+    pub(super) fn keeps(&self, id: AccountId, object: &ObjectName) -> bool {
+        self.account(id)
+            .is_some_and(|account| account.holds(object))
+    }
+
     /// Why no call of the account may be sent now.
     pub(super) fn refusal(&self, id: AccountId, now: Instant) -> Option<OpenCircuit> {
         self.account(id)?.health.refusal(now)

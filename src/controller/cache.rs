@@ -20,7 +20,9 @@ pub(crate) use self::{
     large_values::{LargeValues, Room},
     namespace_bounds::NamespaceBounds,
     news::News,
-    object_state::{Acted, Deletion, KnownDeletion, ObjectState, ObjectStates, Tracked},
+    object_state::{
+        Acted, Deletion, KnownDeletion, ObjectState, ObjectStates, OtherEntries, Tracked,
+    },
     reverse_index::ReverseIndex,
     rotations::{Progress, Rotations},
     secret_questions::SecretQuestions,

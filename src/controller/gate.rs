@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::{
-    cache::{Acted, ObjectState},
+    cache::{Acted, ObjectState, OtherEntries},
     object::{
         has_finalizer, is_newer, is_plan_approved, ready_condition, recorded_sources, requested,
     },
@@ -45,6 +45,8 @@ pub(crate) struct Remembered<'a> {
     pub(crate) must_rewrite: bool,
     /// Whether it is time to look at the listing.
     pub(crate) is_verification_due: bool,
+    /// What becomes of the synced entries while something stops others.
+    pub(crate) others: OtherEntries,
     /// Whether a reconcile was asked for.
     pub(crate) is_requeued: bool,
     /// Which version of a Secret is news.
@@ -80,10 +82,11 @@ pub(crate) fn decide(
         return Decision::Go;
     };
     let is_at_rest = is_at_rest(object);
+    let is_compared = is_compared(object, remembered.others);
     let is_due = next_due(object, clock).is_some_and(|due| due <= clock);
     let must_write = !object.spec.is_suspended()
         && !is_awaiting_approval(object)
-        && (remembered.must_rewrite || (is_at_rest && is_due));
+        && (remembered.must_rewrite || (is_compared && is_due));
     let is_approved = !object.spec.is_suspended() && is_plan_approved(object);
     let is_news = remembered.is_requeued || lacks_finalizer(object) || is_approved;
     if is_news || must_write || is_edited_or_asked(object, acted) {
@@ -93,7 +96,8 @@ pub(crate) fn decide(
         let quiet = remembered.quiet_until.filter(|until| *until > now);
         return quiet.map_or(Decision::Go, |until| Decision::Later(until - now));
     }
-    let rest = if remembered.is_verification_due && is_at_rest && !object.spec.is_suspended() {
+    let verifies = remembered.is_verification_due && is_compared;
+    let rest = if verifies {
         Decision::Verify
     } else {
         Decision::Rest
@@ -104,9 +108,11 @@ pub(crate) fn decide(
         Decision::Retry
     };
     match (waiting, remembered.next_try) {
-        (Some(_), Some(due)) if due > now => Decision::Later(due - now),
         // The write-ahead of the previous process may arrive after this one found nothing to do.
         (Some(_), None) if is_writing(object) => Decision::Go,
+        // Whatever the entries that are stopped wait for, and until when.
+        _ if verifies && !is_at_rest => Decision::Verify,
+        (Some(_), Some(due)) if due > now => Decision::Later(due - now),
         (Some(_), None) => rest,
         (None, _) if is_at_rest => rest,
         _ => again,
@@ -153,6 +159,19 @@ pub(crate) fn lacks_finalizer(object: &ProviderSecret) -> bool {
 /// remembered of it.
 pub(crate) fn is_recorded_in_status(object: &ProviderSecret, acted: &Acted) -> bool {
     is_at_rest(object) && recorded(object).as_ref() == Some(acted)
+}
+
+/// Whether what is synced is compared with the account and written again when its time has come. Where something stops
+/// entries, that is up to the `others`.
+pub(crate) fn is_compared(object: &ProviderSecret, others: OtherEntries) -> bool {
+    let are_others_compared = || {
+        let mut entries = object.status.iter().flat_map(|status| &status.entries);
+        others != OtherEntries::Wait
+            && !is_awaiting_approval(object)
+            && !is_settling(object)
+            && entries.any(|entry| entry.state == EntryState::Synced)
+    };
+    !object.spec.is_suspended() && (is_at_rest(object) || are_others_compared())
 }
 
 /// What status says was acted on.

@@ -1,6 +1,7 @@
 //! One reconcile of one object: gate → dereference → plan → apply → report.
 
 mod approval;
+mod baselines;
 mod begin;
 mod bounds;
 mod brake;
@@ -221,7 +222,7 @@ impl Reconcile<'_> {
             account.0.limiter.forget(&object_name(&*self.object));
             return Ok(self.session(choice, account, Ok(None)));
         }
-        let permit = match self.admit(&account.0) {
+        let permit = match self.admit(&account.0, *decision == Decision::Verify) {
             Admission::Granted(permit) => Ok(Some(permit)),
             // There is news, and status says why the object waits.
             Admission::CircuitOpen(circuit)
@@ -328,13 +329,16 @@ impl Reconcile<'_> {
         }
     }
 
-    /// Asks for a permit to call the account. Without one the object is parked: the grant requeues
-    /// it.
-    fn admit(&self, account: &Arc<Account>) -> Admission<Permit> {
+    /// Asks for a permit to call the account, if only to verify the object. Without one the object is
+    /// parked: the grant requeues it.
+    fn admit(&self, account: &Arc<Account>, verifies: bool) -> Admission<Permit> {
         let admission = account.limiter.admit(&object_name(&*self.object));
-        if let Admission::CircuitOpen(circuit) = &admission {
-            self.tracked(|tracked| tracked.wait_until(circuit.until));
-        }
+        self.tracked(|tracked| match &admission {
+            // Entries that are stopped wait for their own time.
+            Admission::Parked | Admission::CircuitOpen(_) if verifies => tracked.await_permit(),
+            Admission::CircuitOpen(circuit) => tracked.wait_until(circuit.until),
+            Admission::Granted(_) | Admission::Parked => {}
+        });
         admission
     }
 

@@ -51,7 +51,7 @@ pub(super) struct UnverifiedObjects<F>(pub(super) F);
 impl<F: Fn() -> Vec<ProviderKind> + Send + Sync + 'static> Collector for UnverifiedObjects<F> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let objects = self.0().into_iter().map(|kind| (kind, 1));
-        let help = "Objects that are Ready and could not be compared with their account for three intervals";
+        let help = "Objects with synced entries that could not be compared with their account for three intervals";
         encode_objects(&mut encoder, "objects_unverified", help, objects)
     }
 }

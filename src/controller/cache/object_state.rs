@@ -13,8 +13,11 @@ use std::{
 
 use tokio::time::{Duration, Instant};
 
-pub(crate) use self::deletion::{Deletion, KnownDeletion};
 use self::{deletion::Life, marks::Marks};
+pub(crate) use self::{
+    deletion::{Deletion, KnownDeletion},
+    verifications::OtherEntries,
+};
 use super::{backoff::Backoff, seen_status::SeenStatus};
 use crate::{
     account::{Account, DigestKey, ObjectName},
@@ -61,6 +64,8 @@ pub(crate) struct Tracked {
     pub(crate) is_requeued: bool,
     /// When what was written is compared with the account's listing again.
     pub(crate) verify_at: Option<Instant>,
+    /// What becomes of the synced entries while something stops others.
+    pub(crate) others: OtherEntries,
     /// When a listing last lacked what may be gone: only one that began later can tell.
     pub(crate) suspected_at: Option<Instant>,
     /// When the object counts as unverified, since a verification failed, unless one succeeds before.
@@ -200,7 +205,7 @@ impl Tracked {
     }
 
     /// When the next try is due if there is no news: at once, where the account has granted `name` a
-    /// permit.
+    /// permit to try.
     pub(crate) fn next_try(&self, name: &ObjectName, now: Instant) -> Option<Instant> {
         let next_try = match &self.state {
             ObjectState::Waiting { next_try, .. } => *next_try,
@@ -209,7 +214,8 @@ impl Tracked {
         };
         let is_granted = || {
             let account = self.account.as_ref();
-            account.is_some_and(|account| account.limiter.is_granted(name))
+            self.others != OtherEntries::AwaitPermit
+                && account.is_some_and(|account| account.limiter.is_granted(name))
         };
         next_try.map(|due| if due > now && is_granted() { now } else { due })
     }

@@ -1,5 +1,7 @@
 //! When there is news.
 
+mod stopped;
+
 use std::collections::HashMap;
 
 use rstest::rstest;
@@ -66,6 +68,7 @@ fn resting() -> Remembered<'static> {
         next_try: None,
         must_rewrite: false,
         is_verification_due: false,
+        others: OtherEntries::Wait,
         is_requeued: false,
         news: VersionNews::Other,
         quiet_until: None,

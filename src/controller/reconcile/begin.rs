@@ -50,6 +50,7 @@ pub(super) fn pass_gate(
     let is_edited = tracked.seen_status.is_edited(object);
     let before = tracked.seen_status.take_before(object);
     let decision = decided(tracked, object, was_requeued || is_edited, current);
+    tracked.await_no_permit();
     if decision == Decision::Rest && tracked.verify_at.is_none() {
         tracked.verify_at = verify::first(context, object);
     }
@@ -84,11 +85,12 @@ fn decided(
     is_requeued: bool,
     current: impl Fn(&str) -> Option<String>,
 ) -> Decision {
-    let now = Instant::now();
+    let (name, now) = (object_name(object), Instant::now());
     let remembered = Remembered {
-        next_try: tracked.next_try(&object_name(object), now),
+        next_try: tracked.next_try(&name, now),
         must_rewrite: tracked.must_rewrite(),
-        is_verification_due: tracked.verify_at.is_some_and(|due| due <= now),
+        is_verification_due: tracked.is_verification_due(&name, now),
+        others: tracked.others,
         is_requeued,
         news: if tracked.knows_status {
             VersionNews::Later

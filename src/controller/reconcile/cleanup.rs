@@ -126,7 +126,7 @@ impl Reconcile<'_> {
         recorded: &[EntryStatus],
     ) -> Result<Cleanup, KubernetesError> {
         self.use_account(&account.0);
-        let permit = match self.admit(&account.0) {
+        let permit = match self.admit(&account.0, false) {
             Admission::Granted(permit) => permit,
             Admission::Parked => return Ok(Cleanup::Parked),
             Admission::CircuitOpen(circuit) => {

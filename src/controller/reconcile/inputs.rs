@@ -153,6 +153,7 @@ impl Reconcile<'_> {
             suspects.extend(dirty.map(|name| (name, Cause::OverwrittenByPeer)));
         });
         let (observed, look_again, doubled) = if let Some(drift) = drift {
+            self.verify_again(self.verify_interval());
             let drifts = drift.drifts.into_iter();
             suspects.extend(drifts.map(|(name, drift)| (name, Cause::Drift(drift))));
             let observed = Observed {

@@ -43,7 +43,7 @@ impl Reconcile<'_> {
         let failure = if failure.class == ErrorClass::Auth {
             failure
         } else if error.is_passing() {
-            messages::refused_before(refused, failure)
+            messages::refused_before(refused, &failure)
         } else {
             // The provider does not refuse the key. What was synced stays so, whatever the listing suffers from.
             return Ok(());

@@ -10,9 +10,9 @@ use crate::{
     api::{DeletionPolicy, EntryStatus, ProviderSecret, Reason},
     clock::jittered,
     controller::{
-        cache::{Acted, Progress},
+        cache::{Acted, OtherEntries, Progress},
         error::Failure,
-        gate::is_recorded_in_status,
+        gate::{is_compared, is_recorded_in_status},
         kubernetes::KubernetesError,
         object::{
             Versions, is_acted_on, object_name, raw_records, ready_condition, recorded_sources,
@@ -103,18 +103,26 @@ impl Reconcile<'_> {
         // At rest nothing is kept in memory that status tells as well.
         let is_told = wait.is_none() && is_recorded_in_status(&reported, &acted);
         let next_try = wait.map(|wait| Instant::now() + wait);
+        let others = if outcome.is_carried_out && readiness.state != ReadyState::Ready {
+            OtherEntries::GoOn
+        } else {
+            OtherEntries::Wait
+        };
         self.tracked(|tracked| {
             tracked.reported((!is_told).then_some(acted), next_try);
             tracked.seen_status.note(&reported);
-            if is_suspended || readiness.state != ReadyState::Ready {
+            tracked.others = others;
+            if !is_compared(&reported, others) {
                 tracked.forget_verifications();
             }
             if let Some(made_with) = &outcome.key_fingerprint {
                 tracked.followed(made_with);
             }
             let usual = || jittered(self.verify_interval());
-            let verify_in = outcome.verify_in.unwrap_or_else(usual);
-            tracked.verify_at = Some(Instant::now() + verify_in);
+            let due = Instant::now() + outcome.verify_in.unwrap_or_else(usual);
+            // What is tried or written meanwhile puts off no comparison of the rest.
+            let due = tracked.verify_at.map_or(due, |before| before.min(due));
+            tracked.verify_at = Some(due);
             if is_later {
                 tracked.written_at = Some(Instant::now());
             }
@@ -170,7 +178,7 @@ impl Reconcile<'_> {
             Stop::Report(outcome) => self.report(*outcome).await,
             // The grant of its permit requeues it.
             Stop::Parked => Ok((ReconcileResult::Abandoned, Action::await_change())),
-            Stop::Unchanged => Ok((ReconcileResult::Unchanged, Action::await_change())),
+            Stop::Unchanged => Ok((ReconcileResult::Unchanged, self.until_next_try())),
             Stop::Crowded => {
                 let wait = jittered(LARGE_READ_RETRY);
                 Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
@@ -182,6 +190,14 @@ impl Reconcile<'_> {
             )),
             Stop::Kubernetes(error) => Err(error),
         }
+    }
+
+    /// When an object of which nothing has changed is tried again, if it waits for a time.
+    fn until_next_try(&self) -> Action {
+        let (name, now) = (object_name(&*self.object), Instant::now());
+        let next_try = self.tracked(|tracked| tracked.next_try(&name, now));
+        let wait = |due: Instant| Action::requeue(due.saturating_duration_since(now));
+        next_try.flatten().map_or_else(Action::await_change, wait)
     }
 
     /// Nothing has changed since status was written.

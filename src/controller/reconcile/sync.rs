@@ -209,6 +209,7 @@ impl Reconcile<'_> {
             outcome.failures.push(messages::withdrawn());
             outcome.answers_request = false;
         }
+        outcome.is_carried_out = outcome.settled == Settled::Ready;
         self.note_unchecked(inputs, &mut outcome);
         outcome
     }

@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use super::{Reconcile, Stop, inputs::Inputs};
 use crate::{
-    account::{LastWrite, Snapshot},
-    api::{EntryStatus, ProviderSecret},
+    account::Snapshot,
+    api::{EntryState, EntryStatus, ProviderSecret},
     controller::{
         context::Context,
         gate::Decision,
         object::recorded_sources,
-        plan::{self, ABSENCE_COUNTS_AFTER, Drift, EMPTY_LISTING_RETRY, Evidence, Shown, drifted},
+        plan::{self, ABSENCE_COUNTS_AFTER, Drift, EMPTY_LISTING_RETRY, Evidence, drifted},
         report::{messages, outcome::Outcome},
         session::Session,
     },
@@ -74,13 +74,16 @@ impl Reconcile<'_> {
         session: &Session<'_>,
         decision: &Decision,
     ) -> Result<Option<DriftCheck>, Stop> {
-        // What status says and the operator did not write is never at rest.
-        if !session.records.unverified.is_empty() {
+        let verifies = *decision == Decision::Verify;
+        // What status says and the operator did not write is never at rest. Another writer may also have said that a
+        // newer version, or spec, was acted on.
+        if !session.records.unverified.is_empty() || (verifies && !self.knows_status(session)) {
+            if verifies {
+                self.verify_again(self.verify_interval());
+            }
             return Ok(None);
         }
         match decision {
-            // Another writer may have said that a newer version, or spec, was acted on.
-            Decision::Verify if !self.knows_status(session) => Ok(None),
             Decision::Settle => {
                 let mut outcome = self.as_recorded(session);
                 self.settle(session, &mut outcome).await;
@@ -111,6 +114,8 @@ impl Reconcile<'_> {
         let since = Instant::now().checked_sub(interval);
         let suspected_at = self.tracked(|tracked| tracked.suspected_at).flatten();
         let since = since.max(self.baseline_since(session)).max(suspected_at);
+        // If something is written again, that answers a request, and no listing from before it does.
+        let since = since.max(self.requested.as_ref().map(|_| Instant::now()));
         let since = since.unwrap_or(self.context.epoch);
         let failing_for = || {
             let failing_for = self.tracked(|tracked| tracked.verifications_fail_for(interval));
@@ -126,6 +131,10 @@ impl Reconcile<'_> {
                     interval
                 };
                 self.verify_again(wait);
+                // The object goes on saying what stops other entries.
+                if !self.was_synced() {
+                    return Err(Stop::Unchanged);
+                }
                 let failure = session.failure(&error);
                 // For a bad key a person must act.
                 if failure.class == ErrorClass::Auth {
@@ -141,7 +150,7 @@ impl Reconcile<'_> {
                 return Err(outcome.into());
             }
         };
-        if !drift.drifts.is_empty() || !drift.doubled.is_empty() {
+        if is_of_synced(session, &drift) {
             return Ok(drift);
         }
         let age = drift.snapshot.began.elapsed();
@@ -153,7 +162,15 @@ impl Reconcile<'_> {
             // By then what is shown is believed.
             next = next.min(ABSENCE_COUNTS_AFTER.unsigned_abs());
         }
-        if let Some(entries) = self.with_baselines(session, &drift.snapshot) {
+        self.verify_again(next);
+        let entries = self.with_baselines(session, &drift.snapshot);
+        if !self.was_synced() {
+            if let Some(entries) = entries {
+                self.record_baselines(session, entries).await?;
+            }
+            return Err(Stop::Unchanged);
+        }
+        if let Some(entries) = entries {
             let mut outcome = self.as_recorded(session);
             outcome.entries = entries;
             outcome.verify_in = Some(next);
@@ -164,7 +181,6 @@ impl Reconcile<'_> {
             outcome.verify_in = Some(next);
             return Err(outcome.into());
         }
-        self.verify_again(next);
         Err(Stop::Unchanged)
     }
 
@@ -276,74 +292,6 @@ impl Reconcile<'_> {
             look_again,
         })
     }
-
-    /// The records with the versions that the listing shows, where the answer to our write had none.
-    fn with_baselines(
-        &self,
-        session: &Session<'_>,
-        snapshot: &Snapshot,
-    ) -> Option<Vec<EntryStatus>> {
-        let rules = session.rules();
-        let mut is_changed = false;
-        let records = session.records.verified.iter().map(|record| {
-            let mut record = record.clone();
-            if !has_no_version(&record) {
-                return record;
-            }
-            let evidence = self.evidence(session, &(rules.fold)(&record.name), &record, snapshot);
-            if let Shown::Ours(remote) = plan::find_recorded(&record, snapshot, rules)
-                && plan::is_baseline(&record, remote, evidence)
-            {
-                record.remote_id = record.remote_id.or_else(|| remote.id.clone());
-                record.remote_version.clone_from(&remote.version);
-                is_changed = true;
-                record = session.sealed(record);
-            }
-            record
-        });
-        let records = records.collect();
-        (is_changed && rules.shows_versions()).then_some(records)
-    }
-
-    /// Whether a listing shows a version that may be the one before our write, whose answer had none.
-    fn lacks_baselines(&self, session: &Session<'_>, snapshot: &Snapshot) -> bool {
-        let rules = session.rules();
-        let mut records = session.records.verified.iter();
-        records.any(|record| {
-            if !rules.shows_versions() || !has_no_version(record) {
-                return false;
-            }
-            let evidence = self.evidence(session, &(rules.fold)(&record.name), record, snapshot);
-            let Shown::Ours(remote) = plan::find_recorded(record, snapshot, rules) else {
-                return false;
-            };
-            remote.version.is_some()
-                && evidence == Evidence::Presence
-                && !plan::is_baseline(record, remote, evidence)
-        })
-    }
-
-    /// After when a listing must have begun to show the versions that our writes left whose answers had none. Once there
-    /// can be one that is believed in everything, an older one does not do.
-    fn baseline_since(&self, session: &Session<'_>) -> Option<Instant> {
-        let rules = session.rules();
-        let records = session.records.verified.iter();
-        let records = records.filter(|record| rules.shows_versions() && has_no_version(record));
-        let last = |record: &EntryStatus| self.last_write(session, &(rules.fold)(&record.name));
-        let ends = records.filter_map(|record| match last(record) {
-            LastWrite::At(ended) => Some(ended),
-            LastWrite::UnderWay | LastWrite::LongAgo => None,
-        });
-        let ended = ends.max()?;
-        let believed = ended + ABSENCE_COUNTS_AFTER.unsigned_abs();
-        let is_over = believed < Instant::now();
-        Some(if is_over { believed } else { ended })
-    }
-}
-
-/// Whether the answer to the last write of an entry had no version, and no listing has shown one since.
-fn has_no_version(record: &EntryStatus) -> bool {
-    plan::was_written(record) && record.remote_version.is_none()
 }
 
 /// How long after a verification that failed the next one comes: a minute, doubling up to the interval. So a listing
@@ -356,6 +304,17 @@ fn backoff(failing_for: Duration, interval: Duration) -> Duration {
 /// object has waited since the last one.
 fn shared_for(failing_for: Duration, interval: Duration) -> Duration {
     ((failing_for + FAILED_LISTING_RETRY) / 2).clamp(FAILED_LISTING_RETRY.min(interval), interval)
+}
+
+/// Whether another writer touched what is synced. What is not, or is known to be several secrets of one name, is tried
+/// again at its own time.
+fn is_of_synced(session: &Session<'_>, drift: &DriftCheck) -> bool {
+    let mut records = session.records.verified.iter();
+    records.any(|record| {
+        let folded = (session.rules().fold)(&record.name);
+        let is_touched = drift.drifts.contains_key(&folded) || drift.doubled.contains(&folded);
+        record.state == EntryState::Synced && is_touched
+    })
 }
 
 fn is_set_shown(session: &Session<'_>, snapshot: &Snapshot) -> bool {

@@ -105,13 +105,13 @@ pub(crate) fn missing_between(mut refused: Failure, name: &str, kind: ProviderKi
 }
 
 /// The provider refused the API key for a `reason`, and failed when it was asked again: the key still counts as refused.
-pub(crate) fn refused_before(reason: Reason, failure: Failure) -> Failure {
+pub(crate) fn refused_before(reason: Reason, failure: &Failure) -> Failure {
     let message = format!("{} It refused the API key before.", failure.message);
     Failure {
         class: ErrorClass::Auth,
         reason,
         message,
-        ..failure
+        ..failure.clone()
     }
 }
 

@@ -26,6 +26,9 @@ pub(crate) struct Outcome {
     pub(crate) plan: Option<PlanStatus>,
     /// What an approval of the present entries is for, as seals, where plans wait for approval and one was made.
     pub(crate) approval_scope: Option<String>,
+    /// Whether a plan was carried out, and the provider has finished what it accepted: what is synced can be compared
+    /// with it whatever failed.
+    pub(crate) is_carried_out: bool,
     /// Whether it answers a request for a sync: everything was looked at and tried.
     pub(crate) answers_request: bool,
     /// Why the provider did not show what it holds, where that was to be looked at. It decides on the next try alone.
@@ -74,6 +77,7 @@ impl Outcome {
             sources_seal: None,
             plan: None,
             approval_scope: None,
+            is_carried_out: false,
             answers_request: false,
             unchecked: None,
             scope: None,

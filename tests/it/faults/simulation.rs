@@ -55,6 +55,7 @@ mod set_back_statuses;
 mod soak; // many hours of everything
 mod stale_cache;
 mod status_write_failures;
+mod stopped_entries;
 mod store;
 mod stray_answers;
 mod successions; // who has what an object wrote that goes

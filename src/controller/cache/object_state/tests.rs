@@ -64,6 +64,30 @@ async fn an_object_with_a_permit_does_not_wait_for_its_own_next_try() {
     );
 }
 
+#[tokio::test]
+async fn a_permit_to_verify_is_none_to_try_again_what_is_stopped() {
+    let account = account(limiter(), "key");
+    let [first, second] = ["first", "second"].map(|name| ("namespace".to_owned(), name.to_owned()));
+    let now = Instant::now();
+    let later = now + Duration::from_hours(1);
+    let mut tracked = Tracked::default();
+    tracked.reported(Some(acted()), Some(later));
+    (tracked.others, tracked.verify_at) = (OtherEntries::GoOn, Some(now));
+    tracked.use_account(&account, None);
+    assert!(tracked.is_verification_due(&second, now));
+    let permit = account.limiter.admit(&first);
+    let parked = account.limiter.admit(&second);
+    assert!(matches!(permit, Admission::Granted(_)) && matches!(parked, Admission::Parked));
+    // What the account keeps for a try of all of it is not verified before.
+    assert!(!tracked.is_verification_due(&second, now));
+    tracked.await_permit();
+    drop(permit);
+    assert!(tracked.is_verification_due(&second, now));
+    assert_eq!(tracked.next_try(&second, now), Some(later));
+    tracked.await_no_permit();
+    assert_eq!(tracked.next_try(&second, now), Some(now));
+}
+
 #[test]
 fn only_an_object_that_the_watch_shows_is_remembered() {
     let states = ObjectStates::default();

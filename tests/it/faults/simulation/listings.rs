@@ -210,7 +210,7 @@ fn an_account_that_was_emptied_is_filled_again_seconds_after_the_first_look() {
 }
 
 /// How many objects the operator says that it could not verify.
-fn unverified(world: &World) -> usize {
+pub(super) fn unverified(world: &World) -> usize {
     let text = world.metrics.render();
     let series = "provider_secrets_objects_unverified{";
     let counts = text.lines().filter(|line| line.starts_with(series));
@@ -246,5 +246,23 @@ fn an_object_that_cannot_be_verified_for_three_intervals_is_counted() {
         assert_eq!(unverified(world), 0, "{:?}", world.target);
         world.account.clear_faults();
         world.spec(&json!({"suspend": false}));
+    });
+}
+
+/// A rotation puts the comparison of the other entries off no further.
+#[test]
+fn what_is_deleted_by_hand_comes_back_beside_an_entry_that_is_rotated_all_the_time() {
+    at_each(async |world| {
+        world.entries(&[("A_KEY", "a"), ("B_KEY", "b")]);
+        world.quiet().await;
+        let deleted = world
+            .account
+            .foreign_delete(world.scope().as_deref(), "B_KEY");
+        deleted.expect("it is deleted");
+        for round in 0..5 {
+            world.rotate(&format!("r{round}"));
+            sleep(MINUTE * 4).await;
+        }
+        assert_eq!(world.held().get("B_KEY"), Some(&value("b1")));
     });
 }
