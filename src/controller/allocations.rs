@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{
-    cache::{ObjectState, Stored},
+    cache::{ObjectState, OtherEntries, Stored},
     gate::{Decision, Remembered, VersionNews, decide},
     object::Guarded,
     plan::{self, tests::Unclaimed},
@@ -86,6 +86,7 @@ fn the_gate_of_an_object_at_rest() {
         must_rewrite: false,
         is_verification_due: false,
         is_requeued: false,
+        others: OtherEntries::Wait,
         news: VersionNews::Later,
         quiet_until: None,
     };

@@ -5,7 +5,8 @@ use provider_secrets::{
     api::{BraintrustOptions, ProviderSpec},
     http::ProviderError,
     provider::{
-        DeleteRequest, Listing, Options, Provider, Remote, SetKeys, Settled, Write, Written,
+        DeleteRequest, Deletion, Listing, Options, Provider, Remote, SetKeys, Settled, Write,
+        Written,
     },
 };
 use serde_json::{Value, json};
@@ -77,7 +78,7 @@ pub(super) enum Outcome {
     Listed(Result<Listing, ProviderError>),
     SetKeys(Result<SetKeys, ProviderError>),
     Written(Result<Written, ProviderError>),
-    Deleted(Result<(), ProviderError>),
+    Deleted(Result<Deletion, ProviderError>),
     Scope(Result<Option<String>, ProviderError>),
     Settled(Result<Settled, ProviderError>),
 }

@@ -2,13 +2,13 @@
 
 use tokio::time::Instant;
 
-use super::{Reconcile, evidence::ABSENCE_COUNTS_AFTER, write_ahead::replace_records};
+use super::{Reconcile, write_ahead::replace_records};
 use crate::{
     account::{LastWrite, Snapshot},
     api::{EntryState, EntryStatus},
     controller::{
         kubernetes::KubernetesError,
-        plan::{self, Evidence, Shown},
+        plan::{self, ABSENCE_COUNTS_AFTER, Evidence, Shown},
         report::{self, Asks},
         session::Session,
     },
