@@ -19,7 +19,7 @@ use kube::{
     runtime::watcher::Event,
 };
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     clock::jittered,
@@ -28,8 +28,12 @@ use crate::{
 
 /// How long a watch may lag behind its collection: while a watch is opened anew it waits up to 10 s.
 const MAX_WATCH_LAG: Duration = Duration::from_secs(15);
-/// How long the API server is asked for changes that a watch did not show.
-const CHECK_TIMEOUT: (u32, Duration) = (1, Duration::from_secs(5));
+/// How many seconds the API server is asked for changes that a watch did not show.
+const CHECK_SECONDS: u32 = 1;
+/// How long its answer is waited for.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// A watch that ends so soon was ended by something on its way.
+const ENDED_AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Why a watch is begun anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,44 +98,37 @@ impl Heard {
     where
         K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
     {
-        // Of which list, and which version the collection had when it was looked at last.
-        let mut before: Option<(u64, String)> = None;
+        // A version of the collection before which the watch has missed nothing. The first one is looked up while the
+        // list is: what changes between the list and the first check counts.
+        let mut before = version(api).await.unwrap_or_default();
         loop {
             sleep(jittered(check)).await;
             let (Some((list, shown)), Some(version)) = (self.newest(), version(api).await) else {
-                before = None;
                 continue;
             };
-            let known = before.filter(|(of, _)| *of == list).map(|(_, known)| known);
-            if let Some(known) = known {
-                if is_later(&known, &version) || is_later(&shown, &version) {
-                    return Deafness::WentBack;
-                }
-                let since = if is_later(&shown, &known) {
-                    shown
-                } else {
-                    known
-                };
-                if self.misses_a_change(api, list, &since).await {
-                    return Deafness::Silent;
-                }
+            if is_later(&before, &version) || is_later(&shown, &version) {
+                return Deafness::WentBack;
             }
-            before = Some((list, version));
+            let since = if is_later(&shown, &before) {
+                &shown
+            } else {
+                &before
+            };
+            let change = first_change(api, since).await;
+            match change {
+                Ok(Some(change)) if self.misses(&change, list).await => return Deafness::Silent,
+                Ok(_) => before = version,
+                // The next check asks from there again.
+                Err(Unanswered) => {}
+            }
         }
     }
 
-    /// Whether the collection has a change after a version that the watch does not show in time.
-    async fn misses_a_change<K>(&self, api: &Api<K>, list: u64, since: &str) -> bool
-    where
-        K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
-    {
-        let Some(change) = first_change(api, since).await else {
-            return false;
-        };
-        let patience = Instant::now() + MAX_WATCH_LAG;
-        sleep_until(patience).await;
+    /// Whether the watch does not show a change in time, and no list has begun since.
+    async fn misses(&self, change: &str, list: u64) -> bool {
+        sleep(MAX_WATCH_LAG).await;
         let now = self.newest();
-        now.is_some_and(|(of, shown)| of == list && is_later(&change, &shown))
+        now.is_some_and(|(of, shown)| of == list && is_later(change, &shown))
     }
 }
 
@@ -158,22 +155,31 @@ where
     list.ok()?.metadata.resource_version
 }
 
+/// The API server did not say what has changed.
+struct Unanswered;
+
 /// The version of the first change after a version, if there is one that the API server still knows.
-async fn first_change<K>(api: &Api<K>, since: &str) -> Option<String>
+async fn first_change<K>(api: &Api<K>, since: &str) -> Result<Option<String>, Unanswered>
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let parameters = WatchParams::default()
-        .timeout(CHECK_TIMEOUT.0)
+        .timeout(CHECK_SECONDS)
         .disable_bookmarks();
-    let changes = bounded(api.watch_metadata(&parameters, since)).await.ok()?;
-    let first = timeout(CHECK_TIMEOUT.1, Box::pin(changes).try_next())
-        .await
-        .ok()?;
-    match first.ok()?? {
-        WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) => {
-            object.resource_version()
-        }
-        WatchEvent::Bookmark(_) | WatchEvent::Error(_) => None,
+    let began = Instant::now();
+    let first = async {
+        let changes = api.watch_metadata(&parameters, since).await?;
+        Box::pin(changes).try_next().await
+    };
+    match timeout(CHECK_TIMEOUT, first).await {
+        Ok(Ok(Some(
+            WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object),
+        ))) => Ok(object.resource_version()),
+        // What came after that version is forgotten, and will not be known at the next check either.
+        Ok(Ok(Some(WatchEvent::Error(status)))) if status.code == 410 => Ok(None),
+        Ok(Err(kube::Error::Api(status))) if status.code == 410 => Ok(None),
+        // Where nothing has changed it lasts as long as it is to. One that ends at once says nothing.
+        Ok(Ok(None)) if began.elapsed() >= ENDED_AT_ONCE => Ok(None),
+        _ => Err(Unanswered),
     }
 }

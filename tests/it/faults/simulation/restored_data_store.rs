@@ -10,7 +10,9 @@ use tokio::time::sleep;
 
 use super::{
     races::at_each,
-    store::Resource,
+    request::Asked,
+    server::faults::Does,
+    store::{Resource, Store},
     world::{SOURCE, World, data, value},
 };
 
@@ -241,6 +243,55 @@ fn a_watch_that_falls_silent_is_noticed_within_a_minute(
             world.spec(&json!({"data": data(&[("A_KEY", "a"), ("B_KEY", "b")])}));
         }
         world.wait("the change", NOTICED, is_done).await;
+        world.quiet().await;
+    });
+}
+
+/// Cases: A-06
+#[test]
+fn a_watch_that_is_deaf_from_its_beginning_is_noticed() {
+    at_each(async |world| {
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        attentive(world).await;
+        // Everything is listed, and nothing was compared yet.
+        sleep(Duration::from_secs(3)).await;
+        world.store.faults.silence();
+        world.rotate("a2");
+        // A process that follows another one may wait for what that one sent.
+        let is_done = |world: &World| world.held()["A_KEY"] == value("a2");
+        world.wait("the change", 2 * NOTICED, is_done).await;
+        world.quiet().await;
+    });
+}
+
+/// What asks for the changes that a watch did not show.
+fn comparisons(asked: &Asked) -> bool {
+    asked.is_watch() && asked.number("timeoutSeconds") == Some(1)
+}
+
+/// Cases: A-06
+#[rstest]
+#[case(comparisons, Does::refuse(429))]
+#[case(comparisons, Does::Hang)]
+#[case(Asked::is_collection, Does::refuse(500))]
+fn a_silent_watch_is_noticed_although_a_comparison_failed(
+    #[case] of: fn(&Asked) -> bool,
+    #[case] does: Does,
+) {
+    at_each(async |world| {
+        attentive(world).await;
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        // So that watches have just begun.
+        world.watches(Store::expire);
+        sleep(SOON).await;
+        world.store.faults.silence();
+        // One for each kind of object.
+        world.store.faults.add(of, does, 2);
+        world.rotate("a2");
+        let is_done = |world: &World| world.held()["A_KEY"] == value("a2");
+        world.wait("the change", 2 * NOTICED, is_done).await;
         world.quiet().await;
     });
 }
