@@ -18,6 +18,7 @@ pub mod lease;
 mod namespaces;
 mod object;
 mod ownership;
+mod patience;
 mod plan;
 mod reconcile;
 mod report;

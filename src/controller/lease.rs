@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 pub use self::election::Timing;
 use self::election::{Election, Record, Step, Written};
 use super::kubernetes::{patch_params, watch_status};
+use super::patience::patient;
 use crate::{
     clock::Moment,
     leadership::{Leadership, Post},
@@ -33,8 +34,7 @@ const WATCH: &str = "watch of the lease";
 /// What the ServiceAccount may have to be granted.
 const RIGHTS_TO_HOLD: &str = "get, list, watch and patch for it";
 const RIGHTS_TO_CREATE: &str = "create for leases, and patch for it";
-/// How long a standby waits until it tries again whether it may write the Lease, and for the answer. No other call for
-/// the Lease is made while it waits for that.
+/// How long a standby waits until it tries again whether it may write the Lease, and, with no other call, for the answer.
 const DRY_RUN_INTERVAL: Duration = Duration::from_secs(10);
 const DRY_RUN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -114,8 +114,9 @@ impl Lease {
 
     /// Takes part in the election until the lease is lost.
     pub async fn keep(&mut self) -> Lost {
-        let shown = watcher::watch_object(self.api.clone(), &self.name).default_backoff();
-        let mut shown = pin!(shown);
+        let api = patient(self.api.clone().into_client(), self.health.clone(), WATCH);
+        let api: Api<Object> = Api::namespaced(api, &self.namespace);
+        let mut shown = pin!(watcher::watch_object(api, &self.name).default_backoff());
         let mut outdone = self.leadership.outdone();
         loop {
             let step = self.election.next(Moment::now(), crate::clock::now());
@@ -281,8 +282,7 @@ impl Lease {
 
     /// Logs that the API server did not answer.
     fn unanswered(&self, what: &str) {
-        let lease = &self.name;
-        tracing::warn!(lease, "the lease could not be {what} in time");
+        tracing::warn!(lease = self.name, "the lease could not be {what} in time");
     }
 
     /// Has `/readyz` tell what came of the last call.

@@ -4,6 +4,7 @@
 
 mod differences;
 mod hearing;
+mod life;
 mod lists;
 mod metrics;
 mod polls;

@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 use super::{
     differences::{Difference, Differences},
     hearing::{Deafness, Heard},
+    life::Life,
     lists::{Coverage, FirstLists, Step, WatchEvent},
 };
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
         kubernetes::{unreached, watch_status},
         namespaces::Namespaces,
         object::slim,
+        patience::patient,
     },
     telemetry::{Health, Metrics},
 };
@@ -102,19 +104,21 @@ impl Source {
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
         K: Clone + Debug + DeserializeOwned + Send + 'static,
     {
-        let (api, component, location) = match &coverage {
-            None => (
-                Api::<K>::all(self.client.clone()),
-                self.component.to_owned(),
-                "in all namespaces",
-            ),
+        let (component, location) = match &coverage {
+            None => (self.component.to_owned(), "in all namespaces"),
             Some(namespace) => (
-                Api::namespaced(self.client.clone(), namespace),
                 format!("{} in namespace {namespace}", self.component),
                 "there",
             ),
         };
+        let covered = |client: Client| match &coverage {
+            None => Api::<K>::all(client),
+            Some(namespace) => Api::namespaced(client, namespace),
+        };
         let health = self.health.clone();
+        let api = covered(patient(self.client.clone(), health.clone(), &component));
+        // What the watch is compared with does not wait with it.
+        let compared = covered(self.client.clone());
         health.lacks(&component, "not listed yet");
         let config = watcher::Config::default()
             .timeout(WATCH_SECONDS)
@@ -129,7 +133,7 @@ impl Source {
             let mut is_first = true;
             // A watch that is found to be deaf ends, and the next one begins with a list.
             stream::repeat_with(move || {
-                let (api, heard) = (api.clone(), Arc::clone(&heard));
+                let (compared, heard) = (compared.clone(), Arc::clone(&heard));
                 let (health, metrics) = (health.clone(), metrics.clone());
                 let (component, went_back) = (component.clone(), Arc::clone(&went_back));
                 let watch = if std::mem::take(&mut is_first) {
@@ -138,7 +142,7 @@ impl Source {
                     watcher(api.clone(), config.clone()).boxed()
                 };
                 watch.take_until(async move {
-                    let deafness = heard.until_deaf(&api, check).await;
+                    let deafness = heard.until_deaf(&compared, check).await;
                     found_deaf(&component, deafness, &health);
                     went_back.fetch_or(deafness == Deafness::WentBack, Ordering::Relaxed);
                     metrics.watch_was_deaf(kind);
@@ -147,8 +151,8 @@ impl Source {
             .flatten()
         };
         let mut differences = Differences::default();
-        let has_worked = Arc::new(AtomicBool::new(false));
-        let backoff = WatchBackoff::new(Arc::clone(&has_worked));
+        let mut life = Life::default();
+        let backoff = WatchBackoff::new(life.has_worked());
         watches
             // Annotations may hold values: kubectl keeps what it applied there.
             .modify(slim)
@@ -157,15 +161,11 @@ impl Source {
                     heard.note(event);
                     metrics.watch_heard(kind);
                 }
-                report(&component, location, event, &health);
+                let is_soon = life.note(event);
+                report(&component, location, (event, is_soon), &health);
             })
             .map(move |event| {
                 event.map(|event| {
-                    let is_list =
-                        matches!(&event, watcher::Event::Init | watcher::Event::InitApply(_));
-                    if !is_list {
-                        has_worked.store(true, Ordering::Relaxed);
-                    }
                     let (mut shown, is_listed) =
                         differences.take(event, || known(coverage.as_deref()));
                     if went_back.swap(false, Ordering::Relaxed) {
@@ -217,11 +217,11 @@ fn refuses_stream(error: &watcher::Error) -> bool {
     )
 }
 
-/// Reports to `/readyz` and the log how a watch does.
+/// Reports to `/readyz` and the log how a watch does, and whether it failed soon after a list.
 fn report<K>(
     component: &str,
     location: &str,
-    event: &watcher::Result<watcher::Event<K>>,
+    (event, is_soon): (&watcher::Result<watcher::Event<K>>, bool),
     health: &Health,
 ) {
     match event {
@@ -231,7 +231,7 @@ fn report<K>(
         Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
         Err(error) => {
             let what = what(error, location);
-            if is_too_old(error) {
+            if is_too_old(error) && !is_soon {
                 tracing::debug!(component, "{what}");
             } else {
                 tracing::warn!(component, "the watch failed: {what}");
@@ -242,7 +242,7 @@ fn report<K>(
 }
 
 /// Whether the API server ended a watch because it has forgotten the version that it began with, as each does now and
-/// then. It is no failure: a list follows. A list that is answered so is one.
+/// then. It is no failure: a list follows. A list that is answered so is one, and a watch that ends so soon after it.
 fn is_too_old(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchError(status) if status.code == 410)
 }
@@ -290,8 +290,8 @@ fn is_not_understood(error: &watcher::Error) -> bool {
 /// The waits of a watch that fails: 0.5 s doubling to 10 s, with jitter. Short, because the watch is
 /// all that stands between a rotation and the provider.
 ///
-/// kube's adapter resets the waits with each event. A list that breaks off has events too, so they
-/// begin anew only after the watch has worked.
+/// kube's adapter resets the waits with each event. A list has events too, also one that breaks off, so they begin anew
+/// only after the watch has worked.
 struct WatchBackoff {
     waits: ExponentialBackoff,
     has_worked: Arc<AtomicBool>,

@@ -113,6 +113,43 @@ fn watches_that_end_every_second_show_everything_and_cost_no_lists(#[case] drops
     });
 }
 
+/// Cases: A-05
+#[rstest]
+#[case(Drops::Ended)]
+#[case(Drops::Cut)]
+#[case(Drops::Expired)]
+fn watches_that_end_at_once_are_opened_seldom_and_show_everything(#[case] drops: Drops) {
+    at_each(async |world| {
+        synced(world).await;
+        let faults = &world.store.faults;
+        faults.drop_watches(Duration::ZERO, drops);
+        // Those that are open end too.
+        world.watches(Store::expire);
+        // The waits have become as long as they may.
+        sleep(Duration::from_mins(2)).await;
+        let asked = |what| world.store.faults.asked(what).len();
+        let (lists, watches) = (asked("LIST"), asked("WATCH"));
+        sleep(Duration::from_mins(5)).await;
+        let (lists, watches) = (asked("LIST") - lists, asked("WATCH") - watches);
+        // Two kinds of objects, each every 9 to 20 s.
+        assert!((25..=70).contains(&watches), "{watches}");
+        // A list before each watch, at most.
+        let most = if drops == Drops::Expired {
+            watches + 2
+        } else {
+            0
+        };
+        assert!(lists <= most, "{lists}");
+        world.rotate("a2");
+        let took = wait_held(world, "a2").await;
+        assert!(took <= Duration::from_secs(30), "{took:?}");
+        faults.clear();
+        world.rotate("last");
+        world.quiet().await;
+        assert_eq!(world.held()["A_KEY"], value("last"));
+    });
+}
+
 /// Cases: A-06
 #[test]
 fn a_watch_that_is_open_and_silent_is_found_out() {
@@ -249,5 +286,29 @@ fn an_api_server_that_asks_for_patience_gets_it() {
         assert_eq!(world.held()["A_KEY"], value("a1"));
         faults.clear();
         wait_held(world, "a2").await;
+    });
+}
+
+/// Cases: A-10
+#[test]
+fn a_watch_asks_no_sooner_than_the_api_server_wants_it_to() {
+    at_each(async |world| {
+        synced(world).await;
+        let faults = &world.store.faults;
+        let asked_to_wait = Duration::from_secs(20);
+        faults.always(Asked::is_collection, Does::Busy(asked_to_wait.as_secs()));
+        world.watches(Store::expire);
+        sleep(Duration::from_mins(5)).await;
+        for lists in ["LIST ProviderSecrets", "LIST Secrets"] {
+            let asked = faults.asked(lists);
+            assert!(asked.len() >= 10, "{lists}: {}", asked.len());
+            let mut pairs = asked.windows(2);
+            let keeps = pairs.all(|pair| pair[1] - pair[0] >= asked_to_wait);
+            assert!(keeps, "{lists}: {asked:?}");
+        }
+        faults.clear();
+        world.rotate("a2");
+        world.quiet().await;
+        assert_eq!(world.held()["A_KEY"], value("a2"));
     });
 }

@@ -232,6 +232,9 @@ fn watch(store: Arc<Store>, asked: &Asked) -> Result<Response<Body>, Refusal> {
     }
     let seconds = asked.number("timeoutSeconds").unwrap_or(WATCH);
     let drops = store.faults.drops();
+    if matches!(drops, Some((_, Drops::Expired))) {
+        initial.push_back(("ERROR", Refusal::expired().status()));
+    }
     let lasts = drops.map_or_else(|| Duration::from_secs(seconds), |(after, _)| after);
     let state = Watching {
         changes: store.subscribe(),

@@ -58,6 +58,8 @@ pub(in crate::faults::simulation) enum Drops {
     Ended,
     /// In the middle.
     Cut,
+    /// At once: their version is forgotten, whichever it is.
+    Expired,
 }
 
 /// The calls that something is done to.
