@@ -35,6 +35,10 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 /// A watch that ends so soon was ended by something on its way.
 const ENDED_AT_ONCE: Duration = Duration::from_millis(500);
 
+/// Objects whose versions are looked at in each check. Few, because it is done for ever: larger collections are gone
+/// through in many checks.
+const PAGE: u32 = 50;
+
 /// Why a watch is begun anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deafness {
@@ -101,6 +105,7 @@ impl Heard {
         // A version of the collection before which the watch has missed nothing. The first one is looked up while the
         // list is: what changes between the list and the first check counts.
         let mut before = version(api).await.unwrap_or_default();
+        let mut pages = Pages::default();
         loop {
             sleep(jittered(check)).await;
             let (Some((list, shown)), Some(version)) = (self.newest(), version(api).await) else {
@@ -114,21 +119,35 @@ impl Heard {
             } else {
                 &before
             };
-            let change = first_change(api, since).await;
-            match change {
-                Ok(Some(change)) if self.misses(&change, list).await => return Deafness::Silent,
-                Ok(_) => before = version,
-                // The next check asks from there again.
-                Err(Unanswered) => {}
+            let answer = first_change(api, since).await;
+            // Without an answer the next check asks from there again.
+            if answer.is_ok() {
+                before = version;
+            }
+            let change = match answer {
+                Ok(Some(change)) => Some(change),
+                // What swallows the events of one watch may swallow those of each.
+                Ok(None) | Err(Unanswered) => pages.newest(api).await,
+            };
+            if let Some(change) = change
+                && self.misses(&change, list).await
+            {
+                return Deafness::Silent;
             }
         }
     }
 
     /// Whether the watch does not show a change in time, and no list has begun since.
     async fn misses(&self, change: &str, list: u64) -> bool {
+        let is_missing = || {
+            let now = self.newest();
+            now.is_some_and(|(of, shown)| of == list && is_later(change, &shown))
+        };
+        if !is_missing() {
+            return false;
+        }
         sleep(MAX_WATCH_LAG).await;
-        let now = self.newest();
-        now.is_some_and(|(of, shown)| of == list && is_later(change, &shown))
+        is_missing()
     }
 }
 
@@ -153,6 +172,34 @@ where
     let first = ListParams::default().limit(1);
     let list = bounded(api.list_metadata(&first)).await;
     list.ok()?.metadata.resource_version
+}
+
+/// A collection that is read page by page, one at each check.
+#[derive(Default)]
+struct Pages {
+    /// The token of the next page; none for the first one.
+    next: Option<String>,
+}
+
+impl Pages {
+    /// The newest version in the next page.
+    async fn newest<K>(&mut self, api: &Api<K>) -> Option<String>
+    where
+        K: Resource + Clone + Debug + DeserializeOwned,
+    {
+        let page = ListParams {
+            limit: Some(PAGE),
+            continue_token: self.next.take(),
+            ..ListParams::default()
+        };
+        let page = bounded(api.list_metadata(&page)).await.ok()?;
+        self.next = page.metadata.continue_.filter(|token| !token.is_empty());
+        let mut newest = String::new();
+        for object in page.items {
+            note_later(&mut newest, object.resource_version().unwrap_or_default());
+        }
+        Some(newest)
+    }
 }
 
 /// The API server did not say what has changed.

@@ -295,3 +295,19 @@ fn a_silent_watch_is_noticed_although_a_comparison_failed(
         world.quiet().await;
     });
 }
+
+/// Cases: A-06
+#[test]
+fn a_change_that_no_watch_shows_is_noticed_within_a_minute() {
+    at_each(async |world| {
+        attentive(world).await;
+        world.entries(&[("A_KEY", "a")]);
+        world.quiet().await;
+        world.store.hold(Resource::Secrets);
+        world.rotate("a2");
+        let is_done = |world: &World| world.held()["A_KEY"] == value("a2");
+        world.wait("the change", NOTICED, is_done).await;
+        world.store.release(Resource::Secrets);
+        world.quiet().await;
+    });
+}
