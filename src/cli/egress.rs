@@ -13,6 +13,8 @@ use crate::{
 
 /// Hosts that are never reached through a proxy.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+/// Every host, as the client takes it: its `*` is every name and no address.
+const EVERY_HOST: &str = "*,0.0.0.0/0,::/0";
 
 /// Where the endpoints of providers are, for the commands beside `run`.
 #[derive(Args, Debug)]
@@ -100,7 +102,8 @@ fn hosts(text: &str) -> Result<String, &'static str> {
         let domain = item.strip_prefix('*');
         let domain = domain.filter(|domain| domain.starts_with('.'));
         let item = domain.unwrap_or(item);
-        can_match(item).then_some(item)
+        let taken = if item == "*" { EVERY_HOST } else { item };
+        can_match(item).then_some(taken)
     });
     let items: Option<Vec<&str>> = items.collect();
     let items = items.map(|items| items.join(","));
@@ -142,7 +145,8 @@ mod tests {
 
     #[rstest]
     #[case("", "")]
-    #[case("*", "*")]
+    #[case("*", "*,0.0.0.0/0,::/0")]
+    #[case("a.test, *", "a.test,*,0.0.0.0/0,::/0")]
     #[case("api.corp.test, .corp.test ,,b", "api.corp.test,.corp.test,b")]
     #[case("*.corp.test", ".corp.test")]
     #[case("10.0.0.1,10.0.0.0/8,0.0.0.0/0", "10.0.0.1,10.0.0.0/8,0.0.0.0/0")]

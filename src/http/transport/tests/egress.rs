@@ -98,6 +98,22 @@ async fn a_request_goes_through_the_proxy_which_sees_the_host_alone() {
     assert!(!head.contains(KEY) && !head.contains(VALUE), "{head}");
 }
 
+/// Of hosts that are addresses the client knows networks alone: `*` of `--no-proxy` comes with those of all addresses.
+#[tokio::test]
+async fn a_host_that_is_an_address_is_reached_by_itself_if_no_proxy_is_all() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = nobody.local_addr().expect("an address").port();
+    drop(nobody);
+    for (no_proxy, is_seen) in [("", true), ("*,0.0.0.0/0,::/0", false)] {
+        for host in ["127.0.0.1", "[::1]"] {
+            let (proxy, seen) = peer::answering("HTTP/1.1 403 Forbidden\r\n\r\n").await;
+            let transport = transport(through(proxy, no_proxy, None));
+            assert!(asked(&transport, host, port).await.is_err(), "{host}");
+            assert_eq!(!seen.requests().is_empty(), is_seen, "{no_proxy} {host}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn each_way_that_is_broken_has_its_own_words() {
     let files = Files::new();
