@@ -26,6 +26,8 @@ operator's default holds, which stands beside its name.
 {{- range .Values.extraArgs -}}
 {{- if regexMatch "^--leader-elect(=|$)" . -}}
 {{- fail (printf "extraArgs has %s; set leaderElection.enabled instead, by which the chart also chooses replicas and strategy" .) -}}
+{{- else if regexMatch "^--watch-namespaces(=|$)" . -}}
+{{- fail (printf "extraArgs has %s, which the operator adds to the namespaces of scope; set scope.mode and scope.namespaces instead, by which the chart also makes the Roles" .) -}}
 {{- end -}}
 {{- end -}}
 {{- if not (.Values.metrics).enabled -}}
