@@ -19,7 +19,7 @@ struct Case {
     refused: &'static [&'static str],
 }
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 9] = [
     Case {
         value: "endpoints.baseten",
         flag: "--endpoint=baseten={}",
@@ -31,6 +31,9 @@ const CASES: [Case; 7] = [
             "HTTP://localhost:4000/x",
             "http://127.0.0.2",
             "https://a.example/@x",
+            "https://xn--bcher-kva.example",
+            "https://[::ffff:1.2.3.4]",
+            "https://a.example/x.0x1",
         ],
         refused: &[
             "https://user:hunter2@a.example",
@@ -43,6 +46,10 @@ const CASES: [Case; 7] = [
             "https://:80",
             "http://127.0.0.1.example",
             "http://a.example",
+            "https://[1:2:3]",
+            "https://[1::2::3]",
+            "https://xn--.test",
+            "https://a.0x1",
             "",
         ],
     },
@@ -56,6 +63,8 @@ const CASES: [Case; 7] = [
             "[FD00::1]",
             "[1:2:3:4:5:6:7:8]",
             "[::ffff:10.0.0.1]",
+            "[1:2:3:4:5:6:7::]",
+            "[1:2:3:4:5::1.2.3.4]",
         ],
         refused: &[
             "999.1.1.1",
@@ -63,6 +72,8 @@ const CASES: [Case; 7] = [
             "::1",
             "[1::2::3]",
             "[1::3:4:5:6:7:8:9]",
+            "[1::3:4:5:6:7:1.2.3.4]",
+            "[::1]:80",
             "localhost",
         ],
     },
@@ -71,6 +82,12 @@ const CASES: [Case; 7] = [
         flag: "--verify-interval={}",
         taken: &["10m", "10m0s", "1h30m", "0h90s", "1500ms"],
         refused: &["", "0s", "500ms", "0m999ms", "1m1h", "10", "1d", "10M"],
+    },
+    Case {
+        value: "removalGrace",
+        flag: "--removal-grace={}",
+        taken: &["999999999999999h"],
+        refused: &["99999999999999999h", "99999999999999999999s"],
     },
     Case {
         value: "scope.secretPollInterval",
@@ -82,29 +99,79 @@ const CASES: [Case; 7] = [
         value: "leaderElection.retryPeriod",
         flag: "--leader-election-retry-period={}",
         taken: &["2s", "500ms", "1s500ms"],
-        refused: &["0s", "1s1m", "2"],
+        refused: &["0s", "1s1m", "2", "99999999999999999h"],
+    },
+    Case {
+        value: "log.level",
+        flag: "--log-level={}",
+        taken: &[
+            "",
+            "INFO",
+            "Info",
+            "off",
+            "info,hyper-util=warn",
+            "info, provider_secrets::http=Debug,",
+            "warn,[reconcile]=debug",
+            "provider_secrets[{provider=a.*}]=trace",
+        ],
+        refused: &[
+            "loud",
+            "info;debug",
+            "provider_secrets",
+            "provider_secrets=",
+            "=info",
+            "a=b=info",
+            "a[b=info",
+            "a[{b,c}]=info",
+        ],
     },
     Case {
         value: "proxy.https",
         flag: "--https-proxy={}",
         taken: &["http://proxy:3128", "HTTPS://proxy.example/"],
-        refused: &["http://user@proxy", "http://proxy:65536", "proxy:3128"],
+        refused: &[
+            "http://user@proxy",
+            "http://proxy:65536",
+            "http://[1:2:3]:80",
+            "proxy:3128",
+        ],
     },
     Case {
         value: "proxy.noProxy",
         flag: "--no-proxy={}",
-        taken: &["localhost, 127.0.0.0/8,::1", "*.corp.test,.a.b", "*"],
-        refused: &["api.corp.test:443", "https://host", "a b"],
+        taken: &[
+            "localhost, 127.0.0.0/8,::1",
+            "*.corp.test,.a.b",
+            "*",
+            "",
+            "a.1b,,10.0.0.0/32,0.0.0.0/0",
+            "fd00::/128,::/0,::ffff:1.2.3.4/96",
+        ],
+        refused: &[
+            "api.corp.test:443",
+            "https://host",
+            "a b",
+            "localhost,10.0.0.0/33",
+            "10.0.0.0/08",
+            "10.0.0",
+            "10.0.0.256",
+            "fd00::/129",
+            "1:2:3",
+            "1::3:4:5:6:7:8:9",
+            "a.1",
+        ],
     },
 ];
 
-/// Whether the operator takes a flag. With `--help` behind it no operator starts.
+/// Whether the operator takes a flag: it reads all of them before it finds that there is no cluster.
 fn is_taken(flag: &str) -> bool {
     let run = Command::new(binary())
-        .args(["run", flag, "--help"])
+        .args(["run", flag])
         .env_clear()
+        .env("KUBECONFIG", "/dev/null")
         .output();
-    run.expect("it runs").status.success()
+    let said = run.expect("it runs").stderr;
+    String::from_utf8_lossy(&said).contains("no cluster")
 }
 
 #[tokio::test]
