@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rstest::rstest;
+use serde_json::json;
 use simulator::Fault;
 
 use super::{
@@ -42,6 +43,7 @@ fn whatever_goes_first_the_object_is_gone_within_the_timeout(
     order: [&str; 3],
 ) {
     at_each(async |world| {
+        world.spec(&json!({"deletionPolicy": "Delete"}));
         synced(world).await;
         if let Some(fault) = fault.clone() {
             world.account.add_fault(fault.forever());

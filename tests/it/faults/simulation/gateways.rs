@@ -42,6 +42,7 @@ async fn is_deleted_later(world: &World) {
 #[test]
 fn a_404_for_what_is_shown_deletes_nothing() {
     at_each(async |world| {
+        world.spec(&json!({"deletionPolicy": "Delete"}));
         synced(world).await;
         let page = answer(404, "<html>no route</html>");
         world.account.add_fault(page.method("DELETE"));
@@ -53,6 +54,7 @@ fn a_404_for_what_is_shown_deletes_nothing() {
 #[test]
 fn a_400_and_an_empty_listing_delete_nothing() {
     at_each(async |world| {
+        world.spec(&json!({"deletionPolicy": "Delete"}));
         synced(world).await;
         let items = match world.target {
             Target::PrimeIntellect => "data",

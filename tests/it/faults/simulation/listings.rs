@@ -25,6 +25,12 @@ pub(super) fn listings(world: &World) -> usize {
     listings.count()
 }
 
+/// Of how many requests a listing is that shows something.
+pub(super) fn pages(target: Target) -> usize {
+    // An empty page ends it (docs/vendors.md#bt-6).
+    if target == Target::Braintrust { 2 } else { 1 }
+}
+
 /// Whether status says that changes of other writers go unseen.
 fn is_blind(world: &World) -> bool {
     world.message().contains("is not seen")
@@ -183,9 +189,9 @@ fn a_listing_that_begins_to_be_paged_is_no_drift_and_is_said() {
     });
 }
 
-/// The first listing of nothing proves nothing. The next one comes seconds later, and not an interval later.
+/// The first listing of nothing proves nothing. The next one comes as soon as it may count, and not an interval later.
 #[test]
-fn an_account_that_was_emptied_is_filled_again_seconds_after_the_first_look() {
+fn an_account_that_was_emptied_is_filled_again_soon_after_the_first_look() {
     at_each(async |world| {
         synced(world).await;
         // Until absence counts.
@@ -203,7 +209,8 @@ fn an_account_that_was_emptied_is_filled_again_seconds_after_the_first_look() {
         let is_listed = |world: &World| listings(world) > before;
         world.wait("the first look", MINUTE * 15, is_listed).await;
         let is_back = |world: &World| writes(world, "A_KEY") > written;
-        world.wait("the value", SOON * 3, is_back).await;
+        // With the scan for what is due.
+        world.wait("the value", MINUTE, is_back).await;
         assert!(listings(world) <= before + 3, "{:?}", world.target);
         world.foreign_write("FOREIGN_KEY", "foreign");
     });

@@ -9,7 +9,7 @@ use simulator::{Access, Fault, prime_intellect};
 use tokio::time::sleep;
 
 use super::{
-    listings::{listings, unverified},
+    listings::{listings, pages, unverified},
     races::at_each,
     store::{Part, Resource},
     world::{World, data, simulate, value},
@@ -142,7 +142,7 @@ fn to_compare_what_is_beside_a_stopped_entry_costs_a_listing_and_nothing_else(
         let (before, listed) = (others(world), listings(world));
         sleep(MINUTE * 120).await;
         assert_eq!(others(world), before, "{:?}", world.target);
-        let listed = listings(world) - listed;
+        let listed = (listings(world) - listed) / pages(world.target);
         assert!((10..=13).contains(&listed), "{:?} {listed}", world.target);
         end(world);
     });

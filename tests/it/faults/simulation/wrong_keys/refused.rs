@@ -6,7 +6,7 @@ use simulator::{Access, Fault};
 use tokio::time::Instant;
 
 use super::*;
-use crate::faults::simulation::listings::listings;
+use crate::faults::simulation::listings::{listings, pages};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -70,7 +70,7 @@ fn an_outage_after_a_refusal_does_not_say_that_the_key_is_taken() {
     });
 }
 
-/// The write itself shows whether the key may write.
+/// The write itself shows whether the key may write. What is synced beside it is compared once an interval.
 /// Cases: R-02
 #[test]
 fn a_write_that_is_refused_is_tried_again_without_a_listing() {
@@ -83,8 +83,11 @@ fn a_write_that_is_refused_is_tried_again_without_a_listing() {
         let (listed, tried) = (listings(world), world.provider_writes());
         world.rotate("a2");
         assert_stays(world, |world| !is_synced(world)).await;
-        assert_eq!(listings(world), listed, "{:?}", world.target);
-        assert!(world.provider_writes() > tried + 1, "{:?}", world.target);
+        let intervals = LONG.as_secs() / (MINUTE * 10).as_secs() + 1;
+        let listed = (listings(world) - listed) / pages(world.target);
+        assert!(listed as u64 <= intervals, "{:?} {listed}", world.target);
+        let tries = world.provider_writes() - tried;
+        assert!(tries > 3, "{:?} {tries}", world.target);
         world.account.clear_faults();
         let is_rotated = |world: &World| world.held()["A_KEY"] == value("a2") && is_synced(world);
         world.wait("the rotation", LONG, is_rotated).await;
