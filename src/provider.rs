@@ -17,7 +17,8 @@ mod wire;
 
 pub use choice::{AccountSpec, Choice, connect};
 pub use contract::{
-    DeleteRequest, Deletion, Listing, NamedSet, Provider, Remote, SetKeys, Settled, Write, Written,
+    DeleteAnswer, DeleteRequest, Listing, NamedSet, Provider, Remote, SetKeys, Settled, Write,
+    Written,
 };
 pub use descriptor::{Descriptor, ManagedOption, OtherScheme};
 pub use rules::{Files, Form, ListingNeed, Rules, Unit};

@@ -190,7 +190,11 @@ impl TraceFlags {
                 Some(("OTEL_EXPORTER_OTLP_COMPRESSION", text))
             })
             .filter(|(_, text)| !text.eq_ignore_ascii_case("none"));
+        let exporter = given(variables.exporter.as_deref())
+            .filter(|text| !text.eq_ignore_ascii_case("otlp"))
+            .map(|text| ("OTEL_TRACES_EXPORTER", text));
         let not_obeyed = [
+            (exporter, "traces are sent by OTLP"),
             (protocol, "traces are sent by http/protobuf"),
             (compression, "traces are sent without compression"),
         ];

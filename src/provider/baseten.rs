@@ -12,8 +12,8 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::{
-    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Listing, ListingNeed, OtherScheme,
-    Provider, Remote, Rules, Unit, Write, Written,
+    AccountSpec, Choice, DeleteAnswer, DeleteRequest, Descriptor, Listing, ListingNeed,
+    OtherScheme, Provider, Remote, Rules, Unit, Write, Written,
     wire::{self, Pages, Rest},
 };
 use crate::{
@@ -178,7 +178,7 @@ impl Provider for Baseten {
     /// Without a team, a write goes to the primary team and a deletion by name to the default team,
     /// which may be another (docs/vendors.md#ba-3). So the team that the listing shows is
     /// named; where it shows none, the name must be the only one of all teams (see the caller).
-    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<DeleteAnswer, ProviderError> {
         let team = match (
             &self.team_id,
             entry.shown.and_then(|shown| shown.team.as_deref()),

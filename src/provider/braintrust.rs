@@ -13,8 +13,8 @@ use secrecy::ExposeSecret;
 
 use self::bodies::{Fields, Listed, Secret};
 use super::{
-    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Listing, ListingNeed, ManagedOption,
-    Provider, Remote, Rules, Unit, Write, Written,
+    AccountSpec, Choice, DeleteAnswer, DeleteRequest, Descriptor, Listing, ListingNeed,
+    ManagedOption, Provider, Remote, Rules, Unit, Write, Written,
     wire::{self, Pages},
 };
 use crate::{
@@ -249,7 +249,7 @@ impl Provider for Braintrust {
         })
     }
 
-    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<DeleteAnswer, ProviderError> {
         // By id and not by name: some proxies drop the body of a DELETE (docs/vendors.md#bt-12). A
         // secret that we wrote has an id: without one it is not deleted.
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());
@@ -264,7 +264,7 @@ impl Provider for Braintrust {
                 if listing.is_empty() || listing.iter().any(is_there) {
                     Err(error)
                 } else {
-                    Ok(Deletion::NotThere)
+                    Ok(DeleteAnswer::NotThere)
                 }
             }
             gone => gone,

@@ -92,11 +92,11 @@ pub trait Provider: Send + Sync {
     /// Deletes one entry. Idempotent: the controller may send it again after any error.
     ///
     /// # Errors
-    /// 404 and 410 are no errors but [`Deletion::NotThere`]. A 409 that passes by itself must be
+    /// 404 and 410 are no errors but [`DeleteAnswer::NotThere`]. A 409 that passes by itself must be
     /// made `Transient`. `Protocol` when a success has a body that is not JSON or tells of an error, and when
     /// there is no id where the provider deletes by id. `Config` with `Ambiguous` when the name could mean
     /// another's secret; then nothing is deleted.
-    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError>;
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<DeleteAnswer, ProviderError>;
 
     /// Deletes the set that this object wrote to, after the controller has seen that it is still of
     /// the kind of [`Rules::form`], that it has no keys left and that this object made it. Only asked
@@ -106,8 +106,8 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// As [`Provider::delete`].
-    async fn delete_set(&self) -> Result<Deletion, ProviderError> {
-        Ok(Deletion::NotThere)
+    async fn delete_set(&self) -> Result<DeleteAnswer, ProviderError> {
+        Ok(DeleteAnswer::NotThere)
     }
 
     /// The id of the team, user or organization that the secrets belong to; none where the provider
@@ -228,7 +228,7 @@ pub struct DeleteRequest<'a> {
 
 /// What the answer to a delete says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deletion {
+pub enum DeleteAnswer {
     /// The provider has deleted it.
     Done,
     /// The provider does not have it, or something between that answers 404 to what it does not know.

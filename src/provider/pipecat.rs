@@ -20,7 +20,7 @@ use self::{
     sets::{Pair, Put, delete, get, inventory, is_referenced, put, refused, settled},
 };
 use super::{
-    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Form, Listing, ListingNeed,
+    AccountSpec, Choice, DeleteAnswer, DeleteRequest, Descriptor, Form, Listing, ListingNeed,
     ManagedOption, NamedSet, Provider, Rules, SetKeys, Settled, Unit, Write, Written, wire,
 };
 use crate::{
@@ -181,11 +181,11 @@ impl Provider for Pipecat {
         }
     }
 
-    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<DeleteAnswer, ProviderError> {
         delete(&self.client, &["v1", "secrets", &self.set, entry.name]).await
     }
 
-    async fn delete_set(&self) -> Result<Deletion, ProviderError> {
+    async fn delete_set(&self) -> Result<DeleteAnswer, ProviderError> {
         delete(&self.client, &["v1", "secrets", &self.set]).await
     }
 

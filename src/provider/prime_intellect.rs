@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 
 use self::bodies::{Create, Page, Update, WhoAmI, Wrapped};
 use super::{
-    AccountSpec, Choice, DeleteRequest, Deletion, Descriptor, Files, Listing, ListingNeed,
+    AccountSpec, Choice, DeleteAnswer, DeleteRequest, Descriptor, Files, Listing, ListingNeed,
     ManagedOption, Options, Provider, Remote, Rules, Unit, Write, Written,
     wire::{self, Pages},
 };
@@ -253,7 +253,7 @@ impl Provider for PrimeIntellect {
         })
     }
 
-    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<DeleteAnswer, ProviderError> {
         // A secret that we wrote has an id: without one it is not deleted.
         let id = entry.id.or_else(|| entry.shown?.id.as_deref());
         let id = id.ok_or_else(ProviderError::protocol)?;

@@ -15,7 +15,7 @@ pub(super) use self::{more::Rest, pages::Pages, success::decoded};
 use crate::{
     api::Reason,
     http::{ApiClient, Call, ErrorClass, ProviderError},
-    provider::Deletion,
+    provider::DeleteAnswer,
 };
 
 /// The longest id that is kept, in characters; the vendors' are UUIDs and shorter.
@@ -85,7 +85,7 @@ pub(super) async fn delete(
     client: &ApiClient,
     path: &[&str],
     query: &[(&str, &str)],
-) -> Result<Deletion, ProviderError> {
+) -> Result<DeleteAnswer, ProviderError> {
     let call = Call {
         operation: "delete",
         method: Method::DELETE,
@@ -94,9 +94,9 @@ pub(super) async fn delete(
         ..Call::default()
     };
     match client.call(call).await {
-        Ok(answer) => accepted(&answer).map(|()| Deletion::Done),
+        Ok(answer) => accepted(&answer).map(|()| DeleteAnswer::Done),
         Err(error) if error.is(StatusCode::NOT_FOUND) || error.is(StatusCode::GONE) => {
-            Ok(Deletion::NotThere)
+            Ok(DeleteAnswer::NotThere)
         }
         Err(error) => Err(error),
     }

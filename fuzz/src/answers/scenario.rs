@@ -5,7 +5,7 @@ use provider_secrets::{
     api::{BraintrustOptions, ProviderSpec},
     http::ProviderError,
     provider::{
-        DeleteRequest, Deletion, Listing, Options, Provider, Remote, SetKeys, Settled, Write,
+        DeleteAnswer, DeleteRequest, Listing, Options, Provider, Remote, SetKeys, Settled, Write,
         Written,
     },
 };
@@ -78,7 +78,7 @@ pub(super) enum Outcome {
     Listed(Result<Listing, ProviderError>),
     SetKeys(Result<SetKeys, ProviderError>),
     Written(Result<Written, ProviderError>),
-    Deleted(Result<Deletion, ProviderError>),
+    Deleted(Result<DeleteAnswer, ProviderError>),
     Scope(Result<Option<String>, ProviderError>),
     Settled(Result<Settled, ProviderError>),
 }

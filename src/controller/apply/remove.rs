@@ -13,12 +13,14 @@ use crate::{
     api::{EntryStatus, Found, ProviderKind, Reason},
     controller::{
         error::Failure,
-        plan::{PlannedRemoval, RemovalAction, Successor, absence_counts_in},
+        plan::{
+            PlannedRemoval, RemovalAction, Successor, absence_counts_in, listed_absence_counts_in,
+        },
         report::messages,
         session::DeleteOutcome,
     },
     http::ProviderError,
-    provider::{Deletion, SetKeys, Unit},
+    provider::{DeleteAnswer, SetKeys, Unit},
 };
 
 /// What came of removals.
@@ -150,7 +152,7 @@ impl Writer<'_> {
             return Ok(left);
         }
         let outcome = match session.rules().unit {
-            Unit::Set => self.delete_member(record).await,
+            Unit::Set => self.delete_member(record, began).await,
             Unit::Each => session.delete_shown(record, began).await,
         };
         lock.wrote();
@@ -167,7 +169,11 @@ impl Writer<'_> {
         }
     }
 
-    async fn delete_member(&self, record: &EntryStatus) -> Result<DeleteOutcome, ProviderError> {
+    async fn delete_member(
+        &self,
+        record: &EntryStatus,
+        began: Instant,
+    ) -> Result<DeleteOutcome, ProviderError> {
         let asked_at = crate::clock::now();
         match self.session.provider.set_keys().await? {
             SetKeys::Shown(keys) if keys.contains(&record.name) => {
@@ -178,8 +184,18 @@ impl Writer<'_> {
                 }
                 Ok(deleted)
             }
-            SetKeys::Shown(_) | SetKeys::NoSet => {
+            SetKeys::Shown(_) => {
                 let wait = absence_counts_in(record, asked_at);
+                Ok(wait.map_or(DeleteOutcome::Gone, DeleteOutcome::NotShown))
+            }
+            // So may it to the question for a set: the list must lack it too.
+            SetKeys::NoSet => {
+                let listed = self.session.listing(began, Duration::ZERO).await?;
+                let mut shown = listed.named(self.session.claimed_name(""));
+                if shown.next().is_some() {
+                    return Err(ProviderError::protocol());
+                }
+                let wait = listed_absence_counts_in(record, &listed);
                 Ok(wait.map_or(DeleteOutcome::Gone, DeleteOutcome::NotShown))
             }
             // It cannot be seen whether the key is there, or the set is not one that clients write.
@@ -207,7 +223,7 @@ impl Writer<'_> {
             return Ok(());
         }
         let session = self.session;
-        let _lock = session.lock(self.names, "").await;
+        let mut lock = session.lock(self.names, "").await;
         // Another client may have put an image pull secret in its place, which has no keys either.
         let listed = session.listing(Instant::now(), Duration::ZERO).await?;
         let form = session.rules().form;
@@ -218,11 +234,15 @@ impl Writer<'_> {
             return Ok(());
         }
         match session.provider.set_keys().await? {
-            SetKeys::Shown(keys) if keys.is_empty() => match session.provider.delete_set().await? {
-                Deletion::Done => Ok(()),
-                // It was shown just now; the next try finds out.
-                Deletion::NotThere => Err(ProviderError::protocol()),
-            },
+            SetKeys::Shown(keys) if keys.is_empty() => {
+                let deleted = session.provider.delete_set().await;
+                lock.wrote();
+                match deleted? {
+                    DeleteAnswer::Done => Ok(()),
+                    // It was shown just now; the next try finds out.
+                    DeleteAnswer::NotThere => Err(ProviderError::protocol()),
+                }
+            }
             SetKeys::Shown(_) | SetKeys::NoSet | SetKeys::NotShown | SetKeys::Referenced => Ok(()),
         }
     }
@@ -246,10 +266,14 @@ impl Writer<'_> {
         let mut lock = self.session.lock(self.names, "").await;
         let keys = provider.set_keys().await;
         let is_last = matches!(keys, Ok(SetKeys::Shown(keys)) if keys == [last.name.as_str()]);
-        if !is_last || provider.delete_set().await.is_err() {
+        if !is_last {
             return;
         }
+        let deleted = provider.delete_set().await;
         lock.wrote();
+        if deleted.is_err() {
+            return;
+        }
         // Only that it is not shown any more proves that it is gone: the answer may be of a proxy.
         if matches!(provider.set_keys().await, Ok(SetKeys::NoSet)) {
             outcome.deleted.push(last.name.clone());

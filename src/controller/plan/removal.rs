@@ -14,17 +14,17 @@ pub(crate) struct PlannedRemoval {
 }
 
 impl PlannedRemoval {
-    /// The record from before the deletion on, until it is done: nothing need confirm it any more, and
-    /// if the entry is wanted again it must be written again.
+    /// The record from before the removal on, until it is done: nothing need confirm it any more or write it again in its
+    /// time, and if the entry is wanted again it must be written again.
     pub(crate) fn leaving(&self) -> EntryStatus {
-        if self.action != RemovalAction::Delete || self.record.leaving {
+        if self.record.leaving {
             return self.record.clone();
         }
         EntryStatus {
             state: EntryState::Pending,
             reason: Some(Reason::Progressing.as_str().to_owned()),
             digest: None,
-            leaving: true,
+            leaving: self.action == RemovalAction::Delete,
             ..self.record.clone()
         }
     }

@@ -63,7 +63,7 @@ impl Reconcile<'_> {
         let is_overridden = is_overridden(&*self.object);
         let choice = self.object.spec.provider.choice();
         let Some(choice) = choice.filter(|_| !is_overridden) else {
-            return self.release(&left).await;
+            return self.release(&self.not_deleted(left)).await;
         };
         let cleanup = match self.account_to_clean(choice).await {
             Ok(account) => self.delete_all(account, choice, &left).await?,
@@ -83,7 +83,8 @@ impl Reconcile<'_> {
             Cleanup::Blocked(records, _) | Cleanup::Unapproved(records, ..)
                 if remaining.is_zero() =>
             {
-                self.release(&left_at_provider(&records)).await
+                let left = self.not_deleted(left_at_provider(&records));
+                self.release(&left).await
             }
             Cleanup::Blocked(records, failure) => {
                 self.blocked(records, &failure, None, remaining).await
@@ -198,7 +199,8 @@ impl Reconcile<'_> {
             return Ok(Cleanup::Blocked(kept, failure));
         }
         if !is_all_another && let Err(error) = writer.delete_empty_set(&all).await {
-            return Ok(Cleanup::Blocked(as_recorded(), session.failure(&error)));
+            // Their records stay with the set: without one it would not be tried again.
+            return Ok(Cleanup::Blocked(recorded.to_vec(), session.failure(&error)));
         }
         Ok(Cleanup::Done)
     }

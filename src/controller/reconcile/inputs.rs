@@ -153,7 +153,7 @@ impl Reconcile<'_> {
             suspects.extend(dirty.map(|name| (name, Cause::OverwrittenByPeer)));
         });
         let (observed, look_again, doubled) = if let Some(drift) = drift {
-            self.verify_again(self.verify_interval());
+            self.verify_again(drift.look_again.unwrap_or_else(|| self.verify_interval()));
             let drifts = drift.drifts.into_iter();
             suspects.extend(drifts.map(|(name, drift)| (name, Cause::Drift(drift))));
             let observed = Observed {

@@ -121,7 +121,8 @@ impl Reconcile<'_> {
             let usual = || jittered(self.verify_interval());
             let due = Instant::now() + outcome.verify_in.unwrap_or_else(usual);
             // What is tried or written meanwhile puts off no comparison of the rest.
-            let due = tracked.verify_at.map_or(due, |before| before.min(due));
+            let before = tracked.verify_at.filter(|_| is_compared(&reported, others));
+            let due = before.map_or(due, |before| before.min(due));
             tracked.verify_at = Some(due);
             if is_later {
                 tracked.written_at = Some(Instant::now());
@@ -135,9 +136,8 @@ impl Reconcile<'_> {
         };
         // What follows a write is due before the next look for what is due.
         let verify_in = outcome.verify_in.filter(|_| outcome.written > 0);
-        let action = wait
-            .or(verify_in)
-            .map_or_else(Action::await_change, Action::requeue);
+        let next = wait.into_iter().chain(verify_in).min();
+        let action = next.map_or_else(Action::await_change, Action::requeue);
         Ok((result, action))
     }
 

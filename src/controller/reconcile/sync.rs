@@ -99,6 +99,10 @@ impl Reconcile<'_> {
             let (kept, going): (Vec<_>, Vec<_>) = planned.removals.into_iter().partition(stays);
             let mut removal = writer.remove(going).await;
             removal.kept.extend(RemovalOutcome::not_tried(&kept).kept);
+            if !kept.is_empty() {
+                let waiting = messages::removals_wait_for_names(kept.len(), session.choice.kind());
+                removal.failures.push(waiting);
+            }
             self.count_removal(session, &removal);
             removal
         } else {
@@ -131,6 +135,7 @@ impl Reconcile<'_> {
             halt,
         } = applied;
         let kind = session.choice.kind();
+        let removal_look_again = removal.look_again;
         let halted_by = halt.as_ref().and_then(Halt::failure);
         let mut records = status::entries(&entries, halted_by, crate::clock::now());
         let held = retained.iter().filter(|record| plan::is_held_back(record));
@@ -188,7 +193,7 @@ impl Reconcile<'_> {
         let is_ambiguous = |failure: &Failure| failure.reason == Reason::Ambiguous;
         let is_unsettled = outcome.failures.iter().any(is_ambiguous);
         let again = is_unsettled.then(|| self.verify_interval());
-        let looks = inputs.look_again.into_iter().chain(removal.look_again);
+        let looks = inputs.look_again.into_iter().chain(removal_look_again);
         let times = grace.into_iter().chain(looks).chain(again);
         outcome.try_in = times.min();
         let is_tried = |failure: &Failure| {
@@ -199,6 +204,7 @@ impl Reconcile<'_> {
         let is_out_of_reach = held > 0 && !inputs.desired.unread.is_empty();
         outcome.answers_request = !is_out_of_reach
             && inputs.look_again.is_none()
+            && removal_look_again.is_none()
             && outcome.failures.iter().all(is_tried);
         // A set into which nothing was written is not asked for: it may not exist.
         let was_written = outcome.entries.iter().any(plan::was_written);

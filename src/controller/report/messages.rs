@@ -305,6 +305,14 @@ pub(crate) fn not_shown(name: &str, kind: ProviderKind, wait: Duration) -> Failu
     }
 }
 
+/// So many names go only when one of the new ones is at the provider.
+pub(crate) fn removals_wait_for_names(count: usize, kind: ProviderKind) -> Failure {
+    let message = format!(
+        "{count} that the object no longer wants stay at {kind} until one of its new names is there, or until it wants no new ones."
+    );
+    Failure::waiting(Reason::Progressing, message)
+}
+
 /// An image pull secret that refuses updates, and that nothing shows to be this object's.
 pub(crate) fn not_ours(set: &str, choice: Choice<'_>) -> Failure {
     let message = format!(

@@ -14,8 +14,8 @@ use crate::{
         error::Failure,
         object::{time, unwritten},
         plan::{
-            Brake, Change, EntryOutcome, PlannedEntry, PlannedRemoval, attempted_at, is_held_back,
-            is_ours, may_be_there, was_ambiguous, was_held_back, was_written,
+            Brake, Change, EntryOutcome, PlannedEntry, PlannedRemoval, is_held_back, is_ours,
+            may_be_there, was_ambiguous, was_held_back, was_written,
         },
     },
     http::ErrorClass,
@@ -207,8 +207,7 @@ fn entry(planned: &PlannedEntry<'_>, halted_by: Option<&Failure>, now: Timestamp
 
 /// When a write without an answer counts as sent. The writes of a large plan take their time.
 fn sent_at(planned: &PlannedEntry<'_>, now: Timestamp) -> Option<Time> {
-    let sent = planned.attempted_time.as_ref();
-    sent.map(|sent| attempted_at(Some(sent), now))
+    planned.attempted_time.as_ref().map(|_| time(now))
 }
 
 /// Whether the provider may have carried out what it answered with this failure.

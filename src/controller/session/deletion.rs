@@ -13,7 +13,7 @@ use crate::{
         was_written,
     },
     http::ProviderError,
-    provider::{DeleteRequest, Deletion, Remote, Rules},
+    provider::{DeleteAnswer, DeleteRequest, Remote, Rules},
 };
 
 /// What came of a delete.
@@ -43,11 +43,15 @@ impl Session<'_> {
         let snapshot = self.listing(began, Duration::ZERO).await?;
         let is_id_enough = entry.remote_id.is_some() && !self.rules().deletes_by_name;
         match shown_to_delete(entry, &snapshot, self.rules()) {
-            // Pages may miss what is there while others are deleted, and an id names nothing else.
-            Shown::Absent if is_id_enough && !self.cannot_verify() => {
-                self.delete(entry, None).await
-            }
             Shown::Absent => {
+                // Pages may miss what is there while others are deleted, and an id names nothing else.
+                if is_id_enough && !self.cannot_verify() {
+                    let deleted = self.delete(entry, None).await?;
+                    // Whoever is shown nothing at all may not reach it.
+                    if deleted == DeleteOutcome::Deleted || snapshot.empty_since.is_none() {
+                        return Ok(deleted);
+                    }
+                }
                 let wait = listed_absence_counts_in(entry, &snapshot);
                 Ok(wait.map_or(DeleteOutcome::Gone, DeleteOutcome::NotShown))
             }
@@ -79,10 +83,10 @@ impl Session<'_> {
             shown,
         };
         match self.provider.delete(&request).await? {
-            Deletion::Done => return Ok(DeleteOutcome::Deleted),
-            // A listing has shown just now that it is gone.
-            Deletion::NotThere if shown.is_none() => return Ok(DeleteOutcome::Gone),
-            Deletion::NotThere => {}
+            DeleteAnswer::Done => return Ok(DeleteOutcome::Deleted),
+            // The caller has seen just now whether it is shown.
+            DeleteAnswer::NotThere if shown.is_none() => return Ok(DeleteOutcome::Gone),
+            DeleteAnswer::NotThere => {}
         }
         let snapshot = self.listing(Instant::now(), Duration::ZERO).await?;
         let shown = shown_to_delete(entry, &snapshot, self.rules());

@@ -26,8 +26,8 @@ use crate::{
     controller::{kubernetes::bounded, object::is_newer},
 };
 
-/// How long a watch may lag behind its collection: while a watch is opened anew it waits up to 10 s.
-const MAX_WATCH_LAG: Duration = Duration::from_secs(15);
+/// How long a watch may lag behind its collection: while a watch is opened anew it waits up to 20 s.
+const MAX_WATCH_LAG: Duration = Duration::from_secs(25);
 /// How many seconds the API server is asked for changes that a watch did not show.
 const CHECK_SECONDS: u32 = 1;
 /// How long its answer is waited for.
@@ -192,7 +192,18 @@ impl Pages {
             continue_token: self.next.take(),
             ..ListParams::default()
         };
-        let page = bounded(api.list_metadata(&page)).await.ok()?;
+        let page = match timeout(CHECK_TIMEOUT, api.list_metadata(&page))
+            .await
+            .ok()?
+        {
+            Ok(page) => page,
+            // The token is too old. The answer has one that goes on from there.
+            Err(kube::Error::Api(status)) if status.code == 410 => {
+                self.next = status.metadata.and_then(|of| of.continue_);
+                return None;
+            }
+            Err(_) => return None,
+        };
         self.next = page.metadata.continue_.filter(|token| !token.is_empty());
         let mut newest = String::new();
         for object in page.items {

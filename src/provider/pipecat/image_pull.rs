@@ -17,8 +17,8 @@ use crate::{
     api::{ProviderKind, Reason},
     http::{ApiClient, Body, Call, Detail, ErrorClass, ProviderError, Scheme},
     provider::{
-        DeleteRequest, Deletion, Form, Listing, ListingNeed, NamedSet, Provider, Rules, Settled,
-        Unit, Write, Written, wire,
+        DeleteAnswer, DeleteRequest, Form, Listing, ListingNeed, NamedSet, Provider, Rules,
+        Settled, Unit, Write, Written, wire,
     },
 };
 
@@ -72,7 +72,7 @@ impl ImagePull {
         put(&self.client, call).await
     }
 
-    async fn remove(&self, set: &str) -> Result<Deletion, ProviderError> {
+    async fn remove(&self, set: &str) -> Result<DeleteAnswer, ProviderError> {
         delete(&self.client, &["v1", "secrets", set]).await
     }
 
@@ -149,7 +149,7 @@ impl Provider for ImagePull {
         deleted.map(drop)
     }
 
-    async fn delete(&self, _entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
+    async fn delete(&self, _entry: &DeleteRequest<'_>) -> Result<DeleteAnswer, ProviderError> {
         self.remove(&self.set).await
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     http::{ApiClient, Call, Concerns, ProviderError},
     provider::{
-        Deletion, Form, Listing, Remote, Settled, Written,
+        DeleteAnswer, Form, Listing, Remote, Settled, Written,
         wire::{self, Pages, Rest},
     },
 };
@@ -73,7 +73,10 @@ pub(super) async fn put(client: &ApiClient, call: Call<'_>) -> Result<Written, P
 }
 
 /// Deletes a set, or a key of one.
-pub(super) async fn delete(client: &ApiClient, path: &[&str]) -> Result<Deletion, ProviderError> {
+pub(super) async fn delete(
+    client: &ApiClient,
+    path: &[&str],
+) -> Result<DeleteAnswer, ProviderError> {
     let gone = wire::delete(client, path, &[]).await;
     gone.map_err(wire::unless_busy)
 }

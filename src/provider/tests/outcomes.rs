@@ -52,7 +52,7 @@ async fn write(provider: &dyn Provider, id: Option<&str>) -> Result<Written, Pro
     provider.write(&[entry]).await
 }
 
-async fn delete(provider: &dyn Provider, id: Option<&str>) -> Result<Deletion, ProviderError> {
+async fn delete(provider: &dyn Provider, id: Option<&str>) -> Result<DeleteAnswer, ProviderError> {
     let request = DeleteRequest {
         name: NAME,
         id,

@@ -10,7 +10,8 @@ use provider_secrets::{
     api::Reason,
     http::ProviderError,
     provider::{
-        DeleteRequest, Deletion, Listing, Provider, Rules, SetKeys, Settled, Unit, Write, Written,
+        DeleteAnswer, DeleteRequest, Listing, Provider, Rules, SetKeys, Settled, Unit, Write,
+        Written,
     },
 };
 
@@ -82,13 +83,13 @@ impl Provider for Guarded {
         Ok(written)
     }
 
-    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
+    async fn delete(&self, entry: &DeleteRequest<'_>) -> Result<DeleteAnswer, ProviderError> {
         let shown = entry.shown.and_then(|shown| shown.id.as_deref());
         self.check(entry.name, entry.id.or(shown))?;
         self.inner.delete(entry).await
     }
 
-    async fn delete_set(&self) -> Result<Deletion, ProviderError> {
+    async fn delete_set(&self) -> Result<DeleteAnswer, ProviderError> {
         self.check("", None)?;
         self.inner.delete_set().await
     }

@@ -8,7 +8,8 @@ use provider_secrets::{
     api::ProviderKind,
     http::ProviderError,
     provider::{
-        DeleteRequest, Deletion, Listing, Options, Provider, Remote, Rules, Write, Written, rules,
+        DeleteAnswer, DeleteRequest, Listing, Options, Provider, Remote, Rules, Write, Written,
+        rules,
     },
 };
 
@@ -51,14 +52,14 @@ impl Provider for Counting {
         Ok(Written::default())
     }
 
-    async fn delete(&self, _: &DeleteRequest<'_>) -> Result<Deletion, ProviderError> {
+    async fn delete(&self, _: &DeleteRequest<'_>) -> Result<DeleteAnswer, ProviderError> {
         self.change();
-        Ok(Deletion::Done)
+        Ok(DeleteAnswer::Done)
     }
 
-    async fn delete_set(&self) -> Result<Deletion, ProviderError> {
+    async fn delete_set(&self) -> Result<DeleteAnswer, ProviderError> {
         self.change();
-        Ok(Deletion::Done)
+        Ok(DeleteAnswer::Done)
     }
 
     fn listed_name<'a>(&'a self, entry: &'a str) -> &'a str {

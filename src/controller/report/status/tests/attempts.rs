@@ -67,8 +67,7 @@ fn the_time_of_a_try_is_recorded_before_it_and_stays_with_what_may_come_in(
         ..before.clone()
     });
     assert_eq!(ahead, expected);
-    let sent = if said.is_some() { 100 } else { 110 };
-    assert_eq!(unknown.attempted_time, Some(time(at(sent))));
+    assert_eq!(unknown.attempted_time, Some(time(at(110))));
     let (_, answered) = ended(Some(ErrorClass::Transient));
     assert_eq!(answered.attempted_time, Some(time(at(attempted))));
     for class in [Some(ErrorClass::Throttled), None] {

@@ -80,13 +80,13 @@ fn a_write_that_is_refused_is_tried_again_without_a_listing() {
             let fault = Fault::status(403).method(method).forever();
             world.account.add_fault(fault);
         }
-        let (listed, tried) = (listings(world), world.provider_writes());
+        let (listed, sent) = (listings(world), world.provider_writes());
         world.rotate("a2");
         assert_stays(world, |world| !is_synced(world)).await;
         let intervals = LONG.as_secs() / (MINUTE * 10).as_secs() + 1;
         let listed = (listings(world) - listed) / pages(world.target);
         assert!(listed as u64 <= intervals, "{:?} {listed}", world.target);
-        let tries = world.provider_writes() - tried;
+        let tries = world.provider_writes() - sent;
         assert!(tries > 3, "{:?} {tries}", world.target);
         world.account.clear_faults();
         let is_rotated = |world: &World| world.held()["A_KEY"] == value("a2") && is_synced(world);
