@@ -32,7 +32,8 @@ pub use context::{OptIn, SecretAccess, Settings};
 pub(crate) use error::Failure;
 pub use namespaces::Namespaces;
 pub(crate) use object::{
-    Guarded, REQUESTS, is_next_edit, object_name, request_order, requested, says_held,
+    Guarded, REQUESTS, is_next_edit, object_name, recorded_sources, request_order, requested,
+    says_held,
 };
 pub(crate) use plan::{
     RECREATE, due, is_approved_alike, is_held_back, is_much, is_removed_by_source, is_stored,
@@ -40,7 +41,7 @@ pub(crate) use plan::{
 };
 pub(crate) use resolve::dereference::{credential_failure, is_power, source_refused};
 pub(crate) use resolve::desired::{
-    KeyFilter, SecretData, Sources, bulk_name, desired_state, may_come_from_a_source, may_give,
-    unread_sources,
+    KeyFilter, SecretData, Sources, bulk_name, desired_state, may_await, may_come_from_a_source,
+    may_give, unread_sources,
 };
 pub use run::{Error, Stopped, run};

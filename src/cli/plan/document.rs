@@ -1,6 +1,6 @@
 //! An object in a file, with what is there and what its Secrets give. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt as _;
 
@@ -16,8 +16,8 @@ use crate::{
     },
     controller::{
         Failure, desired_state, is_approved_alike, is_held_back, is_next_edit,
-        is_removed_by_source, may_come_from_a_source, may_give, says_held, unread_sources,
-        was_held_back,
+        is_removed_by_source, may_await, may_come_from_a_source, may_give, recorded_sources,
+        says_held, unread_sources, was_held_back,
     },
     http::ErrorClass,
     provider::{self, Choice},
@@ -46,8 +46,10 @@ pub(super) struct Document {
     pub(super) versions: BTreeMap<String, String>,
     /// The entries that are refused whatever the Secrets hold, by name at the provider; where these were not read.
     pub(super) refused_names: BTreeMap<String, Reason>,
-    /// Whether a source could not be read, so that not every name is known.
-    pub(super) is_unread: bool,
+    /// The places in `dataFrom` of the sources that cannot be read, or give nothing, as far as that is known.
+    pub(super) unread: BTreeSet<usize>,
+    /// Whether the operator refuses the object as a whole.
+    pub(super) is_refused: bool,
     /// Whether a source, or the object as a whole, cannot be sent as it is.
     pub(super) is_blocked: bool,
     /// What is known of the file as a whole, such as a Secret that is not there.
@@ -63,7 +65,8 @@ impl Document {
             values: None,
             versions: BTreeMap::new(),
             refused_names: BTreeMap::new(),
-            is_unread: false,
+            unread: BTreeSet::new(),
+            is_refused: false,
             is_blocked: false,
             notes: Vec::new(),
         }
@@ -87,10 +90,12 @@ impl Document {
             Some((entry.name, failure.reason))
         });
         self.refused_names = refused.collect();
-        let unread = desired.unread.into_values().filter(is_config);
-        let notes: Vec<String> = unread.map(|failure| failure.message).collect();
-        self.is_blocked |= !notes.is_empty();
-        self.notes.extend(notes);
+        let unread = desired.unread.into_iter();
+        for (index, failure) in unread.filter(|(_, failure)| is_config(failure)) {
+            self.unread.insert(index);
+            self.notes.push(failure.message);
+            self.is_blocked = true;
+        }
         self
     }
 
@@ -98,7 +103,7 @@ impl Document {
     pub(super) fn refused(mut self, failure: &Failure) -> Self {
         let refuse = |name: String| (name, Wanted::Refused(failure.reason));
         self.values = Some(self.names().into_iter().map(refuse).collect());
-        (self.is_unread, self.is_blocked) = (true, true);
+        (self.is_refused, self.is_blocked) = (true, true);
         self.notes.push(failure.message.clone());
         self
     }
@@ -170,12 +175,24 @@ impl Document {
         })
     }
 
-    /// Whether an entry that is recorded stays with the object although it is not known to be wanted: a source that could
-    /// not be read may give it.
+    /// Whether an entry that is recorded stays with the object although it is not known to be wanted: a source that is not
+    /// read may give it, or the object is refused as a whole.
     pub(super) fn may_be_given(&self, record: &EntryStatus) -> bool {
         let may_be_given = || !origins(&self.wanted, &record.name, &Keys::new()).is_empty();
         let is_known = || self.values.is_some() || self.is_known_gone(record);
-        self.is_unread || (!is_known() && may_be_given())
+        self.is_refused || self.is_awaited(record) || (!is_known() && may_be_given())
+    }
+
+    /// Whether the operator keeps an entry because of a source that cannot be read.
+    fn is_awaited(&self, record: &EntryStatus) -> bool {
+        let sources = self.wanted.spec.bulk_sources();
+        let recorded = self.live.as_ref().map(recorded_sources);
+        let recorded = recorded.unwrap_or_default();
+        let mut unread = self.unread.iter();
+        unread.any(|index| {
+            let source = sources.get(*index);
+            source.is_none_or(|source| may_await(record, *index, source, &recorded))
+        })
     }
 
     /// Whether the operator has found that the sources of the object no longer give an entry, and the file names no other

@@ -236,7 +236,7 @@ impl Reader {
         sources.extend(unread_sources(&wanted.spec));
         match desired_state(&wanted.spec, &name, &sources, rules) {
             Ok(desired) => {
-                let is_unread = !desired.unread.is_empty();
+                let unread: BTreeSet<usize> = desired.unread.keys().copied().collect();
                 notes.extend(desired.unread.into_values().map(|failure| failure.message));
                 let entries = desired.entries.into_iter().map(|entry| {
                     let wanted = if let Err(failure) = &entry.value {
@@ -250,8 +250,8 @@ impl Reader {
                 Ok(Document {
                     values: Some(entries.collect()),
                     versions,
-                    is_unread,
-                    is_blocked: is_unread,
+                    is_blocked: !unread.is_empty(),
+                    unread,
                     notes,
                     ..document
                 })

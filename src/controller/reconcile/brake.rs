@@ -20,7 +20,7 @@ use crate::{
             was_written,
         },
         report::{Asks, messages, outcome::Outcome, status},
-        resolve::desired::{may_come_from_a_source, may_give},
+        resolve::desired::{may_await, may_come_from_a_source, may_give},
         session::Session,
     },
 };
@@ -96,13 +96,8 @@ impl Reconcile<'_> {
         for record in unwanted {
             let mut unread = unread.iter();
             let awaited = unread.find(|(index, _)| {
-                sources.get(**index).is_none_or(|source| {
-                    let secret = &source.secret_ref.name;
-                    // What is synced was made from the Secrets that status names, and from no other.
-                    record.state != EntryState::Synced
-                        || recorded.iter().any(|(name, _)| name == secret)
-                        || may_give(&record.name, **index, source)
-                })
+                let source = sources.get(**index);
+                source.is_none_or(|source| may_await(record, **index, source, &recorded))
             });
             match awaited {
                 Some((_, failure)) => stays.push(status::retained(record, failure)),

@@ -23,9 +23,12 @@ pub(crate) use self::{
     tally::MOST_VALUES,
 };
 use crate::{
-    api::{DataFromSource, Entry, EntryStatus, MAX_RECORDS, ProviderSecretSpec, Reason},
+    api::{
+        DataFromSource, Entry, EntryState, EntryStatus, MAX_RECORDS, ProviderSecretSpec, Reason,
+    },
     controller::{
         error::Failure,
+        object::Versions,
         plan::{BulkKey, DesiredEntry, Marks},
     },
     provider::{Options, Rules},
@@ -302,6 +305,20 @@ fn refuse_collisions(entries: &[DesiredEntry], rules: &Rules) -> Result<(), Fail
 pub(crate) fn may_come_from_a_source(spec: &ProviderSecretSpec, name: &str) -> bool {
     let mut sources = spec.bulk_sources().iter().enumerate();
     sources.any(|(index, source)| may_give(name, index, source))
+}
+
+/// Whether a source that cannot be read may ask for an entry that is recorded, or may have given it. What is synced was
+/// made from the Secrets that are `recorded`, and from no other.
+pub(crate) fn may_await(
+    record: &EntryStatus,
+    index: usize,
+    source: &DataFromSource,
+    recorded: &Versions,
+) -> bool {
+    let secret = &source.secret_ref.name;
+    record.state != EntryState::Synced
+        || recorded.iter().any(|(name, _)| name == secret)
+        || may_give(&record.name, index, source)
 }
 
 /// A source of which no key is taken: an owner who empties a Secret, or mistypes a pattern, seldom

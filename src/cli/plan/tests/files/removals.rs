@@ -1,5 +1,7 @@
 //! What goes, and what the operator waits with or holds.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// To apply what is there already confirms nothing; an edit ends no grace time, and confirms what is held where the
@@ -154,6 +156,30 @@ fn what_a_secret_may_have_taken_away_is_not_deleted_at_once(
     assert_eq!((plan.delete, plan.keep), (delete, 8 - delete), "{plan:?}");
     let notes = plan.notes.join("\n");
     assert!(notes.contains(note), "{notes}");
+}
+
+/// What is synced was made from the Secrets that status names, and goes unless one of these cannot be read, or the Secret
+/// that cannot may give the name too.
+#[rstest]
+#[case::of_another_secret(bulk(0, "Synced", ""), "more", "N_", 7)]
+#[case::that_it_may_give(bulk(0, "Synced", ""), "more", "K", 0)]
+#[case::of_its_secret(bulk(0, "Synced", ""), "all", "N_", 0)]
+#[case::not_synced(bulk(7, "Progressing", "Progressing"), "more", "N_", 0)]
+fn what_a_secret_that_cannot_be_read_may_give_stays(
+    #[case] live: ProviderSecret,
+    #[case] secret: &str,
+    #[case] prefix: &str,
+    #[case] delete: usize,
+) {
+    let source = json!({"secretRef": {"name": secret}, "prefix": prefix});
+    let edit = json!({"dataFrom": [source], "data": [entry("K0", "values", "K0")]});
+    let wanted = edited(&live, &edit);
+    let document = Document {
+        unread: BTreeSet::from([0]),
+        ..with_digests(wanted, live, &[("K0", "d0")])
+    };
+    let plan = run(&[document], &[]).remove(0);
+    assert_eq!((plan.delete, plan.keep), (delete, 8 - delete), "{plan:?}");
 }
 
 /// It may still change how it goes.
