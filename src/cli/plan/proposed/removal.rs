@@ -50,25 +50,25 @@ impl Proposal<'_> {
                 forgotten += 1;
             }
         }
-        plan.keep += braked.len();
-        let (held, waiting) = if self.is_held(&braked) {
-            (braked.len(), 0)
+        let is_held = self.is_held(&braked);
+        for record in &braked {
+            if is_held {
+                plan.keep += 1;
+            } else {
+                plan.act(&record.name, ActionKind::Delete, None);
+            }
+        }
+        let of_braked = if is_held {
+            "that a Secret may have taken away: held until a sync is requested or the spec is edited (RemovalHeld)"
         } else {
-            (0, braked.len())
+            "that a Secret may have taken away: deleted when --removal-grace is over"
         };
         for (count, what) in [
             (
                 forgotten,
                 "no longer wanted: they stay at the provider and are forgotten (deletionPolicy Retain)",
             ),
-            (
-                held,
-                "no longer given by a Secret: held until a sync is requested or the spec is edited (RemovalHeld)",
-            ),
-            (
-                waiting,
-                "no longer given by a Secret: deleted when --removal-grace is over, whatever is applied",
-            ),
+            (braked.len(), of_braked),
         ] {
             if count > 0 {
                 plan.notes.push(format!("{count} {what}"));

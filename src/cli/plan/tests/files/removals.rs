@@ -7,17 +7,17 @@ use super::*;
 /// To apply what is there already confirms nothing; an edit ends no grace time, and confirms what is held where the
 /// object says so, and where it is the only one since.
 #[rstest]
-#[case::held("RemovalHeld", "RemovalHeld", 3, Some("by a Secret: held until"))]
-#[case::waiting("Progressing", "Progressing", 3, Some("Secret: deleted when"))]
-#[case::held_and_edited("RemovalHeld", "RemovalHeld", 4, None)]
-#[case::held_and_edited_twice("RemovalHeld", "RemovalHeld", 5, Some("held until"))]
-#[case::held_in_silence_and_edited("AuthenticationFailed", "RemovalHeld", 4, Some("held until"))]
-#[case::waiting_and_edited("Progressing", "Progressing", 4, Some("Secret: deleted when"))]
+#[case::held("RemovalHeld", "RemovalHeld", 3, "taken away: held until")]
+#[case::waiting("Progressing", "Progressing", 3, "taken away: deleted when")]
+#[case::held_and_edited("RemovalHeld", "RemovalHeld", 4, "")]
+#[case::held_and_edited_twice("RemovalHeld", "RemovalHeld", 5, "held until")]
+#[case::held_in_silence_and_edited("AuthenticationFailed", "RemovalHeld", 4, "held until")]
+#[case::waiting_and_edited("Progressing", "Progressing", 4, "taken away: deleted when")]
 fn what_a_secret_no_longer_gives_is_deleted_by_an_edit_that_confirms_it(
     #[case] said: &str,
     #[case] reason: &str,
     #[case] generation: i64,
-    #[case] note: Option<&str>,
+    #[case] note: &str,
 ) {
     let spec = json!({"deletionPolicy": "Delete", "dataFrom": [{"secretRef": {"name": "all"}}]});
     let mut live = live();
@@ -31,11 +31,12 @@ fn what_a_secret_no_longer_gives_is_deleted_by_an_edit_that_confirms_it(
     wanted.metadata.generation = Some(generation);
     let digests = [("HF_TOKEN", "d1"), ("OPENAI_API_KEY", "d3")];
     let plan = run(&[with_digests(wanted, live, &digests)], &[]).remove(0);
-    let kept = note.map_or(2, |_| 3);
+    let is_held = note.contains("held");
+    let kept = if is_held { 3 } else { 2 };
     assert_eq!((plan.keep, plan.delete), (kept, 3 - kept), "{plan:?}");
-    assert_eq!(plan.is_pending(), note.is_none());
+    assert_eq!(plan.is_pending(), !is_held);
     let notes = plan.notes.join("\n");
-    assert!(notes.contains(note.unwrap_or_default()), "{notes}");
+    assert!(notes.contains(note), "{notes}");
 }
 
 /// Eight entries of the Secret `all` in its version 7, of which some are gone from it as the object says.
@@ -77,11 +78,11 @@ fn edited(live: &ProviderSecret, edit: &Value) -> ProviderSecret {
 /// What the operator has found to be gone is gone, though the Secrets are not read.
 #[rstest]
 #[case::confirmed(7, "RemovalHeld", "RemovalHeld", json!({}), 7, "")]
-#[case::not_said(7, "Rejected", "RemovalHeld", json!({}), 0, "7 no longer given by a Secret: held")]
-#[case::suspended(7, "RemovalHeld", "RemovalHeld", json!({"suspend": true}), 0, "Secret: held")]
-#[case::resumed(1, "Suspended", "Suspended", json!({}), 0, "1 no longer given by a Secret: held")]
-#[case::waiting(2, "Progressing", "Progressing", json!({}), 0, "2 no longer given by a Secret: deleted")]
-#[case::much(7, "Progressing", "Progressing", json!({}), 0, "7 no longer given by a Secret: held")]
+#[case::not_said(7, "Rejected", "RemovalHeld", json!({}), 0, "7 that a Secret may have taken away: held")]
+#[case::suspended(7, "RemovalHeld", "RemovalHeld", json!({"suspend": true}), 0, "taken away: held")]
+#[case::resumed(1, "Suspended", "Suspended", json!({}), 0, "1 that a Secret may have taken away: held")]
+#[case::waiting(2, "Progressing", "Progressing", json!({}), 2, "2 that a Secret may have taken away: deleted")]
+#[case::much(7, "Progressing", "Progressing", json!({}), 0, "7 that a Secret may have taken away: held")]
 #[case::approval(7, "RemovalHeld", "RemovalHeld", json!({"approval": "Manual"}), 7, "waits for approval")]
 #[case::retained(7, "RemovalHeld", "RemovalHeld", json!({"deletionPolicy": "Retain"}), 0, "7 no longer wanted")]
 #[case::another_source(
@@ -113,8 +114,8 @@ fn transformed(secret: &str) -> Value {
 
 /// What goes by the spec alone goes at once, and what a Secret may have taken away does not.
 #[rstest]
-#[case::much(1, "all", json!({"approval": "Automatic"}), "8", 0, "7 no longer given by a Secret: held")]
-#[case::little(6, "all", json!({"approval": "Automatic"}), "8", 0, "2 no longer given by a Secret: deleted")]
+#[case::much(1, "all", json!({"approval": "Automatic"}), "8", 0, "7 that a Secret may have taken away: held")]
+#[case::little(6, "all", json!({"approval": "Automatic"}), "8", 2, "2 that a Secret may have taken away: deleted")]
 #[case::by_the_spec(1, "all", transformed("all"), "7", 7, "")]
 #[case::not_by_it_alone(
     1,
@@ -122,7 +123,7 @@ fn transformed(secret: &str) -> Value {
     transformed("all"),
     "8",
     0,
-    "7 no longer given by a Secret: held"
+    "7 that a Secret may have taken away: held"
 )]
 #[case::named_anew(
     1,
@@ -130,7 +131,7 @@ fn transformed(secret: &str) -> Value {
     transformed("more"),
     "7",
     0,
-    "7 no longer given by a Secret: held"
+    "7 that a Secret may have taken away: held"
 )]
 #[case::source_dropped(1, "all", json!({"dataFrom": null, "data": [entry("K0", "all", "K0")]}), "7", 7, "")]
 #[case::approval(1, "all", json!({"approval": "Manual"}), "8", 7, "waits for approval")]
