@@ -183,6 +183,26 @@ fn what_a_secret_that_cannot_be_read_may_give_stays(
     assert_eq!((plan.delete, plan.keep), (delete, 8 - delete), "{plan:?}");
 }
 
+/// What goes may be all that works.
+#[rstest]
+#[case::all("B", Wanted::Refused(Reason::KeyNotFound), 0)]
+#[case::not_all("B", Wanted::Digest(None), 3)]
+#[case::one_that_is_there("HF_TOKEN", Wanted::Refused(Reason::KeyNotFound), 2)]
+fn what_goes_stays_while_all_that_is_new_is_refused(
+    #[case] name: &str,
+    #[case] value: Wanted,
+    #[case] delete: usize,
+) {
+    let data = json!([entry("A", "a", "k"), entry(name, "b", "k")]);
+    let spec = json!({"deletionPolicy": "Delete", "data": data});
+    let values = [("A", Wanted::Refused(Reason::KeyNotFound)), (name, value)];
+    let plan = planned(&wanted(&spec), &[], Some(&values));
+    assert_eq!(plan.delete, delete, "{plan:?}");
+    let notes = plan.notes.join("\n");
+    let note = "3 no longer wanted: they stay until one of the new names";
+    assert_eq!(notes.contains(note), delete == 0, "{notes}");
+}
+
 /// It may still change how it goes.
 #[rstest]
 #[case::delete("Delete", 3)]
