@@ -36,8 +36,8 @@ pub(crate) use object::{
     says_held,
 };
 pub(crate) use plan::{
-    RECREATE, due, is_approved_alike, is_held_back, is_much, is_removed_by_source, is_stored,
-    was_held_back,
+    RECREATE, due, is_approved_alike, is_held_back, is_much, is_ours, is_removed_by_source,
+    is_stored, may_be_there, was_held_back,
 };
 pub(crate) use resolve::dereference::{credential_failure, is_power, source_refused};
 pub(crate) use resolve::desired::{

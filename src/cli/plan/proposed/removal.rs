@@ -6,7 +6,7 @@ use super::Proposal;
 use crate::{
     api::{ActionKind, Approval, DeletionPolicy, EntryStatus, PlannedAction, Reason},
     cli::plan::{Plan, document::Wanted},
-    controller::{is_held_back, is_much, was_held_back},
+    controller::{is_held_back, is_much, is_ours, may_be_there, was_held_back},
     provider::Rules,
 };
 
@@ -26,7 +26,8 @@ impl Proposal<'_> {
         };
         let deletes = document.wanted.spec.deletion_policy() == DeletionPolicy::Delete;
         let none_comes = self.none_comes(plan, rules);
-        let (mut forgotten, mut going, mut braked) = (0, Vec::new(), Vec::new());
+        let (mut forgotten, mut foreign) = (0, 0);
+        let (mut going, mut braked) = (Vec::new(), Vec::new());
         let records = document.records().iter();
         for record in records.filter(|record| !is_wanted(record)) {
             let key = (rules.fold)(&record.name);
@@ -35,7 +36,7 @@ impl Proposal<'_> {
             if document.may_be_given(record) {
                 // While a source cannot be read nothing is removed.
                 plan.keep += 1;
-            } else if record.last_write_time.is_none() {
+            } else if !may_be_there(record) {
             } else if let Some(successor) = successor {
                 let note = format!(
                     "{} goes over to {}",
@@ -43,6 +44,8 @@ impl Proposal<'_> {
                     successor.namespaced_name()
                 );
                 plan.notes.push(note);
+            } else if deletes && !is_ours(record) {
+                foreign += 1;
             } else if document.is_braked(record) {
                 braked.push(record);
             } else if deletes {
@@ -70,6 +73,10 @@ impl Proposal<'_> {
             (
                 forgotten,
                 "no longer wanted: they stay at the provider and are forgotten (deletionPolicy Retain)",
+            ),
+            (
+                foreign,
+                "no longer wanted: they stay at the provider, because another writer may have written them",
             ),
             (
                 held,
@@ -112,9 +119,11 @@ impl Proposal<'_> {
     /// Whether the operator holds what it does not delete at once. A hold of one is a hold of all.
     fn is_held(&self, braked: &[&EntryStatus]) -> bool {
         let records = self.document.records().iter();
-        let written = records.filter(|record| record.last_write_time.is_some());
+        let is_there =
+            |record: &&EntryStatus| record.last_write_time.is_some() || braked.contains(record);
+        let there = records.filter(is_there);
         let mut held = braked.iter();
-        is_much(braked.len(), written.count())
+        is_much(braked.len(), there.count())
             || held.any(|record| is_held_back(record) || was_held_back(record))
     }
 }

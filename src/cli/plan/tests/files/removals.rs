@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::api::Found;
 
 /// To apply what is there already confirms nothing; an edit ends no grace time, and confirms what is held where the
 /// object says so, and where it is the only one since.
@@ -201,6 +202,30 @@ fn what_goes_stays_while_all_that_is_new_is_refused(
     let notes = plan.notes.join("\n");
     let note = "3 no longer wanted: they stay until one of the new names";
     assert_eq!(notes.contains(note), delete == 0, "{notes}");
+}
+
+/// It may have come in: the operator deletes it where nothing was there before.
+#[rstest]
+#[case::to_nothing(Some(Found::Absent), 1, false)]
+#[case::to_what_another_wrote(Some(Found::Foreign), 0, true)]
+#[case::not_sent(None, 0, false)]
+fn what_was_sent_without_an_answer_goes_with_the_others(
+    #[case] found: Option<Found>,
+    #[case] delete: usize,
+    #[case] is_foreign: bool,
+) {
+    let mut live = live();
+    let record = &mut live.status.as_mut().unwrap().entries[1];
+    record.state = EntryState::Pending;
+    record.last_write_time = None;
+    record.found = found;
+    let wanted = wanted(&json!({"deletionPolicy": "Delete"}));
+    let digests = [("HF_TOKEN", "d1"), ("OPENAI_API_KEY", "d3")];
+    let plan = run(&[with_digests(wanted, live, &digests)], &[]).remove(0);
+    assert_eq!((plan.delete, plan.keep), (delete, 2), "{plan:?}");
+    let notes = plan.notes.join("\n");
+    let note = "1 no longer wanted: they stay at the provider, because another";
+    assert_eq!(notes.contains(note), is_foreign, "{notes}");
 }
 
 /// It may still change how it goes.
