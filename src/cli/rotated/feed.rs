@@ -293,14 +293,23 @@ fn unacknowledged(
 }
 
 /// Whether a sync may be requested of an object that is not Ready for this reason: the request confirms nothing
-/// (docs/reference.md#requests), and makes no call to an account that is held back.
+/// (docs/reference.md#requests), makes no call to an account that is held back, and finds an object of which something is
+/// sent.
 fn may_be_asked(reason: &str) -> bool {
+    use Reason as R;
     reasons::reason(reason).is_some_and(|reason| {
-        let is_confirmed = matches!(
+        let is_confirmed = matches!(reason, R::AccountChanged | R::Contended | R::RemovalHeld);
+        let waits_as_a_whole = matches!(
             reason,
-            Reason::AccountChanged | Reason::Contended | Reason::RemovalHeld
+            R::AwaitingApproval
+                | R::InvalidSpec
+                | R::TooManyEntries
+                | R::CredentialNotFound
+                | R::CredentialKeyMissing
+                | R::CredentialInvalid
+                | R::ProviderNotAllowed
         );
-        !is_confirmed && !reasons::is_of_account(reason)
+        !is_confirmed && !waits_as_a_whole && !reasons::is_of_account(reason)
     })
 }
 
