@@ -57,7 +57,7 @@ impl Peer {
             let records = || status.into_iter().flat_map(|status| &status.entries);
             let written = records().filter(|entry| entry.last_write_time.is_some());
             let fold = provider::rules(choice.kind()).fold;
-            let desired = object.spec.entries().iter().map(|entry| fold(&entry.name));
+            let desired = object.spec.explicit_names(&name).into_iter().map(fold);
             let names = desired.chain(records().map(|entry| fold(&entry.name)));
             let names: BTreeSet<String> = names.collect();
             if let Some(set) = set {
@@ -144,7 +144,7 @@ impl Peer {
             let next = claiming.into_iter().find(|other| !other.is_deleting);
             next.filter(|next| next.overwrites || next.written.contains(name))
         };
-        next.filter(|next| key == name || next.keys.contains(key))
+        next.filter(|next| !self.claims_set || next.keys.contains(key))
     }
 
     /// Whether it claims this set and lives on: then it gives up an entry, and the set stays its own.

@@ -282,6 +282,30 @@ fn an_owner_that_keeps_its_set_hands_no_entry_over(#[case] other: &str, #[case] 
 }
 
 #[rstest]
+#[case::not_asked_for("OTHER", false)]
+#[case::asked_for("shared", true)]
+fn a_key_with_the_name_of_its_set_goes_over_to_one_that_asks_for_it(
+    #[case] asked: &str,
+    #[case] goes_over: bool,
+) {
+    let set = json!({"setName": "shared", "apiKeySecretRef": {"name": "pipecat", "key": "token"}});
+    let of = |name: &str| {
+        let data = json!([entry(name, "s", "k")]);
+        let provider = json!({"baseten": null, "pipecat": set});
+        wanted(&json!({"provider": provider, "deletionPolicy": "Delete", "data": data}))
+    };
+    let spec = serde_json::to_value(&of(asked).spec).unwrap();
+    let earlier = object("ml/earlier", spec, json!({}));
+    let wanted = of("HF_TOKEN");
+    let mut live = live();
+    live.spec = wanted.spec.clone();
+    live.status.as_mut().unwrap().entries[1].name = "shared".to_owned();
+    let plan = run(&[Document::new(wanted, Some(live))], &[earlier]).remove(0);
+    let note = "shared goes over to ml/earlier".to_owned();
+    assert_eq!(plan.notes.contains(&note), goes_over, "{:?}", plan.notes);
+}
+
+#[rstest]
 #[case::nothing(json!({}), 2, None)]
 #[case::rewritten(json!({"rewriteInterval": "1h"}), 0, Some("longer ago than rewriteInterval"))]
 #[case::not_yet(json!({"rewriteInterval": "2h"}), 2, None)]
