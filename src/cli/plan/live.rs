@@ -140,7 +140,7 @@ impl Plan {
         };
         self.act(&entry.name, action, reason.as_deref());
         if action == ActionKind::Update && is_stored(entry, entry.digest.as_deref()) {
-            self.note("of what has the value of its last write nothing is sent");
+            self.note("entries that still have the value of their last write are not sent");
         }
     }
 }

@@ -150,7 +150,7 @@ fn that_a_value_may_be_the_one_of_its_last_write_is_said() {
     });
     let plan = Plan::live(&object("ml/o", spec, json!({"entries": [entry]})));
     let shown = plan.lines();
-    let note = "(of what has the value of its last write nothing is sent)";
+    let note = "(entries that still have the value of their last write are not sent)";
     assert!(shown.contains(note), "{shown}");
 }
 
