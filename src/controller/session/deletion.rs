@@ -44,15 +44,13 @@ impl Session<'_> {
         let is_id_enough = entry.remote_id.is_some() && !self.rules().deletes_by_name;
         match shown_to_delete(entry, &snapshot, self.rules()) {
             Shown::Absent => {
-                // Pages may miss what is there while others are deleted, and an id names nothing else.
-                if is_id_enough && !self.cannot_verify() {
-                    let deleted = self.delete(entry, None).await?;
-                    // Whoever is shown nothing at all may not reach it.
-                    if deleted == DeleteOutcome::Deleted || snapshot.empty_since.is_none() {
-                        return Ok(deleted);
-                    }
-                }
                 let wait = listed_absence_counts_in(entry, &snapshot);
+                // Pages may miss what is there while others are deleted, and an id names nothing else. Whoever is shown
+                // nothing at all may not reach it, so then it is asked for once it counts.
+                let may_ask = snapshot.empty_since.is_none() || wait.is_none();
+                if is_id_enough && may_ask && !self.cannot_verify() {
+                    return self.delete(entry, None).await;
+                }
                 Ok(wait.map_or(DeleteOutcome::Gone, DeleteOutcome::NotShown))
             }
             Shown::Other if was_written(entry) => Ok(DeleteOutcome::Replaced),

@@ -296,6 +296,10 @@ fn a_watch_asks_no_sooner_than_the_api_server_wants_it_to() {
         synced(world).await;
         let faults = &world.store.faults;
         let asked_to_wait = Duration::from_secs(20);
+        // Neither watch has seen the newest.
+        world.watches(Store::hold);
+        world.annotate();
+        world.secret("other", &[("a", value("a"))].into());
         faults.always(Asked::is_collection, Does::Busy(asked_to_wait.as_secs()));
         world.watches(Store::expire);
         sleep(Duration::from_mins(5)).await;

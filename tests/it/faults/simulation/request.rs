@@ -100,6 +100,8 @@ impl Asked {
         let verb = match (self.is_collection(), self.is_watch()) {
             _ if self.is_stream() => "STREAM",
             (_, true) => "WATCH",
+            // A few objects, which a watch is compared with.
+            (true, _) if self.number("limit").is_some_and(|limit| limit <= 50) => "LOOK",
             (true, _) => "LIST",
             _ => &self.method,
         };
