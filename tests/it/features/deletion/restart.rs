@@ -89,7 +89,7 @@ fn a_crash_between_the_deletion_there_and_the_end_of_the_object_deletes_once_mor
         let next = env.further(&SHORT_LEASE).await;
         for case in &test_cases {
             // What is not shown may be shown later, until half a minute after the last write.
-            until_within(Duration::from_secs(60), "the object is gone", async || {
+            until_within(Duration::from_mins(1), "the object is gone", async || {
                 let object = case.objects().get_opt("gone").await;
                 match object.map_err(|error| error.to_string())? {
                     None => Ok(()),
