@@ -87,15 +87,14 @@ fn is_of_provider(failure: &Failure) -> bool {
 mod tests {
     use jiff::Timestamp;
     use rstest::rstest;
-    use secrecy::SecretString;
 
     use super::*;
     use crate::{
         controller::{
             object::{time, unwritten},
-            plan::{Change, DesiredEntry, Marks},
+            plan::{Change, tests::samples},
         },
-        provider::{Options, Written},
+        provider::Written,
     };
 
     /// What came of an entry: of one that is at the provider, or of one that is new.
@@ -121,15 +120,7 @@ mod tests {
     #[case::no_new_ones(&[Came::Kept, Came::NotRotated], false)]
     #[case::nothing_wanted(&[], false)]
     fn what_goes_waits_while_no_new_name_comes(#[case] all: &[Came], #[case] waits: bool) {
-        let desired = DesiredEntry {
-            name: "A".to_owned(),
-            folded: "A".to_owned(),
-            options: Options::default(),
-            value: Ok(SecretString::from("new")),
-            secret: "source".to_owned(),
-            bulk: None,
-            marks: Marks::default(),
-        };
+        let desired = samples::entry("A", "new");
         let mut record = unwritten("A");
         record.last_write_time = Some(time(Timestamp::UNIX_EPOCH));
         let failure = || Failure::config(Reason::Rejected, "refused");
@@ -146,16 +137,9 @@ mod tests {
                 Came::NotSent => (true, Change::Refuse(failure()), failed()),
             };
             PlannedEntry {
-                desired: &desired,
                 record: (!is_new).then_some(&record),
-                digest: None,
-                change,
-                found: None,
-                cause: None,
-                is_inherited: false,
-                attempted_time: None,
-                drift: None,
                 outcome,
+                ..samples::planned(&desired, change)
             }
         };
         let entries: Vec<_> = all.iter().map(entry).collect();

@@ -56,7 +56,7 @@ impl RemovalOutcome {
     fn note(&mut self, deleted: DeleteOutcome, name: String) {
         match deleted {
             DeleteOutcome::Deleted => self.deleted.push(name),
-            // What is not shown has not ended yet.
+            // The caller keeps the record of what is not shown.
             DeleteOutcome::Gone | DeleteOutcome::NotShown(_) => {}
             DeleteOutcome::Orphaned => self.orphaned.push(name),
             DeleteOutcome::Replaced => self.replaced.push(name),
@@ -186,7 +186,7 @@ impl Writer<'_> {
             }
             SetKeys::Shown(_) => {
                 let wait = absence_counts_in(record, asked_at);
-                Ok(wait.map_or(DeleteOutcome::Gone, DeleteOutcome::NotShown))
+                Ok(DeleteOutcome::absent(wait))
             }
             // So may it to the question for a set: the list must lack it too.
             SetKeys::NoSet => {
@@ -196,7 +196,7 @@ impl Writer<'_> {
                     return Err(ProviderError::protocol());
                 }
                 let wait = listed_absence_counts_in(record, &listed);
-                Ok(wait.map_or(DeleteOutcome::Gone, DeleteOutcome::NotShown))
+                Ok(DeleteOutcome::absent(wait))
             }
             // It cannot be seen whether the key is there, or the set is not one that clients write.
             SetKeys::NotShown | SetKeys::Referenced => Ok(DeleteOutcome::Orphaned),

@@ -303,7 +303,7 @@ mod tests {
             };
             let read = reads.read(&client, &secret, (&reader, &keys), "5", readers, named);
             let read = read.await.expect("a Secret");
-            // What nobody names is not kept.
+            // A key that no object names is not kept.
             assert!(read.data.keys().eq(&["key-0", "key-1", "key-2"]));
         }
         assert_eq!(calls.load(Ordering::Relaxed), 1);

@@ -1,31 +1,21 @@
 //! The rules of the plan, as tables and as properties.
 
 mod image_pull;
+pub(crate) mod samples;
 mod sets;
 
 use proptest::prelude::*;
 use rstest::rstest;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
+use self::samples::entry;
 use super::*;
 use crate::{
     account::Snapshot,
     api::{PrimeIntellectOptions, ProviderKind},
     controller::object::time,
-    provider::{self, Form, Listing, Options, Remote},
+    provider::{self, Form, Listing, Remote},
 };
-
-fn entry(name: &str, value: &str) -> DesiredEntry {
-    DesiredEntry {
-        name: name.to_owned(),
-        folded: name.replace('-', "_"),
-        options: Options::default(),
-        value: Ok(SecretString::from(value)),
-        secret: "source".to_owned(),
-        bulk: None,
-        marks: Marks::default(),
-    }
-}
 
 /// The entry, with its name folded as the provider folds names.
 fn entry_at(kind: ProviderKind, name: &str, value: &str) -> DesiredEntry {

@@ -33,6 +33,13 @@ pub(crate) enum DeleteOutcome {
     HandedOver(ObjectName),
 }
 
+impl DeleteOutcome {
+    /// It is not shown, which counts after a wait; at once without one.
+    pub(crate) fn absent(wait: Option<Duration>) -> Self {
+        wait.map_or(Self::Gone, Self::NotShown)
+    }
+}
+
 impl Session<'_> {
     /// Deletes what a listing that began after `began` shows to be what we wrote.
     pub(crate) async fn delete_shown(
@@ -45,13 +52,13 @@ impl Session<'_> {
         match shown_to_delete(entry, &snapshot, self.rules()) {
             Shown::Absent => {
                 let wait = listed_absence_counts_in(entry, &snapshot);
-                // Pages may miss what is there while others are deleted, and an id names nothing else. Whoever is shown
-                // nothing at all may not reach it, so then it is asked for once it counts.
+                // Pages may miss what is there while others are deleted, and an id names nothing else. A key that is shown
+                // nothing at all may not reach it, so then the operator asks by the id once the absence counts.
                 let may_ask = snapshot.empty_since.is_none() || wait.is_none();
                 if is_id_enough && may_ask && !self.cannot_verify() {
                     return self.delete(entry, None).await;
                 }
-                Ok(wait.map_or(DeleteOutcome::Gone, DeleteOutcome::NotShown))
+                Ok(DeleteOutcome::absent(wait))
             }
             Shown::Other if was_written(entry) => Ok(DeleteOutcome::Replaced),
             Shown::Other => Ok(DeleteOutcome::Orphaned),

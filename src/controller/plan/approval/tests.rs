@@ -4,7 +4,6 @@ mod scope;
 
 use proptest::prelude::*;
 use rstest::rstest;
-use secrecy::SecretString;
 
 use super::*;
 use crate::{
@@ -12,35 +11,18 @@ use crate::{
     controller::{
         error::Failure,
         object::{time, unwritten},
-        plan::{DesiredEntry, EntryOutcome, Marks},
+        plan::{DesiredEntry, tests::samples},
     },
-    provider::Options,
 };
 
 fn desired(name: &str) -> DesiredEntry {
-    DesiredEntry {
-        name: name.to_owned(),
-        folded: name.to_owned(),
-        options: Options::default(),
-        value: Ok(SecretString::from("v")),
-        secret: "source".to_owned(),
-        bulk: None,
-        marks: Marks::default(),
-    }
+    samples::entry(name, "v")
 }
 
 fn planned(desired: &DesiredEntry, change: Change) -> PlannedEntry<'_> {
     PlannedEntry {
-        desired,
-        record: None,
         digest: Some(format!("digest of {}", desired.name)),
-        change,
-        found: None,
-        cause: None,
-        attempted_time: None,
-        is_inherited: false,
-        drift: None,
-        outcome: EntryOutcome::NotTried,
+        ..samples::planned(desired, change)
     }
 }
 

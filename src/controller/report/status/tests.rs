@@ -3,17 +3,16 @@
 mod attempts;
 
 use rstest::rstest;
-use secrecy::SecretString;
 
 use super::*;
 use crate::{
     api::{Condition, Found},
     controller::{
-        plan::{DesiredEntry, Marks},
+        plan::tests::samples,
         report::conditions::{Readiness, ReadyState, conditions, readiness, stalled_by_protocol},
     },
     http::ErrorClass,
-    provider::{Options, Written},
+    provider::Written,
 };
 
 fn failure(class: ErrorClass, reason: Reason) -> Failure {
@@ -42,24 +41,9 @@ fn kept<T>(value: T) -> &'static T {
 
 fn planned(change: Change, record: Option<EntryStatus>) -> PlannedEntry<'static> {
     PlannedEntry {
-        desired: kept(DesiredEntry {
-            name: "A".to_owned(),
-            folded: "A".to_owned(),
-            options: Options::default(),
-            value: Ok(SecretString::from("new")),
-            secret: "source".to_owned(),
-            bulk: None,
-            marks: Marks::default(),
-        }),
         record: record.map(kept),
         digest: Some("new".to_owned()),
-        change,
-        found: None,
-        cause: None,
-        attempted_time: None,
-        is_inherited: false,
-        drift: None,
-        outcome: EntryOutcome::NotTried,
+        ..samples::planned(kept(samples::entry("A", "new")), change)
     }
 }
 

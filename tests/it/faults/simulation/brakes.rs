@@ -62,6 +62,23 @@ async fn synced(world: &mut World, count: usize) {
 }
 
 /// Ends with entries that the oracle can read.
+/// Asserts that nothing goes before a user confirms what the object says, and that `left` stay then.
+async fn assert_held_until_asked(world: &mut World, before: usize, left: usize) {
+    world.quiet().await;
+    sleep(2 * GRACE).await;
+    assert_eq!(held(world), before, "{:?}", world.target);
+    assert_eq!(world.ready_reason("object").as_deref(), Some("RemovalHeld"));
+    assert_goes_when_asked(world, left).await;
+}
+
+/// Asserts that `left` stay once a user has confirmed what is held.
+async fn assert_goes_when_asked(world: &mut World, left: usize) {
+    world.request_sync("yes");
+    world.quiet().await;
+    assert_eq!(held(world), left, "{:?}", world.target);
+    end(world).await;
+}
+
 async fn end(world: &mut World) {
     world.source(&[("a", "a1"), ("b", "b1")]);
     world.spec(

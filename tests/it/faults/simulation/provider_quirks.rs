@@ -333,18 +333,24 @@ fn a_set_that_may_not_be_read_holds_up_no_other() {
     });
 }
 
-/// PrimeIntellect may answer a write with no data (docs/vendors.md#pi-9). What our write left is looked up soon after it.
+/// PrimeIntellect may answer a write with no data (docs/vendors.md#pi-9).
+pub(super) fn answered_with_nothing() -> World {
+    let mut world = World::new(Target::PrimeIntellect);
+    let simulator = world.remote.simulator().prime_intellect();
+    simulator.set_variants(&world.account, |variants| {
+        variants.write_answer = prime_intellect::WriteAnswer::Null;
+    });
+    world.source(&[("a", "a1"), ("b", "b1")]);
+    world.up();
+    world
+}
+
+/// What our write left is looked up soon after it.
 /// Cases: M-06, R-10
 #[test]
 fn what_another_writer_wrote_is_not_deleted_where_writes_are_answered_with_nothing() {
     simulate(async {
-        let mut world = World::new(Target::PrimeIntellect);
-        let simulator = world.remote.simulator().prime_intellect();
-        simulator.set_variants(&world.account, |variants| {
-            variants.write_answer = prime_intellect::WriteAnswer::Null;
-        });
-        world.source(&[("a", "a1"), ("b", "b1")]);
-        world.up();
+        let mut world = answered_with_nothing();
         let entries = data(&[("A_KEY", "a"), ("B_KEY", "b")]);
         world.spec(&json!({"deletionPolicy": "Delete", "data": entries}));
         // Less than the interval of verification.

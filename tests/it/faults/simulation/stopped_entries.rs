@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::json;
-use simulator::{Access, Fault, prime_intellect};
+use simulator::{Access, Fault};
 use tokio::time::sleep;
 
 use super::{
     listings::{listings, pages, unverified},
+    provider_quirks::answered_with_nothing,
     races::at_each,
     store::{Part, Resource},
     world::{World, data, simulate, value},
@@ -212,13 +213,7 @@ fn an_object_that_cannot_be_verified_beside_a_stopped_entry_is_counted() {
 #[test]
 fn what_our_write_left_is_looked_up_beside_an_entry_that_is_stopped() {
     simulate(async {
-        let mut world = World::new(Target::PrimeIntellect);
-        let simulator = world.remote.simulator().prime_intellect();
-        simulator.set_variants(&world.account, |variants| {
-            variants.write_answer = prime_intellect::WriteAnswer::Null;
-        });
-        world.source(&[("a", "a1"), ("b", "b1")]);
-        world.up();
+        let mut world = answered_with_nothing();
         // It would be Synced if the listing alone decided.
         let reason = stopped(&mut world, Stopped::Missing).await;
         let object = world.object().expect("the object");

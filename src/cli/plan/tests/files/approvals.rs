@@ -2,6 +2,13 @@
 
 use super::*;
 
+/// Asserts what a plan does, and whether it says that it waits.
+fn assert_said(plan: &Plan, actions: &[&str], waits: bool) {
+    assert_eq!(said(plan), actions);
+    let notes = plan.notes.join("\n");
+    assert_eq!(notes.contains("waits for approval"), waits, "{notes}");
+}
+
 /// What was approved is names and sources, unless every change waits.
 #[rstest]
 #[case::approved("Manual", Some("seal"), json!({}), false)]
@@ -21,9 +28,7 @@ fn a_changed_value_waits_for_approval_where_it_does(
     json_patch::merge(&mut spec, &edit);
     let digests = [("HF_TOKEN", "other"), ("OPENAI_API_KEY", "d3")];
     let plan = run(&[with_digests(wanted(&spec), live, &digests)], &[]).remove(0);
-    assert_eq!(said(&plan), ["Update HF_TOKEN"]);
-    let notes = plan.notes.join("\n");
-    assert_eq!(notes.contains("waits for approval"), waits, "{notes}");
+    assert_said(&plan, &["Update HF_TOKEN"], waits);
 }
 
 /// The plan of a suspended object waits for no approval; that of another one does.
@@ -44,9 +49,7 @@ fn what_was_approved_is_sent_when_a_suspension_ends(
     status.plan = serde_json::from_value(plan).unwrap();
     let digests = [("HF_TOKEN", "other"), ("OPENAI_API_KEY", "d3")];
     let plan = run(&[with_digests(wanted(&spec), live, &digests)], &[]).remove(0);
-    assert_eq!(said(&plan), ["Update HF_TOKEN"]);
-    let notes = plan.notes.join("\n");
-    assert_eq!(notes.contains("waits for approval"), waits, "{notes}");
+    assert_said(&plan, &["Update HF_TOKEN"], waits);
 }
 
 #[rstest]
@@ -64,8 +67,5 @@ fn a_value_that_was_approved_is_sent_again_without_another_approval(
     let wanted = wanted(&json!({"approval": approval, "rewriteInterval": "1h"}));
     let digests = [("HF_TOKEN", "d1"), ("OPENAI_API_KEY", "d3")];
     let plan = run(&[with_digests(wanted, live, &digests)], &[]).remove(0);
-    let expected = ["Update HF_TOKEN", "Update OPENAI_API_KEY"];
-    assert_eq!(said(&plan), expected);
-    let notes = plan.notes.join("\n");
-    assert_eq!(notes.contains("waits for approval"), waits, "{notes}");
+    assert_said(&plan, &["Update HF_TOKEN", "Update OPENAI_API_KEY"], waits);
 }

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use simulator::{Action, Fault};
 use tokio::time::sleep;
 
-use super::{GRACE, SOON, at_each, bulk, end, held, keys, set_keys, synced, value};
+use super::{
+    GRACE, SOON, assert_goes_when_asked, assert_held_until_asked, at_each, bulk, end, held, keys,
+    set_keys, synced, value,
+};
 use crate::faults::simulation::{
     store::Resource,
     world::{SOURCE, World},
@@ -47,10 +50,7 @@ fn what_a_user_does_before_it_was_said_confirms_nothing(
         assert_eq!(held(world), 50, "{:?}", world.target);
         assert_eq!(world.held()["A_KEY"], value("a2"), "{:?}", world.target);
         assert_eq!(world.ready_reason("object").as_deref(), Some("RemovalHeld"));
-        world.request_sync("yes");
-        world.quiet().await;
-        assert_eq!(held(world), 24, "{:?}", world.target);
-        end(world).await;
+        assert_goes_when_asked(world, 24).await;
     });
 }
 
@@ -124,10 +124,7 @@ fn what_is_held_in_silence_is_confirmed_by_nothing(
         sleep(Duration::from_hours(2)).await;
         assert_eq!(held(world), 50, "{:?}", world.target);
         assert_eq!(world.ready_reason("object").as_deref(), Some("RemovalHeld"));
-        world.request_sync("yes");
-        world.quiet().await;
-        assert_eq!(held(world), 24, "{:?}", world.target);
-        end(world).await;
+        assert_goes_when_asked(world, 24).await;
     });
 }
 
@@ -148,10 +145,7 @@ fn what_is_held_is_said_although_another_entry_is_refused() {
         assert_eq!(world.ready_reason("object").as_deref(), Some("RemovalHeld"));
         let message = world.message();
         assert!(message.contains("One more is not synced"), "{message}");
-        world.request_sync("yes");
-        world.quiet().await;
-        assert_eq!(held(world), 24, "{:?}", world.target);
-        end(world).await;
+        assert_goes_when_asked(world, 24).await;
     });
 }
 
@@ -182,18 +176,6 @@ async fn delete_secret(world: &mut World, name: &str) {
     world.quiet().await;
 }
 
-/// Asserts that nothing goes before a user confirms what the object says, and that `left` stay then.
-async fn assert_held_until_confirmed(world: &mut World, before: usize, left: usize) {
-    world.quiet().await;
-    sleep(2 * GRACE).await;
-    assert_eq!(held(world), before, "{:?}", world.target);
-    assert_eq!(world.ready_reason("object").as_deref(), Some("RemovalHeld"));
-    world.request_sync("yes");
-    world.quiet().await;
-    assert_eq!(held(world), left, "{:?}", world.target);
-    end(world).await;
-}
-
 /// Which of two sources took the keys away is not known while one of them cannot be read.
 /// Cases: R-09
 #[rstest]
@@ -214,7 +196,7 @@ fn what_goes_while_another_source_is_away_does_not_go_with_that_one(
             world.up();
         }
         world.spec(&json!({"dataFrom": [source(SOURCE)]}));
-        assert_held_until_confirmed(world, 10, 2).await;
+        assert_held_until_asked(world, 10, 2).await;
     });
 }
 
@@ -235,7 +217,7 @@ fn a_hold_outlives_the_absence_of_another_source(#[values(false, true)] restarts
             world.up();
         }
         set_another(world);
-        assert_held_until_confirmed(world, 50, 44).await;
+        assert_held_until_asked(world, 50, 44).await;
     });
 }
 
@@ -250,7 +232,7 @@ fn an_edit_beside_a_source_that_comes_back_shorter_confirms_nothing() {
         set_keys(world, 2);
         world.spec(&json!({"rewriteInterval": "1000h"}));
         world.up();
-        assert_held_until_confirmed(world, 10, 2).await;
+        assert_held_until_asked(world, 10, 2).await;
     });
 }
 

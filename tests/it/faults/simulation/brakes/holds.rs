@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use simulator::Fault;
 use tokio::time::sleep;
 
-use super::{at_each, bulk, end, held, keys, set_keys, synced, value};
+use super::{assert_goes_when_asked, at_each, bulk, end, held, keys, set_keys, synced, value};
 use crate::faults::simulation::{
     store::Resource,
     world::{SOURCE, World},
@@ -173,10 +173,7 @@ fn a_hold_outlives_a_suspension_that_ends_in_an_outage(#[values(false, true)] re
         world.quiet().await;
         sleep(LONG).await;
         assert_still_held(world, BEFORE);
-        world.request_sync("yes");
-        world.quiet().await;
-        assert_eq!(held(world), BEFORE - 2, "{:?}", world.target);
-        end(world).await;
+        assert_goes_when_asked(world, BEFORE - 2).await;
     });
 }
 
@@ -219,10 +216,7 @@ fn an_edit_of_status_confirms_nothing(
         world.quiet().await;
         sleep(LONG).await;
         assert_still_held(world, BEFORE);
-        world.request_sync("yes");
-        world.quiet().await;
-        assert_eq!(held(world), BEFORE - 2, "{:?}", world.target);
-        end(world).await;
+        assert_goes_when_asked(world, BEFORE - 2).await;
     });
 }
 

@@ -5,7 +5,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{GRACE, SOON, at_each, bulk, data, end, held, keys, synced, value};
+use super::{
+    GRACE, SOON, assert_held_until_asked, at_each, bulk, data, end, held, keys, synced, value,
+};
 use crate::faults::simulation::world::{SOURCE, World};
 
 /// The Secret that takes the place of the source.
@@ -36,14 +38,7 @@ fn much_that_a_source_of_another_name_lacks_is_held(#[values(false, true)] resta
     at_each(async |world| {
         synced(world, 10).await;
         replace(world, 2, restarts).await;
-        world.quiet().await;
-        sleep(2 * GRACE).await;
-        assert_eq!(held(world), 10, "{:?}", world.target);
-        assert_eq!(world.ready_reason("object").as_deref(), Some("RemovalHeld"));
-        world.request_sync("yes");
-        world.quiet().await;
-        assert_eq!(held(world), 2, "{:?}", world.target);
-        end(world).await;
+        assert_held_until_asked(world, 10, 2).await;
     });
 }
 
