@@ -4,6 +4,8 @@ use tokio::time::{Duration, Instant};
 
 /// How many answers in a row may be not understood before a person is asked to look.
 const PROTOCOL_FAILURES: u32 = 3;
+/// So many times in a row an object whose account is held back for what it was answered waits for the account alone.
+const HELD_BACK: u32 = 3;
 /// How long failures are tried again soon, and how long the waits are from then on.
 const LONG_BACKOFF: Duration = Duration::from_hours(1);
 /// The first wait, and the longest within the first hour.
@@ -22,6 +24,8 @@ struct Failing {
     began: Instant,
     /// Reconciles in a row that ended in an answer that was not understood.
     protocol_failures: u32,
+    /// Reconciles in a row that ended because the provider asked to slow down or refused the key.
+    held_back: u32,
 }
 
 impl Backoff {
@@ -75,6 +79,21 @@ impl Backoff {
         failing.protocol_failures >= PROTOCOL_FAILURES
     }
 
+    /// One more reconcile that ended because the provider asked to slow down or refused the key, or one that did not;
+    /// whether there were too many in a row. The object has waits of its own then: where the provider answers one kind
+    /// of request so and takes all others, these show each time that the account may be called again.
+    pub(crate) fn held_back(&mut self, is_held_back: bool) -> bool {
+        if !is_held_back {
+            if let Some(failing) = &mut self.0 {
+                failing.held_back = 0;
+            }
+            return false;
+        }
+        let failing = self.failing();
+        failing.held_back = failing.held_back.saturating_add(1);
+        failing.held_back > HELD_BACK
+    }
+
     fn failing(&mut self) -> &mut Failing {
         self.0.get_or_insert_with(|| Box::new(Failing::new()))
     }
@@ -94,6 +113,7 @@ impl Failing {
             count: 0,
             began: Instant::now(),
             protocol_failures: 0,
+            held_back: 0,
         }
     }
 
@@ -154,5 +174,17 @@ mod tests {
         let mut failed = |has_failed| backoff.protocol_failed(has_failed);
         assert_eq!([true, true, false].map(&mut failed), [false; 3]);
         assert_eq!([true, true, true].map(&mut failed), [false, false, true]);
+    }
+
+    #[test]
+    fn an_object_that_is_held_back_four_times_in_a_row_has_waits_of_its_own() {
+        let mut backoff = Backoff::default();
+        let mut held_back = |is_held_back| backoff.held_back(is_held_back);
+        assert_eq!([true, true, true].map(&mut held_back), [false; 3]);
+        assert_eq!([true, true].map(&mut held_back), [true; 2]);
+        assert!(!held_back(false));
+        assert_eq!([true, true, true].map(&mut held_back), [false; 3]);
+        backoff.reset();
+        assert!(!backoff.held_back(true));
     }
 }

@@ -298,7 +298,12 @@ impl Reconcile<'_> {
         } else {
             wait
         };
-        let wait = failure.retry_after.unwrap_or(wait).min(remaining);
+        let wait = match failure.retry_after {
+            // A provider that asks for a second each time is not asked each second.
+            Some(asked) if failure.class == ErrorClass::Throttled => wait.max(asked),
+            asked => asked.unwrap_or(wait),
+        };
+        let wait = wait.min(remaining);
         let mut outcome = Outcome::of(records, recorded_sources(&self.object));
         outcome.plan = plan;
         let readiness = messages::deletion_blocked(failure);

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
@@ -47,6 +48,8 @@ const PASSING_ABSENCE_RETRY: Duration = Duration::from_secs(3);
 const UNANSWERED_SYNC_RETRY: Duration = Duration::from_secs(10);
 /// How long a large object waits for others.
 const LARGE_READ_RETRY: Duration = Duration::from_millis(500);
+/// An object that wrote so recently makes headway, however often its account is held back.
+const HEADWAY: SignedDuration = SignedDuration::from_mins(1);
 
 impl Reconcile<'_> {
     /// Reports what the reconcile came to, and decides on the next try.
@@ -298,12 +301,15 @@ impl Reconcile<'_> {
                 .backoff
                 .protocol_failed(failures.iter().any(is_protocol));
             let is_suspended = self.object.spec.is_suspended();
+            let makes_headway = since_write.is_some_and(|since| since < HEADWAY);
+            let is_held_back = has(&[ErrorClass::Throttled, ErrorClass::Auth]) && !makes_headway;
+            let waits_alone = tracked.backoff.held_back(is_held_back);
             let until = tracked.account().and_then(|account| {
                 let name = object_name(&*self.object);
                 let is_of_account = |failure: &Failure| {
                     OF_ACCOUNT.contains(&failure.class) && !failure.is_of_kubernetes()
                 };
-                if causes().any(is_of_account) && !is_suspended {
+                if causes().any(is_of_account) && !is_suspended && !waits_alone {
                     return account.limiter.park_failed(&name);
                 }
                 account.limiter.forget(&name);
@@ -316,12 +322,13 @@ impl Reconcile<'_> {
                 Some(until.saturating_duration_since(Instant::now()))
             } else if has(&RETRIED) {
                 let asked = causes().filter_map(|failure| failure.retry_after).max();
+                let asked = asked.map(|asked| asked + asked.mul_f64(fastrand::f64() * 0.2));
                 let own = if failures.iter().any(Failure::is_of_kubernetes) {
                     tracked.backoff.briefly()
                 } else {
                     tracked.backoff.next()
                 };
-                Some(asked.map_or(own, |asked| asked + asked.mul_f64(fastrand::f64() * 0.2)))
+                Some(own.max(asked.unwrap_or_default()))
             } else if has(&[ErrorClass::Auth]) {
                 Some(tracked.backoff.credential())
             } else if is_refused_after_success(outcome) {

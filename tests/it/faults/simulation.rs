@@ -30,6 +30,7 @@ mod missed_events;
 mod moves; // to another cluster
 mod noisy_neighbours;
 mod older_statuses;
+mod one_request; // that fails for good beside others that succeed
 mod opt_in;
 mod oracle;
 mod outages;
