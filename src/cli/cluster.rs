@@ -4,6 +4,7 @@
 //! a proxy on the way to the API server would see its answers, or break them off. A proxy is used if
 //! the cluster of the kubeconfig names one (`proxy-url`), as in kubectl.
 
+mod connection;
 mod kubectl;
 
 use std::{
@@ -12,23 +13,11 @@ use std::{
     time::Duration,
 };
 
-use base64::Engine as _;
-use http::{HeaderValue, Uri};
-use hyper_timeout::TimeoutConnector;
-use hyper_util::{
-    client::legacy::{
-        Builder,
-        connect::{HttpConnector, proxy::Tunnel},
-    },
-    rt::TokioExecutor,
-};
+use http::Uri;
 use kube::{
     Client, Config,
-    client::{Body, ConfigExt as _},
     config::{KubeConfigOptions, Kubeconfig},
 };
-use percent_encoding::percent_decode_str;
-use tower::{BoxError, ServiceBuilder};
 
 /// How long a connection to the API server may say nothing: longer than a watch lasts, after a
 /// connection has been idle as long as it may.
@@ -121,14 +110,16 @@ pub(super) async fn client(named: Named<'_>) -> Result<Client, String> {
     let found = found.or_else(|| if is_named { None } else { in_cluster() });
     let (config, proxy) = found.ok_or(missing)?;
     let config = bounded(kubectl::with_token(config)?);
-    let Some(proxy) = proxy else {
-        return Client::try_from(config).map_err(|_| UNUSABLE.to_owned());
-    };
     let is_known = |proxy: &Uri| matches!(proxy.scheme_str(), Some("http" | "https"));
-    let proxy = proxy.parse().ok().filter(is_known);
-    let proxy =
-        proxy.ok_or("the proxy-url of the kubeconfig must begin with http:// or https://")?;
-    through(&proxy, &config).map_err(|_| UNUSABLE.to_owned())
+    let known = |proxy: String| proxy.parse().ok().filter(is_known);
+    let proxy = match proxy {
+        Some(proxy) => Some(
+            known(proxy)
+                .ok_or("the proxy-url of the kubeconfig must begin with http:// or https://")?,
+        ),
+        None => None,
+    };
+    connection::client(&config, proxy.as_ref()).map_err(|_| UNUSABLE.to_owned())
 }
 
 /// The configuration of the current context, and the proxy that its cluster names.
@@ -170,40 +161,6 @@ fn bounded(mut config: Config) -> Config {
     // Nothing else bounds a list, and the opening of a watch, that are never answered.
     config.read_timeout = Some(READ_TIMEOUT);
     config
-}
-
-/// A client whose connections go through a proxy.
-fn through(proxy: &Uri, config: &Config) -> kube::Result<Client> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    let to_proxy = config.rustls_https_connector_with_connector(tcp)?;
-    let mut tunnel = Tunnel::new(proxy.clone(), to_proxy);
-    if let Some(authorization) = authorization(proxy) {
-        tunnel = tunnel.with_auth(authorization);
-    }
-    let connector = config.rustls_https_connector_with_connector(tunnel)?;
-    let mut connector = TimeoutConnector::new(connector);
-    connector.set_connect_timeout(config.connect_timeout);
-    connector.set_read_timeout(config.read_timeout);
-    connector.set_write_timeout(config.write_timeout);
-    let connections = Builder::new(TokioExecutor::new()).build::<_, Body>(connector);
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
-        .layer(config.extra_headers_layer()?)
-        .map_err(BoxError::from)
-        .service(connections);
-    Ok(Client::new(service, config.default_namespace.clone()))
-}
-
-/// What the user and password of the proxy's URL are to the proxy.
-fn authorization(proxy: &Uri) -> Option<HeaderValue> {
-    let (user, _) = proxy.authority()?.as_str().rsplit_once('@')?;
-    let plain = percent_decode_str(user).collect::<Vec<u8>>();
-    let encoded = base64::engine::general_purpose::STANDARD.encode(plain);
-    let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 //!
 //! kube writes whole response bodies at WARN when one does not decode, and a Secret is such a
 //! body. So kube's targets are held at ERROR and every other third-party target at INFO by a filter
-//! of their own, which no directive of the user can lift. Of a call that failed kube both writes and returns the
-//! error, and the operator logs what it means; only at level debug kube's own line is beside that.
+//! of their own, which no directive of the user can lift.
 
 mod json;
 
@@ -77,25 +76,18 @@ pub fn init(
 
 /// What is shown: what the user asked for under the cap, and always the span of a reconcile.
 fn shown<S: Subscriber + for<'a> LookupSpan<'a>>(asked: EnvFilter) -> impl Filter<S> {
-    let is_debug = asked.max_level_hint() >= Some(LevelFilter::DEBUG);
-    let cap = filter_fn(move |metadata| is_allowed(metadata, is_debug));
+    let cap = filter_fn(is_allowed);
     // With a hint a line below the level of the user costs one comparison.
     let cap = cap.with_max_level_hint(LevelFilter::TRACE);
     let span = filter_fn(is_reconcile_span).with_max_level_hint(LevelFilter::ERROR);
     asked.and(cap).or(span)
 }
 
-/// Where kube writes each failed call to the API server, which it also returns.
-const FAILED_CALLS: &str = "kube_client::client::builder";
-
 /// The cap on third-party targets.
-fn is_allowed(metadata: &Metadata<'_>, is_debug: bool) -> bool {
+fn is_allowed(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     if is_ours(target) {
         return true;
-    }
-    if target == FAILED_CALLS && !is_debug {
-        return false;
     }
     let cap = if target.starts_with("kube") {
         Level::ERROR

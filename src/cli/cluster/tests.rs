@@ -23,7 +23,7 @@ async fn a_list_that_is_never_answered_is_given_up() {
         std::future::pending::<()>().await;
     });
     let config = Config::new(format!("http://{address}").parse().unwrap());
-    let client = Client::try_from(bounded(config)).unwrap();
+    let client = connection::client(&bounded(config), None).unwrap();
     assert!((205..=296).contains(&patience_of(client).await));
 }
 
@@ -193,7 +193,7 @@ async fn an_empty_text_of_a_kubeconfig_is_none() {
     let user = &config.auth_info;
     assert_eq!((&user.username, &user.impersonate), (&None, &None));
     assert!(user.token.is_some());
-    assert!(Client::try_from(bounded(config)).is_ok());
+    assert!(connection::client(&bounded(config), None).is_ok());
 }
 
 /// As of `base64 ca.crt` below a `|`.
@@ -244,7 +244,7 @@ async fn a_proxy_that_the_kubeconfig_names_is_asked_for_the_api_server() {
     });
     let proxy = format!("http://us%40er:pa%3Ass@{address}").parse().unwrap();
     let config = bounded(Config::new("https://api.invalid:6443".parse().unwrap()));
-    let secrets: Api<Secret> = Api::all(through(&proxy, &config).unwrap());
+    let secrets: Api<Secret> = Api::all(connection::client(&config, Some(&proxy)).unwrap());
     assert!(secrets.list(&ListParams::default()).await.is_err());
     let asked = asked.await.unwrap();
     assert!(
@@ -266,6 +266,6 @@ async fn a_list_through_a_proxy_that_says_nothing_is_given_up() {
         std::future::pending::<()>().await;
     });
     let config = bounded(Config::new("https://api.invalid".parse().unwrap()));
-    let client = through(&proxy.parse().unwrap(), &config).unwrap();
+    let client = connection::client(&config, Some(&proxy.parse().unwrap())).unwrap();
     assert!(patience_of(client).await <= 296);
 }

@@ -152,27 +152,6 @@ fn no_filter_takes_the_names_of_the_object_away() {
     assert_eq!(lines[0]["name"], "first", "{log}");
 }
 
-/// How many lines of kube there are in the log of an operator with this level: of a failed call, and another one.
-#[rstest]
-#[case("info", 1)]
-#[case("warn,provider_secrets=info", 1)]
-#[case("debug", 2)]
-#[case("off", 0)]
-fn a_failed_call_is_not_logged_by_kube_too(#[case] level: &str, #[case] lines: usize) {
-    let log = written_by(
-        |sink| {
-            let filter = shown(super::super::filter::read(level).unwrap());
-            Box::new(json(sink).with_filter(filter))
-        },
-        || {
-            tracing::error!(target: "kube_client::client::builder", "failed with status 500");
-            tracing::error!(target: "kube_runtime::watcher", "this is a bug");
-            tracing::warn!(target: "kube_client::client", "{{\"kind\":\"Secret\"}}");
-        },
-    );
-    assert_eq!(fields(&log).len(), lines, "{log}");
-}
-
 /// Cases: S-09
 #[test]
 fn a_hostile_text_of_a_span_is_one_escaped_field() {
