@@ -111,10 +111,10 @@ pub(super) async fn client(named: Named<'_>) -> Result<Client, String> {
     let (config, proxy) = found.ok_or(missing)?;
     let config = bounded(kubectl::with_token(config)?);
     let is_known = |proxy: &Uri| matches!(proxy.scheme_str(), Some("http" | "https"));
-    let known = |proxy: String| proxy.parse().ok().filter(is_known);
+    let parsed = |proxy: String| proxy.parse().ok().filter(is_known);
     let proxy = match proxy {
         Some(proxy) => Some(
-            known(proxy)
+            parsed(proxy)
                 .ok_or("the proxy-url of the kubeconfig must begin with http:// or https://")?,
         ),
         None => None,

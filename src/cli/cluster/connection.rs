@@ -1,6 +1,6 @@
-//! The connections of a client of the API server. kube makes such a client too, but one that waits for the
-//! acknowledgement of one small packet before it sends the next.
+//! The connections of a client of the API server. kube makes such a client too, but one that holds small packets back.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderValue, Uri};
 use hyper::rt::{Read, Write};
 use hyper_timeout::TimeoutConnector;
@@ -34,8 +34,8 @@ pub(super) fn client(config: &Config, proxy: Option<&Uri>) -> kube::Result<Clien
     )
 }
 
-/// What is written is sent at once. Else a request waits up to 40 ms for the other end to acknowledge what was sent before
-/// it (docs/performance.md#what-costs-most).
+/// What is written is sent at once. Else a small packet can wait up to 40 ms until the other end acknowledges what was sent
+/// before (docs/performance.md#what-costs-most).
 fn tcp() -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -67,8 +67,6 @@ where
 
 /// What the user and password of the proxy's URL are to the proxy.
 fn authorization(proxy: &Uri) -> Option<HeaderValue> {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-
     let (user, _) = proxy.authority()?.as_str().rsplit_once('@')?;
     let plain = percent_decode_str(user).collect::<Vec<u8>>();
     let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(plain))).ok()?;

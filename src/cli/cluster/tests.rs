@@ -1,3 +1,4 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, api::ListParams};
 use rstest::rstest;
@@ -251,7 +252,7 @@ async fn a_proxy_that_the_kubeconfig_names_is_asked_for_the_api_server() {
         asked.starts_with("CONNECT api.invalid:6443 HTTP/1.1\r\n"),
         "{asked}"
     );
-    let encoded = base64::engine::general_purpose::STANDARD.encode("us@er:pa:ss");
+    let encoded = STANDARD.encode("us@er:pa:ss");
     assert!(asked.contains(&format!("Basic {encoded}\r\n")), "{asked}");
 }
 

@@ -4,8 +4,8 @@ use tokio::time::{Duration, Instant};
 
 /// How many answers in a row may be not understood before a person is asked to look.
 const PROTOCOL_FAILURES: u32 = 3;
-/// So many times in a row an object whose account is held back for what it was answered waits for the account alone.
-const HELD_BACK: u32 = 3;
+/// An object waits for its account alone after so many throttled reconciles in a row, and after more has its own waits.
+const MAX_PARKED_IN_ROW: u32 = 3;
 /// How long failures are tried again soon, and how long the waits are from then on.
 const LONG_BACKOFF: Duration = Duration::from_hours(1);
 /// The first wait, and the longest within the first hour.
@@ -24,8 +24,8 @@ struct Failing {
     began: Instant,
     /// Reconciles in a row that ended in an answer that was not understood.
     protocol_failures: u32,
-    /// Reconciles in a row that ended because the provider asked to slow down or refused the key.
-    held_back: u32,
+    /// Reconciles in a row that did nothing because the provider asked to slow down.
+    throttled: u32,
 }
 
 impl Backoff {
@@ -79,19 +79,22 @@ impl Backoff {
         failing.protocol_failures >= PROTOCOL_FAILURES
     }
 
-    /// One more reconcile that ended because the provider asked to slow down or refused the key, or one that did not;
-    /// whether there were too many in a row. The object has waits of its own then: where the provider answers one kind
-    /// of request so and takes all others, these show each time that the account may be called again.
-    pub(crate) fn held_back(&mut self, is_held_back: bool) -> bool {
-        if !is_held_back {
+    /// One more reconcile that ended because the provider asked to slow down, or one that did not; whether the object has
+    /// its own waits besides those of its account. Where the provider throttles one kind of request for good and takes all
+    /// others, each success of another kind ends the account's wait. One that made headway counts for nothing.
+    pub(crate) fn throttled(&mut self, is_throttled: bool, makes_headway: bool) -> bool {
+        if !is_throttled {
             if let Some(failing) = &mut self.0 {
-                failing.held_back = 0;
+                failing.throttled = 0;
             }
             return false;
         }
+        if makes_headway {
+            return false;
+        }
         let failing = self.failing();
-        failing.held_back = failing.held_back.saturating_add(1);
-        failing.held_back > HELD_BACK
+        failing.throttled = failing.throttled.saturating_add(1);
+        failing.throttled > MAX_PARKED_IN_ROW
     }
 
     fn failing(&mut self) -> &mut Failing {
@@ -113,7 +116,7 @@ impl Failing {
             count: 0,
             began: Instant::now(),
             protocol_failures: 0,
-            held_back: 0,
+            throttled: 0,
         }
     }
 
@@ -177,14 +180,16 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_is_held_back_four_times_in_a_row_has_waits_of_its_own() {
+    fn an_object_that_is_throttled_four_times_in_a_row_has_its_own_waits() {
         let mut backoff = Backoff::default();
-        let mut held_back = |is_held_back| backoff.held_back(is_held_back);
-        assert_eq!([true, true, true].map(&mut held_back), [false; 3]);
-        assert_eq!([true, true].map(&mut held_back), [true; 2]);
-        assert!(!held_back(false));
-        assert_eq!([true, true, true].map(&mut held_back), [false; 3]);
+        let mut throttled = |is_throttled| backoff.throttled(is_throttled, false);
+        assert_eq!([true, true, true].map(&mut throttled), [false; 3]);
+        assert_eq!([true, true].map(&mut throttled), [true; 2]);
+        assert!(!throttled(false));
+        assert_eq!([true, true, true].map(&mut throttled), [false; 3]);
+        assert!(!backoff.throttled(true, true));
+        assert!(backoff.throttled(true, false));
         backoff.reset();
-        assert!(!backoff.held_back(true));
+        assert!(!backoff.throttled(true, false));
     }
 }

@@ -32,6 +32,8 @@ use crate::{
 const TERMINATING_NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long at least until a deletion that the provider refuses is tried again.
 const REFUSED_DELETION_RETRY: Duration = Duration::from_secs(30);
+/// The longest wait of a throttled deletion, whose time runs out, where the provider asks for less.
+const MAX_THROTTLED_RETRY: Duration = Duration::from_secs(10);
 /// How long a process has known of a deletion from before its start, at least, before it trusts the clock
 /// that it took too long: the clock may be wrong.
 const MIN_CLOCK_TRUST: Duration = Duration::from_mins(1);
@@ -299,8 +301,10 @@ impl Reconcile<'_> {
             wait
         };
         let wait = match failure.retry_after {
-            // A provider that asks for a second each time is not asked each second.
-            Some(asked) if failure.class == ErrorClass::Throttled => wait.max(asked),
+            // A provider that asks for a second each time is asked each ten.
+            Some(asked) if failure.class == ErrorClass::Throttled => {
+                asked.max(wait.min(MAX_THROTTLED_RETRY))
+            }
             asked => asked.unwrap_or(wait),
         };
         let wait = wait.min(remaining);

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::SignedDuration;
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::time::Instant;
 
@@ -42,14 +41,12 @@ const SETTLE_PART: u32 = 20;
 
 /// How long what has vanished before it was ready waits until it is written again.
 const VANISHED_RETRY: Duration = Duration::from_secs(1);
-/// After which a Secret that has gone is back, or the watch has said that it is gone.
+/// After which a Secret that has gone is back, or the watch has said that it is gone. Where neither comes, the waits grow.
 const PASSING_ABSENCE_RETRY: Duration = Duration::from_secs(3);
 /// After which a request for a sync that could not be answered is looked at again.
 const UNANSWERED_SYNC_RETRY: Duration = Duration::from_secs(10);
 /// How long a large object waits for others.
 const LARGE_READ_RETRY: Duration = Duration::from_millis(500);
-/// An object that wrote so recently makes headway, however often its account is held back.
-const HEADWAY: SignedDuration = SignedDuration::from_mins(1);
 
 impl Reconcile<'_> {
     /// Reports what the reconcile came to, and decides on the next try.
@@ -187,10 +184,11 @@ impl Reconcile<'_> {
                 Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
             }
             Stop::Unread(wait) => Ok((ReconcileResult::Abandoned, Action::requeue(wait))),
-            Stop::Passing => Ok((
-                ReconcileResult::Abandoned,
-                Action::requeue(PASSING_ABSENCE_RETRY),
-            )),
+            Stop::Passing => {
+                let wait = self.tracked(|tracked| tracked.backoff.briefly());
+                let wait = wait.unwrap_or_default().max(PASSING_ABSENCE_RETRY);
+                Ok((ReconcileResult::Abandoned, Action::requeue(wait)))
+            }
             Stop::Kubernetes(error) => Err(error),
         }
     }
@@ -301,21 +299,23 @@ impl Reconcile<'_> {
                 .backoff
                 .protocol_failed(failures.iter().any(is_protocol));
             let is_suspended = self.object.spec.is_suspended();
-            let makes_headway = since_write.is_some_and(|since| since < HEADWAY);
-            let is_held_back = has(&[ErrorClass::Throttled, ErrorClass::Auth]) && !makes_headway;
-            let waits_alone = tracked.backoff.held_back(is_held_back);
+            let makes_headway =
+                outcome.written > 0 || outcome.entries.len() < raw_records(&self.object).len();
+            let is_throttled = has(&[ErrorClass::Throttled]);
+            let has_own_wait = tracked.backoff.throttled(is_throttled, makes_headway);
             let until = tracked.account().and_then(|account| {
                 let name = object_name(&*self.object);
                 let is_of_account = |failure: &Failure| {
                     OF_ACCOUNT.contains(&failure.class) && !failure.is_of_kubernetes()
                 };
-                if causes().any(is_of_account) && !is_suspended && !waits_alone {
+                if causes().any(is_of_account) && !is_suspended && !has_own_wait {
                     return account.limiter.park_failed(&name);
                 }
                 account.limiter.forget(&name);
                 None
             });
             if is_suspended {
+                tracked.reset_backoff();
                 return None;
             }
             if let Some(until) = until {
@@ -323,12 +323,16 @@ impl Reconcile<'_> {
             } else if has(&RETRIED) {
                 let asked = causes().filter_map(|failure| failure.retry_after).max();
                 let asked = asked.map(|asked| asked + asked.mul_f64(fastrand::f64() * 0.2));
-                let own = if failures.iter().any(Failure::is_of_kubernetes) {
+                let is_short = has_own_wait || failures.iter().any(Failure::is_of_kubernetes);
+                let own = if is_short {
                     tracked.backoff.briefly()
                 } else {
                     tracked.backoff.next()
                 };
-                Some(own.max(asked.unwrap_or_default()))
+                Some(match asked {
+                    Some(asked) if has_own_wait => own.max(asked),
+                    asked => asked.unwrap_or(own),
+                })
             } else if has(&[ErrorClass::Auth]) {
                 Some(tracked.backoff.credential())
             } else if is_refused_after_success(outcome) {

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rstest::rstest;
 use serde_json::Value;
 
 use super::{super::reconcile_span, *};
