@@ -111,14 +111,11 @@ pub(super) async fn client(named: Named<'_>) -> Result<Client, String> {
     let (config, proxy) = found.ok_or(missing)?;
     let config = bounded(kubectl::with_token(config)?);
     let is_known = |proxy: &Uri| matches!(proxy.scheme_str(), Some("http" | "https"));
-    let parsed = |proxy: String| proxy.parse().ok().filter(is_known);
-    let proxy = match proxy {
-        Some(proxy) => Some(
-            parsed(proxy)
-                .ok_or("the proxy-url of the kubeconfig must begin with http:// or https://")?,
-        ),
-        None => None,
+    let parsed = |proxy: String| {
+        let known = proxy.parse().ok().filter(is_known);
+        known.ok_or("the proxy-url of the kubeconfig must begin with http:// or https://")
     };
+    let proxy = proxy.map(parsed).transpose()?;
     connection::client(&config, proxy.as_ref()).map_err(|_| UNUSABLE.to_owned())
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rstest::rstest;
 use serde_json::Value;
 
 use super::{super::reconcile_span, *};
@@ -149,6 +150,26 @@ fn no_filter_takes_the_names_of_the_object_away() {
     let lines = fields(&log);
     assert_eq!(lines.len(), 1, "{log}");
     assert_eq!(lines[0]["name"], "first", "{log}");
+}
+
+/// How many lines of kube there are in the log of an operator with this level: of an error, and none of a body.
+#[rstest]
+#[case("info", 1)]
+#[case("warn,provider_secrets=info", 1)]
+#[case("debug", 1)]
+#[case("off", 0)]
+fn of_kube_errors_alone_are_logged(#[case] level: &str, #[case] lines: usize) {
+    let log = written_by(
+        |sink| {
+            let filter = shown(super::super::filter::read(level).unwrap());
+            Box::new(json(sink).with_filter(filter))
+        },
+        || {
+            tracing::error!(target: "kube_runtime::watcher", "this is a bug");
+            tracing::warn!(target: "kube_client::client", "{{\"kind\":\"Secret\"}}");
+        },
+    );
+    assert_eq!(fields(&log).len(), lines, "{log}");
 }
 
 /// Cases: S-09
